@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+# Makefile - builds drydock out of tree (build/), tests it, measures it, installs it. `make help` lists the targets.
+
+B       ?= build
+CC      ?= gcc
+PREFIX  ?= /usr/local
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unversioned)
+
+PKGS    := libseccomp libcap libnl-3.0 libnl-route-3.0 libmnl libcares yaml-0.1 jansson libcrypto
+WARN    := -std=gnu17 -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
+           -Wpointer-arith -Wcast-qual -Wwrite-strings -Wundef -Wvla -Walloca -Wformat=2 -Wimplicit-fallthrough -Wswitch-enum \
+           -Wconversion -Wnull-dereference -Wdate-time -Wframe-larger-than=16384
+GCCWARN := -Wlogical-op -Wduplicated-cond -Wduplicated-branches -Wformat-signedness -Wjump-misses-init -Wtrampolines
+HARD    := -O2 -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection -fcf-protection=full -fno-common \
+           -fno-strict-aliasing -fPIE
+HARDGCC := -ftrivial-auto-var-init=zero
+LINK    := -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed
+SAN     := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all -U_FORTIFY_SOURCE -fPIE
+
+ISGCC   := $(if $(findstring clang,$(CC)),,yes)
+MODE    ?= release
+CFLAGS_release := $(HARD) $(if $(ISGCC),$(HARDGCC))
+CFLAGS_asan    := $(SAN)
+LDFLAGS_asan   := -fsanitize=address,undefined
+WERROR  ?= $(if $(CI),-Werror)
+
+# Recursive on purpose: `make deps` must work on a machine that has no pkg-config yet.
+PKGCFLAGS = $(shell pkg-config --cflags $(PKGS))
+PKGLIBS   = $(shell pkg-config --libs $(PKGS))
+CPPFLAGS_ALL = -D_GNU_SOURCE -Iinclude -DDRYDOCK_VERSION='"$(VERSION)"' $(PKGCFLAGS) $(CPPFLAGS)
+CFLAGS_ALL   = $(WARN) $(if $(ISGCC),$(GCCWARN)) $(WERROR) -g $(CFLAGS_$(MODE)) -MMD -MP $(CFLAGS)
+LDFLAGS_ALL  = $(LINK) $(LDFLAGS_$(MODE)) $(LDFLAGS)
+
+SRC     := $(sort $(wildcard sandbox/*.c netpolicy/*.c runner/*.c runner/local/*.c))
+OBJ     := $(SRC:%.c=$(B)/%.o)
+MAINOBJ := $(B)/runner/main.o
+LIBOBJ  := $(filter-out $(MAINOBJ),$(OBJ))
+UNIT    := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/unit/*_test.c)))
+# Programs that run inside a sandbox: static, plain, no sanitizer, so that they need nothing from the view they probe.
+PROBES  := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/attack/probe_*.c)))
+BENCH   := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/bench/bench_*.c)))
+FUZZ    := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+
+.PHONY: all deps demo test check bench lint asan fuzz install clean help
+.SECONDARY:
+all: $(B)/drydock                    ## build build/drydock
+
+$(B)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -c -o $@ $<
+
+$(B)/libdrydock.a: $(LIBOBJ)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(B)/drydock: $(MAINOBJ) $(B)/libdrydock.a
+	$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(MAINOBJ) $(B)/libdrydock.a $(PKGLIBS)
+
+$(B)/tests/unit/%: tests/unit/%.c $(B)/libdrydock.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(B)/libdrydock.a $(PKGLIBS) -lcmocka
+
+$(B)/tests/attack/probe_%: tests/attack/probe_%.c
+	@mkdir -p $(@D)
+	$(CC) -D_GNU_SOURCE -std=gnu17 -Wall -Wextra -O1 -static -o $@ $<
+
+$(B)/tests/bench/%: tests/bench/%.c $(B)/libdrydock.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(B)/libdrydock.a $(PKGLIBS)
+
+deps:                                ## install what is missing (Debian, Ubuntu); asks for root only here
+	scripts/deps
+
+demo:                                ## install, build, and run one workflow through fetch, build and push
+	scripts/deps
+	$(MAKE) all
+	scripts/demo
+
+check: all $(UNIT) $(PROBES)         ## build and run the tests (dependencies must be there)
+	scripts/run-tests $(B)
+
+test:                                ## install what is missing, build, run every test that this machine can run
+	scripts/deps --test
+	$(MAKE) check
+
+bench: all $(BENCH)                  ## measure, side by side in one run; never a test
+	scripts/bench $(B)
+
+lint:                                ## clang-tidy, cppcheck, gcc -fanalyzer
+	scripts/lint
+
+asan:                                ## the unit tests under AddressSanitizer and UBSan
+	$(MAKE) B=$(B)/asan MODE=asan unit
+
+.PHONY: unit
+unit: $(UNIT)
+	scripts/run-tests $(B) unit
+
+# Fuzz targets: clang's libFuzzer, the whole library rebuilt with coverage and sanitizers below build/fuzz.
+$(B)/fuzz/obj/%.o: %.c
+	@mkdir -p $(@D)
+	clang $(CPPFLAGS_ALL) -std=gnu17 $(SAN) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
+
+$(B)/fuzz/libdrydock.a: $(LIBOBJ:$(B)/%=$(B)/fuzz/obj/%)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(B)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(B)/fuzz/libdrydock.a
+	@mkdir -p $(@D)
+	clang $(CPPFLAGS_ALL) -std=gnu17 $(SAN) -fsanitize=fuzzer -o $@ $< $(B)/fuzz/libdrydock.a $(PKGLIBS)
+
+FUZZ_SECONDS ?= 60
+fuzz: $(FUZZ)                        ## run every fuzz target for FUZZ_SECONDS (default 60) each
+	scripts/fuzz $(B)/fuzz $(FUZZ_SECONDS)
+
+install: all                         ## install below PREFIX (default /usr/local), DESTDIR honoured
+	scripts/install "$(B)" "$(DESTDIR)" "$(PREFIX)"
+
+clean:                               ## remove build/
+	rm -rf $(B)
+
+help:                                ## this list
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' Makefile
+
+-include $(OBJ:.o=.d) $(wildcard $(B)/fuzz/obj/*/*.d $(B)/fuzz/obj/*/*/*.d $(B)/tests/*/*.d)

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+/* sandbox.h - a complete, validated spec in; a confined process out.
+ *
+ * Order of use (supervisor):
+ *   sandbox_probe()           once: which features this host has; refuse early, by name (K-12)
+ *   seccomp_program_load()    once per profile: allowlist file -> filter bytes
+ *   sandbox_build()           namespaces, maps, network, mounts: everything but the last lock and exec. Hands back the sockets
+ *                             of the step's netns. No byte of the step has run.
+ *   (verify the rules, start the gate, wait for it)
+ *   sandbox_release()         delivers environment and secrets, locks (capabilities, Landlock, seccomp), execs
+ *   sandbox_recv_status()     when ctl is readable: how the step's main process ended; background processes may still live
+ *   sandbox_destroy()         kills whatever is left, reaps, removes the cgroup; afterwards zero processes of the step exist
+ *
+ * Roles: the *supervisor* calls; the child is the *launcher* until it has built everything, then pid 1 of the step (*init*: reaps,
+ * forwards signals, nothing else); init's only child becomes the *step*. The child inherits the spec by fork, never by
+ * marshalling; secrets are not in its memory: they come through a pipe that only the process about to exec reads.
+ * If the supervisor dies, the pid namespace dies (parent-death signal, and EOF on ctl).
+ */
+#ifndef DRYDOCK_SANDBOX_H
+#define DRYDOCK_SANDBOX_H
+
+#include "drydock/err.h"
+#include "drydock/identity.h"
+#include "drydock/netns.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum {
+	SANDBOX_UID = 1001, /* inside: user and group `runner` */
+	SANDBOX_GID = 1001,
+};
+#define SANDBOX_CREDENTIALS_DIR "/run/drydock/cred" /* private tmpfs 0500, files 0400; exists only when a file lease is delivered */
+
+/* --- seccomp -------------------------------------------------------------------------------------------------------- */
+
+struct seccomp_program; /* filter bytes, compiled once, loaded raw */
+
+struct seccomp_summary {
+	unsigned allowed, conditional, errno_answered, killed; /* syscalls by what the filter does; the rest gets ENOSYS */
+};
+
+/* Compile the allowlist data file at @path (format: docs/seccomp.md and the head of configs/seccomp/default.seccomp). Errors name
+ * file and line. */
+int  seccomp_program_load(const char *path, struct seccomp_program **ret, struct dd_err *err);
+void seccomp_program_free(struct seccomp_program *prog);
+void seccomp_program_summary(const struct seccomp_program *prog, struct seccomp_summary *ret);
+const char *seccomp_program_digest(const struct seccomp_program *prog); /* sha256 of the filter bytes, hex; borrowed */
+
+/* --- spec ----------------------------------------------------------------------------------------------------------- */
+
+enum sandbox_mount_flags {
+	SANDBOX_MOUNT_RO = 0,
+	SANDBOX_MOUNT_RW = 1 << 0,     /* always nosuid,nodev */
+	SANDBOX_MOUNT_NOEXEC = 1 << 1,
+	SANDBOX_MOUNT_TRY = 1 << 2,    /* a missing source is left out; said so in the plan */
+};
+
+/* Bind @source (host path, opened O_PATH|O_NOFOLLOW by the launcher) at @target (absolute, normalised, inside the new root). */
+struct sandbox_mount {
+	const char *source;
+	const char *target;
+	unsigned    flags;
+};
+
+/* A file made up for this sandbox, read-only: /etc/passwd, /etc/resolv.conf, the step's script. */
+struct sandbox_file {
+	const char *path;
+	const void *content;
+	size_t      len;
+	mode_t      mode;
+};
+
+/* 0 = not limited by drydock. What needs a cgroup controller that is missing is an error in sandbox_build(), never ignored. */
+struct sandbox_limits {
+	uint64_t memory_bytes;    /* cgroup memory.max, swap 0, oom.group */
+	unsigned cpu_millis;      /* cgroup cpu.max; 1000 = one core */
+	unsigned pids;            /* RLIMIT_NPROC always (counted per user namespace), and cgroup pids.max where delegated */
+	uint64_t file_size_bytes; /* RLIMIT_FSIZE */
+	unsigned open_files;      /* RLIMIT_NOFILE; 0 = 1024:65536 */
+	uint64_t tmp_bytes;       /* size of /tmp and /dev/shm together each; 0 = 1 GiB */
+	unsigned tmp_files;       /* inodes of each; 0 = 200000 */
+};
+
+struct sandbox_spec {
+	const struct identity        *identity;
+	uid_t                         step_uid;  /* in the caller's user namespace; from identity_slot(); never maps to host root */
+	gid_t                         step_gid;
+	const char                   *hostname;
+	const struct sandbox_mount   *mounts;    /* besides the host root view (sandbox/inside_root.c), in order */
+	size_t                        n_mounts;
+	const struct sandbox_file    *files;     /* besides the synthesised /etc files */
+	size_t                        n_files;
+	const char                   *workdir;   /* absolute, inside the new root; checked after pivot_root (F-08) */
+	char *const                  *argv;      /* argv[0] searched in PATH of the delivered environment when it has no slash */
+	const struct seccomp_program *seccomp;
+	unsigned                      landlock_abi_min; /* refuse below; 0 = 1 */
+	struct sandbox_limits         limits;
+	const struct net_plan        *net;
+	const char                   *cgroup_parent; /* job cgroup (absolute path in cgroup2) or NULL: no cgroup */
+	const char                   *name;      /* step label for cgroup and messages: [a-z0-9-]+ */
+	int                           stdout_fd; /* borrowed; become fds 1 and 2 of the step; fd 0 is /dev/null */
+	int                           stderr_fd;
+};
+
+/* What sandbox_release() delivers. Read by the process about to exec, through a pipe; never part of the spec. */
+struct sandbox_secret_file {
+	const char *name; /* below SANDBOX_CREDENTIALS_DIR; no slash */
+	const void *content;
+	size_t      len;
+};
+
+struct sandbox_delivery {
+	char *const                      *envp; /* the whole environment, NULL-terminated; may hold secrets */
+	const struct sandbox_secret_file *files;
+	size_t                            n_files;
+};
+
+struct sandbox {
+	pid_t pid;                 /* init, as the caller sees it */
+	int   pidfd;
+	int   ctl;                 /* SEQPACKET to init, non-blocking after sandbox_release() */
+	int   deliver;             /* write end of the delivery pipe; -1 after release */
+	int   net[NET_FD__COUNT];
+	int   cgroup_fd;           /* -1: none */
+	char  cgroup[256];         /* path, empty: none */
+};
+
+struct sandbox_status {
+	bool     exited;   /* false: killed by @signal */
+	int      code;
+	int      signal;
+	uint64_t cpu_usec; /* user + system of all reaped processes */
+	uint64_t peak_memory_bytes; /* memory.peak where there is a controller, otherwise the largest resident set (ru_maxrss) */
+};
+
+#define SANDBOX_NONE { .pid = 0, .pidfd = -1, .ctl = -1, .deliver = -1, .net = { -1, -1, -1, -1, -1 }, .cgroup_fd = -1 }
+
+/* --- features ------------------------------------------------------------------------------------------------------- */
+
+struct sandbox_feature {
+	const char *name;    /* "userns", "nftables", "landlock", ... */
+	const char *need;    /* what it is for */
+	bool        required; /* a run without it is refused */
+	bool        present;
+	char        found[96];   /* version, count, or errno text */
+	const char *remedy;
+};
+
+/* Probe this host; must run after identity_enter(). @ret: static storage owned by the callee, valid until the next call. Forks short-lived
+ * children and leaves nothing. Returns the number of rows, or -errno. */
+int sandbox_probe(const struct sandbox_feature **ret, struct dd_err *err);
+
+/* --- life ----------------------------------------------------------------------------------------------------------- */
+
+int sandbox_build(const struct sandbox_spec *spec, struct sandbox *ret, struct dd_err *err);
+/* Returns 0 once exec has happened; otherwise @err is the child's own sentence (its bytes are terminated and escaped here). */
+int sandbox_release(struct sandbox *sb, const struct sandbox_delivery *what, struct dd_err *err);
+/* Ask init to send @sig to every process of the step. */
+int sandbox_signal(const struct sandbox *sb, int sig, struct dd_err *err);
+/* 1: @ret is set; 0: init is gone without a word (killed from outside); -EAGAIN: still running. */
+int sandbox_recv_status(const struct sandbox *sb, struct sandbox_status *ret, struct dd_err *err);
+/* cgroup.kill where there is one, SIGKILL to init, wait until the pid namespace is empty, rmdir the cgroup, close all. Idempotent. */
+int sandbox_destroy(struct sandbox *sb, struct dd_err *err);
+
+/* --- cgroup of a job ------------------------------------------------------------------------------------------------ */
+
+/* Find a cgroup v2 directory below which this process may make groups and make "drydock-<run>" in it. @ret_path is empty when the
+ * host offers none (that is no error; limits that need controllers are refused later, by name). */
+int cgroup_job_make(const char *run, char ret_path[256], struct dd_err *err);
+/* Kill what is inside, remove the tree. Used by the keeper after a crash and by the start-up reaper; touches only names "drydock-*". */
+int cgroup_job_remove(const char *path, struct dd_err *err);
+
+#endif
