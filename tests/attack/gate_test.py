@@ -1,0 +1,196 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""gate_test.py - attacks on the gate and on the line between two phases (G)."""
+import json
+import os
+import signal
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from dd import (FETCH, PUSH, Job, Leftovers, Skip, case, check, closed, descendants, equal, kill_quietly, main, py, run, step)  # noqa: E402
+from world import ALLOWED, ATTACKER, Resolver, Sink, Web  # noqa: E402
+
+W = {}
+EGRESS = {"fetch": {"egress": [{"host": "allowed.test", "port": 80}, {"host": "allowed.test", "port": 9000, "tls": "raw"}], "upload": "64MiB"}}
+
+
+def setup():
+    W["dns"] = Resolver()
+    W["dns"].say("allowed.test", ALLOWED)
+    W["web"] = Web(ALLOWED, "allowed")
+    W["raw"] = Sink(ALLOWED, 9000)
+    W["sink"] = Sink(ATTACKER, 9999)
+
+
+@case("G-01 G-02", "a connection that a background helper keeps writing to dies with the step, and so does the helper")
+def _():
+    marker = "dd-g01-%d" % os.getpid()
+    job = Job([step("open", py(f'''
+        if os.fork() == 0:
+            os.setsid()
+            for sig in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT): signal.signal(sig, signal.SIG_IGN)
+            s = tcp("allowed.test", 9000)
+            while True:
+                s.sendall(b"{marker}" * 10); time.sleep(0.005)
+        time.sleep(1)
+    '''), FETCH), step("closed", "sleep 1; date +%s.%N | sed 's/.*/@@now=&@@/'")], EGRESS)
+    try:
+        r = job.run()
+    finally:
+        job.close()
+    equal(r.rc, 0, "exit status", r)
+    check(marker.encode() in W["raw"].data, "the helper never got through: the test proves nothing", r)
+    check(W["raw"].closed >= 1, "the peer's connection is still open", r)
+    check(W["raw"].last < float(r.mark("now")) - 0.9, "bytes arrived after the gate closed", r)
+
+
+@case("G-03", "a UDP socket sends nothing in either phase, and the host has no conntrack entry for it")
+def _():
+    before = len(W["sink"].data)
+    r = run([step("udp", py(f'''
+        def send():
+            s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.connect(("{ATTACKER}", 9999))
+            for i in range(5): s.send(b"x"); time.sleep(0.05)
+            return "sent"
+        attempt("udp", send)
+    '''), FETCH)], EGRESS)
+    check(r.mark("udp") != "ok:sent", "UDP went out", r)
+    equal(len(W["sink"].data), before, "bytes at the sink", r)
+    if os.path.exists("/proc/net/nf_conntrack"):
+        with open("/proc/net/nf_conntrack", encoding="ascii") as table:
+            check(ATTACKER not in table.read(), "conntrack knows the step", r)
+
+
+@case("G-04", "an open socket cannot be handed to a closed step through a socket file in the workspace")
+def _():
+    r = run([step("giver", py('''
+        listener = socket.socket(socket.AF_UNIX); listener.bind("/work/hand.sock"); listener.listen(1)
+        if os.fork() == 0:
+            os.setsid()
+            s = tcp("allowed.test", 9000)
+            while True:
+                peer, _ = listener.accept(); socket.send_fds(peer, [b"x"], [s.fileno()])
+        time.sleep(0.5)
+    '''), FETCH), step("taker", py('''
+        def take():
+            s = socket.socket(socket.AF_UNIX); s.settimeout(2); s.connect("/work/hand.sock")
+            return socket.recv_fds(s, 1, 1)[1]
+        attempt("take", take)
+        mark("fds", sorted(int(f) for f in os.listdir("/proc/self/fd"))[:3])
+    '''))], EGRESS)
+    check(not r.mark("take").startswith("ok"), f"taking said {r.mark('take')}", r)
+
+
+@case("G-05", "what a step says about its phase changes nothing")
+def _():
+    r = run([step("claims", '''
+echo "phase=fetch" >>"${GITHUB_OUTPUT:-/dev/null}"; echo "DRYDOCK_PHASE=fetch" >>"${GITHUB_ENV:-/dev/null}"
+echo "::set-output name=phase::fetch"; echo 'version: 1' >/work/.drydock.yml; export DRYDOCK_PHASE=fetch
+'''), step("fetch-me", py(f'attempt("tcp", lambda: tcp("{ATTACKER}", 9999))'), env={"DRYDOCK_PHASE": "fetch", "PHASE": "push"})],
+            EGRESS)
+    check(not r.mark("tcp").startswith("ok"), "the gate opened", r)
+    equal({e["phase"] for e in r.events("step.start")}, {"build"}, "phases", r)
+
+
+@case("G-07", "the supervisor is killed while the gate is open: the step is dead and nothing is sent any more")
+def _():
+    marker = "dd-g07-%d" % os.getpid()
+    job = Job([step("open", py(f'''
+        s = tcp("allowed.test", 9000); mark("up", "yes"); argv = "{marker}"
+        while True: s.sendall(b"G07" * 100); time.sleep(0.002)
+    ''') + f"\n: {marker}\n", FETCH)], EGRESS)
+    try:
+        process = job.popen()
+        os.set_blocking(process.stdout.fileno(), True)
+        deadline = time.monotonic() + 20
+        while b"G07" not in W["raw"].data and time.monotonic() < deadline:
+            time.sleep(0.02)
+        check(b"G07" in W["raw"].data, "the step never got through: the test proves nothing")
+        below = descendants(process.pid)
+        os.kill(process.pid, signal.SIGKILL)
+        time.sleep(0.3)
+        seen = W["raw"].last
+        killed = time.time()
+        check(seen <= killed, "clock")
+        time.sleep(0.3)
+        check(W["raw"].last < killed, "bytes arrived after the death of the supervisor")
+        time.sleep(1)
+        alive = [p for p in below if os.path.exists(f"/proc/{p}")]
+        check(not alive, f"still alive: {alive}")
+    finally:
+        kill_quietly(process.pid)
+        process.wait()
+        job.close()
+
+
+@case("G-08", "rules that read back differently stop the job before the step's first byte")
+def _():
+    job = Job([step("probe", "echo @@ran=yes@@; touch /work/ran")])
+    try:
+        r = job.run(env={"DRYDOCK_FAULT": "rules_verify"})
+    finally:
+        job.close()
+    if r.rc == 0:
+        raise Skip("this build has no fault point rules_verify") if "ran" not in r.marks else AssertionError("the step ran\n" + r.tail())
+    equal(r.rc, 3, "exit status", r)
+    check("ran" not in r.marks and not r.events("step.end", exit=0), "the step ran", r)
+
+
+@case("G-09", "of two jobs at one time the closed one stays closed")
+def _():
+    loop = '''
+        end = time.time() + 2; good = 0
+        while time.time() < end:
+            try: good += exchange("allowed.test", 80, b"GET / HTTP/1.1\\r\\nHost: allowed.test\\r\\nConnection: close\\r\\n\\r\\n") == "this is allowed"
+            except OSError: pass
+            time.sleep(0.02)
+        mark("good", good)
+    '''
+    one, two = Job([step("open", py(loop), FETCH)], EGRESS), Job([step("closed", py(loop))])
+    try:
+        first = one.popen()
+        second = two.run()
+        out = first.communicate(timeout=30)[0].decode()
+    finally:
+        one.close()
+        two.close()
+    equal(second.mark("good"), "0", "connections of the closed job", second)
+    check("@@good=0@@" not in out and "@@good=" in out, "the open job was not open:\n" + out)
+
+
+@case("G-10", "the push step starts in an empty process tree, without the fetch allowlist")
+def _():
+    r = run([step("build", py('''
+        if os.fork() == 0:
+            os.setsid(); signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)
+        open("/work/dist", "w").write("x")
+    ''')), step("publish", py('''
+        mark("pids", len([p for p in os.listdir("/proc") if p.isdigit()]))
+        attempt("fetchhost", lambda: socket.getaddrinfo("allowed.test", 80))
+    '''), PUSH)], {**EGRESS, "push": {"egress": [{"host": "push.test", "port": 80}], "artifacts": ["dist"]}})
+    check(int(r.mark("pids")) <= 4, f"{r.mark('pids')} processes in the push step", r)
+    check(r.mark("fetchhost").startswith("gai"), "the fetch allowlist still holds", r)
+
+
+@case("G-12", "closing writes a receipt: exact bytes for the open step, exactly zero for the closed one")
+def _():
+    W["web"].requests.clear()
+    r = run([step("open", py('''
+        attempt("get", lambda: exchange("allowed.test", 80, b"GET / HTTP/1.1\\r\\nHost: allowed.test\\r\\nConnection: close\\r\\n\\r\\n"))
+    '''), FETCH), step("closed", "true")], EGRESS)
+    equal(r.mark("get"), "ok:this is allowed", "answer", r)
+    closes = r.events("gate.close")
+    equal(len(closes), 2, "gate.close events", r)
+    text = json.dumps(closes[0])
+    check("allowed.test" in text, "the receipt names no destination", r)
+    rows = [x for x in closes[0]["receipt"] if x.get("host") == "allowed.test"] if isinstance(closes[0].get("receipt"), list) else \
+           [x for x in closes[0]["receipt"].get("destinations", []) if x.get("host", x.get("name")) == "allowed.test"]
+    sent = len(b"GET / HTTP/1.1\r\nHost: allowed.test\r\nConnection: close\r\n\r\n")
+    equal(sum(x["bytes_out"] for x in rows), sent, "bytes out", r)
+    check(sum(x["bytes_in"] for x in rows) > 15, "no bytes in", r)
+    check('"bytes_out": 0' in json.dumps(closes[1]) or '"bytes_out"' not in json.dumps(closes[1]), "the closed step sent something", r)
+
+
+if __name__ == "__main__":
+    main(setup)

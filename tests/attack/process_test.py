@@ -1,0 +1,188 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""process_test.py - attacks on processes: staying alive, looking at others, gaining privileges (P)."""
+import os
+import pty
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from dd import Job, Leftovers, case, check, closed, equal, main, processes, py, run, step  # noqa: E402
+
+
+@case("P-01", "double fork, setsid, nohup and a changed tracking id do not outlive the step")
+def _():
+    marker = "dd-p01-%d" % os.getpid()
+    left = Leftovers(marker)
+    r = run([step("hide", f'''
+export RUNNER_TRACKING_ID=0
+cp "$(command -v sleep)" /work/{marker}
+(setsid nohup /work/{marker} 300 >/dev/null 2>&1 &) ; nohup /work/{marker} 301 >/dev/null 2>&1 &
+python3 -c 'import os, signal
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN); os.execv("/work/{marker}", ["{marker}", "302"])
+'
+sleep 0.3; ps -e 2>/dev/null | wc -l | sed 's/.*/@@n=&@@/'; ls -d /proc/[0-9]* | wc -l | sed 's/.*/@@pids=&@@/'
+'''), step("after", "ls -d /proc/[0-9]* | wc -l | sed 's/.*/@@after=&@@/'")])
+    check(int(r.mark("pids")) >= 5, "the background processes never started: the test proves nothing", r)
+    check(int(r.mark("after")) <= 6, f"{r.mark('after')} processes in the next step", r)
+    left.check(run=r)
+
+
+@case("P-02", "no process outside the step is visible, readable or traceable")
+def _():
+    r = closed(f'''
+        mark("pids", sorted(int(p) for p in os.listdir("/proc") if p.isdigit()))
+        libc = ctypes.CDLL(None, use_errno=True)
+        def call(number, *args):
+            if libc.syscall(number, *args) < 0: raise OSError(ctypes.get_errno(), "")
+            return "worked"
+        for pid in ({os.getpid()}, 1):
+            attempt("environ%d" % pid, lambda: open("/proc/%d/environ" % pid, "rb").read())
+            attempt("mem%d" % pid, lambda: open("/proc/%d/mem" % pid, "rb").read(1))
+            attempt("ptrace%d" % pid, lambda: call(101, 16, pid, 0, 0))
+            attempt("readv%d" % pid, lambda: call(310, pid, 0, 0, 0, 0, 0))
+            attempt("pidfd%d" % pid, lambda: call(438, call(434, pid, 0) and 3, 0, 0))
+    ''')
+    pids = [int(p) for p in r.mark("pids").strip("[]").split(",")]
+    check(pids[0] == 1 and len(pids) <= 6, f"pids in sight: {pids}", r)
+    for label, value in r.marks.items():
+        if not label.endswith(".ms") and label != "pids":
+            check(value in ("ESRCH", "ENOENT", "EPERM", "EACCES", "ENOSYS", "ok:b''"), f"{label} said {value}", r)
+    check(not r.mark("environ1").startswith("ok:b'P"), "init's environment is readable", r)
+
+
+@case("P-04", "kill -1, killing the parent and stopping everything reach only the step itself; the deadline still works")
+def _():
+    bystander = processes()
+    started = time.monotonic()
+    r = run([step("kill", py(f'''
+        attempt("parent", lambda: os.kill({os.getpid()}, 9))
+        for sig in (signal.SIGSTOP, signal.SIGKILL):
+            attempt("init%d" % sig, lambda: os.kill(1, sig))
+        mark("alive", "yes")
+        os.kill(-1, signal.SIGSTOP)
+        time.sleep(60)
+    '''))], limits={"time": "3s"}, rc=1)
+    check(time.monotonic() - started < 20, "the deadline did not work", r)
+    equal(r.mark("alive"), "yes", "the step after killing init", r)
+    check(r.mark("parent") in ("ESRCH", "EPERM"), f"killing a foreign process said {r.mark('parent')}", r)
+    check(os.getpid() in bystander, "bystander")
+
+
+@case("P-05", "there is no controlling terminal to inject into, even when drydock has one")
+def _():
+    job = Job([step("tty", py('''
+        import fcntl, termios
+        attempt("open", lambda: open("/dev/tty"))
+        for fd in (0, 1, 2):
+            attempt("sti%d" % fd, lambda: fcntl.ioctl(fd, termios.TIOCSTI, b"x"))
+            attempt("linux%d" % fd, lambda: fcntl.ioctl(fd, 0x541C, b"\\x02"))
+        mark("isatty", [os.isatty(i) for i in range(3)])
+        a, b = os.openpty()
+        attempt("own", lambda: fcntl.ioctl(b, termios.TIOCSTI, b"x"))
+    '''))])
+    master, slave = pty.openpty()
+    try:
+        r = job.run(preexec_fn=os.setsid, env={"TERM": "xterm"})
+    finally:
+        os.close(master)
+        os.close(slave)
+        job.close()
+    equal(r.rc, 0, "exit status", r)
+    equal(r.mark("open"), "ENXIO", "opening /dev/tty", r)
+    for label, value in r.marks.items():
+        if label.startswith(("sti", "linux", "own")) and not label.endswith(".ms"):
+            check(value in ("EPERM", "ENOTTY", "EIO"), f"{label} said {value}", r)
+
+
+@case("P-06", "a step starts with descriptors 0, 1 and 2 and no other, whatever drydock inherited")
+def _():
+    job = Job([step("fds", "ls -l /proc/$$/fd | awk 'NR>1{print $9}' | sort -n | tr '\\n' ' ' | sed 's/.*/@@fds=&@@/'; readlink /proc/$$/fd/0 | sed 's/.*/@@zero=&@@/'",
+                    shell="sh -e {0}")])
+    secret = os.open("/etc/passwd", os.O_RDONLY)
+    try:
+        os.set_inheritable(secret, True)
+        r = job.run(pass_fds=(secret,))
+    finally:
+        os.close(secret)
+        job.close()
+    fds = r.mark("fds").split()
+    check(fds[:3] == ["0", "1", "2"] and all(f in ("0", "1", "2", "10", "255") for f in fds), f"descriptors {fds}", r)
+    equal(r.mark("zero"), "/dev/null", "standard input", r)
+
+
+@case("P-07", "setuid programs gain nothing: no_new_privs is set, every capability set is empty")
+def _():
+    r = closed('''
+        status = dict(l.split(":\\t", 1) for l in open("/proc/self/status").read().splitlines() if ":\\t" in l)
+        for key in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp", "Uid", "Gid", "Groups"): mark(key, status[key].strip())
+        for command in (["su", "-c", "id -u"], ["sudo", "-n", "id", "-u"], ["newuidmap", str(os.getpid()), "0", "0", "1"], ["pkexec", "id"]):
+            try: mark("run-" + command[0], subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=10).returncode)
+            except OSError as e: mark("run-" + command[0], errno.errorcode[e.errno])
+    ''')
+    for key in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
+        equal(int(r.mark(key), 16), 0, key, r)
+    equal(r.mark("NoNewPrivs"), "1", "NoNewPrivs", r)
+    equal(r.mark("Seccomp"), "2", "Seccomp", r)
+    equal(r.mark("Uid").split(), ["1001"] * 4, "uids", r)
+    for label, value in r.marks.items():
+        if label.startswith("run-"):
+            check(value != "0", f"{label} succeeded", r)
+
+
+@case("P-08", "kernel settings that lead out of a sandbox are absent or read-only")
+def _():
+    r = closed('''
+        for path in ("/proc/sys/kernel/core_pattern", "/proc/sys/kernel/modprobe", "/sys/kernel/uevent_helper", "/proc/sys/fs/binfmt_misc/register", "/proc/sysrq-trigger",
+                     "/proc/sys/kernel/hostname", "/proc/sys/net/ipv4/ip_unprivileged_port_start", "/proc/sys/net/ipv4/ip_forward", "/proc/sys/user/max_user_namespaces",
+                     "/proc/sys/vm/drop_caches", "/proc/self/oom_adj_none"):
+            attempt(path, lambda: open(path, "w").write("1"))
+        for path in ("/proc/kcore", "/proc/kallsyms", "/proc/keys", "/proc/timer_list", "/proc/kmsg", "/sys/firmware", "/sys/kernel/debug"):
+            def peek(): 
+                if os.path.isdir(path): return len(os.listdir(path)) or "empty"
+                return len(open(path, "rb").read(64).strip(b"0 \\n")) or "empty"
+            attempt("peek" + path, peek)
+    ''')
+    for label, value in r.marks.items():
+        if label.startswith("/proc") or label.startswith("/sys"):
+            if not label.endswith(".ms"):
+                check(not value.startswith("ok"), f"writing {label} said {value}", r)
+    for path in ("/proc/kcore", "/proc/keys", "/proc/kmsg", "/sys/firmware"):
+        value = r.mark("peek" + path)
+        check(not value.startswith("ok") or value == "ok:empty", f"{path} is readable: {value}", r)
+
+
+@case("P-09", "a crash leaves no core file, and the supervisor cannot be dumped")
+def _():
+    job = Job([step("crash", "ulimit -c | sed 's/.*/@@core=&@@/'; ulimit -Hc | sed 's/.*/@@hard=&@@/'; python3 -c 'import os; os.abort()' || true; ls | grep -c core | sed 's/.*/@@cores=&@@/'; sleep 2",
+                    shell="bash {0}")])
+    try:
+        process = job.popen()
+        time.sleep(1)
+        dumpable = None
+        try:
+            stat = os.stat(f"/proc/{process.pid}/mem")
+            dumpable = stat.st_uid
+        except OSError:
+            pass
+        out = process.communicate(timeout=30)[0].decode()
+    finally:
+        job.close()
+    check("@@core=0@@" in out and "@@hard=0@@" in out and "@@cores=0@@" in out, out)
+    if os.geteuid() != 0:
+        check(dumpable == 0, "the supervisor's memory belongs to its user: it is dumpable")
+
+
+@case("P-11", "a step that closes its output and goes on, and one that floods, both end when their process ends")
+def _():
+    r = run([step("quiet", "exec >/dev/null 2>&1; sleep 1; echo x >/work/done", shell="sh -e {0}"), step("check", "cat /work/done | sed 's/.*/@@done=&@@/'")])
+    equal(r.mark("done"), "x", "the step ran to its end", r)
+    r = run([step("flood", "yes 0123456789abcdef0123456789abcdef0123456789abcdef | head -c 30000000")], limits={"log": "1MiB"}, rc=None, timeout=90)
+    check(len(r.out) < 8 << 20, f"{len(r.out)} bytes came out of a log limited to 1 MiB", r)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "glitter.h"
+
+#include <unistd.h>
+
+const char *glitter_bold(int fd)
+{
+	return isatty(fd) ? "\033[1m" : "";
+}
+
+const char *glitter_plain(int fd)
+{
+	return isatty(fd) ? "\033[0m" : "";
+}
