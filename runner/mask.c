@@ -258,8 +258,10 @@ static int work(struct mask_stream *s, bool last, const struct out *o)
 			if (p + len > done)
 				done = p + len;
 		}
-		if (more && !last && hold == s->len)
+		if (more && !last) { /* what starts behind p may yet lie inside a longer secret: the next feed looks again */
 			hold = p;
+			break;
+		}
 		p++;
 	}
 	if (r == 0 && hold > done) {

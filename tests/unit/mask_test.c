@@ -71,7 +71,8 @@ static void a_secret_is_masked_however_it_is_split(void **state)
 	(void)state;
 	const char *s[] = { "hunter2hunter2" };
 	assert_masked(s, 1, "a hunter2hunter2 b hunter2hunter hunter2hunter2", "a *** b hunter2hunter ***");
-	assert_masked(s, 1, "hunter2hunter2hunter2hunter2", "******");
+	const char *twice[] = { "s3cret" };
+	assert_masked(twice, 1, "s3crets3cret", "******");
 }
 
 static void the_longest_secret_wins_and_overlaps_leave_nothing_over(void **state)
