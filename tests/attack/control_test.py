@@ -1,0 +1,112 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""control_test.py - attacks on drydock itself, its set-up and its files (X)."""
+import os
+import shutil
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from dd import DRYDOCK, Job, Skip, case, check, closed, equal, main, py, run, step  # noqa: E402
+
+
+@case("X-07", "no socket or descriptor of the supervisor can be reached from a step")
+def _():
+    r = closed('''
+        found = []
+        for top in ("/run", "/tmp", "/var", "/work", os.environ["HOME"], "/dev"):
+            for where, dirs, files in os.walk(top):
+                found += [os.path.join(where, f) for f in files if os.path.exists(os.path.join(where, f)) and (os.stat(os.path.join(where, f)).st_mode & 0o170000) == 0o140000]
+        mark("sockets", found)
+        mark("unix", [l.split()[-1] for l in open("/proc/net/unix").read().splitlines()[1:] if "/" in l or "@" in l])
+        mark("fds", [os.readlink("/proc/self/fd/" + f) for f in os.listdir("/proc/self/fd") if os.path.exists("/proc/self/fd/" + f) and "socket" in os.readlink("/proc/self/fd/" + f)])
+    ''')
+    for label in ("sockets", "unix", "fds"):
+        equal(r.mark(label), "[]", label, r)
+
+
+SETUP_CALLS = ["clone3", "mount_setattr", "open_tree", "move_mount", "fsopen", "fsconfig", "fsmount", "pivot_root", "sethostname", "setresuid", "capset", "prctl",
+               "landlock_create_ruleset", "landlock_restrict_self", "seccomp", "close_range", "setrlimit", "umount2", "setsid"]
+
+
+@case("X-09", "any set-up call that fails ends the job before the step's first byte")
+def _():
+    if not shutil.which("strace"):
+        raise Skip("strace is not installed")
+    job = Job([step("probe", "echo @@ran=yes@@")])
+    try:
+        untouched = []
+        for name in SETUP_CALLS:
+            trace = os.path.join(job.dir, "trace")
+            r = job.run(prefix=["strace", "-f", "-qq", "-o", trace, "-e", f"trace={name}", "-e", f"inject={name}:error=ENOSYS"], timeout=60)
+            with open(trace, encoding="utf-8", errors="replace") as file:
+                if "(INJECTED)" not in file.read():
+                    untouched.append(name)
+                    continue
+            check("ran" not in r.marks, f"{name} failed and the step ran", r)
+            check(r.rc in (3, 5), f"{name} failed and the exit status is {r.rc}", r)
+        check(len(untouched) <= len(SETUP_CALLS) - 10, f"too few calls were ever made: {untouched} were not")
+    finally:
+        job.close()
+
+
+@case("X-09", "every fault point ends the job before the step's first byte")
+def _():
+    job = Job([step("probe", "echo @@ran=yes@@")])
+    points = fault_points()
+    check(len(points) >= 5, f"only {len(points)} fault points in the source")
+    hit = 0
+    try:
+        for point in points:
+            r = job.run(env={"DRYDOCK_FAULT": point})
+            if r.rc == 0:
+                continue
+            hit += 1
+            check("ran" not in r.marks, f"with {point} the step ran", r)
+            check(r.rc in (3, 5), f"with {point} the exit status is {r.rc}", r)
+        check(hit >= len(points) * 2 // 3, f"only {hit} of {len(points)} fault points stopped the run")
+    finally:
+        job.close()
+
+
+def fault_points():
+    import re
+    top = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+    points = set()
+    for folder in ("sandbox", "netpolicy", "runner"):
+        for name in sorted(os.listdir(os.path.join(top, folder))):
+            if name.endswith(".c"):
+                with open(os.path.join(top, folder, name), encoding="utf-8") as file:
+                    points.update(re.findall(r'dd_fault\("([a-z0-9_.-]+)"\)', file.read()))
+    return sorted(points)
+
+
+BAD_POLICIES = {
+    "an unknown key": "version: 1\nphasez: {}\n",
+    "a duplicate key": "version: 1\nlimits: { pids: 1 }\nlimits: { pids: 2 }\n",
+    "a star for a host": 'version: 1\nphases: { fetch: { egress: [ { host: "*", port: 443 } ] } }\n',
+    "a star below a top-level domain": 'version: 1\nphases: { fetch: { egress: [ { host: "*.com", port: 443 } ] } }\n',
+    "an unreachable rule": 'version: 1\nsteps:\n  - { phase: fetch, match: { run: "*" } }\n  - { phase: push, match: { id: x } }\n',
+    "a push credential for build": "version: 1\ncredentials: { c: { from: { env: X }, for: { phase: build }, as: { env: Y }, ttl: 5m } }\n",
+    "a unit that does not parse": "version: 1\nlimits: { memory: 4Gobbles }\n",
+    "no version": "phases: {}\n",
+    "a port out of range": 'version: 1\nphases: { fetch: { egress: [ { host: "a.test", port: 70000 } ] } }\n',
+    "broken YAML": "version: 1\nsteps: [\n",
+}
+
+
+@case("X-10", "a wrong policy is refused with file, line and column, and nothing runs")
+def _():
+    job = Job([step("probe", "echo @@ran=yes@@")])
+    try:
+        for what, text in BAD_POLICIES.items():
+            job.write("policy.yml", text)
+            r = job.run()
+            equal(r.rc, 2, f"exit status for {what}", r)
+            check("policy.yml:" in r.out and any(c.isdigit() for c in r.out.split("policy.yml:", 1)[1][:4]), f"{what}: no position", r)
+            check("ran" not in r.marks, f"{what}: the step ran", r)
+    finally:
+        job.close()
+
+
+if __name__ == "__main__":
+    main()

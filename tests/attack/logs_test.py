@@ -1,0 +1,43 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""logs_test.py - attacks on the log and on who reads it (L)."""
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from dd import case, check, equal, main, py, run, step  # noqa: E402
+
+
+@case("L-03", "workflow commands in a build tool's output do nothing outside the step's own log")
+def _():
+    r = run([step("commands", '''
+echo '::set-env name=INJECTED::yes'; echo '::set-output name=x::yes'; echo '::add-path::/work/evil'; echo '::add-mask::plain'; echo '##[command]x'
+echo '::stop-commands::token'; printf '\\033[0Ksection_start:1:x\\r\\033[0Kx\\n'
+'''), step("after", 'echo "@@injected=${INJECTED:-no}@@"; echo "$PATH" | grep -c /work/evil | sed "s/.*/@@path=&@@/" || true; echo "@@word=plain@@"', shell="bash {0}")])
+    equal(r.mark("injected"), "no", "INJECTED", r)
+    equal(r.mark("path"), "0", "PATH entries", r)
+    equal(r.mark("word"), "plain", "a word that a step asked to mask", r)
+
+
+@case("L-04", "escape sequences, carriage returns, bells, NUL and bad UTF-8 never reach the operator's terminal raw")
+def _():
+    r = run([step("noise", py('''
+        out = sys.stdout.buffer
+        out.write(b"\\x1b]0;title\\x07\\x1b[2J\\x1b[31mred\\x1b[0m\\n"); out.write(b"good\\rEVIL\\n"); out.write(b"nul\\0byte\\n"); out.write(b"bad\\xff\\xfeutf\\n")
+        out.write(b"\\x9b31mc1\\n"); out.write(b"\\xc2\\x9b31mc1utf\\n"); out.write("rtl\\u202eevil\\n".encode()); out.flush(); mark("end", "yes")
+    '''))])
+    equal(r.mark("end"), "yes", "the end of the output", r)
+    for byte, what in (("\x1b]", "an OSC sequence"), ("\x1b[2J", "a clear-screen"), ("\x07", "a bell"), ("\0", "a NUL"), ("good\rEVIL", "an overwriting carriage return"),
+                       ("\x9b", "a C1 control")):
+        check(byte not in r.out, f"{what} came through", r)
+
+
+@case("L-04", "one line of ten megabytes is cut, and the step still ends well")
+def _():
+    r = run([step("long", "head -c 10000000 /dev/zero | tr '\\0' a; echo; echo @@end=yes@@")], timeout=60, limits={"log": "64MiB"})
+    equal(r.mark("end"), "yes", "the end of the output", r)
+    check(len(max(r.out.split("\n"), key=len)) < 10_000_001, "a line longer than what was printed", r)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,138 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""resources_test.py - exhaustion (R): limits hold, the supervisor stays responsive, cleaning up is quick."""
+import os
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from dd import FETCH, Job, Leftovers, case, check, equal, main, py, run, step  # noqa: E402
+from world import ALLOWED, Resolver, Web  # noqa: E402
+
+W = {}
+
+
+def setup():
+    W["dns"] = Resolver()
+    W["dns"].say("allowed.test", ALLOWED)
+    W["web"] = Web(ALLOWED, "allowed")
+
+
+@case("R-01 P-10", "a fork bomb hits the limit of its step; another job runs meanwhile")
+def _():
+    bomb = Job([step("bomb", py('''
+        made = 0
+        try:
+            while made < 5000:
+                if os.fork() == 0: time.sleep(60); os._exit(0)
+                made += 1
+        except OSError as e: mark("stopped", errno.errorcode[e.errno])
+        mark("made", made); time.sleep(2)
+    '''))], limits={"pids": 128, "time": "20s"})
+    other = Job([step("other", "echo @@fine=yes@@")])
+    try:
+        process = bomb.popen()
+        time.sleep(1)
+        r = other.run(timeout=20)
+        equal(r.mark("fine"), "yes", "the other job", r)
+        out = process.communicate(timeout=40)[0].decode()
+    finally:
+        bomb.close()
+        other.close()
+    check("@@stopped=EAGAIN@@" in out, "the bomb was not stopped\n" + out[-2000:])
+    made = int(out.split("@@made=")[1].split("@@")[0])
+    check(made < 140, f"{made} processes with a limit of 128")
+
+
+@case("R-04", "the deadline ends a step that ignores every signal and whose children do so too")
+def _():
+    started = time.monotonic()
+    r = run([step("stubborn", py('''
+        for sig in range(1, 32):
+            try: signal.signal(sig, signal.SIG_IGN)
+            except (OSError, ValueError): pass
+        for i in range(5):
+            if os.fork() == 0: os.setsid()
+        while True: time.sleep(1)
+    '''))], limits={"time": "2s"}, rc=1, timeout=40)
+    check(time.monotonic() - started < 20, "the deadline came late", r)
+    check(r.events("step.end"), "no step.end", r)
+
+
+@case("R-05", "descriptors, inotify, pipes, epoll and timers run into a limit, and the supervisor does not notice")
+def _():
+    r = run([step("hoard", py('''
+        import resource
+        def hoard(make, most=200000):
+            kept = []
+            try:
+                for i in range(most): kept.append(make())
+            except OSError as e: return "%s after some" % errno.errorcode[e.errno]
+            return "unlimited"
+        libc = ctypes.CDLL(None, use_errno=True)
+        def inotify():
+            fd = libc.inotify_init1(0)
+            if fd < 0: raise OSError(ctypes.get_errno(), "")
+        mark("hard", resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+        mark("fds", hoard(lambda: os.open("/dev/null", 0)))
+        os.closerange(3, 100000); mark("inotify", hoard(inotify))
+        os.closerange(3, 100000); mark("pipes", hoard(os.pipe))
+    ''')), step("after", "echo @@fine=yes@@")])
+    for label in ("fds", "inotify", "pipes"):
+        check("unlimited" not in r.mark(label), f"{label}: {r.mark(label)}", r)
+    equal(r.mark("fine"), "yes", "the next step", r)
+
+
+@case("R-07", "half-open connections, endless headers and slow bodies hurt only the step that makes them")
+def _():
+    egress = {"fetch": {"egress": [{"host": "allowed.test", "port": 80}]}}
+    slow = Job([step("slow", py('''
+        socks = []; refused = 0
+        for i in range(2000):
+            try:
+                s = socket.create_connection(("allowed.test", 80), 2); s.settimeout(2); s.sendall(b"GET / HTTP/1.1\\r\\nHost: all"); socks.append(s)
+            except OSError: refused += 1
+        mark("open", len(socks)); mark("refused", refused)
+        def huge():
+            s = tcp("allowed.test", 80, b"GET / HTTP/1.1\\r\\n")
+            for i in range(200): s.sendall(b"X-%d: " % i + b"y" * 1000 + b"\\r\\n")
+            s.settimeout(5); return s.recv(10)
+        attempt("huge", huge)
+        time.sleep(2)
+    '''), FETCH)], egress)
+    quick = Job([step("quick", py('''
+        attempt("get", lambda: exchange("allowed.test", 80, b"GET / HTTP/1.1\\r\\nHost: allowed.test\\r\\n\\r\\n"))
+    '''), FETCH)], egress)
+    try:
+        process = slow.popen()
+        time.sleep(1.5)
+        r = quick.run(timeout=20)
+        out = process.communicate(timeout=60)[0].decode()
+    finally:
+        slow.close()
+        quick.close()
+    equal(r.mark("get"), "ok:this is allowed", "the other job's connection", r)
+    check("@@huge=ok:b'HTTP" not in out, "an endless header was passed on\n" + out[-1500:])
+    check("@@open=" in out, out[-1500:])
+
+
+@case("R-09", "cleaning up after a deep tree, many files and many processes takes less than five seconds")
+def _():
+    left = Leftovers("dd-r09-%d" % os.getpid())
+    r = run([step("mess", py('''
+        os.chdir("/work")
+        for i in range(2000):
+            os.mkdir("d"); os.chdir("d")
+        os.chdir("/work"); os.mkdir("many"); os.mkdir("many/\\x1b[31m\\nname")
+        for i in range(20000): os.close(os.open("many/%d" % i, os.O_CREAT | os.O_WRONLY))
+        for i in range(60):
+            if os.fork() == 0: os.setsid(); time.sleep(60); os._exit(0)
+        mark("done", time.clock_gettime(time.CLOCK_REALTIME))
+    '''))], timeout=60, rc=None)
+    took = time.time() - float(r.mark("done"))
+    check(took < 5 + 3, f"{took:.1f} s from the end of the step to the end of the run", r)
+    left.check(run=r)
+
+
+if __name__ == "__main__":
+    main(setup)
