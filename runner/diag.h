@@ -31,11 +31,18 @@ struct diag_list {
 enum { DIAG_MAX = 200 };
 
 void diag_list_done(struct diag_list *list);
+/* Copies the file name and escapes control bytes in the texts, so a complaint outlives the tree that it is about. */
 __attribute__((format(printf, 4, 5))) void diag_add(struct diag_list *list, struct diag_mark mark, const char *hint, const char *fmt, ...);
 
 /* "file:line:column: error: text", the line of the file with the text underlined, the hint. @source may be NULL (not readable any more).
  * Bytes of the file are escaped: a terminal never obeys them. */
 void diag_print(FILE *out, const struct diag_list *list, const char *source, size_t source_len);
+
+/* The same for complaints about several files: each file is read again for its lines. */
+void diag_print_files(FILE *out, const struct diag_list *list);
+
+/* Append @in as a terminal may show it: control bytes, invalid UTF-8 and bidirectional controls as \\xNN. Always terminated. */
+void diag_escape(char *out, size_t size, const char *in, size_t len);
 
 /* The nearest of @words to @word within an edit distance of a third of its length (at least 1), or NULL. */
 const char *diag_nearest(const char *word, const char *const *words, size_t n);

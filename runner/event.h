@@ -21,6 +21,8 @@ void event_local(struct event_facts *ret);
 /* Read a GitHub-shaped event JSON (bounded: 10 MiB, depth). The name comes from a top-level "event_name" (drydock's own addition for local runs), else
  * it is inferred: "pull_request" object -> pull_request, otherwise push. "ref_protected": true must be said; absent means false. */
 int event_load(const char *path, struct event_facts *ret, struct dd_err *err);
+/* The same from memory. Fuzzed. */
+int event_parse(const char *text, size_t len, struct event_facts *ret, struct dd_err *err);
 /* Protected ref, no fork, no pull request; @ret_why: static text of the deciding fact. */
 bool event_is_trusted(const struct event_facts *ev, const char **ret_why);
 

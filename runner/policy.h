@@ -9,6 +9,7 @@
 
 #include "plan.h"
 
+struct event_facts;
 struct policy; /* opaque outside policy*.c and plan*.c (policy_model.h) */
 
 /* 0; -EINVAL with complaints in @diags; other -errno with @err (cannot read, no memory). */
@@ -16,5 +17,7 @@ int  policy_load(const char *path, struct policy **ret, struct diag_list *diags,
 /* The same from memory; @name is used in positions. Fuzzed. */
 int  policy_parse(const char *name, const char *text, size_t len, struct policy **ret, struct diag_list *diags);
 void policy_free(struct policy *policy);
+/* Does `for:` name this job? A local run is the operator's own: every policy is for it. @ret_why (may be NULL): static text of the key that differs. */
+bool policy_is_for(const struct policy *policy, const struct event_facts *event, const char **ret_why);
 
 #endif

@@ -36,6 +36,8 @@ const char *manifest_digest(const struct manifest *m); /* sha256 over the sorted
 typedef int (*manifest_change_fn)(void *arg, enum manifest_change what, const char *path, uint64_t size, const char *sha256_hex);
 /* Walk the differences in path order. @fn may stop by returning non-zero, which is returned. */
 int  manifest_diff(const struct manifest *before, const struct manifest *after, manifest_change_fn fn, void *arg);
+/* Every entry in path order, told as MANIFEST_ADDED; @sha256_hex is "" for what has no bytes (FIFO, socket, device). */
+int  manifest_each(const struct manifest *m, manifest_change_fn fn, void *arg);
 /* sha256 (hex) and size of a regular file, or -ENOENT. */
 int  manifest_find(const struct manifest *m, const char *path, const char **ret_sha256, uint64_t *ret_size);
 /* Call @fn(arg, path) for every regular file that matches one of @globs (NULL-terminated; one star stays inside a directory, two stars cross
@@ -48,6 +50,7 @@ int  tracked_load(int dir_fd, const struct manifest *initial, struct tracked **r
 int  tracked_parse_index(const void *bytes, size_t len, struct tracked **ret, struct dd_err *err); /* fuzzed */
 bool tracked_has(const struct tracked *t, const char *path);
 size_t tracked_count(const struct tracked *t);
+const char *tracked_note(const struct tracked *t); /* why every file counts as tracked, or NULL when the index was read; static text */
 void tracked_free(struct tracked *t);
 
 /* --- artifacts ---- */

@@ -19,6 +19,7 @@ struct workflow_step {
 	const char                *id, *name, *run, *shell, *workdir; /* NULL when absent */
 	const struct workflow_env *env;
 	size_t                     n_env;
+	struct diag_mark           shell_mark, workdir_mark; /* of the values, when present */
 	double                     timeout_minutes; /* 0 = not given */
 	bool                       continue_on_error;
 };
@@ -29,6 +30,7 @@ struct workflow_job {
 	const struct workflow_env  *env;
 	size_t                      n_env;
 	const char                 *default_shell, *default_workdir; /* defaults.run, job over workflow */
+	struct diag_mark            default_shell_mark, default_workdir_mark;
 	double                      timeout_minutes;
 	const struct workflow_step *steps;
 	size_t                      n_steps;

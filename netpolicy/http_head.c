@@ -1,0 +1,443 @@
+// SPDX-License-Identifier: Apache-2.0
+/* http_head.c - reads the head of an HTTP/1 request (RFC 9112), strictly, and steps over its body.
+ *
+ * Runs in: gate, on bytes that hostile code chose. Pure. A cleartext connection may carry many requests, and each of them
+ * names a host; the gate must know where each begins. Whatever two servers are known to frame differently (bare LF, folded
+ * lines, both lengths, lengths twice, space before a colon) is refused, not repaired: a repaired request is a smuggled one.
+ */
+#include "http_head.h"
+
+#include <string.h>
+#include <strings.h>
+
+enum {
+	METHOD_MAX = 24,
+	HEADERS_MAX = 128,
+	CHUNK_LINE_MAX = 256,
+	TRAILERS_MAX = 4096,
+};
+
+struct span {
+	const char *at;
+	size_t      len;
+};
+
+static bool span_is(struct span s, const char *text)
+{
+	return s.len == strlen(text) && strncasecmp(s.at, text, s.len) == 0;
+}
+
+static struct span span_trim(struct span s)
+{
+	while (s.len > 0 && (s.at[0] == ' ' || s.at[0] == '\t')) {
+		s.at++;
+		s.len--;
+	}
+	while (s.len > 0 && (s.at[s.len - 1] == ' ' || s.at[s.len - 1] == '\t'))
+		s.len--;
+	return s;
+}
+
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+static bool is_method_char(char c)
+{
+	return (c >= 'A' && c <= 'Z') || c == '-';
+}
+
+static bool is_token_char(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit(c) || (c != '\0' && strchr("!#$%&'*+-.^_`|~", c));
+}
+
+enum parse http_head_sniff(const uint8_t *in, size_t len)
+{
+	size_t i = 0;
+	while (i < len && i < METHOD_MAX && is_method_char((char)in[i]))
+		i++;
+	if (i == len)
+		return PARSE_MORE;
+	if (i == 0 || in[i] != ' ')
+		return PARSE_REFUSED;
+	if (i + 1 == len)
+		return PARSE_MORE;
+	/* The target of CONNECT begins with a letter or digit, of "PRI * HTTP/2.0" with a star: both are told apart later,
+	 * where the sentence can say so. */
+	char c = (char)in[i + 1];
+	return c == '/' || c == '*' || is_token_char(c) || c == '[' ? PARSE_OK : PARSE_REFUSED;
+}
+
+/* "name[:port]" as in Host or in an absolute target. The name is checked by egress_host_canonical() later. */
+static bool read_authority(struct span in, struct span *ret_name, uint16_t *ret_port)
+{
+	const char *colon = memchr(in.at, ':', in.len);
+	uint32_t port = 0;
+
+	*ret_name = in;
+	*ret_port = 0;
+	if (in.len == 0)
+		return false;
+	if (!colon)
+		return true;
+	ret_name->len = (size_t)(colon - in.at);
+	size_t digits = in.len - ret_name->len - 1;
+	if (ret_name->len == 0 || digits < 1 || digits > 5)
+		return false;
+	for (size_t i = 0; i < digits; i++) {
+		if (!is_digit(colon[1 + i]))
+			return false;
+		port = port * 10 + (uint32_t)(colon[1 + i] - '0');
+	}
+	*ret_port = (uint16_t)port;
+	return port >= 1 && port <= 65535;
+}
+
+struct request {
+	struct span target_host; /* of an absolute target; at == NULL otherwise */
+	uint16_t    target_port;
+	bool        http10;
+	unsigned    hosts, lengths, encodings, upgrades;
+	struct http_head head;
+};
+
+static const char *read_target(struct span target, struct request *r)
+{
+	static const char scheme[] = "http://";
+
+	for (size_t i = 0; i < target.len; i++) {
+		if (target.at[i] < 0x21 || target.at[i] > 0x7e)
+			return "HTTP: the target holds a character that must not be there";
+	}
+	if (target.len == 0)
+		return "HTTP: no target";
+	if (target.at[0] == '/' || span_is(target, "*"))
+		return NULL;
+	if (target.len < sizeof(scheme) || strncasecmp(target.at, scheme, sizeof(scheme) - 1) != 0)
+		return "HTTP: the target is neither a path nor http://";
+	struct span authority = { target.at + sizeof(scheme) - 1, 0 };
+	size_t left = target.len - (sizeof(scheme) - 1);
+	while (authority.len < left && !strchr("/?#", authority.at[authority.len]))
+		authority.len++;
+	if (!read_authority(authority, &r->target_host, &r->target_port))
+		return "HTTP: the target names no proper host";
+	return NULL;
+}
+
+static const char *read_request_line(struct span line, struct request *r)
+{
+	const char *first = memchr(line.at, ' ', line.len);
+	if (!first)
+		return "HTTP: malformed request line";
+	struct span method = { line.at, (size_t)(first - line.at) };
+	struct span rest = { first + 1, line.len - method.len - 1 };
+	const char *second = memchr(rest.at, ' ', rest.len);
+	if (!second)
+		return "HTTP: malformed request line";
+	struct span target = { rest.at, (size_t)(second - rest.at) };
+	struct span version = { second + 1, rest.len - target.len - 1 };
+
+	if (method.len == 0 || method.len > METHOD_MAX)
+		return "HTTP: malformed method";
+	for (size_t i = 0; i < method.len; i++) {
+		if (!is_method_char(method.at[i]))
+			return "HTTP: malformed method";
+	}
+	if (span_is(method, "CONNECT"))
+		return "HTTP: CONNECT is not carried";
+	r->http10 = version.len == 8 && memcmp(version.at, "HTTP/1.0", 8) == 0;
+	if (!r->http10 && (version.len != 8 || memcmp(version.at, "HTTP/1.1", 8) != 0))
+		return "HTTP: neither HTTP/1.0 nor HTTP/1.1";
+	return read_target(target, r);
+}
+
+static const char *on_host(struct span value, struct request *r)
+{
+	struct span name;
+	if (r->hosts++ > 0)
+		return "HTTP: more than one Host";
+	if (!read_authority(value, &name, &r->head.port))
+		return "HTTP: Host names no proper host";
+	r->head.host = name.at;
+	r->head.host_len = name.len;
+	return NULL;
+}
+
+static const char *on_content_length(struct span value, struct request *r)
+{
+	if (r->lengths++ > 0)
+		return "HTTP: more than one Content-Length";
+	if (value.len < 1 || value.len > 18)
+		return "HTTP: malformed Content-Length";
+	for (size_t i = 0; i < value.len; i++) {
+		if (!is_digit(value.at[i]))
+			return "HTTP: malformed Content-Length";
+		r->head.body_len = r->head.body_len * 10 + (uint64_t)(value.at[i] - '0');
+	}
+	return NULL;
+}
+
+static const char *on_transfer_encoding(struct span value, struct request *r)
+{
+	if (r->encodings++ > 0 || !span_is(value, "chunked"))
+		return "HTTP: a Transfer-Encoding other than one \"chunked\"";
+	r->head.chunked = true;
+	return NULL;
+}
+
+static const char *on_upgrade(struct span value, struct request *r)
+{
+	r->head.upgrade = r->upgrades++ == 0 && span_is(value, "websocket") ? HTTP_UPGRADE_WEBSOCKET : HTTP_UPGRADE_OTHER;
+	return NULL;
+}
+
+static const struct header_row {
+	const char *name;
+	const char *(*read)(struct span value, struct request *r);
+} header_rows[] = {
+	{ "Host",              on_host },
+	{ "Content-Length",    on_content_length },
+	{ "Transfer-Encoding", on_transfer_encoding },
+	{ "Upgrade",           on_upgrade },
+};
+
+static const char *check_header(struct span line, struct span *ret_name, struct span *ret_value)
+{
+	const char *colon = memchr(line.at, ':', line.len);
+	if (line.at[0] == ' ' || line.at[0] == '\t')
+		return "HTTP: folded header line";
+	if (!colon || colon == line.at)
+		return "HTTP: malformed header line";
+	*ret_name = (struct span){ line.at, (size_t)(colon - line.at) };
+	*ret_value = span_trim((struct span){ colon + 1, line.len - ret_name->len - 1 });
+	for (size_t i = 0; i < ret_name->len; i++) {
+		if (!is_token_char(ret_name->at[i]))
+			return "HTTP: malformed header name";
+	}
+	for (size_t i = 0; i < ret_value->len; i++) {
+		uint8_t c = (uint8_t)ret_value->at[i];
+		if ((c < 0x20 && c != '\t') || c == 0x7f)
+			return "HTTP: control character in a header";
+	}
+	return NULL;
+}
+
+static const char *read_header(struct span line, struct request *r)
+{
+	struct span name;
+	struct span value;
+	const char *why = check_header(line, &name, &value);
+
+	for (size_t i = 0; !why && i < sizeof(header_rows) / sizeof(header_rows[0]); i++) {
+		if (span_is(name, header_rows[i].name))
+			why = header_rows[i].read(value, r);
+	}
+	return why;
+}
+
+/* What only the whole head can tell. */
+static const char *check_request(const struct request *r)
+{
+	if (r->hosts != 1)
+		return "HTTP: no Host";
+	if (r->lengths > 0 && r->encodings > 0)
+		return "HTTP: both Content-Length and Transfer-Encoding";
+	if (r->http10 && r->encodings > 0)
+		return "HTTP: Transfer-Encoding in HTTP/1.0";
+	if (!r->target_host.at)
+		return NULL;
+	if (r->target_host.len != r->head.host_len || strncasecmp(r->target_host.at, r->head.host, r->head.host_len) != 0 ||
+	    r->target_port != r->head.port)
+		return "HTTP: target and Host name different hosts";
+	return NULL;
+}
+
+/* One line up to CRLF. Bare CR or LF and NUL are refused here, for every line, before anything interprets it. */
+static enum parse next_line(const uint8_t *in, size_t len, size_t *pos, struct span *ret_line, const char **ret_why)
+{
+	for (size_t i = *pos; i < len; i++) {
+		if (in[i] == '\0' || in[i] == '\n') {
+			*ret_why = "HTTP: NUL or bare line feed";
+			return PARSE_REFUSED;
+		}
+		if (in[i] != '\r')
+			continue;
+		if (i + 1 == len)
+			return PARSE_MORE;
+		if (in[i + 1] != '\n') {
+			*ret_why = "HTTP: bare carriage return";
+			return PARSE_REFUSED;
+		}
+		*ret_line = (struct span){ (const char *)in + *pos, i - *pos };
+		*pos = i + 2;
+		return PARSE_OK;
+	}
+	return PARSE_MORE;
+}
+
+enum parse http_head_parse(const uint8_t *in, size_t len, struct http_head *ret_head, const char **ret_why)
+{
+	struct request r = { .head = { .len = 0 } };
+	size_t pos = 0;
+
+	for (unsigned n = 0; n < HEADERS_MAX; n++) {
+		struct span line = { NULL, 0 };
+		enum parse result = next_line(in, len, &pos, &line, ret_why);
+		if (result != PARSE_OK)
+			return result;
+		const char *why = NULL;
+		if (n == 0)
+			why = read_request_line(line, &r);
+		else if (line.len > 0)
+			why = read_header(line, &r);
+		else
+			why = check_request(&r);
+		if (why) {
+			*ret_why = why;
+			return PARSE_REFUSED;
+		}
+		if (n > 0 && line.len == 0) {
+			*ret_head = r.head;
+			ret_head->len = pos;
+			return PARSE_OK;
+		}
+	}
+	*ret_why = "HTTP: too many headers";
+	return PARSE_REFUSED;
+}
+
+/* ---- chunked bodies ---- */
+
+enum chunk_state {
+	CHUNK_SIZE = 0,
+	CHUNK_EXTENSION,
+	CHUNK_SIZE_LF,
+	CHUNK_DATA,
+	CHUNK_DATA_CR,
+	CHUNK_DATA_LF,
+	TRAILER_START,
+	TRAILER,
+	TRAILER_LF,
+	END_LF,
+};
+
+static int hex_value(uint8_t c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f')
+		return (c | 0x20) - 'a' + 10;
+	return -1;
+}
+
+static const char *chunk_size_byte(struct http_chunked *b, uint8_t c)
+{
+	int digit = hex_value(c);
+
+	if (digit >= 0) {
+		if (b->left >> 56)
+			return "HTTP: chunk size is too large";
+		b->left = b->left << 4 | (uint64_t)digit;
+		b->digit = true;
+	} else if (!b->digit) {
+		return "HTTP: malformed chunk size";
+	} else if (c == '\r') {
+		b->state = CHUNK_SIZE_LF;
+	} else if (c == ';') {
+		b->state = CHUNK_EXTENSION;
+	} else {
+		return "HTTP: malformed chunk size";
+	}
+	return NULL;
+}
+
+static const char *expect(struct http_chunked *b, uint8_t c, uint8_t wanted, enum chunk_state next)
+{
+	if (c != wanted)
+		return "HTTP: malformed end of a chunk";
+	b->state = (uint8_t)next;
+	return NULL;
+}
+
+/* An extension or a trailer: printable, bounded, ended by CRLF. */
+static const char *text_byte(struct http_chunked *b, uint8_t c, enum chunk_state after_cr)
+{
+	if (c == '\r')
+		b->state = (uint8_t)after_cr;
+	else if ((c < 0x20 && c != '\t') || c == 0x7f)
+		return "HTTP: control character in a chunk extension or trailer";
+	return NULL;
+}
+
+static const char *trailer_start_byte(struct http_chunked *b, uint8_t c)
+{
+	if (c == '\r') {
+		b->state = END_LF;
+		return NULL;
+	}
+	if (!is_token_char((char)c))
+		return "HTTP: malformed trailer";
+	b->state = TRAILER;
+	return NULL;
+}
+
+static const char *chunk_byte(struct http_chunked *b, uint8_t c)
+{
+	bool trailers = b->state >= TRAILER_START;
+
+	if (++b->line > (trailers ? TRAILERS_MAX : CHUNK_LINE_MAX))
+		return "HTTP: chunk line or trailers too long";
+	switch ((enum chunk_state)b->state) {
+	case CHUNK_SIZE:
+		return chunk_size_byte(b, c);
+	case CHUNK_EXTENSION:
+		return text_byte(b, c, CHUNK_SIZE_LF);
+	case CHUNK_SIZE_LF:
+		b->line = 0;
+		return expect(b, c, '\n', b->left > 0 ? CHUNK_DATA : TRAILER_START);
+	case CHUNK_DATA_CR:
+		return expect(b, c, '\r', CHUNK_DATA_LF);
+	case CHUNK_DATA_LF:
+		b->line = 0;
+		b->digit = false;
+		return expect(b, c, '\n', CHUNK_SIZE);
+	case TRAILER_START:
+		return trailer_start_byte(b, c);
+	case TRAILER:
+		return text_byte(b, c, TRAILER_LF);
+	case TRAILER_LF:
+		return expect(b, c, '\n', TRAILER_START);
+	case END_LF:
+		b->done = c == '\n';
+		return b->done ? NULL : "HTTP: malformed end of a chunked body";
+	case CHUNK_DATA:
+		break;
+	}
+	return "HTTP: malformed chunked body";
+}
+
+enum parse http_chunked_step(struct http_chunked *body, const uint8_t *in, size_t len, size_t *ret_used, const char **ret_why)
+{
+	size_t pos = 0;
+
+	while (pos < len && !body->done) {
+		if (body->state == CHUNK_DATA) {
+			size_t n = len - pos < body->left ? len - pos : (size_t)body->left;
+			pos += n;
+			body->left -= n;
+			body->line = 0;
+			if (body->left == 0)
+				body->state = CHUNK_DATA_CR;
+			continue;
+		}
+		const char *why = chunk_byte(body, in[pos++]);
+		if (why) {
+			*ret_why = why;
+			return PARSE_REFUSED;
+		}
+	}
+	*ret_used = pos;
+	return body->done ? PARSE_OK : PARSE_MORE;
+}

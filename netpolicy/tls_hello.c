@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+/* tls_hello.c - reads the server name out of a TLS ClientHello (RFC 8446 4.1.2, RFC 6066 3), strictly.
+ *
+ * Runs in: gate, on bytes that hostile code chose. Pure. Strict because two readers of the same bytes must agree: a hello
+ * that this file accepts for one name must not mean another name to the server. So lengths must nest exactly, no extension
+ * may come twice, and a hello that hides its real name (ECH) is refused: its outer name proves nothing.
+ *
+ * Not covered: a server that answers with HelloRetryRequest receives a second hello, which nobody reads. RFC 8446 makes the
+ * server check that it equals the first; where it does not, that is domain fronting by the allowed server's own doing.
+ */
+#include "tls_hello.h"
+
+#include <string.h>
+
+enum {
+	HELLO_CLIENT = 1,
+	EXT_SERVER_NAME = 0,
+	EXT_ECH = 0xfe0d,
+	NAME_TYPE_HOST = 0,
+	RECORD_MAX = 16384,
+	EXTENSIONS_MAX = 64, /* browsers send about 20 */
+};
+
+/* The handshake stream inside the records: reading skips record headers, so a hello cut into many records reads as one. */
+struct stream {
+	const uint8_t *in;
+	size_t         len, pos;
+	size_t         record_left; /* handshake bytes left in the current record */
+	size_t         left;        /* bytes left in the hello; SIZE_MAX until its length is known */
+	enum parse     bad;         /* PARSE_OK while everything was fine */
+	const char    *why;
+};
+
+static void fail(struct stream *s, enum parse result, const char *why)
+{
+	if (s->bad == PARSE_OK) {
+		s->bad = result;
+		s->why = why;
+	}
+}
+
+static void next_record(struct stream *s)
+{
+	/* Each header byte is judged as soon as it is there: a stream that can never become a hello is not waited for. */
+	const uint8_t *h = s->in + s->pos;
+	size_t have = s->len - s->pos;
+
+	if (have >= 1 && h[0] != TLS_RECORD_HANDSHAKE) {
+		fail(s, PARSE_REFUSED, "TLS: the hello is interrupted by a record of another type");
+		return;
+	}
+	if (have >= 2 && h[1] != 3) {
+		fail(s, PARSE_REFUSED, "TLS: not a version of TLS");
+		return;
+	}
+	if (have < 5) {
+		fail(s, PARSE_MORE, NULL);
+		return;
+	}
+	s->record_left = (size_t)h[3] << 8 | h[4];
+	s->pos += 5;
+	if (s->record_left == 0 || s->record_left > RECORD_MAX)
+		fail(s, PARSE_REFUSED, "TLS: a record of impossible length");
+}
+
+static uint8_t get8(struct stream *s)
+{
+	if (s->bad == PARSE_OK && s->left == 0)
+		fail(s, PARSE_REFUSED, "TLS: hello is shorter than its fields");
+	if (s->bad == PARSE_OK && s->record_left == 0)
+		next_record(s);
+	if (s->bad == PARSE_OK && s->pos >= s->len)
+		fail(s, PARSE_MORE, NULL);
+	if (s->bad != PARSE_OK)
+		return 0;
+	s->record_left--;
+	s->left--;
+	return s->in[s->pos++];
+}
+
+static size_t get16(struct stream *s)
+{
+	size_t high = get8(s);
+	return high << 8 | get8(s);
+}
+
+static void skip(struct stream *s, size_t n)
+{
+	while (n-- > 0 && s->bad == PARSE_OK)
+		(void)get8(s);
+}
+
+/* RFC 6066: a list of names, of which only host_name was ever defined, once. */
+static void read_server_name(struct stream *s, size_t ext_len, struct tls_hello *hello)
+{
+	size_t list_len = get16(s);
+	uint8_t type = get8(s);
+	size_t name_len = get16(s);
+
+	if (s->bad != PARSE_OK)
+		return;
+	if (ext_len < 5 || list_len != ext_len - 2 || type != NAME_TYPE_HOST) {
+		fail(s, PARSE_REFUSED, "TLS: malformed server name");
+		return;
+	}
+	if (name_len != list_len - 3) {
+		fail(s, PARSE_REFUSED, "TLS: more than one server name");
+		return;
+	}
+	if (name_len == 0 || name_len > TLS_SNI_MAX) {
+		fail(s, PARSE_REFUSED, "TLS: server name of impossible length");
+		return;
+	}
+	for (size_t i = 0; i < name_len; i++)
+		hello->sni[i] = get8(s);
+	hello->sni[name_len] = 0;
+	hello->sni_len = name_len;
+}
+
+static void read_extension(struct stream *s, size_t type, size_t ext_len, struct tls_hello *hello)
+{
+	if (type == EXT_ECH)
+		fail(s, PARSE_REFUSED, "TLS: encrypted ClientHello hides the name");
+	else if (type == EXT_SERVER_NAME)
+		read_server_name(s, ext_len, hello);
+	else
+		skip(s, ext_len);
+}
+
+static void read_extensions(struct stream *s, struct tls_hello *hello)
+{
+	size_t seen[EXTENSIONS_MAX];
+	size_t n = 0;
+
+	if (get16(s) != s->left)
+		fail(s, PARSE_REFUSED, "TLS: extensions do not fill the hello");
+	while (s->bad == PARSE_OK && s->left > 0) {
+		size_t type = get16(s);
+		size_t ext_len = get16(s);
+		if (s->bad == PARSE_OK && ext_len > s->left)
+			fail(s, PARSE_REFUSED, "TLS: an extension runs over the end of the hello");
+		if (n == EXTENSIONS_MAX)
+			fail(s, PARSE_REFUSED, "TLS: too many extensions");
+		for (size_t i = 0; i < n; i++) {
+			if (seen[i] == type)
+				fail(s, PARSE_REFUSED, "TLS: an extension comes twice");
+		}
+		if (s->bad != PARSE_OK)
+			return;
+		seen[n++] = type;
+		read_extension(s, type, ext_len, hello);
+	}
+}
+
+static void read_hello(struct stream *s, struct tls_hello *hello)
+{
+	uint8_t type = get8(s);
+	size_t length = (size_t)get8(s) << 16;
+	length |= get16(s);
+
+	if (s->bad != PARSE_OK)
+		return;
+	if (type != HELLO_CLIENT) {
+		fail(s, PARSE_REFUSED, "TLS: the first message is not a ClientHello");
+		return;
+	}
+	if (length > RECORD_MAX) {
+		fail(s, PARSE_REFUSED, "TLS: hello is too large");
+		return;
+	}
+	s->left = length;
+	if (get8(s) != 3)
+		fail(s, PARSE_REFUSED, "TLS: not a version of TLS");
+	skip(s, 1 + 32);
+	size_t session_len = get8(s);
+	if (session_len > 32)
+		fail(s, PARSE_REFUSED, "TLS: session id is too long");
+	skip(s, session_len);
+	size_t ciphers_len = get16(s);
+	if (s->bad == PARSE_OK && (ciphers_len < 2 || ciphers_len % 2 != 0))
+		fail(s, PARSE_REFUSED, "TLS: malformed list of ciphers");
+	skip(s, ciphers_len);
+	size_t methods_len = get8(s);
+	if (s->bad == PARSE_OK && methods_len < 1)
+		fail(s, PARSE_REFUSED, "TLS: malformed list of compression methods");
+	skip(s, methods_len);
+	if (s->bad == PARSE_OK && s->left == 0)
+		return; /* no extensions at all: an old client, and no name */
+	read_extensions(s, hello);
+}
+
+enum parse tls_hello_parse(const uint8_t *in, size_t len, struct tls_hello *ret_hello, const char **ret_why)
+{
+	struct stream s = { .in = in, .len = len, .left = SIZE_MAX, .bad = PARSE_OK };
+	struct tls_hello hello = { .sni_len = 0 };
+
+	read_hello(&s, &hello);
+	if (s.bad == PARSE_OK && hello.sni_len == 0)
+		fail(&s, PARSE_REFUSED, "TLS: no server name");
+	if (s.bad == PARSE_REFUSED)
+		*ret_why = s.why;
+	if (s.bad == PARSE_OK)
+		*ret_hello = hello;
+	return s.bad;
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+/* verdict.c - decides whether a step may reach one destination, and which entry of the allowlist says so.
+ *
+ * Runs in: supervisor (dry run, re-check of every admission), gate (every query and connection). Pure: same question, same answer.
+ * A plain walk over the entries: no index that could disagree with the list, and 10,000 entries cost less than one DNS answer
+ * (tests/bench/bench_rules.c prints it).
+ */
+#include "drydock/egress.h"
+
+#include <arpa/inet.h>
+
+static const char allowed_without_why[] = "allowed by the policy";
+
+static struct egress_verdict allow(const struct egress_entry *entry)
+{
+	return (struct egress_verdict){ .allow = true, .entry = entry, .why = entry->why ? entry->why : allowed_without_why };
+}
+
+static struct egress_verdict deny(const struct egress_entry *entry, const char *why)
+{
+	return (struct egress_verdict){ .allow = false, .entry = entry, .why = why };
+}
+
+static bool port_matches(const struct egress_entry *entry, uint16_t port)
+{
+	return port == 0 || entry->port == port;
+}
+
+/* How closely @entry fits the name: 0 not at all, a longer suffix more, the exact name most. The byte before the suffix must be a dot:
+ * "notexample.test" does not end in the label sequence "example.test" (N-18). */
+static size_t name_fit(const struct egress_entry *entry, const char *host, size_t len)
+{
+	if (!entry->host)
+		return 0;
+	if (!entry->wildcard)
+		return strcmp(entry->host, host) == 0 ? EGRESS_HOST_MAX + 1 : 0;
+
+	size_t suffix = strlen(entry->host);
+	if (len < suffix + 2 || host[len - suffix - 1] != '.')
+		return 0;
+	return memcmp(host + len - suffix, entry->host, suffix) == 0 ? suffix : 0;
+}
+
+struct egress_verdict egress_verdict_name(const struct egress_list *list, const char *host, uint16_t port)
+{
+	const struct egress_entry *best = NULL;
+	size_t best_fit = 0, len = strlen(host);
+	bool name_is_known = false;
+
+	for (size_t i = 0; i < list->n; i++) {
+		const struct egress_entry *entry = &list->entries[i];
+		size_t fit = name_fit(entry, host, len);
+		if (fit == 0)
+			continue;
+		name_is_known = true;
+		if (port_matches(entry, port) && fit > best_fit) {
+			best = entry;
+			best_fit = fit;
+		}
+	}
+	if (best)
+		return allow(best);
+	return deny(NULL, name_is_known ? "the allowlist has this name, but not this port" : "not in the allowlist");
+}
+
+static bool block_covers(const struct egress_entry *entry, struct in_addr addr)
+{
+	if (entry->host)
+		return false;
+	uint32_t mask = entry->prefix ? UINT32_MAX << (32 - entry->prefix) : 0;
+	return ((ntohl(addr.s_addr) ^ ntohl(entry->cidr.s_addr)) & mask) == 0;
+}
+
+struct egress_verdict egress_verdict_addr(const struct egress_list *list, struct in_addr addr, uint16_t port)
+{
+	const struct sockaddr_in sin = { .sin_family = AF_INET, .sin_addr = addr };
+	const struct egress_entry *best = NULL;
+	struct egress_verdict refusal = deny(NULL, "not in the allowlist");
+
+	for (size_t i = 0; i < list->n; i++) {
+		const struct egress_entry *entry = &list->entries[i];
+		const char *why = NULL;
+		if (!block_covers(entry, addr) || !port_matches(entry, port))
+			continue;
+		if (!egress_entry_may_dial(entry, (const struct sockaddr *)&sin, &why)) {
+			if (!refusal.entry)
+				refusal = deny(entry, why);
+			continue;
+		}
+		if (!best || entry->prefix > best->prefix)
+			best = entry;
+	}
+	return best ? allow(best) : refusal;
+}

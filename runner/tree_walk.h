@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+/* tree_walk.h - visits everything below a directory, however deep or strangely named, without recursion and without leaving it.
+ *
+ * Runs in the supervisor on trees that hostile steps wrote. See dir_stack.h for how directories are entered.
+ */
+#ifndef RUNNER_TREE_WALK_H
+#define RUNNER_TREE_WALK_H
+
+#include "drydock/err.h"
+
+#include <stddef.h>
+#include <sys/stat.h>
+
+enum tree_event {
+	TREE_ENTRY = 1, /* anything but a directory; st says what. Never opened by the walk */
+	TREE_ENTER,     /* a directory was opened: fd. The root has no events */
+	TREE_LEAVE,     /* everything below it was visited; fd is closed by now (-1) */
+	TREE_MOUNT,     /* a directory that another file system covers: not entered */
+	TREE_GONE,      /* only with TREE_MAY_CHANGE: vanished, or became something else, between listing and entering */
+};
+
+struct tree_entry {
+	int         dir_fd; /* the directory that holds it; borrowed */
+	int         fd;     /* TREE_ENTER: the directory itself; borrowed */
+	const char *name;   /* any byte but '/' and NUL */
+	const char *path;   /* from the root; borrowed, gone after the visit */
+	struct stat st;     /* of the entry, links not followed; not set for TREE_GONE */
+};
+
+enum tree_flags { /* bits */
+	TREE_MAY_CHANGE = 1,  /* the tree is alive: entries that vanish are told as TREE_GONE. Otherwise they are an error, -EBUSY */
+	TREE_UNTIL_EMPTY = 2, /* the visitor removes: list each directory again until nothing is left; -EBUSY if that does not come to an end */
+};
+
+/* Non-zero stops the walk and is returned. */
+typedef int (*tree_visit_fn)(void *arg, enum tree_event what, const struct tree_entry *entry, struct dd_err *err);
+
+int tree_walk(int root_fd, unsigned flags, tree_visit_fn visit, void *arg, struct dd_err *err);
+
+/* Put the path, escaped, in front of an error. Returns @r. */
+int tree_err_ctx(struct dd_err *err, int r, const char *doing, const char *path);
+
+#endif

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+/* inside_etc.c - files that are made up for the sandbox instead of shown from the host.
+ *
+ * Runs in: launcher. They live on the new root's tmpfs, which is read-only when the step starts. No /etc/shadow, and no account
+ * of the host is named.
+ */
+#include "inside.h"
+
+#include "drydock/fd.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+static int file_write(int root, const char *path, const void *content, size_t len, mode_t mode, struct dd_err *err)
+{
+	dd_auto_fd int fd = openat(root, path + 1, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return dd_err_set(err, errno, "create %s", path);
+	const char *p = content;
+	while (len > 0) {
+		ssize_t n = write(fd, p, len);
+		if (n < 0)
+			return dd_err_set(err, errno, "write %s", path);
+		p += n;
+		len -= (size_t)n;
+	}
+	return fchmod(fd, mode & 0777) < 0 ? dd_err_set(err, errno, "mode of %s", path) : 0;
+}
+
+/* The parent is walked like a mount target; the file itself must be new and on the root tmpfs. */
+int inside_file(int root, const struct sandbox_file *file, struct dd_err *err)
+{
+	const char *slash = strrchr(file->path, '/');
+	char dir[4096], name[260];
+	struct stat here, top;
+
+	if (file->path[0] != '/' || !slash[1] || (size_t)(slash - file->path) >= sizeof(dir) || strlen(slash) >= sizeof(name))
+		return dd_err_say(err, EINVAL, "file '%.200s': must be an absolute path", file->path);
+	memcpy(dir, file->path, (size_t)(slash - file->path));
+	dir[slash - file->path] = '\0';
+	(void)snprintf(name, sizeof(name), "%s", slash);
+
+	dd_auto_fd int at = -1;
+	int r = *dir ? mnt_target(root, dir, true, &at, err) : 0;
+	if (r < 0)
+		return r;
+	if (at >= 0 && (fstat(at, &here) < 0 || fstat(root, &top) < 0 || here.st_dev != top.st_dev))
+		return dd_err_say(err, EXDEV, "file %s: its directory is a mounted tree, and nothing is created there", file->path);
+	return file_write(at >= 0 ? at : root, name, file->content, file->len, file->mode, err);
+}
+
+static const struct etc_row {
+	const char *path;
+	const char *content;
+} etc_rows[] = {
+	{ "/etc/passwd", "root:x:0:0:root:/:/usr/sbin/nologin\n"
+	                 "runner:x:1001:1001:runner:/home/runner:/bin/bash\n"
+	                 "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n" },
+	{ "/etc/group", "root:x:0:\nrunner:x:1001:\nnogroup:x:65534:\n" },
+	{ "/etc/resolv.conf", "nameserver 198.18.0.1\noptions timeout:2 attempts:2\n" },
+	{ "/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n" },
+	{ "/etc/host.conf", "multi on\n" },
+};
+_Static_assert(SANDBOX_UID == 1001 && SANDBOX_GID == 1001, "/etc/passwd above names the ids");
+
+int inside_etc(const struct inside *in, struct dd_err *err)
+{
+	char hosts[256], hostname[80];
+
+	for (size_t i = 0; i < ARRAY_LEN(etc_rows); i++) {
+		int r = file_write(in->root, etc_rows[i].path, etc_rows[i].content, strlen(etc_rows[i].content), 0444, err);
+		if (r < 0)
+			return r;
+	}
+	int n = snprintf(hosts, sizeof(hosts), "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n127.0.1.1 %s\n",
+	                 in->spec->hostname);
+	int m = snprintf(hostname, sizeof(hostname), "%s\n", in->spec->hostname);
+	int r = file_write(in->root, "/etc/hosts", hosts, (size_t)n, 0444, err);
+	return r < 0 ? r : file_write(in->root, "/etc/hostname", hostname, (size_t)m, 0444, err);
+}

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+/* inside_exec.c - the last metres of the step: delivery, limits, descriptors, locks, exec.
+ *
+ * Runs in: the process forked by init that becomes the step; capabilities last until inside_drop_capabilities().
+ * Order: secrets are written and their mount made read-only while the process still may; descriptors are closed before anything
+ * hostile can run; capabilities before Landlock (which needs no_new_privs); seccomp last, because it forbids the others.
+ */
+#include "inside.h"
+
+#include "drydock/fault.h"
+#include "drydock/fd.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+/* --- limits --------------------------------------------------------------------------------------------------------------- */
+
+/* A limit can only fall: where the host's own is lower already, it stays. */
+static int limit_set(int which, const char *name, rlim_t soft, rlim_t hard, struct dd_err *err)
+{
+	struct rlimit now;
+
+	if (getrlimit((__rlimit_resource_t)which, &now) < 0)
+		return dd_err_set(err, errno, "limit %s", name);
+	struct rlimit want = { .rlim_max = hard < now.rlim_max ? hard : now.rlim_max };
+	want.rlim_cur = soft < want.rlim_max ? soft : want.rlim_max;
+	if (setrlimit((__rlimit_resource_t)which, &want) < 0)
+		return dd_err_set(err, errno, "limit %s", name);
+	return 0;
+}
+
+static int limits_set(const struct sandbox_limits *l, struct dd_err *err)
+{
+	const rlim_t pids = l->pids ? (rlim_t)l->pids + 1 : RLIM_INFINITY; /* init counts, it has the same uid */
+	const rlim_t size = l->file_size_bytes ? l->file_size_bytes : RLIM_INFINITY;
+	const struct {
+		int         which;
+		const char *name;
+		rlim_t      soft, hard;
+	} rows[] = {
+		{ RLIMIT_CORE, "core", 0, 0 }, /* P-09: a dump would hold what the step was given */
+		{ RLIMIT_NPROC, "nproc", pids, pids },
+		{ RLIMIT_FSIZE, "fsize", size, size },
+		{ RLIMIT_NOFILE, "nofile", l->open_files ? l->open_files : 1024, l->open_files ? l->open_files : 65536 },
+		{ RLIMIT_MEMLOCK, "memlock", 8u << 20, 8u << 20 },
+		{ RLIMIT_RTPRIO, "rtprio", 0, 0 },
+		{ RLIMIT_NICE, "nice", 0, 0 },
+	};
+
+	if (dd_fault("rlimits"))
+		return dd_err_set(err, ENOSYS, "setrlimit");
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		int r = limit_set(rows[i].which, rows[i].name, rows[i].soft, rows[i].hard, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* --- descriptors ---------------------------------------------------------------------------------------------------------- */
+
+/* P-06: what a step inherits is 0 (null), 1 and 2. @deliver is above INSIDE_FD_FLOOR and CLOEXEC: exec closes it, and that EOF is
+ * the supervisor's sign. close_range(2) is Linux 5.9; no loop instead, because a missed fd reaches hostile code. */
+static int descriptors_set(const struct inside *in, struct dd_err *err)
+{
+	dd_auto_fd int null = open("/dev/null", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	if (null < 0)
+		return dd_err_set(err, errno, "/dev/null");
+	const int from[] = { null, in->out, in->err };
+	for (int fd = 0; fd < (int)ARRAY_LEN(from); fd++)
+		if (from[fd] == fd ? fcntl(fd, F_SETFD, 0) < 0 : dup2(from[fd], fd) < 0)
+			return dd_err_set(err, errno, "descriptor %d of the step", fd);
+	if (null <= 2)
+		(void)dd_take_fd(&null);
+	if (close_range(3, (unsigned)in->deliver - 1, 0) < 0 || close_range((unsigned)in->deliver + 1, ~0u, 0) < 0)
+		return dd_err_set(err, errno, "close_range (needs Linux 5.9 or later)");
+	if (null >= 0)
+		(void)dd_take_fd(&null); /* closed above */
+	return 0;
+}
+
+static int signals_reset(struct dd_err *err)
+{
+	const struct sigaction dfl = { .sa_handler = SIG_DFL };
+	sigset_t none;
+
+	for (int sig = 1; sig < NSIG; sig++)
+		if (sigaction(sig, &dfl, NULL) < 0 && errno != EINVAL) /* KILL, STOP and libc's own are refused */
+			return dd_err_set(err, errno, "default action of signal %d", sig);
+	(void)sigemptyset(&none);
+	return sigprocmask(SIG_SETMASK, &none, NULL) < 0 ? dd_err_set(err, errno, "signal mask") : 0;
+}
+
+/* --- exec ----------------------------------------------------------------------------------------------------------------- */
+
+static const char *env_get(char *const *envp, const char *name)
+{
+	size_t len = strlen(name);
+	for (; *envp; envp++)
+		if (strncmp(*envp, name, len) == 0 && (*envp)[len] == '=')
+			return *envp + len + 1;
+	return NULL;
+}
+
+/* As execvpe(3), but with the PATH of the delivered environment, without its guess that a file without a header is a shell
+ * script, and without the heap: the filter is on. Returns only on failure. */
+static int exec_search(char *const *argv, char *const *envp, struct dd_err *err)
+{
+	const char *path = env_get(envp, "PATH");
+	int worst = ENOENT;
+
+	if (strchr(argv[0], '/')) {
+		(void)execve(argv[0], argv, envp);
+		return dd_err_set(err, errno, "exec %s", argv[0]);
+	}
+	for (const char *p = path ? path : ""; *p;) {
+		char file[4096];
+		size_t len = strcspn(p, ":");
+		int n = snprintf(file, sizeof(file), "%.*s/%s", (int)len, p, argv[0]);
+		p += len;
+		p += *p == ':';
+		if (len == 0 || n < 0 || (size_t)n >= sizeof(file))
+			continue; /* an empty element would mean the working directory, which the step's repository fills */
+		(void)execve(file, argv, envp);
+		if (errno != ENOENT && errno != ENOTDIR)
+			worst = errno;
+	}
+	return dd_err_set(err, worst, "exec %s, searched in PATH=%s", argv[0], path ? path : "(not set)");
+}
+
+static int step_run(const struct inside *in, struct dd_err *err)
+{
+	char **envp = NULL;
+	if (setsid() < 0)
+		return dd_err_set(err, errno, "new session");
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		return dd_err_set(err, errno, "PR_SET_DUMPABLE");
+	int r = inside_delivery(in->deliver, &envp, err);
+	if (r == 0)
+		r = limits_set(&in->spec->limits, err);
+	if (r == 0)
+		r = descriptors_set(in, err);
+	if (r == 0)
+		r = signals_reset(err);
+	if (r == 0)
+		r = inside_drop_capabilities(err);
+	if (r == 0)
+		r = inside_no_new_privs(err);
+	if (r == 0)
+		r = inside_landlock(in->spec, err);
+	if (r == 0)
+		r = inside_seccomp(in->spec->seccomp, err);
+	return r < 0 ? r : exec_search(in->spec->argv, envp, err);
+}
+
+_Noreturn void inside_step(const struct inside *in)
+{
+	struct dd_err err = { 0 };
+
+	(void)step_run(in, &err);
+	(void)send(in->deliver, &err, sizeof(err), MSG_NOSIGNAL);
+	_exit(127);
+}

@@ -1,0 +1,381 @@
+// SPDX-License-Identifier: Apache-2.0
+/* inside_root.c - the step's file tree: a new tmpfs with read-only copies of the few host trees that a build needs.
+ *
+ * Runs in: launcher. Two halves, because rights differ: inside_open_*() take detached copies while the process still has the
+ * supervisor's uid (it can walk to the workspace); inside_root() puts them together after the uid has become the step's.
+ * Nothing is masked away from a copy of the host's root: what is not in the table is not there (F-02).
+ */
+#include "inside.h"
+
+#include "drydock/fault.h"
+#include "drydock/fd.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+
+#define HOST_ATTRS (MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
+
+enum view_kind {
+	VIEW_TREE = 0, /* a directory or file, bound read-only */
+	VIEW_ROOT,     /* a directory of / that merged-usr hosts have as a symlink: shown as the host has it */
+	VIEW_PREFIX,   /* every entry of /etc that begins so */
+};
+
+/* The host view. Only files that every account of the host may read: the kernel still checks the step's own uid. */
+static const struct view_row {
+	const char    *path;
+	enum view_kind kind;
+	bool           try; /* missing on this host: left out */
+	const char    *why;
+} view_rows[] = {
+	{ "/usr", VIEW_TREE, false, "programs, libraries, headers" },
+	{ "/bin", VIEW_ROOT, true, "programs" },
+	{ "/sbin", VIEW_ROOT, true, "programs" },
+	{ "/lib", VIEW_ROOT, true, "libraries" },
+	{ "/lib64", VIEW_ROOT, true, "the dynamic loader" },
+	{ "/lib32", VIEW_ROOT, true, "32-bit libraries to link against" },
+	{ "/libx32", VIEW_ROOT, true, "x32 libraries to link against" },
+	{ "/etc/ld.so.cache", VIEW_TREE, true, "where the loader finds libraries" },
+	{ "/etc/ld.so.conf", VIEW_TREE, true, "linkers read it" },
+	{ "/etc/ld.so.conf.d", VIEW_TREE, true, "linkers read it" },
+	{ "/etc/alternatives", VIEW_TREE, true, "cc, java, awk and others are links through it" },
+	{ "/etc/ssl/certs", VIEW_TREE, true, "TLS trust anchors (not /etc/ssl/private)" },
+	{ "/etc/ssl/openssl.cnf", VIEW_TREE, true, "OpenSSL refuses to work without it in places" },
+	{ "/etc/ca-certificates", VIEW_TREE, true, "trust anchors of the site" },
+	{ "/etc/ca-certificates.conf", VIEW_TREE, true, "which anchors are active" },
+	{ "/etc/mime.types", VIEW_TREE, true, "uploads guess content types" },
+	{ "/etc/protocols", VIEW_TREE, true, "getprotobyname" },
+	{ "/etc/services", VIEW_TREE, true, "getservbyname" },
+	{ "/etc/localtime", VIEW_TREE, true, "time zone" },
+	{ "/etc/timezone", VIEW_TREE, true, "time zone" },
+	{ "/etc/debian_version", VIEW_TREE, true, "build scripts ask which system this is" },
+	{ "/etc/os-release", VIEW_TREE, true, "build scripts ask which system this is" },
+	{ "/etc/lsb-release", VIEW_TREE, true, "build scripts ask which system this is" },
+	{ "/etc/perl", VIEW_TREE, true, "perl's module path" },
+	{ "java", VIEW_PREFIX, true, "a JVM's security and properties files, linked from /usr/lib/jvm" },
+	{ "python3", VIEW_PREFIX, true, "sitecustomize, linked from /usr/lib" },
+	/* apt without auth.conf and auth.conf.d: those hold passwords. */
+	{ "/etc/apt/sources.list", VIEW_TREE, true, "apt-get download" },
+	{ "/etc/apt/sources.list.d", VIEW_TREE, true, "apt-get download" },
+	{ "/etc/apt/trusted.gpg.d", VIEW_TREE, true, "apt's trust anchors" },
+	{ "/etc/apt/keyrings", VIEW_TREE, true, "apt's trust anchors" },
+	{ "/etc/apt/apt.conf.d", VIEW_TREE, true, "apt-get download" },
+	{ "/etc/dpkg/origins", VIEW_TREE, true, "dpkg-vendor, used by package builds" },
+	{ "/var/lib/dpkg", VIEW_TREE, true, "which packages are installed" },
+	{ "/var/lib/apt/lists", VIEW_TREE, true, "package indexes" },
+};
+
+/* The rows with prefixes expanded. Filled by the supervisor before clone3, so a launch opens no directory. */
+static struct view_item {
+	char           path[80];
+	enum view_kind kind;
+	bool           try;
+} view_items[INSIDE_VIEW_MAX];
+static size_t          view_n;
+static struct timespec view_etc_changed;
+
+static void view_add(const char *dir, const char *name, const struct view_row *row)
+{
+	if (view_n == INSIDE_VIEW_MAX)
+		return; /* less is shown, never more */
+	struct view_item *item = &view_items[view_n];
+	int n = snprintf(item->path, sizeof(item->path), "%s%s", dir, name);
+	if (n < 0 || (size_t)n >= sizeof(item->path))
+		return;
+	view_n++;
+	item->kind = row->kind == VIEW_PREFIX ? VIEW_TREE : row->kind;
+	item->try = row->try;
+}
+
+static void view_add_prefix(const struct view_row *row)
+{
+	DIR *etc = opendir("/etc");
+	const struct dirent *e;
+
+	while (etc && (e = readdir(etc)))
+		if (e->d_type == DT_DIR && strncmp(e->d_name, row->path, strlen(row->path)) == 0)
+			view_add("/etc/", e->d_name, row);
+	if (etc)
+		(void)closedir(etc);
+}
+
+void view_refresh(void)
+{
+	struct stat st;
+
+	if (stat("/etc", &st) < 0)
+		return;
+	if (view_n && st.st_mtim.tv_sec == view_etc_changed.tv_sec && st.st_mtim.tv_nsec == view_etc_changed.tv_nsec)
+		return;
+	view_etc_changed = st.st_mtim;
+	view_n = 0;
+	for (size_t i = 0; i < ARRAY_LEN(view_rows); i++) {
+		if (view_rows[i].kind == VIEW_PREFIX)
+			view_add_prefix(&view_rows[i]);
+		else
+			view_add(view_rows[i].path, "", &view_rows[i]);
+	}
+}
+
+/* --- before the uid changes ----------------------------------------------------------------------------------------------- */
+
+int inside_open_view(struct inside *in, struct dd_err *err)
+{
+	for (size_t i = 0; i < view_n; i++) {
+		const struct view_item *item = &view_items[i];
+		struct stat st;
+		in->view[i] = -1;
+		if (item->kind == VIEW_ROOT && (lstat(item->path, &st) < 0 || S_ISLNK(st.st_mode)))
+			continue; /* made as a symlink in view_attach(), or absent */
+		int r = mnt_clone(AT_FDCWD, item->path, AT_RECURSIVE, HOST_ATTRS, &in->view[i], err);
+		if (r == -ENOENT && item->try)
+			continue;
+		if (r < 0)
+			return dd_err_ctx(err, r, "host view");
+	}
+	return 0;
+}
+
+static int mount_source(const struct sandbox_mount *m, struct stat *ret_st, struct dd_err *err)
+{
+	struct open_how how = { .flags = O_PATH | O_CLOEXEC | O_NOFOLLOW, .resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS };
+
+	dd_auto_fd int fd = m->source[0] == '/' ? (int)syscall(SYS_openat2, AT_FDCWD, m->source, &how, sizeof(how)) : -1;
+	if (m->source[0] != '/')
+		return dd_err_say(err, EINVAL, "mount source %s: must be absolute", m->source);
+	if (fd < 0 && errno == ELOOP)
+		return dd_err_say(err, ELOOP, "mount source %s: a component is a symbolic link; refused, because a step may have planted it. "
+		                  "Give the path without links (realpath)", m->source);
+	if (fd < 0)
+		return dd_err_set(err, errno, "mount source %s", m->source);
+	if (fstat(fd, ret_st) < 0)
+		return dd_err_set(err, errno, "mount source %s", m->source);
+	if (S_ISLNK(ret_st->st_mode))
+		return dd_err_say(err, ELOOP, "mount source %s: is a symbolic link; refused, because a step may have planted it", m->source);
+	if (!S_ISDIR(ret_st->st_mode) && !S_ISREG(ret_st->st_mode))
+		return dd_err_say(err, EINVAL, "mount source %s: only directories and regular files can be mounted", m->source);
+	return dd_take_fd(&fd);
+}
+
+int inside_open_mounts(struct inside *in, struct dd_err *err)
+{
+	if (in->spec->n_mounts > INSIDE_MOUNTS_MAX)
+		return dd_err_say(err, E2BIG, "%zu mounts, at most %d", in->spec->n_mounts, INSIDE_MOUNTS_MAX);
+	for (size_t i = 0; i < in->spec->n_mounts; i++) {
+		const struct sandbox_mount *m = &in->spec->mounts[i];
+		struct stat st;
+		in->mounts[i] = -1;
+		dd_auto_fd int source = mount_source(m, &st, err);
+		if (source == -ENOENT && (m->flags & SANDBOX_MOUNT_TRY))
+			continue;
+		if (source < 0)
+			return source;
+		uint64_t attrs = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+		if (!(m->flags & SANDBOX_MOUNT_RW))
+			attrs |= MOUNT_ATTR_RDONLY;
+		if (m->flags & SANDBOX_MOUNT_NOEXEC)
+			attrs |= MOUNT_ATTR_NOEXEC;
+		in->mount_is_dir[i] = S_ISDIR(st.st_mode);
+		int r = mnt_clone(source, "", AT_EMPTY_PATH | AT_RECURSIVE, attrs, &in->mounts[i], err);
+		if (r < 0)
+			return dd_err_ctx(err, r, "mount source %s", m->source);
+	}
+	return 0;
+}
+
+/* --- after the uid has changed -------------------------------------------------------------------------------------------- */
+
+/* Directories of the new root, parents first. Empty ones are mount points or expected by programs. */
+static const char *const root_dirs[] = {
+	"etc", "proc", "dev", "dev/pts", "dev/shm", "tmp", "var", "var/tmp", "run", "run/drydock", "run/drydock/cred", "mnt",
+};
+
+static int root_make(struct inside *in, struct dd_err *err)
+{
+	const struct mnt_opt opts[] = { { "mode", "0755" }, { "size", "16m" }, { "nr_inodes", "4096" }, { NULL, NULL } };
+	/* Any directory serves: what is below it on the host has been copied already or is not wanted. */
+	dd_auto_fd int over = open("/tmp", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (over < 0)
+		return dd_err_set(err, errno, "/tmp of the host is the mount point of the new root");
+	int r = mnt_new("tmpfs", opts, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, &in->root, err);
+	if (r == 0)
+		r = mnt_attach(in->root, over, "/tmp (new root)", err);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < ARRAY_LEN(root_dirs); i++)
+		if (mkdirat(in->root, root_dirs[i], 0755) < 0)
+			return dd_err_set(err, errno, "create /%s", root_dirs[i]);
+	return 0;
+}
+
+/* 1: the host has a symlink here and so has the new root now. */
+static int view_symlink(const struct inside *in, const char *path, struct dd_err *err)
+{
+	char link[256];
+	ssize_t len = readlink(path, link, sizeof(link) - 1);
+	if (len < 0)
+		return 0;
+	link[len] = '\0';
+	return symlinkat(link, in->root, path + 1) < 0 ? dd_err_set(err, errno, "symlink %s", path) : 1;
+}
+
+static int view_attach(const struct inside *in, struct dd_err *err)
+{
+	for (size_t i = 0; i < view_n; i++) {
+		struct stat st;
+		int r = 0;
+		if (in->view[i] < 0) {
+			if (view_items[i].kind == VIEW_ROOT)
+				r = view_symlink(in, view_items[i].path, err);
+			if (r < 0)
+				return r;
+			continue;
+		}
+		if (fstat(in->view[i], &st) < 0)
+			return dd_err_set(err, errno, "host view %s", view_items[i].path);
+		r = mnt_attach_at(in->view[i], in->root, view_items[i].path, S_ISDIR(st.st_mode), err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* /tmp, /var/tmp and /dev/shm are three directories of one private tmpfs, so one size and one number of inodes bounds them. */
+static const struct scratch_row {
+	const char *name, *target;
+} scratch_rows[] = { { "tmp", "/tmp" }, { "var-tmp", "/var/tmp" }, { "shm", "/dev/shm" } };
+
+static int scratch_attach(const struct inside *in, int scratch, struct dd_err *err)
+{
+	for (size_t i = 0; i < ARRAY_LEN(scratch_rows); i++) {
+		const struct scratch_row *row = &scratch_rows[i];
+		dd_auto_fd int tree = -1;
+		if (mkdirat(scratch, row->name, 0700) < 0 || fchmodat(scratch, row->name, 01777, 0) < 0)
+			return dd_err_set(err, errno, "create %s", row->target);
+		int r = mnt_clone(scratch, row->name, 0, 0, &tree, err);
+		if (r == 0)
+			r = mnt_attach_at(tree, in->root, row->target, true, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int inside_scratch(const struct inside *in, struct dd_err *err)
+{
+	const struct sandbox_limits *l = &in->spec->limits;
+	char size[32], inodes[32];
+	(void)snprintf(size, sizeof(size), "%llu", (unsigned long long)(l->tmp_bytes ? l->tmp_bytes : 1ULL << 30));
+	(void)snprintf(inodes, sizeof(inodes), "%u", l->tmp_files ? l->tmp_files : 200000);
+	const struct mnt_opt opts[] = { { "mode", "0700" }, { "size", size }, { "nr_inodes", inodes }, { NULL, NULL } };
+
+	/* Clones can be taken of attached mounts only (before 6.15), so it hangs at /mnt for a moment. */
+	dd_auto_fd int scratch = -1;
+	int r = mnt_new("tmpfs", opts, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, &scratch, err);
+	if (r == 0)
+		r = mnt_attach_at(scratch, in->root, "/mnt", true, err);
+	if (r == 0)
+		r = scratch_attach(in, scratch, err);
+	if (r < 0)
+		return r;
+	if (fchdir(in->root) < 0 || umount2("mnt", MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
+		return dd_err_set(err, errno, "hide the scratch root");
+	return 0;
+}
+
+/* ramfs, because it is never swapped; writable only until the delivery is in (inside_delivery.c). */
+static int credentials_mount(const struct inside *in, struct dd_err *err)
+{
+	const struct mnt_opt opts[] = { { "mode", "0700" }, { NULL, NULL } };
+	dd_auto_fd int ram = -1;
+
+	int r = mnt_new("ramfs", opts, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, &ram, err);
+	return r < 0 ? r : mnt_attach_at(ram, in->root, SANDBOX_CREDENTIALS_DIR, true, err);
+}
+
+static int mounts_attach(const struct inside *in, struct dd_err *err)
+{
+	for (size_t i = 0; i < in->spec->n_mounts; i++) {
+		if (in->mounts[i] < 0)
+			continue;
+		int r = mnt_attach_at(in->mounts[i], in->root, in->spec->mounts[i].target, in->mount_is_dir[i], err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int inside_root(struct inside *in, struct dd_err *err)
+{
+	if (dd_fault("mounts"))
+		return dd_err_set(err, ENOSYS, "new root (fsopen, needs Linux 5.2 or later)");
+	int r = root_make(in, err);
+	if (r == 0)
+		r = view_attach(in, err);
+	if (r == 0)
+		r = inside_dev(in, err);
+	if (r == 0)
+		r = inside_scratch(in, err);
+	if (r == 0)
+		r = credentials_mount(in, err);
+	if (r == 0)
+		r = mounts_attach(in, err);
+	if (r == 0)
+		r = inside_etc(in, err);
+	for (size_t i = 0; r == 0 && i < in->spec->n_files; i++)
+		r = inside_file(in->root, &in->spec->files[i], err);
+	if (r == 0)
+		r = inside_proc(in, err);
+	return r;
+}
+
+/* --- the last word -------------------------------------------------------------------------------------------------------- */
+
+/* F-08: the kernel reports a directory outside the root as "(unreachable)"; a link in the workspace can only lead to another
+ * place of the new root, a magic link of /proc is refused. */
+static int enter_workdir(const char *workdir, struct dd_err *err)
+{
+	struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
+	char cwd[4096];
+
+	if (!workdir || workdir[0] != '/' || strstr(workdir, "/../") || (strlen(workdir) >= 3 &&
+	    strcmp(workdir + strlen(workdir) - 3, "/..") == 0))
+		return dd_err_say(err, EINVAL, "working directory '%s': must be absolute and without ..", workdir ? workdir : "");
+	dd_auto_fd int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root < 0)
+		return dd_err_set(err, errno, "open the new root");
+	dd_auto_fd int fd = (int)syscall(SYS_openat2, root, workdir, &how, sizeof(how));
+	if (fd < 0)
+		return dd_err_set(err, errno, "working directory %s%s", workdir, errno == ELOOP ? " (links of /proc lead outside)" : "");
+	if (fchdir(fd) < 0)
+		return dd_err_set(err, errno, "working directory %s", workdir);
+	if (syscall(SYS_getcwd, cwd, sizeof(cwd)) < 0 || cwd[0] != '/')
+		return dd_err_say(err, EACCES, "working directory %s: is not inside the sandbox's root", workdir);
+	return 0;
+}
+
+int inside_pivot(const struct inside *in, struct dd_err *err)
+{
+	/* Only the root tmpfs itself: what hangs below has its own flags. */
+	struct mount_attr ro = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV };
+
+	if (mount_setattr(in->root, "", AT_EMPTY_PATH, &ro, sizeof(ro)) < 0)
+		return dd_err_set(err, errno, "make the new root read-only");
+	if (fchdir(in->root) < 0)
+		return dd_err_set(err, errno, "enter the new root");
+	if (dd_fault("pivot_root"))
+		return dd_err_set(err, ENOSYS, "pivot_root");
+	if (syscall(SYS_pivot_root, ".", ".") < 0)
+		return dd_err_set(err, errno, "pivot_root");
+	/* The old root now lies over the new one, at ".": take it away before anything looks a path up. */
+	if (umount2(".", MNT_DETACH) < 0)
+		return dd_err_set(err, errno, "detach the host's root");
+	if (chdir("/") < 0)
+		return dd_err_set(err, errno, "enter the new root");
+	return enter_workdir(in->spec->workdir, err);
+}

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+/* outside.h - what outside_launch.c asks of outside_cgroup.c. Supervisor only. */
+#ifndef DRYDOCK_SANDBOX_OUTSIDE_H
+#define DRYDOCK_SANDBOX_OUTSIDE_H
+
+#include "drydock/sandbox.h"
+
+/* Make the step's leaf below spec->cgroup_parent with its limits, and open it. Without a parent: sb->cgroup_fd stays -1, and limits
+ * that need a controller are an error. */
+int cgroup_step_make(const struct sandbox_spec *spec, struct sandbox *sb, struct dd_err *err);
+/* cgroup.kill; 0 also where the kernel (before 5.14) has none: killing init kills the namespace. */
+int cgroup_step_kill(const struct sandbox *sb, struct dd_err *err);
+/* Wait until it is empty (-ETIMEDOUT) and remove it. */
+int cgroup_step_remove(struct sandbox *sb, unsigned timeout_ms, struct dd_err *err);
+/* memory.peak, or 0 where there is no controller. */
+uint64_t cgroup_step_peak(const struct sandbox *sb);
+
+#endif

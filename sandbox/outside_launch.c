@@ -1,0 +1,418 @@
+// SPDX-License-Identifier: Apache-2.0
+/* outside_launch.c - the supervisor's half of a sandbox's life: clone, maps, release, status, death.
+ *
+ * Runs in: supervisor (id 0 of the outer user namespace, or the caller's own id in single mode). One thread: the parent-death
+ * signal of the launcher follows the *thread* that cloned it. What comes back over ctl was written by drydock's own code, but
+ * by a process that may have failed half-way, so its text is terminated and escaped here.
+ */
+#include "inside.h"
+#include "outside.h"
+
+#include "drydock/fault.h"
+#include "drydock/fd.h"
+
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+
+enum {
+	BUILD_TIMEOUT_MS = 60000, /* the first batch after boot loads modules; a loaded machine is slow */
+	EXEC_TIMEOUT_MS = 60000,
+	DEATH_TIMEOUT_MS = 5000,
+};
+
+#define STEP_NAMESPACES                                                                                                  \
+	(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP)
+
+/* --- what the child says -------------------------------------------------------------------------------------------------- */
+
+/* The child's text for a terminal and a log: terminated, printable. */
+static int child_error(struct dd_err *err, struct dd_err *from)
+{
+	from->msg[sizeof(from->msg) - 1] = '\0';
+	for (char *p = from->msg; *p; p++)
+		if (*p < 0x20 || *p > 0x7e)
+			*p = '?';
+	int code = from->code > 0 && from->code < 4096 ? from->code : EPROTO;
+	return dd_err_say(err, code, "%s", *from->msg ? from->msg : "the launcher failed without a word");
+}
+
+static int wait_readable(int fd, int timeout_ms, const char *what, struct dd_err *err)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	int n;
+	do
+		n = poll(&p, 1, timeout_ms);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return dd_err_set(err, errno, "wait for %s", what);
+	return n == 0 ? dd_err_set(err, ETIMEDOUT, "wait for %s", what) : 0;
+}
+
+static int expect(const struct sandbox *sb, enum ctl_type type, const char *what, struct dd_err *err)
+{
+	struct ctl_msg msg = { 0 };
+	int r = wait_readable(sb->ctl, BUILD_TIMEOUT_MS, what, err);
+	if (r < 0)
+		return r;
+	r = dd_recv_msg(sb->ctl, &msg, sizeof(msg), NULL, 0);
+	if (r == 0)
+		return dd_err_say(err, ECHILD, "the launcher died without a word while %s was awaited", what);
+	if (r < 0)
+		return dd_err_set(err, -r, "message of the launcher");
+	if (msg.type == CTL_FAILED)
+		return child_error(err, &msg.err);
+	if (msg.type != (uint32_t)type)
+		return dd_err_say(err, EPROTO, "the launcher sent message %u while %s was awaited", msg.type, what);
+	return 0;
+}
+
+/* --- checks before anything is made --------------------------------------------------------------------------------------- */
+
+/* What @id of this user namespace is one level up; -1 if nothing. */
+static int64_t id_outside(const char *map, uint32_t id)
+{
+	FILE *f = fopen(map, "re");
+	unsigned long inside, outside, count;
+	int64_t found = -1;
+
+	while (f && found < 0 && fscanf(f, "%lu %lu %lu", &inside, &outside, &count) == 3)
+		if (id >= inside && id - inside < count)
+			found = (int64_t)(outside + (id - inside));
+	if (f)
+		(void)fclose(f);
+	return found;
+}
+
+/* A step is never host root, and in range mode never the supervisor either (the owner of its rules). */
+static int check_ids(const struct sandbox_spec *spec, struct dd_err *err)
+{
+	int64_t uid = id_outside("/proc/self/uid_map", spec->step_uid), gid = id_outside("/proc/self/gid_map", spec->step_gid);
+
+	if (uid < 0 || gid < 0)
+		return dd_err_say(err, EINVAL, "step ids %u:%u are not mapped in this user namespace", spec->step_uid, spec->step_gid);
+	if (uid == 0 || gid == 0 || spec->step_uid == 0)
+		return dd_err_say(err, EPERM, "step ids %u:%u are host ids %lld:%lld: a step never runs as root", spec->step_uid,
+		                  spec->step_gid, (long long)uid, (long long)gid);
+	if (spec->identity->mode == IDENTITY_RANGE && spec->step_uid == geteuid())
+		return dd_err_say(err, EPERM, "step uid %u is the supervisor's own", spec->step_uid);
+	if (spec->identity->mode == IDENTITY_SINGLE && (spec->step_uid != geteuid() || spec->step_gid != getegid()))
+		return dd_err_say(err, EPERM, "identity single has no other ids than %u:%u", geteuid(), getegid());
+	return 0;
+}
+
+static bool label_is_sane(const char *s, size_t max)
+{
+	size_t len = s ? strlen(s) : 0;
+	return len > 0 && len <= max && strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == len && s[0] != '-';
+}
+
+static int check_spec(const struct sandbox_spec *spec, struct dd_err *err)
+{
+	if (!spec->identity || !spec->net || !spec->seccomp || !spec->argv || !spec->argv[0])
+		return dd_err_say(err, EINVAL, "incomplete sandbox spec: %s missing", !spec->identity ? "identity" : !spec->net ? "net" :
+		                  !spec->seccomp ? "seccomp" : "argv");
+	if (!label_is_sane(spec->name, 64) || !label_is_sane(spec->hostname, 63))
+		return dd_err_say(err, EINVAL, "step name and hostname must be of a-z, 0-9 and -");
+	return check_ids(spec, err);
+}
+
+/* --- build ---------------------------------------------------------------------------------------------------------------- */
+
+static int proc_write(pid_t pid, const char *file, const char *text, struct dd_err *err)
+{
+	char path[64];
+	(void)snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
+
+	dd_auto_fd int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return dd_err_set(err, errno, "open %s", path);
+	size_t len = strlen(text);
+	return write(fd, text, len) == (ssize_t)len ? 0 : dd_err_set(err, errno, "write %s", path);
+}
+
+/* The maps and, while the process's files are open to us, its place in the queue of the OOM killer: before the supervisor. */
+static int write_maps(const struct sandbox_spec *spec, pid_t pid, struct dd_err *err)
+{
+	char uid[48], gid[48];
+	(void)snprintf(uid, sizeof(uid), "%d %u 1\n", SANDBOX_UID, spec->step_uid);
+	(void)snprintf(gid, sizeof(gid), "%d %u 1\n", SANDBOX_GID, spec->step_gid);
+
+	if (dd_fault("maps"))
+		return dd_err_set(err, ENOSYS, "write the id maps");
+	int r = 0;
+	/* Without privilege the kernel takes a group map only after this; with it setgroups(0) must stay possible. */
+	if (spec->identity->mode == IDENTITY_SINGLE)
+		r = proc_write(pid, "setgroups", "deny", err);
+	if (r == 0)
+		r = proc_write(pid, "uid_map", uid, err);
+	if (r == 0)
+		r = proc_write(pid, "gid_map", gid, err);
+	if (r == 0)
+		r = proc_write(pid, "oom_score_adj", "500", err);
+	return r;
+}
+
+/* At the clone: the child is inside_main.c's launcher and never returns here; it may do anything in its own namespaces and nothing
+ * outside; it holds copies of all our descriptors until its first call closes them. */
+static int clone_launcher(struct inside *in, struct sandbox *sb, int parent_ends[2], struct dd_err *err)
+{
+	struct clone_args args = {
+		.flags = STEP_NAMESPACES | CLONE_PIDFD | (sb->cgroup_fd >= 0 ? CLONE_INTO_CGROUP : 0ULL),
+		.pidfd = (uint64_t)(uintptr_t)&sb->pidfd,
+		.exit_signal = SIGCHLD,
+		.cgroup = sb->cgroup_fd >= 0 ? (unsigned long long)sb->cgroup_fd : 0ULL,
+	};
+
+	if (dd_fault("clone3"))
+		return dd_err_set(err, ENOSYS, "clone3 with seven namespaces");
+	long pid = syscall(SYS_clone3, &args, sizeof(args));
+	if (pid == 0) {
+		dd_close(parent_ends[0]);
+		dd_close(parent_ends[1]);
+		inside_main(in);
+	}
+	if (pid < 0)
+		return dd_err_set(err, errno, "clone3 with seven namespaces%s%s%s", sb->cgroup_fd >= 0 ? " into cgroup " : "", sb->cgroup,
+		                  errno == ENOSYS ? " (needs Linux 5.7; in a unit, RestrictNamespaces= hides it)"
+		                  : errno == EPERM ? " (user namespaces are forbidden here: AppArmor, user.max_user_namespaces)" : "");
+	sb->pid = (pid_t)pid;
+	return 0;
+}
+
+static int launch(const struct sandbox_spec *spec, struct sandbox *sb, struct dd_err *err)
+{
+	int ctl[2], deliver[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ctl) < 0)
+		return dd_err_set(err, errno, "socket to the launcher");
+	sb->ctl = ctl[0];
+	dd_auto_fd int ctl_child = ctl[1];
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, deliver) < 0)
+		return dd_err_set(err, errno, "socket to the step");
+	sb->deliver = deliver[0];
+	dd_auto_fd int deliver_child = deliver[1];
+
+	struct inside in = {
+		.spec = spec, .ctl = ctl_child, .deliver = deliver_child, .out = spec->stdout_fd, .err = spec->stderr_fd,
+		.announce = prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) != 1, .root = -1,
+	};
+	view_refresh();
+	return clone_launcher(&in, sb, (int[2]){ sb->ctl, sb->deliver }, err);
+}
+
+static int converse(const struct sandbox_spec *spec, struct sandbox *sb, struct dd_err *err)
+{
+	struct ctl_msg go = { .type = CTL_GO };
+	char byte = 0;
+	int r = 0;
+
+	if (prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) != 1)
+		r = expect(sb, CTL_MAPS_WANTED, "the request for id maps", err);
+	if (r == 0)
+		r = write_maps(spec, sb->pid, err);
+	if (r < 0)
+		return r;
+	r = dd_send_msg(sb->ctl, &go, sizeof(go), NULL, 0);
+	if (r < 0 && r != -EPIPE) /* EPIPE: it failed already, and its reason is still to be read */
+		return dd_err_set(err, -r, "release the launcher");
+	r = expect(sb, CTL_NET, "the network", err);
+	if (r < 0)
+		return r;
+	r = wait_readable(sb->ctl, BUILD_TIMEOUT_MS, "the network sockets", err);
+	if (r < 0)
+		return r;
+	r = dd_recv_msg(sb->ctl, &byte, 1, sb->net, NET_FD__COUNT);
+	if (r != 1)
+		return dd_err_set(err, r < 0 ? -r : ECHILD, "network sockets of the step");
+	return expect(sb, CTL_BUILT, "the sandbox", err);
+}
+
+int sandbox_build(const struct sandbox_spec *spec, struct sandbox *ret, struct dd_err *err)
+{
+	struct sandbox sb = SANDBOX_NONE;
+
+	int r = check_spec(spec, err);
+	if (r == 0)
+		r = cgroup_step_make(spec, &sb, err);
+	if (r == 0)
+		r = launch(spec, &sb, err);
+	if (r == 0)
+		r = converse(spec, &sb, err);
+	if (r < 0) {
+		(void)sandbox_destroy(&sb, NULL);
+		return dd_err_ctx(err, r, "sandbox %s", spec->name ? spec->name : "?");
+	}
+	*ret = sb;
+	return 0;
+}
+
+/* --- release -------------------------------------------------------------------------------------------------------------- */
+
+static int send_all(int sock, const void *buf, size_t len)
+{
+	const char *p = buf;
+	while (len > 0) {
+		ssize_t n = send(sock, p, len, MSG_NOSIGNAL);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		p += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+static int delivery_measure(const struct sandbox_delivery *what, struct delivery_head *ret, struct dd_err *err)
+{
+	size_t bytes = 0, n = 0;
+
+	for (; what->envp[n]; n++)
+		bytes += strlen(what->envp[n]) + 1;
+	if (bytes > DELIVERY_MAX || what->n_files > DELIVERY_FILES_MAX)
+		return dd_err_say(err, E2BIG, "environment of %zu bytes and %zu files, at most %d and %d", bytes, what->n_files, DELIVERY_MAX,
+		                  DELIVERY_FILES_MAX);
+	for (size_t i = 0; i < what->n_files; i++)
+		if (!what->files[i].name || strlen(what->files[i].name) > DELIVERY_NAME_MAX || what->files[i].len > DELIVERY_MAX)
+			return dd_err_say(err, E2BIG, "credential file %zu: name or content too long", i);
+	*ret = (struct delivery_head){
+		.magic = DELIVERY_MAGIC, .n_env = (uint32_t)n, .env_bytes = (uint32_t)bytes, .n_files = (uint32_t)what->n_files,
+	};
+	return 0;
+}
+
+static int delivery_send(int sock, const struct sandbox_delivery *what, const struct delivery_head *head)
+{
+	int r = send_all(sock, head, sizeof(*head));
+	for (size_t i = 0; r == 0 && what->envp[i]; i++)
+		r = send_all(sock, what->envp[i], strlen(what->envp[i]) + 1);
+	for (size_t i = 0; r == 0 && i < what->n_files; i++) {
+		const struct sandbox_secret_file *f = &what->files[i];
+		struct delivery_file file = { .name_len = (uint32_t)strlen(f->name), .content_len = (uint32_t)f->len };
+		r = send_all(sock, &file, sizeof(file));
+		if (r == 0)
+			r = send_all(sock, f->name, file.name_len);
+		if (r == 0)
+			r = send_all(sock, f->content, f->len);
+	}
+	return r;
+}
+
+/* EOF: exec has closed the other end. */
+static int wait_exec(int sock, struct dd_err *err)
+{
+	struct dd_err from = { 0 };
+	size_t got = 0;
+
+	while (got < sizeof(from)) {
+		int r = wait_readable(sock, EXEC_TIMEOUT_MS, "exec", err);
+		if (r < 0)
+			return r;
+		ssize_t n = recv(sock, (char *)&from + got, sizeof(from) - got, 0);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno != ECONNRESET) /* it ended without reading all: what it said has been read before */
+			return dd_err_set(err, errno, "wait for exec");
+		if (n <= 0)
+			return got == 0 && n == 0 ? 0 : dd_err_say(err, EPROTO, "the step ended before exec, without a whole message");
+		got += (size_t)n;
+	}
+	return child_error(err, &from);
+}
+
+int sandbox_release(struct sandbox *sb, const struct sandbox_delivery *what, struct dd_err *err)
+{
+	struct delivery_head head;
+
+	if (sb->deliver < 0)
+		return dd_err_say(err, EINVAL, "this sandbox has been released already");
+	dd_auto_fd int sock = dd_take_fd(&sb->deliver);
+	int r = delivery_measure(what, &head, err);
+	if (r < 0)
+		return r;
+	int sent = delivery_send(sock, what, &head);
+	if (sent < 0 && sent != -EPIPE && sent != -ECONNRESET)
+		return dd_err_set(err, -sent, "deliver the environment");
+	r = wait_exec(sock, err);
+	if (r == 0 && sent < 0)
+		return dd_err_say(err, ECHILD, "the step died before it had read its environment");
+	if (r < 0)
+		return r;
+	int flags = fcntl(sb->ctl, F_GETFL);
+	return flags < 0 || fcntl(sb->ctl, F_SETFL, flags | O_NONBLOCK) < 0 ? dd_err_set(err, errno, "ctl") : 0;
+}
+
+/* --- life and death ------------------------------------------------------------------------------------------------------- */
+
+int sandbox_signal(const struct sandbox *sb, int sig, struct dd_err *err)
+{
+	struct ctl_msg msg = { .type = CTL_KILL, .sig = sig };
+	int r = dd_send_msg(sb->ctl, &msg, sizeof(msg), NULL, 0);
+	return r < 0 ? dd_err_set(err, -r, "signal %d to the step", sig) : 0;
+}
+
+int sandbox_recv_status(const struct sandbox *sb, struct sandbox_status *ret, struct dd_err *err)
+{
+	struct ctl_msg msg = { 0 };
+	int r = dd_recv_msg(sb->ctl, &msg, sizeof(msg), NULL, 0);
+
+	if (r == -EAGAIN || r == 0)
+		return r;
+	if (r == -ECONNRESET) /* killed with a signal request unread */
+		return 0;
+	if (r < 0)
+		return dd_err_set(err, -r, "status of the step");
+	if (msg.type != CTL_STATUS)
+		return dd_err_say(err, EPROTO, "init sent message %u, a status was expected", msg.type);
+	uint64_t peak = cgroup_step_peak(sb);
+	*ret = msg.status;
+	if (peak)
+		ret->peak_memory_bytes = peak;
+	return 1;
+}
+
+/* Init is our child, and its exit is complete only when every other process of its pid namespace has been reaped. */
+static int kill_init(struct sandbox *sb, struct dd_err *err)
+{
+	siginfo_t info = { 0 };
+
+	if (sb->pid <= 0)
+		return 0;
+	if (pidfd_send_signal(sb->pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
+		return dd_err_set(err, errno, "kill init of the step");
+	int r = wait_readable(sb->pidfd, DEATH_TIMEOUT_MS, "the death of the step's processes", err);
+	if (r < 0)
+		return r;
+	if (waitid(P_PIDFD, (id_t)sb->pidfd, &info, WEXITED) < 0 && errno != ECHILD) /* ECHILD: the caller ignores SIGCHLD */
+		return dd_err_set(err, errno, "reap init of the step");
+	sb->pid = 0;
+	return 0;
+}
+
+int sandbox_destroy(struct sandbox *sb, struct dd_err *err)
+{
+	int killed = cgroup_step_kill(sb, err);
+	int r = kill_init(sb, err);
+	if (r == 0)
+		r = killed;
+	if (r == 0)
+		r = cgroup_step_remove(sb, DEATH_TIMEOUT_MS, err);
+	/* On an error the pid and its pidfd stay, so that a second call can try again; nothing else is of use any more. */
+	dd_close_p(&sb->ctl);
+	dd_close_p(&sb->deliver);
+	for (size_t i = 0; i < NET_FD__COUNT; i++)
+		dd_close_p(&sb->net[i]);
+	if (r == 0) {
+		dd_close_p(&sb->pidfd);
+		dd_close_p(&sb->cgroup_fd);
+	}
+	return r;
+}

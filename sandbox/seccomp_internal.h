@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+/* seccomp_internal.h - what the parts of the filter compiler share: a parsed profile, and the program made of it.
+ *
+ * profile text --seccomp_profile_parse()--> struct seccomp_profile --seccomp_profile_compile()--> struct seccomp_program
+ * Only sandbox/seccomp*.c, sandbox/inside_lock.c and their tests include this. Pure but for the loader in seccomp.c.
+ */
+#ifndef SANDBOX_SECCOMP_INTERNAL_H
+#define SANDBOX_SECCOMP_INTERNAL_H
+
+#include "drydock/sandbox.h"
+
+#include <linux/filter.h>
+
+enum {
+	SECCOMP_NR_MAX = 1024,    /* no Linux architecture that we build for numbers a system call higher (x32 is refused before) */
+	SECCOMP_VALUES_MAX = 32,  /* of one condition; keeps every conditional jump inside BPF's 8 bits */
+	SECCOMP_CONDS_MAX = 4,    /* of one rule; the same */
+	SECCOMP_RULES_MAX = 2048,
+	SECCOMP_TEXT_MAX = 1 << 20,
+};
+
+enum seccomp_op {
+	SECCOMP_IS_ONE_OF = 0,
+	SECCOMP_IS_NONE_OF,
+	SECCOMP_HAS_ANY_BIT,
+	SECCOMP_HAS_NO_BIT,
+};
+
+/* A test of the low 32 bits of one argument. */
+struct seccomp_cond {
+	unsigned        arg;     /* 0..5 */
+	enum seccomp_op op;
+	uint32_t        ignore;  /* bits masked out before comparing */
+	uint32_t        values[SECCOMP_VALUES_MAX];
+	size_t          n_values;
+};
+
+struct seccomp_rule {
+	int      nr;
+	uint32_t ret;            /* SECCOMP_RET_*; zero is SECCOMP_RET_KILL_THREAD: forgetting it never allows */
+	size_t   cond_first, n_conds;
+};
+
+/* What a profile says about one system call. */
+struct seccomp_call {
+	bool     named;          /* some rule mentions it */
+	bool     from_base;
+	bool     conditional;
+	unsigned decided_line;   /* line of the rule without condition, which ends its list; 0 = still open */
+	unsigned first_line;
+};
+
+struct seccomp_profile {
+	struct seccomp_rule *rules;
+	size_t               n_rules, cap_rules;
+	struct seccomp_cond *conds;
+	size_t               n_conds, cap_conds;
+	struct seccomp_call  calls[SECCOMP_NR_MAX];
+	uint32_t             default_ret;
+	unsigned             default_line; /* 0: no default yet */
+	char                 base[64];     /* file name of the profile below this one, or empty */
+};
+
+struct seccomp_program {
+	struct sock_filter    *insns;
+	size_t                 n_insns;
+	struct seccomp_summary summary;
+	char                   digest[65];
+};
+
+/* Parse @len bytes of @text into @prof (zeroed by the caller; release with seccomp_profile_done()). @name is used in messages. With
+ * @is_base, system calls that @prof already names are left as they are: the profile above decides. */
+int  seccomp_profile_parse(const char *name, const char *text, size_t len, bool is_base, struct seccomp_profile *prof,
+                           struct dd_err *err);
+void seccomp_profile_done(struct seccomp_profile *prof);
+
+/* A number from a constant's name ("TIOCSTI"). */
+bool seccomp_constant(const char *name, uint32_t *ret);
+
+/* Make filter bytes of @prof. @name is used in messages. */
+int seccomp_profile_compile(const char *name, const struct seccomp_profile *prof, struct seccomp_program **ret, struct dd_err *err);
+
+#endif

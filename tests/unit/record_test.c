@@ -1,0 +1,392 @@
+// SPDX-License-Identifier: Apache-2.0
+/* record_test.c - writes records, damages them in every way that the chain must show, and checks the chain with sha256sum. */
+#include "../../runner/record.h"
+#include "../../runner/cmd_record.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char dir[64], path[96];
+static struct dd_err err;
+static char text[1 << 20];
+
+static int setup(void **state)
+{
+	(void)state;
+	(void)snprintf(dir, sizeof(dir), "/tmp/drydock-record-XXXXXX");
+	if (!mkdtemp(dir))
+		return -1;
+	(void)snprintf(path, sizeof(path), "%s/record", dir);
+	memset(&err, 0, sizeof(err));
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	(void)unlink(path);
+	return rmdir(dir);
+}
+
+static struct record *start(void)
+{
+	struct record *rec = NULL;
+	assert_int_equal(record_open(path, "run-1", "job", &rec, &err), 0);
+	return rec;
+}
+
+static void add(struct record *rec, const char *event)
+{
+	assert_int_equal(record_add(rec, "01-x", "build", event, json_pack("{s:s}", "what", "some text"), &err), 0);
+}
+
+static void write_five(void)
+{
+	struct record *rec = start();
+	assert_int_equal(record_add(rec, NULL, NULL, "run.start", NULL, &err), 0);
+	add(rec, "step.start");
+	add(rec, "net.deny");
+	add(rec, "step.end");
+	add(rec, "run.end");
+	assert_int_equal(record_seq(rec), 5);
+	record_free(rec);
+}
+
+static void load(void)
+{
+	FILE *f = fopen(path, "re");
+	assert_non_null(f);
+	size_t n = fread(text, 1, sizeof(text) - 1, f);
+	text[n] = '\0';
+	(void)fclose(f);
+}
+
+static void store(const char *bytes, size_t len)
+{
+	FILE *f = fopen(path, "we");
+	assert_non_null(f);
+	assert_int_equal(fwrite(bytes, 1, len, f), len);
+	(void)fclose(f);
+}
+
+/* Start of line @n (0-based). */
+static char *line_at(int n)
+{
+	char *p = text;
+	while (n-- > 0)
+		p = strchr(p, '\n') + 1;
+	return p;
+}
+
+static void an_untouched_record_verifies_and_keeps_its_order_of_fields(void **state)
+{
+	(void)state;
+	uint64_t lines = 0;
+	write_five();
+	assert_int_equal(record_verify(path, &lines, &err), 0);
+	assert_int_equal(lines, 5);
+	load();
+	static const char *const order[] = { "{\"seq\":2,", "\"time\":\"2", "\"mono_ns\":", "\"run\":\"run-1\"", "\"job\":\"job\"", "\"step\":\"01-x\"",
+		"\"phase\":\"build\"", "\"event\":\"step.start\"", "\"what\":\"some text\"", "\"prev\":\"" };
+	const char *p = line_at(1);
+	for (size_t i = 0; i < ARRAY_LEN(order); i++) {
+		p = strstr(p, order[i]);
+		assert_non_null(p);
+	}
+	assert_non_null(strstr(text, "\"step\":null,\"phase\":null"));
+	struct stat st;
+	assert_return_code(stat(path, &st), errno);
+	assert_int_equal(st.st_mode & 0777, 0600);
+}
+
+static void the_chain_is_what_sha256sum_says(void **state)
+{
+	(void)state;
+	write_five();
+	load();
+	for (int n = 1; n <= 5; n++) {
+		char command[300], sum[65] = "";
+		(void)snprintf(command, sizeof(command), "sed -n %dp %s | tr -d '\\n' | sha256sum", n, path);
+		FILE *f = popen(command, "re");
+		assert_non_null(f);
+		assert_int_equal(fread(sum, 1, 64, f), 64);
+		(void)pclose(f);
+		if (n < 5)
+			assert_int_equal(strncmp(strstr(line_at(n), "\"prev\":\"") + 8, sum, 64), 0);
+	}
+	assert_non_null(strstr(line_at(0), "\"prev\":\"0000000000000000000000000000000000000000000000000000000000000000\""));
+}
+
+static void assert_broken(uint64_t line)
+{
+	uint64_t lines = 99;
+	char where[32];
+	assert_int_equal(record_verify(path, &lines, &err), -EBADMSG);
+	assert_int_equal(lines, line - 1);
+	(void)snprintf(where, sizeof(where), "line %d:", (int)line);
+	assert_non_null(strstr(err.msg, where));
+}
+
+static void an_edited_byte_shows(void **state)
+{
+	(void)state;
+	write_five();
+	load();
+	*strstr(line_at(1), "some text") = 'S';
+	store(text, strlen(text));
+	assert_broken(3);
+}
+
+static void a_deleted_line_shows(void **state)
+{
+	(void)state;
+	write_five();
+	load();
+	char *from = line_at(2), *to = line_at(3);
+	memmove(from, to, strlen(to) + 1);
+	store(text, strlen(text));
+	assert_broken(3);
+}
+
+static void a_doubled_line_shows(void **state)
+{
+	(void)state;
+	write_five();
+	load();
+	size_t len = strlen(text), at = (size_t)(line_at(2) - text), n = (size_t)(line_at(3) - line_at(2));
+	memmove(text + at + n, text + at, len - at + 1);
+	store(text, len + n);
+	assert_broken(4);
+}
+
+static void swapped_lines_show(void **state)
+{
+	(void)state;
+	static char swapped[1 << 16];
+	write_five();
+	load();
+	char *a = line_at(1), *b = line_at(2), *c = line_at(3);
+	(void)snprintf(swapped, sizeof(swapped), "%.*s%.*s%.*s%s", (int)(a - text), text, (int)(c - b), b, (int)(b - a), a, c);
+	store(swapped, strlen(swapped));
+	assert_broken(2);
+}
+
+static void a_torn_last_line_shows(void **state)
+{
+	(void)state;
+	write_five();
+	load();
+	store(text, strlen(text) - 7);
+	assert_broken(5);
+	assert_non_null(strstr(err.msg, "torn"));
+}
+
+static void a_line_that_is_not_json_shows(void **state)
+{
+	(void)state;
+	write_five();
+	load();
+	*line_at(3) = '[';
+	store(text, strlen(text));
+	assert_broken(4);
+}
+
+static void a_record_without_its_end_is_told_apart(void **state)
+{
+	(void)state;
+	uint64_t lines = 0;
+	write_five();
+	load();
+	store(text, (size_t)(line_at(4) - text));
+	assert_int_equal(record_verify(path, &lines, &err), -ENODATA);
+	assert_int_equal(lines, 4);
+	assert_non_null(strstr(err.msg, "did not end"));
+}
+
+static void a_record_is_never_overwritten(void **state)
+{
+	(void)state;
+	struct record *rec = NULL;
+	write_five();
+	assert_int_equal(record_open(path, "r", "j", &rec, &err), -EEXIST);
+	assert_null(rec);
+}
+
+static void a_field_with_a_common_name_is_refused(void **state)
+{
+	(void)state;
+	struct record *rec = start();
+	assert_int_equal(record_add(rec, NULL, NULL, "x", json_pack("{s:i}", "seq", 7), &err), -EINVAL);
+	assert_int_equal(record_seq(rec), 0);
+	record_free(rec);
+}
+
+static void bytes_that_are_not_utf8_are_spelled_out(void **state)
+{
+	(void)state;
+	json_t *t = record_text_n("a\xff\xc3\xa9\n", 5);
+	assert_string_equal(json_string_value(t), "a\\xff\xc3\xa9\n");
+	json_decref(t);
+	struct record *rec = start();
+	assert_int_equal(record_add(rec, "s\xfe", NULL, "run.end", json_pack("{s:o}", "path", record_text("\xc2\x9b\x1b[31m")), &err), 0);
+	record_free(rec);
+	load();
+	assert_null(strchr(text, '\x1b'));
+	assert_null(strchr(text, '\xc2'));
+	assert_int_equal(record_verify(path, NULL, &err), 0);
+}
+
+static void a_full_disk_ends_the_record_and_leaves_a_chain_that_holds(void **state)
+{
+	(void)state;
+	pid_t pid = fork();
+	if (pid == 0) { /* the limit on the file's size makes write(2) short, as a full disk does */
+		struct rlimit small = { 3000, 3000 };
+		struct record *rec = NULL;
+		(void)signal(SIGXFSZ, SIG_IGN);
+		if (setrlimit(RLIMIT_FSIZE, &small) < 0 || record_open(path, "r", "j", &rec, &err) < 0)
+			_exit(2);
+		int r = 0;
+		for (int i = 0; i < 100 && r == 0; i++)
+			r = record_add(rec, NULL, NULL, "net.deny", NULL, &err);
+		_exit(r < 0 && record_add(rec, NULL, NULL, "x", NULL, &err) == -EIO ? 0 : 3);
+	}
+	int status = -1;
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	uint64_t lines = 0;
+	assert_int_equal(record_verify(path, &lines, &err), -ENODATA);
+	assert_true(lines > 5);
+}
+
+static void after_a_torn_line_the_record_goes_on_and_says_so(void **state)
+{
+	(void)state;
+	struct record *rec = NULL;
+	write_five();
+	load();
+	store(text, strlen(text) - 7);
+	assert_int_equal(record_reopen(path, &rec, &err), 0);
+	assert_int_equal(record_seq(rec), 4);
+	add(rec, "violation");
+	add(rec, "run.end");
+	record_free(rec);
+	assert_int_equal(record_verify(path, NULL, &err), 0);
+	load();
+	assert_non_null(strstr(line_at(4), "\"cut_bytes\":"));
+	assert_null(strstr(line_at(5), "cut_bytes"));
+	assert_non_null(strstr(line_at(5), "\"run\":\"run-1\""));
+}
+
+static void a_broken_chain_is_not_continued(void **state)
+{
+	(void)state;
+	struct record *rec = NULL;
+	write_five();
+	load();
+	*strstr(line_at(1), "some text") = 'S';
+	store(text, strlen(text));
+	assert_int_equal(record_reopen(path, &rec, &err), -EBADMSG);
+	assert_null(rec);
+}
+
+static void kill_9_in_the_middle_leaves_a_record_that_goes_on(void **state)
+{
+	(void)state;
+	pid_t pid = fork();
+	if (pid == 0) {
+		struct record *rec = NULL;
+		if (record_open(path, "r", "j", &rec, &err) < 0)
+			_exit(2);
+		for (;;)
+			if (record_add(rec, NULL, NULL, "net.deny", NULL, &err) < 0)
+				_exit(3);
+	}
+	struct timespec wait = { 0, 50000000 };
+	assert_return_code(nanosleep(&wait, NULL), errno);
+	assert_return_code(kill(pid, SIGKILL), errno);
+	int status = 0;
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status));
+	struct record *rec = NULL;
+	assert_int_equal(record_reopen(path, &rec, &err), 0);
+	assert_true(record_seq(rec) > 10);
+	add(rec, "run.end");
+	record_free(rec);
+	assert_int_equal(record_verify(path, NULL, &err), 0);
+}
+
+static int verdict(const char *verb)
+{
+	char name[] = "record", v[16];
+	(void)snprintf(v, sizeof(v), "%s", verb);
+	char *argv[] = { name, v, path, NULL };
+	(void)fflush(stdout);
+	int out = dup(1), null = open("/dev/null", O_WRONLY | O_CLOEXEC), log = dup(2);
+	dup2(null, 1);
+	dup2(null, 2);
+	int r = cmd_record(3, argv);
+	(void)fflush(stdout);
+	dup2(out, 1);
+	dup2(log, 2);
+	close(out);
+	close(log);
+	close(null);
+	return r;
+}
+
+static void the_command_answers_with_its_exit_code(void **state)
+{
+	(void)state;
+	write_five();
+	assert_int_equal(verdict("verify"), 0);
+	assert_int_equal(verdict("show"), 0);
+	assert_int_equal(verdict("burn"), 2);
+	load();
+	store(text, (size_t)(line_at(4) - text));
+	assert_int_equal(verdict("verify"), 1);
+	text[20] ^= 1;
+	store(text, strlen(text));
+	assert_int_equal(verdict("verify"), 4);
+	assert_return_code(unlink(path), errno);
+	assert_int_equal(verdict("verify"), 5);
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		T(an_untouched_record_verifies_and_keeps_its_order_of_fields),
+		T(the_chain_is_what_sha256sum_says),
+		T(an_edited_byte_shows),
+		T(a_deleted_line_shows),
+		T(a_doubled_line_shows),
+		T(swapped_lines_show),
+		T(a_torn_last_line_shows),
+		T(a_line_that_is_not_json_shows),
+		T(a_record_without_its_end_is_told_apart),
+		T(a_record_is_never_overwritten),
+		T(a_field_with_a_common_name_is_refused),
+		T(bytes_that_are_not_utf8_are_spelled_out),
+		T(a_full_disk_ends_the_record_and_leaves_a_chain_that_holds),
+		T(after_a_torn_line_the_record_goes_on_and_says_so),
+		T(a_broken_chain_is_not_continued),
+		T(kill_9_in_the_middle_leaves_a_record_that_goes_on),
+		T(the_command_answers_with_its_exit_code),
+	};
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
