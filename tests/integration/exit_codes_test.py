@@ -1,0 +1,81 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""exit_codes_test.py - the exit status tells job failed from operator error from broken host."""
+import json
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from dd import PUSH, Job, case, check, equal, main, run, step  # noqa: E402
+
+
+def status(job, *options, **more):
+    try:
+        return job.run(*options, **more)
+    finally:
+        job.close()
+
+
+@case("", "0: the job succeeded; continue-on-error does not spoil it")
+def _():
+    run([step("a", "true"), step("b", "exit 3", **{"continue-on-error": True}), step("c", "echo @@c=ran@@")]).mark("c")
+
+
+@case("", "1: a step failed, and the steps after it do not run")
+def _():
+    r = run([step("a", "exit 7"), step("b", "echo @@b=ran@@")], rc=1)
+    check("b" not in r.marks, "the next step ran", r)
+    ends = r.events("step.end", exit=7)
+    equal(len(ends), 1, "step.end with exit 7", r)
+
+
+@case("", "1: a step killed by a signal failed")
+def _():
+    r = run([step("a", "kill -SEGV $$")], rc=1)
+    check(r.events("step.end"), "no step.end", r)
+
+
+@case("", "2: usage, a workflow that does not parse, what is not supported yet - with the position")
+def _():
+    equal(status(Job([step("a", "true")]), "--no-such-option").rc, 2, "unknown option")
+    for text in ("jobs: [\n", "jobs: {a: {runs-on: x, steps: [{uses: actions/checkout@v4}]}}\n", "on: push\njobs:\n  a:\n    steps:\n      - run: echo ${{ github.sha }}\n",
+                 "jobs: {}\n", "on: push\njobs:\n  a:\n    steps:\n      - {run: x, if: always()}\n"):
+        job = Job([step("a", "true")])
+        job.write("workflow.yml", text)
+        r = status(job)
+        equal(r.rc, 2, f"exit status for {text!r}", r)
+        check("workflow.yml:" in r.out, f"no position for {text!r}", r)
+
+
+@case("", "2: no such job, no such workflow")
+def _():
+    equal(status(Job([step("a", "true")]), "--job", "nonesuch").rc, 2, "unknown job")
+    job = Job([step("a", "true")])
+    os.unlink(os.path.join(job.dir, "workflow.yml"))
+    equal(status(job).rc, 2, "missing workflow")
+
+
+@case("", "4: a push step of a pull request is refused before anything runs")
+def _():
+    job = Job([step("a", "echo @@a=ran@@"), step("publish", "echo @@p=ran@@", PUSH)], {"push": {"trust": "protected", "artifacts": ["x"]}})
+    job.write("event.json", json.dumps({"pull_request": {"head": {"repo": {"fork": True, "full_name": "evil/x"}}, "base": {"repo": {"full_name": "acme/x"}}},
+                                        "repository": {"full_name": "acme/x"}}))
+    r = status(job, "--event", "event.json")
+    equal(r.rc, 4, "exit status", r)
+    check("p" not in r.marks, "the push step ran", r)
+
+
+@case("", "shells, working directories and environments are what GitHub would give")
+def _():
+    r = run([step("d", 'echo "@@fail=$(set -o | grep -c "errexit.*on")@@"; echo "@@pwd=$PWD@@"; echo "@@e=$A-$B-$C@@"', env={"C": "3"}),
+             step("w", 'echo "@@wd=$PWD@@"', **{"working-directory": "sub"}), step("p", "import os; print('@@py=%s@@' % os.environ['GITHUB_WORKSPACE'])", shell="python"),
+             step("s", "echo @@sh=$0@@", shell="sh")], workflow_env={"A": "1", "B": "2"}, files={"sub/x": "x"})
+    equal(r.mark("fail"), "1", "errexit", r)
+    equal(r.mark("pwd"), "/work", "working directory", r)
+    equal(r.mark("e"), "1-2-3", "environment", r)
+    equal(r.mark("wd"), "/work/sub", "working-directory", r)
+    equal(r.mark("py"), "/work", "python shell", r)
+
+
+if __name__ == "__main__":
+    main()

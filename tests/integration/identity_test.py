@@ -1,0 +1,126 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""identity_test.py - root, an ordinary user with subordinate ids, one without: who runs what, as the host sees it."""
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from dd import DRYDOCK, ROOT, Job, Skip, case, check, descendants, equal, main, step  # noqa: E402
+from world import bind_text  # noqa: E402
+
+USER, UID = "ddtest", 47123     # exists only in this program's mount namespace
+SUBIDS = 1500000000
+
+
+def setup():
+    """A user of the test's own: passwd, group, subuid and subgid are private copies, the machine's files stay as they are."""
+    if not ROOT:
+        return
+    import tempfile
+    where = tempfile.mkdtemp(prefix="dd-id-")
+    for path, line in (("/etc/passwd", f"{USER}:x:{UID}:{UID}::/tmp:/bin/sh\n"), ("/etc/group", f"{USER}:x:{UID}:\n"),
+                       ("/etc/subuid", f"{USER}:{SUBIDS}:65536\n"), ("/etc/subgid", f"{USER}:{SUBIDS}:65536\n")):
+        old = ""
+        if os.path.exists(path):
+            with open(path, encoding="utf-8") as file:
+                old = file.read()
+        else:
+            raise Skip(f"{path} does not exist on this machine")
+        bind_text(where, path, old + line)
+    shutil.rmtree(where)
+
+
+def as_user(uid):
+    return ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups"]
+
+
+def uids_during(job, prefix):
+    """Start the job, and read the host uids of drydock's process tree while the step sleeps."""
+    process = job.popen(prefix=prefix)
+    deadline, found = time.monotonic() + 20, {}
+    while time.monotonic() < deadline and process.poll() is None:
+        for pid in [process.pid, *descendants(process.pid)]:
+            try:
+                with open(f"/proc/{pid}/status", encoding="ascii") as file:
+                    uid = int(file.read().split("Uid:")[1].split()[0])
+                with open(f"/proc/{pid}/cmdline", "rb") as file:
+                    found[pid] = (uid, file.read().replace(b"\0", b" ").decode("latin-1").strip())
+            except (OSError, IndexError):
+                pass
+        time.sleep(0.02)
+    out = process.communicate(timeout=30)[0].decode("utf-8", "replace")
+    return found, process.returncode, out
+
+
+def look(uid, prefix):
+    job = Job([step("who", "id -u | sed 's/.*/@@inside=&@@/'; echo x >made; sleep 1.234", shell="sh -e {0}")])
+    try:
+        subprocess.run(["chown", "-R", f"{uid}:{uid}", job.dir], check=True)
+        found, rc, out = uids_during(job, prefix)
+        import json
+        mode = ""
+        path = os.path.join(job.dir, "record.jsonl")
+        if os.path.exists(path):
+            with open(path, encoding="utf-8") as file:
+                mode = str(json.loads(file.readline()).get("identity"))
+    finally:
+        job.close()
+    equal(rc, 0, "exit status\n" + out[-2500:])
+    check("@@inside=1001@@" in out, out)
+    steps = {u for u, c in found.values() if "sleep 1.234" in c}
+    check(steps, f"the step was never seen: {found}")
+    return found, steps, mode
+
+
+def need_root():
+    if not ROOT:
+        raise Skip("switching users takes root")
+
+
+@case("", "root: the step runs under a host uid that is neither root's nor the gate's; mode range")
+def _():
+    need_root()
+    found, steps, mode = look(0, [])
+    check(0 not in steps, f"the step is host root: {found}")
+    check("range" in mode, f"identity in the record: {mode}")
+    others = {u for u, c in found.values() if DRYDOCK in c or "drydock" in c.split(" ")[0]}
+    check(len(others | steps) >= 3, f"launcher, gate and step share ids: {found}")
+
+
+@case("", "a user with subordinate ids: step, gate and launcher have three different host uids; mode range")
+def _():
+    need_root()
+    if not shutil.which("newuidmap"):
+        raise Skip("newuidmap is not installed (package uidmap)")
+    found, steps, mode = look(UID, as_user(UID))
+    check("range" in mode, f"identity in the record: {mode}")
+    check(all(SUBIDS <= u < SUBIDS + 65536 for u in steps), f"step uids: {found}")
+    gates = {u for u, c in found.values() if u not in steps and u != UID}
+    check(gates, f"nobody but launcher and step was seen: {found}")
+
+
+@case("", "a user without subordinate ids: mode single, said in the record; never root")
+def _():
+    need_root()
+    found, steps, mode = look(UID + 1, as_user(UID + 1))
+    check("single" in mode, f"identity in the record: {mode}")
+    equal(steps, {UID + 1}, "step uids")
+
+
+@case("", "an ordinary user that the tests run as: the step is never root")
+def _():
+    if ROOT:
+        raise Skip("the tests run as root; the three cases above cover users")
+    job = Job([step("who", "id -u | sed 's/.*/@@inside=&@@/'")])
+    try:
+        r = job.run()
+        equal(r.mark("inside"), "1001", "uid inside", r)
+    finally:
+        job.close()
+
+
+if __name__ == "__main__":
+    main(setup)

@@ -1,0 +1,102 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""kill_test.py - kill -9 of any one process of the tree at any moment leaves nothing."""
+import os
+import random
+import signal
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from dd import FETCH, Job, Leftovers, case, cgroups, check, descendants, equal, kill_quietly, main, py, run, step  # noqa: E402
+from world import ALLOWED, Resolver, Sink  # noqa: E402
+
+W = {}
+
+
+def setup():
+    W["dns"] = Resolver()
+    W["dns"].say("allowed.test", ALLOWED)
+    W["raw"] = Sink(ALLOWED, 9000)
+
+
+def one_round(after, victim):
+    """Start, wait, kill the @victim-th process of the tree; everything below drydock must be gone soon, or the run ends by itself."""
+    job = Job([step("work", py('''
+        s = tcp("allowed.test", 9000)
+        end = time.time() + 1.5
+        while time.time() < end: s.sendall(b"k" * 100); time.sleep(0.01)
+    '''), FETCH), step("more", "sleep 0.3")],
+              {"fetch": {"egress": [{"host": "allowed.test", "port": 9000, "tls": "raw"}]}})
+    process = job.popen()
+    time.sleep(after)
+    tree = [process.pid, *descendants(process.pid)]
+    target = tree[victim % len(tree)]
+    kill_quietly(target)
+    seen = set(tree)
+    try:
+        deadline = time.monotonic() + 15
+        while process.poll() is None and time.monotonic() < deadline:
+            seen.update(descendants(process.pid))
+            time.sleep(0.02)
+        check(process.poll() is not None, f"drydock hangs after the death of {target} in {tree}")
+        out = process.communicate()[0].decode("utf-8", "replace")
+        deadline = time.monotonic() + 5
+        while (alive := [p for p in seen if os.path.exists(f"/proc/{p}/cmdline") and is_ours(p)]) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        check(not alive, f"alive after killing process {tree.index(target)} of {len(tree)} at {after:.2f} s: {alive}\n{out[-1500:]}")
+        return process.returncode
+    finally:
+        for pid in seen:
+            if is_ours(pid):
+                kill_quietly(pid)
+        process.wait()
+        job.close()
+
+
+def is_ours(pid):
+    """A pid may have been reused by somebody else: zombies and strangers do not count."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="latin-1") as file:
+            state = file.read().rsplit(")", 1)[1].split()[0]
+        same_world = os.readlink(f"/proc/{pid}/ns/mnt") == os.readlink("/proc/self/ns/mnt")
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            command = file.read()
+        return state != "Z" and (b"drydock" in command or (not same_world and b"sleep 0.3" in command))
+    except (OSError, IndexError):
+        return False
+
+
+@case("", "each process of the tree in turn, at moments from set-up to the end")
+def _():
+    left, groups = Leftovers("dd-kill-%d" % os.getpid()), cgroups()
+    chance = random.Random(int(os.environ.get("DD_SEED", "7")))
+    for victim in range(6):
+        for after in (0.01, 0.05, 0.15, 0.6, 1.2):
+            one_round(after * chance.uniform(0.7, 1.3), victim)
+    r = run([step("again", "echo @@ran=yes@@")])
+    equal(r.mark("ran"), "yes", "the run after", r)
+    left.check(run=r)
+    equal(cgroups() - groups, set(), "cgroups", r)
+
+
+@case("", "cancelling with SIGINT and SIGTERM ends with 130 and nothing left")
+def _():
+    for sig in (signal.SIGINT, signal.SIGTERM):
+        job = Job([step("long", "sleep 60")])
+        try:
+            process = job.popen()
+            time.sleep(1)
+            below = descendants(process.pid)
+            process.send_signal(sig)
+            out = process.communicate(timeout=20)[0].decode("utf-8", "replace")
+            equal(process.returncode, 130, f"exit status after {sig.name}\n{out[-1500:]}")
+            time.sleep(0.5)
+            check(not [p for p in below if is_ours(p)], "a process is left")
+        finally:
+            kill_quietly(process.pid)
+            job.close()
+
+
+if __name__ == "__main__":
+    main(setup)
