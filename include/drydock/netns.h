@@ -68,6 +68,14 @@ int net_rules_admit(int rules_fd, struct in_addr synthetic, uint16_t port, struc
  * Idempotent. Any error: the state is unknown and the caller must kill the step at once. */
 int net_rules_close(int rules_fd, struct dd_err *err);
 
+/* Supervisor only. The elements of the set must be exactly the @n that were admitted (any order, no repetition). -EPROTO names the first
+ * difference; the caller must kill the step. net_rules_verify() by itself only demands that each lies in the synthetic range at a port of the list. */
+struct net_element {
+	struct in_addr addr;
+	uint16_t       port;
+};
+int net_rules_verify_admitted(int rules_fd, const struct net_element *admitted, size_t n, struct dd_err *err);
+
 struct net_counters {
 	uint64_t accepted_packets, accepted_bytes; /* step -> gate, rule "gate"; all destinations */
 	uint64_t denied_packets, denied_bytes;     /* refused by the default rule */
