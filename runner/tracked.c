@@ -37,6 +37,7 @@ struct index {
 	uint32_t             version, count;
 	char                 name[NAME_MAX_BYTES + 1]; /* of the last entry */
 	size_t               name_len;
+	bool                 nameless; /* an entry without a name: only a split index has them, for what it replaces */
 };
 
 static void free_list(char **list, size_t n)
@@ -130,8 +131,9 @@ static int read_name(struct index *in, size_t entry_start, struct dd_err *err)
 	const unsigned char *from = in->bytes + in->at;
 	const unsigned char *nul = in->at < in->end ? memchr(from, 0, in->end - in->at) : NULL;
 	size_t len = nul ? (size_t)(nul - from) : 0;
-	if (!nul || keep + len == 0 || keep + len > NAME_MAX_BYTES)
-		return malformed(in, err, "a name is empty, too long or does not end");
+	if (!nul || keep + len > NAME_MAX_BYTES)
+		return malformed(in, err, "a name is too long or does not end");
+	in->nameless |= keep + len == 0;
 	memcpy(in->name + keep, from, len);
 	in->name_len = keep + len;
 	in->name[in->name_len] = '\0';
@@ -205,6 +207,8 @@ static int parse_with(const unsigned char *bytes, size_t len, size_t hash_len, s
 		r = read_entry(&in, t, err);
 	if (r == 0)
 		r = read_extensions(&in, t, err);
+	if (r == 0 && in.nameless && !t->note)
+		r = malformed(&in, err, "an entry has no name");
 	if (r < 0)
 		return r;
 	if (t->n > 0)
