@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* tracked.c - which files of a checkout git tracks, read from .git/index without running git.
  *
- * Runs in the supervisor on a file that a hostile step may have written: git itself would obey the configuration beside it (F-11). Format: git's
- * Documentation/gitformat-index. Whether names are SHA-1 or SHA-256 is not asked of .git/config, but seen: the trailer must be the
+ * Runs in the supervisor on a file that a hostile step may have written: git itself would obey the
+ * configuration beside it (F-11). Format: git's
+ * Documentation/gitformat-index. Whether names are SHA-1 or SHA-256 is not asked of .git/config, but seen:
+ * the trailer must be the
  * hash of all before it, or, where index.skipHash left zeros, the entries must add up.
  * When in doubt more is tracked, never less: no repository, a .git file that points elsewhere, a split index.
  */
@@ -98,7 +100,8 @@ static int malformed(const struct index *in, struct dd_err *err, const char *wha
 	return dd_err_say(err, EBADMSG, "git index: byte %zu: %s", in->at, what);
 }
 
-/* Version 4: how many bytes of the name before are dropped, 7 bits a byte, most significant first, each continuation adding one. */
+/* Version 4: how many bytes of the name before are dropped, 7 bits a byte, most significant first, each
+ * continuation adding one. */
 static int read_strip(struct index *in, size_t *ret, struct dd_err *err)
 {
 	size_t value = 0;
@@ -286,7 +289,8 @@ static int add_every(void *arg, enum manifest_change what, const char *path, uin
 	return add_path(e->t, path, strlen(path), e->err);
 }
 
-/* Every file (or every file of a submodule) of the manifest. Before anything was built, so what is there is what was fetched. */
+/* Every file (or every file of a submodule) of the manifest. Before anything was built, so what is there is
+ * what was fetched. */
 static int track_manifest(struct tracked *t, const struct manifest *initial, bool only_submodules, struct dd_err *err)
 {
 	struct every e = { .t = t, .err = err, .only_submodules = only_submodules };
