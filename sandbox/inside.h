@@ -64,6 +64,8 @@ struct inside {
 	int  deliver;
 	int  out, err; /* the step's fds 1 and 2 */
 	bool announce; /* the supervisor is not dumpable: ask for the maps */
+	char  *args;   /* the supervisor's command line, which /proc/1/cmdline would show to the step; NULL: unknown */
+	size_t args_len;
 
 	/* Detached copies of host trees, taken with the supervisor's uid, before the new root hides anything. -1: left out. */
 	int view[INSIDE_VIEW_MAX];

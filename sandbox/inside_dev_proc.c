@@ -46,7 +46,8 @@ static int dev_open(const struct dev_row *row, int *ret, struct dd_err *err)
 		return dd_err_set(err, errno, "host device %s", path);
 	if (!S_ISCHR(st.st_mode) || major(st.st_rdev) != row->major || minor(st.st_rdev) != row->minor)
 		return dd_err_say(err, ENODEV, "host device %s: is not character device %u:%u; refused", path, row->major, row->minor);
-	return mnt_clone(fd, "", AT_EMPTY_PATH, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, ret, err);
+	int r = mnt_clone(fd, "", AT_EMPTY_PATH, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, ret, err);
+	return r < 0 ? dd_err_ctx(err, r, "host device %s", path) : 0;
 }
 
 int inside_open_dev(struct inside *in, struct dd_err *err)

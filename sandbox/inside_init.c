@@ -10,6 +10,7 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -60,11 +61,25 @@ static void obey(int ctl)
 	(void)kill(-1, msg.sig); /* every process of the namespace but the caller; ESRCH: none is left */
 }
 
+/* The step can read pid 1's command line, which is the supervisor's until now, with the paths that the operator gave. Our copy of that
+ * memory is private (fork), so it can simply be overwritten. */
+static void rename_self(const struct inside *in)
+{
+	static const char name[] = "drydock-init";
+
+	if (in->args) {
+		explicit_bzero(in->args, in->args_len);
+		memcpy(in->args, name, in->args_len < sizeof(name) ? in->args_len - 1 : sizeof(name));
+	}
+	(void)prctl(PR_SET_NAME, name, 0, 0, 0);
+}
+
 _Noreturn void inside_init(const struct inside *in, pid_t step)
 {
 	struct ctl_msg failed = { .type = CTL_FAILED }, built = { .type = CTL_BUILT };
 	sigset_t all, chld;
 
+	rename_self(in);
 	(void)sigfillset(&all);
 	(void)sigemptyset(&chld);
 	(void)sigaddset(&chld, SIGCHLD);

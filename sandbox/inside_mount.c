@@ -22,23 +22,20 @@ int mnt_set(int dirfd, const char *path, uint64_t attrs, struct dd_err *err)
 	if (dd_fault("mount_setattr"))
 		return dd_err_set(err, ENOSYS, "mount_setattr (needs Linux 5.12 or later)");
 	if (mount_setattr(dirfd, path, AT_EMPTY_PATH | AT_RECURSIVE | AT_SYMLINK_NOFOLLOW, &attr, sizeof(attr)) < 0)
-		return dd_err_set(err, errno, "mount_setattr %s%s", path,
-		                  errno == ENOSYS ? " (needs Linux 5.12 or later)" : "");
+		return dd_err_set(err, errno, "mount_setattr%s", errno == ENOSYS ? " (needs Linux 5.12 or later)" : "");
 	return 0;
 }
 
 int mnt_clone(int dirfd, const char *path, unsigned clone_flags, uint64_t attrs, int *ret_tree, struct dd_err *err)
 {
 	if (dd_fault("open_tree"))
-		return dd_err_set(err, ENOSYS, "open_tree %s (needs Linux 5.2 or later)", path);
+		return dd_err_set(err, ENOSYS, "open_tree (needs Linux 5.2 or later)");
 	dd_auto_fd int tree = open_tree(dirfd, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | clone_flags);
 	if (tree < 0)
-		return dd_err_set(err, errno, "open_tree %s", path);
-	if (attrs) {
-		int r = mnt_set(tree, "", attrs, err);
-		if (r < 0)
-			return dd_err_ctx(err, r, "%s", path);
-	}
+		return dd_err_set(err, errno, "open_tree");
+	int r = attrs ? mnt_set(tree, "", attrs, err) : 0;
+	if (r < 0)
+		return r;
 	*ret_tree = dd_take_fd(&tree);
 	return 0;
 }

@@ -136,7 +136,7 @@ int inside_open_view(struct inside *in, struct dd_err *err)
 		if (r == -ENOENT && item->try)
 			continue;
 		if (r < 0)
-			return dd_err_ctx(err, r, "host view");
+			return dd_err_ctx(err, r, "host view: %s", item->path);
 	}
 	return 0;
 }

@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: Apache-2.0
+/* gate_dns.c - the step's resolver: 198.18.0.1:53, UDP and TCP, one policy for both.
+ *
+ * Runs in: gate, on bytes that hostile code chose. A name that the list does not hold is refused here and nothing of it
+ * leaves the host (N-04). Everything is bounded: waiting queries, connections, and what each connection may hold.
+ */
+#include "gate_internal.h"
+
+#include <netinet/in.h>
+#include <string.h>
+
+enum {
+	UDP_READS_MAX = 32, /* per turn of the loop */
+	QUERY_MAX = 1024,   /* a query with options is far smaller; longer ones are malformed */
+	CONN_IDLE_SEC = 10,
+	QUERIES_PER_CONN = 1000,
+};
+
+/* One TCP connection; one query at a time, so a client that never reads costs one answer. */
+struct dns_conn {
+	struct gate_source source;
+	struct gate_state *gate;
+	struct dns_conn   *next;
+	uint64_t           deadline_ns;
+	unsigned           queries;
+	bool               waiting; /* a dns_waiter points here */
+	bool               dead;    /* closed; freed when nobody points here */
+	uint16_t           src_port;
+	size_t             filled;
+	uint8_t            in[2 + QUERY_MAX];
+};
+
+struct reply_to {
+	struct dns_conn   *conn; /* NULL: UDP */
+	struct sockaddr_in peer;
+};
+
+struct dns_waiter {
+	struct dns_waiter *next;
+	struct dns_query   query;
+	struct reply_to    to;
+};
+
+static void conn_close(struct dns_conn *conn)
+{
+	gate_source_close(&conn->source, false);
+	conn->dead = true;
+}
+
+static void answer(struct gate_state *g, const struct reply_to *to, const struct dns_query *q, uint8_t rcode,
+                   const struct in_addr *addr)
+{
+	uint8_t out[2 + DNS_ANSWER_MAX];
+	size_t len = dns_answer_build(q, rcode, addr, GATE_ANSWER_TTL_SEC, out + 2);
+
+	if (!to->conn) {
+		/* A full socket loses the answer, as the network may; the client asks again. */
+		(void)sendto(g->dns_udp.fd, out + 2, len, MSG_DONTWAIT | MSG_NOSIGNAL, (const void *)&to->peer, sizeof(to->peer));
+		return;
+	}
+	to->conn->waiting = false;
+	to->conn->deadline_ns = g->now_ns + CONN_IDLE_SEC * GATE_SEC;
+	if (to->conn->dead)
+		return;
+	out[0] = (uint8_t)(len >> 8);
+	out[1] = (uint8_t)len;
+	if (send(to->conn->source.fd, out, len + 2, MSG_DONTWAIT | MSG_NOSIGNAL) != (ssize_t)(len + 2))
+		conn_close(to->conn);
+}
+
+static void refuse(struct gate_state *g, const struct reply_to *to, const struct dns_query *q, const char *why)
+{
+	struct gate_msg msg = { .type = GATE_DNS_DENY, .src_port = ntohs(to->peer.sin_port), .port = 53,
+		                .proto = to->conn ? IPPROTO_TCP : IPPROTO_UDP };
+
+	gate_text(msg.host, sizeof(msg.host), q->name);
+	gate_text(msg.why, sizeof(msg.why), why);
+	gate_report(g, &msg);
+	answer(g, to, q, DNS_RCODE_REFUSED, NULL);
+}
+
+static void answer_name(const struct gate_name *name, const struct reply_to *to, const struct dns_query *q)
+{
+	bool ok = name->rcode == DNS_RCODE_OK && name->admitted;
+	answer(name->gate, to, q, ok ? DNS_RCODE_OK : name->rcode ? name->rcode : DNS_RCODE_SERVFAIL,
+	       ok ? &name->synthetic : NULL);
+}
+
+void gate_dns_answer_waiters(struct gate_name *name)
+{
+	struct dns_waiter *w = name->waiters;
+
+	name->waiters = NULL;
+	while (w) {
+		struct dns_waiter *next = w->next;
+		answer_name(name, &w->to, &w->query);
+		free(w);
+		name->gate->dns_pending--;
+		w = next;
+	}
+}
+
+static void wait_for_name(struct gate_state *g, struct gate_name *name, const struct reply_to *to, const struct dns_query *q)
+{
+	struct dns_waiter *w = g->dns_pending < GATE_DNS_PENDING_MAX ? malloc(sizeof(*w)) : NULL;
+	if (!w) {
+		answer(g, to, q, DNS_RCODE_SERVFAIL, NULL);
+		return;
+	}
+	g->dns_pending++;
+	*w = (struct dns_waiter){ .next = name->waiters, .query = *q, .to = *to };
+	name->waiters = w;
+	if (to->conn)
+		to->conn->waiting = true;
+	gate_name_refresh(name);
+}
+
+static void answer_allowed(struct gate_state *g, const char *host, const struct egress_entry *entry, const struct reply_to *to,
+                           const struct dns_query *q)
+{
+	const char *why = NULL;
+	struct gate_name *name = NULL;
+
+	switch (q->type) {
+	case DNS_TYPE_A:
+		name = gate_name_get(g, host, entry, &why);
+		if (name)
+			wait_for_name(g, name, to, q);
+		else
+			refuse(g, to, q, why);
+		return;
+	case DNS_TYPE_AAAA:
+	case DNS_TYPE_SVCB:
+	case DNS_TYPE_HTTPS:
+		answer(g, to, q, DNS_RCODE_OK, NULL); /* the step's way out is IPv4 and TCP; this makes clients take it */
+		return;
+	default:
+		refuse(g, to, q, "only addresses are answered, not this type of record");
+	}
+}
+
+static void handle_query(struct gate_state *g, const uint8_t *in, size_t len, const struct reply_to *to)
+{
+	struct dns_query q;
+	char host[EGRESS_HOST_MAX + 1];
+	enum dns_parse parsed = dns_query_parse(in, len, &q);
+
+	if (parsed == DNS_DROP) {
+		if (to->conn)
+			conn_close(to->conn);
+		return;
+	}
+	if (parsed == DNS_MALFORMED) {
+		answer(g, to, &q, q.rcode, NULL);
+		return;
+	}
+	if (q.odd || egress_host_canonical(q.name, strlen(q.name), host) < 0) {
+		refuse(g, to, &q, "not a host name");
+		return;
+	}
+	struct egress_verdict verdict = egress_verdict_name(g->egress, host, 0);
+	if (verdict.allow)
+		answer_allowed(g, host, verdict.entry, to, &q);
+	else
+		refuse(g, to, &q, verdict.why);
+}
+
+void gate_dns_udp(struct gate_state *g)
+{
+	uint8_t in[QUERY_MAX + 1];
+
+	for (unsigned i = 0; i < UDP_READS_MAX; i++) {
+		struct reply_to to = { .conn = NULL };
+		socklen_t peer_len = sizeof(to.peer);
+		ssize_t n = recvfrom(g->dns_udp.fd, in, sizeof(in), MSG_DONTWAIT, (void *)&to.peer, &peer_len);
+		if (n < 0 && errno != EINTR)
+			return;
+		if (n > 0 && n <= QUERY_MAX)
+			handle_query(g, in, (size_t)n, &to);
+	}
+}
+
+/* ---- TCP ---- */
+
+void gate_dns_accept(struct gate_state *g)
+{
+	struct sockaddr_in peer = { .sin_port = 0 };
+	socklen_t len = sizeof(peer);
+	dd_auto_fd int fd = accept4(g->dns_tcp.fd, (void *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (fd < 0 || g->dns_conns >= GATE_DNS_CONNS_MAX)
+		return; /* closed at once: the client falls back to UDP or tries later */
+	struct dns_conn *conn = calloc(1, sizeof(*conn));
+	if (!conn)
+		return;
+	conn->gate = g;
+	conn->source = (struct gate_source){ .kind = SOURCE_DNS_CONN, .fd = dd_take_fd(&fd), .owner = conn };
+	conn->deadline_ns = g->now_ns + CONN_IDLE_SEC * GATE_SEC;
+	conn->src_port = ntohs(peer.sin_port);
+	conn->next = g->dns_conn_list;
+	g->dns_conn_list = conn;
+	g->dns_conns++;
+	if (gate_watch(g, &conn->source, EPOLLIN | EPOLLRDHUP) < 0)
+		conn_close(conn);
+}
+
+/* One whole query at the front of the buffer is taken out and answered. */
+static bool conn_take_query(struct dns_conn *conn)
+{
+	uint8_t in[QUERY_MAX];
+	struct reply_to to = { .conn = conn, .peer = { .sin_port = htons(conn->src_port) } };
+
+	if (conn->dead || conn->waiting || conn->filled < 2)
+		return false;
+	size_t len = (size_t)conn->in[0] << 8 | conn->in[1];
+	if (len > QUERY_MAX || ++conn->queries > QUERIES_PER_CONN) {
+		conn_close(conn);
+		return false;
+	}
+	if (conn->filled < 2 + len) {
+		conn->queries--;
+		return false;
+	}
+	memcpy(in, conn->in + 2, len);
+	conn->filled -= 2 + len;
+	memmove(conn->in, conn->in + 2 + len, conn->filled);
+	handle_query(conn->gate, in, len, &to);
+	return true;
+}
+
+void gate_dns_conn_event(struct gate_source *s)
+{
+	struct dns_conn *conn = s->owner;
+
+	if (conn->dead)
+		return;
+	if (conn->filled == sizeof(conn->in) && conn->waiting) {
+		conn_close(conn); /* sends without reading; level-triggered events would spin */
+		return;
+	}
+	ssize_t n = recv(s->fd, conn->in + conn->filled, sizeof(conn->in) - conn->filled, MSG_DONTWAIT);
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
+		conn_close(conn);
+		return;
+	}
+	if (n > 0)
+		conn->filled += (size_t)n;
+	while (conn_take_query(conn))
+		;
+}
+
+void gate_dns_sweep(struct gate_state *g)
+{
+	struct dns_conn **at = &g->dns_conn_list;
+
+	while (*at) {
+		struct dns_conn *conn = *at;
+		while (conn_take_query(conn)) /* queries that came while another one waited */
+			;
+		if (!conn->dead && !conn->waiting && conn->deadline_ns <= g->now_ns)
+			conn_close(conn);
+		if (conn->dead && !conn->waiting) {
+			*at = conn->next;
+			free(conn);
+			g->dns_conns--;
+		} else {
+			at = &conn->next;
+		}
+	}
+}
+
+void gate_dns_close(struct gate_state *g)
+{
+	gate_source_close(&g->dns_udp, false);
+	gate_source_close(&g->dns_tcp, false);
+	for (struct dns_conn *conn = g->dns_conn_list; conn; conn = conn->next)
+		conn_close(conn);
+}

@@ -1,0 +1,590 @@
+// SPDX-License-Identifier: Apache-2.0
+/* gate_flow.c - one connection of the step, from accept to close.
+ *
+ * Runs in: gate. The states: HELLO (read the first bytes, judge them) -> RESOLVE (only if the name's answers are over) ->
+ * DIAL (validated addresses, one after the other) -> RELAY. An entry that says `raw` skips HELLO. Every state but RELAY has
+ * a short deadline; whatever is not understood is reset, and said. Events are edge-triggered, so each step runs until the
+ * kernel says EAGAIN.
+ */
+#include "gate_internal.h"
+
+#include "http_head.h"
+#include "tls_hello.h"
+
+#include <arpa/inet.h>
+#include <netinet/tcp.h>
+#include <string.h>
+
+enum {
+	ACCEPTS_MAX = 64, /* per turn of the loop */
+	HELLO_SEC = 10,
+	DIAL_ONE_SEC = 5,
+	DIAL_ALL_SEC = 15,
+	IDLE_SEC = 15 * 60,
+	UPLOAD_ROUNDS = 64,
+};
+
+/* ---- ends ---- */
+
+void gate_flow_close(struct gate_flow *f, bool reset)
+{
+	struct gate_state *g = f->gate;
+
+	if (f->dead)
+		return;
+	f->dead = true;
+	gate_source_close(&f->client, reset);
+	gate_source_close(&f->server, reset);
+	gate_pump_done(g, &f->up);
+	gate_pump_done(g, &f->down);
+	gate_http_free(f);
+	free(f->buffer);
+	f->buffer = NULL;
+	if (f->prev)
+		f->prev->next = f->next;
+	else
+		g->flows = f->next;
+	if (f->next)
+		f->next->prev = f->prev;
+	g->n_flows--;
+	/* Freed only after this turn of the loop: epoll may have more events with this address in hand. */
+	f->next = g->graveyard;
+	g->graveyard = f;
+}
+
+void gate_flow_bury(struct gate_state *g)
+{
+	while (g->graveyard) {
+		struct gate_flow *f = g->graveyard;
+		g->graveyard = f->next;
+		free(f);
+	}
+}
+
+static struct gate_msg flow_msg(const struct gate_flow *f, enum gate_msg_type type, const char *why)
+{
+	struct gate_msg msg = { .type = type, .port = f->dest->port, .src_port = f->src_port, .proto = IPPROTO_TCP };
+
+	if (f->name)
+		gate_text(msg.host, sizeof(msg.host), f->name->host);
+	(void)inet_ntop(AF_INET, &f->local, msg.addr, sizeof(msg.addr));
+	gate_text(msg.why, sizeof(msg.why), why);
+	return msg;
+}
+
+void gate_flow_refuse(struct gate_flow *f, const char *why)
+{
+	struct gate_msg msg = flow_msg(f, GATE_NET_DENY, why);
+	f->dest->denials++;
+	gate_report(f->gate, &msg);
+	gate_flow_close(f, true);
+}
+
+void gate_flow_over_budget(struct gate_flow *f)
+{
+	struct gate_state *g = f->gate;
+	struct gate_dest *dest = f->dest;
+	struct gate_msg msg = flow_msg(f, GATE_VIOLATION, "");
+
+	(void)snprintf(msg.why, sizeof(msg.why), "upload budget of %llu bytes", (unsigned long long)g->egress->upload_bytes);
+	msg.bytes_out = dest->bytes_out;
+	dest->denials++;
+	g->denials++;
+	if (!dest->exhausted)
+		gate_report_always(g, &msg);
+	dest->exhausted = true;
+	gate_flow_close(f, true);
+}
+
+/* ---- RELAY ---- */
+
+/* Send what was judged. true: all of it is out. */
+static bool send_cleared(struct gate_flow *f)
+{
+	while (f->sent < f->cleared) {
+		uint64_t left = gate_dest_left(f->gate, f->dest);
+		size_t n = f->cleared - f->sent;
+		if (left == 0) {
+			gate_flow_over_budget(f);
+			return false;
+		}
+		n = left < n ? (size_t)left : n;
+		ssize_t sent = send(f->server.fd, f->buffer + f->sent, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (sent < 0) {
+			if (errno != EAGAIN && errno != EINTR)
+				f->up.broken = true;
+			return false;
+		}
+		f->sent += (size_t)sent;
+		f->dest->bytes_out += (uint64_t)sent;
+	}
+	return true;
+}
+
+static void compact(struct gate_flow *f)
+{
+	memmove(f->buffer, f->buffer + f->sent, f->filled - f->sent);
+	f->filled -= f->sent;
+	f->cleared -= f->sent;
+	f->sent = 0;
+}
+
+/* Returns bytes read, 0 at the end of the stream or with a full buffer, -1 when it would block; closes on error. */
+static ssize_t read_client(struct gate_flow *f)
+{
+	if (f->filled == GATE_BUFFER || f->client_eof)
+		return 0;
+	ssize_t n = recv(f->client.fd, f->buffer + f->filled, GATE_BUFFER - f->filled, MSG_DONTWAIT);
+	if (n > 0)
+		f->filled += (size_t)n;
+	else if (n == 0)
+		f->client_eof = true;
+	else if (errno != EAGAIN && errno != EINTR)
+		gate_flow_close(f, true);
+	return n;
+}
+
+/* Cleartext HTTP: through the buffer, request by request. true: the buffer is done with, the pump takes over. */
+static bool relay_requests(struct gate_flow *f)
+{
+	for (unsigned i = 0; i < UPLOAD_ROUNDS; i++) {
+		if (gate_http_clear(f) < 0 || !send_cleared(f))
+			return false;
+		compact(f);
+		if (gate_http_is_raw(f))
+			return f->filled == 0;
+		ssize_t n = read_client(f);
+		if (f->dead || n < 0)
+			return false;
+		if (n == 0) {
+			if (f->client_eof && !f->up.shut) {
+				f->up.shut = true;
+				(void)shutdown(f->server.fd, SHUT_WR);
+			}
+			return false; /* the end, or a buffer full of bytes that wait for the server's 101 */
+		}
+	}
+	f->ready = true;
+	return false;
+}
+
+static void free_buffer(struct gate_flow *f)
+{
+	free(f->buffer);
+	f->buffer = NULL;
+}
+
+static enum gate_moved relay_up(struct gate_flow *f)
+{
+	if (f->up.broken)
+		return MOVED_BLOCKED;
+	if (f->buffer) {
+		bool done = f->http ? relay_requests(f) : send_cleared(f);
+		if (f->dead || !done)
+			return f->up.shut ? MOVED_END : MOVED_BLOCKED;
+		free_buffer(f);
+	}
+	return gate_pump_run(f, &f->up);
+}
+
+static void relay(struct gate_flow *f)
+{
+	int r = f->http ? gate_http_down(f) : 0;
+	if (f->dead)
+		return;
+	enum gate_moved down = r == 0 ? gate_pump_run(f, &f->down) : MOVED_BLOCKED;
+	if (down == MOVED_BROKEN) {
+		gate_flow_close(f, true);
+		return;
+	}
+	f->ready = false;
+	enum gate_moved up = relay_up(f);
+	if (f->dead)
+		return;
+	if (up == MOVED_OVER_BUDGET) {
+		gate_flow_over_budget(f);
+		return;
+	}
+	/* The server may have closed its ear and still be speaking: what it says goes to the client before the reset. */
+	if (up == MOVED_BROKEN && f->up.pending == 0) {
+		gate_flow_close(f, true);
+		return;
+	}
+	f->up.broken = f->up.broken || up == MOVED_BROKEN;
+	if (down == MOVED_END && (up == MOVED_END || f->up.broken)) {
+		gate_flow_close(f, f->up.broken);
+		return;
+	}
+	f->ready = f->ready || down == MOVED_MORE || up == MOVED_MORE;
+	f->gate->some_ready = f->gate->some_ready || f->ready;
+	f->deadline_ns = f->gate->now_ns + IDLE_SEC * GATE_SEC;
+}
+
+/* ---- DIAL ---- */
+
+static void no_delay(int fd)
+{
+	int one = 1;
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)); /* latency only; a refusal costs nothing else */
+}
+
+static int dial_one(struct gate_flow *f, const union gate_addr *to)
+{
+	struct gate_state *g = f->gate;
+	union gate_addr addr = *to;
+	socklen_t len = addr.any.sa_family == AF_INET6 ? sizeof(addr.v6) : sizeof(addr.v4);
+
+	if (addr.any.sa_family == AF_INET6)
+		addr.v6.sin6_port = htons(f->dest->port);
+	else
+		addr.v4.sin_port = htons(f->dest->port);
+	f->server.fd = socket(addr.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (f->server.fd < 0)
+		return -errno;
+	no_delay(f->server.fd);
+	if (connect(f->server.fd, &addr.any, len) < 0 && errno != EINPROGRESS)
+		return -errno;
+	return gate_watch(g, &f->server, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
+}
+
+static void dial_next(struct gate_flow *f)
+{
+	while (f->next_candidate < f->n_candidates && f->gate->now_ns < f->dial_deadline_ns) {
+		gate_source_close(&f->server, true);
+		int r = dial_one(f, &f->candidates[f->next_candidate++]);
+		if (r == 0) {
+			uint64_t one = f->gate->now_ns + DIAL_ONE_SEC * GATE_SEC;
+			f->deadline_ns = one < f->dial_deadline_ns ? one : f->dial_deadline_ns;
+			return;
+		}
+		f->dial_error = -r;
+	}
+	char why[120];
+	const char *text = strerrordesc_np(f->dial_error ? f->dial_error : ETIMEDOUT);
+	(void)snprintf(why, sizeof(why), "could not connect: %s", text ? text : "unknown error");
+	gate_flow_refuse(f, why);
+}
+
+static void connected(struct gate_flow *f)
+{
+	const struct egress_entry *e = f->entry;
+	struct gate_msg msg = flow_msg(f, GATE_NET_ALLOW, e->why ? e->why : e->origin);
+
+	gate_addr_text(&f->candidates[f->next_candidate - 1].any, msg.addr);
+	gate_report(f->gate, &msg);
+	f->state = FLOW_RELAY;
+	f->dest->connections++;
+	gate_pump_init(&f->up, &f->client, &f->server, &f->dest->bytes_out, true);
+	gate_pump_init(&f->down, &f->server, &f->client, &f->dest->bytes_in, false);
+	relay(f);
+}
+
+static void dial_event(struct gate_flow *f)
+{
+	int error = 0;
+	socklen_t len = sizeof(error);
+
+	if (getsockopt(f->server.fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
+		error = errno;
+	if (error == 0) {
+		connected(f);
+		return;
+	}
+	f->dial_error = error;
+	dial_next(f);
+}
+
+static void dial(struct gate_flow *f)
+{
+	const char *why = NULL;
+	union gate_addr refused = { .v4 = { .sin_family = AF_INET } };
+
+	if (f->name) {
+		f->n_candidates = gate_name_dialable(f->name, f->entry, f->candidates, &why, &refused);
+	} else {
+		f->candidates[0] = (union gate_addr){ .v4 = { .sin_family = AF_INET, .sin_addr = f->local } };
+		f->n_candidates = 1;
+	}
+	if (f->n_candidates == 0) {
+		char text[160];
+		(void)snprintf(text, sizeof(text), "private answer: %s", why ? why : "no address for this entry");
+		gate_flow_refuse(f, text);
+		return;
+	}
+	f->state = FLOW_DIAL;
+	f->dial_deadline_ns = f->gate->now_ns + DIAL_ALL_SEC * GATE_SEC;
+	dial_next(f);
+}
+
+/* ---- RESOLVE ---- */
+
+void gate_flow_name_ready(struct gate_name *name)
+{
+	struct gate_flow *next = NULL;
+
+	for (struct gate_flow *f = name->gate->flows; f; f = next) {
+		next = f->next;
+		if (f->name != name || f->state != FLOW_RESOLVE)
+			continue;
+		if (name->rcode == DNS_RCODE_OK && name->resolved)
+			dial(f);
+		else
+			gate_flow_refuse(f, name->rcode == DNS_RCODE_REFUSED ? "private answer: no address left to dial" :
+			                                                        "the name could not be resolved");
+	}
+}
+
+static void resolve(struct gate_flow *f)
+{
+	if (!f->name || (f->name->resolved && f->name->expires_ns > f->gate->now_ns)) {
+		dial(f);
+		return;
+	}
+	f->state = FLOW_RESOLVE;
+	f->deadline_ns = f->gate->now_ns + DIAL_ALL_SEC * GATE_SEC;
+	gate_name_refresh(f->name);
+}
+
+/* ---- HELLO ---- */
+
+static enum parse judge_tls(struct gate_flow *f, const char **ret_why)
+{
+	struct tls_hello hello;
+	char host[EGRESS_HOST_MAX + 1];
+	enum parse result = tls_hello_parse(f->buffer, f->filled, &hello, ret_why);
+
+	if (result != PARSE_OK)
+		return result;
+	if (egress_host_canonical((const char *)hello.sni, hello.sni_len, host) < 0) {
+		*ret_why = "TLS: the server name is no proper host name";
+		return PARSE_REFUSED;
+	}
+	if (strcmp(host, f->name->host) != 0) {
+		*ret_why = "TLS: the server name is another host";
+		return PARSE_REFUSED;
+	}
+	f->cleared = f->filled;
+	return PARSE_OK;
+}
+
+static enum parse judge(struct gate_flow *f, const char **ret_why)
+{
+	if (f->buffer[0] == TLS_RECORD_HANDSHAKE)
+		return judge_tls(f, ret_why);
+	enum parse result = http_head_sniff(f->buffer, f->filled);
+	if (result == PARSE_REFUSED)
+		*ret_why = "the client says neither TLS nor HTTP: entry needs tls: raw";
+	if (result != PARSE_OK)
+		return result;
+	struct http_head head;
+	return http_head_parse(f->buffer, f->filled, &head, ret_why);
+}
+
+static void hello_done(struct gate_flow *f)
+{
+	if (f->buffer[0] != TLS_RECORD_HANDSHAKE && gate_http_start(f) < 0)
+		return;
+	resolve(f);
+}
+
+static void hello(struct gate_flow *f)
+{
+	const char *why = NULL;
+
+	while (!f->dead && read_client(f) > 0)
+		;
+	if (f->dead)
+		return;
+	enum parse result = f->filled > 0 ? judge(f, &why) : PARSE_MORE;
+	if (result == PARSE_OK)
+		hello_done(f);
+	else if (result == PARSE_REFUSED)
+		gate_flow_refuse(f, why);
+	else if (f->client_eof)
+		gate_flow_close(f, true);
+	else if (f->filled == GATE_BUFFER)
+		gate_flow_refuse(f, "the client's first message is larger than 16 KiB");
+}
+
+/* ---- beginning ---- */
+
+static void refuse_accepted(struct gate_state *g, int fd, const struct gate_msg *msg)
+{
+	struct gate_source s = { .kind = SOURCE_CLIENT, .fd = fd };
+	gate_report(g, msg);
+	gate_source_close(&s, true);
+}
+
+/* Which entry lets this connection through? The list is asked again: an admission is about an address, a verdict about a
+ * name and a port. */
+static const char *identify(struct gate_state *g, struct gate_flow *f, uint16_t port, struct gate_msg *msg)
+{
+	uint32_t local = ntohl(f->local.s_addr);
+	bool synthetic = local >= NET_SYNTHETIC_FIRST && local <= NET_SYNTHETIC_LAST;
+	char text[48];
+	struct egress_verdict verdict;
+
+	f->name = gate_name_by_synthetic(g, f->local);
+	if (f->name)
+		gate_text(msg->host, sizeof(msg->host), f->name->host);
+	if (synthetic && (!f->name || !f->name->admitted))
+		return "no lookup in this step was answered with this address";
+	(void)inet_ntop(AF_INET, &f->local, text, sizeof(text));
+	if (f->name)
+		verdict = egress_verdict_name(g->egress, f->name->host, port);
+	else
+		verdict = egress_verdict_addr(g->egress, f->local, port);
+	if (!verdict.allow)
+		return verdict.why;
+	f->entry = verdict.entry;
+	f->dest = gate_dest_get(g, f->name ? f->name->host : text, port);
+	if (!f->dest)
+		return "too many different destinations in this step";
+	if (f->dest->exhausted) {
+		f->dest->denials++;
+		return "the upload budget of this destination is used up";
+	}
+	return g->n_flows >= g->max_flows ? "too many open connections in this step" : NULL;
+}
+
+static void flow_begin(struct gate_flow *f)
+{
+	struct gate_state *g = f->gate;
+
+	f->next = g->flows;
+	if (g->flows)
+		g->flows->prev = f;
+	g->flows = f;
+	g->n_flows++;
+	no_delay(f->client.fd);
+	f->deadline_ns = g->now_ns + HELLO_SEC * GATE_SEC;
+	/* A cidr entry names addresses; there is no name that the first bytes could contradict. */
+	bool raw = !f->name || f->entry->tls == EGRESS_TLS_RAW;
+	if (!raw)
+		f->buffer = malloc(GATE_BUFFER);
+	if ((!raw && !f->buffer) || gate_watch(g, &f->client, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET) < 0) {
+		gate_flow_refuse(f, "the gate has no memory for another connection");
+		return;
+	}
+	if (raw)
+		resolve(f);
+	else
+		hello(f);
+}
+
+static void flow_accepted(struct gate_state *g, int fd, const struct sockaddr_in *peer)
+{
+	struct sockaddr_in local = { .sin_family = AF_INET };
+	socklen_t len = sizeof(local);
+	struct gate_flow found = { .gate = g, .client = { SOURCE_CLIENT, fd, NULL }, .server = { SOURCE_SERVER, -1, NULL },
+		                   .src_port = ntohs(peer->sin_port), .up = { .pipe = { -1, -1 } }, .down = { .pipe = { -1, -1 } } };
+	struct gate_msg msg = { .type = GATE_NET_DENY, .src_port = found.src_port, .proto = IPPROTO_TCP };
+	const char *why = "the connection is gone";
+
+	if (getsockname(fd, (void *)&local, &len) == 0) {
+		found.local = local.sin_addr;
+		msg.port = ntohs(local.sin_port);
+		(void)inet_ntop(AF_INET, &found.local, msg.addr, sizeof(msg.addr));
+		why = identify(g, &found, msg.port, &msg);
+	}
+	struct gate_flow *f = why ? NULL : malloc(sizeof(*f));
+	if (!f) {
+		gate_text(msg.why, sizeof(msg.why), why ? why : "the gate has no memory for another connection");
+		refuse_accepted(g, fd, &msg);
+		return;
+	}
+	*f = found;
+	f->client.owner = f->server.owner = f;
+	flow_begin(f);
+}
+
+void gate_flow_accept(struct gate_state *g)
+{
+	for (unsigned i = 0; i < ACCEPTS_MAX && !g->closing; i++) {
+		struct sockaddr_in peer = { .sin_port = 0 };
+		socklen_t len = sizeof(peer);
+		int fd = accept4(g->listener.fd, (void *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd < 0)
+			return;
+		flow_accepted(g, fd, &peer);
+	}
+}
+
+/* ---- events ---- */
+
+void gate_flow_event(struct gate_source *s, uint32_t events)
+{
+	struct gate_flow *f = s->owner;
+
+	if (f->dead)
+		return;
+	if (s->kind == SOURCE_CLIENT && (events & EPOLLERR)) {
+		gate_flow_close(f, true); /* the client's reset goes on to the server */
+		return;
+	}
+	switch (f->state) {
+	case FLOW_HELLO:
+		hello(f);
+		break;
+	case FLOW_RESOLVE:
+		break;
+	case FLOW_DIAL:
+		if (s->kind == SOURCE_SERVER)
+			dial_event(f);
+		break;
+	case FLOW_RELAY:
+		relay(f);
+		break;
+	}
+}
+
+/* Connections that had more to move when their turn was over: edge-triggered events will not come for them again. */
+void gate_flow_run_ready(struct gate_state *g)
+{
+	struct gate_flow *next = NULL;
+
+	g->some_ready = false;
+	for (struct gate_flow *f = g->flows; f; f = next) {
+		next = f->next;
+		if (f->ready && f->state == FLOW_RELAY)
+			relay(f);
+	}
+}
+
+static void expire(struct gate_flow *f)
+{
+	switch (f->state) {
+	case FLOW_HELLO:
+		gate_flow_refuse(f, f->filled > 0 ? "the client's first message did not come within 10 s" :
+		                                    "the client says neither TLS nor HTTP within 10 s: entry needs tls: raw");
+		break;
+	case FLOW_RESOLVE:
+		gate_flow_refuse(f, "the name could not be resolved");
+		break;
+	case FLOW_DIAL:
+		f->dial_error = ETIMEDOUT;
+		dial_next(f);
+		break;
+	case FLOW_RELAY:
+		gate_flow_close(f, true);
+		break;
+	}
+}
+
+void gate_flow_sweep(struct gate_state *g)
+{
+	struct gate_flow *next = NULL;
+
+	for (struct gate_flow *f = g->flows; f; f = next) {
+		next = f->next;
+		if (f->deadline_ns <= g->now_ns)
+			expire(f);
+	}
+}
+
+void gate_flow_close_all(struct gate_state *g)
+{
+	while (g->flows)
+		gate_flow_close(g->flows, true);
+	gate_pipes_close(g);
+}

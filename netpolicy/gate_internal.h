@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: Apache-2.0
+/* gate_internal.h - what the files of the gate process share.
+ *
+ * One process, one thread, one epoll set. All of it runs in the gate role after gate_lock(), except what says otherwise.
+ * Who calls whom: gate_main (loop) -> gate_dns, gate_flow, gate_report by kind of socket; gate_dns -> gate_name -> upstream;
+ * gate_flow -> gate_name, gate_http, gate_splice; all of them -> gate_report.
+ */
+#ifndef NETPOLICY_GATE_INTERNAL_H
+#define NETPOLICY_GATE_INTERNAL_H
+
+#include "dns_message.h"
+#include "drydock/fd.h"
+#include "drydock/gate.h"
+
+#include <sys/epoll.h>
+
+#define GATE_SEC 1000000000ull
+
+enum {
+	GATE_FLOWS_MAX = 1024,   /* hard cap, whatever the policy says */
+	GATE_NAMES_MAX = 16384,  /* synthetic addresses of one step */
+	GATE_DESTS_MAX = 20000,
+	GATE_ANSWERS_MAX = 32,   /* addresses kept of one name, 16 of each family */
+	GATE_DNS_PENDING_MAX = 256,
+	GATE_DNS_CONNS_MAX = 32,
+	GATE_BUFFER = 16384,     /* the first bytes of a connection must fit: a hello or a head */
+	GATE_PIPE_BYTES = 65536,
+	GATE_ANSWER_TTL_SEC = 30,
+};
+
+/* ---- sockets in the epoll set ---- */
+
+enum gate_source_kind {
+	SOURCE_CTL,
+	SOURCE_NFLOG,
+	SOURCE_LISTENER,
+	SOURCE_DNS_UDP,
+	SOURCE_DNS_TCP,
+	SOURCE_DNS_CONN,
+	SOURCE_UPSTREAM,
+	SOURCE_CLIENT, /* a flow's end inside the step */
+	SOURCE_SERVER, /* a flow's end outside */
+};
+
+struct gate_source {
+	enum gate_source_kind kind;
+	int                   fd; /* owned; -1 when closed */
+	void                 *owner;
+};
+
+union gate_addr {
+	struct sockaddr     any;
+	struct sockaddr_in  v4;
+	struct sockaddr_in6 v6;
+};
+
+/* ---- destinations: what budgets and receipts are counted by ---- */
+
+struct gate_dest {
+	struct gate_dest *next; /* in its hash bucket */
+	char              host[EGRESS_HOST_MAX + 1]; /* or a textual address */
+	uint16_t          port;
+	bool              exhausted; /* the upload budget was exceeded: no further connection */
+	uint64_t          connections, bytes_in, bytes_out, denials;
+};
+
+/* ---- names ---- */
+
+enum gate_name_state { NAME_IDLE = 0, NAME_RESOLVING, NAME_ASKING };
+
+struct dns_waiter;
+struct gate_state;
+
+struct gate_name {
+	struct gate_state   *gate;
+	struct gate_name    *next; /* in its hash bucket */
+	char                 host[EGRESS_HOST_MAX + 1];
+	struct in_addr       synthetic;
+	uint32_t             id; /* of the question to the supervisor; index + 1 */
+	enum gate_name_state state;
+	bool                 admitted;    /* the supervisor has said so: the rules let TCP to synthetic through */
+	bool                 resolved;    /* answers is current until expires_ns */
+	uint8_t              rcode;       /* of the last attempt */
+	uint64_t             expires_ns;  /* of answers, or of a failure's memory */
+	uint64_t             deadline_ns; /* of the running attempt */
+	struct dns_waiter   *waiters;
+	/* while resolving */
+	uint32_t             attempt; /* answers of an earlier one are ignored */
+	unsigned             outstanding, not_found, no_data;
+	uint32_t             ttl_sec;
+	union gate_addr      answers[GATE_ANSWERS_MAX]; /* as they came; every use filters them (gate_name_dialable) */
+	unsigned             n_answers;
+};
+
+/* ---- one connection ---- */
+
+enum gate_flow_state { FLOW_HELLO = 0, FLOW_RESOLVE, FLOW_DIAL, FLOW_RELAY };
+
+struct gate_pump {
+	struct gate_source *from, *to;
+	uint64_t           *count;
+	bool                upload;  /* from the step: budgeted */
+	int                 pipe[2]; /* borrowed from the pool while bytes are inside; -1 otherwise */
+	uint8_t            *copy;    /* instead of the pipe when there is none */
+	size_t              copy_at;
+	size_t              pending;
+	bool                eof, shut, broken;
+};
+
+struct http_relay;
+
+struct gate_flow {
+	struct gate_state         *gate;
+	struct gate_flow          *next, *prev; /* all flows; next also in the graveyard */
+	bool                       ready, dead;
+	enum gate_flow_state       state;
+	struct gate_source         client, server;
+	struct gate_name          *name;  /* NULL: a raw address of a cidr entry */
+	const struct egress_entry *entry;
+	struct gate_dest          *dest;
+	struct in_addr             local; /* the address that the client dialled */
+	uint16_t                   src_port;
+	uint64_t                   deadline_ns, dial_deadline_ns;
+	union gate_addr            candidates[GATE_ANSWERS_MAX];
+	unsigned                   n_candidates, next_candidate;
+	int                        dial_error;
+	/* First bytes, read and not peeked: what was judged is what is sent, whatever urgent data does to the stream. */
+	uint8_t                   *buffer;
+	size_t                     filled, cleared, sent; /* sent <= cleared <= filled <= GATE_BUFFER */
+	bool                       client_eof;
+	struct http_relay         *http; /* cleartext: every request is read */
+	struct gate_pump           up, down;
+};
+
+/* ---- the process ---- */
+
+struct gate_event_queue;
+struct upstream;
+
+struct gate_state {
+	const struct egress_list *egress; /* never NULL inside: an empty list is a closed gate */
+	bool                      closed_variant;
+	int                       epoll_fd;
+	uint64_t                  now_ns;
+	uint64_t                  swept_ns;
+	bool                      closing;   /* GATE_CLOSE was obeyed */
+	bool                      finishing; /* GATE_DONE is queued: leave when everything is sent */
+	struct gate_source        ctl, nflog, listener, dns_udp, dns_tcp;
+	struct upstream          *upstream; /* NULL in the closed variant */
+	struct gate_event_queue  *events;
+
+	struct gate_name        **names;
+	size_t                    n_names, cap_names;
+	struct gate_name         *name_buckets[1024];
+	unsigned                 *wildcard_used; /* one per entry */
+	unsigned                  busy_names, dns_pending, dns_conns;
+	struct dns_conn          *dns_conn_list;
+
+	struct gate_dest         *dest_buckets[1024];
+	size_t                    n_dests;
+
+	struct gate_flow         *flows, *graveyard;
+	bool                      some_ready;
+	unsigned                  n_flows, max_flows;
+	int                       pipe_pool[32][2];
+	unsigned                  n_pipes;
+
+	uint64_t                  denials, dropped;
+};
+
+/* gate_main.c. The gate from the fork on; never returns. @fds: the control socket, then NET_FD_NFLOG.. in their order. */
+enum { GATE_FD_CTL = 0, GATE_FD__COUNT = NET_FD__COUNT };
+__attribute__((noreturn)) void gate_main(const struct gate_spec *spec, const int fds[GATE_FD__COUNT], pid_t supervisor);
+int  gate_watch(struct gate_state *g, struct gate_source *s, uint32_t events);
+void gate_source_close(struct gate_source *s, bool reset);
+
+/* gate_lock.c */
+struct gate_lock {
+	bool  closed; /* no socket(2), no connect(2) */
+	bool  switch_ids;
+	uid_t uid;
+	gid_t gid;
+	pid_t supervisor;
+};
+int gate_lock(const struct gate_lock *lock, struct dd_err *err);
+int gate_lock_fds(const int fds[], size_t n, int first, struct dd_err *err);
+
+/* gate_report.c */
+int  gate_events_init(struct gate_state *g, struct dd_err *err);
+void gate_text(char *dst, size_t cap, const char *src); /* printable ASCII only, always terminated */
+void gate_addr_text(const struct sockaddr *addr, char ret_text[48]);
+void gate_report(struct gate_state *g, const struct gate_msg *msg);       /* may be merged or dropped, and is then counted */
+void gate_report_always(struct gate_state *g, const struct gate_msg *msg); /* never dropped */
+void gate_report_sweep(struct gate_state *g, bool all);
+bool gate_report_flush(struct gate_state *g); /* true: nothing is left to send */
+bool gate_report_pending(const struct gate_state *g);
+void gate_report_nflog(struct gate_state *g);
+void gate_report_receipts(struct gate_state *g);
+
+/* gate_dest.c */
+struct gate_dest *gate_dest_get(struct gate_state *g, const char *host, uint16_t port); /* NULL: no memory or too many */
+uint64_t          gate_dest_left(const struct gate_state *g, const struct gate_dest *dest);
+
+/* gate_name.c */
+struct gate_name *gate_name_find(struct gate_state *g, const char *host);
+struct gate_name *gate_name_by_synthetic(struct gate_state *g, struct in_addr addr);
+/* Find or make; NULL with *ret_why when a cap is reached. @entry is the one that decided the verdict. */
+struct gate_name *gate_name_get(struct gate_state *g, const char *host, const struct egress_entry *entry, const char **ret_why);
+void              gate_name_refresh(struct gate_name *name);   /* resolve unless current or already under way */
+void              gate_name_resolved(struct gate_name *name);  /* upstream.c calls it when outstanding is 0 */
+void              gate_name_admitted(struct gate_state *g, uint32_t id, bool admitted);
+void              gate_name_sweep(struct gate_state *g);
+/* The addresses of @name that @entry may dial. Returns how many; the first refusal in *ret_why, *ret_refused. */
+unsigned gate_name_dialable(const struct gate_name *name, const struct egress_entry *entry,
+                            union gate_addr ret[GATE_ANSWERS_MAX], const char **ret_why, union gate_addr *ret_refused);
+
+/* gate_dns.c */
+void gate_dns_udp(struct gate_state *g);
+void gate_dns_accept(struct gate_state *g);
+void gate_dns_conn_event(struct gate_source *s);
+void gate_dns_answer_waiters(struct gate_name *name); /* by name->rcode */
+void gate_dns_sweep(struct gate_state *g);
+void gate_dns_close(struct gate_state *g);
+
+/* upstream.c */
+int  upstream_init(struct gate_state *g, struct dd_err *err); /* before gate_lock: reads the host's files */
+void upstream_resolve(struct gate_name *name);
+void upstream_event(struct gate_state *g, struct gate_source *s, uint32_t events);
+void upstream_sweep(struct gate_state *g);
+
+/* gate_flow.c */
+void gate_flow_accept(struct gate_state *g);
+void gate_flow_event(struct gate_source *s, uint32_t events);
+void gate_flow_name_ready(struct gate_name *name);
+void gate_flow_close(struct gate_flow *f, bool reset);
+void gate_flow_refuse(struct gate_flow *f, const char *why);
+void gate_flow_over_budget(struct gate_flow *f);
+void gate_flow_run_ready(struct gate_state *g);
+void gate_flow_sweep(struct gate_state *g);
+void gate_flow_close_all(struct gate_state *g);
+void gate_flow_bury(struct gate_state *g);
+
+/* gate_http.c: cleartext requests. 0, or -errno after the flow was closed */
+int  gate_http_start(struct gate_flow *f);
+int  gate_http_clear(struct gate_flow *f);     /* advance f->cleared over what may go out */
+int  gate_http_check_host(struct gate_flow *f, const char *host, size_t host_len, uint16_t port);
+int  gate_http_down(struct gate_flow *f);      /* before server bytes move: look for the 101 of an upgrade */
+bool gate_http_is_raw(const struct gate_flow *f);
+void gate_http_free(struct gate_flow *f);
+
+/* gate_splice.c */
+enum gate_moved { MOVED_BLOCKED = 0, MOVED_MORE, MOVED_END, MOVED_BROKEN, MOVED_OVER_BUDGET };
+void            gate_pump_init(struct gate_pump *p, struct gate_source *from, struct gate_source *to, uint64_t *count, bool upload);
+enum gate_moved gate_pump_run(struct gate_flow *f, struct gate_pump *p);
+void            gate_pump_done(struct gate_state *g, struct gate_pump *p);
+void            gate_pipes_close(struct gate_state *g);
+
+#endif

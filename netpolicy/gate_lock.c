@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: Apache-2.0
+/* gate_lock.c - takes everything away from the gate process that it does not need, before it reads a hostile byte.
+ *
+ * Runs in: gate, once. The order matters: ids first (they clear the parent-death signal and the dumpable flag, so those come
+ * after), capabilities, limits, Landlock (needs no_new_privs), seccomp last, because it forbids all of the above.
+ * There is no way back and no best effort: any failure ends the gate, and with it the step. Only Landlock may be absent: the
+ * filter has no system call that takes a path.
+ */
+#include "gate_internal.h"
+
+#include "drydock/fault.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/close_range.h>
+#include <seccomp.h>
+#include <signal.h>
+#include <sys/capability.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+
+#ifdef __SANITIZE_ADDRESS__
+#define WITH_SANITIZER 1
+#else
+#define WITH_SANITIZER 0
+#endif
+
+/* Put @fds at first, first + 1, ... and close every other descriptor above @first. */
+int gate_lock_fds(const int fds[], size_t n, int first, struct dd_err *err)
+{
+	int high[16];
+
+	if (n > ARRAY_LEN(high))
+		return dd_err_say(err, EINVAL, "gate: too many descriptors");
+	for (size_t i = 0; i < n; i++) {
+		high[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, first + (int)n);
+		if (high[i] < 0)
+			return dd_err_set(err, errno, "gate: duplicate descriptor %d", fds[i]);
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (dup3(high[i], first + (int)i, O_CLOEXEC) < 0)
+			return dd_err_set(err, errno, "gate: move descriptor %d", fds[i]);
+	}
+	/* Linux 5.9 added close_range(2). No fallback loop: drydock needs 5.15 anyhow. */
+	if (close_range((unsigned)first + (unsigned)n, ~0u, 0) < 0)
+		return dd_err_set(err, errno, "gate: close_range");
+	return 0;
+}
+
+static int drop_ids(const struct gate_lock *lock, struct dd_err *err)
+{
+	uid_t uid[3];
+	gid_t gid[3];
+
+	if (!lock->switch_ids)
+		return 0;
+	if (setgroups(0, NULL) < 0)
+		return dd_err_set(err, errno, "gate: drop supplementary groups");
+	if (setresgid(lock->gid, lock->gid, lock->gid) < 0)
+		return dd_err_set(err, errno, "gate: become group %u", lock->gid);
+	if (setresuid(lock->uid, lock->uid, lock->uid) < 0)
+		return dd_err_set(err, errno, "gate: become user %u", lock->uid);
+	if (getresuid(&uid[0], &uid[1], &uid[2]) < 0 || getresgid(&gid[0], &gid[1], &gid[2]) < 0)
+		return dd_err_set(err, errno, "gate: read ids back");
+	for (int i = 0; i < 3; i++) {
+		if (uid[i] != lock->uid || gid[i] != lock->gid)
+			return dd_err_say(err, EPERM, "gate: the kernel kept an old id");
+	}
+	return 0;
+}
+
+static int drop_capabilities(struct dd_err *err)
+{
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
+		return dd_err_set(err, errno, "gate: clear ambient capabilities");
+	cap_t none = cap_init();
+	if (!none)
+		return dd_err_set(err, errno, "gate: capabilities");
+	int r = cap_set_proc(none) < 0 ? dd_err_set(err, errno, "gate: drop capabilities") : 0;
+	cap_t now = r == 0 ? cap_get_proc() : NULL;
+	if (r == 0 && (!now || cap_compare(now, none) != 0))
+		r = dd_err_say(err, EPERM, "gate: the kernel kept a capability");
+	(void)cap_free(now);
+	(void)cap_free(none);
+	return r;
+}
+
+static int set_limits(struct dd_err *err)
+{
+	static const struct {
+		__rlimit_resource_t resource;
+		rlim_t              limit;
+		const char         *name;
+	} rows[] = {
+		{ RLIMIT_CORE,     0, "RLIMIT_CORE" },  /* memory holds what clients said */
+		{ RLIMIT_NPROC,    0, "RLIMIT_NPROC" },
+		{ RLIMIT_FSIZE,    0, "RLIMIT_FSIZE" },
+		{ RLIMIT_MEMLOCK,  0, "RLIMIT_MEMLOCK" },
+		{ RLIMIT_MSGQUEUE, 0, "RLIMIT_MSGQUEUE" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct rlimit limit = { rows[i].limit, rows[i].limit };
+		if (setrlimit(rows[i].resource, &limit) < 0)
+			return dd_err_set(err, errno, "gate: limit %s", rows[i].name);
+	}
+	return 0;
+}
+
+/* The gate must not outlive its supervisor. The signal is about the thread that forked; the closed control socket is the
+ * second way to notice. */
+static int tie_to_supervisor(pid_t supervisor, struct dd_err *err)
+{
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+		return dd_err_set(err, errno, "gate: parent-death signal");
+	if (getppid() != supervisor)
+		return dd_err_say(err, EOWNERDEAD, "gate: the supervisor is gone");
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		return dd_err_set(err, errno, "gate: become not dumpable");
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return dd_err_set(err, errno, "gate: no_new_privs");
+	return 0;
+}
+
+/* landlock_create_ruleset(2). The struct is ours: headers of 6.1 do not know its later members. */
+struct landlock_attr {
+	uint64_t fs, net, scoped;
+};
+
+enum { LANDLOCK_VERSION_FLAG = 1 };
+
+static const struct landlock_row {
+	long     abi;
+	size_t   size; /* older kernels refuse a longer struct */
+	uint64_t fs, net, scoped;
+} landlock_rows[] = {
+	{ 6, 24, 0xffff, 0x1, 0x3 }, /* 6.12: abstract sockets, signals */
+	{ 5, 16, 0xffff, 0x1, 0 },   /* 6.10: device ioctls */
+	{ 4, 16, 0x7fff, 0x1, 0 },   /* 6.7: TCP bind, which the gate never does */
+	{ 3, 8,  0x7fff, 0,   0 },   /* 6.2: truncate */
+	{ 2, 8,  0x3fff, 0,   0 },   /* 5.19: refer */
+	{ 1, 8,  0x1fff, 0,   0 },   /* 5.13 */
+};
+
+/* Every right handled, no rule that allows one: no path can be opened by any means. */
+static int forbid_files(bool closed, struct dd_err *err)
+{
+	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_VERSION_FLAG);
+	if (abi < 0 && (errno == ENOSYS || errno == EOPNOTSUPP))
+		return 0;
+	const struct landlock_row *row = landlock_rows;
+	while (row->abi > abi && row->abi > 1)
+		row++;
+	/* In a closed gate TCP connect is handled as well: the second lock behind the filter. */
+	struct landlock_attr attr = { row->fs, row->net && closed ? 0x3 : row->net, row->scoped };
+	dd_auto_fd int ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr, row->size, 0);
+	if (ruleset < 0)
+		return dd_err_set(err, errno, "gate: Landlock rule set, ABI %ld", abi);
+	if (syscall(SYS_landlock_restrict_self, ruleset, 0) < 0)
+		return dd_err_set(err, errno, "gate: enter Landlock");
+	return 0;
+}
+
+/* ---- seccomp ---- */
+
+enum arg_check { ANY = 0, NO_EXEC, INET_ONLY };
+
+static const struct filter_row {
+	int            nr;
+	bool           open_only;
+	enum arg_check check;
+} filter_rows[] = {
+	{ SCMP_SYS(read),            false, ANY },
+	{ SCMP_SYS(write),           false, ANY },
+	{ SCMP_SYS(close),           false, ANY },
+	{ SCMP_SYS(recvmsg),         false, ANY },
+	{ SCMP_SYS(recvfrom),        false, ANY },
+	{ SCMP_SYS(sendmsg),         false, ANY },
+	{ SCMP_SYS(sendto),          false, ANY },
+	{ SCMP_SYS(accept4),         false, ANY },
+	{ SCMP_SYS(getsockname),     false, ANY },
+	{ SCMP_SYS(setsockopt),      false, ANY },
+	{ SCMP_SYS(shutdown),        false, ANY },
+	{ SCMP_SYS(epoll_wait),      false, ANY },
+	{ SCMP_SYS(epoll_pwait),     false, ANY },
+	{ SCMP_SYS(epoll_ctl),       false, ANY },
+	{ SCMP_SYS(brk),             false, ANY },
+	{ SCMP_SYS(mmap),            false, NO_EXEC },
+	{ SCMP_SYS(mremap),          false, ANY },
+	{ SCMP_SYS(munmap),          false, ANY },
+	{ SCMP_SYS(madvise),         false, ANY },
+	{ SCMP_SYS(clock_gettime),   false, ANY }, /* the vDSO's fallback */
+	{ SCMP_SYS(gettimeofday),    false, ANY },
+	{ SCMP_SYS(getrandom),       false, ANY },
+	{ SCMP_SYS(rt_sigreturn),    false, ANY },
+	{ SCMP_SYS(restart_syscall), false, ANY },
+	{ SCMP_SYS(exit),            false, ANY },
+	{ SCMP_SYS(exit_group),      false, ANY },
+	{ SCMP_SYS(getsockopt),      true,  ANY }, /* the outcome of a connect */
+	{ SCMP_SYS(splice),          true,  ANY },
+	{ SCMP_SYS(pipe2),           true,  ANY },
+	{ SCMP_SYS(connect),         true,  ANY },
+	{ SCMP_SYS(socket),          true,  INET_ONLY },
+#if WITH_SANITIZER
+	{ SCMP_SYS(futex),           false, ANY },
+	{ SCMP_SYS(sched_yield),     false, ANY },
+	{ SCMP_SYS(sigaltstack),     false, ANY },
+#endif
+};
+
+static int add_row(scmp_filter_ctx ctx, const struct filter_row *row)
+{
+	const struct scmp_arg_cmp no_exec = SCMP_A2_64(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
+	const struct scmp_arg_cmp inet[] = {
+		SCMP_A0_64(SCMP_CMP_EQ, AF_INET, 0),
+		SCMP_A0_64(SCMP_CMP_EQ, AF_INET6, 0),
+	};
+	switch (row->check) {
+	case ANY:
+		return seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, row->nr, 0, NULL);
+	case NO_EXEC:
+		return seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, row->nr, 1, &no_exec);
+	case INET_ONLY:
+		break;
+	}
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < ARRAY_LEN(inet); i++)
+		r = seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, row->nr, 1, &inet[i]);
+	return r;
+}
+
+/* Anything else kills the gate: it is a sign that somebody else is at the wheel, and a dead gate is a closed one. */
+static int enter_filter(bool closed, struct dd_err *err)
+{
+	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	if (!ctx)
+		return dd_err_set(err, ENOMEM, "gate: seccomp filter");
+	int r = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+	for (size_t i = 0; r == 0 && i < ARRAY_LEN(filter_rows); i++) {
+		if (!closed || !filter_rows[i].open_only)
+			r = add_row(ctx, &filter_rows[i]);
+	}
+	if (r == 0)
+		r = dd_fault("gate_seccomp") ? -ENOSYS : seccomp_load(ctx);
+	seccomp_release(ctx);
+	return r < 0 ? dd_err_set(err, -r, "gate: load the seccomp filter (needs CONFIG_SECCOMP_FILTER)") : 0;
+}
+
+int gate_lock(const struct gate_lock *lock, struct dd_err *err)
+{
+	if (dd_fault("gate_lock"))
+		return dd_err_set(err, ENOSYS, "gate: lock down");
+	int r = drop_ids(lock, err);
+	if (r == 0)
+		r = drop_capabilities(err);
+	if (r == 0)
+		r = tie_to_supervisor(lock->supervisor, err);
+	if (r == 0)
+		r = set_limits(err);
+	if (r == 0)
+		r = forbid_files(lock->closed, err);
+	if (r == 0)
+		r = enter_filter(lock->closed, err);
+	return r;
+}
