@@ -115,6 +115,8 @@ int keeper_run(struct job *job)
 		_exit(supervisor_main(job, keeper, &held)); /* who: supervisor; can do: all of ours; holds: job directories, lock, slot */
 
 	supervisor_pid = pid;
+	record_free(job->rec); /* the supervisor writes it; we only end it, should the supervisor not come to that */
+	job->rec = NULL;
 	(void)sigprocmask(SIG_UNBLOCK, &held, NULL);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
