@@ -2,7 +2,10 @@
 # Makefile - builds drydock out of tree (build/), tests it, measures it, installs it. `make help` lists the targets.
 
 B       ?= build
-CC      ?= gcc
+ifeq ($(origin CC),default)
+CC      := gcc
+endif
+Q       := $(if $(V),,@)
 PREFIX  ?= /usr/local
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unversioned)
 
@@ -47,26 +50,31 @@ all: $(B)/drydock                    ## build build/drydock
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -c -o $@ $<
+	$(if $(Q),@echo "  CC    $<")
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -c -o $@ $<
 
 $(B)/libdrydock.a: $(LIBOBJ)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(Q)$(AR) rcs $@ $^
 
 $(B)/drydock: $(MAINOBJ) $(B)/libdrydock.a
-	$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(MAINOBJ) $(B)/libdrydock.a $(PKGLIBS)
+	$(if $(Q),@echo "  LINK  $@")
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(MAINOBJ) $(B)/libdrydock.a $(PKGLIBS)
 
 $(B)/tests/unit/%: tests/unit/%.c $(B)/libdrydock.a
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(B)/libdrydock.a $(PKGLIBS) -lcmocka
+	$(if $(Q),@echo "  LINK  $@")
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(B)/libdrydock.a $(PKGLIBS) -lcmocka
 
 $(B)/tests/attack/probe_%: tests/attack/probe_%.c
 	@mkdir -p $(@D)
-	$(CC) -D_GNU_SOURCE -std=gnu17 -Wall -Wextra -O1 -static -o $@ $<
+	$(if $(Q),@echo "  PROBE $@")
+	$(Q)$(CC) -D_GNU_SOURCE -std=gnu17 -Wall -Wextra -O1 -static -o $@ $<
 
 $(B)/tests/bench/%: tests/bench/%.c $(B)/libdrydock.a
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(B)/libdrydock.a $(PKGLIBS)
+	$(if $(Q),@echo "  LINK  $@")
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(B)/libdrydock.a $(PKGLIBS)
 
 deps:                                ## install what is missing (Debian, Ubuntu); asks for root only here
 	scripts/deps
@@ -99,15 +107,17 @@ unit: $(UNIT)
 # Fuzz targets: clang's libFuzzer, the whole library rebuilt with coverage and sanitizers below build/fuzz.
 $(B)/fuzz/obj/%.o: %.c
 	@mkdir -p $(@D)
-	clang $(CPPFLAGS_ALL) -std=gnu17 $(SAN) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
+	$(if $(Q),@echo "  FUZZ  $@")
+	$(Q)clang $(CPPFLAGS_ALL) -std=gnu17 $(SAN) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
 
 $(B)/fuzz/libdrydock.a: $(LIBOBJ:$(B)/%=$(B)/fuzz/obj/%)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(Q)$(AR) rcs $@ $^
 
 $(B)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(B)/fuzz/libdrydock.a
 	@mkdir -p $(@D)
-	clang $(CPPFLAGS_ALL) -std=gnu17 $(SAN) -fsanitize=fuzzer -o $@ $< $(B)/fuzz/libdrydock.a $(PKGLIBS)
+	$(if $(Q),@echo "  FUZZ  $@")
+	$(Q)clang $(CPPFLAGS_ALL) -std=gnu17 $(SAN) -fsanitize=fuzzer -o $@ $< $(B)/fuzz/libdrydock.a $(PKGLIBS)
 
 FUZZ_SECONDS ?= 60
 fuzz: $(FUZZ)                        ## run every fuzz target for FUZZ_SECONDS (default 60) each

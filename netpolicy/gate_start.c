@@ -63,7 +63,7 @@ static int check_spec(const struct gate_spec *spec, struct dd_err *err)
 {
 	if (spec->switch_ids && (spec->uid == 0 || spec->gid == 0))
 		return dd_err_say(err, EINVAL, "gate: refuses to run as id 0; give it a subordinate id of its own");
-	for (int i = 0; i < NET_FD__COUNT; i++) {
+	for (int i = NET_FD_RULES + 1; i < NET_FD__COUNT; i++) {
 		if (spec->net[i] < 0)
 			return dd_err_say(err, EBADF, "gate: socket %d of the step's network is missing", i);
 	}

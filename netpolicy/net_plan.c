@@ -142,6 +142,12 @@ static int add_metadata(void *arg, struct in_addr addr)
 	return add_rule(walk->plan, (struct net_rule){ walk->chain, MATCH_ADDR, ntohl(addr.s_addr), 32, 0, ACTION_RETURN }, walk->err);
 }
 
+static bool names_metadata(const struct egress_entry *entry)
+{
+	const struct sockaddr_in sin = { .sin_family = AF_INET, .sin_addr = entry->cidr };
+	return entry->prefix == 32 && egress_addr_is_metadata((const struct sockaddr *)&sin);
+}
+
 /* Synthetic addresses only pass by admission, however wide a block is (N-26). */
 static int add_blocks(struct net_plan *plan, enum net_chain chain, enum net_action action, struct dd_err *err)
 {
@@ -152,7 +158,7 @@ static int add_blocks(struct net_plan *plan, enum net_chain chain, enum net_acti
 		r = add_rule(plan, (struct net_rule){ chain, MATCH_ADDR, synthetic_net, SYNTHETIC_PREFIX, 0, ACTION_RETURN }, err);
 	for (size_t i = 0; r == 0 && i < plan->list->n; i++) {
 		const struct egress_entry *entry = &plan->list->entries[i];
-		if (!entry->host)
+		if (!entry->host && !names_metadata(entry)) /* those have their rules above */
 			r = add_rule(plan, (struct net_rule){ chain, MATCH_ADDR_TCP, ntohl(entry->cidr.s_addr), entry->prefix, entry->port, action },
 			             err);
 	}

@@ -156,6 +156,7 @@ struct dump {
 	uint32_t                   seq;
 	const struct nl_sink *sink;
 	bool                       done, interrupted;
+	int                        refused; /* by the sink; the rest is still taken out of the queue */
 };
 
 static int take_object(struct dump *d, const struct nlmsghdr *nlh, struct dd_err *err)
@@ -177,7 +178,9 @@ static int take_object(struct dump *d, const struct nlmsghdr *nlh, struct dd_err
 		int code = nlh->nlmsg_len >= NLMSG_LENGTH(sizeof(*answer)) && answer->error < 0 ? -answer->error : EPROTO;
 		return dd_err_set(err, code, "read back rules");
 	}
-	return d->sink->object(d->sink->arg, nlh, err);
+	if (d->refused == 0)
+		d->refused = d->sink->object(d->sink->arg, nlh, err);
+	return 0;
 }
 
 static int read_dump(int fd, struct dump *d, char *buf, struct dd_err *err)
@@ -196,7 +199,7 @@ static int read_dump(int fd, struct dump *d, char *buf, struct dd_err *err)
 				return r;
 		}
 	}
-	return 0;
+	return d->refused;
 }
 
 int nl_read_back(int fd, struct nlmsghdr *nlh, const struct nl_sink *sink, struct dd_err *err)

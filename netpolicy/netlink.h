@@ -30,8 +30,8 @@ void nl_batch_done(struct nl_batch *batch);
  * Never blocks: netlink requests are handled inside sendmsg(2), so an answer that is not there will not come. */
 int nl_batch_send(int fd, const struct nl_batch *batch, uint32_t ack, struct dd_err *err);
 
-/* Send the dump request @nlh (flags and sequence number are set here) and call @fn for each object. @fn may stop with -errno and @err of its own, but is given the rest
- * of nothing then. A dump that the kernel marks as interrupted is not used: it is asked again, @restart first. */
+/* Send the dump request @nlh (flags and sequence number are set here) and call @sink for each object; once it has returned
+ * -errno (with @err of its own) it is called no more, but the dump is still read to its end. A dump that the kernel marks as interrupted is not used: it is asked again, @restart first. */
 struct nl_sink {
 	void (*restart)(void *arg); /* may be NULL */
 	int  (*object)(void *arg, const struct nlmsghdr *nlh, struct dd_err *err);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* artifact.c - hands one file from a tree that a step wrote to another, if it still is what the record says.
  *
- * Runs in the supervisor. The bytes that are hashed are the bytes that are written, so a file that changes meanwhile is refused, never half believed (A-09).
+ * Runs in the supervisor. The bytes that are hashed are the bytes that are written, so a file that changes
+ * meanwhile is refused, never half believed (A-09).
  */
 #include "digest.h"
 #include "dir_stack.h"

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* cmd_record.c - checks a record and makes it readable.
  *
- * Runs in the command line, as whoever asks; the file is foreign, so every byte of it is escaped. Exit codes: 0 the chain holds, 1 it holds but the
+ * Runs in the command line, as whoever asks; the file is foreign, so every byte of it is escaped. Exit
+ * codes: 0 the chain holds, 1 it holds but the
  * run did not end, 2 usage, 4 the record was tampered with, 5 it cannot be read.
  */
 #include "cmd_record.h"

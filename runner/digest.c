@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* digest.c - one OpenSSL context, fetched once: a fetch per file would cost more than hashing a small file. Runs in the supervisor. */
+/* digest.c - one OpenSSL context, fetched once: a fetch per file would cost more than hashing a small file.
+ * Runs in the supervisor. */
 #include "digest.h"
 
 #include <openssl/evp.h>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* digest.h - SHA-256 as lower-case hex, over memory or as bytes arrive (OpenSSL picks the processor's own instructions).
+/* digest.h - SHA-256 as lower-case hex, over memory or as bytes arrive (OpenSSL picks the processor's own
+ * instructions).
  *
  * Use: digest_new, any number of digest_start / digest_update / digest_hex, digest_free. One object per thread.
  */

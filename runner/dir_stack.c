@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* dir_stack.c - keeps a walk's directories open, and opens them again safely. Runs in the supervisor, on hostile trees. */
+/* dir_stack.c - keeps a walk's directories open, and opens them again safely. Runs in the supervisor, on
+ * hostile trees. */
 #include "dir_stack.h"
 
 #include "drydock/fd.h"
@@ -135,7 +136,8 @@ static int reopen_level(struct dir_stack *s, size_t i, int parent, struct dd_err
 	return 0;
 }
 
-/* From the nearest open level down to the top; only the last DIR_STACK_OPEN stay open, so coming all the way up from depth n costs n / DIR_STACK_OPEN such
+/* From the nearest open level down to the top; only the last DIR_STACK_OPEN stay open, so coming all the way
+ * up from depth n costs n / DIR_STACK_OPEN such
  * descents. */
 static int reopen(struct dir_stack *s, struct dd_err *err)
 {

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /* dir_stack.h - where a walk stands in a tree: the open directories from its root down, for trees of any depth.
  *
- * Every directory is opened from its parent's descriptor, one name at a time, with openat2(RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV),
- * so a name that turned into a link or a mount is an error and never a way out (F-03, F-04). Only the last DIR_STACK_OPEN levels
- * stay open; a level further up is opened again from the root when the walk comes back, and must be the same directory (device
+ * Every directory is opened from its parent's descriptor, one name at a time, with openat2(RESOLVE_BENEATH |
+ * RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV),
+ * so a name that turned into a link or a mount is an error and never a way out (F-03, F-04). Only the last
+ * DIR_STACK_OPEN levels
+ * stay open; a level further up is opened again from the root when the walk comes back, and must be the same
+ * directory (device
  * and inode) as before: -EBUSY if not. ".." is never used: it would follow a directory that was moved elsewhere.
  */
 #ifndef RUNNER_DIR_STACK_H

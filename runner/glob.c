@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* glob.c - matches by following all possibilities at once: one bit for each place in the pattern, moved along by each byte of the text.
+/* glob.c - matches by following all possibilities at once: one bit for each place in the pattern, moved
+ * along by each byte of the text.
  *
- * Pure. Backtracking would be shorter, and would give a pull request that names its files well a way to stop the supervisor.
+ * Pure. Backtracking would be shorter, and would give a pull request that names its files well a way to stop
+ * the supervisor.
  */
 #include "glob.h"
 
@@ -51,7 +53,8 @@ static bool compile(enum glob_kind kind, const char *text, struct pattern *p)
 	return true;
 }
 
-/* Entering "**" and its slash may mean no directory at all; staying in it may not. So the two are told apart by when they are reached: `at` is the
+/* Entering "**" and its slash may mean no directory at all; staying in it may not. So the two are told apart
+ * by when they are reached: `at` is the
  * place before it, `inside` the loop. */
 static void step(enum glob_kind kind, const struct pattern *p, unsigned char c, const bool *at, const bool *inside, bool *next, bool *next_inside)
 {
@@ -78,7 +81,8 @@ static void step(enum glob_kind kind, const struct pattern *p, unsigned char c, 
 	}
 }
 
-/* A place that may stand for nothing leads on to the next at once; in pattern order, so that one pass follows chains of them. */
+/* A place that may stand for nothing leads on to the next at once; in pattern order, so that one pass
+ * follows chains of them. */
 static void skip_empty(const struct pattern *p, bool *at)
 {
 	for (size_t i = 0; i < p->n; i++)

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /* manifest.c - what a workspace contains, by digest, and how two such states differ.
  *
- * Runs in the supervisor between two steps, when nothing of a step is alive. Directories have no entry of their own: an empty one is no content.
+ * Runs in the supervisor between two steps, when nothing of a step is alive. Directories have no entry of
+ * their own: an empty one is no content.
  *
- * Which digests are taken over from an earlier scan: a step can set mtime but never ctime, so an unchanged (device, inode, size, mtime, ctime) means unchanged
- * bytes - unless ctime is as young as that scan itself, because the kernel stamps it with a clock that stands still for a tick (up to 10 ms; finer since
+ * Which digests are taken over from an earlier scan: a step can set mtime but never ctime, so an unchanged
+ * (device, inode, size, mtime, ctime) means unchanged
+ * bytes - unless ctime is as young as that scan itself, because the kernel stamps it with a clock that
+ * stands still for a tick (up to 10 ms; finer since
  * Linux 6.13) and a change right after the scan could leave it as it was. Such entries are hashed again.
  */
 #include "digest.h"

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* mask.c - finds many secrets in a stream at once.
  *
- * Runs in the supervisor, on hostile bytes. Wu and Manber's idea: look at the two bytes that end a window as long as the shortest secret; a table says how far
- * no secret can start, mostly the whole window. Only where it says 0 the secrets are compared. The table depends on the secrets, so it lives with
+ * Runs in the supervisor, on hostile bytes. Wu and Manber's idea: look at the two bytes that end a window as
+ * long as the shortest secret; a table says how far
+ * no secret can start, mostly the whole window. Only where it says 0 the secrets are compared. The table
+ * depends on the secrets, so it lives with
  * them in secret memory, and so does the work buffer, which holds them when they pass.
  * A masked run stays open across feeds: `covered` bytes at the start of what is held back are already behind a "***".
  */
@@ -221,7 +223,8 @@ static size_t match_at(const struct mask *m, const char *p, size_t left, bool *r
 	return best;
 }
 
-/* The next place at or behind @p where a secret may start, or the first place too close to the end to tell by the table. */
+/* The next place at or behind @p where a secret may start, or the first place too close to the end to tell
+ * by the table. */
 static size_t next_candidate(const struct mask *m, const char *buf, size_t p, size_t len)
 {
 	size_t window = m->shortest > 256 ? 256 : m->shortest;

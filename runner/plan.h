@@ -83,6 +83,7 @@ struct plan {
 	char              policy_sha256[65];
 	bool              trusted;          /* protected ref, no fork, no pull request */
 	const char       *trust_why;        /* "local run", "event pull_request from a fork", ... */
+	const char *const *artifacts;       /* globs of the policy's push phase, NULL-terminated; NULL: none. What --out receives */
 	struct plan_step *steps;
 	size_t            n_steps;
 	struct plan_arena *arena;
@@ -92,6 +93,7 @@ struct plan {
 #define PLAN_WORKSPACE "/work"
 #define PLAN_HOME      "/home/runner"
 #define PLAN_TEMP      "/work-temp" /* RUNNER_TEMP; fresh for each step */
+#define PLAN_SCRIPTS   "/run/drydock/step" /* the script of the step, read-only: a workspace that a step wrote cannot replace it */
 #define PLAN_TOOLS     "/opt/hostedtoolcache"
 
 struct workflow;

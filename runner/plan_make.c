@@ -118,7 +118,7 @@ static void choose_command(struct plan_build *b, const struct workflow_step *fro
 	const char *shell = from->shell ? from->shell : b->job->default_shell;
 	struct diag_mark mark = from->shell ? from->shell_mark : b->job->default_shell_mark;
 	struct dd_err err = { 0 };
-	const char *base = arena_printf(arena_of(b), PLAN_TEMP "/%s", step->label);
+	const char *base = arena_printf(arena_of(b), PLAN_SCRIPTS "/%s", step->label);
 	step->script = arena_strdup(arena_of(b), from->run);
 	step->shell = arena_strdup(arena_of(b), shell);
 	if (shell_command(arena_of(b), step->shell, base, &step->argv, &step->script_path, &err) < 0)

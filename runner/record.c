@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* record.c - appends events to the chained log of a run.
  *
- * Runs in the supervisor (and in the keeper after the supervisor's death: record_reopen). Each line names the SHA-256 of the line before it.
- * Invariants: one line is one write(2); a line that did not fit is taken back, so the file never ends in half a line while we
+ * Runs in the supervisor (and in the keeper after the supervisor's death: record_reopen). Each line names
+ * the SHA-256 of the line before it.
+ * Invariants: one line is one write(2); a line that did not fit is taken back, so the file never ends in
+ * half a line while we
  * live; after one failed line nothing more is written and every further call fails, because the job must end (X-09).
  */
 #include "record.h"
@@ -194,7 +196,8 @@ static int put_common(const struct record *rec, json_t *line, const char *step, 
 	return bad;
 }
 
-/* The line as it is written, newline included. ASCII only: `cat` of a record shows nothing that a terminal would obey. */
+/* The line as it is written, newline included. ASCII only: `cat` of a record shows nothing that a terminal
+ * would obey. */
 static int make_line(const struct record *rec, const char *step, const char *phase, const char *event, json_t *fields, char **ret)
 {
 	json_t *line = json_object();

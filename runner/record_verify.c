@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* record_verify.c - reads a record back and says whether its chain holds.
  *
- * Runs in the command line, and in the keeper before it continues a record. The file is foreign: a line has a largest length, JSON a depth.
- * An unkeyed chain shows edits, deletions, insertions and reordering before its last line; a new end, recomputed with care, only shows
+ * Runs in the command line, and in the keeper before it continues a record. The file is foreign: a line has
+ * a largest length, JSON a depth.
+ * An unkeyed chain shows edits, deletions, insertions and reordering before its last line; a new end,
+ * recomputed with care, only shows
  * against the head that `run` printed. docs/record.md says so too.
  */
 #include "digest.h"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* step_output.c - mask, count, log, split into lines, escape, show: in this order, so that nothing unmasked is ever stored or shown.
+/* step_output.c - mask, count, log, split into lines, escape, show: in this order, so that nothing unmasked
+ * is ever stored or shown.
  *
  * Runs in the supervisor, on hostile bytes.
  */

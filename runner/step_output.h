@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /* step_output.h - what a step prints, on its way to the log file and to a person's terminal, in bounded memory.
  *
- * The log gets the masked bytes as they are (L-04: whoever shows it escapes it), in the order of arrival, up to log_bytes and a line that says so (L-07,
- * P-11). The terminal gets one line at a time, escaped: controls and broken UTF-8 as \xNN, long lines in pieces. Workflow commands are plain text
+ * The log gets the masked bytes as they are (L-04: whoever shows it escapes it), in the order of arrival, up
+ * to log_bytes and a line that says so (L-07,
+ * P-11). The terminal gets one line at a time, escaped: controls and broken UTF-8 as \xNN, long lines in
+ * pieces. Workflow commands are plain text
  * here (L-03): nothing in this output is ever obeyed.
- * stdout and stderr have a mask and a line of their own. A secret that a step prints half to each is therefore not masked: together
+ * stdout and stderr have a mask and a line of their own. A secret that a step prints half to each is
+ * therefore not masked: together
  * it only stands in the log by the accident of interleaving, and never in one line of the terminal (limit of L-01).
  */
 #ifndef RUNNER_STEP_OUTPUT_H
@@ -19,7 +22,8 @@
 enum step_stream { STEP_STDOUT = 0, STEP_STDERR, STEP_STREAMS };
 enum { STEP_LINE_MAX = 4096 }; /* bytes of a piece of a line before escaping */
 
-/* @line is escaped, NUL-terminated, without its newline; @continues: the next call goes on with the same line. Non-zero stops the feed with that result. */
+/* @line is escaped, NUL-terminated, without its newline; @continues: the next call goes on with the same
+ * line. Non-zero stops the feed with that result. */
 typedef int (*step_line_fn)(void *arg, enum step_stream stream, const char *line, size_t len, bool continues);
 
 struct step_output_spec {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* text_escape.c - decides which characters a terminal may see, and spells the others as \xNN.
  *
- * Runs in every role, on hostile bytes. Direction overrides are refused with the controls: they make a line read differently from
+ * Runs in every role, on hostile bytes. Direction overrides are refused with the controls: they make a line
+ * read differently from
  * what it says.
  */
 #include "text_escape.h"

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* tracked.c - which files of a checkout git tracks, read from .git/index without running git.
  *
- * Runs in the supervisor on a file that a hostile step may have written: git itself would obey the configuration beside it (F-11). Format: git's
- * Documentation/gitformat-index. Whether names are SHA-1 or SHA-256 is not asked of .git/config, but seen: the trailer must be the
+ * Runs in the supervisor on a file that a hostile step may have written: git itself would obey the
+ * configuration beside it (F-11). Format: git's
+ * Documentation/gitformat-index. Whether names are SHA-1 or SHA-256 is not asked of .git/config, but seen:
+ * the trailer must be the
  * hash of all before it, or, where index.skipHash left zeros, the entries must add up.
  * When in doubt more is tracked, never less: no repository, a .git file that points elsewhere, a split index.
  */
@@ -37,6 +39,7 @@ struct index {
 	uint32_t             version, count;
 	char                 name[NAME_MAX_BYTES + 1]; /* of the last entry */
 	size_t               name_len;
+	bool                 nameless; /* an entry without a name: only a split index has them, for what it replaces */
 };
 
 static void free_list(char **list, size_t n)
@@ -97,7 +100,8 @@ static int malformed(const struct index *in, struct dd_err *err, const char *wha
 	return dd_err_say(err, EBADMSG, "git index: byte %zu: %s", in->at, what);
 }
 
-/* Version 4: how many bytes of the name before are dropped, 7 bits a byte, most significant first, each continuation adding one. */
+/* Version 4: how many bytes of the name before are dropped, 7 bits a byte, most significant first, each
+ * continuation adding one. */
 static int read_strip(struct index *in, size_t *ret, struct dd_err *err)
 {
 	size_t value = 0;
@@ -130,8 +134,9 @@ static int read_name(struct index *in, size_t entry_start, struct dd_err *err)
 	const unsigned char *from = in->bytes + in->at;
 	const unsigned char *nul = in->at < in->end ? memchr(from, 0, in->end - in->at) : NULL;
 	size_t len = nul ? (size_t)(nul - from) : 0;
-	if (!nul || keep + len == 0 || keep + len > NAME_MAX_BYTES)
-		return malformed(in, err, "a name is empty, too long or does not end");
+	if (!nul || keep + len > NAME_MAX_BYTES)
+		return malformed(in, err, "a name is too long or does not end");
+	in->nameless |= keep + len == 0;
 	memcpy(in->name + keep, from, len);
 	in->name_len = keep + len;
 	in->name[in->name_len] = '\0';
@@ -205,6 +210,8 @@ static int parse_with(const unsigned char *bytes, size_t len, size_t hash_len, s
 		r = read_entry(&in, t, err);
 	if (r == 0)
 		r = read_extensions(&in, t, err);
+	if (r == 0 && in.nameless && !t->note)
+		r = malformed(&in, err, "an entry has no name");
 	if (r < 0)
 		return r;
 	if (t->n > 0)
@@ -282,7 +289,8 @@ static int add_every(void *arg, enum manifest_change what, const char *path, uin
 	return add_path(e->t, path, strlen(path), e->err);
 }
 
-/* Every file (or every file of a submodule) of the manifest. Before anything was built, so what is there is what was fetched. */
+/* Every file (or every file of a submodule) of the manifest. Before anything was built, so what is there is
+ * what was fetched. */
 static int track_manifest(struct tracked *t, const struct manifest *initial, bool only_submodules, struct dd_err *err)
 {
 	struct every e = { .t = t, .err = err, .only_submodules = only_submodules };

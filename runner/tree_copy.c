@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* tree_copy.c - copies a tree into an empty directory: what is read is copied, links stay links, nothing special travels.
+/* tree_copy.c - copies a tree into an empty directory: what is read is copied, links stay links, nothing
+ * special travels.
  *
- * Runs in the supervisor. The source may be a user's directory that changes meanwhile: a name that vanishes or changes its kind is skipped and counted,
+ * Runs in the supervisor. The source may be a user's directory that changes meanwhile: a name that vanishes
+ * or changes its kind is skipped and counted,
  * a file is copied up to the size it had when it was opened, so that one that grows for ever ends.
  */
 #include "dir_stack.h"
@@ -61,7 +63,8 @@ static int copy_in_kernel(int in, int out, uint64_t left, uint64_t *done)
 	return 0;
 }
 
-/* The best way that these file systems offer; the offsets move along, so a slower way continues where a faster one stopped. */
+/* The best way that these file systems offer; the offsets move along, so a slower way continues where a
+ * faster one stopped. */
 static int copy_data(struct copy *c, int in, int out, uint64_t size)
 {
 	uint64_t done = 0;
@@ -88,7 +91,8 @@ static int copy_data(struct copy *c, int in, int out, uint64_t size)
 	return r;
 }
 
-/* Owner before mode: chown clears bits. The order also means that a file is never open to its new owner with a wider mode than it gets. */
+/* Owner before mode: chown clears bits. The order also means that a file is never open to its new owner with
+ * a wider mode than it gets. */
 static int set_attributes(const struct copy *c, int fd, const struct stat *st, struct dd_err *err)
 {
 	const struct timespec times[2] = { st->st_atim, st->st_mtim };

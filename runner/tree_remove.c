@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* tree_remove.c - removes what is below a directory.
  *
- * Runs in the supervisor, on a tree that hostile steps filled (F-12) and may still fight over (F-04). unlinkat(2) never follows a link, and the directory
+ * Runs in the supervisor, on a tree that hostile steps filled (F-12) and may still fight over (F-04).
+ * unlinkat(2) never follows a link, and the directory
  * it works in is always one that the walk entered safely; losing a race only costs another round.
  */
 #include "tree_walk.h"

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* tree_walk.c - the walk: a stack of directories, each with a batch of names that were read from it.
  *
- * Runs in the supervisor, on hostile trees. Memory follows the names of the directories on the way down (a batch each when removing), never
+ * Runs in the supervisor, on hostile trees. Memory follows the names of the directories on the way down (a
+ * batch each when removing), never
  * the depth times a stack frame.
  */
 #include "tree_walk.h"
@@ -150,7 +151,8 @@ static int changed_under_us(struct walk *w, int r, struct tree_entry *e)
 	return dd_err_say(w->err, EBUSY, "the tree changes while it is read: something still writes to it");
 }
 
-/* Removing as the owner without CAP_DAC_OVERRIDE: a directory without rwx for us would keep its content. Through /proc, because chmod by name would
+/* Removing as the owner without CAP_DAC_OVERRIDE: a directory without rwx for us would keep its content.
+ * Through /proc, because chmod by name would
  * follow a link; O_PATH needs no permission on the directory itself. A failure shows in the open that follows. */
 static void make_enterable(int dir_fd, const struct tree_entry *e)
 {
@@ -172,7 +174,8 @@ static int enter(struct walk *w, struct tree_entry *e)
 		return tell(w, TREE_MOUNT, e);
 	if (r < 0)
 		return changed_under_us(w, r, e);
-	/* The parent's descriptor may just have been closed to keep the number of open ones bounded; TREE_ENTER offers the new one only. */
+	/* The parent's descriptor may just have been closed to keep the number of open ones bounded; TREE_ENTER
+	 * offers the new one only. */
 	e->dir_fd = -1;
 	r = dir_stack_top(&w->dirs, &e->fd, w->err);
 	if (r == 0 && fstat(e->fd, &e->st) < 0)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* tree_walk.h - visits everything below a directory, however deep or strangely named, without recursion and without leaving it.
+/* tree_walk.h - visits everything below a directory, however deep or strangely named, without recursion and
+ * without leaving it.
  *
  * Runs in the supervisor on trees that hostile steps wrote. See dir_stack.h for how directories are entered.
  */

@@ -101,8 +101,9 @@ static int check_ids(const struct sandbox_spec *spec, struct dd_err *err)
 	if (uid == 0 || gid == 0 || spec->step_uid == 0)
 		return dd_err_say(err, EPERM, "step ids %u:%u are host ids %lld:%lld: a step never runs as root", spec->step_uid,
 		                  spec->step_gid, (long long)uid, (long long)gid);
-	if (spec->identity->mode == IDENTITY_RANGE && spec->step_uid == geteuid())
-		return dd_err_say(err, EPERM, "step uid %u is the supervisor's own", spec->step_uid);
+	if (spec->identity->mode == IDENTITY_RANGE && (spec->step_uid == geteuid() || spec->step_gid == getegid()))
+		return dd_err_say(err, EPERM, "step ids %u:%u: one is the supervisor's own, and a step never has that", spec->step_uid,
+		                  spec->step_gid);
 	if (spec->identity->mode == IDENTITY_SINGLE && (spec->step_uid != geteuid() || spec->step_gid != getegid()))
 		return dd_err_say(err, EPERM, "identity single has no other ids than %u:%u", geteuid(), getegid());
 	return 0;

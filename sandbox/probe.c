@@ -17,6 +17,7 @@
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/capability.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -80,28 +81,10 @@ static int check_kernel(char found[FOUND])
 	return major > 5 || (major == 5 && minor >= 15) ? 0 : -ENOSYS;
 }
 
-/* Inside a new user namespace: map one id, as in single mode. */
-static int map_self(uid_t uid, gid_t gid)
-{
-	char line[64];
-	int r = write_text("/proc/self/setgroups", "deny");
-	(void)snprintf(line, sizeof(line), "%d %u 1", SANDBOX_UID, (unsigned)uid);
-	if (r == 0)
-		r = write_text("/proc/self/uid_map", line);
-	(void)snprintf(line, sizeof(line), "%d %u 1", SANDBOX_GID, (unsigned)gid);
-	return r == 0 ? write_text("/proc/self/gid_map", line) : r;
-}
-
+/* Ubuntu's AppArmor grants the namespace and takes the capabilities in it: only using one tells. */
 static int check_userns(char found[FOUND])
 {
-	uid_t uid = geteuid();
-	gid_t gid = getegid();
-	if (unshare(CLONE_NEWUSER) < 0)
-		return -errno;
-	int r = map_self(uid, gid);
-	/* Ubuntu's AppArmor grants the namespace and takes the capabilities in it: only using one tells. */
-	if (r == 0 && unshare(CLONE_NEWUTS) < 0)
-		r = -errno;
+	int r = unshare(CLONE_NEWUTS) < 0 ? -errno : 0;
 	note(found, r == 0 ? "can be made, with capabilities in it" : "can be made, but without power in it: %s", strerrordesc_np(-r));
 	return r;
 }
@@ -226,24 +209,36 @@ static int check_openat2(char found[FOUND])
 	return fd < 0 ? -errno : 0;
 }
 
-/* More than one id in the user namespace that identity_enter() chose. */
+/* How many ids this process may map into a user namespace that it makes. In single mode identity_enter() enters none, so the map of the
+ * namespace alone does not tell: without CAP_SETUID it is the caller's own id, however many there are. */
+static unsigned long ids_usable(void)
+{
+	char text[1024];
+	cap_flag_value_t may_map = CAP_CLEAR;
+	cap_t caps = cap_get_proc();
+	if (caps)
+		(void)cap_get_flag(caps, CAP_SETUID, CAP_EFFECTIVE, &may_map);
+	(void)cap_free(caps);
+	if (may_map != CAP_SET)
+		return 1;
+
+	unsigned long total = 0, inside = 0, outside = 0, count = 0;
+	dd_auto_fd int fd = open("/proc/self/uid_map", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
+	text[n > 0 ? n : 0] = '\0';
+	char *rest = NULL;
+	for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+		if (sscanf(line, "%lu %lu %lu", &inside, &outside, &count) == 3)
+			total += count;
+	}
+	return total;
+}
+
 static int check_subids(char found[FOUND])
 {
-	char line[128];
-	unsigned long inside = 0, outside = 0, count = 0;
-	if (read_line("/proc/self/uid_map", line, sizeof(line)) < 0 || sscanf(line, "%lu %lu %lu", &inside, &outside, &count) != 3)
-		return -EIO;
-	if (count == 1) { /* a range may begin with a line of one id, the caller's own */
-		dd_auto_fd int fd = open("/proc/self/uid_map", O_RDONLY | O_CLOEXEC);
-		char all[1024];
-		ssize_t n = read(fd, all, sizeof(all) - 1);
-		all[n > 0 ? n : 0] = '\0';
-		const char *second = strchr(all, '\n');
-		if (second && sscanf(second + 1, "%lu %lu %lu", &inside, &outside, &count) != 3)
-			count = 1;
-	}
-	note(found, count > 1 ? "%lu ids" : "%lu id: single mode", count);
-	return count > 1 ? 0 : -ENOENT;
+	unsigned long n = ids_usable();
+	note(found, n > 1 ? "%lu ids" : "%lu id: single mode", n);
+	return n > 1 ? 0 : -ENOENT;
 }
 
 /* --- cgroups: make one as a job would, look at it, remove it ------------------------------------------------------------ */
@@ -343,7 +338,7 @@ static const struct probe_row {
 	const char *fault;      /* another name in DRYDOCK_FAULT that takes this row away */
 } probe_rows[] = {
 	{ "kernel", "oldest supported: 5.15", true, 0, check_kernel, "a kernel of 5.15 or later", NULL },
-	{ "userns", "sandboxes without host root", true, 0, check_userns, NULL /* userns_remedy() */, NULL },
+	{ "userns", "sandboxes without host root", true, CLONE_NEWUSER, check_userns, NULL /* userns_remedy() */, NULL },
 	{ "namespaces", "one of each kind for every step", true, SEVEN, check_namespaces,
 	  "CONFIG_NAMESPACES with all kinds; inside a container, a seccomp profile that allows clone3", "netns" },
 	{ "open_tree", "views of the host's files", true, SEVEN, check_open_tree, "Linux 5.2 or later", NULL },
@@ -373,42 +368,83 @@ static const struct probe_row {
 
 /* --- asking in a child --------------------------------------------------------------------------------------------------- */
 
-_Noreturn static void answer_in_child(const struct probe_row *row, uid_t uid, gid_t gid, int out)
+/* The ids of a child in a new user namespace, as a launch maps them: one id of the range that is not the supervisor's, or in single mode the
+ * supervisor's own. (Parent id 0 could not be mapped here: since Linux 5.12 that takes CAP_SETFCAP, which identity_enter() gave up.) */
+static int map_child(pid_t pid)
+{
+	const struct {
+		const char *file;
+		int         inside;
+		unsigned    own;
+	} maps[] = { { "uid_map", SANDBOX_UID, (unsigned)geteuid() }, { "gid_map", SANDBOX_GID, (unsigned)getegid() } };
+	bool range = ids_usable() > 2;
+	char path[64], line[64];
+	(void)snprintf(path, sizeof(path), "/proc/%d/setgroups", (int)pid);
+	int r = write_text(path, "deny");
+	for (size_t i = 0; r == 0 && i < ARRAY_LEN(maps); i++) {
+		(void)snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, maps[i].file);
+		(void)snprintf(line, sizeof(line), "%d %u 1", maps[i].inside, range ? 2U : maps[i].own);
+		r = write_text(path, line);
+	}
+	return r;
+}
+
+_Noreturn static void answer_in_child(const struct probe_row *row, int sock)
 {
 	struct finding f = { .r = 0 };
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	int mapped = 0;
 	(void)signal(SIGALRM, SIG_DFL);
 	(void)alarm(CHILD_SEC); /* loading kernel modules can take a second; a hang must not hang the doctor */
-	if (row->namespaces & CLONE_NEWUSER)
-		f.r = map_self(uid, gid);
+	if (row->namespaces & CLONE_NEWUSER) {
+		(void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0); /* otherwise /proc/PID belongs to root, and the maps cannot be written */
+		if (write(sock, &mapped, sizeof(mapped)) < 0 || read(sock, &mapped, sizeof(mapped)) != (ssize_t)sizeof(mapped))
+			_exit(1);
+		f.r = mapped < 0 ? mapped : setresgid(SANDBOX_GID, SANDBOX_GID, SANDBOX_GID) < 0 ? -errno : 0;
+		if (f.r == 0 && setresuid(SANDBOX_UID, SANDBOX_UID, SANDBOX_UID) < 0)
+			f.r = -errno;
+		if (f.r < 0)
+			note(f.found, "an id cannot be mapped: %s", strerrordesc_np(-f.r));
+	}
 	if (f.r == 0)
 		f.r = row->check(f.found);
-	_exit(write(out, &f, sizeof(f)) == (ssize_t)sizeof(f) ? 0 : 1);
+	_exit(write(sock, &f, sizeof(f)) == (ssize_t)sizeof(f) ? 0 : 1);
+}
+
+static int hear(const struct probe_row *row, pid_t pid, int sock, struct finding *ret)
+{
+	int ready = 0;
+	if (row->namespaces & CLONE_NEWUSER) {
+		if (read(sock, &ready, sizeof(ready)) != (ssize_t)sizeof(ready))
+			return -ECHILD;
+		int mapped = map_child(pid);
+		if (send(sock, &mapped, sizeof(mapped), MSG_NOSIGNAL) < 0)
+			return -ECHILD;
+	}
+	return read(sock, ret, sizeof(*ret)) == (ssize_t)sizeof(*ret) ? ret->r : -ECHILD;
 }
 
 static int ask(const struct probe_row *row, struct finding *ret)
 {
-	uid_t uid = geteuid();
-	gid_t gid = getegid();
 	int ends[2];
-	if (pipe2(ends, O_CLOEXEC) < 0)
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
 		return -errno;
-	dd_auto_fd int in = ends[0], out = ends[1];
+	dd_auto_fd int mine = ends[0], theirs = ends[1];
 
 	struct clone_args args = { .flags = row->namespaces, .exit_signal = SIGCHLD };
 	pid_t pid = row->namespaces ? (pid_t)syscall(SYS_clone3, &args, sizeof(args)) : fork();
 	if (pid < 0)
 		return -errno;
-	if (pid == 0)
-		answer_in_child(row, uid, gid, out);
-	dd_close_p(&out);
-	ssize_t n;
-	do
-		n = read(in, ret, sizeof(*ret));
-	while (n < 0 && errno == EINTR);
+	if (pid == 0) {
+		(void)close(mine);
+		answer_in_child(row, theirs);
+	}
+	dd_close_p(&theirs);
+	int r = hear(row, pid, mine, ret);
+	if (r == -ECHILD)
+		(void)kill(pid, SIGKILL);
 	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
-	return n == (ssize_t)sizeof(*ret) ? ret->r : -ECHILD;
+	return r;
 }
 
 static void probe_one(const struct probe_row *row, struct sandbox_feature *ret)

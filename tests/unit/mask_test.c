@@ -121,7 +121,8 @@ static void a_secret_cannot_come_late(void **state)
 	mask_free(m);
 }
 
-/* Mark every byte of every occurrence, then print; a run starts where an occurrence starts that touches no marked byte before it. */
+/* Mark every byte of every occurrence, then print; a run starts where an occurrence starts that touches no
+ * marked byte before it. */
 static void slow(const char *const *secrets, size_t n, const char *text, char *out)
 {
 	size_t len = strlen(text), end = 0, o = 0;

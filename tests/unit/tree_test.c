@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* tree_test.c - copies and removes trees that a hostile step could have left, and watches that nothing outside is touched. */
+/* tree_test.c - copies and removes trees that a hostile step could have left, and watches that nothing
+ * outside is touched. */
 #include "../../runner/dir_stack.h"
 #include "../../runner/tree_walk.h"
 #include "../../runner/workspace.h"

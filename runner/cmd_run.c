@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+/* cmd_run.c - `drydock run`: from the command line to a job that the keeper can run.
+ *
+ * Runs in: the process that the user started, which becomes the keeper. Order: the outer user namespace is entered before a byte of
+ * configuration is read; the plan is made and the host is probed before anything is created.
+ */
+#include "cmd_plan.h"
+#include "commands.h"
+#include "console.h"
+#include "drydock/fd.h"
+#include "drydock/sandbox.h"
+#include "exit_code.h"
+#include "job_source.h"
+#include "keeper.h"
+#include "lease.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+static const char doc[] = "Run a local workflow file: every step in fresh namespaces, the network gate open for fetch, closed for build, reopened for push."
+                          "\vExit codes: 0 job succeeded, 1 job failed, 2 usage or policy error, 3 this host cannot enforce it, 4 refused by policy, "
+                          "5 internal error, 130 cancelled.";
+
+/* K-12: a feature that is missing is named before anything runs, with its remedy. There is no best-effort mode. */
+static int check_host(void)
+{
+	const struct sandbox_feature *features;
+	struct dd_err err = { 0 };
+	int missing = 0;
+	int n = sandbox_probe(&features, &err);
+
+	if (n < 0) {
+		fprintf(stderr, "drydock: %s\n", err.msg);
+		return DRYDOCK_EXIT_HOST;
+	}
+	for (int i = 0; i < n; i++) {
+		if (!features[i].required || features[i].present)
+			continue;
+		fprintf(stderr, "drydock: this host cannot enforce it: %s (%s) is missing: %s. Remedy: %s\n", features[i].name, features[i].need,
+		        features[i].found, features[i].remedy);
+		missing++;
+	}
+	if (missing)
+		fprintf(stderr, "drydock: nothing was run; `drydock doctor` says more\n");
+	return missing ? DRYDOCK_EXIT_HOST : 0;
+}
+
+/* A closed standard descriptor would be taken by the first file that is opened, and then handed to a step as its output. */
+static int hold_standard_fds(void)
+{
+	for (int fd = 0; fd < 3; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+			return -1;
+	return 0;
+}
+
+static int prepare(const struct run_args *args, const struct identity *id, struct job *job, struct dd_err *err)
+{
+	int r = job_dirs_reap(args->state_dir, id, err);
+
+	if (r < 0)
+		return r;
+	if (r > 0)
+		console_note("removed what %d earlier run%s left behind", r, r == 1 ? "" : "s");
+	if ((r = job_dirs_make(args->state_dir, id, &job->dirs, err)) < 0)
+		return r;
+	job->record_path = args->record ? args->record : job->dirs.record;
+	if ((r = identity_slot(id, job->dirs.slot, &job->gate_uid, &job->step_uid, err)) < 0)
+		return r;
+	job->results = calloc(job->plan->n_steps ? job->plan->n_steps : 1, sizeof(*job->results));
+	return job->results ? lease_capture_environment(job->plan, err) : dd_err_set(err, ENOMEM, "prepare the job");
+}
+
+static int run_job(const struct run_args *args, const struct identity *id, const struct plan *plan)
+{
+	struct dd_err err = { 0 };
+	struct job job = {
+		.plan = plan, .id = id, .dirs = JOB_DIRS_NONE, .workspace = args->workspace ? args->workspace : ".", .out = args->out,
+		.tree = { .work_fd = -1, .pristine_fd = -1 }, .signal_fd = -1,
+	};
+	int r = prepare(args, id, &job, &err);
+	int code = DRYDOCK_EXIT_HOST;
+
+	if (r == 0) {
+		code = keeper_run(&job);
+	} else {
+		fprintf(stderr, "drydock: %s\n", err.msg);
+		(void)job_dirs_destroy(&job.dirs, &err);
+		job_dirs_close(&job.dirs);
+	}
+	free(job.results);
+	return code;
+}
+
+static int print_plan(const struct run_args *args, const struct plan *plan)
+{
+	if (!args->json) {
+		plan_print_text(plan, stdout);
+		return DRYDOCK_EXIT_OK;
+	}
+	return plan_print_json(plan, stdout) < 0 ? DRYDOCK_EXIT_INTERNAL : DRYDOCK_EXIT_OK;
+}
+
+int cmd_run(int argc, char **argv)
+{
+	static const struct argp_child children[] = { { .argp = &run_args_argp }, { .argp = NULL } };
+	static const struct argp parser = { .children = children, .args_doc = "WORKFLOW", .doc = doc };
+	struct identity id;
+	struct dd_err err = { 0 };
+	struct run_args args = { .workflow = NULL };
+	struct plan *plan = NULL;
+
+	if (hold_standard_fds() < 0)
+		return DRYDOCK_EXIT_INTERNAL;
+	argp_err_exit_status = DRYDOCK_EXIT_USAGE;
+	if (argp_parse(&parser, argc, argv, 0, NULL, &args) != 0)
+		return DRYDOCK_EXIT_USAGE;
+	console_init();
+	if (!args.dry_run && identity_enter(&id, &err) < 0) {
+		fprintf(stderr, "drydock: %s\n", err.msg);
+		return DRYDOCK_EXIT_HOST;
+	}
+	int code = job_plan_from_args(&args, &plan, NULL, stderr);
+	if (code == 0 && args.dry_run)
+		code = print_plan(&args, plan);
+	else if (code == 0 && (code = check_host()) == 0)
+		code = run_job(&args, &id, plan);
+	plan_free(plan);
+	return code;
+}

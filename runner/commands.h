@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+/* commands.h - the entry points of the command line, one file each. argv[0] is the command's name; the return value is an exit code. */
+#ifndef RUNNER_COMMANDS_H
+#define RUNNER_COMMANDS_H
+
+int cmd_run(int argc, char **argv);
+int cmd_plan(int argc, char **argv);
+int cmd_policy(int argc, char **argv);
+int cmd_record(int argc, char **argv);
+int cmd_doctor(int argc, char **argv);
+
+#endif

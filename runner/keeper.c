@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+/* keeper.c - forks the supervisor, waits for it, and leaves nothing behind.
+ *
+ * Runs in: keeper, before and after the supervisor's life. Holds no secret: leases are read by the supervisor alone.
+ * Why a process of its own: kill -9 of the supervisor must leave no step, no cgroup and no tree. The kernel ends the step (its pid namespace
+ * hangs on the supervisor's life), but somebody has to remove directories.
+ */
+#include "keeper.h"
+
+#include "console.h"
+#include "drydock/fault.h"
+#include "drydock/fd.h"
+#include "drydock/sandbox.h"
+#include "exit_code.h"
+#include "supervisor.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+
+enum { ORPHAN_GRACE_MS = 10000 };
+
+static volatile sig_atomic_t supervisor_pid;
+
+static void forward(int sig)
+{
+	int saved = errno;
+	if (supervisor_pid > 0)
+		(void)kill((pid_t)supervisor_pid, sig);
+	errno = saved;
+}
+
+/* Block the signals that cancel a job, so that none is lost before the supervisor can read them. Returns the set in @ret. */
+static void hold_signals(sigset_t *ret)
+{
+	static const int cancelling[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
+	struct sigaction sa = { .sa_handler = forward };
+
+	(void)sigemptyset(&sa.sa_mask);
+	(void)sigemptyset(ret);
+	for (size_t i = 0; i < ARRAY_LEN(cancelling); i++) {
+		(void)sigaction(cancelling[i], &sa, NULL);
+		(void)sigaddset(ret, cancelling[i]);
+	}
+	(void)sigprocmask(SIG_BLOCK, ret, NULL);
+}
+
+/* The supervisor's orphans (init, gate) hang below us, their subreaper. The kernel kills them when the supervisor dies; wait until that is true. */
+static int reap_orphans(struct dd_err *err)
+{
+	const struct timespec tick = { .tv_nsec = 5 * 1000 * 1000 };
+
+	for (int waited = 0; waited < ORPHAN_GRACE_MS; waited += 5) {
+		pid_t got;
+		do
+			got = waitpid(-1, NULL, WNOHANG);
+		while (got > 0 || (got < 0 && errno == EINTR));
+		if (got < 0 && errno == ECHILD)
+			return 0;
+		(void)nanosleep(&tick, NULL);
+	}
+	return dd_err_say(err, ETIMEDOUT, "processes of the job are still alive %d s after its end: look for children of pid %d", ORPHAN_GRACE_MS / 1000,
+	                  (int)getpid());
+}
+
+/* The supervisor died without a word: the record must say so. */
+static void end_record(const struct job *job, const char *how)
+{
+	struct dd_err err = { 0 };
+	struct record *rec = NULL;
+
+	int r = record_reopen(job->record_path, &rec, &err);
+	if (r == 0)
+		r = record_add(rec, NULL, NULL, "run.end", json_pack("{s:s, s:s}", "status", "broken", "why", how), &err);
+	if (r < 0 && r != -ENOENT)
+		console_warn("the record %s could not be ended: %s", job->record_path, err.msg);
+	record_free(rec);
+}
+
+static int verdict_of(const struct job *job, int status)
+{
+	char how[120];
+
+	if (WIFEXITED(status) && WEXITSTATUS(status) != DRYDOCK_EXIT_INTERNAL)
+		return WEXITSTATUS(status);
+	if (WIFEXITED(status))
+		(void)snprintf(how, sizeof(how), "the supervisor ended with an internal error");
+	else
+		(void)snprintf(how, sizeof(how), "the supervisor was killed by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
+	console_warn("%s; the step it ran is dead, nothing of it was pushed after that", how);
+	end_record(job, how);
+	return DRYDOCK_EXIT_INTERNAL;
+}
+
+int keeper_run(struct job *job)
+{
+	struct dd_err err = { 0 };
+	sigset_t held;
+	int status = 0;
+
+	if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0) {
+		console_warn("become the reaper of the job's processes: %s", strerror(errno));
+		return DRYDOCK_EXIT_HOST;
+	}
+	hold_signals(&held);
+	pid_t keeper = getpid();
+	pid_t pid = fork();
+	if (pid < 0) {
+		console_warn("fork the supervisor: %s", strerror(errno));
+		return DRYDOCK_EXIT_HOST;
+	}
+	if (pid == 0)
+		_exit(supervisor_main(job, keeper, &held)); /* who: supervisor; can do: all of ours; holds: job directories, lock, slot */
+
+	supervisor_pid = pid;
+	(void)sigprocmask(SIG_UNBLOCK, &held, NULL);
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	supervisor_pid = 0;
+	int code = verdict_of(job, status);
+	int orphans = reap_orphans(&err);
+	if (orphans == 0)
+		orphans = job_dirs_destroy(&job->dirs, &err);
+	if (orphans < 0) {
+		console_warn("clean-up is not complete: %s (the next start tries again)", err.msg);
+		code = code == DRYDOCK_EXIT_OK ? DRYDOCK_EXIT_INTERNAL : code;
+	}
+	job_dirs_close(&job->dirs);
+	return code;
+}

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+/* lease.h - step-scoped credentials: read just before the step, handed to it alone, wiped when it ends.
+ *
+ * Supervisor only. Values live in secret memory (locked, never dumped, empty in every forked child) and travel to the step through the delivery pipe.
+ * The record gets names, never values.
+ */
+#ifndef RUNNER_LEASE_H
+#define RUNNER_LEASE_H
+
+#include "drydock/sandbox.h"
+#include "job.h"
+#include "mask.h"
+
+enum { LEASES_MAX = 64, LEASE_VALUE_MAX = 16384 };
+
+struct lease_set {
+	struct secret_memory      *memory;
+	char                      *env[LEASES_MAX];   /* "NAME=value", in secret memory */
+	size_t                     n_env;
+	struct sandbox_secret_file files[LEASES_MAX]; /* contents in secret memory */
+	size_t                     n_files;
+	size_t                     n_granted;
+};
+
+/* Move the values of every `from: env` credential of @plan out of this process's environment into secret memory, and overwrite them where they stood:
+ * children inherit the environment block. Keeper-to-be, before the fork; once. */
+int lease_capture_environment(const struct plan *plan, struct dd_err *err);
+
+/* Grant what @step may have: read, check (C-14), register with @mask, write cred.grant. Nothing is granted when one cannot be: the set is wiped. */
+int lease_grant(struct job *job, const struct plan_step *step, struct mask *mask, struct lease_set *ret, struct dd_err *err);
+
+/* Wipe the values and write cred.revoke. Idempotent. */
+int lease_revoke(struct job *job, const struct plan_step *step, struct lease_set *set, struct dd_err *err);
+
+#endif

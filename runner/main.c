@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+/* main.c - finds the command and hands over.
+ *
+ * Runs in: the process that the user started, with all that this user may do. Nothing is read here but the command line.
+ */
+#include "commands.h"
+
+#include "drydock/err.h"
+#include "drydock/fault.h"
+#include "exit_code.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct command {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *does;
+} commands[] = {
+	{ "run",    cmd_run,    "run a local workflow file, every step in its own sandbox" },
+	{ "plan",   cmd_plan,   "print what every step would get; runs nothing" },
+	{ "policy", cmd_policy, "check a policy, or explain a verdict" },
+	{ "record", cmd_record, "verify or show the record of a run" },
+	{ "doctor", cmd_doctor, "what this host can and cannot enforce, each with the remedy" },
+};
+
+static void usage(FILE *out)
+{
+	fprintf(out, "usage: drydock COMMAND ...\n\n"
+	             "Runs each step of a CI job in a sandbox of its own. The network gate is open for dependency fetch, closed for\n"
+	             "build, and reopened for push; only the push step holds what can publish.\n\n");
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].does);
+	fprintf(out, "\n`drydock COMMAND --help` says more. Exit codes: 0 job succeeded, 1 job failed, 2 usage or policy error,\n"
+	             "3 this host cannot enforce it, 4 refused by policy, 5 internal error, 130 cancelled.\n");
+}
+
+int main(int argc, char **argv)
+{
+	dd_fault_init();
+	if (argc < 2) {
+		usage(stderr);
+		return DRYDOCK_EXIT_USAGE;
+	}
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+		usage(stdout);
+		return DRYDOCK_EXIT_OK;
+	}
+	if (strcmp(argv[1], "--version") == 0) {
+		printf("drydock %s\n", DRYDOCK_VERSION);
+		return DRYDOCK_EXIT_OK;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+		char name[32];
+		if (strcmp(argv[1], commands[i].name) != 0)
+			continue;
+		(void)snprintf(name, sizeof(name), "drydock %s", commands[i].name); /* what its usage shows */
+		argv[1] = name;
+		return commands[i].run(argc - 1, argv + 1);
+	}
+	fprintf(stderr, "drydock: there is no command `%s`\n", argv[1]);
+	usage(stderr);
+	return DRYDOCK_EXIT_USAGE;
+}

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+/* step_mounts.h - which host directories a step sees, and where. One table, for `run`, for `plan` and for the record. */
+#ifndef RUNNER_STEP_MOUNTS_H
+#define RUNNER_STEP_MOUNTS_H
+
+#include "drydock/sandbox.h"
+#include "job_tree.h"
+
+enum { STEP_MOUNTS_MAX = 36 };
+
+struct step_mounts {
+	struct sandbox_mount mount[STEP_MOUNTS_MAX];
+	size_t               n;
+};
+
+/* The strings are borrowed from @step and @view. */
+void step_mounts_make(const struct plan_step *step, const struct step_view *view, struct step_mounts *ret);
+
+#endif

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+/* step_run.h - the life of one step: view, leases, sandbox, gate, run, end. */
+#ifndef RUNNER_STEP_RUN_H
+#define RUNNER_STEP_RUN_H
+
+#include "job.h"
+
+/* Run @step and fill @result (also when the step failed or was refused: that is no error here). An error means that the job cannot go on: the record
+ * could not be written, or something of the step could not be removed. Never returns while a process of the step lives. */
+int step_run(struct job *job, const struct plan_step *step, struct step_result *result, struct dd_err *err);
+
+#endif

@@ -1,0 +1,656 @@
+// SPDX-License-Identifier: Apache-2.0
+/* sandbox_test.c - real sandboxes, probed from inside by shell scripts; each name says what must hold, with the id of its case.
+ *
+ * Runs as root (identity range) and as an ordinary user (range or single). Everything it makes lies below one directory of its own.
+ */
+#include "drydock/fault.h"
+#include "drydock/fd.h"
+#include "drydock/sandbox.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+static struct identity         self;
+static struct net_plan        *plan;
+static struct seccomp_program *prog;
+static uid_t                   step_uid;
+static gid_t                   step_gid;
+static char                    base[64]; /* of this run; holds the workspace */
+static char                    work[96];
+static char                    out[256 * 1024];
+
+/* --- harness -------------------------------------------------------------------------------------------------------------- */
+
+static int suite_setup(void **state)
+{
+	static const struct egress_list none;
+	struct dd_err err = { 0 };
+	uid_t gate;
+
+	(void)state;
+	if (identity_enter(&self, &err) < 0 || identity_slot(&self, 0, &gate, &step_uid, &err) < 0 || net_plan_new(&none, &plan, &err) < 0 ||
+	    seccomp_program_load("configs/seccomp/default.seccomp", &prog, &err) < 0) {
+		print_error("%s\n", err.msg);
+		return -1;
+	}
+	step_gid = self.mode == IDENTITY_RANGE ? (gid_t)step_uid : getegid();
+	(void)snprintf(base, sizeof(base), "/tmp/drydock-sandbox-test.%d", (int)getpid());
+	(void)snprintf(work, sizeof(work), "%s/work", base);
+	if (mkdir(base, 0755) < 0 || mkdir(work, 0755) < 0 || chown(work, step_uid, step_gid) < 0)
+		return -1;
+	return 0;
+}
+
+static int suite_teardown(void **state)
+{
+	char link[128];
+	(void)state;
+	(void)snprintf(link, sizeof(link), "%s/link", base);
+	(void)unlink(link);
+	(void)snprintf(link, sizeof(link), "%s/setuid", work);
+	(void)unlink(link);
+	net_plan_free(plan);
+	seccomp_program_free(prog);
+	return rmdir(work) < 0 || rmdir(base) < 0 ? -1 : 0;
+}
+
+struct run {
+	const char                  *script; /* for /bin/sh -c */
+	char *const                 *argv;   /* instead of it */
+	const struct sandbox_mount  *mounts;
+	size_t                       n_mounts;
+	const char                  *workdir;
+	struct sandbox_limits        limits;
+	const struct sandbox_secret_file *files;
+	size_t                       n_files;
+	bool                         released; /* out: exec happened */
+	struct sandbox_status        status;   /* out */
+	struct dd_err                err;      /* out */
+};
+
+static struct sandbox_spec spec_of(const struct run *run, char *const argv[], int fd)
+{
+	return (struct sandbox_spec){
+		.identity = &self, .step_uid = step_uid, .step_gid = step_gid, .hostname = "box", .mounts = run->mounts,
+		.n_mounts = run->n_mounts, .workdir = run->workdir ? run->workdir : "/tmp", .argv = argv, .seccomp = prog,
+		.limits = run->limits, .net = plan, .name = "test", .stdout_fd = fd, .stderr_fd = fd,
+	};
+}
+
+static void read_output(int fd)
+{
+	size_t len = 0;
+	ssize_t n;
+	while ((n = read(fd, out + len, sizeof(out) - 1 - len)) > 0)
+		len += (size_t)n;
+	out[len] = '\0';
+}
+
+static char *const test_env[] = { (char *)(uintptr_t)"PATH=/usr/bin:/bin", (char *)(uintptr_t)"CANARY=c-02-value", NULL };
+
+/* Build, release, collect output into `out`, wait for the status, destroy. 0 or the error of the first of them. */
+static int run_step(struct run *run)
+{
+	char *const shell[] = { (char *)(uintptr_t)"/bin/sh", (char *)(uintptr_t)"-c", (char *)(uintptr_t)run->script, NULL };
+	struct sandbox sb = SANDBOX_NONE;
+	struct dd_err late = { 0 };
+	int pipe_fds[2];
+
+	out[0] = '\0';
+	assert_int_equal(pipe2(pipe_fds, O_CLOEXEC), 0);
+	struct sandbox_spec spec = spec_of(run, run->argv ? run->argv : shell, pipe_fds[1]);
+	int r = sandbox_build(&spec, &sb, &run->err);
+	dd_close(pipe_fds[1]);
+	if (r == 0) {
+		const struct sandbox_delivery d = { .envp = test_env, .files = run->files, .n_files = run->n_files };
+		r = sandbox_release(&sb, &d, &run->err);
+		run->released = r == 0;
+	}
+	if (r == 0) {
+		read_output(pipe_fds[0]);
+		struct pollfd p = { .fd = sb.ctl, .events = POLLIN };
+		assert_int_equal(poll(&p, 1, 20000), 1);
+		assert_int_equal(sandbox_recv_status(&sb, &run->status, &late), 1);
+	} else {
+		read_output(pipe_fds[0]);
+	}
+	dd_close(pipe_fds[0]);
+	if (sandbox_destroy(&sb, &late) < 0)
+		fail_msg("%s", late.msg);
+	return r;
+}
+
+/* The script must end with 0; its output is in `out`. */
+static void run_ok(const char *script)
+{
+	struct run run = { .script = script };
+	if (run_step(&run) < 0)
+		fail_msg("%s", run.err.msg);
+	if (!run.status.exited || run.status.code != 0)
+		fail_msg("script ended with %d/%d: %s", run.status.code, run.status.signal, out);
+}
+
+static void run_in_work(const char *script)
+{
+	const struct sandbox_mount mounts[] = { { .source = work, .target = "/home/runner/work", .flags = SANDBOX_MOUNT_RW } };
+	struct run run = { .script = script, .mounts = mounts, .n_mounts = 1, .workdir = "/home/runner/work" };
+	if (run_step(&run) < 0)
+		fail_msg("%s", run.err.msg);
+	if (!run.status.exited || run.status.code != 0)
+		fail_msg("script ended with %d/%d: %s", run.status.code, run.status.signal, out);
+}
+
+static void refused(struct run *run, const char *word)
+{
+	int r = run_step(run);
+	assert_true(r < 0);
+	if (!strstr(run->err.msg, word))
+		fail_msg("'%s' is not in: %s", word, run->err.msg);
+	assert_string_equal(out, "");
+}
+
+/* --- what a step is ------------------------------------------------------------------------------------------------------- */
+
+static void a_step_has_our_pid_1_no_capability_no_new_privs_and_a_filter_P07(void **state)
+{
+	(void)state;
+	run_ok("set -e; test $(cat /proc/1/comm) = drydock-init; grep -q 'NoNewPrivs:.1' /proc/self/status;"
+	       "grep -q 'Seccomp:.2' /proc/self/status;"
+	       "test $(grep -c 'Cap....*0000000000000000' /proc/self/status) = 5; id -u; id -g");
+	assert_string_equal(out, "1001\n1001\n");
+}
+
+static void a_step_sees_no_foreign_process_P02(void **state)
+{
+	(void)state;
+	run_ok("cd /proc; for p in [0-9]*; do test $p = 1 || test $p = 2 || echo $p; done");
+	assert_string_equal(out, "");
+	run_ok("for f in mem maps environ fd/0 root/etc exe cwd; do head -c1 /proc/1/$f >/dev/null 2>&1 && echo $f; done;"
+	       "ls /proc/1/fd 2>/dev/null; tr -d '\\0' </proc/1/cmdline");
+	assert_string_equal(out, "drydock-init");
+}
+
+static void a_step_inherits_exactly_descriptors_0_1_2_P06_F08(void **state)
+{
+	(void)state;
+	/* test(1) is built in, so that the shell opens nothing of its own while it looks. */
+	run_ok("for i in $(seq 0 1024); do test -h /proc/$$/fd/$i && echo $i; done; readlink /proc/$$/fd/0");
+	assert_string_equal(out, "0\n1\n2\n/dev/null\n");
+}
+
+static void a_step_has_no_controlling_terminal_and_its_own_session_P05(void **state)
+{
+	(void)state;
+	run_ok("cat /dev/tty 2>/dev/null && echo tty; set -- $(cat /proc/$$/stat); echo $6 $7");
+	assert_string_equal(out, "2 0\n");
+}
+
+static void a_step_starts_with_default_signals_and_an_empty_mask(void **state)
+{
+	(void)state;
+	run_ok("grep -E 'Sig(Blk|Ign)' /proc/self/status | grep -v 0000000000000000; true");
+	assert_string_equal(out, "");
+}
+
+static void a_step_is_another_host_uid_than_the_supervisor_and_never_root(void **state)
+{
+	struct run run = { .script = "true" };
+	char *const argv[] = { (char *)(uintptr_t)"/bin/true", NULL };
+	struct sandbox sb = SANDBOX_NONE;
+	(void)state;
+
+	struct sandbox_spec spec = spec_of(&run, argv, 1);
+	spec.step_uid = 0;
+	assert_int_equal(sandbox_build(&spec, &sb, &run.err), -EPERM);
+	assert_non_null(strstr(run.err.msg, "never"));
+	spec = spec_of(&run, argv, 1);
+	spec.step_gid = 0;
+	assert_int_equal(sandbox_build(&spec, &sb, &run.err), -EPERM);
+}
+
+/* --- files ---------------------------------------------------------------------------------------------------------------- */
+
+static void a_step_sees_only_the_listed_top_directories_F02(void **state)
+{
+	(void)state;
+	run_ok("cd /; for d in *; do case $d in bin|sbin|lib*|usr|etc|dev|proc|run|tmp|var|mnt) ;; *) echo $d;; esac; done;"
+	       "ls -A /mnt /run/drydock/cred; ls -A /run");
+	assert_string_equal(out, "/mnt:\n\n/run/drydock/cred:\ndrydock\n");
+	run_ok("for f in /root /home /etc/shadow /etc/gshadow /etc/ssh /etc/ssl/private /etc/apt/auth.conf /etc/gitconfig /sys/kernel "
+	       "/var/lib/docker /run/systemd /run/dbus /boot /opt /srv; do test -e $f && echo $f; done; true");
+	assert_string_equal(out, "");
+}
+
+static void writing_outside_tmp_and_workspace_is_refused_F01(void **state)
+{
+	(void)state;
+	run_ok("for d in / /usr /usr/bin /etc /etc/ssl/certs /etc/alternatives /var /run /run/drydock/cred /dev /home /var/lib/dpkg /proc/sys; do "
+	       "(: >$d/x) 2>/dev/null && echo $d; done; (: >/etc/passwd) 2>/dev/null && echo passwd;"
+	       "touch /tmp/a /var/tmp/b /dev/shm/c && ls /tmp /var/tmp /dev/shm");
+	assert_string_equal(out, "/dev/shm:\nc\n\n/tmp:\na\n\n/var/tmp:\nb\n");
+}
+
+static void made_up_etc_files_point_to_the_gate(void **state)
+{
+	(void)state;
+	run_ok("grep -c 'nameserver 198.18.0.1' /etc/resolv.conf; grep hosts: /etc/nsswitch.conf; id -un; cat /etc/hostname; uname -n");
+	assert_string_equal(out, "1\nhosts: files dns\nrunner\nbox\nbox\n");
+}
+
+static void every_mount_is_nosuid_and_all_but_six_devices_nodev_F10(void **state)
+{
+	(void)state;
+	run_ok("while read s t f o r; do case ,$o, in *,nosuid,*) ;; *) echo suid $t;; esac;"
+	       "case ,$o, in *,nodev,*) ;; *) echo $t;; esac; done </proc/mounts | grep -v -e '^/dev/' -e '^/proc/k' -e '^/proc/[a-z]*_' "
+	       "-e '^/proc/sys'; true");
+	assert_string_equal(out, "");
+}
+
+static void the_workspace_is_writable_and_setuid_bits_have_no_effect_F10_F05(void **state)
+{
+	char path[128];
+	struct stat st;
+	(void)state;
+
+	run_in_work("cp /bin/true setuid && chmod 4755 setuid 2>/dev/null; ln /usr/bin/su link 2>/dev/null && echo linked;"
+	            "mknod dev c 1 3 2>/dev/null && echo mknod; grep ' /home/runner/work ' /proc/mounts | grep -c nosuid,nodev; ls");
+	assert_string_equal(out, "1\nsetuid\n");
+	(void)snprintf(path, sizeof(path), "%s/setuid", work);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_not_equal(st.st_uid, 0);
+	assert_int_equal(st.st_uid, step_uid);
+	assert_int_equal(unlink(path), 0);
+}
+
+static void mounting_from_inside_is_refused_F13(void **state)
+{
+	(void)state;
+	run_ok("mount -t tmpfs x /tmp 2>/dev/null && echo mount; umount /proc/sys 2>/dev/null && echo umount;"
+	       "umount -l /usr 2>/dev/null && echo umount; unshare -m true 2>/dev/null && echo unshare;"
+	       "mount -o remount,rw / 2>/dev/null && echo remount; true");
+	assert_string_equal(out, "");
+}
+
+static void a_symlinked_mount_source_is_refused_F06(void **state)
+{
+	char link[96], below[128];
+	(void)state;
+
+	(void)snprintf(link, sizeof(link), "%s/link", base);
+	(void)snprintf(below, sizeof(below), "%s/work/..", link);
+	assert_int_equal(symlink("/etc", link), 0);
+	struct sandbox_mount m = { .source = link, .target = "/w", .flags = SANDBOX_MOUNT_RW };
+	struct run run = { .script = "echo ran", .mounts = &m, .n_mounts = 1 };
+	refused(&run, "symbolic link");
+	(void)snprintf(below, sizeof(below), "%s/ssl", link);
+	m.source = below;
+	struct run deeper = { .script = "echo ran", .mounts = &m, .n_mounts = 1 };
+	refused(&deeper, "symbolic link");
+	assert_int_equal(unlink(link), 0);
+}
+
+static void a_mount_target_through_a_symlink_is_refused_and_nothing_is_made_behind_it_F06(void **state)
+{
+	char link[128], made[128];
+	(void)state;
+
+	(void)snprintf(link, sizeof(link), "%s/link", work);
+	(void)snprintf(made, sizeof(made), "%s/made", base);
+	assert_int_equal(symlink(base, link), 0);
+	const struct sandbox_mount mounts[] = {
+		{ .source = work, .target = "/w", .flags = SANDBOX_MOUNT_RW },
+		{ .source = work, .target = "/w/link/made", .flags = SANDBOX_MOUNT_RW },
+	};
+	struct run run = { .script = "echo ran", .mounts = mounts, .n_mounts = 2 };
+	refused(&run, "symbolic link");
+	assert_int_equal(unlink(link), 0);
+	assert_int_equal(access(made, F_OK), -1);
+
+	const struct sandbox_mount lib = { .source = work, .target = "/lib/x", .flags = 0 };
+	struct run through = { .script = "echo ran", .mounts = &lib, .n_mounts = 1 };
+	refused(&through, "mount target /lib/x");
+	const struct sandbox_mount dots = { .source = work, .target = "/a/../../b", .flags = 0 };
+	struct run up = { .script = "echo ran", .mounts = &dots, .n_mounts = 1 };
+	refused(&up, "..");
+}
+
+static void a_working_directory_outside_the_root_is_refused_F08(void **state)
+{
+	static const char *const bad[] = { "/proc/self/fd/3", "/proc/self/cwd", "/nowhere", "/tmp/../..", "tmp", "/etc/passwd" };
+	(void)state;
+
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		struct run run = { .script = "echo ran", .workdir = bad[i] };
+		refused(&run, "working directory");
+	}
+}
+
+static void the_binary_behind_pid_1_cannot_be_opened_F09(void **state)
+{
+	(void)state;
+	run_ok("(: >>/proc/1/exe) 2>/dev/null && echo exe; (: >>/proc/self/exe) 2>/dev/null && echo self; true");
+	assert_string_equal(out, "");
+}
+
+/* --- /proc, /dev, kernel -------------------------------------------------------------------------------------------------- */
+
+static void sysctls_and_kernel_files_are_read_only_or_empty_P08(void **state)
+{
+	(void)state;
+	run_ok("for f in sys/kernel/core_pattern sys/kernel/modprobe sys/kernel/hostname sys/net/ipv4/ip_forward sys/user/max_user_namespaces; "
+	       "do (echo 1 >/proc/$f) 2>/dev/null && echo $f; done;"
+	       "(echo b >/proc/sysrq-trigger) 2>/dev/null && test -s /proc/sysrq-trigger && echo sysrq;"
+	       "for f in kallsyms kmsg keys timer_list kcore; do test -e /proc/$f && head -c1 /proc/$f; done; ls /proc/acpi /proc/scsi 2>/dev/null "
+	       "| grep -v :; true");
+	assert_string_equal(out, "");
+}
+
+static void nested_user_namespaces_are_off_K07(void **state)
+{
+	(void)state;
+	run_ok("cat /proc/sys/user/max_user_namespaces /proc/sys/user/max_net_namespaces; unshare -U true 2>/dev/null && echo nested; true");
+	assert_string_equal(out, "0\n0\n");
+}
+
+static void neither_sysfs_nor_a_cgroup_tree_is_mounted_K08(void **state)
+{
+	(void)state;
+	run_ok("grep -E ' (sysfs|cgroup2?) ' /proc/mounts; test -e /sys && echo sys; grep '^0::' /proc/self/cgroup | grep -v '^0::/'; true");
+	assert_string_equal(out, "");
+}
+
+static void proc_is_a_procfs_K10(void **state)
+{
+	(void)state;
+	run_ok("stat -f -c %T /proc /proc/sys");
+	assert_string_equal(out, "proc\nproc\n");
+}
+
+static void dev_holds_exactly_the_six_devices_and_own_terminals_K11(void **state)
+{
+	(void)state;
+	run_ok("cd /dev; echo *; stat -c '%n %t:%T' full null random tty urandom zero; ls pts");
+	assert_string_equal(out, "fd full null ptmx pts random shm stderr stdin stdout tty urandom zero\n"
+	                         "full 1:7\nnull 1:3\nrandom 1:8\ntty 5:0\nurandom 1:9\nzero 1:5\nptmx\n");
+}
+
+static void ipc_objects_of_the_host_are_not_visible_S04(void **state)
+{
+	char host[64], inside[64];
+	ssize_t n = readlink("/proc/self/ns/ipc", host, sizeof(host) - 1);
+	(void)state;
+	assert_true(n > 0);
+	host[n] = '\0';
+	run_ok("printf %s $(readlink /proc/self/ns/ipc)");
+	(void)snprintf(inside, sizeof(inside), "%.63s", out);
+	assert_string_not_equal(inside, host);
+	run_ok("tail -n +2 /proc/sysvipc/shm /proc/sysvipc/sem /proc/sysvipc/msg | grep -v -e ==  -e '^$'; true");
+	assert_string_equal(out, "");
+}
+
+/* --- delivery, exec, limits ----------------------------------------------------------------------------------------------- */
+
+static void secret_files_are_private_read_only_and_never_in_the_tree_of_another_step_C10(void **state)
+{
+	const struct sandbox_secret_file file = { .name = "token", .content = "s3cret", .len = 6 };
+	struct run run = {
+		.script = "cat /run/drydock/cred/token; stat -c ' %a %n' /run/drydock/cred /run/drydock/cred/token; echo $CANARY;"
+		          "(: >/run/drydock/cred/y) 2>/dev/null && echo wrote; chmod 700 /run/drydock/cred 2>/dev/null && echo chmod; true",
+		.files = &file, .n_files = 1,
+	};
+	(void)state;
+	assert_int_equal(run_step(&run), 0);
+	assert_string_equal(out, "s3cret 500 /run/drydock/cred\n 400 /run/drydock/cred/token\nc-02-value\n");
+	run_ok("ls -A /run/drydock/cred");
+	assert_string_equal(out, "");
+	const struct sandbox_secret_file bad = { .name = "../x", .content = "s", .len = 1 };
+	struct run escape = { .script = "echo ran", .files = &bad, .n_files = 1 };
+	refused(&escape, "credential file name");
+}
+
+static void a_missing_program_is_named_with_the_path_that_was_searched(void **state)
+{
+	char *const argv[] = { (char *)(uintptr_t)"no-such-program", NULL };
+	struct run run = { .argv = argv };
+	(void)state;
+	refused(&run, "no-such-program");
+	assert_non_null(strstr(run.err.msg, "/usr/bin:/bin"));
+}
+
+static void limits_reach_the_step_P09_R01(void **state)
+{
+	struct run run = {
+		.script = "ulimit -c; ulimit -n; ulimit -f; for i in 1 2 3 4 5 6 7 8 9 10 11 12; do sleep 5 & done",
+		.limits = { .open_files = 100, .file_size_bytes = 1 << 20, .pids = 6 },
+	};
+	(void)state;
+	assert_int_equal(run_step(&run), 0);
+	assert_memory_equal(out, "0\n100\n2048\n", 11);
+	assert_non_null(strstr(out, "fork"));
+}
+
+static void memory_and_cpu_limits_without_a_controller_are_refused_by_name(void **state)
+{
+	struct run memory = { .script = "echo ran", .limits = { .memory_bytes = 1 << 30 } };
+	struct run cpu = { .script = "echo ran", .limits = { .cpu_millis = 500 } };
+	(void)state;
+	refused(&memory, "limits.memory");
+	refused(&cpu, "limits.cpus");
+}
+
+static void tmp_is_bounded_R03(void **state)
+{
+	struct run run = { .script = "head -c 2M /dev/zero >/tmp/x; head -c 2M /dev/zero >/dev/shm/y; du -sm /tmp /dev/shm | cut -f1",
+	                   .limits = { .tmp_bytes = 1 << 20 } };
+	(void)state;
+	assert_int_equal(run_step(&run), 0);
+	assert_non_null(strstr(out, "No space left"));
+}
+
+static void a_spec_without_network_plan_is_refused(void **state)
+{
+	char *const argv[] = { (char *)(uintptr_t)"/bin/true", NULL };
+	struct run run = { 0 };
+	struct sandbox sb = SANDBOX_NONE;
+	(void)state;
+	struct sandbox_spec spec = spec_of(&run, argv, 1);
+	spec.net = NULL;
+	assert_int_equal(sandbox_build(&spec, &sb, &run.err), -EINVAL);
+	assert_non_null(strstr(run.err.msg, "net missing"));
+	assert_int_equal(sb.pid, 0);
+}
+
+/* --- life and death ------------------------------------------------------------------------------------------------------- */
+
+static void start(struct sandbox *sb, const char *script, int fd)
+{
+	char *const argv[] = { (char *)(uintptr_t)"/bin/sh", (char *)(uintptr_t)"-c", (char *)(uintptr_t)script, NULL };
+	const struct sandbox_delivery d = { .envp = test_env };
+	struct run run = { 0 };
+	struct sandbox_spec spec = spec_of(&run, argv, fd);
+
+	if (sandbox_build(&spec, sb, &run.err) < 0 || sandbox_release(sb, &d, &run.err) < 0)
+		fail_msg("%s", run.err.msg);
+}
+
+static void background_processes_die_with_the_step_and_do_not_delay_its_end_P01_P11(void **state)
+{
+	struct sandbox sb = SANDBOX_NONE;
+	struct sandbox_status status;
+	struct dd_err err = { 0 };
+	char byte;
+	int fds[2];
+	(void)state;
+
+	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+	start(&sb, "(setsid sh -c 'trap \"\" TERM HUP; sleep 1000' >/dev/null 2>&1 &) ; exec >&- 2>&-; sleep 0.2; exit 3", fds[1]);
+	dd_close(fds[1]);
+	assert_int_equal(read(fds[0], &byte, 1), 0); /* init holds no copy */
+	dd_close(fds[0]);
+	struct pollfd p = { .fd = sb.ctl, .events = POLLIN };
+	assert_int_equal(poll(&p, 1, 10000), 1);
+	assert_int_equal(sandbox_recv_status(&sb, &status, &err), 1);
+	assert_true(status.exited);
+	assert_int_equal(status.code, 3);
+	pid_t init = sb.pid;
+	assert_int_equal(kill(init, 0), 0); /* waits until the gate is closed */
+	assert_int_equal(sandbox_destroy(&sb, &err), 0);
+	assert_int_equal(kill(init, 0), -1);
+	assert_int_equal(sandbox_destroy(&sb, &err), 0);
+}
+
+static void signals_are_forwarded_to_every_process_of_the_step(void **state)
+{
+	struct sandbox sb = SANDBOX_NONE;
+	struct sandbox_status status;
+	struct dd_err err = { 0 };
+	(void)state;
+
+	start(&sb, "exec sleep 1000", 1);
+	assert_int_equal(sandbox_recv_status(&sb, &status, &err), -EAGAIN);
+	assert_int_equal(sandbox_signal(&sb, SIGTERM, &err), 0);
+	struct pollfd p = { .fd = sb.ctl, .events = POLLIN };
+	assert_int_equal(poll(&p, 1, 10000), 1);
+	assert_int_equal(sandbox_recv_status(&sb, &status, &err), 1);
+	assert_false(status.exited);
+	assert_int_equal(status.signal, SIGTERM);
+	assert_int_equal(sandbox_destroy(&sb, &err), 0);
+}
+
+static void init_survives_signals_from_inside_P04(void **state)
+{
+	struct run run = { .script = "exec 3>&2 2>/dev/null; kill -TERM 1; kill -KILL 1; kill -STOP 1; kill -KILL -1; sleep 0.1; echo alive" };
+	(void)state;
+	assert_int_equal(run_step(&run), 0); /* run_step() has heard init's status */
+	assert_string_equal(out, "alive\n");
+}
+
+static void killing_the_supervisor_leaves_no_process_G07(void **state)
+{
+	int fds[2];
+	pid_t init = 0;
+	(void)state;
+
+	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+	pid_t supervisor = fork();
+	assert_true(supervisor >= 0);
+	if (supervisor == 0) {
+		struct sandbox sb = SANDBOX_NONE;
+		start(&sb, "trap '' TERM HUP; sleep 1000", 1);
+		if (write(fds[1], &sb.pid, sizeof(sb.pid)) == sizeof(sb.pid))
+			(void)pause();
+		_exit(1);
+	}
+	assert_int_equal(read(fds[0], &init, sizeof(init)), sizeof(init));
+	int pidfd = pidfd_open(init, 0);
+	assert_true(pidfd >= 0);
+	assert_int_equal(kill(supervisor, SIGKILL), 0);
+	assert_int_equal(waitpid(supervisor, NULL, 0), supervisor);
+	struct pollfd p = { .fd = pidfd, .events = POLLIN };
+	assert_int_equal(poll(&p, 1, 5000), 1);
+	dd_close(pidfd);
+	dd_close(fds[0]);
+	dd_close(fds[1]);
+}
+
+static void a_supervisor_that_is_not_dumpable_can_still_write_the_maps(void **state)
+{
+	struct run run = { .script = "echo ran" };
+	(void)state;
+	int was = prctl(PR_GET_DUMPABLE, 0, 0, 0, 0);
+	assert_int_equal(prctl(PR_SET_DUMPABLE, 0, 0, 0, 0), 0);
+	int r = run_step(&run);
+	assert_int_equal(prctl(PR_SET_DUMPABLE, was, 0, 0, 0), 0);
+	if (r < 0)
+		fail_msg("%s", run.err.msg);
+	assert_string_equal(out, "ran\n");
+}
+
+static size_t count_fds(void)
+{
+	size_t n = 0;
+	for (int fd = 0; fd < 1024; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+static void every_fault_is_refused_before_the_first_byte_and_leaves_nothing_X09(void **state)
+{
+	static const char *const points[] = {
+		"netns", "clone3", "maps", "mounts", "open_tree", "mount_setattr", "proc", "dev", "pivot_root", "cgroup",
+		"max_user_namespaces", "rlimits", "nftables", "capabilities", "no_new_privs", "landlock", "seccomp",
+	};
+	(void)state;
+
+	size_t before = count_fds();
+	for (size_t i = 0; i < ARRAY_LEN(points); i++) {
+		struct run run = { .script = "echo ran" };
+		assert_int_equal(setenv("DRYDOCK_FAULT", points[i], 1), 0);
+		dd_fault_init();
+		int r = run_step(&run);
+		assert_int_equal(unsetenv("DRYDOCK_FAULT"), 0);
+		dd_fault_init();
+		if (r >= 0 || *out || !*run.err.msg)
+			fail_msg("with %s taken away the step ran", points[i]);
+	}
+	assert_int_equal(count_fds(), before);
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* no child, not even a zombie */
+	assert_int_equal(errno, ECHILD);
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_step_has_our_pid_1_no_capability_no_new_privs_and_a_filter_P07),
+		cmocka_unit_test(a_step_sees_no_foreign_process_P02),
+		cmocka_unit_test(a_step_inherits_exactly_descriptors_0_1_2_P06_F08),
+		cmocka_unit_test(a_step_has_no_controlling_terminal_and_its_own_session_P05),
+		cmocka_unit_test(a_step_starts_with_default_signals_and_an_empty_mask),
+		cmocka_unit_test(a_step_is_another_host_uid_than_the_supervisor_and_never_root),
+		cmocka_unit_test(a_step_sees_only_the_listed_top_directories_F02),
+		cmocka_unit_test(writing_outside_tmp_and_workspace_is_refused_F01),
+		cmocka_unit_test(made_up_etc_files_point_to_the_gate),
+		cmocka_unit_test(every_mount_is_nosuid_and_all_but_six_devices_nodev_F10),
+		cmocka_unit_test(the_workspace_is_writable_and_setuid_bits_have_no_effect_F10_F05),
+		cmocka_unit_test(mounting_from_inside_is_refused_F13),
+		cmocka_unit_test(a_symlinked_mount_source_is_refused_F06),
+		cmocka_unit_test(a_mount_target_through_a_symlink_is_refused_and_nothing_is_made_behind_it_F06),
+		cmocka_unit_test(a_working_directory_outside_the_root_is_refused_F08),
+		cmocka_unit_test(the_binary_behind_pid_1_cannot_be_opened_F09),
+		cmocka_unit_test(sysctls_and_kernel_files_are_read_only_or_empty_P08),
+		cmocka_unit_test(nested_user_namespaces_are_off_K07),
+		cmocka_unit_test(neither_sysfs_nor_a_cgroup_tree_is_mounted_K08),
+		cmocka_unit_test(proc_is_a_procfs_K10),
+		cmocka_unit_test(dev_holds_exactly_the_six_devices_and_own_terminals_K11),
+		cmocka_unit_test(ipc_objects_of_the_host_are_not_visible_S04),
+		cmocka_unit_test(secret_files_are_private_read_only_and_never_in_the_tree_of_another_step_C10),
+		cmocka_unit_test(a_missing_program_is_named_with_the_path_that_was_searched),
+		cmocka_unit_test(limits_reach_the_step_P09_R01),
+		cmocka_unit_test(memory_and_cpu_limits_without_a_controller_are_refused_by_name),
+		cmocka_unit_test(tmp_is_bounded_R03),
+		cmocka_unit_test(a_spec_without_network_plan_is_refused),
+		cmocka_unit_test(background_processes_die_with_the_step_and_do_not_delay_its_end_P01_P11),
+		cmocka_unit_test(signals_are_forwarded_to_every_process_of_the_step),
+		cmocka_unit_test(init_survives_signals_from_inside_P04),
+		cmocka_unit_test(killing_the_supervisor_leaves_no_process_G07),
+		cmocka_unit_test(a_supervisor_that_is_not_dumpable_can_still_write_the_maps),
+		cmocka_unit_test(every_fault_is_refused_before_the_first_byte_and_leaves_nothing_X09),
+	};
+
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
+	return cmocka_run_group_tests_name("sandbox", tests, suite_setup, suite_teardown);
+}
