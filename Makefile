@@ -91,7 +91,7 @@ test:                                ## install what is missing, build, run ever
 	scripts/deps --test
 	$(MAKE) check
 
-bench: all $(BENCH)                  ## measure, side by side in one run; never a test
+bench: all $(BENCH) $(PROBES)                  ## measure, side by side in one run; never a test
 	scripts/bench $(B)
 
 lint:                                ## clang-tidy, cppcheck, gcc -fanalyzer

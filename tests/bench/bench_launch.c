@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: Apache-2.0
+/* bench_launch.c - from "start" to "it has exited": a static `true`, bare and in the sandboxes that people use.
+ *
+ * Runs in: an ordinary process outside of everything. drydock's rows come from a child of its own, because identity_enter() moves a process into the
+ * outer user namespace for good. Rounds are interleaved (one of each per round), so that a noisy moment hits all alike. */
+#include "drydock/identity.h"
+#include "drydock/netns.h"
+#include "drydock/sandbox.h"
+
+#include <fcntl.h>
+#include <jansson.h>
+#include <linux/sched.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { ROUNDS_MAX = 2000, PARTS = 4 };
+
+static char true_path[512];
+static char stage[] = "/tmp/dd-bench-XXXXXX";
+
+static double now_us(void)
+{
+	struct timespec ts;
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec * 1e6 + (double)ts.tv_nsec / 1e3;
+}
+
+/* --- the others: each starts the program once and returns 0 when it ended well ---- */
+
+static int wait_ok(pid_t pid)
+{
+	int status;
+	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -1;
+}
+
+static int spawn_quiet(char *const argv[])
+{
+	extern char **environ;
+	posix_spawn_file_actions_t quiet;
+	pid_t pid;
+
+	if (posix_spawn_file_actions_init(&quiet) != 0)
+		return -1;
+	(void)posix_spawn_file_actions_addopen(&quiet, 2, "/dev/null", O_WRONLY, 0);
+	int r = posix_spawnp(&pid, argv[0], &quiet, NULL, argv, environ);
+	(void)posix_spawn_file_actions_destroy(&quiet);
+	return r == 0 ? wait_ok(pid) : -1;
+}
+
+static int run_bare(void)
+{
+	return spawn_quiet((char *[]){ true_path, NULL });
+}
+
+static int run_clone3(void)
+{
+	struct clone_args args = {
+		.flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP,
+		.exit_signal = SIGCHLD,
+	};
+	pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	if (pid == 0) {
+		(void)execl(true_path, true_path, (char *)NULL);
+		_exit(127);
+	}
+	return pid > 0 ? wait_ok(pid) : -1;
+}
+
+static int run_unshare(void)
+{
+	return spawn_quiet((char *[]){ "unshare", "-rmnipuC", "--fork", "--mount-proc", true_path, NULL });
+}
+
+static int run_bwrap(void)
+{
+	return spawn_quiet((char *[]){ "bwrap", "--unshare-all", "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp",
+	                               "--bind", stage, "/mnt", true_path, NULL });
+}
+
+static int run_runc(void)
+{
+	static unsigned serial;
+	char id[64], bundle[600], state[600];
+
+	(void)snprintf(id, sizeof(id), "dd-bench-%d-%u", (int)getpid(), serial++);
+	(void)snprintf(bundle, sizeof(bundle), "%s/bundle", stage);
+	(void)snprintf(state, sizeof(state), "%s/state", stage);
+	return spawn_quiet((char *[]){ "runc", "--root", state, "run", "--bundle", bundle, id, NULL });
+}
+
+/* The bundle that `runc spec --rootless` proposes, with our program in it and no terminal. */
+static int make_bundle(void)
+{
+	char command[2400];
+
+	(void)snprintf(command, sizeof(command), "mkdir -p %s/bundle/rootfs && cp %s %s/bundle/rootfs/true && cd %s/bundle && runc spec --rootless", stage, true_path,
+	               stage, stage);
+	if (system(command) != 0) /* NOLINT(cert-env33-c): a benchmark, with paths of its own making */
+		return -1;
+	char path[600];
+	(void)snprintf(path, sizeof(path), "%s/bundle/config.json", stage);
+	json_t *config = json_load_file(path, 0, NULL);
+	json_t *process = json_object_get(config, "process");
+	if (!process)
+		return -1;
+	(void)json_object_set_new(process, "args", json_pack("[s]", "/true"));
+	(void)json_object_set_new(process, "terminal", json_false());
+	int r = json_dump_file(config, path, JSON_INDENT(1));
+	json_decref(config);
+	return r;
+}
+
+/* --- drydock, in a child: one request byte in, the times of the parts out ---- */
+
+static int devnull = -1;
+
+static int launch_once(const struct sandbox_spec *spec, const struct net_plan *net, double ret_parts[PARTS], struct dd_err *err)
+{
+	struct sandbox sb = SANDBOX_NONE;
+	char *const envp[] = { "PATH=/usr/bin:/bin", NULL };
+	const struct sandbox_delivery what = { .envp = envp };
+	struct sandbox_status status = { 0 };
+	double t[PARTS + 1] = { now_us() };
+
+	int r = sandbox_build(spec, &sb, err);
+	if (r == 0)
+		r = net_rules_verify(sb.net[NET_FD_RULES], net, true, err);
+	t[1] = now_us();
+	if (r == 0)
+		r = sandbox_release(&sb, &what, err);
+	t[2] = now_us();
+	while (r == 0) {
+		struct pollfd ready = { .fd = sb.ctl, .events = POLLIN };
+		(void)poll(&ready, 1, 5000);
+		int got = sandbox_recv_status(&sb, &status, err);
+		if (got == 1)
+			break;
+		if (got != -EAGAIN)
+			r = got < 0 ? got : -ECHILD;
+	}
+	t[3] = now_us();
+	int gone = sandbox_destroy(&sb, err);
+	t[4] = now_us();
+	for (int i = 0; i < PARTS; i++)
+		ret_parts[i] = t[i + 1] - t[i];
+	if (r == 0 && (!status.exited || status.code != 0))
+		r = dd_err_say(err, EIO, "the program ended with %d, signal %d", status.code, status.signal);
+	return r ? r : gone;
+}
+
+static _Noreturn void drydock_child(int requests, int answers)
+{
+	struct identity identity;
+	struct dd_err err = { 0 };
+	struct net_plan *net = NULL;
+	struct seccomp_program *filter = NULL;
+	const struct egress_list closed = { 0 };
+	uid_t gate_uid, step_uid;
+
+	if (identity_enter(&identity, &err) || identity_slot(&identity, 0, &gate_uid, &step_uid, &err) || net_plan_new(&closed, &net, &err) ||
+	    seccomp_program_load("configs/seccomp/default.seccomp", &filter, &err)) {
+		fprintf(stderr, "bench_launch: drydock: %s\n", err.msg);
+		_exit(1);
+	}
+	const struct sandbox_mount mounts[] = { { .source = true_path, .target = "/opt/true", .flags = SANDBOX_MOUNT_RO } };
+	char *const argv[] = { "/opt/true", NULL };
+	const struct sandbox_spec spec = {
+		.identity = &identity, .step_uid = step_uid, .step_gid = step_uid, .hostname = "bench", .mounts = mounts, .n_mounts = 1, .workdir = "/",
+		.argv = argv, .seccomp = filter, .net = net, .name = "bench", .stdout_fd = devnull, .stderr_fd = devnull, .limits = { .pids = 64 },
+	};
+	char go;
+	while (read(requests, &go, 1) == 1) {
+		double parts[PARTS];
+		if (launch_once(&spec, net, parts, &err)) {
+			fprintf(stderr, "bench_launch: drydock: %s\n", err.msg);
+			_exit(1);
+		}
+		if (write(answers, parts, sizeof(parts)) != (ssize_t)sizeof(parts))
+			_exit(1);
+	}
+	_exit(0);
+}
+
+static int ask_fd = -1, answer_fd = -1;
+static double parts[PARTS][ROUNDS_MAX];
+static unsigned n_parts;
+
+static int start_drydock(void)
+{
+	int ask[2], answer[2];
+
+	if (pipe2(ask, O_CLOEXEC) || pipe2(answer, O_CLOEXEC))
+		return -1;
+	pid_t pid = fork();
+	if (pid < 0)
+		return -1;
+	if (pid == 0) {
+		(void)close(ask[1]);
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		drydock_child(ask[0], answer[1]);
+	}
+	(void)close(ask[0]);
+	(void)close(answer[1]);
+	ask_fd = ask[1];
+	answer_fd = answer[0];
+	return 0;
+}
+
+static int run_drydock(void)
+{
+	double got[PARTS];
+	if (write(ask_fd, "x", 1) != 1 || read(answer_fd, got, sizeof(got)) != (ssize_t)sizeof(got))
+		return -1;
+	for (int i = 0; i < PARTS; i++)
+		parts[i][n_parts] = got[i];
+	n_parts++;
+	return 0;
+}
+
+/* --- the table ---- */
+
+static struct contender {
+	const char *name;
+	int       (*run)(void);
+	double      us[ROUNDS_MAX];
+	unsigned    n;
+	bool        out; /* could not run here; said aloud */
+} contenders[] = {
+	{ .name = "posix_spawn, no sandbox", .run = run_bare },
+	{ .name = "clone3, the same 7 namespaces, nothing else", .run = run_clone3 },
+	{ .name = "unshare (7 namespaces, proc)", .run = run_unshare },
+	{ .name = "bubblewrap --unshare-all", .run = run_bwrap },
+	{ .name = "runc, rootless bundle", .run = run_runc },
+	{ .name = "drydock, complete sandbox", .run = run_drydock },
+};
+
+static int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+	return (x > y) - (x < y);
+}
+
+static double median(double *values, unsigned n)
+{
+	qsort(values, n, sizeof(*values), by_value);
+	return n ? values[n / 2] : 0;
+}
+
+static void measure(unsigned rounds)
+{
+	for (unsigned round = 0; round < rounds + 3; round++)
+		for (size_t i = 0; i < ARRAY_LEN(contenders); i++) {
+			struct contender *c = &contenders[i];
+			if (c->out)
+				continue;
+			double start = now_us();
+			if (c->run()) {
+				c->out = true;
+				printf("# SKIPPED: %s does not run on this machine\n", c->name);
+			} else if (round >= 3) { /* the first three warm caches */
+				c->us[c->n++] = now_us() - start;
+			}
+		}
+}
+
+static bool print_table(void)
+{
+	static const char *const part_names[PARTS] = { "build: namespaces, mounts, rules, read-back", "release: delivery, locks, exec", "the program itself, until its status",
+	                                               "destroy: kill, reap, namespaces gone" };
+	struct contender *ours = &contenders[ARRAY_LEN(contenders) - 1];
+	double mine = median(ours->us, ours->n);
+
+	for (size_t i = 0; i < ARRAY_LEN(contenders); i++) {
+		struct contender *c = &contenders[i];
+		if (c->out)
+			continue;
+		double mid = median(c->us, c->n);
+		printf("launch\t%s\t%.0f\t%.0f\tus\t", c->name, mid, c->us[0]);
+		if (c == ours || ours->out)
+			printf("-\n");
+		else
+			printf("drydock takes %.2f of it\n", mine / mid);
+	}
+	for (int i = 0; i < PARTS && !ours->out; i++) {
+		double mid = median(parts[i], n_parts);
+		printf("launch-part\t%s\t%.0f\t%.0f\tus\t%.0f %%\n", part_names[i], mid, parts[i][0], 100 * mid / mine);
+	}
+	return !ours->out;
+}
+
+int main(void)
+{
+	const char *build = getenv("DRYDOCK_BUILD"), *wanted = getenv("DD_BENCH_ROUNDS");
+	unsigned rounds = wanted ? (unsigned)strtoul(wanted, NULL, 10) : 100;
+
+	if (rounds > ROUNDS_MAX - 3)
+		rounds = ROUNDS_MAX - 3;
+	(void)snprintf(true_path, sizeof(true_path), "%s/tests/attack/probe_true", build ? build : "build");
+	devnull = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (access(true_path, X_OK) || devnull < 0 || !mkdtemp(stage)) {
+		fprintf(stderr, "bench_launch: %s is not built (make bench)\n", true_path);
+		return 1;
+	}
+	if (start_drydock())
+		return 1;
+	contenders[4].out = make_bundle() != 0;
+	if (contenders[4].out)
+		printf("# SKIPPED: runc is not installed or makes no bundle\n");
+	measure(rounds);
+	bool good = print_table();
+	char command[300];
+	(void)snprintf(command, sizeof(command), "rm -rf %s", stage);
+	(void)system(command); /* NOLINT(cert-env33-c) */
+	return good ? 0 : 1;
+}
