@@ -130,6 +130,10 @@ def exchange(host, port, data, timeout=4):
     else:
         s.sendall(data)
     got = s.recv(4096)
+    while got.startswith(b"HTTP/1.1 200") and b"this is" not in got:
+        more = s.recv(4096)
+        if not more: break
+        got += more
     return got.decode("latin-1").split("\\r\\n\\r\\n")[-1].strip() if got else "closed"
 '''
 
