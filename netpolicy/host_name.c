@@ -2,8 +2,9 @@
 /* host_name.c - one spelling for every host name, whoever wrote it.
  *
  * Runs in: supervisor (policy text) and gate (bytes of the step: DNS, SNI, Host). Pure, no allocation.
- * Invariant: what comes out holds only [a-z0-9._-], has no empty label, and no resolver reads it as an address. Two names are the
- * same destination exactly if their canonical bytes are equal, so no later code folds case or strips dots.
+ * Invariant: what comes out holds only [a-z0-9._-], has no empty label, and no resolver reads it as an address.
+ * Two names are the same destination exactly if their canonical bytes are equal, so no later code folds case or
+ * strips dots.
  */
 #include "drydock/egress.h"
 

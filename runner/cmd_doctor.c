@@ -29,8 +29,10 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct doctor_options *opt = state->input;
 	(void)arg;
+	if (key == ARGP_KEY_ARG)
+		argp_usage(state); /* does not return */
 	if (key != 'j')
-		return key == ARGP_KEY_ARG ? (argp_usage(state), EINVAL) : ARGP_ERR_UNKNOWN;
+		return ARGP_ERR_UNKNOWN;
 	opt->json = true;
 	return 0;
 }

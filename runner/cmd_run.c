@@ -65,6 +65,8 @@ static int prepare(const struct run_args *args, const struct identity *id, struc
 	if ((r = job_dirs_make(args->state_dir, id, &job->dirs, err)) < 0)
 		return r;
 	job->record_path = args->record ? args->record : job->dirs.record;
+	if ((r = record_open(job->record_path, job->dirs.run, job->plan->job_id, &job->rec, err)) < 0)
+		return r;
 	if ((r = identity_slot(id, job->dirs.slot, &job->gate_uid, &job->step_uid, err)) < 0)
 		return r;
 	job->results = calloc(job->plan->n_steps ? job->plan->n_steps : 1, sizeof(*job->results));
@@ -85,6 +87,8 @@ static int run_job(const struct run_args *args, const struct identity *id, const
 		code = keeper_run(&job);
 	} else {
 		fprintf(stderr, "drydock: %s\n", err.msg);
+		code = r == -EEXIST ? DRYDOCK_EXIT_USAGE : DRYDOCK_EXIT_HOST;
+		record_free(job.rec);
 		(void)job_dirs_destroy(&job.dirs, &err);
 		job_dirs_close(&job.dirs);
 	}

@@ -161,7 +161,7 @@ static void print_line(FILE *out, const char *line, size_t len, const struct dia
 		}
 	}
 	if (mark->column >= col && mark->column < first + WINDOW) { /* behind the last character of the line */
-		for (; col < mark->column; col++)
+		for (col = col > first ? col : first; col < mark->column; col++)
 			under[at++] = ' ';
 		under[at++] = '^';
 	}

@@ -47,17 +47,61 @@ static void hold_signals(sigset_t *ret)
 	(void)sigprocmask(SIG_BLOCK, ret, NULL);
 }
 
+/* Children that this process had before it became a keeper: `drydock run > >(tee log)` inherits tee from the shell. They are not ours. */
+struct strangers {
+	pid_t  pid[64];
+	size_t n;
+};
+
+static FILE *open_children(void)
+{
+	char path[64];
+	(void)snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
+	return fopen(path, "re");
+}
+
+static void note_strangers(struct strangers *ret)
+{
+	FILE *f = open_children();
+	int pid;
+
+	ret->n = 0;
+	while (f && ret->n < ARRAY_LEN(ret->pid) && fscanf(f, "%d", &pid) == 1)
+		ret->pid[ret->n++] = pid;
+	if (f)
+		(void)fclose(f);
+}
+
+static bool is_stranger(const struct strangers *strangers, pid_t pid)
+{
+	for (size_t i = 0; i < strangers->n; i++)
+		if (strangers->pid[i] == pid)
+			return true;
+	return false;
+}
+
+/* Reap what has ended; returns how many of ours still live. */
+static unsigned count_orphans(const struct strangers *strangers)
+{
+	FILE *f = open_children();
+	unsigned alive = 0;
+	int pid;
+
+	while (f && fscanf(f, "%d", &pid) == 1)
+		if (!is_stranger(strangers, pid) && waitpid(pid, NULL, WNOHANG) == 0)
+			alive++;
+	if (f)
+		(void)fclose(f);
+	return alive;
+}
+
 /* The supervisor's orphans (init, gate) hang below us, their subreaper. The kernel kills them when the supervisor dies; wait until that is true. */
-static int reap_orphans(struct dd_err *err)
+static int reap_orphans(const struct strangers *strangers, struct dd_err *err)
 {
 	const struct timespec tick = { .tv_nsec = 5 * 1000 * 1000 };
 
 	for (int waited = 0; waited < ORPHAN_GRACE_MS; waited += 5) {
-		pid_t got;
-		do
-			got = waitpid(-1, NULL, WNOHANG);
-		while (got > 0 || (got < 0 && errno == EINTR));
-		if (got < 0 && errno == ECHILD)
+		if (count_orphans(strangers) == 0)
 			return 0;
 		(void)nanosleep(&tick, NULL);
 	}
@@ -97,6 +141,7 @@ static int verdict_of(const struct job *job, int status)
 int keeper_run(struct job *job)
 {
 	struct dd_err err = { 0 };
+	struct strangers strangers;
 	sigset_t held;
 	int status = 0;
 
@@ -104,6 +149,7 @@ int keeper_run(struct job *job)
 		console_warn("become the reaper of the job's processes: %s", strerror(errno));
 		return DRYDOCK_EXIT_HOST;
 	}
+	note_strangers(&strangers);
 	hold_signals(&held);
 	pid_t keeper = getpid();
 	pid_t pid = fork();
@@ -115,12 +161,14 @@ int keeper_run(struct job *job)
 		_exit(supervisor_main(job, keeper, &held)); /* who: supervisor; can do: all of ours; holds: job directories, lock, slot */
 
 	supervisor_pid = pid;
+	record_free(job->rec); /* the supervisor writes it; we only end it, should the supervisor not come to that */
+	job->rec = NULL;
 	(void)sigprocmask(SIG_UNBLOCK, &held, NULL);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	supervisor_pid = 0;
 	int code = verdict_of(job, status);
-	int orphans = reap_orphans(&err);
+	int orphans = reap_orphans(&strangers, &err);
 	if (orphans == 0)
 		orphans = job_dirs_destroy(&job->dirs, &err);
 	if (orphans < 0) {

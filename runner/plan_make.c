@@ -264,6 +264,7 @@ static void describe(struct plan_build *b)
 	plan->job_name = arena_strdup(plan->arena, b->job->name ? b->job->name : b->job->id);
 	if (b->policy) {
 		plan->policy_path = arena_strdup(plan->arena, b->policy->path);
+		plan->artifacts = copy_texts(plan->arena, b->policy->phases[DD_PHASE_PUSH].artifacts);
 		memcpy(plan->policy_sha256, b->policy->sha256, sizeof(plan->policy_sha256));
 	}
 	plan->trusted = event_is_trusted(b->event, &plan->trust_why);

@@ -75,9 +75,14 @@ int record_open(const char *path, const char *run, const char *job, struct recor
 	int r = record_new(path, run, job, &rec, err);
 	if (r < 0)
 		return r;
-	rec->fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (rec->fd < 0)
-		return dd_err_set(err, errno, "create the record %s (a record is never overwritten: name another with --record)", path);
+	/* An empty file, as mktemp(1) leaves one, is as good as none. */
+	rec->fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+	struct stat st;
+	if (rec->fd < 0 || fstat(rec->fd, &st) < 0)
+		return dd_err_set(err, errno, "create the record %s", path);
+	if (!S_ISREG(st.st_mode) || st.st_size > 0)
+		return dd_err_say(err, EEXIST, "the record %s exists and is %s; a record is never overwritten: name another with --record", path,
+		                  S_ISREG(st.st_mode) ? "not empty" : "no regular file");
 	*ret = rec;
 	rec = NULL;
 	return 0;

@@ -21,7 +21,7 @@ enum {
 	RECORD_EVENT_MAX = 63,              /* of an event's name */
 };
 
-/* Create @path (O_EXCL, 0600). @run is a unique id, @job the job's; at most RECORD_NAME_MAX bytes each (-EINVAL). */
+/* Create @path (0600); an existing file must be empty: -EEXIST. @run is a unique id, @job the job's; at most RECORD_NAME_MAX bytes each (-EINVAL). */
 int  record_open(const char *path, const char *run, const char *job, struct record **ret, struct dd_err *err);
 /* Append one event. @step and @phase may be NULL. Steals @fields (an object, may be NULL), whose names must not clash with the common ones. Written with one
  * write(2); fdatasync at run.end and cred.*. */

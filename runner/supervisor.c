@@ -46,8 +46,6 @@ static int begin(struct job *job, struct dd_err *err)
 {
 	int r;
 
-	if ((r = record_open(job->record_path, job->dirs.run, job->plan->job_id, &job->rec, err)) < 0)
-		return r;
 	if ((r = cgroup_job_make(job->dirs.run, job->cgroup, err)) < 0)
 		return r;
 	if (job->cgroup[0] && (r = job_dirs_note_cgroup(&job->dirs, job->cgroup, err)) < 0)

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* rules_test.c - the wall, tried from inside: what passes, what is refused and how, and what a read-back notices.
  *
- * Each case runs in a forked child with a network namespace of its own (an ordinary user: a user namespace too, as its id 0, because nft(8)
- * asks for that). A failed CHECK ends the child; the parent fails the test. `nft` is the second opinion, never part of the product.
+ * Each case runs in a forked child with a network namespace of its own (an ordinary user: a user namespace too, as
+ * its id 0, because nft(8) asks for that). A failed CHECK ends the child; the parent fails the test. `nft` is the
+ * second opinion, never part of the product.
  */
 #include "../../netpolicy/attrs.h"
 #include "drydock/egress.h"

@@ -473,6 +473,54 @@ static void a_spec_without_network_plan_is_refused(void **state)
 	assert_int_equal(sb.pid, 0);
 }
 
+static void a_step_is_killed_before_the_supervisor_when_memory_runs_out_R02(void **state)
+{
+	(void)state;
+	run_ok("cat /proc/self/oom_score_adj");
+	assert_string_equal(out, "500\n");
+}
+
+/* --- cgroup --------------------------------------------------------------------------------------------------------------- */
+
+static void a_step_lives_and_dies_in_a_cgroup_of_its_own_where_one_is_to_be_had_P01(void **state)
+{
+	char *const argv[] = { (char *)(uintptr_t)"/bin/sh", (char *)(uintptr_t)"-c", (char *)(uintptr_t)"sleep 1000 & wait", NULL };
+	const struct sandbox_delivery d = { .envp = test_env };
+	struct sandbox sb = SANDBOX_NONE;
+	struct run run = { 0 };
+	char job[256], name[32], procs[300], text[64] = "";
+	(void)state;
+
+	(void)snprintf(name, sizeof(name), "unit-%d", (int)getpid());
+	assert_int_equal(cgroup_job_make(name, job, &run.err), 0);
+	if (!job[0]) {
+		print_message("SKIPPED: no cgroup v2 directory is delegated to this user\n");
+		skip();
+	}
+	struct sandbox_spec spec = spec_of(&run, argv, 1);
+	spec.cgroup_parent = job;
+	if (sandbox_build(&spec, &sb, &run.err) < 0 || sandbox_release(&sb, &d, &run.err) < 0)
+		fail_msg("%s", run.err.msg);
+	(void)snprintf(procs, sizeof(procs), "%s/cgroup.procs", sb.cgroup);
+	int fd = open(procs, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_true(read(fd, text, sizeof(text) - 1) > 0);
+	dd_close(fd);
+	assert_int_equal(atoi(text), sb.pid);
+	assert_int_equal(sandbox_destroy(&sb, &run.err), 0);
+	assert_int_equal(access(procs, F_OK), -1);
+
+	struct sandbox left = SANDBOX_NONE; /* as after a crash: the job's group is removed with a step alive in it */
+	if (sandbox_build(&spec, &left, &run.err) < 0)
+		fail_msg("%s", run.err.msg);
+	if (cgroup_job_remove(job, &run.err) < 0)
+		fail_msg("%s", run.err.msg);
+	assert_int_equal(access(job, F_OK), -1);
+	assert_int_equal(sandbox_destroy(&left, &run.err), 0);
+	assert_int_equal(cgroup_job_remove(job, &run.err), 0);
+	assert_int_equal(cgroup_job_remove("/sys/fs/cgroup/system.slice", &run.err), -EINVAL);
+}
+
 /* --- life and death ------------------------------------------------------------------------------------------------------- */
 
 static void start(struct sandbox *sb, const char *script, int fd)
@@ -641,6 +689,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(limits_reach_the_step_P09_R01),
 		cmocka_unit_test(memory_and_cpu_limits_without_a_controller_are_refused_by_name),
 		cmocka_unit_test(tmp_is_bounded_R03),
+		cmocka_unit_test(a_step_is_killed_before_the_supervisor_when_memory_runs_out_R02),
+		cmocka_unit_test(a_step_lives_and_dies_in_a_cgroup_of_its_own_where_one_is_to_be_had_P01),
 		cmocka_unit_test(a_spec_without_network_plan_is_refused),
 		cmocka_unit_test(background_processes_die_with_the_step_and_do_not_delay_its_end_P01_P11),
 		cmocka_unit_test(signals_are_forwarded_to_every_process_of_the_step),

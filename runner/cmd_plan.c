@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+/* cmd_plan.c - `drydock plan WORKFLOW`: what every step would get; runs nothing. Runs in: command line (an edge: it prints). */
+#include "cmd_plan.h"
+
+#include "exit_code.h"
+
+int cmd_plan(int argc, char **argv)
+{
+	static const struct argp_child children[] = { { .argp = &run_args_argp }, { 0 } };
+	static const struct argp argp = {
+		.children = children, .args_doc = "WORKFLOW", .doc = "Print what every step would get, and run nothing."
+	};
+	struct run_args args = { 0 };
+	struct plan *plan = NULL;
+	argp_err_exit_status = DRYDOCK_EXIT_USAGE;
+	if (argp_parse(&argp, argc, argv, 0, NULL, &args) != 0)
+		return DRYDOCK_EXIT_USAGE;
+	int code = job_plan_from_args(&args, &plan, NULL, stderr);
+	if (code != 0)
+		return code;
+	int r = 0;
+	if (args.json)
+		r = plan_print_json(plan, stdout);
+	else
+		plan_print_text(plan, stdout);
+	plan_free(plan);
+	return r < 0 || fflush(stdout) != 0 ? DRYDOCK_EXIT_INTERNAL : DRYDOCK_EXIT_OK;
+}

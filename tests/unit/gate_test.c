@@ -1,0 +1,718 @@
+// SPDX-License-Identifier: Apache-2.0
+/* gate_test.c - the real gate process, driven over its control socket, with real sockets on both sides. */
+#include "gate_world.h"
+
+#include "../../netpolicy/gate_internal.h"
+
+#include "drydock/fault.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
+#include <cmocka.h>
+
+static bool have_world;
+static struct world w;
+static int server = -1, peer = -1, client = -1;
+
+static const struct egress_entry entries[] = {
+	{ .host = "good.test",   .port = 443, .why = "tests need it", .origin = "t.yml:1:1" },
+	{ .host = "good.test",   .port = 80,  .origin = "t.yml:2:1" },
+	{ .host = "raw.test",    .port = 22,  .tls = EGRESS_TLS_RAW, .origin = "t.yml:3:1" },
+	{ .host = "pin.test",    .port = 443, .pins = { WORLD_PUBLIC2 }, .tls = EGRESS_TLS_RAW, .origin = "t.yml:4:1" },
+	{ .host = "wild.test",   .wildcard = true, .port = 443, .origin = "t.yml:5:1" },
+	{ .host = "hosts.test",  .port = 22,  .tls = EGRESS_TLS_RAW, .origin = "t.yml:6:1" },
+	{ .host = "meta.test",   .port = 443, .private_ok = true, .origin = "t.yml:7:1" },
+};
+static const struct egress_list list = {
+	.entries = entries, .n = ARRAY_LEN(entries), .upload_bytes = 1000000, .connections = 4, .wildcard_names = 3,
+};
+static const struct egress_list small = {
+	.entries = entries, .n = ARRAY_LEN(entries), .upload_bytes = 1000, .connections = 4, .wildcard_names = 3,
+};
+static const struct egress_list none = { .n = 0 };
+
+static int start(const struct egress_list *l)
+{
+	struct dd_err err = { 0 };
+	if (have_world && world_start(&w, l, &err))
+		return 0;
+	if (have_world)
+		print_error("gate world: %s\n", err.msg);
+	return have_world ? -1 : 0;
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	return start(&list);
+}
+
+static int set_up_small(void **state)
+{
+	(void)state;
+	return start(&small);
+}
+
+static int set_up_closed(void **state)
+{
+	(void)state;
+	return start(&none);
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	dd_close_p(&server);
+	dd_close_p(&peer);
+	dd_close_p(&client);
+	if (have_world)
+		world_end(&w);
+	return 0;
+}
+
+static void need_world(void)
+{
+	if (!have_world) {
+		print_message("# SKIP no user, network and mount namespaces for this user\n");
+		skip();
+	}
+}
+
+/* The event, or the end of the test. */
+static const struct gate_msg *told_of(enum gate_msg_type type, const char *why, int ms)
+{
+	const struct gate_msg *m = world_event(&w, type, why, ms);
+	if (!m) {
+		fail_msg("no message of type %d with \"%s\"", (int)type, why);
+		abort(); /* not reached; fail_msg does not say so to the compiler */
+	}
+	return m;
+}
+
+static void send_hello(const char *sni)
+{
+	uint8_t hello[600];
+	size_t len = world_hello(sni, hello);
+	assert_int_equal(send(client, hello, len, MSG_NOSIGNAL), len);
+}
+
+static void connect_to(const char *name, uint16_t port)
+{
+	struct in_addr addr;
+	assert_int_equal(world_resolve(&w, name, 1, &addr), 0);
+	assert_int_not_equal(addr.s_addr, 0);
+	client = world_dial(&w, addr, port);
+	assert_true(client >= 0);
+}
+
+static void is_reset(int fd)
+{
+	char byte;
+	ssize_t n = world_read(&w, fd, &byte, 1, 3000);
+	assert_true(n == -ECONNRESET || n == -EPIPE);
+}
+
+static void nobody_arrives(void)
+{
+	assert_int_equal(world_accept(&w, server, 150), -1);
+}
+
+static void finish(void)
+{
+	struct gate_msg close_msg = { .type = GATE_CLOSE };
+	struct gate_msg finish_msg = { .type = GATE_FINISH };
+	int status = -1;
+	assert_int_equal(gate_send(&w.gate, &close_msg, NULL), 0);
+	(void)told_of(GATE_CLOSED, "", 1000);
+	assert_int_equal(gate_send(&w.gate, &finish_msg, NULL), 0);
+	(void)told_of(GATE_DONE, "", 2000);
+	assert_int_equal(waitpid(w.gate.pid, &status, 0), w.gate.pid);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	w.gate.pid = 0;
+}
+
+/* ---- what must work ---- */
+
+static void an_allowed_name_works_end_to_end_and_is_receipted(void **state)
+{
+	(void)state;
+	char buf[2000];
+	need_world();
+	server = world_listen(WORLD_PUBLIC, 443);
+	connect_to("GOOD.test.", 443);
+	send_hello("good.test");
+	peer = world_accept(&w, server, 2000);
+	assert_true(peer >= 0);
+	ssize_t hello = world_read(&w, peer, buf, sizeof(buf), 1000);
+	assert_true(hello > 50);
+	assert_int_equal(send(peer, "answer", 6, 0), 6);
+	assert_int_equal(world_read(&w, client, buf, sizeof(buf), 1000), 6);
+	assert_int_equal(send(client, "more", 4, 0), 4);
+	assert_int_equal(world_read(&w, peer, buf, sizeof(buf), 1000), 4);
+	const struct gate_msg *allow = told_of(GATE_NET_ALLOW, "tests need it", 500);
+	assert_string_equal(allow->host, "good.test");
+	assert_string_equal(allow->addr, WORLD_PUBLIC);
+	finish();
+	const struct gate_msg *receipt = told_of(GATE_RECEIPT, "", 0);
+	assert_int_equal(receipt->connections, 1);
+	assert_int_equal(receipt->bytes_in, 6);
+	assert_int_equal(receipt->bytes_out, hello + 4);
+}
+
+static void a_raw_entry_relays_half_closes_and_large_transfers(void **state)
+{
+	(void)state;
+	static char buf[1 << 16];
+	size_t total = 0;
+	need_world();
+	server = world_listen(WORLD_PUBLIC, 22);
+	connect_to("raw.test", 22);
+	peer = world_accept(&w, server, 2000);
+	assert_true(peer >= 0);
+	assert_int_equal(send(peer, "SSH-2.0-x\r\n", 11, 0), 11); /* the server speaks first */
+	assert_int_equal(world_read(&w, client, buf, sizeof(buf), 1000), 11);
+	assert_int_equal(shutdown(client, SHUT_WR), 0);
+	assert_int_equal(world_read(&w, peer, buf, sizeof(buf), 1000), 0);
+	for (size_t sent = 0; total < 5000000;) {
+		ssize_t n = sent < 5000000 ? send(peer, buf, sizeof(buf), MSG_DONTWAIT | MSG_NOSIGNAL) : 0;
+		sent += n > 0 ? (size_t)n : 0;
+		n = world_read(&w, client, buf, sizeof(buf), 1000);
+		assert_true(n > 0);
+		total += (size_t)n;
+	}
+	dd_close_p(&peer);
+	ssize_t n;
+	while ((n = world_read(&w, client, buf, sizeof(buf), 1000)) > 0)
+		;
+	assert_int_equal(n, 0);
+}
+
+static void pins_and_the_hosts_file_need_no_upstream(void **state)
+{
+	(void)state;
+	need_world();
+	server = world_listen(WORLD_PUBLIC2, 443);
+	connect_to("pin.test", 443);
+	peer = world_accept(&w, server, 2000);
+	assert_true(peer >= 0);
+	dd_close_p(&peer);
+	dd_close_p(&client);
+	dd_close_p(&server);
+	server = world_listen(WORLD_PUBLIC, 22);
+	connect_to("hosts.test", 22);
+	peer = world_accept(&w, server, 2000);
+	assert_true(peer >= 0);
+	assert_int_equal(w.upstream_queries, 0);
+}
+
+static void http_works_and_a_second_request_for_another_host_is_refused(void **state)
+{
+	(void)state;
+	char buf[500];
+	static const char good[] = "POST /a HTTP/1.1\r\nHost: good.test\r\nContent-Length: 3\r\n\r\nabc";
+	static const char evil[] = "GET /b HTTP/1.1\r\nHost: evil.test\r\n\r\n";
+	need_world();
+	server = world_listen(WORLD_PUBLIC, 80);
+	connect_to("good.test", 80);
+	assert_int_equal(send(client, good, strlen(good), 0), strlen(good));
+	peer = world_accept(&w, server, 2000);
+	assert_int_equal(world_read(&w, peer, buf, sizeof(buf), 1000), strlen(good));
+	assert_int_equal(send(peer, "HTTP/1.1 204 No\r\n\r\n", 19, 0), 19);
+	assert_int_equal(world_read(&w, client, buf, sizeof(buf), 1000), 19);
+	assert_int_equal(send(client, good, strlen(good), 0), strlen(good));
+	assert_int_equal(world_read(&w, peer, buf, sizeof(buf), 1000), strlen(good));
+	assert_int_equal(send(client, evil, strlen(evil), 0), strlen(evil));
+	is_reset(client);
+	is_reset(peer);
+	(void)told_of(GATE_NET_DENY, "Host names another host", 500);
+}
+
+static void a_websocket_goes_raw_only_after_the_101(void **state)
+{
+	(void)state;
+	char buf[500];
+	static const char ask[] = "GET /ws HTTP/1.1\r\nHost: good.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+	need_world();
+	server = world_listen(WORLD_PUBLIC, 80);
+	connect_to("good.test", 80);
+	assert_int_equal(send(client, ask, strlen(ask), 0), strlen(ask));
+	peer = world_accept(&w, server, 2000);
+	assert_int_equal(world_read(&w, peer, buf, sizeof(buf), 1000), strlen(ask));
+	assert_int_equal(send(client, "\x81\x01x", 3, 0), 3);
+	assert_int_equal(world_read(&w, peer, buf, sizeof(buf), 100), -ETIMEDOUT);
+	assert_int_equal(send(peer, "HTTP/1.1 101 Switching\r\n\r\n", 26, 0), 26);
+	assert_int_equal(world_read(&w, peer, buf, sizeof(buf), 1000), 3);
+	assert_int_equal(world_read(&w, client, buf, sizeof(buf), 1000), 26);
+}
+
+/* ---- what must not ---- */
+
+static void another_server_name_is_refused_and_the_server_sees_nothing(void **state)
+{
+	(void)state;
+	static const char *const names[] = { "evil.test", "good.test.evil.test", "notgood.test", "" };
+	need_world();
+	server = world_listen(WORLD_PUBLIC, 443);
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		connect_to("good.test", 443);
+		send_hello(names[i]);
+		is_reset(client);
+		dd_close_p(&client);
+	}
+	nobody_arrives();
+	(void)told_of(GATE_NET_DENY, "the server name is another host", 500);
+	(void)told_of(GATE_NET_DENY, "no server name", 500);
+}
+
+static void a_client_that_says_neither_tls_nor_http_is_refused(void **state)
+{
+	(void)state;
+	need_world();
+	server = world_listen(WORLD_PUBLIC, 443);
+	connect_to("good.test", 443);
+	assert_int_equal(send(client, "SSH-2.0-x\r\n", 11, 0), 11);
+	is_reset(client);
+	nobody_arrives();
+	(void)told_of(GATE_NET_DENY, "neither TLS nor HTTP: entry needs tls: raw", 500);
+}
+
+static void other_names_and_types_are_refused_without_a_query_outside(void **state)
+{
+	(void)state;
+	struct in_addr addr;
+	need_world();
+	assert_int_equal(world_resolve(&w, "evil.test", 1, &addr), 5);
+	assert_int_equal(world_resolve(&w, "notgood.test", 1, &addr), 5);
+	assert_int_equal(world_resolve(&w, "good.test", 16, &addr), 5);
+	assert_int_equal(world_resolve(&w, "good.test", 28, &addr), 0);
+	assert_int_equal(addr.s_addr, 0);
+	assert_int_equal(w.upstream_queries, 0);
+	const struct gate_msg *deny = told_of(GATE_DNS_DENY, "", 500);
+	assert_string_equal(deny->host, "evil.test");
+	assert_int_not_equal(deny->src_port, 0);
+}
+
+static void private_answers_are_refused_and_nothing_is_admitted(void **state)
+{
+	(void)state;
+	static const char *const answers[] = { "127.0.0.1", "10.9.9.9", "192.168.1.1", "172.16.0.1", "100.64.0.1", "169.254.169.254" };
+	struct in_addr addr;
+	need_world();
+	for (size_t i = 0; i < ARRAY_LEN(answers); i++) {
+		w.answer = answers[i];
+		assert_int_equal(world_resolve(&w, "good.test", 1, &addr), 5);
+		assert_int_equal(addr.s_addr, 0);
+		(void)told_of(GATE_NET_DENY, answers[i], 500);
+		(void)world_serve(&w, -1, 0, 1050); /* a failure is remembered for a second */
+	}
+	addr.s_addr = htonl(NET_SYNTHETIC_FIRST);
+	assert_int_equal(world_dial(&w, addr, 443), -ECONNREFUSED);
+}
+
+static void of_a_mixed_answer_only_the_public_part_is_dialled(void **state)
+{
+	(void)state;
+	need_world();
+	dd_auto_fd int private_server = world_listen("10.9.9.9", 443);
+	server = world_listen(WORLD_PUBLIC, 443);
+	w.answer = "10.9.9.9 " WORLD_PUBLIC;
+	connect_to("good.test", 443);
+	send_hello("good.test");
+	peer = world_accept(&w, server, 2000);
+	assert_true(peer >= 0);
+	assert_int_equal(world_accept(&w, private_server, 100), -1);
+	(void)told_of(GATE_NET_DENY, "private answer 10.9.9.9", 500);
+}
+
+static void rebinding_never_dials_the_private_address(void **state)
+{
+	(void)state;
+	struct in_addr addr;
+	need_world();
+	dd_auto_fd int private_server = world_listen("10.9.9.9", 443);
+	assert_int_equal(world_resolve(&w, "good.test", 1, &addr), 0);
+	w.answer = "10.9.9.9";
+	(void)world_serve(&w, -1, 0, 2200); /* the answer's time is over */
+	client = world_dial(&w, addr, 443);
+	assert_true(client >= 0);
+	send_hello("good.test");
+	is_reset(client);
+	assert_int_equal(world_accept(&w, private_server, 100), -1);
+}
+
+static void private_allow_does_not_include_the_metadata_service(void **state)
+{
+	(void)state;
+	struct in_addr addr;
+	need_world();
+	w.answer = "169.254.169.254";
+	assert_int_equal(world_resolve(&w, "meta.test", 1, &addr), 5);
+}
+
+static void upstream_failures_and_refused_admissions_are_passed_on(void **state)
+{
+	(void)state;
+	struct in_addr addr;
+	need_world();
+	w.answer = NULL;
+	assert_int_equal(world_resolve(&w, "good.test", 1, &addr), 3);
+	w.answer = "fail";
+	assert_int_equal(world_resolve(&w, "raw.test", 1, &addr), 2);
+	w.answer = WORLD_PUBLIC;
+	w.refuse_admit = true;
+	assert_int_equal(world_resolve(&w, "a.wild.test", 1, &addr), 2);
+	assert_int_equal(addr.s_addr, 0);
+}
+
+static void names_under_a_wildcard_are_counted(void **state)
+{
+	(void)state;
+	struct in_addr addr;
+	char name[40];
+	unsigned good = 0;
+	need_world();
+	for (int i = 0; i < 50; i++) {
+		(void)snprintf(name, sizeof(name), "x%d.wild.test", i);
+		good += world_resolve(&w, name, 1, &addr) == 0;
+	}
+	assert_int_equal(good, 3);
+	assert_true(w.upstream_queries <= 6); /* A and AAAA */
+	(void)told_of(GATE_DNS_DENY, "too many different names under this wildcard", 500);
+}
+
+static void connections_are_capped(void **state)
+{
+	(void)state;
+	struct in_addr addr;
+	int fds[5];
+	need_world();
+	assert_int_equal(world_resolve(&w, "good.test", 1, &addr), 0);
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+		fds[i] = world_dial(&w, addr, 443);
+	is_reset(fds[4]);
+	(void)told_of(GATE_NET_DENY, "too many open connections", 500);
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+		dd_close(fds[i]);
+}
+
+static void a_server_that_does_not_answer_is_named(void **state)
+{
+	(void)state;
+	need_world();
+	connect_to("raw.test", 22);
+	is_reset(client);
+	(void)told_of(GATE_NET_DENY, "could not connect: Connection refused", 500);
+}
+
+static void the_upload_budget_cuts_both_ends_at_the_last_allowed_byte(void **state)
+{
+	(void)state;
+	char buf[4000] = { 0 };
+	size_t total = 0;
+	ssize_t n;
+	need_world();
+	server = world_listen(WORLD_PUBLIC, 22);
+	connect_to("raw.test", 22);
+	peer = world_accept(&w, server, 2000);
+	assert_int_equal(send(client, buf, sizeof(buf), 0), sizeof(buf));
+	while ((n = world_read(&w, peer, buf, sizeof(buf), 1000)) > 0)
+		total += (size_t)n;
+	assert_int_equal(n, -ECONNRESET);
+	assert_true(total <= 1000);
+	is_reset(client);
+	const struct gate_msg *v = told_of(GATE_VIOLATION, "upload budget of 1000 bytes", 500);
+	assert_int_equal(v->bytes_out, 1000);
+	dd_close_p(&client);
+	connect_to("raw.test", 22);
+	is_reset(client);
+	nobody_arrives();
+}
+
+static void closing_resets_within_100_ms_and_no_byte_follows(void **state)
+{
+	(void)state;
+	static char buf[1 << 16];
+	struct gate_msg msg = { .type = GATE_CLOSE };
+	need_world();
+	server = world_listen(WORLD_PUBLIC, 22);
+	connect_to("raw.test", 22);
+	peer = world_accept(&w, server, 2000);
+	while (send(client, buf, sizeof(buf), MSG_DONTWAIT | MSG_NOSIGNAL) > 0) /* fill every buffer on the way */
+		(void)world_serve(&w, -1, 0, 1);
+	uint64_t begin = world_ms();
+	assert_int_equal(gate_send(&w.gate, &msg, NULL), 0);
+	(void)told_of(GATE_CLOSED, "", 1000);
+	assert_true(world_ms() - begin < 100);
+	int queued = 0;
+	assert_int_equal(ioctl(peer, FIONREAD, &queued), 0);
+	assert_true(send(client, "x", 1, MSG_NOSIGNAL) < 0);
+	(void)world_serve(&w, -1, 0, 50);
+	int later = 0;
+	assert_int_equal(ioctl(peer, FIONREAD, &later), 0);
+	assert_int_equal(queued, later);
+	struct in_addr addr = { htonl(NET_SYNTHETIC_FIRST) };
+	assert_true(world_dial(&w, addr, 22) < 0);
+}
+
+static void refusals_of_the_wall_are_reported(void **state)
+{
+	(void)state;
+	struct in_addr addr;
+	need_world();
+	assert_int_equal(world_dial(&w, world_ip("8.8.8.8"), 443), -ECONNREFUSED);
+	const struct gate_msg *deny = told_of(GATE_NET_DENY, "no entry for this address", 1000);
+	assert_string_equal(deny->addr, "8.8.8.8");
+	assert_int_equal(deny->port, 443);
+	assert_int_equal(deny->proto, IPPROTO_TCP);
+	assert_int_not_equal(deny->src_port, 0);
+	assert_true(world_dial(&w, world_ip("169.254.169.254"), 80) < 0);
+	(void)told_of(GATE_NET_DENY, "metadata service", 1000);
+	addr.s_addr = htonl(NET_SYNTHETIC_FIRST + 77);
+	assert_true(world_dial(&w, addr, 443) < 0);
+	(void)told_of(GATE_NET_DENY, "no lookup in this step", 1000);
+	assert_int_equal(world_resolve(&w, "good.test", 1, &addr), 0);
+	struct sockaddr_in to = world_sockaddr(addr, 443);
+	dd_auto_fd int udp = world_socket(&w, SOCK_DGRAM);
+	(void)sendto(udp, "quic", 4, 0, (void *)&to, sizeof(to));
+	deny = told_of(GATE_NET_DENY, "UDP is not carried", 1000);
+	assert_string_equal(deny->host, "good.test");
+}
+
+static void a_flood_of_refusals_is_merged_and_counted(void **state)
+{
+	(void)state;
+	uint64_t told = 0;
+	need_world();
+	for (int i = 0; i < 500; i++)
+		(void)world_dial(&w, world_ip("8.8.8.8"), 443);
+	finish();
+	for (size_t i = 0; i < w.n_events; i++)
+		told += w.events[i].type == GATE_NET_DENY ? w.events[i].denials : 0;
+	assert_true(w.n_events < 100);
+	const struct gate_msg *done = told_of(GATE_DONE, "", 0);
+	assert_true(done->denials > 0 && told + done->dropped >= done->denials);
+}
+
+static void a_direct_connection_to_the_listener_is_refused(void **state)
+{
+	(void)state;
+	need_world();
+	client = world_dial(&w, world_ip("127.0.0.1"), NET_GATE_PORT);
+	if (client >= 0)
+		is_reset(client);
+}
+
+static void a_closed_gate_refuses_every_name_and_finishes(void **state)
+{
+	(void)state;
+	struct in_addr addr;
+	need_world();
+	assert_int_equal(world_resolve(&w, "good.test", 1, &addr), 5);
+	assert_true(world_dial(&w, world_ip(WORLD_PUBLIC), 443) < 0);
+	assert_int_equal(w.upstream_queries, 0);
+	finish();
+	assert_null(world_event(&w, GATE_RECEIPT, "", 0));
+	assert_true(told_of(GATE_DONE, "", 0)->denials >= 2);
+}
+
+/* ---- death ---- */
+
+static void killing_the_gate_closes_its_listeners_and_connections(void **state)
+{
+	(void)state;
+	struct in_addr addr;
+	need_world();
+	server = world_listen(WORLD_PUBLIC, 22);
+	connect_to("raw.test", 22);
+	peer = world_accept(&w, server, 2000);
+	assert_int_equal(world_resolve(&w, "raw.test", 1, &addr), 0);
+	assert_int_equal(kill(w.gate.pid, SIGKILL), 0);
+	assert_int_equal(waitpid(w.gate.pid, NULL, 0), w.gate.pid);
+	w.gate.pid = 0;
+	char byte;
+	assert_true(recv(client, &byte, 1, 0) <= 0);
+	assert_true(recv(peer, &byte, 1, 0) <= 0);
+	assert_true(world_dial(&w, addr, 22) < 0);
+}
+
+static void the_gate_dies_with_its_supervisor(void **state)
+{
+	(void)state;
+	int pair[2];
+	pid_t gate_pid = 0;
+	need_world();
+	assert_int_equal(pipe2(pair, O_CLOEXEC), 0);
+	pid_t supervisor = fork();
+	if (supervisor == 0) {
+		struct dd_err err = { 0 };
+		if (!world_start(&w, &list, &err))
+			_exit(1);
+		/* A copy of our end of the control socket survives in nobody: only the signal and end of file are left. */
+		(void)!write(pair[1], &w.gate.pid, sizeof(w.gate.pid));
+		(void)pause();
+		_exit(0);
+	}
+	dd_close(pair[1]);
+	assert_int_equal(read(pair[0], &gate_pid, sizeof(gate_pid)), sizeof(gate_pid));
+	int pidfd = (int)syscall(SYS_pidfd_open, gate_pid, 0);
+	assert_true(pidfd >= 0);
+	assert_int_equal(kill(supervisor, SIGKILL), 0);
+	struct pollfd p = { pidfd, POLLIN, 0 };
+	assert_int_equal(poll(&p, 1, 1000), 1);
+	assert_int_equal(waitpid(supervisor, NULL, 0), supervisor);
+	dd_close(pidfd);
+	dd_close(pair[0]);
+}
+
+/* ---- the lock ---- */
+
+static int fate_of_socket_call(bool closed)
+{
+	int status = 0;
+	pid_t me = getpid();
+	pid_t pid = fork();
+	if (pid == 0) {
+		struct gate_lock lock = { .closed = closed, .supervisor = me };
+		if (gate_lock(&lock, NULL) < 0)
+			_exit(77);
+		_exit(socket(AF_INET, SOCK_STREAM, 0) >= 0 ? 0 : 1);
+	}
+	(void)waitpid(pid, &status, 0);
+	return status;
+}
+
+static void a_closed_gate_dies_when_it_calls_socket(void **state)
+{
+	(void)state;
+	int closed = fate_of_socket_call(true);
+	assert_true(WIFSIGNALED(closed) && WTERMSIG(closed) == SIGSYS);
+	int open_gate = fate_of_socket_call(false);
+	assert_true(WIFEXITED(open_gate) && WEXITSTATUS(open_gate) == 0);
+}
+
+static void a_locked_gate_can_open_no_file_and_has_no_capability(void **state)
+{
+	(void)state;
+	int status = 0;
+	pid_t me = getpid();
+	pid_t pid = fork();
+	if (pid == 0) {
+		struct gate_lock lock = { .supervisor = me };
+		_exit(gate_lock(&lock, NULL) < 0 ? 77 : open("/etc/hosts", O_RDONLY) >= 0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
+	if (have_world) {
+		char path[64];
+		char text[4096];
+		assert_int_equal(start(&list), 0);
+		(void)snprintf(path, sizeof(path), "/proc/%d/status", (int)w.gate.pid);
+		FILE *f = fopen(path, "re");
+		size_t n = f ? fread(text, 1, sizeof(text) - 1, f) : 0;
+		text[n] = '\0';
+		if (f)
+			(void)fclose(f);
+		assert_non_null(strstr(text, "CapEff:\t0000000000000000"));
+		assert_non_null(strstr(text, "NoNewPrivs:\t1"));
+		assert_non_null(strstr(text, "Seccomp:\t2"));
+		world_end(&w);
+	}
+}
+
+static void a_missing_kernel_feature_stops_the_gate_with_a_sentence(void **state)
+{
+	(void)state;
+	static const char *const points[] = { "gate_fork", "gate_lock", "gate_seccomp" };
+	int net[NET_FD__COUNT];
+	for (int i = 0; i < NET_FD__COUNT; i++)
+		net[i] = eventfd(0, EFD_CLOEXEC);
+	for (size_t i = 0; i < ARRAY_LEN(points); i++) {
+		struct gate gate = { 0, -1, -1 };
+		struct gate_msg msg;
+		struct dd_err err = { 0 };
+		struct gate_spec spec = { .net = net };
+		assert_int_equal(setenv("DRYDOCK_FAULT", points[i], 1), 0);
+		dd_fault_init();
+		int r = gate_start(&spec, &gate, &err);
+		if (r == 0) {
+			struct pollfd p = { gate.ctl, POLLIN, 0 };
+			assert_int_equal(poll(&p, 1, 3000), 1);
+			r = gate_recv(&gate, &msg, &err);
+		}
+		assert_true(r < 0);
+		assert_non_null(strstr(err.msg, "gate"));
+		gate_destroy(&gate);
+	}
+	assert_int_equal(unsetenv("DRYDOCK_FAULT"), 0);
+	dd_fault_init();
+	for (int i = 0; i < NET_FD__COUNT; i++)
+		dd_close(net[i]);
+}
+
+static void a_gate_never_becomes_id_0(void **state)
+{
+	(void)state;
+	int net[NET_FD__COUNT] = { 0 };
+	struct gate gate = { 0, -1, -1 };
+	struct dd_err err = { 0 };
+	struct gate_spec spec = { .net = net, .switch_ids = true, .uid = 0, .gid = 5 };
+	assert_int_equal(gate_start(&spec, &gate, &err), -EINVAL);
+}
+
+static void insane_messages_are_told_apart(void **state)
+{
+	(void)state;
+	struct gate_msg m = { .type = GATE_NET_DENY, .why = "x" };
+	assert_true(gate_msg_is_sane(&m));
+	m.host[0] = '\n';
+	assert_false(gate_msg_is_sane(&m));
+	memset(m.host, 'a', sizeof(m.host));
+	assert_false(gate_msg_is_sane(&m));
+	m = (struct gate_msg){ .type = GATE_MSG__COUNT };
+	assert_false(gate_msg_is_sane(&m));
+	m = (struct gate_msg){ .type = GATE_MSG_INVALID };
+	assert_false(gate_msg_is_sane(&m));
+}
+
+#define IN_WORLD(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		IN_WORLD(an_allowed_name_works_end_to_end_and_is_receipted),
+		IN_WORLD(a_raw_entry_relays_half_closes_and_large_transfers),
+		IN_WORLD(pins_and_the_hosts_file_need_no_upstream),
+		IN_WORLD(http_works_and_a_second_request_for_another_host_is_refused),
+		IN_WORLD(a_websocket_goes_raw_only_after_the_101),
+		IN_WORLD(another_server_name_is_refused_and_the_server_sees_nothing),
+		IN_WORLD(a_client_that_says_neither_tls_nor_http_is_refused),
+		IN_WORLD(other_names_and_types_are_refused_without_a_query_outside),
+		IN_WORLD(private_answers_are_refused_and_nothing_is_admitted),
+		IN_WORLD(of_a_mixed_answer_only_the_public_part_is_dialled),
+		IN_WORLD(rebinding_never_dials_the_private_address),
+		IN_WORLD(private_allow_does_not_include_the_metadata_service),
+		IN_WORLD(upstream_failures_and_refused_admissions_are_passed_on),
+		IN_WORLD(names_under_a_wildcard_are_counted),
+		IN_WORLD(connections_are_capped),
+		IN_WORLD(a_server_that_does_not_answer_is_named),
+		cmocka_unit_test_setup_teardown(the_upload_budget_cuts_both_ends_at_the_last_allowed_byte, set_up_small, tear_down),
+		IN_WORLD(closing_resets_within_100_ms_and_no_byte_follows),
+		IN_WORLD(refusals_of_the_wall_are_reported),
+		IN_WORLD(a_flood_of_refusals_is_merged_and_counted),
+		IN_WORLD(a_direct_connection_to_the_listener_is_refused),
+		cmocka_unit_test_setup_teardown(a_closed_gate_refuses_every_name_and_finishes, set_up_closed, tear_down),
+		IN_WORLD(killing_the_gate_closes_its_listeners_and_connections),
+		cmocka_unit_test(the_gate_dies_with_its_supervisor),
+		cmocka_unit_test(a_closed_gate_dies_when_it_calls_socket),
+		cmocka_unit_test(a_locked_gate_can_open_no_file_and_has_no_capability),
+		cmocka_unit_test(a_missing_kernel_feature_stops_the_gate_with_a_sentence),
+		cmocka_unit_test(a_gate_never_becomes_id_0),
+		cmocka_unit_test(insane_messages_are_told_apart),
+	};
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
+	have_world = world_enter();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

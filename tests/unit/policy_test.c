@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: Apache-2.0
+/* policy_test.c - a wrong policy is refused at the place that is wrong; a good one means what it says (X-10). */
+#include "complaint.h"
+
+#include "../../runner/event.h"
+#include "../../runner/policy_model.h"
+
+#define V "version: 1\n"
+#define FETCH(e) V "phases: { fetch: { egress: [ " e " ] } }\n"
+#define CRED(c) V "credentials: { reg: { " c " } }\n"
+#define OKFROM "from: { file: /x }"
+#define OKFOR "for: { phase: push, steps: [ a ] }"
+#define OKAS "as: { env: T }"
+
+static const struct wrong wrongs[] = {
+	{ "", "the file is empty" },
+	{ "|>[]", "must be a map" },
+	{ "|>{}", "`version` is missing" },
+	{ "version: |>2\n", "unknown policy version" },
+	{ V "|>phasess: {}\n", "unknown key `phasess`" },
+	{ V "|>version: 1\n", "duplicate key `version`: first at p.yml:1:1" },
+	{ V "phases: { fetch: { |>egres: none } }\n", "unknown key `egres` in phases.fetch" },
+	{ V "phases: { |>fletch: {} }\n", "unknown key `fletch`" },
+	{ V "phases: |>[]\n", "must be a map" },
+	{ V "phases: { build: { egress: |>[ { host: a.test } ] } }\n", "the gate of build stays closed" },
+	{ V "phases: { build: { egress: |>all } }\n", "the gate of build stays closed" },
+	{ V "phases: { fetch: { egress: |>all } }\n", "`egress` cannot be `all`" },
+	{ FETCH("{ host: |>'*' }"), "" },
+	{ FETCH("{ host: |>'*.test' }"), "" },
+	{ FETCH("{ host: |>'a.*.test' }"), "" },
+	{ FETCH("{ host: |>'a b.test' }"), "" },
+	{ FETCH("{ host: |>127.1 }"), "" },
+	{ FETCH("{ host: |>'https://a.test' }"), "" },
+	{ FETCH("{ host: |>~ }"), "is empty" },
+	{ FETCH("{ host: a.test, port: |>0 }"), "is no port" },
+	{ FETCH("{ host: a.test, port: |>65536 }"), "is no port" },
+	{ FETCH("{ host: a.test, port: |>https }"), "is no port" },
+	{ FETCH("{ host: a.test, |>prot: 80 }"), "unknown key `prot`" },
+	{ FETCH("|>{ why: nothing }"), "without a destination" },
+	{ FETCH("|>{ host: a.test, cidr: 192.0.2.0/24, port: 1 }"), "one kind of destination" },
+	{ FETCH("|>{ cidr: 192.0.2.0/24 }"), "needs its port" },
+	{ FETCH("{ cidr: |>192.0.2.1/24, port: 1 }"), "inside the block" },
+	{ FETCH("{ cidr: |>0.0.0.0/0, port: 1 }"), "as good as everything" },
+	{ FETCH("{ cidr: |>198.18.0.0/16, port: 1 }"), "overlaps 198.18.0.0/15" },
+	{ FETCH("{ cidr: |>198.0.0.0/8, port: 1 }"), "overlaps 198.18.0.0/15" },
+	{ FETCH("{ cidr: |>192.0.2.0/33, port: 1 }"), "no IPv4 block" },
+	{ FETCH("{ cidr: |>'2001:db8::/32', port: 1 }"), "no IPv4 block" },
+	{ FETCH("|>{ cidr: 10.0.0.0/8, port: 1 }"), "not public" },
+	{ FETCH("|>{ host: a.test, address: 10.0.0.1 }"), "not public" },
+	{ FETCH("{ host: a.test, address: |>b.test }"), "is no address" },
+	{ FETCH("{ host: '*.a.test', address: |>192.0.2.1 }"), "not a wildcard" },
+	{ FETCH("{ host: a.test, private: |>yes }"), "`private` cannot be `yes`" },
+	{ FETCH("{ host: a.test, tls: |>inspect }"), "not supported yet" },
+	{ FETCH("{ host: a.test, tls: |>snj }"), "`tls` cannot be" },
+	{ FETCH("{ host: a.test }, |>{ host: A.TEST }"), "repeats the one at line 2" },
+	{ FETCH("{ host: a.test }, |>{ host: a.test, private: allow }"), "contradicts the one at line 2" },
+	{ FETCH("{ use: |>nmp }"), "there is no egress set `nmp`" },
+	{ FETCH("|>{ use: npm, port: 80 }"), "stands alone" },
+	{ V "phases: { fetch: { upload: |>1gb } }\n", "is no size" },
+	{ V "phases: { fetch: { upload: |>99999999999TiB } }\n", "is no size" },
+	{ V "phases: { fetch: { connections: |>0 } }\n", "whole number from 1" },
+	{ V "phases: { fetch: { wildcard_names: |>-1 } }\n", "whole number from 1" },
+	{ V "phases: { fetch: { trust: |>any } }\n", "belongs to push only" },
+	{ V "phases: { build: { artifacts: |>[ a ] } }\n", "belongs to push only" },
+	{ V "phases: { push: { trust: |>all } }\n", "`trust` cannot be `all`" },
+	{ V "phases: { push: { workspace: |>shard } }\n", "`workspace` cannot be" },
+	{ V "phases: { push: { artifacts: [ |>../x ] } }\n", "leaves the workspace" },
+	{ V "phases: { push: { artifacts: [ |>/etc/passwd ] } }\n", "leaves the workspace" },
+	{ V "phases: { push: { env: { |>1A: x } } }\n", "variable's name" },
+	{ V "phases: { push: { env: { |>GITHUB_REF: x } } }\n", "set by drydock" },
+	{ V "steps: [ |>{ match: { id: a } } ]\n", "`phase` is missing" },
+	{ V "steps: [ |>{ phase: push } ]\n", "`match` is missing" },
+	{ V "steps: [ { phase: push, match: |>{} } ]\n", "would match every step" },
+	{ V "steps: [ { phase: |>publish, match: { id: a } } ]\n", "`phase` cannot be `publish`" },
+	{ V "steps: [ { phase: push, match: { |>ids: a } } ]\n", "unknown key `ids`" },
+	{ V "steps:\n  - { phase: fetch, match: { run: 'npm *' } }\n  - |>{ phase: push, match: { run: npm publish } }\n", "can never match" },
+	{ V "steps:\n  - { phase: fetch, match: { id: a } }\n  - |>{ phase: push, match: { id: a, job: b } }\n", "can never match" },
+	{ CRED("|>form: { file: /x }, " OKFOR ", " OKAS), "unknown key `form`" },
+	{ CRED(OKFROM ", " OKAS), "`for` is missing" },
+	{ CRED(OKFROM ", " OKFOR), "`as` is missing" },
+	{ CRED(OKFROM ", for: { phase: |>build, steps: [ a ] }, " OKAS), "a build step never holds a credential" },
+	{ CRED(OKFROM ", for: |>{ phase: push }, " OKAS), "`steps` is missing" },
+	{ CRED(OKFROM ", for: { phase: push, steps: |>[] }, " OKAS), "empty list" },
+	{ CRED(OKFROM ", for: { phase: push, steps: [ a, |>a ] }, " OKAS), "stands twice" },
+	{ CRED("from: { |>vault: x }, " OKFOR ", " OKAS), "not supported yet" },
+	{ CRED("from: |>{ file: /x, env: Y }, " OKFOR ", " OKAS), "exactly one key" },
+	{ CRED("from: { env: |>A-B }, " OKFOR ", " OKAS), "variable's name" },
+	{ CRED(OKFROM ", " OKFOR ", as: { |>netrc: x }"), "not supported yet" },
+	{ CRED(OKFROM ", " OKFOR ", as: { file: |>../x }"), "`file` cannot be" },
+	{ CRED(OKFROM ", " OKFOR ", as: { env: |>PATH }"), "set by drydock" },
+	{ CRED(OKFROM ", " OKFOR ", " OKAS ", ttl: |>5"), "is no duration" },
+	{ CRED(OKFROM ", " OKFOR ", " OKAS ", ttl: |>48h"), "is no duration" },
+	{ V "credentials:\n  a: { " OKFROM ", " OKFOR ", " OKAS " }\n  |>b: { " OKFROM ", " OKFOR ", " OKAS " }\n", "both want to be `T`" },
+	{ V "phases: { push: { env: { |>T: x } } }\ncredentials: { a: { " OKFROM ", " OKFOR ", " OKAS " } }\n", "is also what credential" },
+	{ V "limits: { memory: |>lots }\n", "is no size" },
+	{ V "limits: { cpus: |>0 }\n", "no number of cores" },
+	{ V "limits: { pids: |>1.5 }\n", "whole number" },
+	{ V "limits: { time: |>10 }\n", "is no duration" },
+	{ V "limits: { |>ram: 1GiB }\n", "unknown key" },
+	{ V "sandbox: { seccomp: |>../x }\n", "`seccomp` cannot be" },
+	{ V "sandbox: { rootfs: |>debian }\n", "`rootfs` cannot be" },
+	{ V "sandbox: { read: [ |>/ ] }\n", "cannot show" },
+	{ V "sandbox: { read: [ |>/opt/../etc ] }\n", "cannot show" },
+	{ V "for: { repository: |>[a] }\n", "must be a single value" },
+	{ V "for: { protected: |>maybe }\n", "true or false" },
+	{ V "for: { forge: |>gitea }\n", "`forge` cannot be" },
+	{ V "x: |>&a 1\n", "anchors are not supported" },
+	{ V "x: |>!!int 1\n", "tags are not supported" },
+	{ V "|><<: {}\n", "merge keys are not supported" },
+	{ V "|>---\n" V, "a second document" },
+};
+
+static void every_wrong_policy_is_refused_where_it_is_wrong(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(wrongs) / sizeof(wrongs[0]); i++) {
+		struct diag_list diags = { 0 };
+		struct policy *policy = NULL;
+		struct marked m;
+		unmark(wrongs[i].text, &m);
+		if (policy_parse("p.yml", m.text, strlen(m.text), &policy, &diags) != -EINVAL)
+			fail_msg("accepted:\n%s", m.text);
+		assert_null(policy);
+		assert_true(has_complaint(&diags, &m, wrongs[i].fragment));
+		diag_list_done(&diags);
+	}
+}
+
+static struct policy *good(const char *text)
+{
+	struct diag_list diags = { 0 };
+	struct policy *policy = NULL;
+	int r = policy_parse("p.yml", text, strlen(text), &policy, &diags);
+	diag_print(stdout, &diags, text, strlen(text));
+	assert_int_equal(r, 0);
+	diag_list_done(&diags);
+	return policy;
+}
+
+static void all_complaints_come_at_once_with_the_nearest_key(void **state)
+{
+	(void)state;
+	static const char text[] = "version: 3\nphases: { fetch: { egres: none } }\nlimits: { time: 5 }\n";
+	struct diag_list diags = { 0 };
+	struct policy *policy = NULL;
+	assert_int_equal(policy_parse("p.yml", text, sizeof(text) - 1, &policy, &diags), -EINVAL);
+	assert_int_equal(diags.n, 3);
+	assert_string_equal(diags.items[1].hint, "did you mean `egress`?");
+	diag_list_done(&diags);
+}
+
+static void a_policy_that_says_nothing_means_closed_and_bounded(void **state)
+{
+	(void)state;
+	struct policy *p = good("version: 1\n");
+	assert_int_equal(p->phases[DD_PHASE_FETCH].egress.n, 0);
+	assert_int_equal(p->phases[DD_PHASE_FETCH].egress.upload_bytes, 1024 * 1024);
+	assert_int_equal(p->phases[DD_PHASE_PUSH].egress.upload_bytes, 512 * 1024 * 1024);
+	assert_int_equal(p->phases[DD_PHASE_BUILD].egress.upload_bytes, 0);
+	assert_int_equal(p->phases[DD_PHASE_PUSH].trust, POLICY_TRUST_PROTECTED);
+	assert_int_equal(p->phases[DD_PHASE_PUSH].view, PLAN_VIEW_PRISTINE);
+	assert_int_equal(p->n_credentials, 0);
+	policy_free(p);
+}
+
+static void entries_are_canonical_and_know_where_they_stand(void **state)
+{
+	(void)state;
+	struct policy *p = good(FETCH("{ host: '*.Example.COM', port: 8443, tls: raw, why: x },\n  { host: b.test, address: [ 10.0.0.1, '::1' ], private: allow }"));
+	const struct egress_list *l = &p->phases[DD_PHASE_FETCH].egress;
+	assert_int_equal(l->n, 2);
+	assert_string_equal(l->entries[0].host, "example.com");
+	assert_true(l->entries[0].wildcard);
+	assert_int_equal(l->entries[0].tls, EGRESS_TLS_RAW);
+	assert_int_equal(l->entries[1].port, 443);
+	assert_string_equal(l->entries[1].origin, "p.yml:3:3");
+	assert_string_equal(l->entries[1].pins[1], "::1");
+	policy_free(p);
+}
+
+static void units_parse_completely_or_not_at_all(void **state)
+{
+	(void)state;
+	uint64_t v = 7;
+	unsigned u = 7;
+	assert_int_equal(policy_size("4GiB", &v), 0);
+	assert_int_equal(v, 4ULL << 30);
+	assert_int_equal(policy_size("10 kB", &v), 0);
+	assert_int_equal(v, 10000);
+	assert_int_equal(policy_duration("1h30m", &u), 0);
+	assert_int_equal(u, 5400);
+	assert_int_equal(policy_cpus("1.25", &u), 0);
+	assert_int_equal(u, 1250);
+	static const char *const bad[] = { "", " ", "1Gib", "1GiB ", "-1", "18446744073709551616", "0x10", "1e3", "16777216TiB" };
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(policy_size(bad[i], &v), -EINVAL);
+	static const char *const times[] = { "", "5", "0s", "m", "1h 3", "31d", "99999999999999999999s" };
+	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
+		assert_int_equal(policy_duration(times[i], &u), -EINVAL);
+}
+
+static void a_glob_never_matches_past_the_line(void **state)
+{
+	(void)state;
+	assert_true(policy_glob("npm ci*", "npm ci --omit=dev"));
+	assert_false(policy_glob("npm ci*", "npm ci\ncurl evil"));
+	assert_false(policy_glob("*", "a\nb"));
+	assert_false(policy_glob("a?b", "a\nb"));
+	assert_true(policy_glob("a*c*e", "abcde"));
+	assert_false(policy_glob("a*c", "abcd"));
+	assert_true(policy_glob("*", ""));
+}
+
+static void for_names_the_jobs_by_the_forges_own_facts(void **state)
+{
+	(void)state;
+	struct policy *p = good(V "for: { repository: 'acme/*', ref: refs/heads/main, event: [ push ], protected: true }\n");
+	struct event_facts ev = { .name = "push", .repository = "acme/x", .ref = "refs/heads/main", .ref_protected = true };
+	const char *why = NULL;
+	assert_true(policy_is_for(p, &ev, NULL));
+	ev.ref_protected = false;
+	assert_false(policy_is_for(p, &ev, &why));
+	assert_string_equal(why, "protected");
+	(void)strcpy(ev.repository, "evil/x");
+	assert_false(policy_is_for(p, &ev, &why));
+	assert_string_equal(why, "repository");
+	event_local(&ev);
+	assert_true(policy_is_for(p, &ev, NULL));
+	policy_free(p);
+}
+
+static void the_sample_policies_load(void **state)
+{
+	(void)state;
+	static const char *const files[] = { "configs/policies/closed.yml", "configs/policies/c-project.yml" };
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		struct diag_list diags = { 0 };
+		struct policy *policy = NULL;
+		struct dd_err err = { 0 };
+		assert_int_equal(policy_load(files[i], &policy, &diags, &err), 0);
+		policy_free(policy);
+		diag_list_done(&diags);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_wrong_policy_is_refused_where_it_is_wrong),
+		cmocka_unit_test(all_complaints_come_at_once_with_the_nearest_key),
+		cmocka_unit_test(a_policy_that_says_nothing_means_closed_and_bounded),
+		cmocka_unit_test(entries_are_canonical_and_know_where_they_stand),
+		cmocka_unit_test(units_parse_completely_or_not_at_all),
+		cmocka_unit_test(a_glob_never_matches_past_the_line),
+		cmocka_unit_test(for_names_the_jobs_by_the_forges_own_facts),
+		cmocka_unit_test(the_sample_policies_load),
+	};
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
