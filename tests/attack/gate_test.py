@@ -8,7 +8,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from dd import (FETCH, PUSH, Job, Leftovers, Skip, case, check, closed, descendants, equal, kill_quietly, main, py, run, step)  # noqa: E402
+from dd import (FETCH, PUSH, Job, case, check, closed, descendants, equal, kill_quietly, main, py, run, step)  # noqa: E402
 from world import ALLOWED, ATTACKER, Resolver, Sink, Web  # noqa: E402
 
 W = {}
@@ -128,13 +128,11 @@ def _():
 def _():
     job = Job([step("probe", "echo @@ran=yes@@; touch /work/ran")])
     try:
-        r = job.run(env={"DRYDOCK_FAULT": "rules_verify"})
+        r = job.run(env={"DRYDOCK_FAULT": "rules_readback"})
     finally:
         job.close()
-    if r.rc == 0:
-        raise Skip("this build has no fault point rules_verify") if "ran" not in r.marks else AssertionError("the step ran\n" + r.tail())
     equal(r.rc, 3, "exit status", r)
-    check("ran" not in r.marks and not r.events("step.end", exit=0), "the step ran", r)
+    check("ran" not in r.marks, "the step ran", r)
 
 
 @case("G-09", "of two jobs at one time the closed one stays closed")

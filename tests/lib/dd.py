@@ -144,7 +144,8 @@ def py(code):
 
 
 def step(ident, run, phase=BUILD_PHASE, **more):
-    return {"id": ident, "run": run, "_phase": phase, **more}
+    # A name of its own: the default one shows the script, and a mark in the script would be taken for one that was printed.
+    return {"id": ident, "name": ident, "run": run, "_phase": phase, **more}
 
 
 # --- one run ----------------------------------------------------------------------------------------------------------
