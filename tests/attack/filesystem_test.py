@@ -43,7 +43,7 @@ def _():
     r = closed(f'''
         home = {os.path.expanduser("~")!r}
         for path in ("/etc/shadow", "/etc/gshadow", "/etc/ssh/ssh_host_ed25519_key", "/root/.ssh", "/root/.bashrc", home + "/.bashrc", home + "/.ssh",
-                     "/etc/drydock", "/var/lib/drydock", "/var/log", "/var/lib/dpkg", "/etc/ssl/private", "/run/systemd", {secret.name!r}, "/proc/1/root/etc/shadow",
+                     "/etc/drydock", "/var/lib/drydock", "/var/log", "/etc/ssl/private", "/run/systemd", {secret.name!r}, "/proc/1/root/etc/shadow",
                      "/etc/sudoers", "/etc/machine-id", "/var/lib/systemd", "/mnt", "/boot/grub"):
             attempt(path, lambda: os.listdir(path) if os.path.isdir(path) else open(path).read(1))
     ''')

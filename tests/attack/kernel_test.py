@@ -132,8 +132,8 @@ def _():
 def _():
     r = closed('''
         mark("type", [l.split()[2] for l in open("/proc/self/mounts") if l.split()[1] == "/proc"])
-        attempt("attr", lambda: open("/proc/self/attr/current", "w").write("unconfined"))
-        attempt("uidmap", lambda: open("/proc/self/uid_map", "w").write("0 0 1"))
+        attempt("attr", lambda: os.write(os.open("/proc/self/attr/current", os.O_WRONLY), b"unconfined"))
+        attempt("uidmap", lambda: os.write(os.open("/proc/self/uid_map", os.O_WRONLY), b"0 0 1"))
     ''')
     equal(r.mark("type"), "['proc']", "file system at /proc", r)
     for label in ("attr", "uidmap"):

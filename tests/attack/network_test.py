@@ -170,7 +170,7 @@ def _():
     for attempt in ("second", "sni", "keepalive"):
         check("this is shared" not in r.mark(attempt), f"{attempt} got through", r)
     check(not any(h == "shared-b.test" for h, _, _ in W["shared"].requests), "the server saw the second name", r)
-    check(r.mentions("net.deny", "shared-b.test"), "no net.deny names the second name", r)
+    check(r.mentions("net.deny", "names another host") and r.mentions("net.deny", "is another host"), "HTTP or TLS refusal is not in the record", r)
 
 
 @case("N-14", "an allowed SNI sent to the attacker's address reaches nobody there")
@@ -404,7 +404,7 @@ def _():
         check(r.mark(attempt) != "ok:rc0", f"{attempt} succeeded", r)
     check(r.mark("after") in REFUSED, "the gate is open afterwards", r)
     close = r.events("gate.close")
-    check(close and close[-1].get("receipt", close[-1]).get("verified", close[-1].get("verified")) is True, "the close was not verified", r)
+    check(close and close[-1]["verified"] is True, "the close was not verified", r)
 
 
 @case("N-30", "proxy variables and curl's own routing options change nothing")

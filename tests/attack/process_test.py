@@ -100,8 +100,8 @@ def _():
 
 @case("P-06", "a step starts with descriptors 0, 1 and 2 and no other, whatever drydock inherited")
 def _():
-    job = Job([step("fds", "ls -l /proc/$$/fd | awk 'NR>1{print $9}' | sort -n | tr '\\n' ' ' | sed 's/.*/@@fds=&@@/'; readlink /proc/$$/fd/0 | sed 's/.*/@@zero=&@@/'",
-                    shell="sh -e {0}")])
+    job = Job([step("fds", "exec python3 -c \"import os; l = os.listdir('/proc/self/fd'); print('@@zero=%s@@' % os.readlink('/proc/self/fd/0')); "
+                    "print('@@fds=%s@@' % ' '.join(sorted(f for f in l if os.path.exists('/proc/self/fd/' + f))))\"", shell="sh -e {0}")])
     secret = os.open("/etc/passwd", os.O_RDONLY)
     try:
         os.set_inheritable(secret, True)
@@ -110,7 +110,7 @@ def _():
         os.close(secret)
         job.close()
     fds = r.mark("fds").split()
-    check(fds[:3] == ["0", "1", "2"] and all(f in ("0", "1", "2", "10", "255") for f in fds), f"descriptors {fds}", r)
+    equal(fds, ["0", "1", "2"], "descriptors", r)
     equal(r.mark("zero"), "/dev/null", "standard input", r)
 
 
@@ -139,7 +139,7 @@ def _():
         for path in ("/proc/sys/kernel/core_pattern", "/proc/sys/kernel/modprobe", "/sys/kernel/uevent_helper", "/proc/sys/fs/binfmt_misc/register", "/proc/sysrq-trigger",
                      "/proc/sys/kernel/hostname", "/proc/sys/net/ipv4/ip_unprivileged_port_start", "/proc/sys/net/ipv4/ip_forward", "/proc/sys/user/max_user_namespaces",
                      "/proc/sys/vm/drop_caches", "/proc/self/oom_adj_none"):
-            attempt(path, lambda: open(path, "w").write("1"))
+            attempt(path, lambda: os.write(os.open(path, os.O_WRONLY), b"1"))
         for path in ("/proc/kcore", "/proc/kallsyms", "/proc/keys", "/proc/timer_list", "/proc/kmsg", "/sys/firmware", "/sys/kernel/debug"):
             def peek(): 
                 if os.path.isdir(path): return len(os.listdir(path)) or "empty"
