@@ -3,7 +3,6 @@
  *
  * Runs in: every role; read once in main(), inherited by fork, never written again. It can only ever make a set-up
  * call fail, so a hostile environment gains nothing but a refusal.
- *
  */
 #include "drydock/fault.h"
 

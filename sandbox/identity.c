@@ -5,7 +5,6 @@
  * /etc/subgid, the account database and its own environment. The maps are written from outside, by a helper forked
  * before the namespace is entered: it still has the caller's rights, or execs newuidmap(1)/newgidmap(1), which have
  * their own.
- *
  */
 #include "drydock/identity.h"
 
@@ -42,7 +41,7 @@ const char *identity_mode_name(enum identity_mode mode)
 	return (size_t)mode < ARRAY_LEN(names) ? names[mode] : "unknown";
 }
 
-/* --- subordinate ids ------------------------------------------------------------------------------------------------------ */
+/* --- subordinate ids ---------------------------------------------------------------------------------------------- */
 
 /* One line "owner:first:count"; owner is a name or a number. Anything malformed is no range. */
 static bool range_parse(char *line, const char **ret_owner, struct id_range *ret)
@@ -161,7 +160,7 @@ static int range_choose(struct id_choice *ret, char note[200], struct dd_err *er
 	return why ? 0 : 1;
 }
 
-/* --- entering ------------------------------------------------------------------------------------------------------------- */
+/* --- entering ----------------------------------------------------------------------------------------------------- */
 
 static int map_write(pid_t pid, const char *file, unsigned own, struct id_range range)
 {

@@ -4,7 +4,6 @@
  * One process walks through it: the *launcher* (clone3 -> inside_main) opens sources with the supervisor's uid, waits
  * for its id maps, builds network and root, forks, and becomes *init* (inside_init). The forked process waits for the
  * delivery, locks itself and becomes the *step* (inside_step). None of them returns into the supervisor's code.
- *
  */
 #ifndef DRYDOCK_SANDBOX_INSIDE_H
 #define DRYDOCK_SANDBOX_INSIDE_H
@@ -18,7 +17,7 @@ enum {
 	INSIDE_FD_FLOOR = 10,   /* fds that must survive are moved up here, away from 0, 1 and 2 */
 };
 
-/* --- ctl: launcher/init <-> supervisor, SEQPACKET, one shape read at exact size ------------------------------------------ */
+/* --- ctl: launcher/init <-> supervisor, SEQPACKET, one shape read at exact size ----------------------------------- */
 
 enum ctl_type {
 	CTL_INVALID = 0,
@@ -40,7 +39,7 @@ struct ctl_msg {
 	struct dd_err         err;
 };
 
-/* --- delivery: supervisor -> the process about to exec, a stream socket; one dd_err comes back, EOF means exec ------------ */
+/* --- delivery: supervisor -> the process about to exec, a stream socket; one dd_err comes back, EOF means exec ---- */
 
 #define DELIVERY_MAGIC 0x64647631u
 enum { DELIVERY_MAX = 8 * 1024 * 1024, DELIVERY_FILES_MAX = 64, DELIVERY_NAME_MAX = 255 };
@@ -57,7 +56,7 @@ struct delivery_file {
 	uint32_t content_len;
 };
 
-/* --- what the launcher knows ---------------------------------------------------------------------------------------------- */
+/* --- what the launcher knows -------------------------------------------------------------------------------------- */
 
 struct inside {
 	const struct sandbox_spec *spec;
@@ -112,7 +111,7 @@ _Noreturn void inside_init(const struct inside *in, pid_t step);
 _Noreturn void inside_step(const struct inside *in);
 int inside_delivery(int sock, char ***ret_envp, struct dd_err *err);                       /* inside_delivery.c */
 
-/* --- locks, in this order, in the process that will exec (inside_lock.c, landlock.c, seccomp*.c) --------------------------- */
+/* --- locks, in this order, in the process that will exec (inside_lock.c, landlock.c, seccomp*.c) ------------------ */
 
 /* ambient clear, bounding set empty, securebits locked, capset 0 */
 int inside_drop_capabilities(struct dd_err *err);

@@ -5,7 +5,6 @@
  * Runs in: the process that becomes the step, before its locks, not dumpable. Every length is checked before it is
  * used, although the supervisor is believed. Files go to a ramfs of their own, which is never swapped, and which
  * turns read-only when they are there.
- *
  */
 #include "inside.h"
 

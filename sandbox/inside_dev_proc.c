@@ -4,7 +4,6 @@
  *
  * Runs in: launcher. /sys is not mounted at all. Device nodes cannot be made in a user namespace, so the host's are
  * bound, each held against its device number first: a planted link or file ends set-up (F-07).
- *
  */
 #include "inside.h"
 
@@ -84,7 +83,7 @@ int inside_dev(struct inside *in, struct dd_err *err)
 	return r < 0 ? r : mnt_attach_at(pts, in->root, "/dev/pts", true, err);
 }
 
-/* --- /proc ---------------------------------------------------------------------------------------------------------------- */
+/* --- /proc -------------------------------------------------------------------------------------------------------- */
 
 enum proc_cover {
 	PROC_READ_ONLY = 0, /* readable, for tools that ask; never writable */

@@ -3,7 +3,6 @@
  *
  * Runs in: launcher. They live on the new root's tmpfs, which is read-only when the step starts. No /etc/shadow, and
  * no account of the host is named.
- *
  */
 #include "inside.h"
 

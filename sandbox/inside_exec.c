@@ -5,7 +5,6 @@
  * Order: secrets are written and their mount made read-only while the process still may; descriptors are closed
  * before anything hostile can run; capabilities before Landlock (which needs no_new_privs); seccomp last, because it
  * forbids the others.
- *
  */
 #include "inside.h"
 
@@ -17,7 +16,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
-/* --- limits --------------------------------------------------------------------------------------------------------------- */
+/* --- limits ------------------------------------------------------------------------------------------------------- */
 
 /* A limit can only fall: where the host's own is lower already, it stays. */
 static int limit_set(int which, const char *name, rlim_t soft, rlim_t hard, struct dd_err *err)
@@ -61,7 +60,7 @@ static int limits_set(const struct sandbox_limits *l, struct dd_err *err)
 	return 0;
 }
 
-/* --- descriptors ---------------------------------------------------------------------------------------------------------- */
+/* --- descriptors -------------------------------------------------------------------------------------------------- */
 
 /* P-06: what a step inherits is 0 (null), 1 and 2. @deliver is above INSIDE_FD_FLOOR and CLOEXEC: exec closes it, and
  * that EOF is the supervisor's sign. close_range(2) is Linux 5.9; no loop instead, because a missed fd reaches
@@ -96,7 +95,7 @@ static int signals_reset(struct dd_err *err)
 	return sigprocmask(SIG_SETMASK, &none, NULL) < 0 ? dd_err_set(err, errno, "signal mask") : 0;
 }
 
-/* --- exec ----------------------------------------------------------------------------------------------------------------- */
+/* --- exec --------------------------------------------------------------------------------------------------------- */
 
 static const char *env_get(char *const *envp, const char *name)
 {

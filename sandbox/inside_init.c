@@ -5,7 +5,6 @@
  * Runs in: init, locked by inside_init_lock(), holding ctl, a signalfd and nothing else. Its death is the death of
  * every process of the step: the kernel kills the pid namespace with it. It ends by itself only when the supervisor
  * is gone (EOF on ctl).
- *
  */
 #include "inside.h"
 

@@ -5,7 +5,6 @@
  * What do I hold: ctl, delivery, the step's two output descriptors; everything else of the supervisor is closed at
  * once. Order: host trees are opened with the supervisor's kernel uid; then the maps arrive and the uid becomes the
  * step's; then network, root, pivot. Every failure travels as one dd_err over ctl, and the process ends.
- *
  */
 #include "inside.h"
 
@@ -52,7 +51,7 @@ static int keep_only_ours(struct inside *in, struct dd_err *err)
 	return close_others((const int[KEEP_MAX]){ in->ctl, in->deliver, in->out, in->err }, err);
 }
 
-/* --- maps and identity ---------------------------------------------------------------------------------------------------- */
+/* --- maps and identity -------------------------------------------------------------------------------------------- */
 
 static int wait_for_maps(const struct inside *in, struct dd_err *err)
 {
@@ -92,7 +91,7 @@ static int become_step_uid(const struct inside *in, struct dd_err *err)
 	return 0;
 }
 
-/* --- network -------------------------------------------------------------------------------------------------------------- */
+/* --- network ------------------------------------------------------------------------------------------------------ */
 
 static int network(const struct inside *in, struct dd_err *err)
 {
@@ -112,7 +111,7 @@ static int network(const struct inside *in, struct dd_err *err)
 	return r < 0 ? dd_err_set(err, -r, "hand over the network sockets") : 0;
 }
 
-/* --- all of it ------------------------------------------------------------------------------------------------------------ */
+/* --- all of it ---------------------------------------------------------------------------------------------------- */
 
 static int open_host(struct inside *in, struct dd_err *err)
 {

@@ -3,7 +3,6 @@
  *
  * Runs in: launcher. No path is ever resolved through a symbolic link, and no fallback to mount(2): its remount loop
  * cannot make a tree read-only in one step, so a submount could stay writable.
- *
  */
 #include "inside.h"
 

@@ -4,7 +4,6 @@
  * Runs in: launcher. Two halves, because rights differ: inside_open_*() take detached copies while the process still
  * has the supervisor's uid (it can walk to the workspace); inside_root() puts them together after the uid has become
  * the step's. Nothing is masked away from a copy of the host's root: what is not in the table is not there (F-02).
- *
  */
 #include "inside.h"
 
@@ -123,7 +122,7 @@ void view_refresh(void)
 	}
 }
 
-/* --- before the uid changes ----------------------------------------------------------------------------------------------- */
+/* --- before the uid changes --------------------------------------------------------------------------------------- */
 
 int inside_open_view(struct inside *in, struct dd_err *err)
 {
@@ -189,7 +188,7 @@ int inside_open_mounts(struct inside *in, struct dd_err *err)
 	return 0;
 }
 
-/* --- after the uid has changed -------------------------------------------------------------------------------------------- */
+/* --- after the uid has changed ------------------------------------------------------------------------------------ */
 
 /* Directories of the new root, parents first. Empty ones are mount points or expected by programs. */
 static const char *const root_dirs[] = {
@@ -336,7 +335,7 @@ int inside_root(struct inside *in, struct dd_err *err)
 	return r;
 }
 
-/* --- the last word -------------------------------------------------------------------------------------------------------- */
+/* --- the last word ------------------------------------------------------------------------------------------------ */
 
 /* F-08: the kernel reports a directory outside the root as "(unreachable)"; a link in the workspace can only lead to
  * another place of the new root, a magic link of /proc is refused. */

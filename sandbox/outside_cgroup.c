@@ -4,7 +4,6 @@
  * Runs in: supervisor. Order that the kernel demands: no process in a group whose controllers are handed down, so the
  * supervisor moves itself to a leaf, but only if controllers are to be had. clone3 into a group needs write access to
  * the common ancestor's cgroup.procs, which is why everything is made below our own group and nowhere else.
- *
  */
 #include "outside.h"
 
@@ -52,7 +51,7 @@ static bool has_word(const char *list, const char *word)
 	return false;
 }
 
-/* --- job ------------------------------------------------------------------------------------------------------------------ */
+/* --- job ---------------------------------------------------------------------------------------------------------- */
 
 /* Where cgroup2 is mounted, on pure and hybrid hosts; empty: nowhere. */
 static void find_mount(char ret[256])
@@ -179,7 +178,7 @@ int cgroup_job_make(const char *run, char ret_path[256], struct dd_err *err)
 	return 0;
 }
 
-/* --- step ----------------------------------------------------------------------------------------------------------------- */
+/* --- step --------------------------------------------------------------------------------------------------------- */
 
 static int limit_write(int dir, const char *controllers, const char *limit, const char *controller, const char *file,
                        const char *text, struct dd_err *err)
@@ -291,7 +290,7 @@ int cgroup_step_remove(struct sandbox *sb, unsigned timeout_ms, struct dd_err *e
 	return r;
 }
 
-/* --- after a crash -------------------------------------------------------------------------------------------------------- */
+/* --- after a crash ------------------------------------------------------------------------------------------------ */
 
 static int children_remove(int dir, const char *path, struct dd_err *err)
 {
@@ -301,7 +300,8 @@ static int children_remove(int dir, const char *path, struct dd_err *err)
 
 	if (!d)
 		return dd_err_set(err, errno, "read cgroup %s", path);
-	while (r == 0 && (e = readdir(d))) /* a step's leaf has no children: it sees its own group as the root, read-only or not at all */
+	/* One level is all there is: a step sees no cgroup tree in which it could make groups below its leaf (K-08). */
+	while (r == 0 && (e = readdir(d)))
 		if (e->d_type == DT_DIR && strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
 			r = remove_when_empty(dir, e->d_name, 5000, err);
 	(void)closedir(d);

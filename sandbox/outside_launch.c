@@ -4,7 +4,6 @@
  * Runs in: supervisor (id 0 of the outer user namespace, or the caller's own id in single mode). One thread: the
  * parent-death signal of the launcher follows the *thread* that cloned it. What comes back over ctl was written by
  * drydock's own code, but by a process that may have failed half-way, so its text is terminated and escaped here.
- *
  */
 #include "inside.h"
 #include "outside.h"
@@ -32,7 +31,7 @@ enum {
 #define STEP_NAMESPACES                                                                                                  \
 	(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP)
 
-/* --- what the child says -------------------------------------------------------------------------------------------------- */
+/* --- what the child says ------------------------------------------------------------------------------------------ */
 
 /* The child's text for a terminal and a log: terminated, printable. */
 static int child_error(struct dd_err *err, struct dd_err *from)
@@ -83,7 +82,7 @@ static int expect(const struct sandbox *sb, enum ctl_type type, const char *what
 	return 0;
 }
 
-/* --- checks before anything is made --------------------------------------------------------------------------------------- */
+/* --- checks before anything is made ------------------------------------------------------------------------------- */
 
 /* What @id of this user namespace is one level up; -1 if nothing. */
 static int64_t id_outside(const char *map, uint32_t id)
@@ -134,7 +133,7 @@ static int check_spec(const struct sandbox_spec *spec, struct dd_err *err)
 	return check_ids(spec, err);
 }
 
-/* --- build ---------------------------------------------------------------------------------------------------------------- */
+/* --- build -------------------------------------------------------------------------------------------------------- */
 
 static int proc_write(pid_t pid, const char *file, const char *text, struct dd_err *err)
 {
@@ -296,7 +295,7 @@ int sandbox_build(const struct sandbox_spec *spec, struct sandbox *ret, struct d
 	return 0;
 }
 
-/* --- release -------------------------------------------------------------------------------------------------------------- */
+/* --- release ------------------------------------------------------------------------------------------------------ */
 
 static int send_all(int sock, const void *buf, size_t len)
 {
@@ -392,7 +391,7 @@ int sandbox_release(struct sandbox *sb, const struct sandbox_delivery *what, str
 	return flags < 0 || fcntl(sb->ctl, F_SETFL, flags | O_NONBLOCK) < 0 ? dd_err_set(err, errno, "ctl") : 0;
 }
 
-/* --- life and death ------------------------------------------------------------------------------------------------------- */
+/* --- life and death ----------------------------------------------------------------------------------------------- */
 
 int sandbox_signal(const struct sandbox *sb, int sig, struct dd_err *err)
 {

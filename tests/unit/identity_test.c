@@ -3,7 +3,6 @@
  *
  * identity_enter() cannot be taken back, so each test forks, enters there, and answers over a pipe. As root the
  * ordinary user is played by the uid 65534, which has no subordinate ids.
- *
  */
 #include "drydock/fault.h"
 #include "drydock/fd.h"

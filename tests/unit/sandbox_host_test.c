@@ -3,7 +3,6 @@
  * of a step.
  *
  * Each case spoils a mount namespace of its own (root only), enters the identity there and tries to build a sandbox.
- *
  */
 #include "drydock/fd.h"
 #include "drydock/sandbox.h"

@@ -4,7 +4,6 @@
  *
  * Runs as root (identity range) and as an ordinary user (range or single). Everything it makes lies below one
  * directory of its own.
- *
  */
 #include "drydock/fault.h"
 #include "drydock/fd.h"
@@ -35,7 +34,7 @@ static char                    base[64]; /* of this run; holds the workspace */
 static char                    work[96];
 static char                    out[256 * 1024];
 
-/* --- harness -------------------------------------------------------------------------------------------------------------- */
+/* --- harness ------------------------------------------------------------------------------------------------------ */
 
 static int suite_setup(void **state)
 {
@@ -170,7 +169,7 @@ static void refused(struct run *run, const char *word)
 	assert_string_equal(out, "");
 }
 
-/* --- what a step is ------------------------------------------------------------------------------------------------------- */
+/* --- what a step is ----------------------------------------------------------------------------------------------- */
 
 static void a_step_has_our_pid_1_no_capability_no_new_privs_and_a_filter_P07(void **state)
 {
@@ -238,7 +237,7 @@ static void a_step_is_another_host_uid_than_the_supervisor_and_never_root(void *
 	assert_int_equal(sandbox_build(&spec, &sb, &run.err), -EPERM);
 }
 
-/* --- files ---------------------------------------------------------------------------------------------------------------- */
+/* --- files -------------------------------------------------------------------------------------------------------- */
 
 static void a_step_sees_only_the_listed_top_directories_F02(void **state)
 {
@@ -380,7 +379,7 @@ static void the_binary_behind_pid_1_cannot_be_opened_F09(void **state)
 	assert_string_equal(out, "");
 }
 
-/* --- /proc, /dev, kernel -------------------------------------------------------------------------------------------------- */
+/* --- /proc, /dev, kernel ------------------------------------------------------------------------------------------ */
 
 static void sysctls_and_kernel_files_are_read_only_or_empty_P08(void **state)
 {
@@ -436,7 +435,7 @@ static void ipc_objects_of_the_host_are_not_visible_S04(void **state)
 	assert_string_equal(out, "");
 }
 
-/* --- delivery, exec, limits ----------------------------------------------------------------------------------------------- */
+/* --- delivery, exec, limits --------------------------------------------------------------------------------------- */
 
 static void secret_files_are_private_read_only_and_never_in_the_tree_of_another_step_C10(void **state)
 {
@@ -515,7 +514,7 @@ static void a_step_is_killed_before_the_supervisor_when_memory_runs_out_R02(void
 	assert_string_equal(out, "500\n");
 }
 
-/* --- cgroup --------------------------------------------------------------------------------------------------------------- */
+/* --- cgroup ------------------------------------------------------------------------------------------------------- */
 
 static void a_step_lives_and_dies_in_a_cgroup_of_its_own_where_one_is_to_be_had_P01(void **state)
 {
@@ -556,7 +555,7 @@ static void a_step_lives_and_dies_in_a_cgroup_of_its_own_where_one_is_to_be_had_
 	assert_int_equal(cgroup_job_remove("/sys/fs/cgroup/system.slice", &run.err), -EINVAL);
 }
 
-/* --- life and death ------------------------------------------------------------------------------------------------------- */
+/* --- life and death ----------------------------------------------------------------------------------------------- */
 
 static void start(struct sandbox *sb, const char *script, int fd)
 {
