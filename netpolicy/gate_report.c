@@ -2,9 +2,9 @@
 /* gate_report.c - what the gate tells the supervisor, and how much of it.
  *
  * Runs in: gate. A step can cause a refusal in two microseconds, so events are merged (the same refusal again within a
- * second is one event with a count), rate-limited (a token bucket) and queued in bounded memory; what is left out is counted
- * and said at the end. Questions, receipts and the answers to commands are never left out. The control socket is never
- * waited for: a slow supervisor must not stop the data path.
+ * second is one event with a count), rate-limited (a token bucket) and queued in bounded memory; what is left out is
+ * counted and said at the end. Questions, receipts and the answers to commands are never left out. The control socket
+ * is never waited for: a slow supervisor must not stop the data path.
  */
 #include "gate_internal.h"
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* bench_gate.c - throughput and connections per second through the real gate, beside direct loopback, interleaved.
  *
- * Both ends live in namespaces of our own: "direct" is client and server on the host side's lo, "gate" is the same client in
- * the step's namespace. Every round runs every variant once; printed are the best (min of times) and the median, and ratios,
- * because absolute numbers of a shared machine mean little.
+ * Both ends live in namespaces of our own: "direct" is client and server on the host side's lo, "gate" is the same
+ * client in the step's namespace. Every round runs every variant once; printed are the best (min of times) and the
+ * median, and ratios, because absolute numbers of a shared machine mean little.
  */
 #include "../unit/gate_world.h"
 

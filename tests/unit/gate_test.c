@@ -297,7 +297,9 @@ static void other_names_and_types_are_refused_without_a_query_outside(void **sta
 static void private_answers_are_refused_and_nothing_is_admitted(void **state)
 {
 	(void)state;
-	static const char *const answers[] = { "127.0.0.1", "10.9.9.9", "192.168.1.1", "172.16.0.1", "100.64.0.1", "169.254.169.254" };
+	static const char *const answers[] = {
+		"127.0.0.1", "10.9.9.9", "192.168.1.1", "172.16.0.1", "100.64.0.1", "169.254.169.254",
+	};
 	struct in_addr addr;
 	need_world();
 	for (size_t i = 0; i < ARRAY_LEN(answers); i++) {
@@ -391,7 +393,10 @@ static void connections_are_capped(void **state)
 	assert_int_equal(world_resolve(&w, "good.test", 1, &addr), 0);
 	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
 		fds[i] = world_dial(&w, addr, 443);
-	is_reset(fds[4]);
+	if (fds[4] >= 0) /* otherwise the reset came even before we looked */
+		is_reset(fds[4]);
+	else
+		assert_int_equal(fds[4], -ECONNRESET);
 	(void)told_of(GATE_NET_DENY, "too many open connections", 500);
 	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
 		dd_close(fds[i]);
@@ -502,6 +507,9 @@ static void a_direct_connection_to_the_listener_is_refused(void **state)
 	client = world_dial(&w, world_ip("127.0.0.1"), NET_GATE_PORT);
 	if (client >= 0)
 		is_reset(client);
+	else
+		assert_true(client == -ECONNRESET || client == -ECONNREFUSED);
+	(void)told_of(GATE_NET_DENY, "", 1000); /* by the gate, or by the wall before it */
 }
 
 static void a_closed_gate_refuses_every_name_and_finishes(void **state)
@@ -774,7 +782,8 @@ int main(int argc, char **argv)
 		IN_WORLD(names_under_a_wildcard_are_counted),
 		IN_WORLD(connections_are_capped),
 		IN_WORLD(a_server_that_does_not_answer_is_named),
-		cmocka_unit_test_setup_teardown(the_upload_budget_cuts_both_ends_at_the_last_allowed_byte, set_up_small, tear_down),
+		cmocka_unit_test_setup_teardown(the_upload_budget_cuts_both_ends_at_the_last_allowed_byte, set_up_small,
+		                                tear_down),
 		IN_WORLD(closing_resets_within_100_ms_and_no_byte_follows),
 		IN_WORLD(refusals_of_the_wall_are_reported),
 		IN_WORLD(a_flood_of_refusals_is_merged_and_counted),

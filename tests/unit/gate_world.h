@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* gate_world.h - a small world for tests and measurements of the real gate: a "host" network namespace with public-looking
  * addresses and a fake upstream resolver, and a step's namespace with the real wall. The caller is the supervisor; its
- * client sockets are made inside the step by changing namespace for a moment. No threads, nothing outside the namespaces.
+ * client sockets are made inside the step by changing namespace for a moment. No threads, nothing outside the
+ * namespaces.
  */
 #ifndef TESTS_UNIT_GATE_WORLD_H
 #define TESTS_UNIT_GATE_WORLD_H
@@ -240,14 +241,18 @@ static inline const struct gate_msg *world_event(struct world *w, enum gate_msg_
 
 static inline bool world_start(struct world *w, const struct egress_list *list, struct dd_err *err)
 {
-	*w = (struct world){ .gate_uid = w->gate_uid, .host_ns = -1, .step_ns = -1, .list = list, .gate = { 0, -1, -1 }, .answer = WORLD_PUBLIC };
+	*w = (struct world){
+		.gate_uid = w->gate_uid, .host_ns = -1, .step_ns = -1, .list = list, .gate = { 0, -1, -1 }, .answer = WORLD_PUBLIC,
+	};
 	for (int i = 0; i < NET_FD__COUNT; i++)
 		w->net[i] = -1;
 	struct sockaddr_in in = world_sockaddr(world_ip("127.0.0.1"), 53);
 	w->upstream = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (bind(w->upstream, (void *)&in, sizeof(in)) < 0 || net_plan_new(list, &w->plan, err) < 0 || !world_step_ns(w, err))
 		return false;
-	struct gate_spec spec = { .egress = list, .net = w->net, .switch_ids = w->gate_uid != 0, .uid = w->gate_uid, .gid = w->gate_uid };
+	struct gate_spec spec = {
+		.egress = list, .net = w->net, .switch_ids = w->gate_uid != 0, .uid = w->gate_uid, .gid = w->gate_uid,
+	};
 	if (gate_start(&spec, &w->gate, err) < 0)
 		return false;
 	for (int i = NET_FD_NFLOG; i < NET_FD__COUNT; i++)
