@@ -2,11 +2,13 @@
 /* address.c - says which addresses are not ordinary public ones, and why.
  *
  * Runs in: gate (answers of foreign resolvers), supervisor (policy, re-check). Pure.
- * One table per family, first row that covers the address wins, so narrow rows stand before wide ones. Sources: the IANA special-purpose
- * registries (RFC 6890), RFC 6052 and 8215 for NAT64, and the cloud providers' own pages for the metadata addresses.
+ * One table per family, first row that covers the address wins, so narrow rows stand before wide ones. Sources:
+ * the IANA special-purpose registries (RFC 6890), RFC 6052 and 8215 for NAT64, and the cloud providers' own pages
+ * for the metadata addresses.
  *
- * On purpose *public*: the documentation ranges (192.0.2.0/24, 198.51.100.0/24, 203.0.113.0/24, 2001:db8::/32, 3fff::/20). They
- * belong to nobody and route nowhere by themselves, so refusing them protects nothing, and laboratories use them as "the outside".
+ * On purpose *public*: the documentation ranges (192.0.2.0/24, 198.51.100.0/24, 203.0.113.0/24, 2001:db8::/32,
+ * 3fff::/20). They belong to nobody and route nowhere by themselves, so refusing them protects nothing, and
+ * laboratories use them as "the outside".
  */
 #include "address.h"
 

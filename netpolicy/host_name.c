@@ -2,8 +2,9 @@
 /* host_name.c - one spelling for every host name, whoever wrote it.
  *
  * Runs in: supervisor (policy text) and gate (bytes of the step: DNS, SNI, Host). Pure, no allocation.
- * Invariant: what comes out holds only [a-z0-9._-], has no empty label, and no resolver reads it as an address. Two names are the
- * same destination exactly if their canonical bytes are equal, so no later code folds case or strips dots.
+ * Invariant: what comes out holds only [a-z0-9._-], has no empty label, and no resolver reads it as an address.
+ * Two names are the same destination exactly if their canonical bytes are equal, so no later code folds case or
+ * strips dots.
  */
 #include "drydock/egress.h"
 
@@ -45,7 +46,7 @@ static bool ends_in_number(const char *host)
 
 	if (last[0] == '0' && last[1] == 'x')
 		return last[2 + strspn(last + 2, "0123456789abcdef")] == '\0';
-	return last[strspn(last, "0123456789")] == '\0';
+	return is_digit(last[0]) && last[strspn(last, "0123456789")] == '\0';
 }
 
 int egress_host_canonical(const char *in, size_t len, char ret_host[EGRESS_HOST_MAX + 1])
@@ -76,7 +77,7 @@ int egress_host_parse(const char *in, char ret_host[EGRESS_HOST_MAX + 1], bool *
 
 	if (strchr(name, '*'))
 		return dd_err_say(err, EINVAL, "`%.200s`: a star may only be the whole first label, as in `*.example.com`", in);
-	if (in[0] != '\0' && ends_in_number(in))
+	if (ends_in_number(in))
 		return dd_err_say(err, EINVAL, "`%.200s` is an address, not a name: write it as `cidr: %.200s/32`", in, in);
 	if (egress_host_canonical(name, strlen(name), host) < 0)
 		return dd_err_say(err, EINVAL, "`%.200s` is not a host name: expected labels of 1 to 63 letters, digits, `-` or `_` "

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* inside_net.c - puts the wall up: rules, then addresses and routes, then the sockets that the gate will own.
  *
- * Runs in: launcher, inside the step's new netns, with CAP_NET_ADMIN and CAP_NET_BIND_SERVICE over that netns only; nothing hostile runs yet.
- * Order: the rules stand before the interface is up, so there is no moment with an address and no wall. The resolver's sockets come last:
- * 198.18.0.1 can be bound only once the local route exists.
+ * Runs in: launcher, inside the step's new netns, with CAP_NET_ADMIN and CAP_NET_BIND_SERVICE over that netns
+ * only; nothing hostile runs yet. Order: the rules stand before the interface is up, so there is no moment with an
+ * address and no wall. The resolver's sockets come last: 198.18.0.1 can be bound only once the local route exists.
  */
 #include "plan_model.h"
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* lo_routes.c - compiles what `lo` needs: up, one address, the routes that bring every packet of the step to the output hook.
  *
- * Runs in: supervisor, once per allowlist; the launcher only sends the bytes. libnl-route builds the messages, so that their layout is the library's business.
- * Local routes make an address deliverable here (and so reachable for TPROXY); the defaults are plain unicast: with `local default` a step
- * could bind any address, and with no default connect(2) fails before any hook and nothing is logged.
+ * Runs in: supervisor, once per allowlist; the launcher only sends the bytes. libnl-route builds the messages, so
+ * that their layout is the library's business. Local routes make an address deliverable here (and so reachable for
+ * TPROXY); the defaults are plain unicast: with `local default` a step could bind any address, and with no default
+ * connect(2) fails before any hook and nothing is logged.
  */
 #include "plan_model.h"
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* net_plan.c - decides the rules and routes of one allowlist, and compiles them to bytes.
  *
- * Runs in: supervisor. Pure. The rules are a table plus a few rows for each cidr entry; encoding, spelling and read-back all follow it.
+ * Runs in: supervisor. Pure. The rules are a table plus a few rows for each cidr entry; encoding, spelling and
+ * read-back all follow it.
  *
  * What the rules say, in the order in which an outgoing packet meets them:
  *   output      the gate's own listener is refused (only TPROXY may lead there); loopback, the step's own address and its resolver pass;
@@ -9,9 +10,9 @@
  *   gate        what the allowlist opens; flushed when the gate closes, and empty from the start for a closed one.
  *   refuse      counted, logged at a bounded rate, and answered at once, so that no tool hangs (N-01).
  *   prerouting  accepted packets come round on lo; TPROXY hands them to the gate's listener.
- * No input chain: there is no interface but lo, so every arriving packet has passed output; forging a source takes CAP_NET_RAW, which a step
- * has not, and would fool only the step's own sockets and the gate, which does not look at sources.
- * IPv6 has one rule, for ::1; everything else ends in refuse (N-19).
+ * No input chain: there is no interface but lo, so every arriving packet has passed output; forging a source takes
+ * CAP_NET_RAW, which a step has not, and would fool only the step's own sockets and the gate, which does not look
+ * at sources. IPv6 has one rule, for ::1; everything else ends in refuse (N-19).
  */
 #include "plan_model.h"
 
@@ -142,6 +143,12 @@ static int add_metadata(void *arg, struct in_addr addr)
 	return add_rule(walk->plan, (struct net_rule){ walk->chain, MATCH_ADDR, ntohl(addr.s_addr), 32, 0, ACTION_RETURN }, walk->err);
 }
 
+static bool names_metadata(const struct egress_entry *entry)
+{
+	const struct sockaddr_in sin = { .sin_family = AF_INET, .sin_addr = entry->cidr };
+	return entry->prefix == 32 && egress_addr_is_metadata((const struct sockaddr *)&sin);
+}
+
 /* Synthetic addresses only pass by admission, however wide a block is (N-26). */
 static int add_blocks(struct net_plan *plan, enum net_chain chain, enum net_action action, struct dd_err *err)
 {
@@ -152,7 +159,7 @@ static int add_blocks(struct net_plan *plan, enum net_chain chain, enum net_acti
 		r = add_rule(plan, (struct net_rule){ chain, MATCH_ADDR, synthetic_net, SYNTHETIC_PREFIX, 0, ACTION_RETURN }, err);
 	for (size_t i = 0; r == 0 && i < plan->list->n; i++) {
 		const struct egress_entry *entry = &plan->list->entries[i];
-		if (!entry->host)
+		if (!entry->host && !names_metadata(entry)) /* those have their rules above */
 			r = add_rule(plan, (struct net_rule){ chain, MATCH_ADDR_TCP, ntohl(entry->cidr.s_addr), entry->prefix, entry->port, action },
 			             err);
 	}

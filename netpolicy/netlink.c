@@ -2,8 +2,9 @@
 /* netlink.c - sends compiled netlink messages and believes only the answers that the kernel gave to them.
  *
  * Runs in: launcher (set-up inside the step's netns), supervisor (rules socket, from outside that netns).
- * Invariant: after each call the socket's queue is empty, or the call has failed. A message from anyone but the kernel, with a foreign
- * sequence number, or one that does not fit, is an error: somebody else is on this socket, and the state of the gate is unknown.
+ * Invariant: after each call the socket's queue is empty, or the call has failed. A message from anyone but the
+ * kernel, with a foreign sequence number, or one that does not fit, is an error: somebody else is on this socket,
+ * and the state of the gate is unknown.
  */
 #include "netlink.h"
 
@@ -124,8 +125,9 @@ static int take_answer(struct answers *a, const struct nlmsghdr *nlh, struct dd_
 }
 
 /* Errors are always reported, acknowledgements only where asked for. The kernel reports in order, and a failed commit of an nftables batch (reported against
- * the first message) before anything else; so one acknowledgement, at the end, speaks for all before it (net/netfilter/nfnetlink.c,
- * nfnetlink_rcv_batch(), read on 6.1). The closing message of a batch is not the one to ask: kernels before 6.10 never acknowledge it. */
+ * the first message) before anything else; so one acknowledgement, at the end, speaks for all before it
+ * (nfnetlink_rcv_batch() in net/netfilter/nfnetlink.c; the error path is tested on 6.18, a failing commit is not). The
+ * closing message of a batch is not the one to ask: older kernels never acknowledge it. The read-back proves the rest. */
 int nl_batch_send(int fd, const struct nl_batch *batch, uint32_t ack, struct dd_err *err)
 {
 	_Alignas(struct nlmsghdr) char buf[8192];
@@ -156,6 +158,7 @@ struct dump {
 	uint32_t                   seq;
 	const struct nl_sink *sink;
 	bool                       done, interrupted;
+	int                        refused; /* by the sink; the rest is still taken out of the queue */
 };
 
 static int take_object(struct dump *d, const struct nlmsghdr *nlh, struct dd_err *err)
@@ -177,7 +180,9 @@ static int take_object(struct dump *d, const struct nlmsghdr *nlh, struct dd_err
 		int code = nlh->nlmsg_len >= NLMSG_LENGTH(sizeof(*answer)) && answer->error < 0 ? -answer->error : EPROTO;
 		return dd_err_set(err, code, "read back rules");
 	}
-	return d->sink->object(d->sink->arg, nlh, err);
+	if (d->refused == 0)
+		d->refused = d->sink->object(d->sink->arg, nlh, err);
+	return 0;
 }
 
 static int read_dump(int fd, struct dump *d, char *buf, struct dd_err *err)
@@ -196,7 +201,7 @@ static int read_dump(int fd, struct dump *d, char *buf, struct dd_err *err)
 				return r;
 		}
 	}
-	return 0;
+	return d->refused;
 }
 
 int nl_read_back(int fd, struct nlmsghdr *nlh, const struct nl_sink *sink, struct dd_err *err)

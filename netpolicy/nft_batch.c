@@ -2,8 +2,9 @@
 /* nft_batch.c - encodes the rules of a plan as nftables netlink messages, byte for byte what the kernel will show when asked.
  *
  * Runs in: supervisor, once per allowlist. Pure: no socket. The bytes depend on the plan only.
- * Every attribute that the kernel reports for an expression is sent, defaults included, so that the read-back (rules.c) can demand equality.
- * Registers: 128-bit register 1 for one value; a concatenation goes on in the 32-bit register that follows its first four bytes.
+ * Every attribute that the kernel reports for an expression is sent, defaults included, so that the read-back
+ * (rules.c) can demand equality. Registers: 128-bit register 1 for one value; a concatenation goes on in the
+ * 32-bit register that follows its first four bytes.
  */
 #include "plan_model.h"
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* nft_text.c - spells the rules of a plan as nft(8) would list them, for people.
  *
- * Runs in: command line (`plan`), tests. Pure. Follows the same rows as nft_batch.c; tests/unit/rules_test.c feeds this text to the real nft and compares the two.
+ * Runs in: command line (`plan`), tests. Pure. Follows the same rows as nft_batch.c; tests/unit/rules_test.c feeds
+ * this text to the real nft and compares the two.
  */
 #include "plan_model.h"
 

@@ -2,9 +2,10 @@
 /* read_back.c - holds what the kernel says about the step's netns against what was sent to it (G-08).
  *
  * Runs in: supervisor, through the rules socket, before the first byte of the step.
- * The expectation is not modelled a second time: it is the plan's own batch. Each dumped object must be the next one of its kind and name that was sent, attribute by
- * attribute; each sent object must turn up. An attribute that was not sent may only be there if it is a serial number or use count, or if all its bytes are zero: a
- * default that the kernel spells out. So an inverted lookup, another policy, one more rule or table are all differences.
+ * The expectation is not modelled a second time: it is the plan's own batch. Each dumped object must be the next
+ * one of its kind and name that was sent, attribute by attribute; each sent object must turn up. An attribute that
+ * was not sent may only be there if it is a serial number or use count, or if all its bytes are zero: a default
+ * that the kernel spells out. So an inverted lookup, another policy, one more rule or table are all differences.
  */
 #include "attrs.h"
 #include "plan_model.h"

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* rules.c - opens single destinations in the running wall, closes it, and reads its counters.
  *
- * Runs in: supervisor, through the rules socket that was opened inside the step's netns. Never sees bytes of the step: names and ports have been checked
- * against the allowlist before they come here.
- * Invariant: every change is one batch, so a crash leaves either the old wall or the new one, and the call returns after the kernel's acknowledgement.
+ * Runs in: supervisor, through the rules socket that was opened inside the step's netns. Never sees bytes of the
+ * step: names and ports have been checked against the allowlist before they come here. Invariant: every change is
+ * one batch, so a crash leaves either the old wall or the new one, and the call returns after the kernel's
+ * acknowledgement.
  */
 #include "attrs.h"
 #include "plan_model.h"

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* verdict.c - decides whether a step may reach one destination, and which entry of the allowlist says so.
  *
- * Runs in: supervisor (dry run, re-check of every admission), gate (every query and connection). Pure: same question, same answer.
- * A plain walk over the entries: no index that could disagree with the list, and 10,000 entries cost less than one DNS answer
- * (tests/bench/bench_rules.c prints it).
+ * Runs in: supervisor (dry run, re-check of every admission), gate (every query and connection). Pure: same
+ * question, same answer. A plain walk over the entries: no index that could disagree with the list, and 10,000
+ * entries cost less than one DNS answer (tests/bench/bench_rules.c prints it).
  */
 #include "drydock/egress.h"
 
