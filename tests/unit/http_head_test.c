@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+/* http_head_test.c - which request heads every server reads the same way, and which are refused (N-17). */
+#include "../../netpolicy/http_head.h"
+
+#include "drydock/err.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+#define GET  "GET / HTTP/1.1\r\n"
+#define HOST "Host: a.test\r\n"
+#define ROW(text, result, why) { text, sizeof(text) - 1, result, why }
+
+static const struct row {
+	const char *text;
+	size_t      len;
+	enum parse  result;
+	const char *why;
+} rows[] = {
+	ROW(GET HOST "\r\n", PARSE_OK, ""),
+	ROW(GET "hOsT:a.test:80\t\r\n\r\n", PARSE_OK, ""),
+	ROW("GET http://a.test/x HTTP/1.1\r\n" HOST "\r\n", PARSE_OK, ""),
+	ROW("OPTIONS * HTTP/1.1\r\n" HOST "\r\n", PARSE_OK, ""),
+	ROW(GET HOST, PARSE_MORE, ""),
+	ROW(GET "\r\n", PARSE_REFUSED, "no Host"),
+	ROW(GET HOST HOST "\r\n", PARSE_REFUSED, "more than one Host"),
+	ROW(GET HOST "Host: b.test\r\n\r\n", PARSE_REFUSED, "more than one Host"),
+	ROW("GET http://b.test/ HTTP/1.1\r\n" HOST "\r\n", PARSE_REFUSED, "different hosts"),
+	ROW("GET http://a.test:81/ HTTP/1.1\r\n" HOST "\r\n", PARSE_REFUSED, "different hosts"),
+	ROW("GET http://a.test@b.test/ HTTP/1.1\r\n" HOST "\r\n", PARSE_REFUSED, "different hosts"),
+	ROW("GET https://a.test/ HTTP/1.1\r\n" HOST "\r\n", PARSE_REFUSED, "neither a path nor http"),
+	ROW("CONNECT a.test:443 HTTP/1.1\r\n" HOST "\r\n", PARSE_REFUSED, "CONNECT"),
+	ROW("PRI * HTTP/2.0\r\n\r\n", PARSE_REFUSED, "neither HTTP/1.0"),
+	ROW(GET "Host : a.test\r\n\r\n", PARSE_REFUSED, "header name"),
+	ROW(GET HOST " b.test\r\n\r\n", PARSE_REFUSED, "folded"),
+	ROW(GET "Host: a.test\n\r\n", PARSE_REFUSED, "bare line feed"),
+	ROW(GET "Host: a.test\rX: y\r\n\r\n", PARSE_REFUSED, "bare carriage return"),
+	ROW(GET "Host: a.test\0b\r\n\r\n", PARSE_REFUSED, "NUL"),
+	ROW(GET "Host: a.test\x01\r\n\r\n", PARSE_REFUSED, "control character"),
+	ROW(GET "Host:\r\n\r\n", PARSE_REFUSED, "no proper host"),
+	ROW(GET "Host: a.test:0\r\n\r\n", PARSE_REFUSED, "no proper host"),
+	ROW(GET "Host: a.test:65536\r\n\r\n", PARSE_REFUSED, "no proper host"),
+	ROW(GET "Host: a.test:80x\r\n\r\n", PARSE_REFUSED, "no proper host"),
+	ROW("GET /\x7f HTTP/1.1\r\n" HOST "\r\n", PARSE_REFUSED, "must not be there"),
+	ROW("GET  / HTTP/1.1\r\n" HOST "\r\n", PARSE_REFUSED, "HTTP"),
+	ROW(GET HOST "Content-Length: 5\r\nContent-Length: 5\r\n\r\n", PARSE_REFUSED, "more than one Content-Length"),
+	ROW(GET HOST "Content-Length: +5\r\n\r\n", PARSE_REFUSED, "malformed Content-Length"),
+	ROW(GET HOST "Content-Length: 5, 5\r\n\r\n", PARSE_REFUSED, "malformed Content-Length"),
+	ROW(GET HOST "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", PARSE_REFUSED, "both"),
+	ROW(GET HOST "Transfer-Encoding: gzip, chunked\r\n\r\n", PARSE_REFUSED, "other than one"),
+	ROW(GET HOST "Transfer-Encoding: xchunked\r\n\r\n", PARSE_REFUSED, "other than one"),
+	ROW("GET / HTTP/1.0\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n", PARSE_REFUSED, "in HTTP/1.0"),
+};
+
+static void heads_are_accepted_or_refused_as_the_table_says(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct http_head h;
+		const char *why = "";
+		enum parse result = http_head_parse((const uint8_t *)rows[i].text, rows[i].len, &h, &why);
+		if (result != rows[i].result || !strstr(why, rows[i].why))
+			fail_msg("row %zu: result %d, \"%s\"", i, (int)result, why);
+		for (size_t len = 0; rows[i].result == PARSE_OK && len < rows[i].len; len++)
+			assert_int_equal(http_head_parse((const uint8_t *)rows[i].text, len, &h, &why), PARSE_MORE);
+	}
+}
+
+static void the_length_of_a_body_is_known(void **state)
+{
+	(void)state;
+	static const char post[] = "POST / HTTP/1.1\r\nHost: a.test:8080\r\nContent-Length: 12\r\nUpgrade: WebSocket\r\n\r\nbody";
+	struct http_head h;
+	const char *why = NULL;
+	assert_int_equal(http_head_parse((const uint8_t *)post, sizeof(post) - 1, &h, &why), PARSE_OK);
+	assert_int_equal(h.len, sizeof(post) - 1 - 4);
+	assert_int_equal(h.body_len, 12);
+	assert_int_equal(h.port, 8080);
+	assert_int_equal(h.host_len, 6);
+	assert_int_equal(h.upgrade, HTTP_UPGRADE_WEBSOCKET);
+}
+
+static void chunked_bodies_end_where_they_end(void **state)
+{
+	(void)state;
+	static const char body[] = "5;x=y\r\nhello\r\n0\r\nT: v\r\n\r\nGET /";
+	const size_t end = sizeof(body) - 1 - 5;
+	const char *why = NULL;
+	for (size_t cut = 0; cut <= end; cut++) {
+		struct http_chunked c = { 0 };
+		size_t used = 0;
+		if (http_chunked_step(&c, (const uint8_t *)body, cut, &used, &why) == PARSE_MORE)
+			assert_int_equal(used, cut);
+		size_t more = 0;
+		if (!c.done)
+			assert_int_equal(http_chunked_step(&c, (const uint8_t *)body + cut, sizeof(body) - 1 - cut, &more, &why), PARSE_OK);
+		assert_int_equal(used + more, end);
+	}
+}
+
+static void chunk_tricks_are_refused(void **state)
+{
+	(void)state;
+	static const char *const bad[] = { "x\r\n", "\r\n", "5\nhello", "5\r\nhelloX", "0x5\r\n", "fffffffffffffffff\r\n", " 5\r\n",
+		                           "5 \r\n", "-1\r\n", "0\r\n folded\r\n", "5;\n" };
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		struct http_chunked c = { 0 };
+		size_t used = 0;
+		const char *why = NULL;
+		assert_int_equal(http_chunked_step(&c, (const uint8_t *)bad[i], strlen(bad[i]), &used, &why), PARSE_REFUSED);
+	}
+}
+
+static void other_protocols_do_not_look_like_http(void **state)
+{
+	(void)state;
+	assert_int_equal(http_head_sniff((const uint8_t *)"SSH-2.0-x y\r\n", 13), PARSE_REFUSED);
+	assert_int_equal(http_head_sniff((const uint8_t *)"\x05\x01\x00", 3), PARSE_REFUSED);
+	assert_int_equal(http_head_sniff((const uint8_t *)"GET", 3), PARSE_MORE);
+	assert_int_equal(http_head_sniff((const uint8_t *)"GET /", 5), PARSE_OK);
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(heads_are_accepted_or_refused_as_the_table_says),
+		cmocka_unit_test(the_length_of_a_body_is_known),
+		cmocka_unit_test(chunked_bodies_end_where_they_end),
+		cmocka_unit_test(chunk_tricks_are_refused),
+		cmocka_unit_test(other_protocols_do_not_look_like_http),
+	};
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
