@@ -34,6 +34,8 @@ def _():
         raise Skip("strace is not installed")
     job = Job([step("probe", "echo @@ran=yes@@")])
     try:
+        r = job.run(prefix=["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=mount_setattr"])
+        check(r.rc == 0 and "ran" in r.marks, "nothing works under strace: the test would prove nothing", r)
         untouched = []
         for name in SETUP_CALLS:
             trace = os.path.join(job.dir, "trace")
@@ -85,7 +87,7 @@ BAD_POLICIES = {
     "a duplicate key": "version: 1\nlimits: { pids: 1 }\nlimits: { pids: 2 }\n",
     "a star for a host": 'version: 1\nphases: { fetch: { egress: [ { host: "*", port: 443 } ] } }\n',
     "a star below a top-level domain": 'version: 1\nphases: { fetch: { egress: [ { host: "*.com", port: 443 } ] } }\n',
-    "an unreachable rule": 'version: 1\nsteps:\n  - { phase: fetch, match: { run: "*" } }\n  - { phase: push, match: { id: x } }\n',
+    "an unreachable rule": 'version: 1\nsteps:\n  - { phase: fetch, match: { run: "npm*" } }\n  - { phase: push, match: { run: "npm*" } }\n',
     "a push credential for build": "version: 1\ncredentials: { c: { from: { env: X }, for: { phase: build }, as: { env: Y }, ttl: 5m } }\n",
     "a unit that does not parse": "version: 1\nlimits: { memory: 4Gobbles }\n",
     "no version": "phases: {}\n",

@@ -113,7 +113,7 @@ def _():
         r = job.run(timeout=90)
         equal(r.rc, 0, "exit status", r)
         equal(r.mark("mode"), "400", "mode", r)
-        equal(r.mark("fs"), "tmpfs", "file system", r)
+        equal(r.mark("fs"), "ramfs", "file system (unlike tmpfs, ramfs is never swapped out)", r)
         for label in ("early", "make", "late"):
             equal(r.mark("hits-" + label), "[]", f"places with the canary in step {label}", r)
     finally:

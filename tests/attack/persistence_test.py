@@ -32,14 +32,14 @@ ls /etc/ld.so.preload 2>/dev/null | wc -l | sed 's/.*/@@preload=&@@/'
     equal(r.mark("preload"), "0", "/etc/ld.so.preload", r)
 
 
-@case("S-03", "a killed supervisor leaves nothing that the next run does not clean, twenty times over")
+@case("S-03", "a killed supervisor leaves nothing that the next run does not clean, ten times over")
 def _():
     marker = "dd-s03-%d" % os.getpid()
     left, groups = Leftovers(marker), cgroups()
-    for i in range(20):
+    for i in range(10):
         job = Job([step("hang", f"echo up; exec sleep 100.{os.getpid()} # {marker}")])
         process = job.popen()
-        time.sleep(0.02 * i)
+        time.sleep(0.04 * i)
         below = descendants(process.pid)
         os.kill(process.pid, signal.SIGKILL)
         process.wait()

@@ -87,7 +87,7 @@ def _():
 
 @case("W-08", "OK: compiling in a closed step costs about what it costs outside")
 def _():
-    source = "\n".join(f"int f{i}(int x) {{ int s = 0; for (int i = 0; i < x; i++) s += i * {i} ^ s; return s; }}" for i in range(1500))
+    source = "\n".join(f"int f{i}(int x) {{ int s = 0; for (int i = 0; i < x; i++) s += i * {i} ^ s; return s; }}" for i in range(300))
     compile_ = "for i in 1 2 3; do gcc -O2 -c -o /dev/null big.c; done"
     timed = f"s=$(date +%s%N); {compile_}; e=$(date +%s%N); echo @@ms=$(( (e - s) / 1000000 ))@@"
     bare, inside = [], []

@@ -42,23 +42,26 @@ static int wait_ok(pid_t pid)
 	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -1;
 }
 
-static int spawn_quiet(char *const argv[])
+static int spawn_quiet(const char *const *argv)
 {
 	extern char **environ;
 	posix_spawn_file_actions_t quiet;
+	char *copy[24] = { NULL }; /* posix_spawn(3) wants writable pointers and never writes */
 	pid_t pid;
 
+	for (size_t i = 0; argv[i] && i + 1 < ARRAY_LEN(copy); i++)
+		memcpy(&copy[i], &argv[i], sizeof(copy[i]));
 	if (posix_spawn_file_actions_init(&quiet) != 0)
 		return -1;
 	(void)posix_spawn_file_actions_addopen(&quiet, 2, "/dev/null", O_WRONLY, 0);
-	int r = posix_spawnp(&pid, argv[0], &quiet, NULL, argv, environ);
+	int r = posix_spawnp(&pid, copy[0], &quiet, NULL, copy, environ);
 	(void)posix_spawn_file_actions_destroy(&quiet);
 	return r == 0 ? wait_ok(pid) : -1;
 }
 
 static int run_bare(void)
 {
-	return spawn_quiet((char *[]){ true_path, NULL });
+	return spawn_quiet((const char *[]){ true_path, NULL });
 }
 
 static int run_clone3(void)
@@ -77,12 +80,12 @@ static int run_clone3(void)
 
 static int run_unshare(void)
 {
-	return spawn_quiet((char *[]){ "unshare", "-rmnipuC", "--fork", "--mount-proc", true_path, NULL });
+	return spawn_quiet((const char *[]){ "unshare", "-rmnipuC", "--fork", "--mount-proc", true_path, NULL });
 }
 
 static int run_bwrap(void)
 {
-	return spawn_quiet((char *[]){ "bwrap", "--unshare-all", "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp",
+	return spawn_quiet((const char *[]){ "bwrap", "--unshare-all", "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp",
 	                               "--bind", stage, "/mnt", true_path, NULL });
 }
 
@@ -94,7 +97,7 @@ static int run_runc(void)
 	(void)snprintf(id, sizeof(id), "dd-bench-%d-%u", (int)getpid(), serial++);
 	(void)snprintf(bundle, sizeof(bundle), "%s/bundle", stage);
 	(void)snprintf(state, sizeof(state), "%s/state", stage);
-	return spawn_quiet((char *[]){ "runc", "--root", state, "run", "--bundle", bundle, id, NULL });
+	return spawn_quiet((const char *[]){ "runc", "--root", state, "run", "--bundle", bundle, id, NULL });
 }
 
 /* The bundle that `runc spec --rootless` proposes, with our program in it and no terminal. */
@@ -126,7 +129,8 @@ static int devnull = -1;
 static int launch_once(const struct sandbox_spec *spec, const struct net_plan *net, double ret_parts[PARTS], struct dd_err *err)
 {
 	struct sandbox sb = SANDBOX_NONE;
-	char *const envp[] = { "PATH=/usr/bin:/bin", NULL };
+	char path[] = "PATH=/usr/bin:/bin";
+	char *const envp[] = { path, NULL };
 	const struct sandbox_delivery what = { .envp = envp };
 	struct sandbox_status status = { 0 };
 	double t[PARTS + 1] = { now_us() };
@@ -172,7 +176,8 @@ static _Noreturn void drydock_child(int requests, int answers)
 		_exit(1);
 	}
 	const struct sandbox_mount mounts[] = { { .source = true_path, .target = "/opt/true", .flags = SANDBOX_MOUNT_RO } };
-	char *const argv[] = { "/opt/true", NULL };
+	char target[] = "/opt/true";
+	char *const argv[] = { target, NULL };
 	const struct sandbox_spec spec = {
 		.identity = &identity, .step_uid = step_uid, .step_gid = step_uid, .hostname = "bench", .mounts = mounts, .n_mounts = 1, .workdir = "/",
 		.argv = argv, .seccomp = filter, .net = net, .name = "bench", .stdout_fd = devnull, .stderr_fd = devnull, .limits = { .pids = 64 },
@@ -319,6 +324,7 @@ int main(void)
 	bool good = print_table();
 	char command[300];
 	(void)snprintf(command, sizeof(command), "rm -rf %s", stage);
-	(void)system(command); /* NOLINT(cert-env33-c) */
+	if (system(command) != 0) /* NOLINT(cert-env33-c) */
+		fprintf(stderr, "bench_launch: %s was not removed\n", stage);
 	return good ? 0 : 1;
 }
