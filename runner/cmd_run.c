@@ -15,6 +15,7 @@
 #include "lease.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
 
 static const char doc[] = "Run a local workflow file: every step in fresh namespaces, the network gate open for fetch, closed for build, reopened for push."
@@ -120,6 +121,7 @@ int cmd_run(int argc, char **argv)
 	if (argp_parse(&parser, argc, argv, 0, NULL, &args) != 0)
 		return DRYDOCK_EXIT_USAGE;
 	console_init();
+	(void)signal(SIGPIPE, SIG_IGN); /* whoever reads our output may go away; the job and its clean-up do not */
 	if (!args.dry_run && identity_enter(&id, &err) < 0) {
 		fprintf(stderr, "drydock: %s\n", err.msg);
 		return DRYDOCK_EXIT_HOST;

@@ -31,6 +31,7 @@ struct job {
 	struct job_tree        tree;
 	struct record         *rec;
 	struct step_result    *results;     /* plan->n_steps */
+	pid_t                  keeper;      /* our parent; its death ends the job at once */
 	int                    signal_fd;   /* SIGINT, SIGTERM: cancel */
 	bool                   cancelled;
 };

@@ -237,10 +237,12 @@ static void read_cancel(struct run *run)
 	struct signalfd_siginfo info;
 
 	while (read(run->job->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-		if (run->job->cancelled)
-			run->kill_at_ms = now_ms(); /* asked twice: at once */
+		bool at_once = run->job->cancelled || getppid() != run->job->keeper;
 		run->job->cancelled = true;
 		ask_to_end(run, STEP_CANCELLED, "cancelled");
+		/* Asked twice, or nobody is left to ask: no grace (G-07). */
+		if (at_once)
+			run->kill_at_ms = now_ms();
 	}
 }
 

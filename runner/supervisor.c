@@ -17,6 +17,7 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 /* Not dumpable: no other process of this user may read leases from our memory. Core dumps would write them to disk. */
 static int harden(pid_t keeper, struct dd_err *err)
@@ -46,9 +47,11 @@ static int begin(struct job *job, struct dd_err *err)
 {
 	int r;
 
-	if ((r = cgroup_job_make(job->dirs.run, job->cgroup, err)) < 0)
+	if ((r = cgroup_job_plan(job->dirs.run, job->cgroup, err)) < 0)
 		return r;
 	if (job->cgroup[0] && (r = job_dirs_note_cgroup(&job->dirs, job->cgroup, err)) < 0)
+		return r;
+	if ((r = cgroup_job_make(job->cgroup, err)) < 0)
 		return r;
 	if ((r = record_add(job->rec, NULL, NULL, "run.start", start_fields(job), err)) < 0)
 		return r;
@@ -111,6 +114,7 @@ int supervisor_main(struct job *job, pid_t keeper, const sigset_t *cancelling)
 	struct dd_err err = { 0 };
 	int r = harden(keeper, &err);
 
+	job->keeper = keeper;
 	if (r == 0 && (job->signal_fd = signalfd(-1, cancelling, SFD_CLOEXEC | SFD_NONBLOCK)) < 0)
 		r = dd_err_set(&err, errno, "listen for signals");
 	for (size_t i = 0; i < job->plan->n_steps; i++)
@@ -121,5 +125,8 @@ int supervisor_main(struct job *job, pid_t keeper, const sigset_t *cancelling)
 		console_warn("the job cannot go on: %s", err.msg);
 	job_tree_done(&job->tree);
 	record_free(job->rec);
+	/* The keeper would do this, but it is gone: whoever is left sweeps. */
+	if (getppid() != keeper && job_dirs_destroy(&job->dirs, &err) < 0)
+		console_warn("clean-up is not complete: %s (the next start tries again)", err.msg);
 	return r < 0 ? DRYDOCK_EXIT_INTERNAL : r;
 }

@@ -149,32 +149,41 @@ static bool run_is_sane(const char *run)
 	       strspn(run, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.") == len;
 }
 
-int cgroup_job_make(const char *run, char ret_path[256], struct dd_err *err)
+int cgroup_job_plan(const char *run, char ret_path[256], struct dd_err *err)
 {
-	char top[256], path[256 + 80];
+	char top[256];
 
 	if (!run_is_sane(run))
 		return dd_err_say(err, EINVAL, "run name for a cgroup must be of letters, digits, - _ and .");
 	ret_path[0] = '\0';
 	if (!find_top(top))
 		return 0;
-	int n = snprintf(path, sizeof(path), "%s/" JOB_PREFIX "%s", top, run);
+	int n = snprintf(ret_path, 256, "%s/" JOB_PREFIX "%s", top, run);
 	if (n < 0 || n >= 256 - 72) /* the step's name must fit behind it */
+		ret_path[0] = '\0';
+	return 0;
+}
+
+int cgroup_job_make(char path[256], struct dd_err *err)
+{
+	char top[256];
+	const char *slash = strrchr(path, '/');
+
+	if (!slash)
 		return 0;
+	(void)snprintf(top, sizeof(top), "%.*s", (int)(slash - path), path);
 	dd_auto_fd int dir = open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dir < 0)
-		return 0;
-	if (mkdir(path, 0755) < 0) {
-		if (errno == EEXIST)
+	if (dir < 0 || mkdir(path, 0755) < 0) {
+		if (dir >= 0 && errno == EEXIST)
 			return dd_err_set(err, errno, "cgroup %s", path);
-		return 0; /* not delegated to us, read-only, none here */
+		path[0] = '\0'; /* not delegated to us, read-only, none here */
+		return 0;
 	}
 	if (hand_down(dir))
 		step_aside(dir);
 	dd_auto_fd int job = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (job >= 0)
 		(void)hand_down(job);
-	memcpy(ret_path, path, (size_t)n + 1);
 	return 0;
 }
 

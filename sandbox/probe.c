@@ -248,7 +248,9 @@ static int with_job_cgroup(const char *file, const char *word, char found[FOUND]
 	char run[40], dir[256] = "", path[300], text[256];
 	struct dd_err err = { .code = 0 };
 	(void)snprintf(run, sizeof(run), "probe-%d", (int)getpid());
-	int r = cgroup_job_make(run, dir, &err);
+	int r = cgroup_job_plan(run, dir, &err);
+	if (r == 0)
+		r = cgroup_job_make(dir, &err);
 	if (r < 0 || !dir[0]) {
 		note(found, "%s", r < 0 ? err.msg : "no cgroup v2 directory that this user may use");
 		return r < 0 ? r : -ENOENT;

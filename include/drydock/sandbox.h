@@ -167,9 +167,12 @@ int sandbox_destroy(struct sandbox *sb, struct dd_err *err);
 
 /* --- cgroup of a job ------------------------------------------------------------------------------------------------ */
 
-/* Find a cgroup v2 directory below which this process may make groups and make "drydock-<run>" in it. @ret_path is empty when the
- * host offers none (that is no error; limits that need controllers are refused later, by name). */
-int cgroup_job_make(const char *run, char ret_path[256], struct dd_err *err);
+/* Where the group "drydock-<run>" of a job would be: below the cgroup v2 directory in which this process may make groups. @ret_path is empty when
+ * the host offers none (that is no error; limits that need controllers are refused later, by name). Makes nothing: the caller writes the path
+ * down first, so that a crash between the two leaves no group that nobody knows of. */
+int cgroup_job_plan(const char *run, char ret_path[256], struct dd_err *err);
+/* Make it and hand the controllers down. Empties @path when the host does not let us. */
+int cgroup_job_make(char path[256], struct dd_err *err);
 /* Kill what is inside, remove the tree. Used by the keeper after a crash and by the start-up reaper; touches only names "drydock-*". */
 int cgroup_job_remove(const char *path, struct dd_err *err);
 
