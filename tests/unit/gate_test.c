@@ -104,12 +104,15 @@ static void connect_to(const char *name, uint16_t port)
 	assert_int_equal(world_resolve(&w, name, 1, &addr), 0);
 	assert_int_not_equal(addr.s_addr, 0);
 	client = world_dial(&w, addr, port);
-	assert_true(client >= 0);
+	assert_true(client >= 0 || client == -ECONNRESET);
 }
 
+/* A gate that refuses at once may be faster than our look at the new connection: then the dial itself says it. */
 static void is_reset(int fd)
 {
 	char byte;
+	if (fd == -ECONNRESET)
+		return;
 	ssize_t n = world_read(&w, fd, &byte, 1, 3000);
 	assert_true(n == -ECONNRESET || n == -EPIPE);
 }
@@ -393,10 +396,7 @@ static void connections_are_capped(void **state)
 	assert_int_equal(world_resolve(&w, "good.test", 1, &addr), 0);
 	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
 		fds[i] = world_dial(&w, addr, 443);
-	if (fds[4] >= 0) /* otherwise the reset came even before we looked */
-		is_reset(fds[4]);
-	else
-		assert_int_equal(fds[4], -ECONNRESET);
+	is_reset(fds[4]);
 	(void)told_of(GATE_NET_DENY, "too many open connections", 500);
 	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
 		dd_close(fds[i]);
