@@ -41,7 +41,7 @@ def enter_world():
         _quiet("ip", "address", "add", address + "/128", "dev", "lo")
     if "DD_WORLD_USER" not in os.environ:
         os.makedirs("/var/log/drydock", exist_ok=True)
-        _quiet("mount", "-t", "tmpfs", "-o", "mode=755,size=256m", "none", "/var/log/drydock")   # logs of tests are nobody's business
+        _quiet("mount", "-t", "tmpfs", "-o", "mode=700,size=256m", "none", "/var/log/drydock")   # logs of tests are nobody's business
     where = tempfile.mkdtemp(prefix="dd-world-")
     bind_text(where, "/etc/resolv.conf", f"nameserver {RESOLVER}\noptions timeout:1 attempts:2\n")
     bind_text(where, "/etc/hosts", "127.0.0.1 localhost\n::1 localhost\n")
