@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* dns_message.c - reads one DNS query and writes one DNS answer (RFC 1035 4.1, RFC 6891).
  *
- * Runs in: gate, on bytes that hostile code chose. Pure. Nothing of a query is ever forwarded: the name alone goes on, and
- * only after a verdict, so options, flags and odd types cannot carry data out (N-06).
+ * Runs in: gate, on bytes that hostile code chose. Pure. Nothing of a query is ever forwarded: the name alone goes on,
+ * and only after a verdict, so options, flags and odd types cannot carry data out (N-06).
  */
 #include "dns_message.h"
 

@@ -6,7 +6,7 @@
 
 static size_t bucket_of(const struct gate_state *g, const char *host, uint16_t port)
 {
-	uint32_t h = 2166136261u ^ port; /* FNV-1a: only names that the policy allows get here, nobody can choose collisions freely */
+	uint32_t h = 2166136261u ^ port; /* FNV-1a: only allowed names get here, so collisions cannot be chosen freely */
 	for (; *host; host++)
 		h = (h ^ (uint8_t)*host) * 16777619u;
 	return h % ARRAY_LEN(g->dest_buckets);

@@ -55,7 +55,8 @@ static void answer(struct gate_state *g, const struct reply_to *to, const struct
 
 	if (!to->conn) {
 		/* A full socket loses the answer, as the network may; the client asks again. */
-		(void)sendto(g->dns_udp.fd, out + 2, len, MSG_DONTWAIT | MSG_NOSIGNAL, (const void *)&to->peer, sizeof(to->peer));
+		(void)sendto(g->dns_udp.fd, out + 2, len, MSG_DONTWAIT | MSG_NOSIGNAL, (const void *)&to->peer,
+		             sizeof(to->peer));
 		return;
 	}
 	to->conn->waiting = false;
@@ -100,7 +101,8 @@ void gate_dns_answer_waiters(struct gate_name *name)
 	}
 }
 
-static void wait_for_name(struct gate_state *g, struct gate_name *name, const struct reply_to *to, const struct dns_query *q)
+static void wait_for_name(struct gate_state *g, struct gate_name *name, const struct reply_to *to,
+                          const struct dns_query *q)
 {
 	struct dns_waiter *w = g->dns_pending < GATE_DNS_PENDING_MAX ? malloc(sizeof(*w)) : NULL;
 	if (!w) {
@@ -115,8 +117,8 @@ static void wait_for_name(struct gate_state *g, struct gate_name *name, const st
 	gate_name_refresh(name);
 }
 
-static void answer_allowed(struct gate_state *g, const char *host, const struct egress_entry *entry, const struct reply_to *to,
-                           const struct dns_query *q)
+static void answer_allowed(struct gate_state *g, const char *host, const struct egress_entry *entry,
+                           const struct reply_to *to, const struct dns_query *q)
 {
 	const char *why = NULL;
 	struct gate_name *name = NULL;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* gate_flow.c - one connection of the step, from accept to close.
  *
- * Runs in: gate. The states: HELLO (read the first bytes, judge them) -> RESOLVE (only if the name's answers are over) ->
- * DIAL (validated addresses, one after the other) -> RELAY. An entry that says `raw` skips HELLO. Every state but RELAY has
- * a short deadline; whatever is not understood is reset, and said. Events are edge-triggered, so each step runs until the
- * kernel says EAGAIN.
+ * Runs in: gate. The states: HELLO (read the first bytes, judge them) -> RESOLVE (only if the name's answers are over)
+ * -> DIAL (validated addresses, one after the other) -> RELAY. An entry that says `raw` skips HELLO. Every state but
+ * RELAY has a short deadline; whatever is not understood is reset, and said. Events are edge-triggered, so each step
+ * runs until the kernel says EAGAIN.
  */
 #include "gate_internal.h"
 
@@ -424,6 +424,9 @@ static const char *identify(struct gate_state *g, struct gate_flow *f, uint16_t 
 	char text[48];
 	struct egress_verdict verdict;
 
+	/* A step that dials the listener itself arrives with the listener's own address; no list can mean that. */
+	if (local >> 24 == IN_LOOPBACKNET)
+		return "not a destination: the gate's own address";
 	f->name = gate_name_by_synthetic(g, f->local);
 	if (f->name)
 		gate_text(msg->host, sizeof(msg->host), f->name->host);
@@ -476,8 +479,11 @@ static void flow_accepted(struct gate_state *g, int fd, const struct sockaddr_in
 {
 	struct sockaddr_in local = { .sin_family = AF_INET };
 	socklen_t len = sizeof(local);
-	struct gate_flow found = { .gate = g, .client = { SOURCE_CLIENT, fd, NULL }, .server = { SOURCE_SERVER, -1, NULL },
-		                   .src_port = ntohs(peer->sin_port), .up = { .pipe = { -1, -1 } }, .down = { .pipe = { -1, -1 } } };
+	struct gate_flow found = {
+		.gate = g, .src_port = ntohs(peer->sin_port),
+		.client = { SOURCE_CLIENT, fd, NULL }, .server = { SOURCE_SERVER, -1, NULL },
+		.up = { .pipe = { -1, -1 } }, .down = { .pipe = { -1, -1 } },
+	};
 	struct gate_msg msg = { .type = GATE_NET_DENY, .src_port = found.src_port, .proto = IPPROTO_TCP };
 	const char *why = "the connection is gone";
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* gate_http.c - cleartext HTTP: lets only whole, checked requests for the right host go to the server.
  *
- * Runs in: gate, on bytes that hostile code chose. A kept-alive connection carries many requests and each names a host, so
- * every head is read and every body stepped over; nothing is forwarded that was not understood. Only after the server's own
- * 101 to a WebSocket upgrade, on the first request, do the bytes become opaque.
+ * Runs in: gate, on bytes that hostile code chose. A kept-alive connection carries many requests and each names a
+ * host, so every head is read and every body stepped over; nothing is forwarded that was not understood. Only after
+ * the server's own 101 to a WebSocket upgrade, on the first request, do the bytes become opaque.
  */
 #include "gate_internal.h"
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* gate_internal.h - what the files of the gate process share.
  *
- * One process, one thread, one epoll set. All of it runs in the gate role after gate_lock(), except what says otherwise.
- * Who calls whom: gate_main (loop) -> gate_dns, gate_flow, gate_report by kind of socket; gate_dns -> gate_name -> upstream;
- * gate_flow -> gate_name, gate_http, gate_splice; all of them -> gate_report.
+ * One process, one thread, one epoll set. All of it runs in the gate role after gate_lock(), except what says
+ * otherwise. Who calls whom: gate_main (loop) -> gate_dns, gate_flow, gate_report by kind of socket; gate_dns ->
+ * gate_name -> upstream; gate_flow -> gate_name, gate_http, gate_splice; all of them -> gate_report.
  */
 #ifndef NETPOLICY_GATE_INTERNAL_H
 #define NETPOLICY_GATE_INTERNAL_H
@@ -205,7 +205,8 @@ uint64_t          gate_dest_left(const struct gate_state *g, const struct gate_d
 struct gate_name *gate_name_find(struct gate_state *g, const char *host);
 struct gate_name *gate_name_by_synthetic(struct gate_state *g, struct in_addr addr);
 /* Find or make; NULL with *ret_why when a cap is reached. @entry is the one that decided the verdict. */
-struct gate_name *gate_name_get(struct gate_state *g, const char *host, const struct egress_entry *entry, const char **ret_why);
+struct gate_name *gate_name_get(struct gate_state *g, const char *host, const struct egress_entry *entry,
+                                const char **ret_why);
 void              gate_name_refresh(struct gate_name *name);   /* resolve unless current or already under way */
 void              gate_name_resolved(struct gate_name *name);  /* upstream.c calls it when outstanding is 0 */
 void              gate_name_admitted(struct gate_state *g, uint32_t id, bool admitted);
@@ -250,7 +251,8 @@ void gate_http_free(struct gate_flow *f);
 
 /* gate_splice.c */
 enum gate_moved { MOVED_BLOCKED = 0, MOVED_MORE, MOVED_END, MOVED_BROKEN, MOVED_OVER_BUDGET };
-void            gate_pump_init(struct gate_pump *p, struct gate_source *from, struct gate_source *to, uint64_t *count, bool upload);
+void            gate_pump_init(struct gate_pump *p, struct gate_source *from, struct gate_source *to, uint64_t *count,
+                               bool upload);
 enum gate_moved gate_pump_run(struct gate_flow *f, struct gate_pump *p);
 void            gate_pump_done(struct gate_state *g, struct gate_pump *p);
 void            gate_pipes_close(struct gate_state *g);

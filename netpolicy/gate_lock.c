@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* gate_lock.c - takes everything away from the gate process that it does not need, before it reads a hostile byte.
  *
- * Runs in: gate, once. The order matters: ids first (they clear the parent-death signal and the dumpable flag, so those come
- * after), capabilities, limits, Landlock (needs no_new_privs), seccomp last, because it forbids all of the above.
- * There is no way back and no best effort: any failure ends the gate, and with it the step. Only Landlock may be absent: the
- * filter has no system call that takes a path.
+ * Runs in: gate, once. The order matters: ids first (they clear the parent-death signal and the dumpable flag, so
+ * those come after), capabilities, limits, Landlock (needs no_new_privs), seccomp last, because it forbids all of the
+ * above. There is no way back and no best effort: any failure ends the gate, and with it the step. Only Landlock may
+ * be absent: the filter has no system call that takes a path.
  */
 #include "gate_internal.h"
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /* gate_main.c - the gate process: from the fork through the lock to the loop, and out.
  *
- * Runs in: gate. Who am I: a child of the supervisor, in the host's network namespace. What can I still do at the fork:
- * everything the supervisor can; after gate_lock(): use the sockets I hold and, if the list is not empty, dial. What do I
- * hold: the control socket and four sockets of the step's network namespace.
- * Everything that opens a file (resolver configuration, hosts) happens before the lock, everything that reads a byte of the
- * step after it. Any doubt about the supervisor (end of file, a message out of turn) ends the process: a dead gate is closed.
+ * Runs in: gate. Who am I: a child of the supervisor, in the host's network namespace. What can I still do at the
+ * fork: everything the supervisor can; after gate_lock(): use the sockets I hold and, if the list is not empty, dial.
+ * What do I hold: the control socket and four sockets of the step's network namespace. Everything that opens a file
+ * (resolver configuration, hosts) happens before the lock, everything that reads a byte of the step after it. Any
+ * doubt about the supervisor (end of file, a message out of turn) ends the process: a dead gate is closed.
  */
 #include "gate_internal.h"
 
@@ -115,7 +115,9 @@ static int watch_sockets(struct gate_state *g, struct dd_err *err)
 		[GATE_FD_CTL] = &g->ctl,              [NET_FD_NFLOG] = &g->nflog,        [NET_FD_LISTENER] = &g->listener,
 		[NET_FD_DNS_UDP] = &g->dns_udp,       [NET_FD_DNS_TCP] = &g->dns_tcp,
 	};
-	static const char *const names[GATE_FD__COUNT] = { "control socket", "log socket", "listener", "DNS socket", "DNS listener" };
+	static const char *const names[GATE_FD__COUNT] = {
+		"control socket", "log socket", "listener", "DNS socket", "DNS listener",
+	};
 
 	for (int i = 0; i < GATE_FD__COUNT; i++) {
 		*sources[i] = (struct gate_source){ .kind = kinds[i], .fd = FIRST_FD + i, .owner = g };
@@ -152,8 +154,10 @@ static int prepare(struct gate_state *g, const struct gate_spec *spec, pid_t sup
 		r = watch_sockets(g, err);
 	if (r < 0)
 		return r;
-	struct gate_lock lock = { .closed = g->closed_variant, .switch_ids = spec->switch_ids, .uid = spec->uid, .gid = spec->gid,
-		                  .supervisor = supervisor };
+	struct gate_lock lock = {
+		.closed = g->closed_variant, .supervisor = supervisor,
+		.switch_ids = spec->switch_ids, .uid = spec->uid, .gid = spec->gid,
+	};
 	return gate_lock(&lock, err);
 }
 

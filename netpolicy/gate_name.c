@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* gate_name.c - the allowed names that this step has asked for: synthetic address, validated answers, admission.
  *
- * Runs in: gate. The life of a name: asked -> resolved outside -> answers validated -> the supervisor asked to admit the
- * synthetic address -> its acknowledgement -> only then the step learns the address (N-28). A connection later uses the
- * answers that were validated; when their time is over they are fetched and validated again (N-11).
+ * Runs in: gate. The life of a name: asked -> resolved outside -> answers validated -> the supervisor asked to admit
+ * the synthetic address -> its acknowledgement -> only then the step learns the address (N-28). A connection later
+ * uses the answers that were validated; when their time is over they are fetched and validated again (N-11).
  */
 #include "gate_internal.h"
 
@@ -56,7 +56,8 @@ static bool names_grow(struct gate_state *g)
 	return true;
 }
 
-struct gate_name *gate_name_get(struct gate_state *g, const char *host, const struct egress_entry *entry, const char **ret_why)
+struct gate_name *gate_name_get(struct gate_state *g, const char *host, const struct egress_entry *entry,
+                                const char **ret_why)
 {
 	struct gate_name *name = gate_name_find(g, host);
 	if (name)

@@ -2,9 +2,9 @@
 /* gate_report.c - what the gate tells the supervisor, and how much of it.
  *
  * Runs in: gate. A step can cause a refusal in two microseconds, so events are merged (the same refusal again within a
- * second is one event with a count), rate-limited (a token bucket) and queued in bounded memory; what is left out is counted
- * and said at the end. Questions, receipts and the answers to commands are never left out. The control socket is never
- * waited for: a slow supervisor must not stop the data path.
+ * second is one event with a count), rate-limited (a token bucket) and queued in bounded memory; what is left out is
+ * counted and said at the end. Questions, receipts and the answers to commands are never left out. The control socket
+ * is never waited for: a slow supervisor must not stop the data path.
  */
 #include "gate_internal.h"
 
@@ -20,6 +20,7 @@ enum {
 	BUCKET_PER_SEC = 50,
 	MERGE_ROWS = 64,
 	NFLOG_READS_MAX = 64, /* per turn of the loop */
+	NFLOG_DRAIN_MAX = 65536, /* at the end; bounded, because nothing here proves that the step is dead */
 };
 
 struct queued {
@@ -245,7 +246,7 @@ void gate_report_nflog(struct gate_state *g)
 {
 	static uint8_t buffer[65536]; /* one datagram may hold many packets */
 
-	for (unsigned i = 0; g->finishing || i < NFLOG_READS_MAX; i++) {
+	for (unsigned i = 0; i < (g->finishing ? NFLOG_DRAIN_MAX : NFLOG_READS_MAX); i++) {
 		ssize_t n = recv(g->nflog.fd, buffer, sizeof(buffer), MSG_DONTWAIT);
 		if (n > 0)
 			report_datagram(g, buffer, (size_t)n);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* gate_splice.c - moves the bytes of a relayed connection in one direction, through a pipe and without copying them.
  *
- * Runs in: gate. A pipe is borrowed from a pool only while bytes are inside, so idle connections hold none (pipe pages are
- * counted per user). Without a pipe the bytes are copied. Upload is counted when it is taken from the client, and never more
- * is taken than the budget has left.
+ * Runs in: gate. A pipe is borrowed from a pool only while bytes are inside, so idle connections hold none (pipe pages
+ * are counted per user). Without a pipe the bytes are copied. Upload is counted when it is taken from the client, and
+ * never more is taken than the budget has left.
  */
 #include "gate_internal.h"
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* http_head.c - reads the head of an HTTP/1 request (RFC 9112), strictly, and steps over its body.
  *
- * Runs in: gate, on bytes that hostile code chose. Pure. A cleartext connection may carry many requests, and each of them
- * names a host; the gate must know where each begins. Whatever two servers are known to frame differently (bare LF, folded
- * lines, both lengths, lengths twice, space before a colon) is refused, not repaired: a repaired request is a smuggled one.
+ * Runs in: gate, on bytes that hostile code chose. Pure. A cleartext connection may carry many requests, and each of
+ * them names a host; the gate must know where each begins. Whatever two servers are known to frame differently (bare
+ * LF, folded lines, both lengths, lengths twice, space before a colon) is refused, not repaired: a repaired request is
+ * a smuggled one.
  */
 #include "http_head.h"
 
@@ -418,7 +419,8 @@ static const char *chunk_byte(struct http_chunked *b, uint8_t c)
 	return "HTTP: malformed chunked body";
 }
 
-enum parse http_chunked_step(struct http_chunked *body, const uint8_t *in, size_t len, size_t *ret_used, const char **ret_why)
+enum parse http_chunked_step(struct http_chunked *body, const uint8_t *in, size_t len, size_t *ret_used,
+                             const char **ret_why)
 {
 	size_t pos = 0;
 

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /* tls_hello.c - reads the server name out of a TLS ClientHello (RFC 8446 4.1.2, RFC 6066 3), strictly.
  *
- * Runs in: gate, on bytes that hostile code chose. Pure. Strict because two readers of the same bytes must agree: a hello
- * that this file accepts for one name must not mean another name to the server. So lengths must nest exactly, no extension
- * may come twice, and a hello that hides its real name (ECH) is refused: its outer name proves nothing.
+ * Runs in: gate, on bytes that hostile code chose. Pure. Strict because two readers of the same bytes must agree: a
+ * hello that this file accepts for one name must not mean another name to the server. So lengths must nest exactly, no
+ * extension may come twice, and a hello that hides its real name (ECH) is refused: its outer name proves nothing.
  *
- * Not covered: a server that answers with HelloRetryRequest receives a second hello, which nobody reads. RFC 8446 makes the
- * server check that it equals the first; where it does not, that is domain fronting by the allowed server's own doing.
+ * Not covered: a server that answers with HelloRetryRequest receives a second hello, which nobody reads. RFC 8446
+ * makes the server check that it equals the first; where it does not, that is domain fronting by the allowed server's
+ * own doing.
  */
 #include "tls_hello.h"
 

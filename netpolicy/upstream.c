@@ -2,9 +2,9 @@
 /* upstream.c - asks the host's own resolver for an allowed name, with c-ares.
  *
  * Runs in: gate. upstream_init() runs before the lock: it reads the host's resolver configuration and hosts file into
- * memory; afterwards no file is opened. Sockets are made by our own functions, so that the filter sees exactly the calls it
- * knows, whatever c-ares would choose. Search domains are never applied: the name is sent as the policy has it, or not at all.
- * Answers are not trusted: gate_name.c validates each one.
+ * memory; afterwards no file is opened. Sockets are made by our own functions, so that the filter sees exactly the
+ * calls it knows, whatever c-ares would choose. Search domains are never applied: the name is sent as the policy has
+ * it, or not at all. Answers are not trusted: gate_name.c validates each one.
  */
 #include "gate_internal.h"
 
@@ -129,8 +129,8 @@ static int connect_socket(ares_socket_t fd, const struct sockaddr *addr, ares_so
 	return connect(fd, addr, len);
 }
 
-static ares_ssize_t receive(ares_socket_t fd, void *buf, size_t len, int flags, struct sockaddr *from, ares_socklen_t *from_len,
-                            void *arg)
+static ares_ssize_t receive(ares_socket_t fd, void *buf, size_t len, int flags, struct sockaddr *from,
+                            ares_socklen_t *from_len, void *arg)
 {
 	(void)arg;
 	return recvfrom(fd, buf, len, flags, from, from_len);
@@ -144,7 +144,8 @@ static ares_ssize_t send_vector(ares_socket_t fd, const struct iovec *iov, int n
 }
 
 static const struct ares_socket_functions socket_functions = {
-	.asocket = open_socket, .aclose = close_socket, .aconnect = connect_socket, .arecvfrom = receive, .asendv = send_vector,
+	.asocket = open_socket, .aclose = close_socket, .aconnect = connect_socket,
+	.arecvfrom = receive, .asendv = send_vector,
 };
 
 static struct gate_source *slot_of(struct upstream *u, int fd)
@@ -227,7 +228,8 @@ static int keep_answers(struct gate_name *name, int type, const unsigned char *a
 	struct ares_addrttl v4[PER_FAMILY];
 	struct ares_addr6ttl v6[PER_FAMILY];
 	int n = PER_FAMILY;
-	int status = type == TYPE_A ? ares_parse_a_reply(answer, len, NULL, v4, &n) : ares_parse_aaaa_reply(answer, len, NULL, v6, &n);
+	int status = type == TYPE_A ? ares_parse_a_reply(answer, len, NULL, v4, &n)
+	                            : ares_parse_aaaa_reply(answer, len, NULL, v6, &n);
 
 	for (int i = 0; status == ARES_SUCCESS && i < n; i++) {
 		union gate_addr addr;

@@ -19,6 +19,7 @@ struct builder {
 	struct diag_list  *diags;
 	yaml_parser_t      parser;
 	bool               failed;
+	size_t             at_line, at_column, at; /* the last place that offset_of() found */
 };
 
 static void complain(struct builder *b, struct diag_mark mark, const char *hint, const char *what)
@@ -39,15 +40,20 @@ static void index_lines(struct builder *b)
 			b->lines[b->n_lines++] = i + 1;
 }
 
-static size_t offset_of(const struct builder *b, yaml_mark_t m)
+/* Goes on from the last place: marks come in order, and a file of one long line must not cost the square of its length. */
+static size_t offset_of(struct builder *b, yaml_mark_t m)
 {
 	if (m.line >= b->n_lines)
 		return b->len;
-	size_t at = b->lines[m.line];
-	for (size_t i = 0; i < m.column && at < b->len; i++)
+	bool ahead = b->at_line == m.line && b->at_column <= m.column && b->at >= b->lines[m.line];
+	size_t at = ahead ? b->at : b->lines[m.line];
+	for (size_t i = ahead ? b->at_column : 0; i < m.column && at < b->len; i++)
 		do
 			at++;
 		while (at < b->len && ((unsigned char)b->text[at] & 0xc0) == 0x80);
+	b->at_line = m.line;
+	b->at_column = m.column;
+	b->at = at;
 	return at;
 }
 

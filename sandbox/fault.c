@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* fault.c - remembers which kernel features the operator took away with DRYDOCK_FAULT.
  *
- * Runs in: every role; read once in main(), inherited by fork, never written again. It can only ever make a set-up call fail,
- * so a hostile environment gains nothing but a refusal.
+ * Runs in: every role; read once in main(), inherited by fork, never written again. It can only ever make a set-up
+ * call fail, so a hostile environment gains nothing but a refusal.
  */
 #include "drydock/fault.h"
 

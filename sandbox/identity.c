@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* identity.c - chooses who runs what and enters the outer user namespace, once.
  *
- * Runs in: the first lines of main(), one thread, before any byte of configuration. Reads only /etc/subuid, /etc/subgid, the
- * account database and its own environment.
- * The maps are written from outside, by a helper forked before the namespace is entered: it still has the caller's rights, or
- * execs newuidmap(1)/newgidmap(1), which have their own.
+ * Runs in: the first lines of main(), one thread, before any byte of configuration. Reads only /etc/subuid,
+ * /etc/subgid, the account database and its own environment. The maps are written from outside, by a helper forked
+ * before the namespace is entered: it still has the caller's rights, or execs newuidmap(1)/newgidmap(1), which have
+ * their own.
  */
 #include "drydock/identity.h"
 
@@ -41,7 +41,7 @@ const char *identity_mode_name(enum identity_mode mode)
 	return (size_t)mode < ARRAY_LEN(names) ? names[mode] : "unknown";
 }
 
-/* --- subordinate ids ------------------------------------------------------------------------------------------------------ */
+/* --- subordinate ids ---------------------------------------------------------------------------------------------- */
 
 /* One line "owner:first:count"; owner is a name or a number. Anything malformed is no range. */
 static bool range_parse(char *line, const char **ret_owner, struct id_range *ret)
@@ -160,7 +160,7 @@ static int range_choose(struct id_choice *ret, char note[200], struct dd_err *er
 	return why ? 0 : 1;
 }
 
-/* --- entering ------------------------------------------------------------------------------------------------------------- */
+/* --- entering ----------------------------------------------------------------------------------------------------- */
 
 static int map_write(pid_t pid, const char *file, unsigned own, struct id_range range)
 {
@@ -197,7 +197,8 @@ static int map_helper(const char *program, pid_t pid, unsigned own, struct id_ra
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EPERM;
 }
 
-/* Forked helper: still outside, waits until the caller has made the namespace, writes both maps, answers by exit status. */
+/* Forked helper: still outside, waits until the caller has made the namespace, writes both maps, answers by exit
+ * status. */
 static _Noreturn void map_writer(int ready, pid_t target, uid_t uid, gid_t gid, const struct id_choice *choice)
 {
 	char go = 0;
@@ -244,9 +245,9 @@ static int maps_enter(const struct id_choice *choice, struct dd_err *err)
 	return 0;
 }
 
-/* What the supervisor keeps in the outer namespace. SYS_PTRACE only reads /proc of a step's process, to name it in a refusal
- * (fd links and the socket they stand for are hidden from another uid without it). The step's own namespace is made with a
- * full set, whatever is kept here. */
+/* What the supervisor keeps in the outer namespace. SYS_PTRACE only reads /proc of a step's process, to name it in a
+ * refusal (fd links and the socket they stand for are hidden from another uid without it). The step's own namespace
+ * is made with a full set, whatever is kept here. */
 static const cap_value_t kept_caps[] = {
 	CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID, CAP_KILL, CAP_SETUID, CAP_SETGID, CAP_SYS_PTRACE,
 };

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* inside.h - the contract between the files that run after the namespace line.
  *
- * One process walks through it: the *launcher* (clone3 -> inside_main) opens sources with the supervisor's uid, waits for its
- * id maps, builds network and root, forks, and becomes *init* (inside_init). The forked process waits for the delivery, locks
- * itself and becomes the *step* (inside_step). None of them returns into the supervisor's code.
+ * One process walks through it: the *launcher* (clone3 -> inside_main) opens sources with the supervisor's uid, waits
+ * for its id maps, builds network and root, forks, and becomes *init* (inside_init). The forked process waits for the
+ * delivery, locks itself and becomes the *step* (inside_step). None of them returns into the supervisor's code.
  */
 #ifndef DRYDOCK_SANDBOX_INSIDE_H
 #define DRYDOCK_SANDBOX_INSIDE_H
@@ -17,7 +17,7 @@ enum {
 	INSIDE_FD_FLOOR = 10,   /* fds that must survive are moved up here, away from 0, 1 and 2 */
 };
 
-/* --- ctl: launcher/init <-> supervisor, SEQPACKET, one shape read at exact size ------------------------------------------ */
+/* --- ctl: launcher/init <-> supervisor, SEQPACKET, one shape read at exact size ----------------------------------- */
 
 enum ctl_type {
 	CTL_INVALID = 0,
@@ -39,7 +39,7 @@ struct ctl_msg {
 	struct dd_err         err;
 };
 
-/* --- delivery: supervisor -> the process about to exec, a stream socket; one dd_err comes back, EOF means exec ------------ */
+/* --- delivery: supervisor -> the process about to exec, a stream socket; one dd_err comes back, EOF means exec ---- */
 
 #define DELIVERY_MAGIC 0x64647631u
 enum { DELIVERY_MAX = 8 * 1024 * 1024, DELIVERY_FILES_MAX = 64, DELIVERY_NAME_MAX = 255 };
@@ -56,7 +56,7 @@ struct delivery_file {
 	uint32_t content_len;
 };
 
-/* --- what the launcher knows ---------------------------------------------------------------------------------------------- */
+/* --- what the launcher knows -------------------------------------------------------------------------------------- */
 
 struct inside {
 	const struct sandbox_spec *spec;
@@ -67,7 +67,8 @@ struct inside {
 	char  *args;   /* the supervisor's command line, which /proc/1/cmdline would show to the step; NULL: unknown */
 	size_t args_len;
 
-	/* Detached copies of host trees, taken with the supervisor's uid, before the new root hides anything. -1: left out. */
+	/* Detached copies of host trees, taken with the supervisor's uid, before the new root hides anything. -1:
+	 * left out. */
 	int view[INSIDE_VIEW_MAX];
 	int mounts[INSIDE_MOUNTS_MAX];
 	bool mount_is_dir[INSIDE_MOUNTS_MAX];
@@ -86,8 +87,8 @@ int mnt_clone(int dirfd, const char *path, unsigned clone_flags, uint64_t attrs,
 int mnt_new(const char *fstype, const struct mnt_opt *opts, uint64_t attrs, int *ret_mount, struct dd_err *err);
 int mnt_set(int dirfd, const char *path, uint64_t attrs, struct dd_err *err);
 int mnt_attach(int tree, int target, const char *what, struct dd_err *err);
-/* Open @path below @root, one component at a time, following nothing; missing components are made only on the root tmpfs
- * itself, never inside a bound host tree. Returns an O_PATH fd. */
+/* Open @path below @root, one component at a time, following nothing; missing components are made only on the root
+ * tmpfs itself, never inside a bound host tree. Returns an O_PATH fd. */
 int mnt_target(int root, const char *path, bool dir, int *ret_target, struct dd_err *err);
 int mnt_attach_at(int tree, int root, const char *path, bool dir, struct dd_err *err);
 
@@ -103,18 +104,21 @@ int inside_etc(const struct inside *in, struct dd_err *err);
 int inside_file(int root, const struct sandbox_file *file, struct dd_err *err);
 int inside_pivot(const struct inside *in, struct dd_err *err);
 
-/* inside_init.c: never returns; uses only ppoll, read (signalfd), recvmsg, sendmsg, wait4, kill, getrusage, close, exit_group. */
+/* inside_init.c: never returns; uses only ppoll, read (signalfd), recvmsg, sendmsg, wait4, kill, getrusage, close,
+ * exit_group. */
 _Noreturn void inside_init(const struct inside *in, pid_t step);
 /* inside_exec.c: never returns. */
 _Noreturn void inside_step(const struct inside *in);
 int inside_delivery(int sock, char ***ret_envp, struct dd_err *err);                       /* inside_delivery.c */
 
-/* --- locks, in this order, in the process that will exec (inside_lock.c, landlock.c, seccomp*.c) --------------------------- */
+/* --- locks, in this order, in the process that will exec (inside_lock.c, landlock.c, seccomp*.c) ------------------ */
 
-int inside_drop_capabilities(struct dd_err *err);                          /* ambient clear, bounding empty, securebits locked, capset 0 */
+/* ambient clear, bounding set empty, securebits locked, capset 0 */
+int inside_drop_capabilities(struct dd_err *err);
 int inside_no_new_privs(struct dd_err *err);
 int inside_landlock(const struct sandbox_spec *spec, struct dd_err *err);  /* after pivot_root, paths as seen inside */
 int inside_seccomp(const struct seccomp_program *prog, struct dd_err *err); /* last, raw seccomp(2) load */
-int inside_init_lock(struct dd_err *err);                                  /* init's own filter, caps, no_new_privs, not dumpable */
+/* init's own filter, capabilities, no_new_privs, not dumpable */
+int inside_init_lock(struct dd_err *err);
 
 #endif

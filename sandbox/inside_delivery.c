@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/* inside_delivery.c - receives the environment and the secret files of the step, in the process about to exec and nowhere else.
+/* inside_delivery.c - receives the environment and the secret files of the step, in the process about to exec and
+ * nowhere else.
  *
- * Runs in: the process that becomes the step, before its locks, not dumpable. Every length is checked before it is used, although
- * the supervisor is believed. Files go to a ramfs of their own, which is never swapped, and which turns read-only when they are there.
+ * Runs in: the process that becomes the step, before its locks, not dumpable. Every length is checked before it is
+ * used, although the supervisor is believed. Files go to a ramfs of their own, which is never swapped, and which
+ * turns read-only when they are there.
  */
 #include "inside.h"
 
@@ -86,8 +88,8 @@ static int secret_read(int sock, int dir, struct dd_err *err)
 	return secret_write(sock, dir, name, file.content_len, err);
 }
 
-/* Mounted at build time (inside_root.c): by now max_mnt_namespaces is 0, and the kernel counts a detached mount as one. It turns
- * read-only also when nothing came, or a step could fill memory through it. */
+/* Mounted at build time (inside_root.c): by now max_mnt_namespaces is 0, and the kernel counts a detached mount as
+ * one. It turns read-only also when nothing came, or a step could fill memory through it. */
 static int secrets_read(int sock, uint32_t n, struct dd_err *err)
 {
 	int r = 0;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* inside_dev_proc.c - the step's /dev (six devices, own pseudo terminals) and /proc (own, masked, read-only where it steers).
+/* inside_dev_proc.c - the step's /dev (six devices, own pseudo terminals) and /proc (own, masked, read-only where it
+ * steers).
  *
- * Runs in: launcher. /sys is not mounted at all. Device nodes cannot be made in a user namespace, so the host's are bound, each
- * held against its device number first: a planted link or file ends set-up (F-07).
+ * Runs in: launcher. /sys is not mounted at all. Device nodes cannot be made in a user namespace, so the host's are
+ * bound, each held against its device number first: a planted link or file ends set-up (F-07).
  */
 #include "inside.h"
 
@@ -82,7 +83,7 @@ int inside_dev(struct inside *in, struct dd_err *err)
 	return r < 0 ? r : mnt_attach_at(pts, in->root, "/dev/pts", true, err);
 }
 
-/* --- /proc ---------------------------------------------------------------------------------------------------------------- */
+/* --- /proc -------------------------------------------------------------------------------------------------------- */
 
 enum proc_cover {
 	PROC_READ_ONLY = 0, /* readable, for tools that ask; never writable */
@@ -130,8 +131,8 @@ static int proc_cover(const struct inside *in, int proc, const struct proc_row *
 	return r < 0 ? dd_err_ctx(err, r, "cover /proc/%s", row->name) : mnt_attach(tree, target, row->name, err);
 }
 
-/* K-07: one number per kind, for this user namespace; the step cannot raise it, because /proc/sys turns read-only and its
- * capabilities are gone. Missing kinds are older kernels that have no such namespace. */
+/* K-07: one number per kind, for this user namespace; the step cannot raise it, because /proc/sys turns read-only and
+ * its capabilities are gone. Missing kinds are older kernels that have no such namespace. */
 static const struct ns_limit_row {
 	const char *file;
 	bool        required;
@@ -141,8 +142,8 @@ static const struct ns_limit_row {
 	{ "sys/user/max_cgroup_namespaces", true }, { "sys/user/max_time_namespaces", false },
 };
 
-/* Opened before /proc/sys is covered, written after: the kernel counts every detached mount, and so every cover, as a mount
- * namespace (alloc_mnt_ns), and would answer ENOSPC. */
+/* Opened before /proc/sys is covered, written after: the kernel counts every detached mount, and so every cover, as a
+ * mount namespace (alloc_mnt_ns), and would answer ENOSPC. */
 static int ns_limits_open(int proc, int fds[ARRAY_LEN(ns_limits)], struct dd_err *err)
 {
 	if (dd_fault("max_user_namespaces"))

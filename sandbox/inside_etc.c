@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* inside_etc.c - files that are made up for the sandbox instead of shown from the host.
  *
- * Runs in: launcher. They live on the new root's tmpfs, which is read-only when the step starts. No /etc/shadow, and no account
- * of the host is named.
+ * Runs in: launcher. They live on the new root's tmpfs, which is read-only when the step starts. No /etc/shadow, and
+ * no account of the host is named.
  */
 #include "inside.h"
 

@@ -2,8 +2,9 @@
 /* inside_exec.c - the last metres of the step: delivery, limits, descriptors, locks, exec.
  *
  * Runs in: the process forked by init that becomes the step; capabilities last until inside_drop_capabilities().
- * Order: secrets are written and their mount made read-only while the process still may; descriptors are closed before anything
- * hostile can run; capabilities before Landlock (which needs no_new_privs); seccomp last, because it forbids the others.
+ * Order: secrets are written and their mount made read-only while the process still may; descriptors are closed
+ * before anything hostile can run; capabilities before Landlock (which needs no_new_privs); seccomp last, because it
+ * forbids the others.
  */
 #include "inside.h"
 
@@ -16,7 +17,7 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
-/* --- limits --------------------------------------------------------------------------------------------------------------- */
+/* --- limits ------------------------------------------------------------------------------------------------------- */
 
 /* A limit can only fall: where the host's own is lower already, it stays. */
 static int limit_set(int which, const char *name, rlim_t soft, rlim_t hard, struct dd_err *err)
@@ -60,10 +61,11 @@ static int limits_set(const struct sandbox_limits *l, struct dd_err *err)
 	return 0;
 }
 
-/* --- descriptors ---------------------------------------------------------------------------------------------------------- */
+/* --- descriptors -------------------------------------------------------------------------------------------------- */
 
-/* P-06: what a step inherits is 0 (null), 1 and 2. @deliver is above INSIDE_FD_FLOOR and CLOEXEC: exec closes it, and that EOF is
- * the supervisor's sign. close_range(2) is Linux 5.9; no loop instead, because a missed fd reaches hostile code. */
+/* P-06: what a step inherits is 0 (null), 1 and 2. @deliver is above INSIDE_FD_FLOOR and CLOEXEC: exec closes it, and
+ * that EOF is the supervisor's sign. close_range(2) is Linux 5.9; no loop instead, because a missed fd reaches
+ * hostile code. */
 static int descriptors_set(const struct inside *in, struct dd_err *err)
 {
 	dd_auto_fd int null = open("/dev/null", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
@@ -98,7 +100,7 @@ static int signals_reset(struct dd_err *err)
 	return sigprocmask(SIG_SETMASK, &none, NULL) < 0 ? dd_err_set(err, errno, "signal mask") : 0;
 }
 
-/* --- exec ----------------------------------------------------------------------------------------------------------------- */
+/* --- exec --------------------------------------------------------------------------------------------------------- */
 
 static const char *env_get(char *const *envp, const char *name)
 {
@@ -109,8 +111,8 @@ static const char *env_get(char *const *envp, const char *name)
 	return NULL;
 }
 
-/* As execvpe(3), but with the PATH of the delivered environment, without its guess that a file without a header is a shell
- * script, and without the heap: the filter is on. Returns only on failure. */
+/* As execvpe(3), but with the PATH of the delivered environment, without its guess that a file without a header is a
+ * shell script, and without the heap: the filter is on. Returns only on failure. */
 static int exec_search(char *const *argv, char *const *envp, struct dd_err *err)
 {
 	const char *path = env_get(envp, "PATH");

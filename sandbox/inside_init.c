@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/* inside_init.c - pid 1 of the step: reaps, forwards signals, says once how the step's main process ended, waits to be killed.
+/* inside_init.c - pid 1 of the step: reaps, forwards signals, says once how the step's main process ended, waits to
+ * be killed.
  *
- * Runs in: init, locked by inside_init_lock(), holding ctl, a signalfd and nothing else. Its death is the death of every process
- * of the step: the kernel kills the pid namespace with it. It ends by itself only when the supervisor is gone (EOF on ctl).
+ * Runs in: init, locked by inside_init_lock(), holding ctl, a signalfd and nothing else. Its death is the death of
+ * every process of the step: the kernel kills the pid namespace with it. It ends by itself only when the supervisor
+ * is gone (EOF on ctl).
  */
 #include "inside.h"
 
@@ -61,8 +63,8 @@ static void obey(int ctl)
 	(void)kill(-1, msg.sig); /* every process of the namespace but the caller; ESRCH: none is left */
 }
 
-/* The step can read pid 1's command line, which is the supervisor's until now, with the paths that the operator gave. Our copy of that
- * memory is private (fork), so it can simply be overwritten. */
+/* The step can read pid 1's command line, which is the supervisor's until now, with the paths that the operator gave.
+ * Our copy of that memory is private (fork), so it can simply be overwritten. */
 static void rename_self(const struct inside *in)
 {
 	static const char name[] = "drydock-init";

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* inside_mount.c - the new mount API (5.2; mount_setattr 5.12), one checked call each.
  *
- * Runs in: launcher. No path is ever resolved through a symbolic link, and no fallback to mount(2): its remount loop cannot
- * make a tree read-only in one step, so a submount could stay writable.
+ * Runs in: launcher. No path is ever resolved through a symbolic link, and no fallback to mount(2): its remount loop
+ * cannot make a tree read-only in one step, so a submount could stay writable.
  */
 #include "inside.h"
 
@@ -66,7 +66,8 @@ int mnt_attach(int tree, int target, const char *what, struct dd_err *err)
 	return 0;
 }
 
-/* Open one component of a target. O_NOFOLLOW with O_DIRECTORY turns a symlink into ENOTDIR: nobody's link is walked (F-06). */
+/* Open one component of a target. O_NOFOLLOW with O_DIRECTORY turns a symlink into ENOTDIR: nobody's link is walked
+ * (F-06). */
 static int target_open(int at, const char *name, bool dir)
 {
 	struct open_how how = {

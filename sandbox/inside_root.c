@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* inside_root.c - the step's file tree: a new tmpfs with read-only copies of the few host trees that a build needs.
  *
- * Runs in: launcher. Two halves, because rights differ: inside_open_*() take detached copies while the process still has the
- * supervisor's uid (it can walk to the workspace); inside_root() puts them together after the uid has become the step's.
- * Nothing is masked away from a copy of the host's root: what is not in the table is not there (F-02).
+ * Runs in: launcher. Two halves, because rights differ: inside_open_*() take detached copies while the process still
+ * has the supervisor's uid (it can walk to the workspace); inside_root() puts them together after the uid has become
+ * the step's. Nothing is masked away from a copy of the host's root: what is not in the table is not there (F-02).
  */
 #include "inside.h"
 
@@ -122,7 +122,7 @@ void view_refresh(void)
 	}
 }
 
-/* --- before the uid changes ----------------------------------------------------------------------------------------------- */
+/* --- before the uid changes --------------------------------------------------------------------------------------- */
 
 int inside_open_view(struct inside *in, struct dd_err *err)
 {
@@ -188,7 +188,7 @@ int inside_open_mounts(struct inside *in, struct dd_err *err)
 	return 0;
 }
 
-/* --- after the uid has changed -------------------------------------------------------------------------------------------- */
+/* --- after the uid has changed ------------------------------------------------------------------------------------ */
 
 /* Directories of the new root, parents first. Empty ones are mount points or expected by programs. */
 static const char *const root_dirs[] = {
@@ -245,7 +245,8 @@ static int view_attach(const struct inside *in, struct dd_err *err)
 	return 0;
 }
 
-/* /tmp, /var/tmp and /dev/shm are three directories of one private tmpfs, so one size and one number of inodes bounds them. */
+/* /tmp, /var/tmp and /dev/shm are three directories of one private tmpfs, so one size and one number of inodes bounds
+ * them. */
 static const struct scratch_row {
 	const char *name, *target;
 } scratch_rows[] = { { "tmp", "/tmp" }, { "var-tmp", "/var/tmp" }, { "shm", "/dev/shm" } };
@@ -334,10 +335,10 @@ int inside_root(struct inside *in, struct dd_err *err)
 	return r;
 }
 
-/* --- the last word -------------------------------------------------------------------------------------------------------- */
+/* --- the last word ------------------------------------------------------------------------------------------------ */
 
-/* F-08: the kernel reports a directory outside the root as "(unreachable)"; a link in the workspace can only lead to another
- * place of the new root, a magic link of /proc is refused. */
+/* F-08: the kernel reports a directory outside the root as "(unreachable)"; a link in the workspace can only lead to
+ * another place of the new root, a magic link of /proc is refused. */
 static int enter_workdir(const char *workdir, struct dd_err *err)
 {
 	struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* outside_cgroup.c - a cgroup v2 group per job and a leaf per step, where the host delegates one.
  *
- * Runs in: supervisor. Order that the kernel demands: no process in a group whose controllers are handed down, so the supervisor
- * moves itself to a leaf, but only if controllers are to be had. clone3 into a group needs write access to the common ancestor's
- * cgroup.procs, which is why everything is made below our own group and nowhere else.
+ * Runs in: supervisor. Order that the kernel demands: no process in a group whose controllers are handed down, so the
+ * supervisor moves itself to a leaf, but only if controllers are to be had. clone3 into a group needs write access to
+ * the common ancestor's cgroup.procs, which is why everything is made below our own group and nowhere else.
  */
 #include "outside.h"
 
@@ -51,7 +51,7 @@ static bool has_word(const char *list, const char *word)
 	return false;
 }
 
-/* --- job ------------------------------------------------------------------------------------------------------------------ */
+/* --- job ---------------------------------------------------------------------------------------------------------- */
 
 /* Where cgroup2 is mounted, on pure and hybrid hosts; empty: nowhere. */
 static void find_mount(char ret[256])
@@ -84,7 +84,8 @@ static void find_own(char ret[256])
 		(void)fclose(f);
 }
 
-/* The top of what was delegated to us: our own group, or its parent when we (or systemd's DelegateSubgroup=) sit in a leaf of it. */
+/* The top of what was delegated to us: our own group, or its parent when we (or systemd's DelegateSubgroup=) sit in a
+ * leaf of it. */
 static int find_top(char ret[256])
 {
 	char mount[256], own[256], delegated[8];
@@ -109,8 +110,8 @@ static int find_top(char ret[256])
 
 static const char *const wanted_controllers[] = { "memory", "cpu", "pids" };
 
-/* Hand @dir's controllers down, one by one. A controller that cannot be had is simply absent below, and a limit that needs it is
- * refused by name in cgroup_step_make(). */
+/* Hand @dir's controllers down, one by one. A controller that cannot be had is simply absent below, and a limit that
+ * needs it is refused by name in cgroup_step_make(). */
 static bool hand_down(int dir)
 {
 	char have[256] = "", on[256] = "";
@@ -177,7 +178,7 @@ int cgroup_job_make(const char *run, char ret_path[256], struct dd_err *err)
 	return 0;
 }
 
-/* --- step ----------------------------------------------------------------------------------------------------------------- */
+/* --- step --------------------------------------------------------------------------------------------------------- */
 
 static int limit_write(int dir, const char *controllers, const char *limit, const char *controller, const char *file,
                        const char *text, struct dd_err *err)
@@ -207,7 +208,8 @@ static int limits_write(const struct sandbox_limits *l, int dir, const char *con
 		(void)snprintf(text, sizeof(text), "%u 100000", l->cpu_millis * 100);
 		r = limit_write(dir, controllers, "limits.cpus", "cpu", "cpu.max", text, err);
 	}
-	/* pids has a second keeper, RLIMIT_NPROC, counted per user namespace since 5.14: the controller is used where it is. */
+	/* pids has a second keeper, RLIMIT_NPROC, counted per user namespace since 5.14: the controller is used where
+	 * it is. */
 	if (r == 0 && l->pids && has_word(controllers, "pids")) {
 		(void)snprintf(text, sizeof(text), "%u", l->pids + 1);
 		r = limit_write(dir, controllers, "limits.pids", "pids", "pids.max", text, err);
@@ -288,7 +290,7 @@ int cgroup_step_remove(struct sandbox *sb, unsigned timeout_ms, struct dd_err *e
 	return r;
 }
 
-/* --- after a crash -------------------------------------------------------------------------------------------------------- */
+/* --- after a crash ------------------------------------------------------------------------------------------------ */
 
 static int children_remove(int dir, const char *path, struct dd_err *err)
 {
@@ -298,7 +300,8 @@ static int children_remove(int dir, const char *path, struct dd_err *err)
 
 	if (!d)
 		return dd_err_set(err, errno, "read cgroup %s", path);
-	while (r == 0 && (e = readdir(d))) /* a step's leaf has no children: it sees its own group as the root, read-only or not at all */
+	/* One level is all there is: a step sees no cgroup tree in which it could make groups below its leaf (K-08). */
+	while (r == 0 && (e = readdir(d)))
 		if (e->d_type == DT_DIR && strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
 			r = remove_when_empty(dir, e->d_name, 5000, err);
 	(void)closedir(d);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* outside_launch.c - the supervisor's half of a sandbox's life: clone, maps, release, status, death.
  *
- * Runs in: supervisor (id 0 of the outer user namespace, or the caller's own id in single mode). One thread: the parent-death
- * signal of the launcher follows the *thread* that cloned it. What comes back over ctl was written by drydock's own code, but
- * by a process that may have failed half-way, so its text is terminated and escaped here.
+ * Runs in: supervisor (id 0 of the outer user namespace, or the caller's own id in single mode). One thread: the
+ * parent-death signal of the launcher follows the *thread* that cloned it. What comes back over ctl was written by
+ * drydock's own code, but by a process that may have failed half-way, so its text is terminated and escaped here.
  */
 #include "inside.h"
 #include "outside.h"
@@ -31,7 +31,7 @@ enum {
 #define STEP_NAMESPACES                                                                                                  \
 	(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP)
 
-/* --- what the child says -------------------------------------------------------------------------------------------------- */
+/* --- what the child says ------------------------------------------------------------------------------------------ */
 
 /* The child's text for a terminal and a log: terminated, printable. */
 static int child_error(struct dd_err *err, struct dd_err *from)
@@ -56,13 +56,21 @@ static int wait_readable(int fd, int timeout_ms, const char *what, struct dd_err
 	return n == 0 ? dd_err_set(err, ETIMEDOUT, "wait for %s", what) : 0;
 }
 
+/* A process that ends with our message unread resets the socket, and the kernel reports that once, *before* the last
+ * words that are still queued (sock_error() in datagram receive). Ask again for those. */
+static int ctl_recv(int ctl, struct ctl_msg *ret)
+{
+	int r = dd_recv_msg(ctl, ret, sizeof(*ret), NULL, 0);
+	return r == -ECONNRESET ? dd_recv_msg(ctl, ret, sizeof(*ret), NULL, 0) : r;
+}
+
 static int expect(const struct sandbox *sb, enum ctl_type type, const char *what, struct dd_err *err)
 {
 	struct ctl_msg msg = { 0 };
 	int r = wait_readable(sb->ctl, BUILD_TIMEOUT_MS, what, err);
 	if (r < 0)
 		return r;
-	r = dd_recv_msg(sb->ctl, &msg, sizeof(msg), NULL, 0);
+	r = ctl_recv(sb->ctl, &msg);
 	if (r == 0)
 		return dd_err_say(err, ECHILD, "the launcher died without a word while %s was awaited", what);
 	if (r < 0)
@@ -74,7 +82,7 @@ static int expect(const struct sandbox *sb, enum ctl_type type, const char *what
 	return 0;
 }
 
-/* --- checks before anything is made --------------------------------------------------------------------------------------- */
+/* --- checks before anything is made ------------------------------------------------------------------------------- */
 
 /* What @id of this user namespace is one level up; -1 if nothing. */
 static int64_t id_outside(const char *map, uint32_t id)
@@ -125,7 +133,7 @@ static int check_spec(const struct sandbox_spec *spec, struct dd_err *err)
 	return check_ids(spec, err);
 }
 
-/* --- build ---------------------------------------------------------------------------------------------------------------- */
+/* --- build -------------------------------------------------------------------------------------------------------- */
 
 static int proc_write(pid_t pid, const char *file, const char *text, struct dd_err *err)
 {
@@ -139,7 +147,8 @@ static int proc_write(pid_t pid, const char *file, const char *text, struct dd_e
 	return write(fd, text, len) == (ssize_t)len ? 0 : dd_err_set(err, errno, "write %s", path);
 }
 
-/* The maps and, while the process's files are open to us, its place in the queue of the OOM killer: before the supervisor. */
+/* The maps and, while the process's files are open to us, its place in the queue of the OOM killer: before the
+ * supervisor. */
 static int write_maps(const struct sandbox_spec *spec, pid_t pid, struct dd_err *err)
 {
 	char uid[48], gid[48];
@@ -161,8 +170,8 @@ static int write_maps(const struct sandbox_spec *spec, pid_t pid, struct dd_err 
 	return r;
 }
 
-/* At the clone: the child is inside_main.c's launcher and never returns here; it may do anything in its own namespaces and nothing
- * outside; it holds copies of all our descriptors until its first call closes them. */
+/* At the clone: the child is inside_main.c's launcher and never returns here; it may do anything in its own
+ * namespaces and nothing outside; it holds copies of all our descriptors until its first call closes them. */
 static int clone_launcher(struct inside *in, struct sandbox *sb, int parent_ends[2], struct dd_err *err)
 {
 	struct clone_args args = {
@@ -244,10 +253,14 @@ static int converse(const struct sandbox_spec *spec, struct sandbox *sb, struct 
 
 	if (prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) != 1)
 		r = expect(sb, CTL_MAPS_WANTED, "the request for id maps", err);
-	if (r == 0)
-		r = write_maps(spec, sb->pid, err);
 	if (r < 0)
 		return r;
+	r = write_maps(spec, sb->pid, err);
+	if (r < 0) {
+		/* Its files vanish when it has failed meanwhile: then its own reason counts, not ours. */
+		struct pollfd said = { .fd = sb->ctl, .events = POLLIN };
+		return poll(&said, 1, 0) == 1 && said.revents & POLLIN ? expect(sb, CTL_NET, "the network", err) : r;
+	}
 	r = dd_send_msg(sb->ctl, &go, sizeof(go), NULL, 0);
 	if (r < 0 && r != -EPIPE) /* EPIPE: it failed already, and its reason is still to be read */
 		return dd_err_set(err, -r, "release the launcher");
@@ -282,7 +295,7 @@ int sandbox_build(const struct sandbox_spec *spec, struct sandbox *ret, struct d
 	return 0;
 }
 
-/* --- release -------------------------------------------------------------------------------------------------------------- */
+/* --- release ------------------------------------------------------------------------------------------------------ */
 
 static int send_all(int sock, const void *buf, size_t len)
 {
@@ -378,7 +391,7 @@ int sandbox_release(struct sandbox *sb, const struct sandbox_delivery *what, str
 	return flags < 0 || fcntl(sb->ctl, F_SETFL, flags | O_NONBLOCK) < 0 ? dd_err_set(err, errno, "ctl") : 0;
 }
 
-/* --- life and death ------------------------------------------------------------------------------------------------------- */
+/* --- life and death ----------------------------------------------------------------------------------------------- */
 
 int sandbox_signal(const struct sandbox *sb, int sig, struct dd_err *err)
 {
@@ -390,12 +403,10 @@ int sandbox_signal(const struct sandbox *sb, int sig, struct dd_err *err)
 int sandbox_recv_status(const struct sandbox *sb, struct sandbox_status *ret, struct dd_err *err)
 {
 	struct ctl_msg msg = { 0 };
-	int r = dd_recv_msg(sb->ctl, &msg, sizeof(msg), NULL, 0);
+	int r = ctl_recv(sb->ctl, &msg);
 
 	if (r == -EAGAIN || r == 0)
 		return r;
-	if (r == -ECONNRESET) /* killed with a signal request unread */
-		return 0;
 	if (r < 0)
 		return dd_err_set(err, -r, "status of the step");
 	if (msg.type != CTL_STATUS)
@@ -433,7 +444,8 @@ int sandbox_destroy(struct sandbox *sb, struct dd_err *err)
 		r = killed;
 	if (r == 0)
 		r = cgroup_step_remove(sb, DEATH_TIMEOUT_MS, err);
-	/* On an error the pid and its pidfd stay, so that a second call can try again; nothing else is of use any more. */
+	/* On an error the pid and its pidfd stay, so that a second call can try again; nothing else is of use any
+	 * more. */
 	dd_close_p(&sb->ctl);
 	dd_close_p(&sb->deliver);
 	for (size_t i = 0; i < NET_FD__COUNT; i++)

@@ -32,7 +32,7 @@ enum {
 	SANDBOX_UID = 1001, /* inside: user and group `runner` */
 	SANDBOX_GID = 1001,
 };
-#define SANDBOX_CREDENTIALS_DIR "/run/drydock/cred" /* private tmpfs 0500, files 0400; exists only when a file lease is delivered */
+#define SANDBOX_CREDENTIALS_DIR "/run/drydock/cred" /* private ramfs 0500, read-only, files 0400; empty without a file lease */
 
 /* --- seccomp -------------------------------------------------------------------------------------------------------- */
 
@@ -99,7 +99,7 @@ struct sandbox_spec {
 	unsigned                      landlock_abi_min; /* refuse below; 0 = 1 */
 	struct sandbox_limits         limits;
 	const struct net_plan        *net;
-	const char                   *cgroup_parent; /* job cgroup (absolute path in cgroup2) or NULL: no cgroup */
+	const char                   *cgroup_parent; /* job cgroup as cgroup_job_make() returned it (file system path), NULL or empty: none */
 	const char                   *name;      /* step label for cgroup and messages: [a-z0-9-]+ */
 	int                           stdout_fd; /* borrowed; become fds 1 and 2 of the step; fd 0 is /dev/null */
 	int                           stderr_fd;
@@ -122,7 +122,7 @@ struct sandbox {
 	pid_t pid;                 /* init, as the caller sees it */
 	int   pidfd;
 	int   ctl;                 /* SEQPACKET to init, non-blocking after sandbox_release() */
-	int   deliver;             /* write end of the delivery pipe; -1 after release */
+	int   deliver;             /* our end of the delivery socket; -1 after release */
 	int   net[NET_FD__COUNT];
 	int   cgroup_fd;           /* -1: none */
 	char  cgroup[256];         /* path, empty: none */

@@ -15,7 +15,7 @@
 
 #define TREE_ANY (TREE_SCALAR | TREE_LIST | TREE_MAP)
 
-enum { JOBS_MAX = 256, STEPS_MAX = 1000, TIMEOUT_MINUTES_MAX = 35 * 24 * 60 };
+enum { JOBS_MAX = 256, STEPS_MAX = 1000, ENV_MAX = 1000, TIMEOUT_MINUTES_MAX = 35 * 24 * 60 };
 
 static const char no_forge[] = "a run without a forge cannot do this; move it into a `run:` step";
 static const char write_steps[] = "list the steps in this job";
@@ -31,6 +31,10 @@ static void read_env(struct key_context *ctx, const struct tree_node *map, struc
 {
 	struct workflow_env *env = arena_array(ctx->arena, map->n, sizeof(*env));
 	size_t k = 0;
+	if (map->n > ENV_MAX) { /* layers are laid over one another by comparing names */
+		diag_add(ctx->diags, map->mark, NULL, "more than 1000 variables");
+		return;
+	}
 	for (size_t i = 0; i < map->n; i++) {
 		const struct tree_node *key = map->pairs[i].key, *value = map->pairs[i].value;
 		if (!key_is_variable_name(key->text)) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* gate_world.h - a small world for tests and measurements of the real gate: a "host" network namespace with public-looking
  * addresses and a fake upstream resolver, and a step's namespace with the real wall. The caller is the supervisor; its
- * client sockets are made inside the step by changing namespace for a moment. No threads, nothing outside the namespaces.
+ * client sockets are made inside the step by changing namespace for a moment. No threads, nothing outside the
+ * namespaces.
  */
 #ifndef TESTS_UNIT_GATE_WORLD_H
 #define TESTS_UNIT_GATE_WORLD_H
@@ -35,6 +36,7 @@ struct world {
 	struct gate       gate;
 	const struct egress_list *list;
 	bool              refuse_admit;
+	uid_t             gate_uid; /* as used for the next world_start(); 0 = the caller's own */
 	struct gate_msg   events[400];
 	size_t            n_events;
 	int               upstream; /* UDP 127.0.0.1:53 */
@@ -239,14 +241,18 @@ static inline const struct gate_msg *world_event(struct world *w, enum gate_msg_
 
 static inline bool world_start(struct world *w, const struct egress_list *list, struct dd_err *err)
 {
-	*w = (struct world){ .host_ns = -1, .step_ns = -1, .list = list, .gate = { 0, -1, -1 }, .answer = WORLD_PUBLIC };
+	*w = (struct world){
+		.gate_uid = w->gate_uid, .host_ns = -1, .step_ns = -1, .list = list, .gate = { 0, -1, -1 }, .answer = WORLD_PUBLIC,
+	};
 	for (int i = 0; i < NET_FD__COUNT; i++)
 		w->net[i] = -1;
 	struct sockaddr_in in = world_sockaddr(world_ip("127.0.0.1"), 53);
 	w->upstream = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (bind(w->upstream, (void *)&in, sizeof(in)) < 0 || net_plan_new(list, &w->plan, err) < 0 || !world_step_ns(w, err))
 		return false;
-	struct gate_spec spec = { .egress = list, .net = w->net };
+	struct gate_spec spec = {
+		.egress = list, .net = w->net, .switch_ids = w->gate_uid != 0, .uid = w->gate_uid, .gid = w->gate_uid,
+	};
 	if (gate_start(&spec, &w->gate, err) < 0)
 		return false;
 	for (int i = NET_FD_NFLOG; i < NET_FD__COUNT; i++)
@@ -268,14 +274,11 @@ static inline void world_end(struct world *w)
 
 /* ---- the step ---- */
 
-/* Ask the step's resolver. Returns the rcode, -1 without an answer; *ret_addr is 0 without an address. */
-static inline int world_resolve(struct world *w, const char *name, uint16_t type, struct in_addr *ret_addr)
+/* A query in wire form; returns its length. */
+static inline size_t world_query(uint8_t q[300], const char *name, uint16_t type)
 {
-	uint8_t q[300] = { 0x12, 0x34, 1, 0, 0, 1 };
-	uint8_t a[600];
 	size_t len = 12;
-	struct sockaddr_in to = world_sockaddr((struct in_addr){ htonl(NET_RESOLVER_ADDR) }, 53);
-
+	memcpy(q, "\x12\x34\1\0\0\1\0\0\0\0\0\0", 12);
 	for (const char *p = name; *p;) {
 		size_t label = strcspn(p, ".");
 		q[len++] = (uint8_t)label;
@@ -283,9 +286,19 @@ static inline int world_resolve(struct world *w, const char *name, uint16_t type
 		len += label;
 		p += label + (p[label] == '.');
 	}
+	memcpy(q + len, "\0\0\0\0\1", 5);
 	q[len + 2] = (uint8_t)type;
-	q[len + 4] = 1;
-	len += 5;
+	return len + 5;
+}
+
+/* Ask the step's resolver. Returns the rcode, -1 without an answer; *ret_addr is 0 without an address. */
+static inline int world_resolve(struct world *w, const char *name, uint16_t type, struct in_addr *ret_addr)
+{
+	uint8_t q[300];
+	uint8_t a[600];
+	size_t len = world_query(q, name, type);
+	struct sockaddr_in to = world_sockaddr((struct in_addr){ htonl(NET_RESOLVER_ADDR) }, 53);
+
 	ret_addr->s_addr = 0;
 	dd_auto_fd int fd = world_socket(w, SOCK_DGRAM);
 	if (sendto(fd, q, len, 0, (void *)&to, sizeof(to)) < 0 || !world_serve(w, fd, POLLIN, 8000))

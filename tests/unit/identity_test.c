@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* identity_test.c - who a supervisor becomes, seen by entering for real in a child of its own for each case.
  *
- * identity_enter() cannot be taken back, so each test forks, enters there, and answers over a pipe. As root the ordinary user is
- * played by the uid 65534, which has no subordinate ids.
+ * identity_enter() cannot be taken back, so each test forks, enters there, and answers over a pipe. As root the
+ * ordinary user is played by the uid 65534, which has no subordinate ids.
  */
 #include "drydock/fault.h"
 #include "drydock/fd.h"

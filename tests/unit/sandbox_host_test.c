@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* sandbox_host_test.c - hosts that are not as they should be: set-up must end with a sentence, before the first byte of a step.
+/* sandbox_host_test.c - hosts that are not as they should be: set-up must end with a sentence, before the first byte
+ * of a step.
  *
  * Each case spoils a mount namespace of its own (root only), enters the identity there and tries to build a sandbox.
  */
