@@ -20,6 +20,8 @@ import traceback
 BUILD = os.environ.get("DRYDOCK_BUILD", os.path.join(os.path.dirname(__file__), "..", "..", "build"))
 DRYDOCK = os.path.abspath(os.path.join(BUILD, "drydock"))
 ROOT = os.geteuid() == 0 and not os.environ.get("DD_WORLD_USER")
+# An ordinary user holds capabilities over the namespaces that enter_world() made; drydock must not.
+AS_USER = ["setpriv", "--inh-caps=-all", "--ambient-caps=-all", "--"] if os.environ.get("DD_WORLD_USER") else []
 FETCH, BUILD_PHASE, PUSH = "fetch", "build", "push"
 
 
@@ -223,7 +225,7 @@ class Job:
         return {**base, **(env or {})}
 
     def popen(self, *options, env=None, prefix=(), command="run", **more):
-        return subprocess.Popen([*prefix, *self.argv(*options, command=command)], cwd=self.dir, env=self.environ(env),
+        return subprocess.Popen([*AS_USER, *prefix, *self.argv(*options, command=command)], cwd=self.dir, env=self.environ(env),
                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **more)
 
     def run(self, *options, env=None, prefix=(), timeout=60, command="run", **more):
