@@ -426,7 +426,10 @@ static void init_works(void)
 	pid_t pid = fork();
 	if (pid == 0)
 		(void)pause();
-	MUST(inside_init_lock(&err) == 0);
+	int r = inside_init_lock(&err);
+	if (r < 0)
+		(void)kill(pid, SIGKILL);
+	MUST(r == 0);
 	struct pollfd p = { .fd = ends[0], .events = POLLIN };
 	MUST(write(ends[1], "x", 1) == 1 && poll(&p, 1, 1000) == 1);
 	char c = 0;
