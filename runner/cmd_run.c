@@ -22,8 +22,19 @@ static const char doc[] = "Run a local workflow file: every step in fresh namesp
                           "\vExit codes: 0 job succeeded, 1 job failed, 2 usage or policy error, 3 this host cannot enforce it, 4 refused by policy, "
                           "5 internal error, 130 cancelled.";
 
+/* Features that only some policies ask for. */
+static bool plan_needs(const struct plan *plan, const char *feature)
+{
+	for (size_t i = 0; i < plan->n_steps; i++) {
+		const struct sandbox_limits *l = &plan->steps[i].limits.sandbox;
+		if ((l->memory_bytes && strcmp(feature, "memory") == 0) || (l->cpu_millis && strcmp(feature, "cpu") == 0))
+			return true;
+	}
+	return false;
+}
+
 /* K-12: a feature that is missing is named before anything runs, with its remedy. There is no best-effort mode. */
-static int check_host(void)
+static int check_host(const struct plan *plan)
 {
 	const struct sandbox_feature *features;
 	struct dd_err err = { 0 };
@@ -35,7 +46,7 @@ static int check_host(void)
 		return DRYDOCK_EXIT_HOST;
 	}
 	for (int i = 0; i < n; i++) {
-		if (!features[i].required || features[i].present)
+		if (features[i].present || !(features[i].required || plan_needs(plan, features[i].name)))
 			continue;
 		fprintf(stderr, "drydock: this host cannot enforce it: %s (%s) is missing: %s. Remedy: %s\n", features[i].name, features[i].need,
 		        features[i].found, features[i].remedy);
@@ -129,7 +140,7 @@ int cmd_run(int argc, char **argv)
 	int code = job_plan_from_args(&args, &plan, NULL, stderr);
 	if (code == 0 && args.dry_run)
 		code = print_plan(&args, plan);
-	else if (code == 0 && (code = check_host()) == 0)
+	else if (code == 0 && (code = check_host(plan)) == 0)
 		code = run_job(&args, &id, plan);
 	plan_free(plan);
 	return code;

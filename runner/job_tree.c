@@ -106,7 +106,7 @@ static struct shown_path show_path(const char *path)
 static int note_tampering(struct delta *d, const char *path, const char *what)
 {
 	console_warn("step %u %s the tracked source file %s", d->step->index, what, show_path(path).text);
-	return record_add(d->job->rec, d->step->label, dd_phase_name(d->step->phase), "violation",
+	return record_add(d->job->rec, d->step->ref, dd_phase_name(d->step->phase), "violation",
 	                  json_pack("{s:s, s:o, s:s, s:s}", "case", "tamper", "subject", record_text(path), "change", what, "consequence",
 	                            "a push step never sees this change; with workspace: shared it is refused"), d->err);
 }
@@ -151,7 +151,7 @@ int job_tree_after_step(struct job *job, const struct plan_step *step, struct dd
 		return r;
 	r = manifest_diff(job->tree.now, after, count_change, &d);
 	if (r == 0)
-		r = record_add(job->rec, step->label, dd_phase_name(step->phase), "fs.delta",
+		r = record_add(job->rec, step->ref, dd_phase_name(step->phase), "fs.delta",
 		               json_pack("{s:I, s:I, s:I, s:I, s:I, s:s}", "added", (json_int_t)d.added, "changed", (json_int_t)d.changed, "removed",
 		                         (json_int_t)d.removed, "bytes", (json_int_t)d.bytes, "tampered", (json_int_t)d.tampered, "ledger",
 		                         manifest_digest(after)), err);
@@ -209,7 +209,7 @@ static int first_tampered(void *arg, enum manifest_change what, const char *path
 
 static int fill_push_view(struct job *job, const struct plan_step *step, int view_fd, struct dd_err *err)
 {
-	struct artifact_copier copier = { .job = job, .to_fd = view_fd, .owner = step_owner(job), .step = step->label, .err = err };
+	struct artifact_copier copier = { .job = job, .to_fd = view_fd, .owner = step_owner(job), .step = step->ref, .err = err };
 	struct tree_counts counts;
 
 	if (step->view == PLAN_VIEW_PRISTINE) {

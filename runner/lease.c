@@ -158,7 +158,7 @@ static int grant_one(struct job *job, const struct plan_step *step, const struct
 	if ((r = mask_add(mask, v.bytes, v.len, err)) < 0)
 		return dd_err_ctx(err, r, "credential %s: prepare its mask", lease->name);
 	set->n_granted++;
-	return record_add(job->rec, step->label, dd_phase_name(step->phase), "cred.grant",
+	return record_add(job->rec, step->ref, dd_phase_name(step->phase), "cred.grant",
 	                  json_pack("{s:s, s:s, s:s, s:i}", "credential", lease->name, "kind", lease->from == PLAN_FROM_FILE ? "file" : "env", "delivery",
 	                            lease->as == PLAN_AS_FILE ? "file" : "env", "ttl_sec", (int)lease->ttl_sec), err);
 }
@@ -185,7 +185,7 @@ int lease_revoke(struct job *job, const struct plan_step *step, struct lease_set
 
 	secret_memory_free(set->memory);
 	for (size_t i = 0; i < set->n_granted && r == 0; i++)
-		r = record_add(job->rec, step->label, dd_phase_name(step->phase), "cred.revoke",
+		r = record_add(job->rec, step->ref, dd_phase_name(step->phase), "cred.revoke",
 		               json_pack("{s:s, s:s}", "credential", step->leases[i].name, "result",
 		                         "wiped here; a static secret stays valid at its issuer"), err);
 	*set = (struct lease_set){ .memory = NULL };

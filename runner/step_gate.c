@@ -105,19 +105,35 @@ static json_t *process_json(const struct process_hint *who)
 	return json_pack("{s:i, s:s, s:s}", "pid", (int)who->pid, "exe", who->exe, "argv", who->argv);
 }
 
-/* The line that would allow it, for the person who decides whether it should be (W-09). */
+static bool is_metadata(const char *addr)
+{
+	struct sockaddr_in v4 = { .sin_family = AF_INET };
+	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6 };
+
+	if (inet_pton(AF_INET, addr, &v4.sin_addr) == 1)
+		return egress_addr_is_metadata((const struct sockaddr *)&v4);
+	return inet_pton(AF_INET6, addr, &v6.sin6_addr) == 1 && egress_addr_is_metadata((const struct sockaddr *)&v6);
+}
+
+/* The line that would allow it, for the person who decides whether it should be (W-09). Empty where no line would, or should. */
 static void suggest(const struct step_gate *sg, const struct gate_msg *msg, char *out, size_t size)
 {
 	const char *policy = sg->job->plan->policy_path ? sg->job->plan->policy_path : "a policy file (--policy; there is none now)";
 	const char *phase = sg->step->phase == DD_PHASE_PUSH ? "push" : "fetch";
 	const char *first = sg->step->phase == DD_PHASE_BUILD ? "give this step `phase: fetch` and " : "";
 	unsigned port = msg->type == GATE_DNS_DENY || msg->port == 0 ? 443 : msg->port;
+	struct egress_verdict v = { .allow = false };
 
+	out[0] = '\0';
 	if (msg->host[0])
-		(void)snprintf(out, size, "to allow it, in %s %sadd under phases.%s.egress: - { host: %s, port: %u, why: \"...\" }", policy, first, phase,
+		v = egress_verdict_name(&sg->step->egress, msg->host, msg->port);
+	if (v.allow) /* the destination is on the list already; something else was wrong, and why says what */
+		(void)snprintf(out, size, "; the entry is at %s", v.entry->origin);
+	else if (msg->host[0])
+		(void)snprintf(out, size, "; to allow it, in %s %sadd under phases.%s.egress: - { host: %s, port: %u, why: \"...\" }", policy, first, phase,
 		               msg->host, port);
-	else
-		(void)snprintf(out, size, "to allow it, in %s %sadd under phases.%s.egress: - { cidr: %s/32, port: %u, why: \"...\" }", policy, first,
+	else if (!is_metadata(msg->addr) && !strchr(msg->addr, ':'))
+		(void)snprintf(out, size, "; to allow it, in %s %sadd under phases.%s.egress: - { cidr: %s/32, port: %u, why: \"...\" }", policy, first,
 		               phase, msg->addr, port);
 }
 
@@ -149,7 +165,7 @@ static void tell(struct step_gate *sg, const struct gate_msg *msg, const char *w
 	if (who->pid)
 		(void)snprintf(by, sizeof(by), who->argv[0] ? ", tried by %s (%s)" : ", tried by %s", who->exe, who->argv);
 	suggest(sg, msg, advice, sizeof(advice));
-	(void)snprintf(line, sizeof(line), "drydock: refused %s in phase %s: %s%s; %s", what, dd_phase_name(sg->step->phase), msg->why, by, advice);
+	(void)snprintf(line, sizeof(line), "drydock: refused %s in phase %s: %s%s%s", what, dd_phase_name(sg->step->phase), msg->why, by, advice);
 	sg->tell(sg->tell_arg, line);
 }
 
@@ -211,7 +227,7 @@ static int on_refusal(struct step_gate *sg, const struct gate_msg *raw, struct d
 	describe_attempt(msg, what, sizeof(what));
 	if (remember_refusal(sg->result, what, msg->why, &who, count))
 		tell(sg, msg, what, &who);
-	return record_add(sg->job->rec, sg->step->label, dd_phase_name(sg->step->phase), msg->type == GATE_DNS_DENY ? "dns.deny" : "net.deny",
+	return record_add(sg->job->rec, sg->step->ref, dd_phase_name(sg->step->phase), msg->type == GATE_DNS_DENY ? "dns.deny" : "net.deny",
 	                  json_pack("{s:s, s:i, s:s, s:s, s:s, s:I, s:o}", "host", msg->host, "port", (int)msg->port, "address", msg->addr, "proto",
 	                            msg->type == GATE_DNS_DENY ? "dns" : proto_name(msg->proto), "why", msg->why, "count", (json_int_t)count,
 	                            "process", process_json(&who)), err);
@@ -229,14 +245,14 @@ static int on_violation(struct step_gate *sg, const struct gate_msg *msg, struct
 		sg->tell(sg->tell_arg, line);
 	}
 	sg->result->refused++;
-	return record_add(sg->job->rec, sg->step->label, dd_phase_name(sg->step->phase), "violation",
+	return record_add(sg->job->rec, sg->step->ref, dd_phase_name(sg->step->phase), "violation",
 	                  json_pack("{s:s, s:s, s:i, s:s, s:I, s:s}", "case", "budget", "subject", msg->host, "port", (int)msg->port, "why", msg->why,
 	                            "bytes_out", (json_int_t)msg->bytes_out, "consequence", "connection cut"), err);
 }
 
 static int on_allow(struct step_gate *sg, const struct gate_msg *msg, struct dd_err *err)
 {
-	return record_add(sg->job->rec, sg->step->label, dd_phase_name(sg->step->phase), "net.allow",
+	return record_add(sg->job->rec, sg->step->ref, dd_phase_name(sg->step->phase), "net.allow",
 	                  json_pack("{s:s, s:i, s:s, s:s}", "host", msg->host, "port", (int)msg->port, "address", msg->addr, "why", msg->why), err);
 }
 
@@ -397,7 +413,7 @@ int step_gate_open(struct step_gate *sg, int net[NET_FD__COUNT], struct dd_err *
 		step_gate_destroy(sg);
 		return dd_err_ctx(err, r, "open the gate of step %u", sg->step->index);
 	}
-	return record_add(sg->job->rec, sg->step->label, dd_phase_name(sg->step->phase), "gate.open",
+	return record_add(sg->job->rec, sg->step->ref, dd_phase_name(sg->step->phase), "gate.open",
 	                  json_pack("{s:s, s:o, s:I}", "state", sg->step->egress.n ? "open" : "closed", "entries", entries_json(&sg->step->egress),
 	                            "upload_bytes", (json_int_t)sg->step->egress.upload_bytes), err);
 }
@@ -441,7 +457,7 @@ static int receipt(struct step_gate *sg, struct dd_err *err)
 			res->refused += res->refusals[i].count;
 	for (size_t i = 0; i < res->n_destinations; i++)
 		res->refused += res->destinations[i].denials;
-	return record_add(sg->job->rec, sg->step->label, dd_phase_name(sg->step->phase), "gate.close",
+	return record_add(sg->job->rec, sg->step->ref, dd_phase_name(sg->step->phase), "gate.close",
 	                  json_pack("{s:o, s:b, s:{s:I, s:I, s:I, s:I}, s:I}", "receipt", receipt_json(res), "verified", res->gate_verified,
 	                            "kernel", "accepted_packets", (json_int_t)c.accepted_packets, "accepted_bytes", (json_int_t)c.accepted_bytes,
 	                            "denied_packets", (json_int_t)c.denied_packets, "denied_bytes", (json_int_t)c.denied_bytes, "unreported",

@@ -5,6 +5,8 @@
  */
 #include "step_mounts.h"
 
+#include "digest.h"
+
 static void add(struct step_mounts *m, const char *source, const char *target, unsigned flags)
 {
 	if (m->n < STEP_MOUNTS_MAX)
@@ -21,4 +23,27 @@ void step_mounts_make(const struct plan_step *step, const struct step_view *view
 	add(ret, view->home, PLAN_HOME, SANDBOX_MOUNT_RW);
 	add(ret, view->tools, PLAN_TOOLS, SANDBOX_MOUNT_RW);
 	add(ret, view->temp, PLAN_TEMP, SANDBOX_MOUNT_RW);
+}
+
+int step_mounts_digest(const struct plan_step *step, const struct step_mounts *mounts, char ret[65], struct dd_err *err)
+{
+	struct digest *digest = NULL;
+	size_t of_host = 0;
+	int r = digest_new(&digest, err);
+
+	while (step->read && step->read[of_host])
+		of_host++;
+	if (r == 0)
+		r = digest_start(digest, err);
+	for (size_t i = 0; r == 0 && i < mounts->n; i++) {
+		char line[1200];
+		int n = snprintf(line, sizeof(line), "%s %s %u\n", mounts->mount[i].target, i < of_host ? mounts->mount[i].source : "job",
+		                 mounts->mount[i].flags);
+		r = n < 0 || (size_t)n >= sizeof(line) ? dd_err_say(err, ENAMETOOLONG, "mount %s has too long a path", mounts->mount[i].target)
+		                                       : digest_update(digest, line, (size_t)n, err);
+	}
+	if (r == 0)
+		r = digest_hex(digest, ret, err);
+	digest_free(digest);
+	return r;
 }

@@ -16,4 +16,8 @@ struct step_mounts {
 /* The strings are borrowed from @step and @view. */
 void step_mounts_make(const struct plan_step *step, const struct step_view *view, struct step_mounts *ret);
 
+/* SHA-256 (hex) over where each mount stands, what of the host is behind it, and its flags: what step.start records. The job's own directories
+ * count by their place only, so two runs of one plan have one digest. */
+int step_mounts_digest(const struct plan_step *step, const struct step_mounts *mounts, char ret[65], struct dd_err *err);
+
 #endif

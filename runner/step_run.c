@@ -372,15 +372,22 @@ static int end(struct run *run, struct dd_err *err)
 static int record_start(struct run *run, struct dd_err *err)
 {
 	const struct plan_step *step = run->step;
-	return record_add(run->job->rec, step->label, dd_phase_name(step->phase), "step.start",
-	                  json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "id", step->id, "name", step->name, "argv0", step->argv[0], "gate",
-	                            step->egress.n ? "open" : "closed", "seccomp", step->seccomp, "phase_why", step->phase_why), err);
+	struct step_mounts mounts;
+	char digest[65];
+
+	step_mounts_make(step, &run->view, &mounts);
+	int r = step_mounts_digest(step, &mounts, digest, err);
+	if (r < 0)
+		return r;
+	return record_add(run->job->rec, step->ref, dd_phase_name(step->phase), "step.start",
+	                  json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "id", step->id, "name", step->name, "argv0", step->argv[0], "gate",
+	                            step->egress.n ? "open" : "closed", "seccomp", step->seccomp, "phase_why", step->phase_why, "mounts", digest), err);
 }
 
 static int record_end(struct run *run, struct dd_err *err)
 {
 	const struct step_result *res = run->result;
-	return record_add(run->job->rec, run->step->label, dd_phase_name(run->step->phase), "step.end",
+	return record_add(run->job->rec, run->step->ref, dd_phase_name(run->step->phase), "step.end",
 	                   json_pack("{s:s, s:i, s:i, s:f, s:I, s:I, s:I, s:I, s:o}", "outcome", step_outcome_names[res->outcome], "exit",
 	                             res->exit_code, "signal", res->signal, "wall_sec", res->wall_sec, "cpu_usec", (json_int_t)res->cpu_usec,
 	                             "peak_memory_bytes", (json_int_t)res->peak_memory_bytes, "output_bytes", (json_int_t)res->output_bytes, "refused",
@@ -392,6 +399,11 @@ static void execute(struct run *run)
 	struct dd_err err = { 0 };
 	int r = start(run, &err);
 
+	if (r == -ENOEXEC) { /* the sandbox stood; its program is not there. The workflow's fault, as a shell would say it */
+		run->result->exit_code = 127;
+		decide(run, STEP_FAILED, err.msg);
+		return;
+	}
 	if (r < 0) {
 		decide(run, r == -EACCES ? STEP_REFUSED : STEP_BROKEN, err.msg);
 		return;

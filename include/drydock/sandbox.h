@@ -156,7 +156,8 @@ int sandbox_probe(const struct sandbox_feature **ret, struct dd_err *err);
 /* --- life ----------------------------------------------------------------------------------------------------------- */
 
 int sandbox_build(const struct sandbox_spec *spec, struct sandbox *ret, struct dd_err *err);
-/* Returns 0 once exec has happened; otherwise @err is the child's own sentence (its bytes are terminated and escaped here). */
+/* Returns 0 once exec has happened; otherwise @err is the child's own sentence (its bytes are terminated and escaped here). -ENOEXEC: every lock held,
+ * but the program of argv could not be executed (missing, not executable, no such interpreter). */
 int sandbox_release(struct sandbox *sb, const struct sandbox_delivery *what, struct dd_err *err);
 /* Ask init to send @sig to every process of the step. */
 int sandbox_signal(const struct sandbox *sb, int sig, struct dd_err *err);
