@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* cmd_plan.c - `drydock plan WORKFLOW`: what every step would get; runs nothing. Runs in: command line (an edge: it prints). */
-#include "cmd_plan.h"
+#include "commands.h"
 
 #include "exit_code.h"
+#include "run_args.h"
 
 int cmd_plan(int argc, char **argv)
 {

@@ -5,7 +5,7 @@
  * codes: 0 the chain holds, 1 it holds but the
  * run did not end, 2 usage, 4 the record was tampered with, 5 it cannot be read.
  */
-#include "cmd_record.h"
+#include "commands.h"
 
 #include "drydock/fd.h"
 #include "record.h"

@@ -4,7 +4,7 @@
  * Runs in: the process that the user started, which becomes the keeper. Order: the outer user namespace is entered before a byte of
  * configuration is read; the plan is made and the host is probed before anything is created.
  */
-#include "cmd_plan.h"
+#include "run_args.h"
 #include "commands.h"
 #include "console.h"
 #include "drydock/fd.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* run_args.c - the command line that `run` and `plan` share. Runs in: command line. */
-#include "cmd_plan.h"
+#include "run_args.h"
 
 static const struct argp_option options[] = {
 	{ .name = "job", .key = 'j', .arg = "JOB", .doc = "the job to take; needed when the workflow has several" },

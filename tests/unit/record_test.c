@@ -2,7 +2,7 @@
 /* record_test.c - writes records, damages them in every way that the chain must show, and checks the chain
  * with sha256sum. */
 #include "../../runner/record.h"
-#include "../../runner/cmd_record.h"
+#include "../../runner/commands.h"
 
 #include <fcntl.h>
 #include <setjmp.h>
