@@ -122,6 +122,29 @@ void view_refresh(void)
 	}
 }
 
+static bool view_row_shows(const struct view_row *row, const char *path)
+{
+	bool prefix = row->kind == VIEW_PREFIX;
+	const char *rest = path;
+	if (prefix && strncmp(path, "/etc/", 5) != 0)
+		return false;
+	rest += prefix ? 5 : 0;
+	size_t len = strlen(row->path);
+	return strncmp(rest, row->path, len) == 0 && (prefix || rest[len] == '\0' || rest[len] == '/');
+}
+
+const char *sandbox_view_find(const char *path, const char **ret_why)
+{
+	for (size_t i = 0; i < ARRAY_LEN(view_rows); i++) {
+		if (!view_row_shows(&view_rows[i], path))
+			continue;
+		if (ret_why)
+			*ret_why = view_rows[i].why;
+		return view_rows[i].kind == VIEW_PREFIX ? "/etc" : view_rows[i].path;
+	}
+	return NULL;
+}
+
 /* --- before the uid changes --------------------------------------------------------------------------------------- */
 
 int inside_open_view(struct inside *in, struct dd_err *err)
