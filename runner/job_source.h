@@ -16,6 +16,7 @@ struct run_args {
 	const char *secrets[RUN_SECRETS_MAX]; /* NAME=FILE: the source of credential NAME is FILE, whatever the policy says */
 	size_t      n_secrets;
 	bool        dry_run, json;
+	bool        workflow_optional; /* set by a command that has another way to be asked */
 };
 
 /* What the plan came from; the plan itself needs none of it any more. */

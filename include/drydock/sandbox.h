@@ -159,6 +159,16 @@ int sandbox_probe_all(const struct sandbox_feature **ret, struct dd_err *err);
 /* Which row of the host view shows @path (absolute, normalised) to every step; NULL: none. @ret_why (may be NULL): what the row is there for. */
 const char *sandbox_view_find(const char *path, const char **ret_why);
 
+/* What every step finds at @path (absolute, normalised) where no mount of its spec lies: the host view and what is made up. Pure. */
+enum sandbox_access { SANDBOX_ABSENT = 0, SANDBOX_READ_ONLY, SANDBOX_WRITABLE };
+struct sandbox_place {
+	const char         *path;    /* of the row that decides; NULL: none, so it is absent */
+	enum sandbox_access access;
+	const char         *why;     /* never NULL */
+	bool                of_host; /* the host's own file is shown, if it has one there and others may read it */
+};
+struct sandbox_place sandbox_place_find(const char *path);
+
 /* --- life ----------------------------------------------------------------------------------------------------------- */
 
 int sandbox_build(const struct sandbox_spec *spec, struct sandbox *ret, struct dd_err *err);
