@@ -153,7 +153,8 @@ static bool add_rule(const struct advice_case *c, struct advice *a)
 static const char *advise_name(const struct advice_case *c, struct advice *a)
 {
 	char host[EGRESS_HOST_MAX + 1], where[64], budget[64];
-	unsigned port = c->port ? c->port : 443;
+	bool guessed = c->about == ADVICE_NAME || c->port == 0; /* a query goes to port 53, whatever the program wants afterwards */
+	unsigned port = guessed ? 443 : c->port;
 	/* A masked name (***), or one that the gate had to escape, is no name that an entry could hold. */
 	if (egress_host_canonical(c->host, strlen(c->host), host) < 0 || strcmp(host, c->host) != 0)
 		return "the name as it was written down is none that an entry can hold";
@@ -163,7 +164,7 @@ static const char *advise_name(const struct advice_case *c, struct advice *a)
 	change(a, ADVICE_LIST_ADD, where, "{ host: %s, port: %u, why: \"...\" }", host, port);
 	beyond(a, "Every step of %s may reach every path and every account behind %.100s:%u, not only what this step asked for.", phase_of(c), host, port);
 	beyond(a, "Each of them may send %s there in one step.", budget_text(c, budget, sizeof(budget)));
-	if (c->about == ADVICE_NAME && c->port == 0)
+	if (guessed)
 		beyond(a, "A query names no port; 443 is a guess, put another if the program speaks something else.");
 	return NULL;
 }

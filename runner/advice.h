@@ -42,7 +42,7 @@ struct advice_change {
 	char             origin[300];
 };
 
-enum { ADVICE_CHANGES_MAX = 2, ADVICE_BEYOND_MAX = 4 };
+enum { ADVICE_CHANGES_MAX = 2, ADVICE_BEYOND_MAX = 6 };
 
 struct advice {
 	struct advice_change change[ADVICE_CHANGES_MAX]; /* all of them are needed */

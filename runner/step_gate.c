@@ -120,7 +120,7 @@ static void suggest(const struct step_gate *sg, const struct gate_msg *msg, char
 		.upload_bytes = list->upload_bytes, .bytes_out = msg->bytes_out, .connections = list->connections, .wildcard_names = list->wildcard_names,
 	};
 	if (msg->host[0])
-		v = egress_verdict_name(list, msg->host, msg->port);
+		v = egress_verdict_name(list, msg->host, msg->type == GATE_DNS_DENY ? 0 : msg->port);
 	else if (inet_pton(AF_INET, msg->addr, &addr) == 1)
 		v = egress_verdict_addr(list, addr, msg->port);
 	c.origin = v.allow ? v.entry->origin : NULL;

@@ -15,7 +15,7 @@ static const struct advice_row {
 	const char *where, *text; /* NULL: no line */
 } advice_rows[] = {
 	{ "not in the allowlist", "a.test", "198.18.0.3", "tcp", DD_PHASE_FETCH, NULL, "phases.fetch.egress", "{ host: a.test, port: 8443, why: \"...\" }" },
-	{ "not in the allowlist", "a.test", "", "dns", DD_PHASE_PUSH, NULL, "phases.push.egress", "{ host: a.test, port: 8443, why: \"...\" }" },
+	{ "not in the allowlist", "a.test", "", "dns", DD_PHASE_PUSH, NULL, "phases.push.egress", "{ host: a.test, port: 443, why: \"...\" }" },
 	{ "no entry for this port of the name", "a.test", "198.18.0.3", "tcp", DD_PHASE_FETCH, NULL, "phases.fetch.egress",
 	  "{ host: a.test, port: 8443, why: \"...\" }" },
 	{ "no entry for this address", "", "45.1.2.3", "tcp", DD_PHASE_FETCH, NULL, "phases.fetch.egress",
