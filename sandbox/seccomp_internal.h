@@ -2,7 +2,7 @@
 /* seccomp_internal.h - what the parts of the filter compiler share: a parsed profile, and the program made of it.
  *
  * profile text --seccomp_profile_parse()--> struct seccomp_profile --seccomp_profile_compile()--> struct seccomp_program
- * Only sandbox/seccomp*.c, sandbox/inside_lock.c and their tests include this. Pure but for the loader in seccomp.c.
+ * Only sandbox/seccomp*.c, sandbox/inside_lock.c, sandbox/outside_launch.c and their tests include this. Pure but for the loader in seccomp.c.
  */
 #ifndef SANDBOX_SECCOMP_INTERNAL_H
 #define SANDBOX_SECCOMP_INTERNAL_H
@@ -65,10 +65,11 @@ struct seccomp_profile {
 };
 
 struct seccomp_program {
-	struct sock_filter    *insns;
-	size_t                 n_insns;
-	struct seccomp_summary summary;
-	char                   digest[65];
+	struct sock_filter     *insns;
+	size_t                  n_insns;
+	struct seccomp_profile *profile; /* owned; only in observe mode: what the listener answers by. NULL: nobody is asked */
+	struct seccomp_summary  summary;
+	char                    digest[65];
 };
 
 /* Parse @len bytes of @text into @prof (zeroed by the caller; release with seccomp_profile_done()). @name is used in messages. With
@@ -83,8 +84,15 @@ int seccomp_profile_allow(const char *name, const char *call, struct seccomp_pro
 
 /* A number from a constant's name ("TIOCSTI"). */
 bool seccomp_constant(const char *name, uint32_t *ret);
+/* The other way round, among those that begin with @prefix; NULL: none. */
+const char *seccomp_constant_name(const char *prefix, uint32_t value);
 
 /* Make filter bytes of @prof. @name is used in messages. */
 int seccomp_profile_compile(const char *name, const struct seccomp_profile *prof, struct seccomp_program **ret, struct dd_err *err);
+
+/* seccomp_notify.c: what the listener answers where a filter of @prof asks: 0, the kernel goes on, or an errno. */
+int seccomp_observed_answer(const struct seccomp_profile *prof, int nr, const uint64_t args[6]);
+/* Supervisor, when it has got the listener: may its questions be read here? */
+int seccomp_listener_check(int listener, struct dd_err *err);
 
 #endif
