@@ -148,7 +148,7 @@ int cmd_policy_explain(int argc, char **argv)
 		.doc = "Would this step be allowed to, and which line decides? Or: why was this refused, which lines would allow it, and what else would "
 		       "they allow?\vExit status 0: allowed, 4: denied, 2: the question cannot be asked."
 	};
-	struct explain_args args = { 0 };
+	struct explain_args args = { .run = { .dry_run = true } };
 	struct plan *plan = NULL;
 	for (size_t i = 0; i < ARRAY_LEN(questions); i++)
 		options[2 + i] = (struct argp_option){ .name = questions[i].name, .key = questions[i].key, .arg = questions[i].arg, .doc = questions[i].doc };
