@@ -353,7 +353,8 @@ static int add_set(struct nl_batch *batch, bool any_port, struct dd_err *err)
 	struct nlmsghdr *nlh = nft_message(buf, NFT_MSG_NEWSET, NLM_F_CREATE | NLM_F_EXCL, NFPROTO_INET);
 	mnl_attr_put_strz(nlh, NFTA_SET_TABLE, NET_TABLE);
 	mnl_attr_put_strz(nlh, NFTA_SET_NAME, NET_SET);
-	put_be32(nlh, NFTA_SET_FLAGS, any_port ? 0 : NFT_SET_CONCAT);
+	if (!any_port) /* no flags, no attribute: that is how the kernel lists it */
+		put_be32(nlh, NFTA_SET_FLAGS, NFT_SET_CONCAT);
 	put_be32(nlh, NFTA_SET_KEY_TYPE, any_port ? KEY_TYPE_HOST : KEY_TYPE);
 	put_be32(nlh, NFTA_SET_KEY_LEN, any_port ? KEY_LEN_HOST : KEY_LEN);
 	put_be32(nlh, NFTA_SET_ID, 1);
