@@ -68,7 +68,7 @@ int explain_ask_connect(const struct plan *plan, const struct plan_step *step, c
 	const struct egress_list *list = &step->egress;
 	char host[EGRESS_HOST_MAX + 1] = "";
 	struct egress_verdict v = { .allow = false };
-	struct advice_case c = { .about = ADVICE_NET, .phase = step->phase, .step_id = step->id, .step_name = step->name, .proto = "tcp",
+	struct advice_case c = { .about = ADVICE_NET, .phase = step->phase, .step_id = step->id, .step_name = step->is_named ? step->name : NULL, .proto = "tcp",
 		                 .upload_bytes = list->upload_bytes };
 	if (!ask(list, connect, &c, host, &v))
 		return dd_err_say(err, EINVAL, "--connect wants HOST:PORT, not `%.200s`", connect);
@@ -115,7 +115,7 @@ int explain_ask_syscall(const struct plan *plan, const struct plan_step *step, c
 	char path[512];
 	int r = config_path_seccomp(step->seccomp, path, sizeof(path), err);
 	if (r == 0)
-		r = seccomp_view_load(path, NULL, &view, err);
+		r = seccomp_view_load(path, step->syscalls, &view, err);
 	const struct seccomp_view_call *call = r == 0 ? seccomp_view_find(view, name) : NULL;
 	if (!call && r == 0)
 		r = dd_err_say(err, EINVAL, "--syscall: there is no system call `%.80s` on this architecture", name);

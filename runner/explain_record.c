@@ -101,11 +101,19 @@ static void choose_policy(const struct record_facts *f, const char *given, struc
 
 /* --- one function for each kind of event ------------------------------------------------------------------------------------ */
 
+/* What a rule could match. An older record has only the shown name, which is made up ("Run npm ci") where the step has none. */
+static const char *name_of(const struct facts_step *s)
+{
+	if (s->match.known)
+		return s->match.name;
+	return s->name && strncmp(s->name, "Run ", 4) != 0 ? s->name : NULL;
+}
+
 static struct advice_case case_of(const struct facts_step *s, const struct explain_answer *a)
 {
 	enum dd_phase phase = phase_of(s);
 	return (struct advice_case){
-		.phase = phase, .step_id = s->id, .step_name = s->name,
+		.phase = phase, .step_id = s->id, .step_name = name_of(s),
 		.upload_bytes = s->gate.upload_bytes > 0 ? (uint64_t)s->gate.upload_bytes : 0,
 		.connections = limit_in(a->policy, phase, "connections", CONNECTIONS_DEFAULT),
 		.wildcard_names = limit_in(a->policy, phase, "wildcard_names", WILDCARD_NAMES_DEFAULT),
