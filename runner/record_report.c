@@ -141,8 +141,8 @@ static void put_axis(FILE *out, const struct axis *a)
 	char text[32];
 	(void)fprintf(out, "<li class=\"row\" aria-hidden=\"true\"><span></span><div class=\"strip\"><svg width=\"100%%\" height=\"20\">");
 	for (size_t i = 0; i < a->n; i++)
-		if (a->ticks[i] < 0.94) /* the last one would hang over the edge */
-			(void)fprintf(out, "<text x=\"%.2f%%\" y=\"14\">%s</text>", a->ticks[i] * 100, timeline_time(a->sec[i], text));
+		(void)fprintf(out, "<text x=\"%.2f%%\" y=\"14\"%s>%s</text>", a->ticks[i] * 100, a->ticks[i] > 0.92 ? " text-anchor=\"end\"" : "",
+		              timeline_time(a->sec[i], text));
 	(void)fputs("</svg></div><span></span></li>\n", out);
 }
 
