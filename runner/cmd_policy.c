@@ -18,7 +18,8 @@ static const struct verb_row {
 	const char *usage;
 } verb_rows[] = {
 	{ "check",   cmd_policy_check,   "POLICY [--json]" },
-	{ "explain", cmd_policy_explain, "--step STEP --connect HOST:PORT --policy POLICY WORKFLOW" },
+	{ "explain", cmd_policy_explain, "--step STEP (--connect HOST:PORT | --syscall NAME | --path PATH | --credential NAME) [--policy POLICY] WORKFLOW | "
+	  "--record RECORD --seq N [--policy POLICY]" },
 };
 
 int cmd_policy(int argc, char **argv)
