@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* places.c - what a step finds at a path, besides the mounts of its spec. Data for `policy explain`; nothing is mounted from here.
  *
- * Pure. The launcher's own tables (inside_root.c, inside_dev_proc.c, inside_etc.c) decide; tests/integration/explain_test.py holds each answer
+ * Pure. The launcher's own tables (host_view.c, inside_root.c, inside_dev_proc.c, inside_etc.c) decide; tests/integration/explain_test.py holds each answer
  * against what a step finds.
  */
+#include "drydock/host_view.h"
 #include "drydock/sandbox.h"
 
 #include <string.h>
@@ -62,6 +63,26 @@ static bool is_at_or_below(const char *path, const char *dir)
 {
 	size_t len = strlen(dir);
 	return strncmp(path, dir, len) == 0 && (path[len] == '\0' || path[len] == '/');
+}
+
+static bool row_shows(const struct host_view_row *row, const char *path)
+{
+	if (row->kind == HOST_VIEW_PREFIX)
+		return strncmp(path, "/etc/", 5) == 0 && strncmp(path + 5, row->path, strlen(row->path)) == 0;
+	return is_at_or_below(path, row->path);
+}
+
+const char *sandbox_view_find(const char *path, const char **ret_why)
+{
+	for (size_t i = 0; i < host_view_n; i++) {
+		const struct host_view_row *row = &host_view_rows[i];
+		if (!row_shows(row, path))
+			continue;
+		if (ret_why)
+			*ret_why = row->why;
+		return row->kind == HOST_VIEW_PREFIX ? "/etc" : row->path;
+	}
+	return NULL;
 }
 
 struct sandbox_place sandbox_place_find(const char *path)
