@@ -67,14 +67,18 @@ static void profile_free(struct seccomp_profile **prof)
 	free(*prof);
 }
 
+int seccomp_profile_load(const char *path, struct seccomp_profile *prof, struct dd_err *err)
+{
+	int r = load_into(path, false, prof, err);
+	return r == 0 && prof->base[0] ? load_base(path, prof, err) : r;
+}
+
 int seccomp_program_load(const char *path, struct seccomp_program **ret, struct dd_err *err)
 {
 	__attribute__((cleanup(profile_free))) struct seccomp_profile *prof = calloc(1, sizeof(*prof));
 	if (!prof)
 		return dd_err_set(err, ENOMEM, "seccomp profile %s", path);
-	int r = load_into(path, false, prof, err);
-	if (r == 0 && prof->base[0])
-		r = load_base(path, prof, err);
+	int r = seccomp_profile_load(path, prof, err);
 	return r < 0 ? r : seccomp_profile_compile(path, prof, ret, err);
 }
 

@@ -16,6 +16,7 @@ enum {
 	SECCOMP_VALUES_MAX = 32,  /* of one condition; keeps every conditional jump inside BPF's 8 bits */
 	SECCOMP_CONDS_MAX = 4,    /* of one rule; the same */
 	SECCOMP_RULES_MAX = 2048,
+	SECCOMP_WHY_MAX = 4096,
 	SECCOMP_TEXT_MAX = 1 << 20,
 };
 
@@ -39,6 +40,8 @@ struct seccomp_rule {
 	int      nr;
 	uint32_t ret;            /* SECCOMP_RET_*; zero is SECCOMP_RET_KILL_THREAD: forgetting it never allows */
 	size_t   cond_first, n_conds;
+	unsigned    line;
+	const char *why;         /* of its group; borrowed from the profile */
 };
 
 /* What a profile says about one system call. */
@@ -48,6 +51,7 @@ struct seccomp_call {
 	bool     conditional;
 	unsigned decided_line;   /* line of the rule without condition, which ends its list; 0 = still open */
 	unsigned first_line;
+	const char *new_name;    /* given as NAME=NUMBER, because libseccomp may not know it; borrowed from the profile; otherwise NULL */
 };
 
 struct seccomp_profile {
@@ -55,6 +59,8 @@ struct seccomp_profile {
 	size_t               n_rules, cap_rules;
 	struct seccomp_cond *conds;
 	size_t               n_conds, cap_conds;
+	char               **texts;        /* owned: reasons and new names */
+	size_t               n_texts, cap_texts;
 	struct seccomp_call  calls[SECCOMP_NR_MAX];
 	uint32_t             default_ret;
 	unsigned             default_line; /* 0: no default yet */
@@ -73,6 +79,9 @@ struct seccomp_program {
 int  seccomp_profile_parse(const char *name, const char *text, size_t len, bool is_base, struct seccomp_profile *prof,
                            struct dd_err *err);
 void seccomp_profile_done(struct seccomp_profile *prof);
+
+/* Read the file at @path, and its base beside it, into @prof (zeroed by the caller; release with seccomp_profile_done() also on failure). */
+int  seccomp_profile_load(const char *path, struct seccomp_profile *prof, struct dd_err *err);
 
 /* A number from a constant's name ("TIOCSTI"). */
 bool seccomp_constant(const char *name, uint32_t *ret);
