@@ -11,7 +11,7 @@ int cmd_plan(int argc, char **argv)
 	static const struct argp argp = {
 		.children = children, .args_doc = "WORKFLOW", .doc = "Print what every step would get, and run nothing."
 	};
-	struct run_args args = { 0 };
+	struct run_args args = { .dry_run = true };
 	struct plan *plan = NULL;
 	argp_err_exit_status = DRYDOCK_EXIT_USAGE;
 	if (argp_parse(&argp, argc, argv, 0, NULL, &args) != 0)

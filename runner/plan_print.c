@@ -77,6 +77,10 @@ static void print_gate(FILE *out, const struct plan_step *step)
 
 static void print_command(FILE *out, const struct plan_step *step)
 {
+	if (!step->script) {
+		put_field(out, "uses", step->uses);
+		return;
+	}
 	(void)fprintf(out, "    %-11s", "runs");
 	for (size_t i = 0; step->argv[i]; i++) {
 		(void)fputs(i ? " " : "", out);
@@ -235,7 +239,7 @@ static json_t *step_json(const struct plan_step *s)
 	json_t *out = json_pack("{s:i, s:s, s:s, s:s, s:i, s:i, s:s, s:s}", "index", (int)s->index, "id", s->id, "name", s->name, "label",
 				s->label, "line", (int)s->mark.line, "column", (int)s->mark.column, "phase", dd_phase_name(s->phase),
 				"phase_why", s->phase_why);
-	json_t *more = json_pack("{s:o, s:o, s:o, s:o, s:s, s:s?, s:o, s:s, s:s, s:s, s:o, s:b}", "egress", egress_json(&s->egress),
+	json_t *more = json_pack("{s:o, s:o, s:o, s:o, s:s?, s:s?, s:o, s:s?, s:s, s:s, s:o, s:b}", "egress", egress_json(&s->egress),
 				 "credentials", leases_json(s), "env", env_json(s), "limits", limits_json(&s->limits), "script", s->script,
 				 "shell", s->shell, "argv", texts(s->argv), "script_path", s->script_path, "workdir", s->workdir, "seccomp",
 				 s->seccomp, "read", texts(s->read), "continue_on_error", s->continue_on_error);

@@ -58,6 +58,7 @@ static void read_rules(const struct seccomp_view *view, int nr, struct seccomp_v
 {
 	const struct seccomp_call *said = &view->prof.calls[nr];
 	ret->named = said->named;
+	ret->never = said->never_line > 0;
 	ret->line = said->named ? said->first_line : view->prof.default_line;
 	ret->why = why_default;
 	ret->file = said->from_base ? view->base_path : view->path;
@@ -104,21 +105,16 @@ static struct seccomp_view_call *find(const struct seccomp_view *view, const cha
 	return bsearch(&key, view->calls, view->n_calls, sizeof(key), compare_names);
 }
 
+/* The profile itself says whether the name may be added; a call that was allowed before keeps its own reason. */
 static int allow_extra(struct seccomp_view *view, const char *name, struct dd_err *err)
 {
-	struct seccomp_view_call *call = find(view, name);
-	if (!call)
-		return dd_err_say(err, EINVAL, "no system call of this architecture is called `%.60s`", name);
-	if (call->never)
-		return dd_err_say(err, EINVAL, "%s:%u: `%s` may never be allowed: %s", call->file, call->line, name, call->why);
-	if (call->answer == SECCOMP_ANSWER_ALLOW)
-		return 0;
-	call->answer = SECCOMP_ANSWER_ALLOW;
-	call->err = 0;
-	call->named = true;
-	call->line = 0;
-	call->file = NULL;
-	call->why = why_extra;
+	int r = seccomp_profile_allow(view->path, name, &view->prof, err);
+	struct seccomp_view_call *call = r < 0 ? NULL : find(view, name);
+	if (!call || call->answer == SECCOMP_ANSWER_ALLOW)
+		return r;
+	*call = (struct seccomp_view_call){
+		.name = call->name, .nr = call->nr, .answer = SECCOMP_ANSWER_ALLOW, .named = true, .why = why_extra
+	};
 	return 0;
 }
 

@@ -188,9 +188,9 @@ static void a_name_that_the_policy_adds_is_allowed_and_says_so(void **state)
 {
 	(void)state;
 	struct dd_err err = { 0 };
-	static const char *const extra[] = { "userfaultfd", "read", NULL };
+	static const char *const extra[] = { "ptrace", "read", NULL };
 	assert_int_equal(seccomp_view_load(DEFAULT_PROFILE, extra, &view, &err), 0);
-	const struct seccomp_view_call *c = seccomp_view_find(view, "userfaultfd");
+	const struct seccomp_view_call *c = seccomp_view_find(view, "ptrace");
 	assert_int_equal(c->answer, SECCOMP_ANSWER_ALLOW);
 	assert_int_equal(c->line, 0);
 	assert_non_null(strstr(c->why, "sandbox.syscalls"));
@@ -205,6 +205,21 @@ static void a_name_that_is_no_system_call_is_refused_by_name(void **state)
 	assert_int_equal(seccomp_view_load(DEFAULT_PROFILE, extra, &view, &err), -EINVAL);
 	assert_null(view);
 	assert_non_null(strstr(err.msg, "usrfaultfd"));
+}
+
+static void what_may_never_be_allowed_says_so_and_cannot_be_added(void **state)
+{
+	(void)state;
+	struct dd_err err = { 0 };
+	static const char *const extra[] = { "mount", NULL };
+	const char text[] = "default ENOSYS\n\nwhy x\nnever EPERM mount\nrefuse EPERM ptrace\nallow read\n";
+	assert_int_equal(load_text(text, NULL, &view, &err), 0);
+	assert_true(seccomp_view_find(view, "mount")->never);
+	assert_false(seccomp_view_find(view, "ptrace")->never);
+	free_view(NULL);
+	assert_int_equal(load_text(text, extra, &view, &err), -EINVAL);
+	assert_null(view);
+	assert_non_null(strstr(err.msg, "mount"));
 }
 
 static void a_broken_profile_gives_no_view(void **state)
@@ -228,6 +243,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_teardown(what_a_base_decides_is_shown_with_the_base_as_file, free_view),
 		cmocka_unit_test_teardown(a_name_that_the_policy_adds_is_allowed_and_says_so, free_view),
 		cmocka_unit_test_teardown(a_name_that_is_no_system_call_is_refused_by_name, free_view),
+		cmocka_unit_test_teardown(what_may_never_be_allowed_says_so_and_cannot_be_added, free_view),
 		cmocka_unit_test_teardown(a_broken_profile_gives_no_view, free_view),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
