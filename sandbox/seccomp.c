@@ -69,12 +69,20 @@ static void profile_free(struct seccomp_profile **prof)
 
 int seccomp_program_load(const char *path, struct seccomp_program **ret, struct dd_err *err)
 {
+	return seccomp_program_load_with(path, NULL, false, ret, err);
+}
+
+int seccomp_program_load_with(const char *path, const char *const *extra, bool observe, struct seccomp_program **ret, struct dd_err *err)
+{
 	__attribute__((cleanup(profile_free))) struct seccomp_profile *prof = calloc(1, sizeof(*prof));
 	if (!prof)
 		return dd_err_set(err, ENOMEM, "seccomp profile %s", path);
 	int r = load_into(path, false, prof, err);
 	if (r == 0 && prof->base[0])
 		r = load_base(path, prof, err);
+	for (size_t i = 0; r == 0 && extra && extra[i]; i++)
+		r = seccomp_profile_allow(path, extra[i], prof, err);
+	prof->observe = observe;
 	return r < 0 ? r : seccomp_profile_compile(path, prof, ret, err);
 }
 

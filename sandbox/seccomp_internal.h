@@ -38,6 +38,7 @@ struct seccomp_cond {
 struct seccomp_rule {
 	int      nr;
 	uint32_t ret;            /* SECCOMP_RET_*; zero is SECCOMP_RET_KILL_THREAD: forgetting it never allows */
+	bool     never;          /* refused in observe mode as well */
 	size_t   cond_first, n_conds;
 };
 
@@ -46,6 +47,7 @@ struct seccomp_call {
 	bool     named;          /* some rule mentions it */
 	bool     from_base;
 	bool     conditional;
+	unsigned never_line;     /* of the first `never`: sandbox.syscalls cannot allow this call; 0 = none */
 	unsigned decided_line;   /* line of the rule without condition, which ends its list; 0 = still open */
 	unsigned first_line;
 };
@@ -56,6 +58,7 @@ struct seccomp_profile {
 	struct seccomp_cond *conds;
 	size_t               n_conds, cap_conds;
 	struct seccomp_call  calls[SECCOMP_NR_MAX];
+	bool                 observe;      /* compile for observe mode: what would be refused goes to the listener */
 	uint32_t             default_ret;
 	unsigned             default_line; /* 0: no default yet */
 	char                 base[64];     /* file name of the profile below this one, or empty */
@@ -73,6 +76,10 @@ struct seccomp_program {
 int  seccomp_profile_parse(const char *name, const char *text, size_t len, bool is_base, struct seccomp_profile *prof,
                            struct dd_err *err);
 void seccomp_profile_done(struct seccomp_profile *prof);
+
+/* Allow the system call @call besides what @prof (complete, base included) says; @name is used in messages. -EINVAL: there is no such call, or
+ * the profile says `never` about it. */
+int seccomp_profile_allow(const char *name, const char *call, struct seccomp_profile *prof, struct dd_err *err);
 
 /* A number from a constant's name ("TIOCSTI"). */
 bool seccomp_constant(const char *name, uint32_t *ret);

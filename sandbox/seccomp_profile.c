@@ -16,6 +16,7 @@ struct parser {
 	unsigned                line;
 	bool                    is_base;
 	bool                    has_why; /* the current group (up to a blank line) has said its reason */
+	bool                    is_never;
 	struct seccomp_profile *prof;
 	struct dd_err          *err;
 	char                   *rest;    /* strtok_r state: the words of this line not yet read */
@@ -232,9 +233,11 @@ static int add_rule(const struct parser *p, int nr, uint32_t ret, size_t cond_fi
 	struct seccomp_rule *rule = append((void **)&p->prof->rules, &p->prof->n_rules, &p->prof->cap_rules, sizeof(*rule));
 	if (!rule)
 		return dd_err_set(p->err, ENOMEM, "%s:%u", p->file, p->line);
-	*rule = (struct seccomp_rule){ .nr = nr, .ret = ret, .cond_first = cond_first, .n_conds = n_conds };
+	*rule = (struct seccomp_rule){ .nr = nr, .ret = ret, .never = p->is_never, .cond_first = cond_first, .n_conds = n_conds };
 	if (!call->named)
 		call->first_line = p->line;
+	if (p->is_never && !call->never_line)
+		call->never_line = p->line;
 	call->named = true;
 	call->from_base = p->is_base;
 	call->conditional = call->conditional || n_conds > 0;
@@ -293,6 +296,14 @@ static int parse_refuse(struct parser *p)
 	return r < 0 ? r : parse_rule(p, ret);
 }
 
+static int parse_never(struct parser *p)
+{
+	p->is_never = true;
+	int r = parse_refuse(p);
+	p->is_never = false;
+	return r;
+}
+
 static int parse_default(struct parser *p)
 {
 	uint32_t ret = 0;
@@ -336,7 +347,8 @@ static const struct statement_row {
 	int (*parse)(struct parser *p);
 } statement_rows[] = {
 	{ "why", parse_why },         { "allow", parse_allow },     { "refuse", parse_refuse },
-	{ "kill", parse_kill },       { "default", parse_default }, { "base", parse_base },
+	{ "never", parse_never },     { "kill", parse_kill },       { "default", parse_default },
+	{ "base", parse_base },
 };
 
 /* @line is this parser's own copy and is cut into words. */
@@ -354,7 +366,7 @@ static int parse_line(struct parser *p, char *line)
 		if (strcmp(word, statement_rows[i].word) == 0)
 			return statement_rows[i].parse(p);
 	}
-	return say(p, "expected why, allow, refuse, kill, default or base, not `%.40s`", word);
+	return say(p, "expected why, allow, refuse, never, kill, default or base, not `%.40s`", word);
 }
 
 static int check_complete(struct parser *p)
@@ -403,6 +415,31 @@ int seccomp_profile_parse(const char *name, const char *text, size_t len, bool i
 		at += n + 1;
 	}
 	return check_complete(&p);
+}
+
+/* Whatever the profile said about @nr is gone. */
+static void forget_call(struct seccomp_profile *prof, int nr)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < prof->n_rules; i++)
+		if (prof->rules[i].nr != nr)
+			prof->rules[kept++] = prof->rules[i];
+	prof->n_rules = kept;
+	prof->calls[nr] = (struct seccomp_call){ .named = false };
+}
+
+int seccomp_profile_allow(const char *name, const char *call, struct seccomp_profile *prof, struct dd_err *err)
+{
+	struct parser p = { .file = name, .prof = prof, .err = err };
+	int nr = seccomp_syscall_resolve_name(call);
+
+	if (nr < 0 || nr >= SECCOMP_NR_MAX) /* the constant of an unknown name is negative, too */
+		return dd_err_say(err, EINVAL, "no system call of this architecture is called `%.40s`", call);
+	if (prof->calls[nr].never_line)
+		return dd_err_say(err, EINVAL, "the system call `%.40s` can never be allowed: line %u of %s", call, prof->calls[nr].never_line,
+		                  prof->calls[nr].from_base ? prof->base : name);
+	forget_call(prof, nr);
+	return add_rule(&p, nr, SECCOMP_RET_ALLOW, 0, 0);
 }
 
 void seccomp_profile_done(struct seccomp_profile *prof)

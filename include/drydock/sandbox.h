@@ -45,6 +45,9 @@ struct seccomp_summary {
 /* Compile the allowlist data file at @path (format: docs/seccomp.md and the head of configs/seccomp/default.seccomp). Errors name
  * file and line. */
 int  seccomp_program_load(const char *path, struct seccomp_program **ret, struct dd_err *err);
+/* The same, and: @extra (NULL-terminated, or NULL) names system calls that are allowed besides; one that the profile says `never` about, or that does
+ * not exist, is -EINVAL. With @observe the program asks a listener about everything that it would refuse (sandbox_asked_recv()). */
+int  seccomp_program_load_with(const char *path, const char *const *extra, bool observe, struct seccomp_program **ret, struct dd_err *err);
 void seccomp_program_free(struct seccomp_program *prog);
 void seccomp_program_summary(const struct seccomp_program *prog, struct seccomp_summary *ret);
 const char *seccomp_program_digest(const struct seccomp_program *prog); /* sha256 of the filter bytes, hex; borrowed */
