@@ -92,7 +92,7 @@ struct plan_step {
 
 	struct plan_limits   limits;
 	const char          *seccomp;    /* profile name: file configs/seccomp/<name>.seccomp */
-	const char *const   *syscalls;   /* sandbox.syscalls: allowed besides the profile, NULL-terminated; NULL: none */
+	const char *const   *syscalls;   /* sandbox.syscalls: allowed besides the profile, NULL-terminated */
 	const char *const   *read;       /* sandbox.read: host directories shown read-only, NULL-terminated */
 	bool                 continue_on_error;
 };

@@ -212,6 +212,7 @@ static void copy_egress(struct plan_arena *arena, const struct egress_list *from
 	}
 	*to = *from;
 	to->entries = entries;
+	to->index = egress_index_make(arena_alloc(arena, egress_index_size(from->n)), entries, from->n);
 }
 
 /* The smallest of the policy's `time`, the job's and the step's timeout-minutes. */
