@@ -16,7 +16,7 @@ struct run_args {
 	const char *secrets[RUN_SECRETS_MAX]; /* NAME=FILE: the source of credential NAME is FILE, whatever the policy says */
 	size_t      n_secrets;
 	bool        dry_run; /* only look: a plan may then hold what `run` cannot do (plan->notes) */
-	bool        json;
+	bool        json, observe;
 };
 
 /* What the plan came from; the plan itself needs none of it any more. */

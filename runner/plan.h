@@ -65,6 +65,7 @@ struct plan_step {
 	unsigned             index;      /* 1-based, in document order */
 	const char          *id;         /* "" when the workflow gives none */
 	const char          *name;       /* as GitHub shows it: name, or "Run <first line>" */
+	bool                 is_named;   /* the workflow gives the name */
 	const char          *label;      /* [a-z0-9-]+, unique in the job: "03-publish" */
 	const char          *ref;        /* what the record calls it: the id, or the label of a step without one */
 	struct diag_mark     mark;       /* where the step stands in the workflow */

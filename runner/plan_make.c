@@ -109,6 +109,7 @@ static void name_step(const struct plan_build *b, const struct workflow_step *fr
 	step->id = from->id ? arena_strdup(arena, from->id) : "";
 	step->name = from->name ? arena_strdup(arena, from->name) :
 		     arena_printf(arena, "Run %s", first_line(arena, from->uses ? from->uses : from->run));
+	step->is_named = from->name != NULL;
 	step->label = make_label(arena, step, from);
 	step->ref = step->id[0] ? step->id : step->label;
 	step->mark = mark_copy(b, from->mark);

@@ -45,7 +45,7 @@ static int load_own(struct replay *r, struct dd_err *err)
 	struct replay_calls *calls = calloc(1, sizeof(*calls));
 	if (!calls)
 		return dd_err_set(err, ENOMEM, "read the seccomp profile");
-	int code = load_view(r->policy->seccomp, policy_extra_calls(r->policy), &calls->view, err);
+	int code = load_view(r->policy->seccomp, r->policy->syscalls, &calls->view, err);
 	if (code < 0) {
 		free(calls);
 		return dd_err_ctx(err, code, "sandbox.seccomp: %s", r->policy->seccomp);

@@ -56,14 +56,6 @@ void replay_calls_free(struct replay_calls *calls);
 void replay_use_entry(const struct replay_step *s, const struct egress_entry *entry);
 void replay_use_credential(const struct replay_step *s, const struct policy_credential *cred);
 
-/* sandbox.syscalls, NULL-terminated. */
-static inline const char *const *policy_extra_calls(const struct policy *policy)
-{
-	static const char *const none[] = { NULL };
-	(void)policy;
-	return none;
-}
-
 /* @seq may be 0. The texts are copied. */
 void replay_refuse(const struct replay_step *s, uint64_t seq, const char *what, const char *subject, const char *why, const char *decided);
 void replay_doubt(const struct replay_step *s, uint64_t seq, const char *what, const char *subject, const char *why, const char *decided);

@@ -10,8 +10,9 @@
 #define F(field) (1u << (field))
 /* Best first: what the workflow's author chose as a name, then what the step runs. */
 static const unsigned combinations[] = {
-	F(RULE_ID), F(RULE_USES), F(RULE_NAME), F(RULE_RUN), F(RULE_ID) | F(RULE_JOB), F(RULE_USES) | F(RULE_NAME), F(RULE_USES) | F(RULE_JOB),
-	F(RULE_NAME) | F(RULE_JOB), F(RULE_RUN) | F(RULE_JOB), F(RULE_NAME) | F(RULE_RUN), F(RULE_USES) | F(RULE_NAME) | F(RULE_JOB),
+	F(RULE_ID), F(RULE_USES), F(RULE_NAME), F(RULE_RUN), F(RULE_FIRST_LINE), F(RULE_ID) | F(RULE_JOB), F(RULE_USES) | F(RULE_NAME),
+	F(RULE_USES) | F(RULE_JOB), F(RULE_NAME) | F(RULE_JOB), F(RULE_RUN) | F(RULE_JOB), F(RULE_FIRST_LINE) | F(RULE_JOB),
+	F(RULE_NAME) | F(RULE_RUN), F(RULE_NAME) | F(RULE_FIRST_LINE), F(RULE_USES) | F(RULE_NAME) | F(RULE_JOB),
 	F(RULE_NAME) | F(RULE_RUN) | F(RULE_JOB),
 };
 
@@ -26,13 +27,14 @@ static const char *as_glob(struct plan_arena *arena, const char *text)
 }
 
 /* NULL: the step has no such text, or the record does not have it whole. */
-static const char *text_of(const struct suggest_seen *seen, int field)
+static const char *text_of(struct suggest *s, const struct suggest_seen *seen, int field)
 {
 	const struct facts_match *m = &seen->step->match;
-	const char *run = m->run_exact && m->run && !strpbrk(m->run, "\r\n") ? m->run : NULL;
+	const char *run = m->run_exact && m->run && !strchr(m->run, '\n') ? m->run : NULL;
+	const char *first = m->run_exact && m->run && !run ? arena_strndup(s->arena, m->run, strcspn(m->run, "\n")) : NULL;
 	const char *const texts[RULE__COUNT] = {
 		[RULE_ID] = replay_step_id(seen->step), [RULE_JOB] = replay_step_job(seen->step, seen->facts->job), [RULE_NAME] = m->name,
-		[RULE_USES] = m->uses, [RULE_RUN] = run,
+		[RULE_USES] = m->uses, [RULE_RUN] = run, [RULE_FIRST_LINE] = first,
 	};
 	return texts[field] && *texts[field] ? texts[field] : NULL;
 }
@@ -40,8 +42,10 @@ static const char *text_of(const struct suggest_seen *seen, int field)
 static bool make_rule(struct suggest *s, const struct suggest_step *step, unsigned fields, struct policy_rule *ret)
 {
 	*ret = (struct policy_rule){ .phase = step->phase };
+	if (fields & F(RULE_FIRST_LINE) && step->phase == DD_PHASE_PUSH) /* the loader refuses it: the lines behind it may say anything */
+		return false;
 	for (int f = 0; f < RULE__COUNT; f++) {
-		const char *text = fields & F(f) ? text_of(&step->seen[0], f) : NULL;
+		const char *text = fields & F(f) ? text_of(s, &step->seen[0], f) : NULL;
 		if (fields & F(f) && !text)
 			return false;
 		ret->glob[f] = text ? as_glob(s->arena, text) : NULL;

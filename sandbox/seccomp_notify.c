@@ -94,6 +94,8 @@ static const char *constant(const struct detail_row *row, uint32_t value)
 static void describe(const struct seccomp_data *data, struct sandbox_asked *ret)
 {
 	call_name(data->nr, ret->call, sizeof(ret->call));
+	if (!ret->call[0])
+		(void)snprintf(ret->call, sizeof(ret->call), "%d", data->nr);
 	for (size_t i = 0; i < ARRAY_LEN(detail_rows); i++) {
 		const struct detail_row *row = &detail_rows[i];
 		if (strcmp(row->call, ret->call) != 0)

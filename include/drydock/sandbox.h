@@ -180,7 +180,7 @@ struct sandbox_asked {
 	pid_t    pid;        /* of the thread, as the caller counts; 0: unknown */
 	int      nr;
 	int      answer;     /* 0: the kernel goes on; an errno: `never`, and the call fails with it */
-	char     call[32];   /* name; empty: no name is known here */
+	char     call[32];   /* name; its number where no name is known here */
 	char     detail[32]; /* the argument that matters: "AF_VSOCK", "0x5412"; may be empty */
 };
 
