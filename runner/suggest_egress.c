@@ -12,9 +12,6 @@
 
 enum { WILDCARD_NAMES_MIN = 4, WILDCARD_LABELS_MIN = 3, PORT_OF_A_QUERY = 443 };
 
-/* The package managers of a host come with a configuration of their own: one of their destinations is enough to use the set. */
-static const char *const set_names[] = { "npm", "pip", "cargo", "go", "apt" };
-
 /* --- entries ---- */
 
 static struct suggest_entry *add_entry(struct suggest *s, struct suggest_phase *phase, enum suggest_entry_kind kind, const char *why)
@@ -103,14 +100,45 @@ static void add_exact(struct suggest *s, struct suggest_phase *phase)
 	}
 }
 
-/* One suggest_entry for the set, and its destinations in @sets for the judging. */
+/* A package manager is set to what it is set to, and needs it on another day: one of its destinations is enough. A service is a list of
+ * drydock's own: all of it must have been seen. */
+static bool set_is_fit(const struct suggest_phase *phase, const struct egress_set_row *row, const struct egress_set *set)
+{
+	size_t covered = 0;
+	for (size_t i = 0; i < set->n; i++) {
+		const struct egress_list one = { .entries = &set->entries[i], .n = 1 };
+		bool seen = false;
+		for (size_t k = 0; k < phase->n_dests && !seen; k++)
+			seen = replay_judge_net(&one, &phase->dests[k].net).answer == NET_ALLOWED;
+		covered += seen;
+	}
+	return row->ask ? covered > 0 : covered == set->n;
+}
+
+/* Every set that this host has an answer for, by row; asking starts the package managers, so once is enough. */
+static const struct egress_set *known_sets(struct suggest *s)
+{
+	if (s->sets)
+		return s->sets;
+	s->sets = arena_array(s->arena, egress_set_rows_n + 1, sizeof(*s->sets));
+	for (size_t i = 0; i < egress_set_rows_n; i++)
+		if (egress_set_ask(s->arena, egress_set_rows[i].name, s->options->set_dir, &s->sets[i], NULL) < 0)
+			s->sets[i] = (struct egress_set){ .n = 0 };
+	return s->sets;
+}
+
+/* One entry for a set, and its destinations in @sets under the same number. */
 static void add_sets(struct suggest *s, struct suggest_phase *phase, struct egress_set *sets)
 {
-	for (size_t i = 0; i < ARRAY_LEN(set_names) && !s->options->no_sets && phase->n_dests > 0; i++) {
-		if (egress_set_ask(s->arena, set_names[i], s->options->set_dir, &sets[phase->n_entries], NULL) < 0)
+	for (size_t i = 0; i < egress_set_rows_n && !s->options->no_sets && phase->n_dests > 0; i++) {
+		const struct egress_set_row *row = &egress_set_rows[i];
+		const struct egress_set *set = &known_sets(s)[i];
+		if (set->n == 0 || !set_is_fit(phase, row, set))
 			continue;
-		struct suggest_entry *e = add_entry(s, phase, ENTRY_USE, arena_printf(s->arena, "what %s on this host is set to use", set_names[i]));
-		e->set = set_names[i];
+		sets[phase->n_entries] = *set;
+		struct suggest_entry *e = add_entry(s, phase, ENTRY_USE, row->ask ? arena_printf(s->arena, "what %s on this host is set to use", row->name) :
+		                                                                   row->what);
+		e->set = row->name;
 	}
 }
 
@@ -131,7 +159,7 @@ static void flat_add(struct flat *flat, const struct egress_entry *entry, size_t
 static struct flat flatten(struct suggest *s, const struct suggest_phase *phase, const struct egress_set *sets)
 {
 	size_t n = phase->n_entries;
-	for (size_t i = 0; i < ARRAY_LEN(set_names); i++)
+	for (size_t i = 0; i < egress_set_rows_n; i++)
 		n += sets[i].n;
 	struct flat flat = { .entries = arena_array(s->arena, n + 1, sizeof(*flat.entries)), .owner = arena_array(s->arena, n + 1, sizeof(*flat.owner)) };
 	for (size_t i = 0; i < phase->n_entries; i++) {
@@ -237,7 +265,7 @@ void suggest_egress(struct suggest *s)
 {
 	for (int p = 0; p < DD_PHASE__COUNT; p++) {
 		struct suggest_phase *phase = &s->phases[p];
-		struct egress_set sets[ARRAY_LEN(set_names)] = { 0 };
+		struct egress_set *sets = arena_array(s->arena, egress_set_rows_n, sizeof(*sets));
 		if (p == DD_PHASE_BUILD)
 			continue; /* its gate stays closed; what unnamed steps reached has been said */
 		add_sets(s, phase, sets);

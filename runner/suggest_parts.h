@@ -80,6 +80,8 @@ struct suggest_credential {
 	int64_t              ttl_sec; /* FACTS_ABSENT: the default */
 };
 
+struct egress_set;
+
 struct suggest {
 	struct plan_arena                *arena;
 	const struct record_facts *const *records;
@@ -90,6 +92,7 @@ struct suggest {
 	struct suggest_rule              *rules;
 	size_t                            n_rules;
 	struct suggest_phase              phases[DD_PHASE__COUNT];
+	struct egress_set                *sets; /* by row of egress_set_rows; NULL: not asked yet */
 	struct suggest_credential        *credentials;
 	size_t                            n_credentials;
 	const char                       *seccomp; /* NULL: default */
