@@ -46,7 +46,7 @@ static int check_host(const struct plan *plan, bool observe)
 		return DRYDOCK_EXIT_HOST;
 	}
 	for (int i = 0; i < n; i++) {
-		bool asked = plan_needs(plan, features[i].name) || (observe && strcmp(features[i].name, "user_notification") == 0);
+		bool asked = plan_needs(plan, features[i].name) || (observe && strcmp(features[i].name, "seccomp_notify") == 0);
 		if (features[i].present || !(features[i].required || asked))
 			continue;
 		fprintf(stderr, "drydock: this host cannot enforce it: %s (%s) is missing: %s. Remedy: %s\n", features[i].name, features[i].need,

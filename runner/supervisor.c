@@ -47,7 +47,7 @@ static json_t *start_fields(const struct job *job)
 
 	(void)uname(&un);
 	return json_pack("{s:s, s:s, s:s, s:o*, s:{s:s?, s:s}, s:s, s:[s,s,s,s,s,s,s], s:s, s:b, s:s, s:i}", "version", DRYDOCK_VERSION, "mode",
-	                 job->observe ? "observe" : "enforce", "kernel", un.release, "event", event_json(job->event),
+	                 job->observe ? "observe" : "enforce", "kernel", un.release, "forge_event", event_json(job->event),
 	                 "policy", "path", plan->policy_path, "sha256", plan->policy_sha256, "identity", identity_mode_name(job->id->mode),
 	                 "enforcement", "namespaces", "nftables", "gate", "capabilities", "landlock", "seccomp", job->cgroup[0] ? "cgroup" : "rlimits",
 	                 "workflow", plan->workflow_path, "trusted", plan->trusted, "trust_why", plan->trust_why, "steps", (int)plan->n_steps);
