@@ -74,9 +74,17 @@ struct plan_step {
 
 	struct plan_limits   limits;
 	const char          *seccomp;    /* profile name: file configs/seccomp/<name>.seccomp */
+	const char *const   *syscalls;   /* sandbox.syscalls: allowed besides the profile, NULL-terminated */
 	const char *const   *read;       /* sandbox.read: host directories shown read-only, NULL-terminated */
-	const char *const   *syscalls;   /* sandbox.syscalls: allowed besides the profile, NULL-terminated; NULL: none */
 	bool                 continue_on_error;
+};
+
+/* What the repository's own .drydock.yml asked for and does not get (G-06). Its texts are commit content. */
+struct plan_narrowed {
+	const char      *key;     /* "phases.fetch.egress" */
+	const char      *asked, *allowed;
+	const char      *why;
+	struct diag_mark mark;    /* in that file */
 };
 
 struct plan {
@@ -87,6 +95,8 @@ struct plan {
 	bool              trusted;          /* protected ref, no fork, no pull request */
 	const char       *trust_why;        /* "local run", "event pull_request from a fork", ... */
 	const char *const *artifacts;       /* globs of the policy's push phase, NULL-terminated; NULL: none. What --out receives */
+	const struct plan_narrowed *narrowed;
+	size_t            n_narrowed;
 	struct plan_step *steps;
 	size_t            n_steps;
 	struct plan_arena *arena;
