@@ -77,6 +77,7 @@ struct plan_step {
 	const char *const   *artifacts;  /* globs, NULL-terminated */
 
 	const char          *uses;       /* an action, or NULL; then script, script_path and shell are NULL and argv is empty */
+	const char          *nothing;    /* why no process is started for this step, and so it gets neither gate nor credential; NULL: one is */
 	const char          *cond;       /* text of `if`, never evaluated; or NULL */
 	const struct plan_pair *with;
 	size_t               n_with;
@@ -140,9 +141,6 @@ struct event_facts;
 int  plan_make(const struct workflow *wf, const char *job, const struct policy *policy, const struct event_facts *event,
                struct plan **ret, struct diag_list *diags);
 void plan_free(struct plan *plan);
-
-void plan_print_text(const struct plan *plan, FILE *out);
-int  plan_print_json(const struct plan *plan, FILE *out);
 
 extern const char *const plan_view_names[];
 const char *dd_phase_name(enum dd_phase phase); /* "build", "fetch", "push" */

@@ -128,6 +128,7 @@ static void choose_command(struct plan_build *b, const struct workflow_step *fro
 	step->n_with = from->n_with;
 	step->cond = arena_strdup(arena_of(b), from->cond);
 	step->argv = arena_array(arena_of(b), 1, sizeof(*step->argv));
+	step->nothing = from->is_local_checkout ? "the workspace already is the checkout" : NULL;
 	if (from->uses)
 		return;
 	const char *shell = from->shell ? from->shell : b->job->default_shell;
@@ -232,6 +233,8 @@ static void apply_policy(const struct plan_build *b, const struct policy *policy
 	copy_egress(arena_of(b), &phase->egress, &step->egress);
 	if (step->phase == DD_PHASE_BUILD)
 		step->egress.n = 0; /* the loader refuses entries here; the gate of build stays closed even so */
+	if (step->nothing)
+		step->egress.n = 0;
 	step->view = step->phase == DD_PHASE_PUSH ? phase->view : PLAN_VIEW_PRISTINE;
 	step->artifacts = copy_texts(arena_of(b), policy->phases[DD_PHASE_PUSH].artifacts);
 	step->limits = policy->limits;

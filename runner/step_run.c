@@ -380,8 +380,8 @@ static int record_start(struct run *run, struct dd_err *err)
 	if (r < 0)
 		return r;
 	return record_add(run->job->rec, step->ref, dd_phase_name(step->phase), "step.start",
-	                  json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "id", step->id, "name", step->name, "argv0", step->argv[0], "gate",
-	                            step->egress.n ? "open" : "closed", "seccomp", step->seccomp, "phase_why", step->phase_why, "mounts", digest), err);
+	                  json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s*}", "id", step->id, "name", step->name, "argv0", step->argv[0] ? step->argv[0] : "", "gate",
+	                            step->egress.n ? "open" : "closed", "seccomp", step->seccomp, "phase_why", step->phase_why, "mounts", digest, "nothing", step->nothing), err);
 }
 
 static int record_end(struct run *run, struct dd_err *err)
@@ -428,10 +428,15 @@ int step_run(struct job *job, const struct plan_step *step, struct step_result *
 	result->step = step;
 	console_step_start(step, job->plan->n_steps);
 	if ((r = record_start(run, err)) == 0) {
-		execute(run);
-		r = end(run, err);
-		if (r == 0)
-			r = job_tree_after_step(job, step, err);
+		if (step->nothing) { /* no process, so no sandbox, and nothing that could have changed the tree */
+			console_note("step %u: nothing is run: %s", step->index, step->nothing);
+			decide(run, STEP_SUCCEEDED, "");
+		} else {
+			execute(run);
+			r = end(run, err);
+			if (r == 0)
+				r = job_tree_after_step(job, step, err);
+		}
 		int written = record_end(run, r < 0 ? NULL : err);
 		r = r < 0 ? r : written;
 		console_step_end(result);

@@ -2,6 +2,7 @@
 /* fuzz_workflow.c - any bytes as a workflow: complaints that can be printed, or a plan that can be printed; never a crash. */
 #include "../../runner/event.h"
 #include "../../runner/local/workflow.h"
+#include "../../runner/plan_print.h"
 #include "../../runner/policy.h"
 
 #include <stdlib.h>
@@ -28,8 +29,8 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 	if (!plan && diags.n == 0)
 		abort(); /* a refusal without a reason */
 	if (plan) {
-		plan_print_text(plan, sink());
-		if (plan_print_json(plan, sink()) < 0)
+		const struct plan_print_options all = { .rules = true, .syscalls = true };
+		if (plan_print_text(plan, NULL, all, sink()) < 0 || plan_print_json(plan, NULL, all, sink()) < 0)
 			abort();
 	}
 	diag_print(sink(), &diags, (const char *)data, size);
