@@ -47,9 +47,9 @@ struct plan_note { /* what `run` would refuse, and where */
 	const char      *text, *hint; /* hint: may be empty */
 };
 
-struct plan_narrowed { /* the repository's .drydock.yml asked for more than the operator's policy gives */
+struct plan_narrowed { /* what the repository's own .drydock.yml asked for and does not get (G-06); its texts are commit content */
 	const char      *key, *asked, *allowed;
-	struct diag_mark mark;
+	struct diag_mark mark; /* in that file */
 	const char      *why;
 };
 

@@ -5,6 +5,7 @@
  * only (G-05). All strings are copied into the plan's arena, so a plan outlives what it was made from. */
 #include "plan_build.h"
 
+#include "plan_narrowed.h"
 #include "shell_command.h"
 
 #include <ctype.h>
@@ -55,23 +56,24 @@ static const char *trimmed(struct plan_arena *arena, const char *script)
 
 static void describe_rule(const struct plan_build *b, const struct policy_rule *rule, struct plan_step *step)
 {
-	const char *text = arena_printf(arena_of(b), "%s:%u:%u:", b->policy->path, rule->mark.line, rule->mark.column);
+	const char *text = arena_printf(arena_of(b), "%s:%u:%u:", rule->mark.file, rule->mark.line, rule->mark.column);
 	for (int f = 0; f < RULE__COUNT; f++)
 		if (rule->glob[f])
 			text = arena_printf(arena_of(b), "%s %s: \"%s\"", text, rule_field_names[f], rule->glob[f]);
 	step->phase_why = text;
 }
 
-static void choose_phase(const struct plan_build *b, const struct workflow_step *from, struct plan_step *step)
+static void choose_phase(struct plan_build *b, const struct workflow_step *from, struct plan_step *step)
 {
 	struct step_facts facts = { .field = {
 		[RULE_ID] = from->id, [RULE_NAME] = from->name, [RULE_JOB] = b->job->id, [RULE_USES] = from->uses,
 		[RULE_RUN] = from->run ? trimmed(arena_of(b), from->run) : NULL,
 	} };
-	const struct policy_rule *rule = policy_rule_for(b->policy, &facts);
-	step->phase = rule ? rule->phase : DD_PHASE_BUILD;
-	if (rule)
-		describe_rule(b, rule, step);
+	struct phase_choice choice = policy_choose_phase(b->policy, &facts);
+	step->phase = choice.phase;
+	plan_narrowed_step(b, choice.refused, step->phase, step->ref);
+	if (choice.rule)
+		describe_rule(b, choice.rule, step);
 	else
 		step->phase_why = b->policy ? "no rule matches: build" : "no policy: build";
 }
@@ -213,6 +215,7 @@ static void copy_egress(struct plan_arena *arena, const struct egress_list *from
 	}
 	*to = *from;
 	to->entries = entries;
+	to->index = egress_index_make(arena_alloc(arena, egress_index_size(from->n)), entries, from->n);
 }
 
 /* The smallest of the policy's `time`, the job's and the step's timeout-minutes. */
@@ -240,6 +243,7 @@ static void apply_policy(const struct plan_build *b, const struct policy *policy
 	step->limits = policy->limits;
 	step->limits.time_sec = choose_time(b, from, policy->limits.time_sec);
 	step->seccomp = arena_strdup(arena_of(b), policy->seccomp);
+	step->syscalls = copy_texts(arena_of(b), policy->syscalls);
 	step->read = copy_texts(arena_of(b), policy->read);
 }
 
@@ -298,6 +302,7 @@ static void make_steps(struct plan_build *b)
 {
 	struct policy none = { .arena = arena_of(b) };
 	policy_defaults(&none);
+	plan_narrowed_begin(b);
 	b->plan->steps = arena_array(arena_of(b), b->job->n_steps, sizeof(*b->plan->steps));
 	b->plan->n_steps = b->job->n_steps;
 	for (size_t i = 0; i < b->job->n_steps; i++) {

@@ -12,6 +12,7 @@
 #include "exit_code.h"
 #include "job_tree.h"
 #include "lease.h"
+#include "plan_narrowed.h"
 #include "step_run.h"
 
 #include <sys/prctl.h>
@@ -57,6 +58,8 @@ static int begin(struct job *job, struct dd_err *err)
 	if ((r = record_add(job->rec, NULL, NULL, "run.start", start_fields(job), err)) < 0)
 		return r;
 	console_job_start(job->plan, job->id, job->dirs.run, job->record_path);
+	if ((r = plan_narrowed_record(job->rec, job->plan, err)) < 0)
+		return r;
 	return job_tree_prepare(job, err);
 }
 

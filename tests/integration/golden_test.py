@@ -31,7 +31,7 @@ def jobs_of(name):
 
 def plan(name, job, *options):
     where = f"{GOLDEN}/{name}"
-    argv = [DRYDOCK, "plan", f"{where}/workflow.yml", "--policy", f"{where}/policy.yml", "--job", job, *options]
+    argv = [DRYDOCK, "plan", f"{where}/workflow.yml", "--policy", f"{where}/policy.yml", "--workspace", where, "--job", job, *options]
     done = subprocess.run(argv, cwd=ROOT, env={"PATH": "/nonexistent", "LANG": "C.UTF-8"}, capture_output=True, check=False)
     check(done.returncode == 0, f"{' '.join(argv)}: exit status {done.returncode}\n{done.stderr.decode()}")
     return done.stdout.decode()
