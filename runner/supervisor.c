@@ -11,6 +11,7 @@
 #include "drydock/sandbox.h"
 #include "exit_code.h"
 #include "job_tree.h"
+#include "lease.h"
 #include "plan_narrowed.h"
 #include "step_run.h"
 
@@ -132,6 +133,8 @@ int supervisor_main(struct job *job, pid_t keeper, const sigset_t *cancelling)
 	int r = harden(keeper, &err);
 
 	job->keeper = keeper;
+	if (r == 0)
+		r = lease_take_over(&err);
 	if (r == 0 && (job->signal_fd = signalfd(-1, cancelling, SFD_CLOEXEC | SFD_NONBLOCK)) < 0)
 		r = dd_err_set(&err, errno, "listen for signals");
 	for (size_t i = 0; i < job->plan->n_steps; i++)

@@ -69,6 +69,12 @@ static void profile_free(struct seccomp_profile **prof)
 	free(*prof);
 }
 
+int seccomp_profile_load(const char *path, struct seccomp_profile *prof, struct dd_err *err)
+{
+	int r = load_into(path, false, prof, err);
+	return r == 0 && prof->base[0] ? load_base(path, prof, err) : r;
+}
+
 /* Between the filter and exec the step hands its listener over and has nobody to ask yet: these calls must be answered by the filter alone. */
 static int check_before_exec(const char *path, const struct seccomp_profile *prof, struct dd_err *err)
 {
@@ -96,9 +102,7 @@ int seccomp_program_load_with(const char *path, const char *const *extra, bool o
 	__attribute__((cleanup(profile_free))) struct seccomp_profile *prof = calloc(1, sizeof(*prof));
 	if (!prof)
 		return dd_err_set(err, ENOMEM, "seccomp profile %s", path);
-	int r = load_into(path, false, prof, err);
-	if (r == 0 && prof->base[0])
-		r = load_base(path, prof, err);
+	int r = seccomp_profile_load(path, prof, err);
 	for (size_t i = 0; r == 0 && extra && extra[i]; i++)
 		r = seccomp_profile_allow(path, extra[i], prof, err);
 	prof->observe = observe;

@@ -16,6 +16,7 @@ enum {
 	SECCOMP_VALUES_MAX = 32,  /* of one condition; keeps every conditional jump inside BPF's 8 bits */
 	SECCOMP_CONDS_MAX = 4,    /* of one rule; the same */
 	SECCOMP_RULES_MAX = 2048,
+	SECCOMP_WHY_MAX = 4096,
 	SECCOMP_TEXT_MAX = 1 << 20,
 };
 
@@ -40,6 +41,8 @@ struct seccomp_rule {
 	uint32_t ret;            /* SECCOMP_RET_*; zero is SECCOMP_RET_KILL_THREAD: forgetting it never allows */
 	bool     never;          /* refused in observe mode as well */
 	size_t   cond_first, n_conds;
+	unsigned    line;
+	const char *why;         /* of its group; borrowed from the profile */
 };
 
 /* What a profile says about one system call. */
@@ -50,6 +53,7 @@ struct seccomp_call {
 	unsigned never_line;     /* of the first `never`: sandbox.syscalls cannot allow this call; 0 = none */
 	unsigned decided_line;   /* line of the rule without condition, which ends its list; 0 = still open */
 	unsigned first_line;
+	const char *new_name;    /* given as NAME=NUMBER, because libseccomp may not know it; borrowed from the profile; otherwise NULL */
 };
 
 struct seccomp_profile {
@@ -57,6 +61,8 @@ struct seccomp_profile {
 	size_t               n_rules, cap_rules;
 	struct seccomp_cond *conds;
 	size_t               n_conds, cap_conds;
+	char               **texts;        /* owned: reasons and new names */
+	size_t               n_texts, cap_texts;
 	struct seccomp_call  calls[SECCOMP_NR_MAX];
 	bool                 observe;      /* compile for observe mode: what would be refused goes to the listener */
 	uint32_t             default_ret;
@@ -78,6 +84,8 @@ int  seccomp_profile_parse(const char *name, const char *text, size_t len, bool 
                            struct dd_err *err);
 void seccomp_profile_done(struct seccomp_profile *prof);
 
+/* Read the file at @path, and its base beside it, into @prof (zeroed by the caller; release with seccomp_profile_done() also on failure). */
+int  seccomp_profile_load(const char *path, struct seccomp_profile *prof, struct dd_err *err);
 /* Allow the system call @call besides what @prof (complete, base included) says; @name is used in messages. -EINVAL: there is no such call, or
  * the profile says `never` about it. */
 int seccomp_profile_allow(const char *name, const char *call, struct seccomp_profile *prof, struct dd_err *err);
