@@ -148,6 +148,16 @@ static void cred_for(struct key_context *ctx, const struct tree_node *v, void *o
 	(void)key_walk(ctx, v, "for", binding_rows, ARRAY_LEN(binding_rows), out);
 }
 
+/* A repository says only what it takes away. */
+static void narrow_for(struct key_context *ctx, const struct tree_node *v, void *out)
+{
+	static const struct key_row rows[] = {
+		{ .name = "phase", .kinds = TREE_SCALAR, .read = for_phase }, { .name = "steps", .kinds = TREE_SCALAR | TREE_LIST, .read = for_steps },
+	};
+	static_assert(ARRAY_LEN(rows) == ARRAY_LEN(binding_rows), "both tables have the same keys");
+	(void)key_walk(ctx, v, "for", rows, ARRAY_LEN(rows), out);
+}
+
 static void cred_ttl(struct key_context *ctx, const struct tree_node *v, void *out)
 {
 	struct policy_credential *cred = out;
@@ -170,7 +180,7 @@ const struct key_table policy_credential_keys = { cred_rows, ARRAY_LEN(cred_rows
  * reports that as refused. */
 static const struct key_row narrow_rows[] = {
 	{ .name = "from", .kinds = TREE_MAP },
-	{ .name = "for", .kinds = TREE_MAP, .read = cred_for },
+	{ .name = "for", .kinds = TREE_MAP, .read = narrow_for },
 	{ .name = "as", .kinds = TREE_MAP },
 	{ .name = "ttl", .kinds = TREE_SCALAR, .read = cred_ttl },
 };

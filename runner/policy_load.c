@@ -234,6 +234,15 @@ static int parse_into(struct policy *policy, const char *text, size_t len, struc
 	return r < 0 || diags->n > before || diags->truncated ? -EINVAL : 0;
 }
 
+struct policy *policy_empty(void)
+{
+	struct plan_arena *arena = arena_new();
+	struct policy *policy = arena_alloc(arena, sizeof(*policy));
+	policy->arena = arena;
+	policy_defaults(policy);
+	return policy;
+}
+
 int policy_parse_repository(struct plan_arena *arena, const char *name, const char *text, size_t len, struct policy **ret, struct diag_list *diags)
 {
 	struct policy *policy = arena_alloc(arena, sizeof(*policy));

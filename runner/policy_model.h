@@ -84,6 +84,7 @@ struct policy {
 
 /* What a policy that says nothing means; also without any policy. */
 void policy_defaults(struct policy *policy);
+struct policy *policy_empty(void); /* the same on its own; path NULL; policy_free() */
 extern const char *const phase_names[]; /* by enum dd_phase */
 
 /* policy_units.c: 0, or -EINVAL and nothing written. Overflow is an error. */
