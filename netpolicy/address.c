@@ -178,7 +178,7 @@ int address_each_metadata_v4(int (*fn)(void *arg, struct in_addr addr), void *ar
 int address_each_special_v4(int (*fn)(void *arg, struct in_addr net, unsigned prefix), void *arg)
 {
 	for (size_t i = 0; i < ARRAY_LEN(rows4); i++) {
-		if (rows4[i].kind == KIND_PUBLIC)
+		if (rows4[i].kind == KIND_PUBLIC || rows4[i].kind == KIND_METADATA)
 			continue;
 		int r = fn(arg, (struct in_addr){ htonl(rows4[i].net) }, rows4[i].prefix);
 		if (r != 0)

@@ -47,7 +47,7 @@ static void print_match(FILE *out, const struct net_rule *rule)
 		(void)fputs("ip daddr . tcp dport @" NET_SET " ", out);
 		return;
 	case MATCH_ADMITTED_HOST:
-		(void)fputs("ip daddr @" NET_SET " meta l4proto tcp ", out);
+		(void)fputs("meta l4proto tcp ip daddr @" NET_SET " ", out);
 		return;
 	case MATCH_TCP4:
 		(void)fputs("meta nfproto ipv4 meta l4proto tcp ", out);

@@ -38,7 +38,7 @@ enum net_match {
 	MATCH_ADDR_UDP,
 	MATCH_LOOPBACK6, /* ip6 daddr ::1 */
 	MATCH_TCP,
-	MATCH_ADMITTED_HOST, /* ip daddr @allow, any TCP port: the set of an observing plan holds addresses alone */
+	MATCH_ADMITTED_HOST, /* meta l4proto tcp ip daddr @allow: the set of an observing plan holds addresses alone */
 	MATCH_TCP4,          /* TCP to any IPv4 address */
 };
 

@@ -3,6 +3,7 @@
 #include "commands.h"
 
 #include "exit_code.h"
+#include "plan_print.h"
 #include "run_args.h"
 
 int cmd_plan(int argc, char **argv)
@@ -19,11 +20,7 @@ int cmd_plan(int argc, char **argv)
 	int code = job_plan_from_args(&args, &plan, NULL, stderr);
 	if (code != 0)
 		return code;
-	int r = 0;
-	if (args.json)
-		r = plan_print_json(plan, stdout);
-	else
-		plan_print_text(plan, stdout);
+	code = plan_print(&args, plan);
 	plan_free(plan);
-	return r < 0 || fflush(stdout) != 0 ? DRYDOCK_EXIT_INTERNAL : DRYDOCK_EXIT_OK;
+	return code;
 }

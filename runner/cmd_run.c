@@ -13,6 +13,7 @@
 #include "job_source.h"
 #include "keeper.h"
 #include "lease.h"
+#include "plan_print.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -46,7 +47,7 @@ static int check_host(const struct plan *plan, bool observe)
 		return DRYDOCK_EXIT_HOST;
 	}
 	for (int i = 0; i < n; i++) {
-		bool asked = plan_needs(plan, features[i].name) || (observe && strcmp(features[i].name, "user_notification") == 0);
+		bool asked = plan_needs(plan, features[i].name) || (observe && strcmp(features[i].name, "seccomp_notify") == 0);
 		if (features[i].present || !(features[i].required || asked))
 			continue;
 		fprintf(stderr, "drydock: this host cannot enforce it: %s (%s) is missing: %s. Remedy: %s\n", features[i].name, features[i].need,
@@ -109,17 +110,6 @@ static int run_job(const struct run_args *args, const struct identity *id, const
 	return code;
 }
 
-static int print_plan(const struct run_args *args, const struct plan *plan)
-{
-	if (args->observe)
-		fprintf(stderr, "drydock: --observe changes nothing in a plan: this is what every step gets when it is enforced\n");
-	if (!args->json) {
-		plan_print_text(plan, stdout);
-		return DRYDOCK_EXIT_OK;
-	}
-	return plan_print_json(plan, stdout) < 0 ? DRYDOCK_EXIT_INTERNAL : DRYDOCK_EXIT_OK;
-}
-
 int cmd_run(int argc, char **argv)
 {
 	static const struct argp_child children[] = { { .argp = &run_args_argp }, { .argp = NULL } };
@@ -142,8 +132,10 @@ int cmd_run(int argc, char **argv)
 		return DRYDOCK_EXIT_HOST;
 	}
 	int code = job_plan_from_args(&args, &plan, &source, stderr);
+	if (args.observe && args.dry_run)
+		fprintf(stderr, "drydock: --observe changes nothing in a plan: this is what every step gets when it is enforced\n");
 	if (code == 0 && args.dry_run)
-		code = print_plan(&args, plan);
+		code = plan_print(&args, plan);
 	else if (code == 0 && (code = check_host(plan, args.observe)) == 0)
 		code = run_job(&args, &id, plan, &source.event);
 	plan_free(plan);

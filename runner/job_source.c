@@ -8,7 +8,7 @@
 #include "drydock/fd.h"
 #include "exit_code.h"
 #include "local/workflow.h"
-#include "policy.h"
+#include "policy_narrow.h"
 
 #include <dirent.h>
 #include <stdlib.h>
@@ -83,7 +83,8 @@ static int read_sources(const struct run_args *args, struct sources *s)
 		r = workflow_load(args->workflow, &s->wf, &s->diags, &s->err);
 	if (r < 0)
 		return r;
-	return args->policy ? policy_load(args->policy, &s->policy, &s->diags, &s->err) : find_policy(s, &s->policy);
+	r = args->policy ? policy_load(args->policy, &s->policy, &s->diags, &s->err) : find_policy(s, &s->policy);
+	return r < 0 ? r : policy_narrow_load(&s->policy, args->workspace ? args->workspace : ".", &s->diags, &s->err);
 }
 
 /* --secret NAME=FILE for every lease of that name. A name that no step of this job holds is a mistake worth saying. */

@@ -18,6 +18,7 @@ struct run_args {
 	bool        dry_run; /* only look: a plan may then hold what `run` cannot do (plan->notes) */
 	bool        json, observe;
 	bool        workflow_optional; /* set by a command that has another way to be asked */
+	bool        rules, syscalls; /* of a plan: also show these in full */
 };
 
 /* What the plan came from; the plan itself needs none of it any more. */

@@ -24,6 +24,12 @@ struct key_row {
 	const char *why_not;  /* what to do instead: of a complaint with kinds == 0, of a note otherwise; may be NULL */
 };
 
+/* The rows of one kind of map; policy_tables.c lists those of a policy for tools and tests. */
+struct key_table {
+	const struct key_row *rows;
+	size_t                n;
+};
+
 /* @where for messages: "phases.fetch". False when @node is no map (complained). */
 bool key_walk(struct key_context *ctx, const struct tree_node *node, const char *where, const struct key_row *rows, size_t n,
               void *out);

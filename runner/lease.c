@@ -66,6 +66,22 @@ int lease_capture_environment(const struct plan *plan, struct dd_err *err)
 	return 0;
 }
 
+int lease_hand_over(struct dd_err *err)
+{
+	return captured.memory ? secret_memory_hand_over(captured.memory, err) : 0;
+}
+
+int lease_take_over(struct dd_err *err)
+{
+	return captured.memory ? secret_memory_take_over(captured.memory, err) : 0;
+}
+
+void lease_forget_environment(void)
+{
+	secret_memory_free(captured.memory);
+	captured = (struct captured){ .memory = NULL };
+}
+
 /* --- reading -------------------------------------------------------------------------------------------------------- */
 
 struct value {

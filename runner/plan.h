@@ -47,9 +47,9 @@ struct plan_note { /* what `run` would refuse, and where */
 	const char      *text, *hint; /* hint: may be empty */
 };
 
-struct plan_narrowed { /* the repository's .drydock.yml asked for more than the operator's policy gives */
+struct plan_narrowed { /* what the repository's own .drydock.yml asked for and does not get (G-06); its texts are commit content */
 	const char      *key, *asked, *allowed;
-	struct diag_mark mark;
+	struct diag_mark mark; /* in that file */
 	const char      *why;
 };
 
@@ -78,6 +78,7 @@ struct plan_step {
 	const char *const   *artifacts;  /* globs, NULL-terminated */
 
 	const char          *uses;       /* an action, or NULL; then script, script_path and shell are NULL and argv is empty */
+	const char          *nothing;    /* why no process is started for this step, and so it gets neither gate nor credential; NULL: one is */
 	const char          *cond;       /* text of `if`, never evaluated; or NULL */
 	const struct plan_pair *with;
 	size_t               n_with;
@@ -141,9 +142,6 @@ struct event_facts;
 int  plan_make(const struct workflow *wf, const char *job, const struct policy *policy, const struct event_facts *event,
                struct plan **ret, struct diag_list *diags);
 void plan_free(struct plan *plan);
-
-void plan_print_text(const struct plan *plan, FILE *out);
-int  plan_print_json(const struct plan *plan, FILE *out);
 
 extern const char *const plan_view_names[];
 const char *dd_phase_name(enum dd_phase phase); /* "build", "fetch", "push" */

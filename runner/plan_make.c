@@ -5,6 +5,7 @@
  * only (G-05). All strings are copied into the plan's arena, so a plan outlives what it was made from. */
 #include "plan_build.h"
 
+#include "plan_narrowed.h"
 #include "shell_command.h"
 
 #include <ctype.h>
@@ -55,23 +56,24 @@ static const char *trimmed(struct plan_arena *arena, const char *script)
 
 static void describe_rule(const struct plan_build *b, const struct policy_rule *rule, struct plan_step *step)
 {
-	const char *text = arena_printf(arena_of(b), "%s:%u:%u:", b->policy->path, rule->mark.line, rule->mark.column);
+	const char *text = arena_printf(arena_of(b), "%s:%u:%u:", rule->mark.file, rule->mark.line, rule->mark.column);
 	for (int f = 0; f < RULE__COUNT; f++)
 		if (rule->glob[f])
 			text = arena_printf(arena_of(b), "%s %s: \"%s\"", text, rule_field_names[f], rule->glob[f]);
 	step->phase_why = text;
 }
 
-static void choose_phase(const struct plan_build *b, const struct workflow_step *from, struct plan_step *step)
+static void choose_phase(struct plan_build *b, const struct workflow_step *from, struct plan_step *step)
 {
 	struct step_facts facts = { .field = {
 		[RULE_ID] = from->id, [RULE_NAME] = from->name, [RULE_JOB] = b->job->id, [RULE_USES] = from->uses,
 		[RULE_RUN] = from->run ? trimmed(arena_of(b), from->run) : NULL,
 	} };
-	const struct policy_rule *rule = policy_rule_for(b->policy, &facts);
-	step->phase = rule ? rule->phase : DD_PHASE_BUILD;
-	if (rule)
-		describe_rule(b, rule, step);
+	struct phase_choice choice = policy_choose_phase(b->policy, &facts);
+	step->phase = choice.phase;
+	plan_narrowed_step(b, choice.refused, step->phase, step->ref);
+	if (choice.rule)
+		describe_rule(b, choice.rule, step);
 	else
 		step->phase_why = b->policy ? "no rule matches: build" : "no policy: build";
 }
@@ -129,6 +131,7 @@ static void choose_command(struct plan_build *b, const struct workflow_step *fro
 	step->n_with = from->n_with;
 	step->cond = arena_strdup(arena_of(b), from->cond);
 	step->argv = arena_array(arena_of(b), 1, sizeof(*step->argv));
+	step->nothing = from->is_local_checkout ? "the workspace already is the checkout" : NULL;
 	if (from->uses)
 		return;
 	const char *shell = from->shell ? from->shell : b->job->default_shell;
@@ -213,6 +216,7 @@ static void copy_egress(struct plan_arena *arena, const struct egress_list *from
 	}
 	*to = *from;
 	to->entries = entries;
+	to->index = egress_index_make(arena_alloc(arena, egress_index_size(from->n)), entries, from->n);
 }
 
 /* The smallest of the policy's `time`, the job's and the step's timeout-minutes. */
@@ -233,11 +237,14 @@ static void apply_policy(const struct plan_build *b, const struct policy *policy
 	copy_egress(arena_of(b), &phase->egress, &step->egress);
 	if (step->phase == DD_PHASE_BUILD)
 		step->egress.n = 0; /* the loader refuses entries here; the gate of build stays closed even so */
+	if (step->nothing)
+		step->egress.n = 0;
 	step->view = step->phase == DD_PHASE_PUSH ? phase->view : PLAN_VIEW_PRISTINE;
 	step->artifacts = copy_texts(arena_of(b), policy->phases[DD_PHASE_PUSH].artifacts);
 	step->limits = policy->limits;
 	step->limits.time_sec = choose_time(b, from, policy->limits.time_sec);
 	step->seccomp = arena_strdup(arena_of(b), policy->seccomp);
+	step->syscalls = copy_texts(arena_of(b), policy->syscalls);
 	step->read = copy_texts(arena_of(b), policy->read);
 }
 
@@ -296,6 +303,7 @@ static void make_steps(struct plan_build *b)
 {
 	struct policy none = { .arena = arena_of(b) };
 	policy_defaults(&none);
+	plan_narrowed_begin(b);
 	b->plan->steps = arena_array(arena_of(b), b->job->n_steps, sizeof(*b->plan->steps));
 	b->plan->n_steps = b->job->n_steps;
 	for (size_t i = 0; i < b->job->n_steps; i++) {

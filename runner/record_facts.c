@@ -97,7 +97,7 @@ static int on_narrowed(const struct facts_reading *r, json_t *line, struct facts
 	};
 	struct record_facts *f = r->facts;
 	(void)step;
-	f->narrowed = fields_grow(r->arena, f->narrowed, f->n_narrowed, sizeof(*f->narrowed));
+	f->narrowed = arena_grow(r->arena, f->narrowed, f->n_narrowed, sizeof(*f->narrowed));
 	struct facts_narrowed *one = &f->narrowed[f->n_narrowed++];
 	*one = (struct facts_narrowed){ .at = fields_at(line), .line = FACTS_ABSENT };
 	return fields_rows(r, line, rows, ARRAY_LEN(rows), one);
@@ -111,7 +111,7 @@ static int on_artifact(const struct facts_reading *r, json_t *line, struct facts
 	};
 	struct record_facts *f = r->facts;
 	(void)step;
-	f->artifacts = fields_grow(r->arena, f->artifacts, f->n_artifacts, sizeof(*f->artifacts));
+	f->artifacts = arena_grow(r->arena, f->artifacts, f->n_artifacts, sizeof(*f->artifacts));
 	struct facts_artifact *one = &f->artifacts[f->n_artifacts++];
 	*one = (struct facts_artifact){ .at = fields_at(line), .size = FACTS_ABSENT };
 	return fields_rows(r, line, rows, ARRAY_LEN(rows), one);

@@ -18,7 +18,7 @@
 enum {
 	FACTS_ABSENT = -1,
 	FACTS_FILE_MAX = 256 * 1024 * 1024, /* a larger record is refused: -E2BIG */
-	FACTS_STEPS_MAX = 10000,
+	FACTS_STEPS_MAX = 2000,
 	FACTS_TEXT_MAX = 65536,             /* of one field */
 };
 
@@ -122,7 +122,9 @@ struct facts_step {
 	const char         *ref;        /* what events call it: the id, or the label of a step without one */
 	int64_t             index;      /* 1-based; counted here where the record does not say */
 	const char         *id, *name, *phase, *phase_why, *argv0, *gate_state, *seccomp, *workspace;
-	const char *const  *read, *artifacts, *syscalls; /* NULL-terminated, or NULL: not known */
+	const char *const  *read;       /* the three: NULL-terminated, or NULL: not known */
+	const char *const  *artifacts;
+	const char *const  *syscalls;
 	struct facts_match  match;
 
 	struct facts_gate       gate;

@@ -47,7 +47,7 @@ int facts_step_start(const struct facts_reading *r, json_t *line, struct facts_s
 	(void)unused;
 	if (f->n_steps == FACTS_STEPS_MAX)
 		return dd_err_say(r->err, E2BIG, "more than %d steps", FACTS_STEPS_MAX);
-	f->steps = fields_grow(r->arena, f->steps, f->n_steps, sizeof(*f->steps));
+	f->steps = arena_grow(r->arena, f->steps, f->n_steps, sizeof(*f->steps));
 	struct facts_step *s = &f->steps[f->n_steps++];
 	*s = (struct facts_step){
 		.start = fields_at(line), .index = (int64_t)f->n_steps, .exit = FACTS_ABSENT, .signal = FACTS_ABSENT, .cpu_usec = FACTS_ABSENT,
@@ -107,7 +107,7 @@ static int add_net(const struct facts_reading *r, json_t *line, struct facts_ste
 	};
 	static const struct field_row words[] = { { "would", FIELD_TEXT, 0 }, { "speaks", FIELD_TEXT, sizeof(const char *) } };
 	const char *word[2] = { NULL, NULL };
-	step->net = fields_grow(r->arena, step->net, step->n_net, sizeof(*step->net));
+	step->net = arena_grow(r->arena, step->net, step->n_net, sizeof(*step->net));
 	struct facts_net *one = &step->net[step->n_net++];
 	*one = (struct facts_net){ .at = fields_at(line), .kind = kind, .count = FACTS_ABSENT };
 	int code = fields_rows(r, line, rows, ARRAY_LEN(rows), one);
@@ -147,7 +147,7 @@ int facts_sys_deny(const struct facts_reading *r, json_t *line, struct facts_ste
 		ROW_NAMED("syscall", FIELD_TEXT, struct facts_syscall, name), ROW_TEXT(struct facts_syscall, answer), ROW_TEXT(struct facts_syscall, detail),
 		ROW_COUNT(struct facts_syscall, nr), ROW_COUNT(struct facts_syscall, count),
 	};
-	step->calls = fields_grow(r->arena, step->calls, step->n_calls, sizeof(*step->calls));
+	step->calls = arena_grow(r->arena, step->calls, step->n_calls, sizeof(*step->calls));
 	struct facts_syscall *one = &step->calls[step->n_calls++];
 	*one = (struct facts_syscall){ .at = fields_at(line), .nr = FACTS_ABSENT, .count = FACTS_ABSENT };
 	int code = fields_rows(r, line, rows, ARRAY_LEN(rows), one);
@@ -160,7 +160,7 @@ int facts_cred_grant(const struct facts_reading *r, json_t *line, struct facts_s
 		ROW_NAMED("credential", FIELD_TEXT, struct facts_lease, name), ROW_TEXT(struct facts_lease, kind), ROW_TEXT(struct facts_lease, delivery),
 		ROW_TEXT(struct facts_lease, from), ROW_TEXT(struct facts_lease, as), ROW_COUNT(struct facts_lease, ttl_sec),
 	};
-	step->leases = fields_grow(r->arena, step->leases, step->n_leases, sizeof(*step->leases));
+	step->leases = arena_grow(r->arena, step->leases, step->n_leases, sizeof(*step->leases));
 	struct facts_lease *one = &step->leases[step->n_leases++];
 	*one = (struct facts_lease){ .at = fields_at(line), .ttl_sec = FACTS_ABSENT };
 	int code = fields_rows(r, line, rows, ARRAY_LEN(rows), one);
@@ -174,7 +174,7 @@ int facts_violation_seen(const struct facts_reading *r, json_t *line, struct fac
 		ROW_TEXT(struct facts_violation, change), ROW_TEXT(struct facts_violation, consequence), ROW_PORT(struct facts_violation, port),
 		ROW_COUNT(struct facts_violation, bytes_out),
 	};
-	step->violations = fields_grow(r->arena, step->violations, step->n_violations, sizeof(*step->violations));
+	step->violations = arena_grow(r->arena, step->violations, step->n_violations, sizeof(*step->violations));
 	struct facts_violation *one = &step->violations[step->n_violations++];
 	*one = (struct facts_violation){ .at = fields_at(line), .bytes_out = FACTS_ABSENT };
 	return fields_rows(r, line, rows, ARRAY_LEN(rows), one);

@@ -136,14 +136,3 @@ struct facts_at fields_at(json_t *line)
 	return (struct facts_at){ .seq = (uint64_t)json_integer_value(json_object_get(line, "seq")),
 		                  .mono_ns = json_integer_value(json_object_get(line, "mono_ns")) };
 }
-
-void *fields_grow(struct plan_arena *arena, void *items, size_t n, size_t size)
-{
-	enum { FIRST = 4 };
-	if (n != 0 && (n < FIRST || (n & (n - 1)) != 0))
-		return items;
-	void *bigger = arena_array(arena, n ? n * 2 : FIRST, size);
-	if (n)
-		memcpy(bigger, items, n * size);
-	return bigger;
-}

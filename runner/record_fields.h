@@ -46,8 +46,6 @@ int fields_member(const struct facts_reading *r, json_t *object, const char *nam
 int fields_list(const struct facts_reading *r, json_t *object, const char *name, const struct field_row *rows, size_t n_rows,
                 const void *empty, size_t size, void **ret, size_t *ret_n);
 struct facts_at fields_at(json_t *line);
-/* Room for one more of @n items: the list doubles whenever n is a power of two, so no capacity has to be kept. */
-void *fields_grow(struct plan_arena *arena, void *items, size_t n, size_t size);
 
 /* record_facts_step.c: the events of a step. @step: the latest that started under the name; NULL for step.start. */
 int facts_step_start(const struct facts_reading *r, json_t *line, struct facts_step *unused);

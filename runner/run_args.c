@@ -17,6 +17,8 @@ static const struct argp_option options[] = {
 	{ .name = "observe", .key = KEY_OBSERVE,
 	  .doc = "do not enforce, report: let public destinations and system calls outside the profile through, and record them" },
 	{ .name = "json", .key = 'J', .doc = "print data as JSON" },
+	{ .name = "rules", .key = 'R', .doc = "with a plan: the nftables rules in full (JSON always has them)" },
+	{ .name = "syscalls", .key = 'Y', .doc = "with a plan: every system call, its answer and why" },
 	{ 0 },
 };
 
@@ -38,6 +40,12 @@ static error_t parse_more(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'J':
 		args->json = true;
+		return 0;
+	case 'R':
+		args->rules = true;
+		return 0;
+	case 'Y':
+		args->syscalls = true;
 		return 0;
 	case ARGP_KEY_ARG:
 		if (args->workflow)

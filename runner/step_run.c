@@ -396,12 +396,14 @@ static void add_match(const struct run *run, json_t *fields)
 {
 	const struct plan_step *step = run->step;
 	bool exact = false;
-	dd_auto_free char *script = step_match_run(step, run->mask, &exact);
+	dd_auto_free char *script = step->script ? step_match_run(step, run->mask, &exact) : NULL;
 
-	(void)json_object_set_new(fields, "match", json_pack("{s:o*, s:o*, s:o, s:o*}", "id", step->id[0] ? record_text(step->id) : NULL, "name",
+	(void)json_object_set_new(fields, "match", json_pack("{s:o*, s:o*, s:o, s:o*, s:o*}", "id", step->id[0] ? record_text(step->id) : NULL, "name",
 	                                                     step->is_named ? record_text(step->name) : NULL, "job",
-	                                                     record_text(run->job->plan->job_id), "run", script ? record_text(script) : NULL));
-	(void)json_object_set_new(fields, "run_exact", json_boolean(exact));
+	                                                     record_text(run->job->plan->job_id), "uses", step->uses ? record_text(step->uses) : NULL,
+	                                                     "run", script ? record_text(script) : NULL));
+	if (script)
+		(void)json_object_set_new(fields, "run_exact", json_boolean(exact));
 }
 
 static int record_start(struct run *run, struct dd_err *err)
@@ -414,9 +416,9 @@ static int record_start(struct run *run, struct dd_err *err)
 	int r = step_mounts_digest(step, &mounts, digest, err);
 	if (r < 0)
 		return r;
-	json_t *fields = json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o}", "index", (int)step->index, "id", step->id, "name", step->name,
-	                           "argv0", step->argv[0], "gate", step->egress.n ? "open" : "closed", "seccomp", step->seccomp, "phase_why",
-	                           step->phase_why, "mounts", digest, "read", texts_json(step->read), "syscalls", texts_json(step->syscalls));
+	json_t *fields = json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s*, s:o, s:o}", "index", (int)step->index, "id", step->id, "name", step->name,
+	                           "argv0", step->argv[0] ? step->argv[0] : "", "gate", step->egress.n ? "open" : "closed", "seccomp", step->seccomp, "phase_why",
+	                           step->phase_why, "mounts", digest, "nothing", step->nothing, "read", texts_json(step->read), "syscalls", texts_json(step->syscalls));
 	if (fields)
 		add_match(run, fields);
 	if (fields && step->phase == DD_PHASE_PUSH)
@@ -474,12 +476,17 @@ int step_run(struct job *job, const struct plan_step *step, struct step_result *
 	result->step = step;
 	console_step_start(step, job->plan->n_steps, job->observe);
 	struct dd_err why = { 0 };
-	int leases = read_leases(run, &why);
+	int leases = step->nothing ? 0 : read_leases(run, &why);
 	if ((r = record_start(run, err)) == 0) {
-		execute(run, leases, &why);
-		r = end(run, err);
-		if (r == 0)
-			r = job_tree_after_step(job, step, err);
+		if (step->nothing) { /* no process, so no sandbox, and nothing that could have changed the tree */
+			console_note("step %u: nothing is run: %s", step->index, step->nothing);
+			decide(run, STEP_SUCCEEDED, "");
+		} else {
+			execute(run, leases, &why);
+			r = end(run, err);
+			if (r == 0)
+				r = job_tree_after_step(job, step, err);
+		}
 		int written = record_end(run, r < 0 ? NULL : err);
 		r = r < 0 ? r : written;
 		console_step_end(result);

@@ -11,6 +11,8 @@
 #include "drydock/sandbox.h"
 #include "exit_code.h"
 #include "job_tree.h"
+#include "lease.h"
+#include "plan_narrowed.h"
 #include "step_run.h"
 
 #include <sys/prctl.h>
@@ -47,7 +49,7 @@ static json_t *start_fields(const struct job *job)
 
 	(void)uname(&un);
 	return json_pack("{s:s, s:s, s:s, s:o*, s:{s:s?, s:s}, s:s, s:[s,s,s,s,s,s,s], s:s, s:b, s:s, s:i}", "version", DRYDOCK_VERSION, "mode",
-	                 job->observe ? "observe" : "enforce", "kernel", un.release, "event", event_json(job->event),
+	                 job->observe ? "observe" : "enforce", "kernel", un.release, "forge_event", event_json(job->event),
 	                 "policy", "path", plan->policy_path, "sha256", plan->policy_sha256, "identity", identity_mode_name(job->id->mode),
 	                 "enforcement", "namespaces", "nftables", "gate", "capabilities", "landlock", "seccomp", job->cgroup[0] ? "cgroup" : "rlimits",
 	                 "workflow", plan->workflow_path, "trusted", plan->trusted, "trust_why", plan->trust_why, "steps", (int)plan->n_steps);
@@ -66,6 +68,8 @@ static int begin(struct job *job, struct dd_err *err)
 	if ((r = record_add(job->rec, NULL, NULL, "run.start", start_fields(job), err)) < 0)
 		return r;
 	console_job_start(job->plan, job->id, job->dirs.run, job->record_path, job->observe);
+	if ((r = plan_narrowed_record(job->rec, job->plan, err)) < 0)
+		return r;
 	return job_tree_prepare(job, err);
 }
 
@@ -129,6 +133,8 @@ int supervisor_main(struct job *job, pid_t keeper, const sigset_t *cancelling)
 	int r = harden(keeper, &err);
 
 	job->keeper = keeper;
+	if (r == 0)
+		r = lease_take_over(&err);
 	if (r == 0 && (job->signal_fd = signalfd(-1, cancelling, SFD_CLOEXEC | SFD_NONBLOCK)) < 0)
 		r = dd_err_set(&err, errno, "listen for signals");
 	for (size_t i = 0; i < job->plan->n_steps; i++)

@@ -147,7 +147,7 @@ int inside_seccomp_asking(const struct seccomp_program *prog, int deliver, struc
 {
 	int r = fault("seccomp", err);
 	if (r == 0)
-		r = fault("user_notification", err);
+		r = fault("seccomp_notify", err);
 	if (r < 0)
 		return r;
 	dd_auto_fd int listener = load_asking_filter(prog); /* CLOEXEC from birth: the step never has it */

@@ -127,7 +127,7 @@ int seccomp_listener_check(int listener, struct dd_err *err)
 {
 	struct seccomp_notif_sizes sizes = { 0 };
 
-	if (dd_fault("user_notification"))
+	if (dd_fault("seccomp_notify"))
 		return dd_err_set(err, ENOSYS, "seccomp user notification");
 	if (syscall(SYS_seccomp, SECCOMP_GET_NOTIF_SIZES, 0, &sizes) < 0)
 		return dd_err_set(err, errno, "seccomp user notification (needs Linux 5.5)");

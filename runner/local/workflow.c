@@ -25,7 +25,7 @@ static void file_name(struct key_context *ctx, const struct tree_node *v, void *
 /* Only the names of the events: their filters decide at the forge. */
 static void file_on(struct key_context *ctx, const struct tree_node *v, void *out)
 {
-	((struct file_reading *)out)->wf->on = v->kind == TREE_MAP ? workflow_keys(ctx, v) : workflow_flat(ctx, v);
+	((struct file_reading *)out)->wf->on = workflow_names(ctx, v);
 }
 
 static void file_permissions(struct key_context *ctx, const struct tree_node *v, void *out)

@@ -25,6 +25,7 @@ struct workflow_step {
 	struct diag_mark           shell_mark, workdir_mark; /* of the values, when present */
 	double                     timeout_minutes; /* 0 = not given */
 	bool                       continue_on_error;
+	bool                       is_local_checkout; /* actions/checkout of this repository: here the workspace already is that */
 };
 
 struct workflow_axis {

@@ -24,7 +24,7 @@ const char *workflow_read_id(struct key_context *ctx, const struct tree_node *no
 void workflow_read_bool(struct key_context *ctx, const struct tree_node *v, const char *what, bool *ret);
 /* Any value on one line: "a", "[a, b]", "k: v, k: v". Never NULL. */
 const char *workflow_flat(struct key_context *ctx, const struct tree_node *node);
-const char *workflow_keys(struct key_context *ctx, const struct tree_node *map); /* "k, k" */
+const char *workflow_names(struct key_context *ctx, const struct tree_node *node); /* the keys of a map, the items of a list, a scalar: "a, b" */
 /* The text of a scalar that is one expression from end to end, or NULL. */
 const char *workflow_whole_expression(const struct tree_node *node);
 

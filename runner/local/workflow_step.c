@@ -74,15 +74,51 @@ static const struct key_row step_rows[] = {
 	{ .name = "id", .kinds = TREE_SCALAR, .read = step_id },
 	{ .name = "if", .kinds = TREE_SCALAR, .read = step_if, .why_not = "conditions come later; put the test into the script" },
 	{ .name = "name", .kinds = TREE_SCALAR, .read = step_name },
-	{ .name = "uses", .kinds = TREE_SCALAR, .read = step_uses, .why_not = no_action },
+	{ .name = "uses", .kinds = TREE_SCALAR, .read = step_uses },
 	{ .name = "run", .kinds = TREE_SCALAR, .read = step_run },
 	{ .name = "shell", .kinds = TREE_SCALAR, .read = step_shell },
-	{ .name = "with", .kinds = TREE_MAP, .read = step_with, .why_not = no_action },
+	{ .name = "with", .kinds = TREE_MAP, .read = step_with },
 	{ .name = "env", .kinds = TREE_MAP, .read = step_env },
 	{ .name = "working-directory", .kinds = TREE_SCALAR, .read = step_workdir },
 	{ .name = "timeout-minutes", .kinds = TREE_SCALAR, .read = step_timeout },
 	{ .name = "continue-on-error", .kinds = TREE_SCALAR, .read = step_continue },
 };
+
+/* --- actions ---- */
+
+/* Parameters of actions/checkout that say how the forge hands over the same tree. All others ask for another one, or for credentials. */
+static const char *const checkout_rows[] = {
+	"clean", "fetch-depth", "fetch-tags", "lfs", "persist-credentials", "set-safe-directory", "show-progress", "submodules",
+};
+
+static bool is_checkout_row(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(checkout_rows); i++)
+		if (strcmp(checkout_rows[i], name) == 0)
+			return true;
+	return false;
+}
+
+/* `run` works on a copy of the caller's tree, so a plain checkout has nothing left to do. Every other action is somebody else's code. */
+static void judge_action(struct key_context *ctx, const struct tree_pair *uses, const struct tree_pair *with, struct workflow_step *step)
+{
+	static const char checkout[] = "actions/checkout@";
+	if (!step->uses)
+		return; /* complained */
+	step->is_local_checkout = strncmp(step->uses, checkout, sizeof(checkout) - 1) == 0;
+	if (!step->is_local_checkout)
+		diag_add(ctx->notes, uses->key->mark, no_action, "`uses` in a step is not supported yet");
+	for (size_t i = 0; step->is_local_checkout && i < step->n_with; i++) {
+		if (is_checkout_row(step->with[i].name))
+			continue;
+		diag_add(ctx->notes, step->with[i].mark, "a local run works on a copy of --workspace", "`%s` of a checkout is not supported yet",
+			 step->with[i].name);
+		step->is_local_checkout = false;
+		return;
+	}
+	if (with && !step->is_local_checkout)
+		diag_add(ctx->notes, with->key->mark, no_action, "`with` in a step is not supported yet");
+}
 
 static void read_step(struct key_context *ctx, const struct tree_node *node, struct workflow_step *step)
 {
@@ -103,6 +139,8 @@ static void read_step(struct key_context *ctx, const struct tree_node *node, str
 		diag_add(ctx->diags, uses->key->mark, "make two steps of it", "a step has either `run` or `uses`");
 	else if (run && with)
 		diag_add(ctx->diags, with->key->mark, "give a script its values by env:", "`with` is for `uses`");
+	else if (uses)
+		judge_action(ctx, uses, with, step);
 }
 
 static void refuse_same_id(struct key_context *ctx, const struct tree_node *list, const struct workflow_step *steps, size_t n)

@@ -31,10 +31,14 @@ static void flat_walk(FILE *out, const struct tree_node *node)
 		(void)fputs(node->kind == TREE_LIST ? "]" : "}", out);
 }
 
-static void keys_walk(FILE *out, const struct tree_node *map)
+static void names_walk(FILE *out, const struct tree_node *node)
 {
-	for (size_t i = 0; i < map->n; i++)
-		(void)fprintf(out, "%s%s", i ? ", " : "", map->pairs[i].key->text);
+	if (node->kind == TREE_SCALAR)
+		flat_walk(out, node);
+	for (size_t i = 0; node->kind != TREE_SCALAR && i < node->n; i++) {
+		(void)fputs(i ? ", " : "", out);
+		flat_walk(out, node->kind == TREE_MAP ? node->pairs[i].key : node->items[i]);
+	}
 }
 
 static const char *one_line(struct key_context *ctx, const struct tree_node *node, void (*walk)(FILE *out, const struct tree_node *node))
@@ -57,9 +61,9 @@ const char *workflow_flat(struct key_context *ctx, const struct tree_node *node)
 	return one_line(ctx, node, flat_walk);
 }
 
-const char *workflow_keys(struct key_context *ctx, const struct tree_node *map)
+const char *workflow_names(struct key_context *ctx, const struct tree_node *node)
 {
-	return one_line(ctx, map, keys_walk);
+	return one_line(ctx, node, names_walk);
 }
 
 const char *workflow_whole_expression(const struct tree_node *node)

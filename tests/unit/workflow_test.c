@@ -75,7 +75,10 @@ static const struct wrong noted[] = {
 	{ J("    |>outputs: {}\n" R), "not supported yet" },
 	{ J("    |>secrets: inherit\n" R), "not supported yet" },
 	{ J("    |>with: {}\n" R), "not supported yet" },
-	{ S("|>uses: actions/checkout@v4"), "not supported yet" },
+	{ S("|>uses: actions/setup-node@v4"), "not supported yet" },
+	{ S("uses: actions/checkout@v4\n        with: { fetch-depth: 0, |>repository: a/b }"), "`repository` of a checkout is not supported yet" },
+	{ S("uses: actions/checkout@v4\n        with: { |>path: a }"), "`path` of a checkout" },
+	{ S("|>uses: actions/checkout-else@v4"), "not supported yet" },
 	{ S("run: x\n        |>if: failure()"), "not supported yet" },
 	{ S("run: echo |>${{ github.ref }} b"), "expressions are not supported" },
 	{ S("run: \"echo |>${{ github.ref }}\""), "expressions are not supported" },
@@ -142,6 +145,16 @@ static void an_expression_is_underlined_whole(void **state)
 	assert_int_equal(wf->jobs[0].notes.items[0].mark.column, 33); /* characters, not bytes */
 	assert_int_equal(wf->jobs[0].notes.items[0].mark.length, 8);
 	assert_string_equal(wf->jobs[0].steps[0].run, "ä ${{ x }} b"); /* and stays as it is written */
+	workflow_free(wf);
+}
+
+static void a_checkout_of_this_repository_needs_no_note(void **state)
+{
+	(void)state;
+	struct workflow *wf = parse_fine("jobs: { a: { steps: [ { uses: actions/checkout@v4, with: { fetch-depth: 0, submodules: true } }, { run: x } ] } }\n");
+	assert_int_equal(wf->jobs[0].notes.n, 0);
+	assert_true(wf->jobs[0].steps[0].is_local_checkout);
+	assert_false(wf->jobs[0].steps[1].is_local_checkout);
 	workflow_free(wf);
 }
 
@@ -279,6 +292,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(every_wrong_workflow_is_refused_where_it_stands),
 		cmocka_unit_test(what_only_run_does_not_know_is_noted_where_it_stands),
 		cmocka_unit_test(an_expression_is_underlined_whole),
+		cmocka_unit_test(a_checkout_of_this_repository_needs_no_note),
 		cmocka_unit_test(a_note_belongs_to_its_job),
 		cmocka_unit_test(what_github_knows_of_a_job_is_kept),
 		cmocka_unit_test(combinations_are_named_as_github_names_them),
