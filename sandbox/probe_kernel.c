@@ -204,7 +204,9 @@ static int notify_child(int sock)
 	struct sock_fprog prog = { .len = ARRAY_LEN(code), .filter = code };
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return errno;
-	int fd = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &prog);
+	/* With the flags of inside_seccomp(): TSYNC_ESRCH is what lets a listener and TSYNC go together (Linux 5.7). */
+	int fd = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+	                      SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_TSYNC_ESRCH, &prog);
 	if (fd < 0)
 		return errno;
 	if (write(sock, &fd, sizeof(fd)) != (ssize_t)sizeof(fd))
@@ -321,7 +323,7 @@ static const struct probe_row rows[] = {
 	{ .name = "seccomp", .area = "locks", .need = "the system call allowlist", .required = true, .check = check_seccomp,
 	  .remedy = "CONFIG_SECCOMP_FILTER" },
 	{ .name = "seccomp_notify", .area = "locks", .need = "run --observe: seeing system calls outside the profile", .check = check_seccomp_notify,
-	  .remedy = "Linux 5.6 or later with CONFIG_SECCOMP_FILTER; in a container, a seccomp profile that allows pidfd_getfd and seccomp listeners" },
+	  .remedy = "Linux 5.7 or later with CONFIG_SECCOMP_FILTER; in a container, a seccomp profile that allows pidfd_getfd and seccomp listeners" },
 	{ .name = "landlock", .area = "locks", .need = "a second lock on writing files", .required = true, .check = check_landlock,
 	  .remedy = "CONFIG_SECURITY_LANDLOCK, and landlock in the lsm= list of the kernel command line" },
 	{ .name = "close_range", .area = "locks", .need = "no descriptor leaks into a step", .required = true, .check = check_close_range,
