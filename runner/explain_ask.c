@@ -258,7 +258,7 @@ int explain_ask_path(const struct plan *plan, const struct plan_step *step, cons
 	(void)snprintf(ret->asked, sizeof(ret->asked), "path %.600s", clean);
 	step_mounts_make(step, &view, &mounts);
 	const struct sandbox_mount *m = mount_of(&mounts, clean);
-	struct sandbox_place place = sandbox_place_find(clean);
+	struct sandbox_path place = sandbox_path_find(clean);
 	if (strcmp(clean, step->script_path) == 0) {
 		ret->allow = true;
 		ret->verdict = "read-only";

@@ -167,13 +167,13 @@ const char *sandbox_view_find(const char *path, const char **ret_why);
 
 /* What every step finds at @path (absolute, normalised) where no mount of its spec lies: the host view and what is made up. Pure. */
 enum sandbox_access { SANDBOX_ABSENT = 0, SANDBOX_READ_ONLY, SANDBOX_WRITABLE };
-struct sandbox_place {
+struct sandbox_path {
 	const char         *path;    /* of the row that decides; NULL: none, so it is absent */
 	enum sandbox_access access;
 	const char         *why;     /* never NULL */
 	bool                of_host; /* the host's own file is shown, if it has one there and others may read it */
 };
-struct sandbox_place sandbox_place_find(const char *path);
+struct sandbox_path sandbox_path_find(const char *path);
 
 /* --- life ----------------------------------------------------------------------------------------------------------- */
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* places.c - what a step finds at a path, besides the mounts of its spec. Data for `policy explain`; nothing is mounted from here.
+/* shown_path.c - what a step finds at a path, besides the mounts of its spec. Data for `policy explain`; nothing is mounted from here.
  *
  * Pure. The launcher's own tables (host_view.c, inside_root.c, inside_dev_proc.c, inside_etc.c) decide; tests/integration/explain_test.py holds each answer
  * against what a step finds.
@@ -85,13 +85,13 @@ const char *sandbox_view_find(const char *path, const char **ret_why)
 	return NULL;
 }
 
-struct sandbox_place sandbox_place_find(const char *path)
+struct sandbox_path sandbox_path_find(const char *path)
 {
-	struct sandbox_place place = { .path = NULL, .access = SANDBOX_ABSENT, .why = "no row of the host view and no mount shows it (what is not named is not there)" };
+	struct sandbox_path place = { .path = NULL, .access = SANDBOX_ABSENT, .why = "no row of the host view and no mount shows it (what is not named is not there)" };
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		const struct place_row *row = &rows[i];
 		if (row->match == EXACT ? strcmp(path, row->path) == 0 : is_at_or_below(path, row->path))
-			return (struct sandbox_place){ row->path, row->access, row->why, false };
+			return (struct sandbox_path){ row->path, row->access, row->why, false };
 	}
 	place.path = sandbox_view_find(path, &place.why);
 	place.of_host = place.path != NULL;
