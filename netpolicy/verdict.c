@@ -2,10 +2,10 @@
 /* verdict.c - decides whether a step may reach one destination, and which entry of the allowlist says so.
  *
  * Runs in: supervisor (dry run, re-check of every admission), gate (every query and connection). Pure: same
- * question, same answer. A plain walk over the entries: no index that could disagree with the list, and 10,000
- * entries cost less than one DNS answer (tests/bench/bench_rules.c prints it).
+ * question, same answer. The walk over the entries is the meaning; a list with an index (verdict_index.c) is asked there instead, and a
+ * test holds the two against each other.
  */
-#include "drydock/egress.h"
+#include "verdict_index.h"
 
 #include <arpa/inet.h>
 
@@ -41,26 +41,34 @@ static size_t name_fit(const struct egress_entry *entry, const char *host, size_
 	return memcmp(host + len - suffix, entry->host, suffix) == 0 ? suffix : 0;
 }
 
-struct egress_verdict egress_verdict_name(const struct egress_list *list, const char *host, uint16_t port)
+static const struct egress_entry *walk(const struct egress_list *list, const char *host, uint16_t port, bool *ret_known)
 {
 	const struct egress_entry *best = NULL;
 	size_t best_fit = 0, len = strlen(host);
-	bool name_is_known = false;
 
+	*ret_known = false;
 	for (size_t i = 0; i < list->n; i++) {
 		const struct egress_entry *entry = &list->entries[i];
 		size_t fit = name_fit(entry, host, len);
 		if (fit == 0)
 			continue;
-		name_is_known = true;
+		*ret_known = true;
 		if (port_matches(entry, port) && fit > best_fit) {
 			best = entry;
 			best_fit = fit;
 		}
 	}
+	return best;
+}
+
+struct egress_verdict egress_verdict_name(const struct egress_list *list, const char *host, uint16_t port)
+{
+	bool known, indexed = egress_index_fits(list->index, list->entries, list->n);
+	const struct egress_entry *best = indexed ? egress_index_find(list->index, host, port, &known) : walk(list, host, port, &known);
+
 	if (best)
 		return allow(best);
-	return deny(NULL, name_is_known ? "the allowlist has this name, but not this port" : "not in the allowlist");
+	return deny(NULL, known ? "the allowlist has this name, but not this port" : "not in the allowlist");
 }
 
 static bool block_covers(const struct egress_entry *entry, struct in_addr addr)
@@ -76,9 +84,12 @@ struct egress_verdict egress_verdict_addr(const struct egress_list *list, struct
 	const struct sockaddr_in sin = { .sin_family = AF_INET, .sin_addr = addr };
 	const struct egress_entry *best = NULL;
 	struct egress_verdict refusal = deny(NULL, "not in the allowlist");
+	bool indexed = egress_index_fits(list->index, list->entries, list->n);
+	const uint32_t *blocks = NULL;
+	size_t n = indexed ? egress_index_blocks(list->index, &blocks) : list->n;
 
-	for (size_t i = 0; i < list->n; i++) {
-		const struct egress_entry *entry = &list->entries[i];
+	for (size_t i = 0; i < n; i++) {
+		const struct egress_entry *entry = &list->entries[indexed ? blocks[i] : i];
 		const char *why = NULL;
 		if (!block_covers(entry, addr) || !port_matches(entry, port))
 			continue;

@@ -19,6 +19,8 @@ static const struct verb_row {
 } verb_rows[] = {
 	{ "check",   cmd_policy_check,   "POLICY [--json]" },
 	{ "explain", cmd_policy_explain, "--step STEP --connect HOST:PORT --policy POLICY WORKFLOW" },
+	{ "suggest", cmd_policy_suggest, "RECORD... [--directory DIR] [--no-sets]" },
+	{ "replay",  cmd_policy_replay,  "RECORD... --policy POLICY [--partial] [--json]" },
 };
 
 int cmd_policy(int argc, char **argv)

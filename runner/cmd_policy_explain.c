@@ -111,7 +111,7 @@ int cmd_policy_explain(int argc, char **argv)
 		.options = options, .parser = explain_parse, .args_doc = "WORKFLOW", .children = children,
 		.doc = "Would this step reach that destination, and which line decides? Exit status 0: allowed, 4: denied."
 	};
-	struct explain_args args = { 0 };
+	struct explain_args args = { .run = { .dry_run = true } };
 	struct plan *plan = NULL;
 	if (argp_parse(&argp, argc, argv, 0, NULL, &args) != 0)
 		return DRYDOCK_EXIT_USAGE;

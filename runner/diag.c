@@ -124,6 +124,22 @@ void diag_add(struct diag_list *list, struct diag_mark mark, const char *hint, c
 		diag_escape(d->hint, sizeof(d->hint), hint, strlen(hint));
 }
 
+static int by_place(const void *a, const void *b)
+{
+	const struct diag *x = a, *y = b;
+	if (x->mark.line != y->mark.line)
+		return x->mark.line < y->mark.line ? -1 : 1;
+	if (x->mark.column != y->mark.column)
+		return x->mark.column < y->mark.column ? -1 : 1;
+	return strcmp(x->text, y->text);
+}
+
+void diag_sort(struct diag_list *list, size_t from)
+{
+	if (from < list->n)
+		qsort(list->items + from, list->n - from, sizeof(*list->items), by_place);
+}
+
 /* Line @line (1-based) of @source; NULL when it has none. */
 static const char *source_line(const char *source, size_t len, unsigned line, size_t *ret_len)
 {
@@ -229,23 +245,21 @@ static unsigned min3(unsigned a, unsigned b, unsigned c)
 	return m < c ? m : c;
 }
 
-/* Levenshtein with adjacent transposition left out: one row is enough, and words are short. */
+/* Insertions, deletions, replacements, and two neighbours swapped, which is what fingers do most. Words are short. */
 static unsigned edit_distance(const char *a, const char *b)
 {
-	unsigned row[WORD_MAX + 2];
+	unsigned rows[3][WORD_MAX + 1]; /* of i, i - 1, i - 2, in turns */
 	size_t la = strlen(a), lb = strlen(b);
-	for (size_t j = 0; j <= lb; j++)
-		row[j] = (unsigned)j;
-	for (size_t i = 1; i <= la; i++) {
-		unsigned diag = row[0];
+	for (size_t i = 0; i <= la; i++) {
+		unsigned *row = rows[i % 3], *last = rows[(i + 2) % 3], *before = rows[(i + 1) % 3];
 		row[0] = (unsigned)i;
 		for (size_t j = 1; j <= lb; j++) {
-			unsigned up = row[j];
-			row[j] = min3(up + 1, row[j - 1] + 1, diag + (a[i - 1] != b[j - 1]));
-			diag = up;
+			row[j] = i == 0 ? (unsigned)j : min3(last[j] + 1, row[j - 1] + 1, last[j - 1] + (a[i - 1] != b[j - 1]));
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && before[j - 2] + 1 < row[j])
+				row[j] = before[j - 2] + 1;
 		}
 	}
-	return row[lb];
+	return rows[la % 3][lb];
 }
 
 const char *diag_nearest(const char *word, const char *const *words, size_t n)

@@ -34,6 +34,9 @@ void diag_list_done(struct diag_list *list);
 /* Copies the file name and escapes control bytes in the texts, so a complaint outlives the tree that it is about. */
 __attribute__((format(printf, 4, 5))) void diag_add(struct diag_list *list, struct diag_mark mark, const char *hint, const char *fmt, ...);
 
+/* Those from index @from on, by file position: tables are walked in their own order, people read downwards. */
+void diag_sort(struct diag_list *list, size_t from);
+
 /* "file:line:column: error: text", the line of the file with the text underlined, the hint. @source may be NULL (not readable any more).
  * Bytes of the file are escaped: a terminal never obeys them. */
 void diag_print(FILE *out, const struct diag_list *list, const char *source, size_t source_len);

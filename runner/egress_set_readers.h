@@ -15,14 +15,35 @@ struct set_reading {
 	bool                 full;
 };
 
-void set_add(struct set_reading *s, const char *host, uint16_t port, const char *what, const char *why); /* once per host and port */
+/* Once per host and port; @what of the configuration names it (origin "npm: @what"); @why may be NULL. */
+struct egress_entry *set_add(struct set_reading *s, const char *host, uint16_t port, const char *what, const char *why);
 int  set_add_url(struct set_reading *s, const char *url, size_t len, const char *what); /* -EINVAL: no http(s) URL; nothing added */
+/* A proxy that the client asks to connect further ("http://host:port" or "host:port"): its first bytes name somebody else, so the gate cannot
+ * hold it to a name. -EINVAL: names no host. */
+int  set_add_proxy(struct set_reading *s, const char *url, size_t len, const char *what);
+void set_add_words(struct set_reading *s, const char *value, const char *what); /* every http(s) address among the words of @value */
+bool set_ends_with(const char *text, const char *tail);
+
+/* @fn for each line of the file @path, which may be missing. Lines may be changed. */
+typedef void (*set_line_fn)(struct set_reading *s, char *line, void *state);
+int set_each_line(struct set_reading *s, const char *path, set_line_fn fn, void *state, struct dd_err *err);
 
 int set_ask_npm(struct set_reading *s, struct dd_err *err);
 int set_ask_pip(struct set_reading *s, struct dd_err *err);
 int set_ask_cargo(struct set_reading *s, struct dd_err *err);
 int set_ask_go(struct set_reading *s, struct dd_err *err);
+int set_ask_maven(struct set_reading *s, struct dd_err *err);
+int set_ask_gem(struct set_reading *s, struct dd_err *err);
+int set_ask_nuget(struct set_reading *s, struct dd_err *err);
 int set_ask_apt(struct set_reading *s, struct dd_err *err);
+int set_ask_apk(struct set_reading *s, struct dd_err *err);
+int set_read_apk(struct set_reading *s, const char *path, struct dd_err *err);
+int nuget_proxy(struct set_reading *s, struct dd_err *err); /* of NuGet.Config in the user's home */
+
+/* xml_leaves.c: @fn for each element that holds text ("settings/mirrors/mirror/url"), and for each attribute (".../add@key"), in document order; then
+ * @fn with the path and NULL when an element ends. A document type is refused. 0 or -EINVAL with line in @err. */
+typedef void (*xml_leaf_fn)(void *state, const char *path, const char *text);
+int xml_leaves(const char *name, const char *text, size_t len, xml_leaf_fn fn, void *state, struct dd_err *err);
 
 /* tool_ask.c: run argv[0] (searched in PATH) in `/` with only PATH, HOME and the named variables, at most 10 s and 256 KiB. @env: names, a trailing
  * star means a prefix. The output is heap, NUL-terminated. -ENOENT: not installed. */

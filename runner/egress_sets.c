@@ -5,6 +5,7 @@
  * .npmrc or go.mod there is commit content and would choose the operator's allowlist. */
 #include "egress_sets.h"
 
+#include "config_path.h"
 #include "egress_set_readers.h"
 #include "key_table.h"
 #include "read_file.h"
@@ -12,28 +13,40 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SYSTEM_SET_DIR "/etc/drydock/"
-
-static const struct set_row {
-	const char *name;
-	int       (*ask)(struct set_reading *s, struct dd_err *err);
-} set_rows[] = {
-	{ "npm", set_ask_npm }, { "pip", set_ask_pip }, { "cargo", set_ask_cargo }, { "go", set_ask_go }, { "apt", set_ask_apt },
+const struct egress_set_row egress_set_rows[] = {
+	{ "npm", set_ask_npm, "registries of npm" },
+	{ "pip", set_ask_pip, "indexes of pip" },
+	{ "cargo", set_ask_cargo, "indexes of cargo" },
+	{ "go", set_ask_go, "module proxies and checksum database of go" },
+	{ "maven", set_ask_maven, "repositories and mirrors of Maven" },
+	{ "gem", set_ask_gem, "sources of gem" },
+	{ "nuget", set_ask_nuget, "sources of NuGet" },
+	{ "apt", set_ask_apt, "sources of apt" },
+	{ "apk", set_ask_apk, "repositories of apk" },
+	{ "github", NULL, "git over HTTPS and SSH, web and archives" },
+	{ "github-api", NULL, "the API of GitHub" },
+	{ "github-releases", NULL, "files of GitHub releases" },
+	{ "ghcr", NULL, "GitHub's container registry" },
+	{ "docker-hub", NULL, "Docker's container registry" },
+	{ "gitlab", NULL, "git, web and API of gitlab.com" },
+	{ "sigstore", NULL, "signing and transparency log" },
 };
+const size_t egress_set_rows_n = ARRAY_LEN(egress_set_rows);
 
-void set_add(struct set_reading *s, const char *host, uint16_t port, const char *what, const char *why)
+struct egress_entry *set_add(struct set_reading *s, const char *host, uint16_t port, const char *what, const char *why)
 {
 	for (size_t i = 0; i < s->n; i++)
 		if (strcmp(s->entries[i].host, host) == 0 && s->entries[i].port == port)
-			return;
+			return &s->entries[i];
 	if (s->n == SET_ENTRIES_MAX) {
 		s->full = true;
-		return;
+		return NULL;
 	}
-	s->entries[s->n++] = (struct egress_entry){
-		.host = arena_strdup(s->arena, host), .port = port, .why = arena_strdup(s->arena, why),
-		.origin = arena_printf(s->arena, "%s: %s", s->name, what)
+	s->entries[s->n] = (struct egress_entry){
+		.host = arena_strdup(s->arena, host), .port = port, .origin = arena_printf(s->arena, "%s: %s", s->name, what),
+		.why = why ? arena_strdup(s->arena, why) : arena_printf(s->arena, "%s on this host is configured to use it", s->name)
 	};
+	return &s->entries[s->n++];
 }
 
 int egress_url_split(const char *url, size_t len, char ret_host[EGRESS_HOST_MAX + 1], uint16_t *ret_port)
@@ -76,15 +89,29 @@ int set_add_url(struct set_reading *s, const char *url, size_t len, const char *
 	uint16_t port;
 	if (egress_url_split(url, len, host, &port) < 0)
 		return -EINVAL;
-	set_add(s, host, port, what, NULL);
+	(void)set_add(s, host, port, what, NULL);
 	return 0;
 }
 
-/* --- an operator's own list ---- */
+int set_add_proxy(struct set_reading *s, const char *url, size_t len, const char *what)
+{
+	char host[EGRESS_HOST_MAX + 1];
+	uint16_t port;
+	const char *full = memmem(url, len, "://", 3) ? arena_strndup(s->arena, url, len) : arena_printf(s->arena, "http://%.*s", (int)len, url);
+	if (egress_url_split(full, strlen(full), host, &port) < 0)
+		return -EINVAL;
+	struct egress_entry *e = set_add(s, host, port, what, arena_printf(s->arena, "proxy of %s on this host: reaches what the proxy lets through", s->name));
+	if (e)
+		e->tls = EGRESS_TLS_RAW;
+	return 0;
+}
+
+/* --- lists in files: an operator's own, or drydock's ---- */
 
 struct listed {
-	const char *host, *why;
-	uint64_t    port;
+	const char     *host, *why;
+	uint64_t        port;
+	enum egress_tls tls;
 };
 
 static void listed_host(struct key_context *ctx, const struct tree_node *v, void *out)
@@ -107,12 +134,19 @@ static void listed_why(struct key_context *ctx, const struct tree_node *v, void 
 	((struct listed *)out)->why = key_text(ctx, v, "why");
 }
 
+static void listed_tls(struct key_context *ctx, const struct tree_node *v, void *out)
+{
+	static const char *const words[] = { "sni", "raw" };
+	((struct listed *)out)->tls = key_word(ctx, v, "tls", words, ARRAY_LEN(words)) == 1 ? EGRESS_TLS_RAW : EGRESS_TLS_SNI;
+}
+
 static void read_listed(struct key_context *ctx, const struct tree_node *node, struct set_reading *s)
 {
 	static const struct key_row rows[] = {
 		{ .name = "host", .kinds = TREE_SCALAR, .read = listed_host, .required = true },
 		{ .name = "port", .kinds = TREE_SCALAR, .read = listed_port },
 		{ .name = "why", .kinds = TREE_SCALAR, .read = listed_why },
+		{ .name = "tls", .kinds = TREE_SCALAR, .read = listed_tls },
 	};
 	struct listed one = { .port = 443 };
 	char host[EGRESS_HOST_MAX + 1], what[80];
@@ -122,8 +156,11 @@ static void read_listed(struct key_context *ctx, const struct tree_node *node, s
 	if (egress_host_canonical(one.host, strlen(one.host), host) < 0)
 		diag_add(ctx->diags, node->mark, NULL, "`%s` is no host name", one.host);
 	(void)snprintf(what, sizeof(what), "egress/%.20s.yml line %u", s->name, node->mark.line);
-	if (ctx->diags->n == 0)
-		set_add(s, host, (uint16_t)one.port, what, one.why);
+	if (ctx->diags->n > 0)
+		return;
+	struct egress_entry *e = set_add(s, host, (uint16_t)one.port, what, one.why ? one.why : "the operator lists it");
+	if (e)
+		e->tls = one.tls;
 }
 
 static int parse_list(struct set_reading *s, const char *path, const char *text, size_t len, struct dd_err *err)
@@ -142,12 +179,11 @@ static int parse_list(struct set_reading *s, const char *path, const char *text,
 	return r;
 }
 
-/* 1: the operator has a list and it is used; 0: there is none. */
-static int operator_list(struct set_reading *s, const char *dir, struct dd_err *err)
+/* 1: there is such a list and it is used; 0: there is none. */
+static int read_list(struct set_reading *s, const char *path, struct dd_err *err)
 {
 	char *text = NULL;
 	size_t len = 0;
-	const char *path = arena_printf(s->arena, "%segress/%s.yml", dir, s->name);
 	int r = read_file_bounded(path, READ_FILE_TEXT_MAX, &text, &len, err);
 	if (r == -ENOENT || r == -ENOTDIR)
 		return 0;
@@ -157,24 +193,57 @@ static int operator_list(struct set_reading *s, const char *dir, struct dd_err *
 	return r < 0 ? r : 1;
 }
 
-static const struct set_row *find_row(const char *name)
+/* Beside the policy, then where every data file of drydock is looked for: the operator's directory, then drydock's own. */
+static int find_list(struct set_reading *s, const char *set_dir, struct dd_err *err)
 {
-	for (size_t i = 0; i < ARRAY_LEN(set_rows); i++)
-		if (strcmp(set_rows[i].name, name) == 0)
-			return &set_rows[i];
+	char path[600], file[80];
+	int r = set_dir ? read_list(s, arena_printf(s->arena, "%segress/%s.yml", set_dir, s->name), err) : 0;
+	if (r != 0)
+		return r;
+	(void)snprintf(file, sizeof(file), "%.40s.yml", s->name);
+	return config_path_find("egress", file, path, sizeof(path), NULL) == 0 ? read_list(s, path, err) : 0;
+}
+
+static const struct egress_set_row *find_row(const char *name)
+{
+	for (size_t i = 0; i < egress_set_rows_n; i++)
+		if (strcmp(egress_set_rows[i].name, name) == 0)
+			return &egress_set_rows[i];
 	return NULL;
+}
+
+bool egress_set_is_known(const char *name)
+{
+	return find_row(name) != NULL;
+}
+
+const char *egress_set_nearest(const char *name)
+{
+	const char *words[ARRAY_LEN(egress_set_rows)];
+	for (size_t i = 0; i < egress_set_rows_n; i++)
+		words[i] = egress_set_rows[i].name;
+	return diag_nearest(name, words, egress_set_rows_n);
+}
+
+/* It becomes part of a path. */
+static bool name_is_plain(const char *name)
+{
+	size_t len = strlen(name);
+	return len > 0 && len <= 40 && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == len;
 }
 
 int egress_set_ask(struct plan_arena *arena, const char *name, const char *set_dir, struct egress_set *ret, struct dd_err *err)
 {
-	const struct set_row *row = find_row(name);
+	const struct egress_set_row *row = find_row(name);
 	struct set_reading s = { .arena = arena, .entries = arena_array(arena, SET_ENTRIES_MAX, sizeof(struct egress_entry)) };
-	if (!row)
-		return dd_err_say(err, EINVAL, "there is no egress set `%.60s`: npm, pip, cargo, go, apt", name);
-	s.name = row->name;
-	int r = set_dir ? operator_list(&s, set_dir, err) : 0;
-	if (r == 0)
-		r = operator_list(&s, SYSTEM_SET_DIR, err);
+	if (!name_is_plain(name))
+		return dd_err_say(err, EINVAL, "`%.60s` cannot be the name of an egress set", name);
+	s.name = arena_strdup(arena, name);
+	int r = find_list(&s, set_dir, err);
+	if (r == 0 && !row)
+		return dd_err_say(err, EINVAL, "there is no egress set `%.60s`", name);
+	if (r == 0 && !row->ask)
+		return dd_err_say(err, ENOENT, "use: %s: drydock's own egress/%s.yml is not installed", name, name);
 	if (r == 0)
 		r = row->ask(&s, err);
 	if (r < 0)

@@ -8,7 +8,7 @@
 #include "drydock/fd.h"
 #include "exit_code.h"
 #include "local/workflow.h"
-#include "policy.h"
+#include "policy_narrow.h"
 
 #include <dirent.h>
 #include <stdlib.h>
@@ -83,7 +83,8 @@ static int read_sources(const struct run_args *args, struct sources *s)
 		r = workflow_load(args->workflow, &s->wf, &s->diags, &s->err);
 	if (r < 0)
 		return r;
-	return args->policy ? policy_load(args->policy, &s->policy, &s->diags, &s->err) : find_policy(s, &s->policy);
+	r = args->policy ? policy_load(args->policy, &s->policy, &s->diags, &s->err) : find_policy(s, &s->policy);
+	return r < 0 ? r : policy_narrow_load(&s->policy, args->workspace ? args->workspace : ".", &s->diags, &s->err);
 }
 
 /* --secret NAME=FILE for every lease of that name. A name that no step of this job holds is a mistake worth saying. */
@@ -117,6 +118,14 @@ static int apply_secrets(const struct run_args *args, struct plan *plan, struct 
 	return 0;
 }
 
+/* `plan` shows what a job is made of, also what this build cannot run; `run` does not begin with what it could not end. */
+static int refuse_notes(struct sources *s, const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_notes; i++)
+		diag_add(&s->diags, plan->notes[i].mark, plan->notes[i].hint, "%s", plan->notes[i].text);
+	return plan->n_notes ? -EINVAL : 0;
+}
+
 static int explain(struct sources *s, int r, FILE *errors)
 {
 	diag_print_files(errors, &s->diags);
@@ -137,6 +146,8 @@ int job_plan_from_args(const struct run_args *args, struct plan **ret, struct jo
 		r = plan_make(s.wf, args->job, s.policy, &s.event, &plan, &s.diags);
 	if (r == 0)
 		r = apply_secrets(args, plan, &s.err);
+	if (r == 0 && !args->dry_run)
+		r = refuse_notes(&s, plan);
 	if (r < 0) {
 		plan_free(plan);
 		code = explain(&s, r, errors);

@@ -6,6 +6,7 @@
 #include "drydock/err.h"
 
 #include <arpa/inet.h>
+#include <stdlib.h>
 #include <string.h>
 
 static bool asks_nothing(const struct policy_rule *rule) /* complained about already */
@@ -47,32 +48,60 @@ static bool same_terms(const struct egress_entry *a, const struct egress_entry *
 	return true;
 }
 
-/* The origin of a written entry is its own place; of a set's it is "npm: registry". */
-static bool is_from_set(const struct policy_phase *phase, size_t i)
+/* By destination, and by place in the list among the same. */
+static int by_destination(const void *a, const void *b, void *entries)
 {
-	const struct diag_mark *mark = &phase->entry_marks[i];
-	char place[32];
-	(void)snprintf(place, sizeof(place), ":%u:%u", mark->line, mark->column);
-	size_t len = strlen(phase->egress.entries[i].origin), tail = strlen(place);
-	return len < tail || strcmp(phase->egress.entries[i].origin + len - tail, place) != 0;
+	const size_t i = *(const size_t *)a, k = *(const size_t *)b;
+	const struct egress_entry *x = (const struct egress_entry *)entries + i, *y = (const struct egress_entry *)entries + k;
+	if (!x->host != !y->host)
+		return x->host ? -1 : 1;
+	int r = x->host ? strcmp(x->host, y->host) : memcmp(&x->cidr, &y->cidr, sizeof(x->cidr));
+	r = r ? r : (int)x->port - (int)y->port;
+	r = r ? r : x->host ? (int)x->wildcard - (int)y->wildcard : (int)x->prefix - (int)y->prefix;
+	return r ? r : i < k ? -1 : 1;
 }
 
-/* An entry that repeats one of a `use:` set is fine when it says the same; two that the operator wrote are a mistake either way. */
-static void repeated_entries(const struct policy_phase *phase, struct diag_list *diags)
+/* Those at @order[0..n) have one destination. An entry that repeats one of a `use:` set is fine when it says the same; two that the operator
+ * wrote are a mistake either way. The first decides what "the same" is; whoever differs from it is named. */
+static void check_repeats(const struct policy_phase *phase, const size_t *order, size_t n, struct diag_list *diags)
 {
 	const struct egress_entry *e = phase->egress.entries;
-	size_t n = phase->egress.n < 2000 ? phase->egress.n : 2000; /* quadratic; real lists are short, and longer ones fail in the gate's compiler */
+	const size_t first = order[0];
+	const size_t *written = phase->entry_sets[first] ? NULL : &order[0];
+	for (size_t i = 1; i < n; i++) {
+		bool same = same_terms(&e[first], &e[order[i]]), own = !phase->entry_sets[order[i]];
+		if (!same)
+			diag_add(diags, phase->entry_marks[order[i]], "keep one of them", "this entry contradicts the one at line %u",
+				 phase->entry_marks[first].line);
+		else if (own && written)
+			diag_add(diags, phase->entry_marks[order[i]], "keep one of them", "this entry repeats the one at line %u",
+				 phase->entry_marks[*written].line);
+		else if (own)
+			written = &order[i];
+	}
+}
+
+static void repeated_entries(const struct policy *policy, const struct policy_phase *phase, struct diag_list *diags)
+{
+	const struct egress_entry *e = phase->egress.entries;
+	size_t n = phase->egress.n, *order = arena_array(policy->arena, n, sizeof(*order));
 	for (size_t i = 0; i < n; i++)
-		for (size_t k = 0; k < i; k++) {
-			if (!same_destination(&e[i], &e[k]))
-				continue;
-			bool same = same_terms(&e[i], &e[k]);
-			if (same && (is_from_set(phase, i) || is_from_set(phase, k)))
-				continue;
-			diag_add(diags, phase->entry_marks[i], "keep one of them", "this entry %s the one at line %u",
-				 same ? "repeats" : "contradicts", phase->entry_marks[k].line);
-			break;
-		}
+		order[i] = i;
+	qsort_r(order, n, sizeof(*order), by_destination, (void *)(uintptr_t)e);
+	for (size_t i = 0, end; i < n; i = end) {
+		for (end = i + 1; end < n && same_destination(&e[order[i]], &e[order[end]]); end++)
+			;
+		check_repeats(phase, order + i, end - i, diags);
+	}
+}
+
+/* Whoever may write the lines behind it chooses what runs: enough to ask for downloads, not to hold what publishes. */
+static void first_lines(const struct policy *policy, struct diag_list *diags)
+{
+	for (size_t i = 0; i < policy->n_rules; i++)
+		if (policy->rules[i].glob[RULE_FIRST_LINE] && policy->rules[i].phase == DD_PHASE_PUSH)
+			diag_add(diags, policy->rules[i].first_line_mark, "match the whole script with `run`, or the step's `id`",
+				 "`first_line` cannot choose push: it says nothing about the lines that follow");
 }
 
 static bool special_address(const char *text)
@@ -134,8 +163,9 @@ static void credential_in_env(const struct policy *policy, const struct policy_c
 void policy_check(const struct policy *policy, struct diag_list *diags)
 {
 	unreachable_rules(policy, diags);
+	first_lines(policy, diags);
 	for (int p = 0; p < DD_PHASE__COUNT; p++) {
-		repeated_entries(&policy->phases[p], diags);
+		repeated_entries(policy, &policy->phases[p], diags);
 		dead_entries(&policy->phases[p], diags);
 	}
 	for (size_t i = 0; i < policy->n_credentials; i++) {

@@ -6,6 +6,9 @@
 
 #include "drydock/err.h"
 
+#include <assert.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { TTL_DEFAULT = 300, STEPS_MAX = 100, CREDENTIALS_MAX = 100 };
@@ -25,6 +28,23 @@ static void from_env(struct key_context *ctx, const struct tree_node *v, void *o
 	cred->source = key_text(ctx, v, "env");
 	if (cred->source && !key_is_variable_name(cred->source))
 		diag_add(ctx->diags, v->mark, NULL, "`%s` cannot be a variable's name", cred->source);
+}
+
+/* What the service manager loaded for drydock's own unit lies in a directory that only this process is told. */
+static void from_systemd(struct key_context *ctx, const struct tree_node *v, void *out)
+{
+	struct policy_credential *cred = out;
+	const char *name = key_text(ctx, v, "systemd"), *dir = getenv("CREDENTIALS_DIRECTORY");
+	if (!name)
+		return;
+	cred->from = PLAN_FROM_FILE;
+	if (strchr(name, '/') || name[0] == '.' || strlen(name) > 100)
+		diag_add(ctx->diags, v->mark, "the name that stands in LoadCredential=", "`systemd` cannot be `%s`", name);
+	else if (!dir || dir[0] != '/')
+		diag_add(ctx->diags, v->mark, "run drydock as a service with LoadCredential=NAME:PATH, or name the file itself with `file`",
+			 "credential `%s`: no service manager gave drydock any (CREDENTIALS_DIRECTORY is not set)", name);
+	else
+		cred->source = arena_printf(ctx->arena, "%s/%s", dir, name);
 }
 
 static void as_env(struct key_context *ctx, const struct tree_node *v, void *out)
@@ -57,27 +77,36 @@ static void one_of(struct key_context *ctx, const struct tree_node *v, const cha
 		diag_add(ctx->diags, v->mark, NULL, "`%s` needs exactly one key", what);
 }
 
+#define NO_ISSUER "this build cannot ask an issuer: put the secret into a file, or load it with systemd"
+#define NO_FORM "this build writes no configuration of other tools: use `file`, and name it in the tool's own variable"
+
+static const struct key_row from_rows[] = {
+	{ .name = "file", .kinds = TREE_SCALAR, .read = from_file },
+	{ .name = "env", .kinds = TREE_SCALAR, .read = from_env },
+	{ .name = "systemd", .kinds = TREE_SCALAR, .read = from_systemd },
+	{ .name = "forge", .why_not = NO_ISSUER }, { .name = "oidc", .why_not = NO_ISSUER }, { .name = "vault", .why_not = NO_ISSUER },
+};
+const struct key_table policy_from_keys = { from_rows, ARRAY_LEN(from_rows) };
+
 static void cred_from(struct key_context *ctx, const struct tree_node *v, void *out)
 {
-	static const struct key_row rows[] = {
-		{ .name = "file", .kinds = TREE_SCALAR, .read = from_file },
-		{ .name = "env", .kinds = TREE_SCALAR, .read = from_env },
-		{ .name = "systemd" }, { .name = "forge" }, { .name = "oidc" }, { .name = "vault" },
-	};
 	((struct policy_credential *)out)->from_mark = v->mark;
 	one_of(ctx, v, "from");
-	(void)key_walk(ctx, v, "from", rows, ARRAY_LEN(rows), out);
+	(void)key_walk(ctx, v, "from", from_rows, ARRAY_LEN(from_rows), out);
 }
+
+static const struct key_row as_rows[] = {
+	{ .name = "env", .kinds = TREE_SCALAR, .read = as_env },
+	{ .name = "file", .kinds = TREE_SCALAR, .read = as_file },
+	{ .name = "netrc", .why_not = NO_FORM }, { .name = "npmrc", .why_not = NO_FORM }, { .name = "docker", .why_not = NO_FORM },
+	{ .name = "git", .why_not = NO_FORM }, { .name = "fd", .why_not = "this build hands no descriptor over: use `file` or `env`" },
+};
+const struct key_table policy_as_keys = { as_rows, ARRAY_LEN(as_rows) };
 
 static void cred_as(struct key_context *ctx, const struct tree_node *v, void *out)
 {
-	static const struct key_row rows[] = {
-		{ .name = "env", .kinds = TREE_SCALAR, .read = as_env },
-		{ .name = "file", .kinds = TREE_SCALAR, .read = as_file },
-		{ .name = "netrc" }, { .name = "npmrc" }, { .name = "docker" }, { .name = "git" }, { .name = "fd" },
-	};
 	one_of(ctx, v, "as");
-	(void)key_walk(ctx, v, "as", rows, ARRAY_LEN(rows), out);
+	(void)key_walk(ctx, v, "as", as_rows, ARRAY_LEN(as_rows), out);
 }
 
 static void for_phase(struct key_context *ctx, const struct tree_node *v, void *out)
@@ -108,12 +137,24 @@ static void for_steps(struct key_context *ctx, const struct tree_node *v, void *
 	cred->step_marks = marks;
 }
 
+static const struct key_row binding_rows[] = {
+	{ .name = "phase", .kinds = TREE_SCALAR, .read = for_phase, .required = true },
+	{ .name = "steps", .kinds = TREE_SCALAR | TREE_LIST, .read = for_steps, .required = true },
+};
+const struct key_table policy_binding_keys = { binding_rows, ARRAY_LEN(binding_rows) };
+
 static void cred_for(struct key_context *ctx, const struct tree_node *v, void *out)
 {
+	(void)key_walk(ctx, v, "for", binding_rows, ARRAY_LEN(binding_rows), out);
+}
+
+/* A repository says only what it takes away. */
+static void narrow_for(struct key_context *ctx, const struct tree_node *v, void *out)
+{
 	static const struct key_row rows[] = {
-		{ .name = "phase", .kinds = TREE_SCALAR, .read = for_phase, .required = true },
-		{ .name = "steps", .kinds = TREE_SCALAR | TREE_LIST, .read = for_steps, .required = true },
+		{ .name = "phase", .kinds = TREE_SCALAR, .read = for_phase }, { .name = "steps", .kinds = TREE_SCALAR | TREE_LIST, .read = for_steps },
 	};
+	static_assert(ARRAY_LEN(rows) == ARRAY_LEN(binding_rows), "both tables have the same keys");
 	(void)key_walk(ctx, v, "for", rows, ARRAY_LEN(rows), out);
 }
 
@@ -133,9 +174,22 @@ static const struct key_row cred_rows[] = {
 	{ .name = "as", .kinds = TREE_MAP, .read = cred_as, .required = true },
 	{ .name = "ttl", .kinds = TREE_SCALAR, .read = cred_ttl },
 };
+const struct key_table policy_credential_keys = { cred_rows, ARRAY_LEN(cred_rows) };
 
-void policy_read_credentials(struct key_context *ctx, const struct tree_node *node, struct policy *out)
+/* A repository may name fewer steps and a shorter time. Where a secret comes from and what it is called is not its business: policy_narrow.c
+ * reports that as refused. */
+static const struct key_row narrow_rows[] = {
+	{ .name = "from", .kinds = TREE_MAP },
+	{ .name = "for", .kinds = TREE_MAP, .read = narrow_for },
+	{ .name = "as", .kinds = TREE_MAP },
+	{ .name = "ttl", .kinds = TREE_SCALAR, .read = cred_ttl },
+};
+
+void policy_read_credentials(struct key_context *ctx, const struct tree_node *node, void *policy)
 {
+	struct policy *out = policy;
+	const struct key_row *rows = out->repository ? narrow_rows : cred_rows;
+	static_assert(ARRAY_LEN(narrow_rows) == ARRAY_LEN(cred_rows), "both tables have the same keys");
 	char where[140];
 	if (node->n > CREDENTIALS_MAX) {
 		diag_add(ctx->diags, node->mark, NULL, "more than 100 credentials");
@@ -146,11 +200,11 @@ void policy_read_credentials(struct key_context *ctx, const struct tree_node *no
 	for (size_t i = 0; i < node->n; i++) {
 		struct policy_credential *cred = &out->credentials[i];
 		const struct tree_node *key = node->pairs[i].key;
-		*cred = (struct policy_credential){ .name = key->text, .mark = key->mark, .ttl_sec = TTL_DEFAULT };
+		*cred = (struct policy_credential){ .name = key->text, .mark = key->mark, .ttl_sec = out->repository ? UINT_MAX : TTL_DEFAULT };
 		if (strspn(key->text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") != strlen(key->text) || !*key->text)
 			diag_add(ctx->diags, key->mark, "letters, digits, - and _", "`%s` cannot be the name of a credential", key->text);
 		(void)snprintf(where, sizeof(where), "credentials.%.110s", key->text);
-		(void)key_walk(ctx, node->pairs[i].value, where, cred_rows, ARRAY_LEN(cred_rows), cred);
+		(void)key_walk(ctx, node->pairs[i].value, where, rows, ARRAY_LEN(cred_rows), cred);
 		if (cred->from == PLAN_FROM_FILE && cred->source && cred->source[0] != '/' && out->set_dir)
 			cred->source = arena_printf(ctx->arena, "%s%s", out->set_dir, cred->source);
 	}

@@ -140,7 +140,7 @@ static void entry_tls(struct key_context *ctx, const struct tree_node *v, void *
 	static const char *const words[] = { "sni", "raw", "inspect" };
 	int tls = key_word(ctx, v, "tls", words, ARRAY_LEN(words));
 	if (tls == 2)
-		diag_add(ctx->diags, v->mark, "use `sni`", "`tls: inspect` is not supported yet");
+		diag_add(ctx->diags, v->mark, "this build does not look inside TLS: `sni` holds the connection to the name", "`tls: inspect` is not supported yet");
 	((struct entry_reading *)out)->entry.tls = tls == 1 ? EGRESS_TLS_RAW : EGRESS_TLS_SNI;
 }
 
@@ -154,29 +154,86 @@ static const struct key_row entry_rows[] = {
 	{ .name = "why", .kinds = TREE_SCALAR, .read = entry_why },
 	{ .name = "tls", .kinds = TREE_SCALAR, .read = entry_tls },
 };
+const struct key_table policy_entry_keys = { entry_rows, ARRAY_LEN(entry_rows) };
 
 struct growing {
 	struct egress_entry *entries;
 	struct diag_mark    *marks;
-	size_t               n, cap;
+	const char         **sets;
+	struct policy_use   *uses; /* as many as there are lines in the list */
+	size_t               n, cap, n_uses;
 };
 
-static void push(struct key_context *ctx, struct growing *list, const struct egress_entry *entry, struct diag_mark mark)
+static void grow(struct key_context *ctx, struct growing *list, size_t cap)
 {
-	if (list->n == list->cap) {
-		size_t cap = list->cap ? list->cap * 2 : 16;
-		struct egress_entry *entries = arena_array(ctx->arena, cap, sizeof(*entries));
-		struct diag_mark *marks = arena_array(ctx->arena, cap, sizeof(*marks));
-		if (list->n) {
-			memcpy(entries, list->entries, list->n * sizeof(*entries));
-			memcpy(marks, list->marks, list->n * sizeof(*marks));
-		}
-		list->entries = entries;
-		list->marks = marks;
-		list->cap = cap;
+	struct growing old = *list;
+	list->entries = arena_array(ctx->arena, cap, sizeof(*list->entries));
+	list->marks = arena_array(ctx->arena, cap, sizeof(*list->marks));
+	list->sets = arena_array(ctx->arena, cap, sizeof(*list->sets));
+	list->cap = cap;
+	if (old.n) {
+		memcpy(list->entries, old.entries, old.n * sizeof(*old.entries));
+		memcpy(list->marks, old.marks, old.n * sizeof(*old.marks));
+		memcpy(list->sets, old.sets, old.n * sizeof(*old.sets));
 	}
+}
+
+static void push(struct key_context *ctx, struct growing *list, const struct egress_entry *entry, struct diag_mark mark, const char *set)
+{
+	if (list->n == list->cap)
+		grow(ctx, list, list->cap * 2);
 	list->entries[list->n] = *entry;
-	list->marks[list->n++] = mark;
+	list->marks[list->n] = mark;
+	list->sets[list->n++] = set;
+}
+
+/* --- use ---- */
+
+struct policy_asked {
+	struct policy_asked *next;
+	const char          *name;
+	struct egress_set    set;
+	bool                 answered; /* else @err says why not */
+	struct dd_err        err;
+};
+
+/* A package manager may take a second to answer: it is asked once for each policy. */
+static const struct policy_asked *ask_once(struct key_context *ctx, struct policy *policy, const char *name)
+{
+	for (const struct policy_asked *a = policy->sets; a; a = a->next)
+		if (strcmp(a->name, name) == 0)
+			return a;
+	struct policy_asked *a = arena_alloc(ctx->arena, sizeof(*a));
+	a->name = name;
+	a->answered = egress_set_ask(ctx->arena, name, policy->set_dir, &a->set, &a->err) == 0;
+	a->next = policy->sets;
+	policy->sets = a;
+	return a;
+}
+
+static void use_hint(const char *name, char *hint, size_t size)
+{
+	const char *near = egress_set_is_known(name) ? NULL : egress_set_nearest(name);
+	if (near)
+		(void)snprintf(hint, size, "did you mean `%s`?", near);
+	else
+		(void)snprintf(hint, size, "list the hosts instead, or write egress/%.40s.yml beside the policy; `drydock policy sets` shows what there is", name);
+}
+
+static void use_set(struct key_context *ctx, struct policy *policy, const struct entry_reading *e, struct growing *list)
+{
+	const struct policy_asked *asked = ask_once(ctx, policy, e->use->text);
+	char hint[180];
+	if (!asked->answered) {
+		use_hint(e->use->text, hint, sizeof(hint));
+		diag_add(ctx->diags, e->use->mark, hint, "%s", asked->err.msg);
+		return;
+	}
+	for (size_t i = 0; i < asked->set.n; i++) {
+		struct egress_entry entry = asked->set.entries[i];
+		entry.why = e->entry.why ? e->entry.why : entry.why;
+		push(ctx, list, &entry, e->use->mark, asked->name);
+	}
 }
 
 static bool combination_is_fine(struct key_context *ctx, const struct tree_node *node, struct entry_reading *e)
@@ -195,29 +252,22 @@ static bool combination_is_fine(struct key_context *ctx, const struct tree_node 
 	return !e->wrong;
 }
 
-static void read_entry(struct key_context *ctx, const struct policy *policy, const struct tree_node *node, struct growing *list)
+static void read_entry(struct key_context *ctx, struct policy *policy, const struct tree_node *node, struct growing *list)
 {
 	struct entry_reading e = { .entry = { .port = 443 } };
 	if (!key_walk(ctx, node, "an egress entry", entry_rows, ARRAY_LEN(entry_rows), &e) || !combination_is_fine(ctx, node, &e))
 		return;
-	if (e.use) {
-		struct egress_set set = { 0 };
-		struct dd_err err = { 0 };
-		if (egress_set_ask(ctx->arena, e.use->text, policy->set_dir, &set, &err) < 0) {
-			diag_add(ctx->diags, e.use->mark, "list the hosts instead, or write egress/NAME.yml beside the policy", "%s", err.msg);
-			return;
-		}
-		for (size_t i = 0; i < set.n; i++) {
-			set.entries[i].why = e.entry.why ? e.entry.why : set.entries[i].why;
-			push(ctx, list, &set.entries[i], e.use->mark);
-		}
-		return;
+	if (e.use && policy->repository) { /* a hostile file starts no tool */
+		list->uses[list->n_uses++] = (struct policy_use){ e.use->text, e.use->mark };
+	} else if (e.use) {
+		use_set(ctx, policy, &e, list);
+	} else {
+		e.entry.origin = arena_printf(ctx->arena, "%s:%u:%u", node->mark.file, node->mark.line, node->mark.column);
+		push(ctx, list, &e.entry, node->mark, NULL);
 	}
-	e.entry.origin = arena_printf(ctx->arena, "%s:%u:%u", node->mark.file, node->mark.line, node->mark.column);
-	push(ctx, list, &e.entry, node->mark);
 }
 
-void policy_read_egress(struct key_context *ctx, const struct policy *policy, const struct tree_node *node, struct policy_phase *out)
+void policy_read_egress(struct key_context *ctx, struct policy *policy, const struct tree_node *node, struct policy_phase *out)
 {
 	struct growing list = { 0 };
 	if (node->kind == TREE_SCALAR) {
@@ -225,11 +275,16 @@ void policy_read_egress(struct key_context *ctx, const struct policy *policy, co
 			diag_add(ctx->diags, node->mark, "`none`, or a list of destinations", "`egress` cannot be `%s`", node->text);
 		return;
 	}
+	grow(ctx, &list, node->n + 1);
+	list.uses = arena_array(ctx->arena, node->n, sizeof(*list.uses));
 	for (size_t i = 0; i < node->n; i++)
 		read_entry(ctx, policy, node->items[i], &list);
 	if (list.n > EGRESS_ENTRIES_MAX)
 		diag_add(ctx->diags, node->mark, NULL, "more than 16384 entries");
 	out->egress.entries = list.entries;
 	out->entry_marks = list.marks;
+	out->entry_sets = list.sets;
+	out->uses = list.uses;
+	out->n_uses = list.n_uses;
 	out->egress.n = list.n;
 }

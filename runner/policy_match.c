@@ -2,8 +2,8 @@
 /* policy_match.c - which rule a step falls under, and whether a policy is for a job at all. Pure.
  *
  * The texts are the workflow's (hostile), the globs the operator's. `*` and `?` never match a line feed and the whole text must
- * match: otherwise "npm ci*" would also name a script whose second line is somebody else's idea. No match means build, where the
- * gate is closed, so a near miss is safe. */
+ * match: otherwise "npm ci*" would also name a script whose second line is somebody else's idea. Who wants the first line alone asks for
+ * `first_line`, which says so, and which no rule for push may use. No match means build, where the gate is closed, so a near miss is safe. */
 #include "policy_model.h"
 
 #include "event.h"
@@ -12,15 +12,18 @@
 #include <string.h>
 
 const char *const rule_field_names[] = {
-	[RULE_ID] = "id", [RULE_NAME] = "name", [RULE_RUN] = "run", [RULE_USES] = "uses", [RULE_JOB] = "job",
+	[RULE_ID] = "id", [RULE_NAME] = "name", [RULE_RUN] = "run", [RULE_FIRST_LINE] = "first_line", [RULE_USES] = "uses", [RULE_JOB] = "job",
 };
 static_assert(ARRAY_LEN(rule_field_names) == RULE__COUNT, "a field has no name");
 
-/* Linear in practice: only the last star is ever retried. @text_is_glob: a star of @text is matched by a star only. */
-static bool glob_walk(const char *glob, const char *text, bool text_is_glob)
+enum glob_text { TEXT_WHOLE = 0, TEXT_FIRST_LINE, TEXT_IS_GLOB }; /* TEXT_IS_GLOB: a star of the text is matched by a star only */
+
+/* Linear in practice: only the last star is ever retried. */
+static bool glob_walk(const char *glob, const char *text, enum glob_text kind)
 {
 	const char *star = NULL, *retry = NULL;
-	while (*text) {
+	bool text_is_glob = kind == TEXT_IS_GLOB;
+	while (*text && !(kind == TEXT_FIRST_LINE && *text == '\n')) {
 		bool wild = text_is_glob && *text == '*';
 		if (*glob == '*') {
 			star = glob++;
@@ -45,25 +48,33 @@ static bool glob_walk(const char *glob, const char *text, bool text_is_glob)
 
 bool policy_glob(const char *glob, const char *text)
 {
-	return glob_walk(glob, text, false);
+	return glob_walk(glob, text, TEXT_WHOLE);
 }
 
 /* Does every step of @later already fall under @earlier? May say no where the answer is yes, never the other way round. */
 bool policy_rule_covers(const struct policy_rule *earlier, const struct policy_rule *later)
 {
 	for (int f = 0; f < RULE__COUNT; f++) {
-		if (!earlier->glob[f])
-			continue;
-		if (!later->glob[f] || !glob_walk(earlier->glob[f], later->glob[f], true))
+		const char *text = later->glob[f];
+		if (!text && f == RULE_FIRST_LINE && later->glob[RULE_RUN] && !strchr(later->glob[RULE_RUN], '\n'))
+			text = later->glob[RULE_RUN]; /* a script of one line is its first line */
+		if (earlier->glob[f] && (!text || !glob_walk(earlier->glob[f], text, TEXT_IS_GLOB)))
 			return false;
 	}
 	return true;
 }
 
+static bool field_matches(const struct policy_rule *rule, const struct step_facts *step, enum rule_field field)
+{
+	bool first_line = field == RULE_FIRST_LINE;
+	const char *text = step->field[first_line ? RULE_RUN : field];
+	return !rule->glob[field] || (text && glob_walk(rule->glob[field], text, first_line ? TEXT_FIRST_LINE : TEXT_WHOLE));
+}
+
 static bool rule_matches(const struct policy_rule *rule, const struct step_facts *step)
 {
 	for (int f = 0; f < RULE__COUNT; f++)
-		if (rule->glob[f] && (!step->field[f] || !policy_glob(rule->glob[f], step->field[f])))
+		if (!field_matches(rule, step, (enum rule_field)f))
 			return false;
 	return true;
 }
@@ -74,6 +85,20 @@ const struct policy_rule *policy_rule_for(const struct policy *policy, const str
 		if (rule_matches(&policy->rules[i], step))
 			return &policy->rules[i];
 	return NULL;
+}
+
+struct phase_choice policy_choose_phase(const struct policy *policy, const struct step_facts *step)
+{
+	const struct policy_rule *rule = policy_rule_for(policy, step);
+	struct phase_choice choice = { .phase = rule ? rule->phase : DD_PHASE_BUILD, .rule = rule };
+	const struct policy_rule *own = policy ? policy_rule_for(policy->narrow, step) : NULL;
+	if (!own || own->phase == choice.phase)
+		return choice;
+	if (own->phase == DD_PHASE_BUILD)
+		choice = (struct phase_choice){ .phase = DD_PHASE_BUILD, .rule = own };
+	else
+		choice.refused = own; /* fetch and push are not less than each other, and both are more than build */
+	return choice;
 }
 
 static bool among(const char *const *words, const char *word)

@@ -24,33 +24,38 @@ static int read_all(int fd, char *buf, size_t size, size_t *ret_len)
 	return 0;
 }
 
-int read_file_bounded(const char *path, size_t max, char **ret, size_t *ret_len, struct dd_err *err)
+int read_fd_bounded(int fd, const char *name, size_t max, char **ret, size_t *ret_len, struct dd_err *err)
 {
 	struct stat st;
 	size_t len = 0;
-	/* O_NONBLOCK: opening a FIFO that nobody writes must not hang; fstat() then refuses it. */
-	dd_auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (fd < 0)
-		return dd_err_set(err, errno, "open %s", path);
 	if (fstat(fd, &st) < 0)
-		return dd_err_set(err, errno, "stat %s", path);
+		return dd_err_set(err, errno, "stat %s", name);
 	if (!S_ISREG(st.st_mode))
-		return dd_err_say(err, EINVAL, "%s is not a regular file", path);
+		return dd_err_say(err, EINVAL, "%s is not a regular file", name);
 	if (st.st_size > 0 && (uint64_t)st.st_size > max)
-		return dd_err_say(err, EFBIG, "%s is larger than %zu bytes", path, max);
+		return dd_err_say(err, EFBIG, "%s is larger than %zu bytes", name, max);
 
 	size_t room = (size_t)st.st_size + 4096 < max + 1 ? (size_t)st.st_size + 4096 : max + 1;
 	dd_auto_free char *buf = malloc(room + 1);
 	if (!buf)
-		return dd_err_set(err, ENOMEM, "read %s", path);
+		return dd_err_set(err, ENOMEM, "read %s", name);
 	int r = read_all(fd, buf, room, &len);
 	if (r < 0)
-		return dd_err_set(err, -r, "read %s", path);
+		return dd_err_set(err, -r, "read %s", name);
 	if (len > max || len == room)
-		return dd_err_say(err, EFBIG, "%s is larger than %zu bytes, or grew while it was read", path, max);
+		return dd_err_say(err, EFBIG, "%s is larger than %zu bytes, or grew while it was read", name, max);
 	buf[len] = '\0';
 	*ret = buf;
 	buf = NULL;
 	*ret_len = len;
 	return 0;
+}
+
+int read_file_bounded(const char *path, size_t max, char **ret, size_t *ret_len, struct dd_err *err)
+{
+	/* O_NONBLOCK: opening a FIFO that nobody writes must not hang; fstat() then refuses it. */
+	dd_auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0)
+		return dd_err_set(err, errno, "open %s", path);
+	return read_fd_bounded(fd, path, max, ret, ret_len, err);
 }

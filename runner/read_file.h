@@ -12,5 +12,7 @@
 /* Heap, NUL-terminated behind @ret_len bytes; the caller frees. -EFBIG beyond @max, -EINVAL for what is not a regular file (a FIFO
  * would block, a device might never end). */
 int read_file_bounded(const char *path, size_t max, char **ret, size_t *ret_len, struct dd_err *err);
+/* The same from @fd (borrowed, opened with O_NONBLOCK); @name is used in messages. */
+int read_fd_bounded(int fd, const char *name, size_t max, char **ret, size_t *ret_len, struct dd_err *err);
 
 #endif

@@ -10,6 +10,7 @@
 
 #include "drydock/fault.h"
 #include "drydock/fd.h"
+#include "drydock/sandbox_shown.h"
 
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -286,4 +287,36 @@ int inside_pivot(const struct inside *in, struct dd_err *err)
 	if (chdir("/") < 0)
 		return dd_err_set(err, errno, "enter the new root");
 	return enter_workdir(in->spec->workdir, err);
+}
+
+/* --- the same tables, shown --------------------------------------------------------------------------------------- */
+
+static const struct made_row {
+	const char             *path;
+	enum sandbox_place_kind kind;
+	const char             *why;
+} made_rows[] = {
+	{ "/proc", SANDBOX_PLACE_MADE, "own processes only; sysctls read-only, kernel memory and the host's tables covered" },
+	{ "/dev", SANDBOX_PLACE_MADE, "null, zero, full, random, urandom, tty and pseudo-terminals" },
+	{ SANDBOX_CREDENTIALS_DIR, SANDBOX_PLACE_MADE, "files of credentials, in memory that is never swapped" },
+	{ "/etc/*", SANDBOX_PLACE_MADE, "accounts, host names and the resolver of this sandbox" },
+};
+
+bool sandbox_place_at(size_t i, struct sandbox_place *ret)
+{
+	if (i < ARRAY_LEN(view_rows)) {
+		const struct view_row *row = &view_rows[i];
+		bool prefix = row->kind == VIEW_PREFIX;
+		*ret = (struct sandbox_place){ .kind = SANDBOX_PLACE_HOST, .optional = row->try, .why = row->why };
+		(void)snprintf(ret->path, sizeof(ret->path), "%s%s%s", prefix ? "/etc/" : "", row->path, prefix ? "*" : "");
+		return true;
+	}
+	i -= ARRAY_LEN(view_rows);
+	bool scratch = i < ARRAY_LEN(scratch_rows);
+	const struct made_row *row = scratch ? NULL : i - ARRAY_LEN(scratch_rows) < ARRAY_LEN(made_rows) ? &made_rows[i - ARRAY_LEN(scratch_rows)] : NULL;
+	if (!scratch && !row)
+		return false;
+	*ret = (struct sandbox_place){ .kind = row ? row->kind : SANDBOX_PLACE_PRIVATE, .why = row ? row->why : "scratch, in memory" };
+	(void)snprintf(ret->path, sizeof(ret->path), "%s", row ? row->path : scratch_rows[i].target);
+	return true;
 }

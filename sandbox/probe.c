@@ -178,6 +178,21 @@ static int check_seccomp(char found[FOUND])
 	return prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == SECCOMP_MODE_FILTER ? 0 : -EPERM;
 }
 
+/* A filter with a listener that asks about nothing. */
+static int check_seccomp_notify(char found[FOUND])
+{
+	(void)found;
+	uint32_t action = SECCOMP_RET_USER_NOTIF;
+	struct sock_filter allow = { .code = BPF_RET | BPF_K, .k = SECCOMP_RET_ALLOW };
+	struct sock_fprog prog = { .len = 1, .filter = &allow };
+
+	if (syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return -errno;
+	dd_auto_fd int listener = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+	                                       SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_TSYNC_ESRCH, &prog);
+	return listener < 0 ? -errno : 0;
+}
+
 static int check_landlock(char found[FOUND])
 {
 	int abi = landlock_abi(NULL);
@@ -353,6 +368,8 @@ static const struct probe_row {
 	{ "capabilities", "a step holds none", true, CLONE_NEWUSER, check_capabilities, "a kernel with no_new_privs and ambient capabilities (4.3)",
 	  "no_new_privs" },
 	{ "seccomp", "the system call allowlist", true, 0, check_seccomp, "CONFIG_SECCOMP_FILTER", NULL },
+	{ "seccomp_notify", "run --observe: seeing system calls outside the profile", false, 0, check_seccomp_notify,
+	  "Linux 5.7 or later with CONFIG_SECCOMP_FILTER", NULL },
 	{ "landlock", "a second lock on writing files", true, 0, check_landlock,
 	  "CONFIG_SECURITY_LANDLOCK, and landlock in the lsm= list of the kernel command line", NULL },
 	{ "close_range", "no descriptor leaks into a step", true, 0, check_close_range, "Linux 5.9 or later", NULL },

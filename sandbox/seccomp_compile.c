@@ -10,7 +10,8 @@
  * Why not libseccomp for all: it has no "otherwise" for a conditional rule but the default action (here ENOSYS, where a refused clone or
  * socket must say EPERM), no masked inequality, and compares 64 bits where the kernel reads 32 of an int: TIOCSTI with a high
  * bit set would pass a list of refused commands. Our tests read the low 32 bits, first match wins, and each list ends in a decision.
- * The jumps of the first half depend only on number and architecture, so the kernel's cache of always-allowed calls (Linux 5.11) holds.
+ * In observe mode an answer with errno becomes a question to the listener (seccomp_notify.c decides it from the same rules), but for the calls in
+ * unheard[]. The jumps of the first half depend only on number and architecture, so the kernel's cache of always-allowed calls (Linux 5.11) holds.
  */
 #include "drydock/fd.h"
 #include "seccomp_internal.h"
@@ -31,6 +32,34 @@ enum { LOW_HALF = 0 };
 #else
 enum { LOW_HALF = 4 };
 #endif
+
+/* Refused by the filter itself in observe mode, too: nobody is asked, nothing is recorded. */
+static const struct unheard_row {
+	const char *call;
+	const char *why;
+} unheard[] = {
+	{ "clone3", "every new thread asks for it and goes on with clone: noise, and a question each" },
+	{ "seccomp", "a second listener could answer in the place of ours: this must not depend on anybody's answer" },
+};
+
+static bool is_unheard(int nr)
+{
+	for (size_t i = 0; i < ARRAY_LEN(unheard); i++)
+		if (seccomp_syscall_resolve_name(unheard[i].call) == nr)
+			return true;
+	return false;
+}
+
+/* libseccomp's half only knows one action for each errno, so what differs from it there is ours to say. */
+static bool in_first_half(const struct seccomp_profile *prof, int nr)
+{
+	return prof->calls[nr].conditional || (prof->observe && prof->calls[nr].named && is_unheard(nr));
+}
+
+static bool is_errno(uint32_t ret)
+{
+	return (ret & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_ERRNO;
+}
 
 struct code {
 	struct sock_filter insns[BPF_MAXINSNS];
@@ -94,7 +123,8 @@ static void emit_rule(struct code *c, const struct seccomp_profile *prof, const 
 	size_t fail[SECCOMP_CONDS_MAX] = { 0 };
 	for (size_t i = 0; i < rule->n_conds; i++)
 		fail[i] = emit_cond(c, &prof->conds[rule->cond_first + i]);
-	emit_return(c, rule->ret);
+	bool asks = prof->observe && is_errno(rule->ret) && !is_unheard(rule->nr);
+	emit_return(c, asks ? SECCOMP_RET_USER_NOTIF : rule->ret);
 	for (size_t i = 0; i < rule->n_conds; i++)
 		land(c, fail[i]);
 }
@@ -118,7 +148,7 @@ static void emit_first_half(struct code *c, const struct seccomp_profile *prof)
 	(void)emit(c, BPF_JMP | BPF_JGE | BPF_K, X32_BIT, 0, 1);
 	emit_return(c, SECCOMP_RET_ERRNO | ENOSYS);
 	for (int nr = 0; nr < SECCOMP_NR_MAX; nr++) {
-		if (!prof->calls[nr].conditional)
+		if (!in_first_half(prof, nr))
 			continue;
 		(void)emit(c, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)nr, 1, 0);
 		size_t next = emit_jump(c);
@@ -140,7 +170,7 @@ static int add_plain_rules(scmp_filter_ctx ctx, const char *name, const struct s
 {
 	for (size_t i = 0; i < prof->n_rules; i++) {
 		const struct seccomp_rule *rule = &prof->rules[i];
-		if (prof->calls[rule->nr].conditional || rule->ret == prof->default_ret)
+		if (in_first_half(prof, rule->nr) || rule->ret == prof->default_ret)
 			continue; /* libseccomp refuses a rule that only repeats the default */
 		int r = seccomp_rule_add_exact(ctx, scmp_action(rule->ret), rule->nr, 0);
 		if (r < 0)
@@ -184,7 +214,11 @@ static int append_second_half(struct code *c, const char *name, const struct sec
 		return dd_err_say(err, E2BIG, "%s: the filter does not fit into %d instructions", name, BPF_MAXINSNS);
 	if (pread(fd, &c->insns[c->n], bytes, 0) != (ssize_t)bytes)
 		return dd_err_set(err, EIO, "%s: read the exported filter", name);
-	c->n += bytes / sizeof(c->insns[0]);
+	for (size_t end = c->n + bytes / sizeof(c->insns[0]); c->n < end; c->n++) {
+		struct sock_filter *insn = &c->insns[c->n];
+		if (prof->observe && BPF_CLASS(insn->code) == BPF_RET && is_errno(insn->k))
+			insn->k = SECCOMP_RET_USER_NOTIF;
+	}
 	return 0;
 }
 

@@ -15,7 +15,9 @@ struct parser {
 	const char             *file;
 	unsigned                line;
 	bool                    is_base;
-	bool                    has_why; /* the current group (up to a blank line) has said its reason */
+	const char             *why;     /* the reason of the current group (up to a blank line); NULL: not said yet */
+	bool                    in_why;  /* the line before was `why`: another one goes on with the sentence */
+	bool                    is_never;
 	struct seccomp_profile *prof;
 	struct dd_err          *err;
 	char                   *rest;    /* strtok_r state: the words of this line not yet read */
@@ -51,6 +53,18 @@ static void *append(void **items, size_t *n, size_t *cap, size_t size)
 	memset(slot, 0, size);
 	(*n)++;
 	return slot;
+}
+
+/* Give @text (heap) to the profile; NULL in, or no memory: NULL, and nothing is left behind. */
+static const char *keep_text(struct seccomp_profile *prof, char *text)
+{
+	char **slot = text ? append((void **)&prof->texts, &prof->n_texts, &prof->cap_texts, sizeof(*slot)) : NULL;
+	if (!slot) {
+		free(text);
+		return NULL;
+	}
+	*slot = text;
+	return text;
 }
 
 static int parse_errno(const struct parser *p, const char *word, uint32_t *ret)
@@ -212,6 +226,9 @@ static int parse_call(const struct parser *p, char *word, int *ret_nr)
 	if (nr != __NR_SCMP_ERROR && nr != (int)n)
 		return say(p, "`%.40s` is system call %d, not %lu", word, nr, n);
 	*ret_nr = (int)n;
+	const char **name = &p->prof->calls[n].new_name;
+	if (!*name && !(*name = keep_text(p->prof, strdup(word))))
+		return dd_err_set(p->err, ENOMEM, "%s:%u", p->file, p->line);
 	return 0;
 }
 
@@ -232,9 +249,12 @@ static int add_rule(const struct parser *p, int nr, uint32_t ret, size_t cond_fi
 	struct seccomp_rule *rule = append((void **)&p->prof->rules, &p->prof->n_rules, &p->prof->cap_rules, sizeof(*rule));
 	if (!rule)
 		return dd_err_set(p->err, ENOMEM, "%s:%u", p->file, p->line);
-	*rule = (struct seccomp_rule){ .nr = nr, .ret = ret, .cond_first = cond_first, .n_conds = n_conds };
+	*rule = (struct seccomp_rule){ .nr = nr, .ret = ret, .never = p->is_never, .cond_first = cond_first, .n_conds = n_conds,
+	                              .line = p->line, .why = p->why };
 	if (!call->named)
 		call->first_line = p->line;
+	if (p->is_never && !call->never_line)
+		call->never_line = p->line;
 	call->named = true;
 	call->from_base = p->is_base;
 	call->conditional = call->conditional || n_conds > 0;
@@ -248,7 +268,7 @@ static int parse_rule(struct parser *p, uint32_t ret)
 {
 	int nr[256];
 	size_t n = 0, cond_first = 0, n_conds = 0;
-	if (!p->has_why)
+	if (!p->why)
 		return say(p, "this group (up to a blank line) does not begin with `why ...`");
 	for (char *word = next_word(p); word; word = next_word(p)) {
 		if (strcmp(word, "if") == 0) {
@@ -293,6 +313,14 @@ static int parse_refuse(struct parser *p)
 	return r < 0 ? r : parse_rule(p, ret);
 }
 
+static int parse_never(struct parser *p)
+{
+	p->is_never = true;
+	int r = parse_refuse(p);
+	p->is_never = false;
+	return r;
+}
+
 static int parse_default(struct parser *p)
 {
 	uint32_t ret = 0;
@@ -325,10 +353,22 @@ static int parse_base(struct parser *p)
 
 static int parse_why(struct parser *p)
 {
-	if (!next_word(p))
+	const char *first = next_word(p), *more = p->rest ? p->rest : "";
+	char *text = NULL;
+	if (!first)
 		return say(p, "`why` without a reason");
-	p->has_why = true;
-	return 0;
+	if (p->in_why && strlen(p->why) > SECCOMP_WHY_MAX)
+		return say(p, "a reason of more than %d bytes", SECCOMP_WHY_MAX);
+	int n = asprintf(&text, "%s%s%s%s%s", p->in_why ? p->why : "", p->in_why ? " " : "", first, *more ? " " : "", more);
+	if (n >= 0 && p->in_why) { /* no rule has it yet: the longer one takes its place */
+		char **last = &p->prof->texts[p->prof->n_texts - 1];
+		free(*last);
+		p->why = *last = text;
+	} else {
+		p->why = n < 0 ? NULL : keep_text(p->prof, text);
+	}
+	p->in_why = p->why != NULL;
+	return p->why ? 0 : dd_err_set(p->err, ENOMEM, "%s:%u", p->file, p->line);
 }
 
 static const struct statement_row {
@@ -336,14 +376,16 @@ static const struct statement_row {
 	int (*parse)(struct parser *p);
 } statement_rows[] = {
 	{ "why", parse_why },         { "allow", parse_allow },     { "refuse", parse_refuse },
-	{ "kill", parse_kill },       { "default", parse_default }, { "base", parse_base },
+	{ "never", parse_never },     { "kill", parse_kill },       { "default", parse_default },
+	{ "base", parse_base },
 };
 
 /* @line is this parser's own copy and is cut into words. */
 static int parse_line(struct parser *p, char *line)
 {
 	if (line[strspn(line, " \t")] == '\0') {
-		p->has_why = false;
+		p->why = NULL;
+		p->in_why = false;
 		return 0;
 	}
 	line[strcspn(line, "#")] = '\0';
@@ -351,10 +393,12 @@ static int parse_line(struct parser *p, char *line)
 	if (!word)
 		return 0; /* a comment does not end a group */
 	for (size_t i = 0; i < ARRAY_LEN(statement_rows); i++) {
-		if (strcmp(word, statement_rows[i].word) == 0)
-			return statement_rows[i].parse(p);
+		if (strcmp(word, statement_rows[i].word) != 0)
+			continue;
+		p->in_why = p->in_why && statement_rows[i].parse == parse_why;
+		return statement_rows[i].parse(p);
 	}
-	return say(p, "expected why, allow, refuse, kill, default or base, not `%.40s`", word);
+	return say(p, "expected why, allow, refuse, never, kill, default or base, not `%.40s`", word);
 }
 
 static int check_complete(struct parser *p)
@@ -405,10 +449,40 @@ int seccomp_profile_parse(const char *name, const char *text, size_t len, bool i
 	return check_complete(&p);
 }
 
+/* Whatever the profile said about @nr is gone. */
+static void forget_call(struct seccomp_profile *prof, int nr)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < prof->n_rules; i++)
+		if (prof->rules[i].nr != nr)
+			prof->rules[kept++] = prof->rules[i];
+	prof->n_rules = kept;
+	prof->calls[nr] = (struct seccomp_call){ .named = false };
+}
+
+int seccomp_profile_allow(const char *name, const char *call, struct seccomp_profile *prof, struct dd_err *err)
+{
+	struct parser p = { .file = name, .prof = prof, .err = err };
+	int nr = seccomp_syscall_resolve_name(call);
+
+	if (nr < 0 || nr >= SECCOMP_NR_MAX) /* the constant of an unknown name is negative, too */
+		return dd_err_say(err, EINVAL, "no system call of this architecture is called `%.40s`", call);
+	if (prof->calls[nr].never_line)
+		return dd_err_say(err, EINVAL, "the system call `%.40s` can never be allowed: line %u of %s", call, prof->calls[nr].never_line,
+		                  prof->calls[nr].from_base ? prof->base : name);
+	forget_call(prof, nr);
+	return add_rule(&p, nr, SECCOMP_RET_ALLOW, 0, 0);
+}
+
 void seccomp_profile_done(struct seccomp_profile *prof)
 {
 	free(prof->rules);
 	free(prof->conds);
+	for (size_t i = 0; i < prof->n_texts; i++)
+		free(prof->texts[i]);
+	free(prof->texts);
 	prof->rules = NULL;
 	prof->conds = NULL;
+	prof->texts = NULL;
+	prof->n_texts = 0;
 }

@@ -42,9 +42,12 @@ struct egress_entry {
 	const char     *origin;    /* "file.yml:12:9", or "npm: registry" for an entry from a set; never NULL */
 };
 
+struct egress_index;
+
 struct egress_list {
 	const struct egress_entry *entries;
 	size_t                     n;
+	const struct egress_index *index;           /* egress_index_make() of these entries, or NULL: then every question walks the list */
 	uint64_t                   upload_bytes;    /* per destination (name, port); 0 forbids any byte out */
 	unsigned                   connections;     /* per step, all destinations; concurrently open */
 	unsigned                   wildcard_names;  /* distinct names admitted per wildcard entry */
@@ -66,6 +69,11 @@ int egress_host_canonical(const char *in, size_t len, char ret_host[EGRESS_HOST_
 /* Parse the `host:` of a policy entry: a name or "*.suffix" (@ret_wildcard). Refuses "*", "*.tld" (a suffix of one label)
  * and a star elsewhere. @err says what was wrong and what was expected (no position: the caller has it). */
 int egress_host_parse(const char *in, char ret_host[EGRESS_HOST_MAX + 1], bool *ret_wildcard, struct dd_err *err);
+
+/* A list that is asked often gets an index: @memory of egress_index_size() bytes, aligned for a pointer, lives as long as the entries.
+ * The answers are the same with and without; a list that was cut since is walked. */
+size_t egress_index_size(size_t n);
+const struct egress_index *egress_index_make(void *memory, const struct egress_entry *entries, size_t n);
 
 /* May a step under @list reach @host (canonical) at @port? port 0 asks "at any port" (for DNS). Exact entries win over
  * wildcards, longer suffixes over shorter. */

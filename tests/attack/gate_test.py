@@ -93,6 +93,83 @@ echo "::set-output name=phase::fetch"; echo 'version: 1' >/work/.drydock.yml; ex
     equal({e["phase"] for e in r.events("step.start")}, {"build"}, "phases", r)
 
 
+WIDER = '''version: 1
+steps:
+  - { phase: push, match: { id: probe } }
+phases:
+  fetch:
+    egress:
+      - { host: allowed.test, port: 80 }
+      - { host: attacker.test, port: 9999, tls: raw, private: allow, address: %s }
+      - { host: "*.test.example", port: 443 }
+    upload: 1TiB
+  push: { trust: any, workspace: shared }
+credentials:
+  own: { from: { file: /etc/shadow }, for: { phase: push, steps: [ probe ] }, as: { env: OWN } }
+sandbox: { read: [ /root ], syscalls: [ ptrace, unshare ], seccomp: debug }
+limits: { time: 10h, pids: 100000 }
+''' % ATTACKER
+
+
+@case("G-06", "a policy file of the repository that asks for more gets nothing, and each thing that it asked for is an event")
+def _():
+    W["dns"].say("attacker.test", ATTACKER)
+    before = len(W["sink"].data)
+    r = run([step("probe", py('''
+        attempt("tcp", lambda: tcp("attacker.test", 9999))
+        attempt("get", lambda: exchange("allowed.test", 80, b"GET / HTTP/1.1\\r\\nHost: allowed.test\\r\\nConnection: close\\r\\n\\r\\n"))
+        mark("root", os.path.exists("/root/.bashrc")); mark("own", os.environ.get("OWN", "none"))
+    '''), FETCH)], EGRESS, files={".drydock.yml": WIDER}, limits={"pids": 500, "time": "5m"})
+    check(not r.mark("tcp").startswith("ok"), "the repository opened the gate", r)
+    equal(len(W["sink"].data), before, "bytes at the attacker", r)
+    equal(r.mark("get"), "ok:this is allowed", "what both allow still works", r)
+    equal(r.mark("own"), "none", "a credential of the repository's choice", r)
+    equal([e["phase"] for e in r.events("step.start")], ["fetch"], "phase", r)
+    events = r.events("policy.narrowed")
+    asked = {(e["key"], e["asked"]) for e in events}
+    for key, text in (("phases.fetch.egress", "attacker.test:9999"), ("phases.fetch.egress", "*.test.example:443"), ("phases.fetch.upload", "1TiB"), ("phases.push.trust", "any"),
+                      ("phases.push.workspace", "shared"), ("credentials", "own"), ("sandbox.read", "/root"), ("sandbox.syscalls", "ptrace"), ("sandbox.seccomp", "debug"),
+                      ("limits.time", "10h"), ("limits.pids", "100000"), ("steps", "push for step `probe`")):
+        check(any(k == key and a.startswith(text) for k, a in asked), f"no event for {key}: {text} in {asked}", r)
+    check(all(e["line"] > 0 and e["why"] and "allowed" in e for e in events), "an event lacks a field", r)
+    check("the repository asked for" in r.out, "the person is not told", r)
+    names = [e["event"] for e in r.record]
+    equal(names[:len(events) + 1], ["run.start"] + ["policy.narrowed"] * len(events), "order of events", r)
+
+
+@case("G-06", "what the repository takes away is taken away, in the plan as in the run")
+def _():
+    narrow = 'version: 1\nsteps: [ { phase: build, match: { id: probe } } ]\nlimits: { pids: 50 }\n'
+    job = Job([step("probe", py('attempt("tcp", lambda: tcp("allowed.test", 9000))'), FETCH)], EGRESS, files={".drydock.yml": narrow})
+    try:
+        plan = job.run("--json", command="plan")
+        r = job.run()
+    finally:
+        job.close()
+    equal(r.rc, 0, "exit status", r)
+    check(not r.mark("tcp").startswith("ok"), "the gate was open", r)
+    equal(r.events("policy.narrowed"), [], "refusals", r)
+    planned = json.loads(plan.out)["steps"][0]
+    equal((planned["phase"], planned["limits"]["pids"]), ("build", 50), "the plan", plan)
+    check(".drydock.yml:2:10" in planned["phase_why"], f"the rule is not named: {planned['phase_why']}", plan)
+
+
+@case("G-06", "a file of the repository that does not parse, or is a link, stops the run with its place and nothing runs")
+def _():
+    for text, told in (("version: 1\nphases: { fetch: { egres: none } }\n", ".drydock.yml:2:20"), ("version: 1\nfor: { repository: x }\n", ".drydock.yml:2:6")):
+        r = run([step("probe", "echo @@ran=yes@@", FETCH)], EGRESS, files={".drydock.yml": text}, rc=2)
+        check(told in r.out, f"no position {told}", r)
+        check("ran" not in r.marks, "the step ran", r)
+    job = Job([step("probe", "echo @@ran=yes@@", FETCH)], EGRESS)
+    try:
+        os.symlink("/etc/shadow", os.path.join(job.dir, "src", ".drydock.yml"))
+        r = job.run()
+    finally:
+        job.close()
+    equal(r.rc, 2, "exit status with a link", r)
+    check("a link is not followed" in r.out and "root:" not in r.out, "a link was followed", r)
+
+
 @case("G-07", "the supervisor is killed while the gate is open: the step is dead and nothing is sent any more")
 def _():
     marker = "dd-g07-%d" % os.getpid()

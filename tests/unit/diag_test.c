@@ -71,6 +71,8 @@ static void the_nearest_word_is_within_a_third(void **state)
 	assert_string_equal(diag_nearest("eng", words, 3), "env");
 	assert_null(diag_nearest("abc", words, 3));
 	assert_string_equal(diag_nearest("en", words, 3), "env");
+	assert_string_equal(diag_nearest("evn", words, 3), "env"); /* two neighbours swapped are one mistake */
+	assert_string_equal(diag_nearest("gerses", words, 3), "egress");
 	assert_null(diag_nearest("connections", words, 3));
 	assert_null(diag_nearest("", words, 0));
 }

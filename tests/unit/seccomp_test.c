@@ -479,6 +479,9 @@ static const struct bad {
 	{ "default ENOSYS\nwhy x\nallow raed\n", "t:3: no system call is called `raed`" },
 	{ "default ENOSYS\nwhy x\nallow\n", "t:3: no system call is named" },
 	{ "default ENOSYS\nwhy\n", "t:2: `why` without a reason" },
+	{ "default ENOSYS\nwhy x\nnever read\n", "t:3: `read` is not the name of an errno" },
+	{ "default ENOSYS\nnever EPERM read\n", "t:2: this group" },
+	{ "default ENOSYS\nwhy x\nallow read\nnever EPERM read\n", "t:4: never reached: line 3" },
 	{ "default ENOSYS\nwhy x\nallow read\nrefuse EPERM read\n", "t:4: never reached: line 3" },
 	{ "default ENOSYS\nwhy x\nallow read\nrefuse EPERM read if arg0 == 1\n", "t:4: never reached: line 3" },
 	{ "default ENOSYS\nwhy x\nallow read if arg0 == 1\n", "t:3: the conditions of system call" },
@@ -570,6 +573,73 @@ static void each_operator_means_what_it_says(void **state)
 	}
 }
 
+/* --- sandbox.syscalls and observe mode -------------------------------------------------------------------------------------- */
+
+static void an_extra_call_is_allowed_whatever_the_profile_said(void **state)
+{
+	(void)state;
+	static const char *const extra[] = { "ptrace", "personality", "memfd_secret", "read", NULL };
+	struct seccomp_program *p = NULL;
+	struct dd_err err = { 0 };
+	assert_int_equal(seccomp_program_load_with(DEFAULT_PROFILE, extra, false, &p, &err), 0);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		long nr = rows[i].nr;
+		bool meant = nr == SYS_ptrace || nr == SYS_personality || nr == SYS_memfd_secret || nr == SYS_read;
+		uint32_t before = verdict(prog, seccomp_arch_native(), (uint32_t)nr, rows[i].args);
+		assert_int_equal(verdict(p, seccomp_arch_native(), (uint32_t)nr, rows[i].args), meant ? (uint32_t)SECCOMP_RET_ALLOW : before);
+	}
+	seccomp_program_free(p);
+}
+
+static void an_extra_call_that_is_never_allowed_or_unknown_is_refused_with_the_line(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *call, *says;
+	} cases[] = {
+		{ "io_uring_setup", "the system call `io_uring_setup` can never be allowed: line " },
+		{ "mount", "can never be allowed: line " },
+		{ "socket", "can never be allowed: line " },
+		{ "clone3", "can never be allowed: line " },
+		{ "raed", "no system call of this architecture is called `raed`" },
+		{ "", "no system call of this architecture is called ``" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const char *const extra[] = { cases[i].call, NULL };
+		struct seccomp_program *p = NULL;
+		struct dd_err err = { 0 };
+		for (int debug = 0; debug < 2; debug++) {
+			assert_int_equal(seccomp_program_load_with(debug ? DEBUG_PROFILE : DEFAULT_PROFILE, extra, false, &p, &err), -EINVAL);
+			assert_null(p);
+			assert_non_null(strstr(err.msg, cases[i].says));
+			if (cases[i].call[0] == 'm')
+				assert_non_null(strstr(err.msg, "default.seccomp"));
+		}
+	}
+}
+
+/* Every row: what is allowed stays allowed without a question, what is refused is asked about; but for the two that nobody is asked about. */
+static void an_observing_filter_asks_about_what_it_would_refuse(void **state)
+{
+	(void)state;
+	struct seccomp_program *p = NULL;
+	struct dd_err err = { 0 };
+	assert_int_equal(seccomp_program_load_with(DEFAULT_PROFILE, NULL, true, &p, &err), 0);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const struct row *r = &rows[i];
+		bool unheard = r->nr == SYS_clone3 || r->nr == SYS_seccomp;
+		uint32_t want = r->want == ALLOW ? SECCOMP_RET_ALLOW : unheard ? SECCOMP_RET_ERRNO | (uint32_t)r->want : SECCOMP_RET_USER_NOTIF;
+		uint32_t got = verdict(p, seccomp_arch_native(), (uint32_t)r->nr, r->args);
+		if (got != want)
+			fail_msg("%s: %#x, not %#x", r->id, got, want);
+	}
+	const unsigned long none[6] = { 0 };
+	assert_int_equal(verdict(p, seccomp_arch_native(), 0x40000000U | SYS_getpid, none), SECCOMP_RET_ERRNO | ENOSYS);
+	assert_int_equal(verdict(p, AUDIT_ARCH_ARM, SYS_ptrace, none), SECCOMP_RET_KILL_PROCESS);
+	assert_string_not_equal(seccomp_program_digest(p), seccomp_program_digest(prog));
+	seccomp_program_free(p);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc > 1 && strcmp(argv[1], "--after-exec") == 0)
@@ -592,6 +662,9 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_broken_profile_names_file_and_line),
 		cmocka_unit_test(a_missing_profile_is_named),
 		cmocka_unit_test(each_operator_means_what_it_says),
+		cmocka_unit_test(an_extra_call_is_allowed_whatever_the_profile_said),
+		cmocka_unit_test(an_extra_call_that_is_never_allowed_or_unknown_is_refused_with_the_line),
+		cmocka_unit_test(an_observing_filter_asks_about_what_it_would_refuse),
 	};
 	return cmocka_run_group_tests(tests, load_default, free_default);
 }

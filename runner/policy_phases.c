@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+/* policy_phases.c - `phases:` of a policy: what a phase may reach, send, see and hand on.
+ *
+ * Runs in: command line and supervisor. */
+#include "policy_model.h"
+
+#include "drydock/err.h"
+
+#include <string.h>
+
+static void phase_egress(struct key_context *ctx, const struct tree_node *v, void *out)
+{
+	struct policy *policy = policy_being_read(ctx);
+	struct policy_phase *phase = out;
+	if (phase != &policy->phases[DD_PHASE_BUILD])
+		policy_read_egress(ctx, policy, v, phase);
+	else if (v->kind != TREE_SCALAR || strcmp(v->text, "none") != 0)
+		diag_add(ctx->diags, v->mark, "let a fetch rule match the step that needs the network", "the gate of build stays closed: only `egress: none`");
+}
+
+static void phase_upload(struct key_context *ctx, const struct tree_node *v, void *out)
+{
+	policy_read_size(ctx, v, "upload", &((struct policy_phase *)out)->egress.upload_bytes);
+}
+
+static void phase_connections(struct key_context *ctx, const struct tree_node *v, void *out)
+{
+	uint64_t n = ((struct policy_phase *)out)->egress.connections;
+	policy_read_count(ctx, v, "connections", 65535, &n);
+	((struct policy_phase *)out)->egress.connections = (unsigned)n;
+}
+
+static void phase_names_cap(struct key_context *ctx, const struct tree_node *v, void *out)
+{
+	uint64_t n = ((struct policy_phase *)out)->egress.wildcard_names;
+	policy_read_count(ctx, v, "wildcard_names", 65535, &n);
+	((struct policy_phase *)out)->egress.wildcard_names = (unsigned)n;
+}
+
+static bool env_name_is_free(struct key_context *ctx, const struct tree_node *node)
+{
+	static const char *const owned[] = { "GITHUB_", "RUNNER_" };
+	if (!key_is_variable_name(node->text)) {
+		diag_add(ctx->diags, node->mark, "letters, digits and _, not a digit first", "`%s` cannot be a variable's name", node->text);
+		return false;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(owned); i++)
+		if (strncmp(node->text, owned[i], strlen(owned[i])) == 0) {
+			diag_add(ctx->diags, node->mark, NULL, "`%s`: variables that begin with %s are set by drydock", node->text, owned[i]);
+			return false;
+		}
+	return true;
+}
+
+static void phase_env(struct key_context *ctx, const struct tree_node *v, void *out)
+{
+	struct policy_phase *phase = out;
+	struct plan_env *env = arena_array(ctx->arena, v->n, sizeof(*env));
+	struct diag_mark *marks = arena_array(ctx->arena, v->n, sizeof(*marks));
+	size_t k = 0;
+	for (size_t i = 0; i < v->n; i++) {
+		const struct tree_node *key = v->pairs[i].key, *value = v->pairs[i].value;
+		if (!env_name_is_free(ctx, key) || !key_kind(ctx, value, TREE_SCALAR, key->text))
+			continue;
+		marks[k] = key->mark;
+		env[k++] = (struct plan_env){ key->text, tree_is_null(value) ? "" : value->text, "policy" };
+	}
+	phase->env = env;
+	phase->env_marks = marks;
+	phase->n_env = k;
+}
+
+static bool only_push(struct key_context *ctx, const struct tree_node *v, const void *phase, const char *what)
+{
+	if (phase == &policy_being_read(ctx)->phases[DD_PHASE_PUSH])
+		return true;
+	diag_add(ctx->diags, v->mark, NULL, "`%s` belongs to push only", what);
+	return false;
+}
+
+static void phase_trust(struct key_context *ctx, const struct tree_node *v, void *out)
+{
+	static const char *const words[] = { [POLICY_TRUST_PROTECTED] = "protected", [POLICY_TRUST_ANY] = "any" };
+	int trust = only_push(ctx, v, out, "trust") ? key_word(ctx, v, "trust", words, ARRAY_LEN(words)) : -1;
+	if (trust >= 0)
+		((struct policy_phase *)out)->trust = (enum policy_trust)trust;
+}
+
+static void phase_workspace(struct key_context *ctx, const struct tree_node *v, void *out)
+{
+	int view = only_push(ctx, v, out, "workspace") ? key_word(ctx, v, "workspace", plan_view_names, 3) : -1;
+	if (view >= 0)
+		((struct policy_phase *)out)->view = (enum plan_view)view;
+}
+
+static bool glob_stays_inside(const char *glob)
+{
+	if (glob[0] == '/')
+		return false;
+	for (const char *at = glob; *at; at += strcspn(at, "/"), at += *at == '/')
+		if (strcspn(at, "/") == 2 && at[0] == '.' && at[1] == '.')
+			return false;
+	return true;
+}
+
+static void phase_artifacts(struct key_context *ctx, const struct tree_node *v, void *out)
+{
+	if (!only_push(ctx, v, out, "artifacts"))
+		return;
+	const char *const *globs = key_texts(ctx, v, "artifacts", NULL);
+	for (size_t i = 0; globs[i]; i++)
+		if (!glob_stays_inside(globs[i]))
+			diag_add(ctx->diags, v->kind == TREE_LIST && i < v->n ? v->items[i]->mark : v->mark, "a path below the workspace",
+				 "artifact `%s` leaves the workspace", globs[i]);
+	((struct policy_phase *)out)->artifacts = globs;
+}
+
+static const struct key_row phase_rows[] = {
+	{ .name = "egress", .kinds = TREE_SCALAR | TREE_LIST, .read = phase_egress },
+	{ .name = "upload", .kinds = TREE_SCALAR, .read = phase_upload },
+	{ .name = "connections", .kinds = TREE_SCALAR, .read = phase_connections },
+	{ .name = "wildcard_names", .kinds = TREE_SCALAR, .read = phase_names_cap },
+	{ .name = "env", .kinds = TREE_MAP, .read = phase_env },
+	{ .name = "trust", .kinds = TREE_SCALAR, .read = phase_trust },
+	{ .name = "workspace", .kinds = TREE_SCALAR, .read = phase_workspace },
+	{ .name = "artifacts", .kinds = TREE_SCALAR | TREE_LIST, .read = phase_artifacts },
+	{ .name = "as", .why_not = "this build runs every step as an ordinary user: leave it out, and prepare packages in the host's image" },
+};
+const struct key_table policy_phase_keys = { phase_rows, ARRAY_LEN(phase_rows) };
+
+static void one_phase(struct key_context *ctx, const struct tree_node *v, struct policy *policy, enum dd_phase which)
+{
+	char where[32];
+	(void)snprintf(where, sizeof(where), "phases.%s", phase_names[which]);
+	policy->phases[which].mark = v->mark;
+	(void)key_walk(ctx, v, where, phase_rows, ARRAY_LEN(phase_rows), &policy->phases[which]);
+}
+
+static void phases_fetch(struct key_context *ctx, const struct tree_node *v, void *out) { one_phase(ctx, v, out, DD_PHASE_FETCH); }
+static void phases_build(struct key_context *ctx, const struct tree_node *v, void *out) { one_phase(ctx, v, out, DD_PHASE_BUILD); }
+static void phases_push(struct key_context *ctx, const struct tree_node *v, void *out) { one_phase(ctx, v, out, DD_PHASE_PUSH); }
+
+static const struct key_row phases_rows[] = {
+	{ .name = "fetch", .kinds = TREE_MAP, .read = phases_fetch },
+	{ .name = "build", .kinds = TREE_MAP, .read = phases_build },
+	{ .name = "push", .kinds = TREE_MAP, .read = phases_push },
+};
+const struct key_table policy_phases_keys = { phases_rows, ARRAY_LEN(phases_rows) };
+
+void policy_read_phases(struct key_context *ctx, const struct tree_node *v, void *out)
+{
+	(void)key_walk(ctx, v, "phases", phases_rows, ARRAY_LEN(phases_rows), out);
+}

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+/* policy_tables.c - where each table of keys stands in a policy. Data only. */
+#include "policy_tables.h"
+
+#include "drydock/err.h"
+#include "policy_model.h"
+
+const struct policy_table policy_tables[] = {
+	{ "", &policy_top_keys },
+	{ "for", &policy_for_keys },
+	{ "steps[]", &policy_rule_keys },
+	{ "steps[].match", &policy_match_keys },
+	{ "phases", &policy_phases_keys },
+	{ "phases.*", &policy_phase_keys },
+	{ "phases.*.egress[]", &policy_entry_keys },
+	{ "credentials.*", &policy_credential_keys },
+	{ "credentials.*.from", &policy_from_keys },
+	{ "credentials.*.for", &policy_binding_keys },
+	{ "credentials.*.as", &policy_as_keys },
+	{ "limits", &policy_limit_keys },
+	{ "sandbox", &policy_sandbox_keys },
+};
+const size_t policy_tables_n = ARRAY_LEN(policy_tables);
