@@ -17,7 +17,9 @@ static const struct verb_row {
 	int       (*run)(int argc, char **argv);
 	const char *usage;
 } verb_rows[] = {
-	{ "check",   cmd_policy_check,   "POLICY [--json]" },
+	{ "check",   cmd_policy_check,   "POLICY... [--json]" },
+	{ "sets",    cmd_policy_sets,    "[NAME] [--policy POLICY] [--json]" },
+	{ "keys",    cmd_policy_keys,    "[--json]" },
 	{ "explain", cmd_policy_explain, "--step STEP --connect HOST:PORT --policy POLICY WORKFLOW" },
 };
 

@@ -5,5 +5,7 @@
 
 int cmd_policy_check(int argc, char **argv);
 int cmd_policy_explain(int argc, char **argv);
+int cmd_policy_sets(int argc, char **argv);
+int cmd_policy_keys(int argc, char **argv);
 
 #endif
