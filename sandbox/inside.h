@@ -104,6 +104,7 @@ int inside_root(struct inside *in, struct dd_err *err);
 int inside_dev(struct inside *in, struct dd_err *err);
 int inside_proc(struct inside *in, struct dd_err *err);
 int inside_etc(const struct inside *in, struct dd_err *err);
+const char *inside_etc_path(size_t i); /* of the files that inside_etc() makes; NULL behind the last; any role */
 int inside_file(int root, const struct sandbox_file *file, struct dd_err *err);
 int inside_pivot(const struct inside *in, struct dd_err *err);
 

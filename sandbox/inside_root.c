@@ -298,25 +298,41 @@ static const struct made_row {
 } made_rows[] = {
 	{ "/proc", SANDBOX_PLACE_MADE, "own processes only; sysctls read-only, kernel memory and the host's tables covered" },
 	{ "/dev", SANDBOX_PLACE_MADE, "null, zero, full, random, urandom, tty and pseudo-terminals" },
+	{ "/mnt", SANDBOX_PLACE_MADE, "empty" },
 	{ SANDBOX_CREDENTIALS_DIR, SANDBOX_PLACE_MADE, "files of credentials, in memory that is never swapped" },
-	{ "/etc/*", SANDBOX_PLACE_MADE, "accounts, host names and the resolver of this sandbox" },
 };
+
+static void show_place(struct sandbox_place *ret, const char *path, enum sandbox_place_kind kind, const char *why)
+{
+	*ret = (struct sandbox_place){ .kind = kind, .why = why };
+	(void)snprintf(ret->path, sizeof(ret->path), "%s", path);
+}
+
+static void show_host(const struct host_view_row *row, struct sandbox_place *ret)
+{
+	bool prefix = row->kind == HOST_VIEW_PREFIX;
+	*ret = (struct sandbox_place){ .kind = SANDBOX_PLACE_HOST, .optional = row->try, .why = row->why };
+	(void)snprintf(ret->path, sizeof(ret->path), "%s%s%s", prefix ? "/etc/" : "", row->path, prefix ? "*" : "");
+}
 
 bool sandbox_place_at(size_t i, struct sandbox_place *ret)
 {
-	if (i < ARRAY_LEN(view_rows)) {
-		const struct view_row *row = &view_rows[i];
-		bool prefix = row->kind == VIEW_PREFIX;
-		*ret = (struct sandbox_place){ .kind = SANDBOX_PLACE_HOST, .optional = row->try, .why = row->why };
-		(void)snprintf(ret->path, sizeof(ret->path), "%s%s%s", prefix ? "/etc/" : "", row->path, prefix ? "*" : "");
+	if (i < host_view_n) {
+		show_host(&host_view_rows[i], ret);
 		return true;
 	}
-	i -= ARRAY_LEN(view_rows);
-	bool scratch = i < ARRAY_LEN(scratch_rows);
-	const struct made_row *row = scratch ? NULL : i - ARRAY_LEN(scratch_rows) < ARRAY_LEN(made_rows) ? &made_rows[i - ARRAY_LEN(scratch_rows)] : NULL;
-	if (!scratch && !row)
-		return false;
-	*ret = (struct sandbox_place){ .kind = row ? row->kind : SANDBOX_PLACE_PRIVATE, .why = row ? row->why : "scratch, in memory" };
-	(void)snprintf(ret->path, sizeof(ret->path), "%s", row ? row->path : scratch_rows[i].target);
-	return true;
+	i -= host_view_n;
+	if (i < ARRAY_LEN(scratch_rows)) {
+		show_place(ret, scratch_rows[i].target, SANDBOX_PLACE_PRIVATE, "scratch, in memory");
+		return true;
+	}
+	i -= ARRAY_LEN(scratch_rows);
+	if (i < ARRAY_LEN(made_rows)) {
+		show_place(ret, made_rows[i].path, made_rows[i].kind, made_rows[i].why);
+		return true;
+	}
+	const char *etc = inside_etc_path(i - ARRAY_LEN(made_rows));
+	if (etc)
+		show_place(ret, etc, SANDBOX_PLACE_MADE, "of this sandbox: accounts, host names, the resolver");
+	return etc != NULL;
 }
