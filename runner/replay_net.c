@@ -226,8 +226,6 @@ void replay_net(const struct replay_step *s)
 		                          (long long)step->gate.unreported), NULL);
 	if (step->gate.opened.seq && !step->gate.closed.seq)
 		replay_doubt(s, step->gate.opened.seq, "budget", "", "the record has no receipt of this gate", NULL);
-	if (step->n_net == 0 && step->gate.n_receipts == 0)
-		return;
 	if (s->phase == DD_PHASE_BUILD) /* every connection is refused already; its budgets say nothing more */
 		return;
 	judge_wildcards(s);

@@ -96,6 +96,7 @@ static void prove(struct suggest *s, const char *text, size_t len)
 		return;
 	}
 	struct replay *r = replay_new(policy);
+	r->profile_dir = s->options->profile_dir;
 	int code = 0;
 	for (size_t i = 0; i < s->n_records && code == 0; i++)
 		code = replay_add(r, s->records[i], &err);

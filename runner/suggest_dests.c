@@ -91,7 +91,7 @@ static void add_dest(struct suggest *s, struct suggest_phase *phase, size_t step
 		dest = &phase->dests[phase->n_dests++];
 		*dest = (struct suggest_dest){ .net = *net, .by = s->steps[step].label, .last_step = step };
 	}
-	if (dest->last_step != step)
+	if (dest->last_step != step && strcmp(s->steps[dest->last_step].label, s->steps[step].label) != 0)
 		dest->by = arena_printf(s->arena, "%s, %s", dest->by, s->steps[step].label);
 	dest->last_step = step;
 	dest->times++;

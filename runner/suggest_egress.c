@@ -34,12 +34,12 @@ static const char *times_text(struct plan_arena *arena, const struct suggest_des
 	return arena_printf(arena, "%s: %llu connection%s", dest->by, (unsigned long long)dest->times, dest->times == 1 ? "" : "s");
 }
 
-/* The name without its first label, if that is not too short to be one party's own. */
+/* The name without its first label, if that is not too short to be one party's own. Never for `tls: raw`, where the name proves nothing. */
 static const char *wildcard_suffix(const struct suggest_dest *dest)
 {
 	const char *dot = strchr(dest->net.host, '.');
 	size_t labels = 1;
-	if (!dot || dest->private_ok || dest->in_set)
+	if (!dot || dest->raw || dest->private_ok || dest->in_set)
 		return NULL;
 	for (const char *c = dot + 1; *c; c++)
 		labels += *c == '.';
@@ -49,7 +49,7 @@ static const char *wildcard_suffix(const struct suggest_dest *dest)
 static bool same_family(const struct suggest_dest *a, const struct suggest_dest *b)
 {
 	const char *x = wildcard_suffix(a), *y = wildcard_suffix(b);
-	return x && y && strcmp(x, y) == 0 && a->raw == b->raw && port_of(&a->net) == port_of(&b->net);
+	return x && y && strcmp(x, y) == 0 && port_of(&a->net) == port_of(&b->net);
 }
 
 /* Distinct names below the suffix of dest @which, or 0 when an earlier one of the family counts them. */
@@ -79,7 +79,6 @@ static void add_wildcards(struct suggest *s, struct suggest_phase *phase)
 		e->entry.host = wildcard_suffix(dest);
 		e->entry.wildcard = true;
 		e->entry.port = port_of(&dest->net);
-		e->entry.tls = dest->raw ? EGRESS_TLS_RAW : EGRESS_TLS_SNI;
 	}
 }
 
@@ -100,19 +99,23 @@ static void add_exact(struct suggest *s, struct suggest_phase *phase)
 	}
 }
 
-/* A package manager is set to what it is set to, and needs it on another day: one of its destinations is enough. A service is a list of
- * drydock's own: all of it must have been seen. */
-static bool set_is_fit(const struct suggest_phase *phase, const struct egress_set_row *row, const struct egress_set *set)
+/* A package manager is set to what it is set to, and needs it on another day: one of its destinations is enough, in fetch. A service is a list of
+ * drydock's own, and push is where less is more: all of it must have been seen. Neither may hold a destination that needs other terms than the set's: one name and port has one entry. */
+static bool set_is_fit(struct suggest *s, const struct suggest_phase *phase, const struct egress_set_row *row, const struct egress_set *set)
 {
+	const struct egress_list list = { .entries = set->entries, .n = set->n };
+	bool *seen = arena_array(s->arena, set->n + 1, sizeof(*seen));
 	size_t covered = 0;
-	for (size_t i = 0; i < set->n; i++) {
-		const struct egress_list one = { .entries = &set->entries[i], .n = 1 };
-		bool seen = false;
-		for (size_t k = 0; k < phase->n_dests && !seen; k++)
-			seen = replay_judge_net(&one, &phase->dests[k].net).answer == NET_ALLOWED;
-		covered += seen;
+	for (size_t i = 0; i < phase->n_dests; i++) {
+		struct net_judgement j = replay_judge_net(&list, &phase->dests[i].net);
+		if (j.entry && j.answer == NET_REFUSED)
+			return false;
+		if (j.entry)
+			seen[j.entry - set->entries] = true;
 	}
-	return row->ask ? covered > 0 : covered == set->n;
+	for (size_t i = 0; i < set->n; i++)
+		covered += seen[i];
+	return row->ask && phase == &s->phases[DD_PHASE_FETCH] ? covered > 0 : covered == set->n;
 }
 
 /* Every set that this host has an answer for, by row; asking starts the package managers, so once is enough. */
@@ -133,7 +136,7 @@ static void add_sets(struct suggest *s, struct suggest_phase *phase, struct egre
 	for (size_t i = 0; i < egress_set_rows_n && !s->options->no_sets && phase->n_dests > 0; i++) {
 		const struct egress_set_row *row = &egress_set_rows[i];
 		const struct egress_set *set = &known_sets(s)[i];
-		if (set->n == 0 || !set_is_fit(phase, row, set))
+		if (set->n == 0 || !set_is_fit(s, phase, row, set))
 			continue;
 		sets[phase->n_entries] = *set;
 		struct suggest_entry *e = add_entry(s, phase, ENTRY_USE, row->ask ? arena_printf(s->arena, "what %s on this host is set to use", row->name) :

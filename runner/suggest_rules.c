@@ -10,7 +10,7 @@
 #define F(field) (1u << (field))
 /* Best first: what the workflow's author chose as a name, then what the step runs. */
 static const unsigned combinations[] = {
-	F(RULE_ID), F(RULE_USES), F(RULE_NAME), F(RULE_RUN), F(RULE_FIRST_LINE), F(RULE_ID) | F(RULE_JOB), F(RULE_USES) | F(RULE_NAME),
+	F(RULE_ID), F(RULE_ID) | F(RULE_JOB), F(RULE_USES), F(RULE_NAME), F(RULE_RUN), F(RULE_FIRST_LINE), F(RULE_USES) | F(RULE_NAME),
 	F(RULE_USES) | F(RULE_JOB), F(RULE_NAME) | F(RULE_JOB), F(RULE_RUN) | F(RULE_JOB), F(RULE_FIRST_LINE) | F(RULE_JOB),
 	F(RULE_NAME) | F(RULE_RUN), F(RULE_NAME) | F(RULE_FIRST_LINE), F(RULE_USES) | F(RULE_NAME) | F(RULE_JOB),
 	F(RULE_NAME) | F(RULE_RUN) | F(RULE_JOB),

@@ -5,6 +5,8 @@
  * ran in build and needed the network is a guess, made by the rules below and explained in the policy. */
 #include "suggest_parts.h"
 
+#include "console.h"
+
 #include <ctype.h>
 #include <string.h>
 
@@ -87,6 +89,7 @@ void suggest_steps(struct suggest *s)
 
 struct needs {
 	bool        net, lease, sent_more, untrusted;
+	bool        own_view;    /* recorded in push with less than the whole workspace, which no other phase shows */
 	bool        recorded[DD_PHASE__COUNT];
 	const char *command;     /* of the table above, or NULL */
 	uint64_t    in, out, connections;
@@ -115,6 +118,11 @@ static const char *publishing_command(const char *script)
 	return found;
 }
 
+static bool narrow_view(const struct facts_step *step)
+{
+	return strcmp(step->phase, phase_names[DD_PHASE_PUSH]) == 0 && !(step->workspace && strcmp(step->workspace, plan_view_names[PLAN_VIEW_SHARED]) == 0);
+}
+
 static void add_needs(struct needs *n, const struct suggest_seen *seen)
 {
 	const struct facts_step *step = seen->step;
@@ -135,6 +143,7 @@ static void add_needs(struct needs *n, const struct suggest_seen *seen)
 	n->untrusted = n->untrusted || (seen->facts->trusted_known && !seen->facts->trusted);
 	for (int p = 0; p < DD_PHASE__COUNT; p++)
 		n->recorded[p] = n->recorded[p] || strcmp(step->phase, phase_names[p]) == 0;
+	n->own_view = n->own_view || narrow_view(step);
 	if (!n->command)
 		n->command = publishing_command(step->match.run);
 }
@@ -143,11 +152,9 @@ static void add_needs(struct needs *n, const struct suggest_seen *seen)
 static bool push_view_is_taken(const struct suggest *s)
 {
 	for (size_t i = 0; i < s->n_records; i++)
-		for (size_t k = 0; k < s->records[i]->n_steps; k++) {
-			const struct facts_step *step = &s->records[i]->steps[k];
-			if (strcmp(step->phase, phase_names[DD_PHASE_PUSH]) == 0 && !(step->workspace && strcmp(step->workspace, "shared") == 0))
+		for (size_t k = 0; k < s->records[i]->n_steps; k++)
+			if (narrow_view(&s->records[i]->steps[k]))
 				return true;
-		}
 	return false;
 }
 
@@ -178,8 +185,9 @@ static void decide(struct suggest *s, struct suggest_step *step)
 	if (n.recorded[DD_PHASE_PUSH] && (n.recorded[DD_PHASE_FETCH] || n.recorded[DD_PHASE_BUILD])) {
 		step->phase = n.lease ? DD_PHASE_PUSH : needs_more ? DD_PHASE_FETCH : DD_PHASE_BUILD;
 		step->reason = arena_printf(s->arena, "the records disagree about its phase; %s", n.lease ? "a credential belongs to push" : "this is the safer");
-		suggest_warn(s, "step %s is in push in one record and not in another: no policy fits both", suggest_quoted(s->arena, step->label));
-	} else if (n.recorded[DD_PHASE_PUSH]) {
+		if (n.own_view)
+			suggest_warn(s, "step %s is in push in one record and not in another: no policy fits both", suggest_quoted(s->arena, step->label));
+	} else if (n.recorded[DD_PHASE_PUSH] && (needs_more || n.own_view)) {
 		step->phase = DD_PHASE_PUSH;
 		step->reason = n.lease ? "the recorded policy has it in push, and it held a credential" : "the recorded policy has it in push";
 	} else if (!needs_more) {
@@ -191,9 +199,10 @@ static void decide(struct suggest *s, struct suggest_step *step)
 	} else {
 		guess(s, step, &n);
 	}
+	char in[16], out[16];
 	if (n.net)
-		step->reason = arena_printf(s->arena, "%s (%llu connection%s, %llu bytes in, %llu out)", step->reason, (unsigned long long)n.connections,
-		                            n.connections == 1 ? "" : "s", (unsigned long long)n.in, (unsigned long long)n.out);
+		step->reason = arena_printf(s->arena, "%s (%llu connection%s, %s in, %s out)", step->reason, (unsigned long long)n.connections,
+		                            n.connections == 1 ? "" : "s", console_bytes(n.in, in), console_bytes(n.out, out));
 }
 
 void suggest_phases(struct suggest *s)

@@ -167,9 +167,10 @@ static void write_push(const struct writing *w, const struct suggest_phase *push
 {
 	if (push->trust_any)
 		say(w, "    trust: any # as in the recorded policy: jobs that are not trusted may push, without credentials\n");
+	if (push->view && strcmp(push->view, plan_view_names[PLAN_VIEW_SHARED]) == 0)
+		say(w, "    # Narrower: name the artifacts and take this line out; push then sees the commit and them, not all that build left.\n");
 	if (push->view)
-		say(w, "    # As the run had it. Narrower: name the artifacts and take this line out; push then sees the commit and them, not what build left.\n"
-		       "    workspace: %s\n", push->view);
+		say(w, "    workspace: %s # as the runs had it\n", push->view);
 	if (push->artifacts.n > 0)
 		say(w, "    artifacts:\n");
 	for (size_t i = 0; i < push->artifacts.n; i++)

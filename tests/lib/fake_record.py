@@ -32,7 +32,7 @@ class FakeRecord:
 def _start(record, ref, index, step, phase):
     match = {name: step.get(name) for name in ("id", "name", "job", "uses", "run")}
     match["job"] = match["job"] or record.job
-    fields = {"index": index, "id": step.get("id") or "", "name": step.get("name") or "Run " + (step.get("run") or "?").split("\n")[0],
+    fields = {"index": index, "id": step.get("id") or "", "name": step.get("name") or "Run " + (step.get("uses") or step.get("run") or "?").split("\n")[0],
               "argv0": "bash", "gate": "open", "seccomp": step.get("seccomp", "default"), "phase_why": "", "mounts": "",
               "match": match, "run_exact": step.get("run_exact", True), "read": step.get("read", []), "syscalls": step.get("syscalls", [])}
     if phase == "push":
