@@ -175,6 +175,18 @@ int address_each_metadata_v4(int (*fn)(void *arg, struct in_addr addr), void *ar
 	return 0;
 }
 
+int address_each_special_v4(int (*fn)(void *arg, struct in_addr net, unsigned prefix), void *arg)
+{
+	for (size_t i = 0; i < ARRAY_LEN(rows4); i++) {
+		if (rows4[i].kind == KIND_PUBLIC || rows4[i].kind == KIND_METADATA)
+			continue;
+		int r = fn(arg, (struct in_addr){ htonl(rows4[i].net) }, rows4[i].prefix);
+		if (r != 0)
+			return r;
+	}
+	return 0;
+}
+
 bool address_entry_names(const struct egress_entry *entry, struct in_addr addr)
 {
 	return !entry->host && entry->prefix == 32 && entry->private_ok && entry->cidr.s_addr == addr.s_addr;

@@ -2,7 +2,7 @@
 /* gate_dns.c - the step's resolver: 198.18.0.1:53, UDP and TCP, one policy for both.
  *
  * Runs in: gate, on bytes that hostile code chose. A name that the list does not hold is refused here and nothing of it
- * leaves the host (N-04). Everything is bounded: waiting queries, connections, and what each connection may hold.
+ * leaves the host (N-04); in observe mode it is resolved like the others, and reported. Everything is bounded: waiting queries, connections, and what each connection may hold.
  */
 #include "gate_internal.h"
 
@@ -117,7 +117,8 @@ static void wait_for_name(struct gate_state *g, struct gate_name *name, const st
 	gate_name_refresh(name);
 }
 
-static void answer_allowed(struct gate_state *g, const char *host, const struct egress_entry *entry,
+/* @would: in observe mode, why the enforcing gate refuses the name; otherwise NULL. */
+static void answer_allowed(struct gate_state *g, const char *host, const struct egress_entry *entry, const char *would,
                            const struct reply_to *to, const struct dns_query *q)
 {
 	const char *why = NULL;
@@ -126,6 +127,8 @@ static void answer_allowed(struct gate_state *g, const char *host, const struct 
 	switch (q->type) {
 	case DNS_TYPE_A:
 		name = gate_name_get(g, host, entry, &why);
+		if (name && would)
+			name->would = would;
 		if (name)
 			wait_for_name(g, name, to, q);
 		else
@@ -162,7 +165,9 @@ static void handle_query(struct gate_state *g, const uint8_t *in, size_t len, co
 	}
 	struct egress_verdict verdict = egress_verdict_name(g->egress, host, 0);
 	if (verdict.allow)
-		answer_allowed(g, host, verdict.entry, to, &q);
+		answer_allowed(g, host, verdict.entry, NULL, to, &q);
+	else if (g->observe)
+		answer_allowed(g, host, &gate_observed_entry, verdict.why, to, &q);
 	else
 		refuse(g, to, &q, verdict.why);
 }

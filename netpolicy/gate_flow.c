@@ -3,7 +3,8 @@
  *
  * Runs in: gate. The states: HELLO (read the first bytes, judge them) -> RESOLVE (only if the name's answers are over)
  * -> DIAL (validated addresses, one after the other) -> RELAY. An entry that says `raw` skips HELLO. Every state but
- * RELAY has a short deadline; whatever is not understood is reset, and said. Events are edge-triggered, so each step
+ * RELAY has a short deadline; whatever is not understood is reset, and said. In observe mode HELLO is skipped and the first bytes are judged in
+ * RELAY (gate_observe.c). Events are edge-triggered, so each step
  * runs until the kernel says EAGAIN.
  */
 #include "gate_internal.h"
@@ -32,6 +33,7 @@ void gate_flow_close(struct gate_flow *f, bool reset)
 
 	if (f->dead)
 		return;
+	gate_observe_ended(f);
 	f->dead = true;
 	gate_source_close(&f->client, reset);
 	gate_source_close(&f->server, reset);
@@ -75,25 +77,40 @@ static struct gate_msg flow_msg(const struct gate_flow *f, enum gate_msg_type ty
 void gate_flow_refuse(struct gate_flow *f, const char *why)
 {
 	struct gate_msg msg = flow_msg(f, GATE_NET_DENY, why);
+	msg.would = f->would != NULL; /* could not be reached; enforcing would not have tried */
 	f->dest->denials++;
 	gate_report(f->gate, &msg);
 	gate_flow_close(f, true);
 }
 
-void gate_flow_over_budget(struct gate_flow *f)
+void gate_flow_report_violation(struct gate_flow *f)
 {
-	struct gate_state *g = f->gate;
-	struct gate_dest *dest = f->dest;
 	struct gate_msg msg = flow_msg(f, GATE_VIOLATION, "");
 
-	(void)snprintf(msg.why, sizeof(msg.why), "upload budget of %llu bytes", (unsigned long long)g->egress->upload_bytes);
-	msg.bytes_out = dest->bytes_out;
-	dest->denials++;
-	g->denials++;
-	if (!dest->exhausted)
-		gate_report_always(g, &msg);
-	dest->exhausted = true;
+	(void)snprintf(msg.why, sizeof(msg.why), "upload budget of %llu bytes", (unsigned long long)f->gate->egress->upload_bytes);
+	msg.bytes_out = f->dest->bytes_out;
+	gate_report_always(f->gate, &msg);
+}
+
+void gate_flow_over_budget(struct gate_flow *f)
+{
+	f->dest->denials++;
+	f->gate->denials++;
+	if (!f->dest->exhausted)
+		gate_flow_report_violation(f);
+	f->dest->exhausted = true;
 	gate_flow_close(f, true);
+}
+
+void gate_flow_report_allowed(struct gate_flow *f)
+{
+	const struct egress_entry *e = f->entry;
+	struct gate_msg msg = flow_msg(f, GATE_NET_ALLOW, f->would ? f->would : e->why ? e->why : e->origin);
+
+	gate_addr_text(&f->candidates[f->next_candidate - 1].any, msg.addr);
+	msg.would = f->would != NULL;
+	msg.speaks = (uint8_t)f->speaks;
+	gate_report_connection(f->gate, f->dest, &msg);
 }
 
 /* ---- RELAY ---- */
@@ -174,9 +191,19 @@ static void free_buffer(struct gate_flow *f)
 	f->buffer = NULL;
 }
 
+/* true: the first bytes are judged. */
+static bool hear(struct gate_flow *f)
+{
+	while (!f->dead && read_client(f) > 0)
+		;
+	return !f->dead && gate_observe_hear(f);
+}
+
 static enum gate_moved relay_up(struct gate_flow *f)
 {
 	if (f->up.broken)
+		return MOVED_BLOCKED;
+	if (f->judging && !hear(f))
 		return MOVED_BLOCKED;
 	if (f->buffer) {
 		bool done = f->http ? relay_requests(f) : send_cleared(f);
@@ -192,15 +219,19 @@ static void relay(struct gate_flow *f)
 	int r = f->http ? gate_http_down(f) : 0;
 	if (f->dead)
 		return;
+	uint64_t heard = f->dest->bytes_in;
 	enum gate_moved down = r == 0 ? gate_pump_run(f, &f->down) : MOVED_BLOCKED;
 	if (down == MOVED_BROKEN) {
 		gate_flow_close(f, true);
 		return;
 	}
+	if (f->judging && f->dest->bytes_in != heard)
+		gate_observe_server_spoke(f);
 	f->ready = false;
 	enum gate_moved up = relay_up(f);
 	if (f->dead)
 		return;
+	gate_observe_budget(f);
 	if (up == MOVED_OVER_BUDGET) {
 		gate_flow_over_budget(f);
 		return;
@@ -267,11 +298,8 @@ static void dial_next(struct gate_flow *f)
 
 static void connected(struct gate_flow *f)
 {
-	const struct egress_entry *e = f->entry;
-	struct gate_msg msg = flow_msg(f, GATE_NET_ALLOW, e->why ? e->why : e->origin);
-
-	gate_addr_text(&f->candidates[f->next_candidate - 1].any, msg.addr);
-	gate_report(f->gate, &msg);
+	if (!f->judging)
+		gate_flow_report_allowed(f);
 	f->state = FLOW_RELAY;
 	f->dest->connections++;
 	gate_pump_init(&f->up, &f->client, &f->server, &f->dest->bytes_out, true);
@@ -367,10 +395,12 @@ static enum parse judge_tls(struct gate_flow *f, const char **ret_why)
 	return PARSE_OK;
 }
 
-static enum parse judge(struct gate_flow *f, const char **ret_why)
+enum parse gate_flow_judge(struct gate_flow *f, enum gate_speaks *ret_speaks, const char **ret_why)
 {
+	*ret_speaks = GATE_SPEAKS_TLS;
 	if (f->buffer[0] == TLS_RECORD_HANDSHAKE)
 		return judge_tls(f, ret_why);
+	*ret_speaks = GATE_SPEAKS_HTTP;
 	enum parse result = http_head_sniff(f->buffer, f->filled);
 	if (result == PARSE_REFUSED)
 		*ret_why = "the client says neither TLS nor HTTP: entry needs tls: raw";
@@ -395,7 +425,7 @@ static void hello(struct gate_flow *f)
 		;
 	if (f->dead)
 		return;
-	enum parse result = f->filled > 0 ? judge(f, &why) : PARSE_MORE;
+	enum parse result = f->filled > 0 ? gate_flow_judge(f, &f->speaks, &why) : PARSE_MORE;
 	if (result == PARSE_OK)
 		hello_done(f);
 	else if (result == PARSE_REFUSED)
@@ -413,6 +443,24 @@ static void refuse_accepted(struct gate_state *g, int fd, const struct gate_msg 
 	struct gate_source s = { .kind = SOURCE_CLIENT, .fd = fd };
 	gate_report(g, msg);
 	gate_source_close(&s, true);
+}
+
+/* Of a destination that may be reached. Observe mode only keeps to what the gate itself can hold. */
+static const char *over_limit(struct gate_state *g, struct gate_flow *f)
+{
+	static const char used_up[] = "the upload budget of this destination is used up", too_many[] = "too many open connections in this step";
+
+	if (g->n_flows >= g->max_flows)
+		return too_many;
+	if (f->dest->exhausted && !g->observe) {
+		f->dest->denials++;
+		return used_up;
+	}
+	if (f->dest->exhausted)
+		gate_observe_would(f, used_up);
+	else if (g->observe && g->n_flows >= g->egress->connections)
+		gate_observe_would(f, too_many);
+	return NULL;
 }
 
 /* Which entry lets this connection through? The list is asked again: an admission is about an address, a verdict about a
@@ -437,17 +485,17 @@ static const char *identify(struct gate_state *g, struct gate_flow *f, uint16_t 
 		verdict = egress_verdict_name(g->egress, f->name->host, port);
 	else
 		verdict = egress_verdict_addr(g->egress, f->local, port);
-	if (!verdict.allow)
+	if (!verdict.allow && !gate_observe_may_pass(g, f))
 		return verdict.why;
-	f->entry = verdict.entry;
+	if (!verdict.allow)
+		gate_observe_would(f, verdict.why);
+	else if (f->name)
+		f->would = f->name->would; /* one name too many of a wildcard */
+	f->entry = verdict.allow ? verdict.entry : &gate_observed_entry;
 	f->dest = gate_dest_get(g, f->name ? f->name->host : text, port);
 	if (!f->dest)
 		return "too many different destinations in this step";
-	if (f->dest->exhausted) {
-		f->dest->denials++;
-		return "the upload budget of this destination is used up";
-	}
-	return g->n_flows >= g->max_flows ? "too many open connections in this step" : NULL;
+	return over_limit(g, f);
 }
 
 static void flow_begin(struct gate_flow *f)
@@ -459,8 +507,10 @@ static void flow_begin(struct gate_flow *f)
 		g->flows->prev = f;
 	g->flows = f;
 	g->n_flows++;
+	if (g->n_flows > g->peak_flows)
+		g->peak_flows = g->n_flows;
 	no_delay(f->client.fd);
-	f->deadline_ns = g->now_ns + HELLO_SEC * GATE_SEC;
+	f->deadline_ns = f->hello_ns = g->now_ns + HELLO_SEC * GATE_SEC;
 	/* A cidr entry names addresses; there is no name that the first bytes could contradict. */
 	bool raw = !f->name || f->entry->tls == EGRESS_TLS_RAW;
 	if (!raw)
@@ -470,6 +520,9 @@ static void flow_begin(struct gate_flow *f)
 		return;
 	}
 	if (raw)
+		f->speaks = GATE_SPEAKS_RAW;
+	f->judging = g->observe && !raw;
+	if (raw || g->observe)
 		resolve(f);
 	else
 		hello(f);
@@ -557,12 +610,14 @@ void gate_flow_run_ready(struct gate_state *g)
 	}
 }
 
+const char gate_hello_unfinished[] = "the client's first message did not come within 10 s";
+const char gate_hello_silent[] = "the client says neither TLS nor HTTP within 10 s: entry needs tls: raw";
+
 static void expire(struct gate_flow *f)
 {
 	switch (f->state) {
 	case FLOW_HELLO:
-		gate_flow_refuse(f, f->filled > 0 ? "the client's first message did not come within 10 s" :
-		                                    "the client says neither TLS nor HTTP within 10 s: entry needs tls: raw");
+		gate_flow_refuse(f, f->filled > 0 ? gate_hello_unfinished : gate_hello_silent);
 		break;
 	case FLOW_RESOLVE:
 		gate_flow_refuse(f, "the name could not be resolved");
@@ -585,6 +640,8 @@ void gate_flow_sweep(struct gate_state *g)
 		next = f->next;
 		if (f->deadline_ns <= g->now_ns)
 			expire(f);
+		else if (f->judging && f->state == FLOW_RELAY && f->filled > 0 && f->hello_ns <= g->now_ns)
+			relay(f); /* half a first message: what is there goes on now */
 	}
 }
 

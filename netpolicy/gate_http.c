@@ -44,6 +44,11 @@ bool gate_http_is_raw(const struct gate_flow *f)
 
 static int refuse(struct gate_flow *f, const char *why)
 {
+	if (gate_observe_tolerates(f, why)) {
+		f->http->mode = HTTP_RAW;
+		f->http->upgrade = HTTP_UPGRADE_NONE;
+		return 0;
+	}
 	gate_flow_refuse(f, why);
 	return -EPERM;
 }
@@ -117,7 +122,7 @@ static int clear_chunked(struct gate_flow *f)
 	return 0;
 }
 
-/* 0: f->cleared is as far as it goes. Anything else: the flow is closed. */
+/* 0: f->cleared is as far as it goes. Anything else: the flow is closed. (In observe mode a refusal makes the rest opaque instead.) */
 int gate_http_clear(struct gate_flow *f)
 {
 	int r = 0;

@@ -3,7 +3,7 @@
  *
  * One process, one thread, one epoll set. All of it runs in the gate role after gate_lock(), except what says
  * otherwise. Who calls whom: gate_main (loop) -> gate_dns, gate_flow, gate_report by kind of socket; gate_dns ->
- * gate_name -> upstream; gate_flow -> gate_name, gate_http, gate_splice; all of them -> gate_report.
+ * gate_name -> upstream; gate_flow -> gate_name, gate_http, gate_splice, gate_observe; all of them -> gate_report.
  */
 #ifndef NETPOLICY_GATE_INTERNAL_H
 #define NETPOLICY_GATE_INTERNAL_H
@@ -11,6 +11,7 @@
 #include "dns_message.h"
 #include "drydock/fd.h"
 #include "drydock/gate.h"
+#include "parse.h"
 
 #include <sys/epoll.h>
 
@@ -61,6 +62,7 @@ struct gate_dest {
 	char              host[EGRESS_HOST_MAX + 1]; /* or a textual address */
 	uint16_t          port;
 	bool              exhausted; /* the upload budget was exceeded: no further connection */
+	uint8_t           told;      /* which kinds of connection (gate_report_connection) have been reported */
 	uint64_t          connections, bytes_in, bytes_out, denials;
 };
 
@@ -78,6 +80,8 @@ struct gate_name {
 	struct in_addr       synthetic;
 	uint32_t             id; /* of the question to the supervisor; index + 1 */
 	enum gate_name_state state;
+	const char          *would;       /* observe mode: why the enforcing gate would not answer it; NULL: it would */
+	bool                 would_told;
 	bool                 admitted;    /* the supervisor has said so: the rules let TCP to synthetic through */
 	bool                 resolved;    /* answers is current until expires_ns */
 	uint8_t              rcode;       /* of the last attempt */
@@ -121,6 +125,10 @@ struct gate_flow {
 	struct in_addr             local; /* the address that the client dialled */
 	uint16_t                   src_port;
 	uint64_t                   deadline_ns, dial_deadline_ns;
+	uint64_t                   hello_ns; /* until then the first bytes should be there */
+	enum gate_speaks           speaks;
+	bool                       judging;  /* observe mode: the first bytes are looked at while the connection is relayed; not reported yet */
+	const char                *would;    /* observe mode: why the enforcing gate would have refused it; NULL: it would not */
 	union gate_addr            candidates[GATE_ANSWERS_MAX];
 	unsigned                   n_candidates, next_candidate;
 	int                        dial_error;
@@ -139,6 +147,7 @@ struct upstream;
 
 struct gate_state {
 	const struct egress_list *egress; /* never NULL inside: an empty list is a closed gate */
+	bool                      observe;
 	bool                      closed_variant;
 	int                       epoll_fd;
 	uint64_t                  now_ns;
@@ -161,7 +170,7 @@ struct gate_state {
 
 	struct gate_flow         *flows, *graveyard;
 	bool                      some_ready;
-	unsigned                  n_flows, max_flows;
+	unsigned                  n_flows, max_flows, peak_flows;
 	int                       pipe_pool[32][2];
 	unsigned                  n_pipes;
 
@@ -191,6 +200,8 @@ void gate_text(char *dst, size_t cap, const char *src); /* printable ASCII only,
 void gate_addr_text(const struct sockaddr *addr, char ret_text[48]);
 void gate_report(struct gate_state *g, const struct gate_msg *msg);       /* may be merged or dropped, and is then counted */
 void gate_report_always(struct gate_state *g, const struct gate_msg *msg); /* never dropped */
+/* The first of its kind to a destination is never dropped: a person who reads the record misses no host. */
+void gate_report_connection(struct gate_state *g, struct gate_dest *dest, const struct gate_msg *msg);
 void gate_report_sweep(struct gate_state *g, bool all);
 bool gate_report_flush(struct gate_state *g); /* true: nothing is left to send */
 bool gate_report_pending(const struct gate_state *g);
@@ -236,6 +247,10 @@ void gate_flow_name_ready(struct gate_name *name);
 void gate_flow_close(struct gate_flow *f, bool reset);
 void gate_flow_refuse(struct gate_flow *f, const char *why);
 void gate_flow_over_budget(struct gate_flow *f);
+extern const char gate_hello_unfinished[], gate_hello_silent[]; /* why a connection is refused when its time for first bytes is over */
+void gate_flow_report_allowed(struct gate_flow *f);
+void gate_flow_report_violation(struct gate_flow *f);
+enum parse gate_flow_judge(struct gate_flow *f, enum gate_speaks *ret_speaks, const char **ret_why);
 void gate_flow_run_ready(struct gate_state *g);
 void gate_flow_sweep(struct gate_state *g);
 void gate_flow_close_all(struct gate_state *g);
@@ -248,6 +263,16 @@ int  gate_http_check_host(struct gate_flow *f, const char *host, size_t host_len
 int  gate_http_down(struct gate_flow *f);      /* before server bytes move: look for the 101 of an upgrade */
 bool gate_http_is_raw(const struct gate_flow *f);
 void gate_http_free(struct gate_flow *f);
+
+/* gate_observe.c */
+extern const struct egress_entry gate_observed_entry; /* stands for the entry that an observed destination has not */
+bool gate_observe_may_pass(const struct gate_state *g, const struct gate_flow *f); /* a destination that the list refuses */
+void gate_observe_would(struct gate_flow *f, const char *why); /* @why: static text */
+bool gate_observe_hear(struct gate_flow *f);         /* after reading from the client; true: judged, what is in the buffer may go */
+void gate_observe_server_spoke(struct gate_flow *f); /* while the client was silent */
+void gate_observe_ended(struct gate_flow *f);
+bool gate_observe_tolerates(struct gate_flow *f, const char *why); /* a request; false: not observing, refuse it */
+void gate_observe_budget(struct gate_flow *f);
 
 /* gate_splice.c */
 enum gate_moved { MOVED_BLOCKED = 0, MOVED_MORE, MOVED_END, MOVED_BROKEN, MOVED_OVER_BUDGET };

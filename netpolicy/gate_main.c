@@ -86,7 +86,7 @@ static int no_stdio(struct dd_err *err)
 	return 0;
 }
 
-static int raise_fd_limit(const struct egress_list *list, unsigned *ret_flows, struct dd_err *err)
+static int raise_fd_limit(const struct gate_state *g, unsigned *ret_flows, struct dd_err *err)
 {
 	struct rlimit limit;
 
@@ -101,7 +101,7 @@ static int raise_fd_limit(const struct egress_list *list, unsigned *ret_flows, s
 		                  (unsigned long long)want);
 	unsigned flows = (unsigned)(want - FDS_RESERVED) / FDS_PER_FLOW;
 	flows = flows < GATE_FLOWS_MAX ? flows : GATE_FLOWS_MAX;
-	*ret_flows = list->connections < flows ? list->connections : flows;
+	*ret_flows = !g->observe && g->egress->connections < flows ? g->egress->connections : flows;
 	return 0;
 }
 
@@ -145,7 +145,7 @@ static int prepare(struct gate_state *g, const struct gate_spec *spec, pid_t sup
 	g->wildcard_used = calloc(g->egress->n + 1, sizeof(*g->wildcard_used));
 	if (!g->wildcard_used)
 		return dd_err_set(err, ENOMEM, "gate: counters");
-	int r = raise_fd_limit(g->egress, &g->max_flows, err);
+	int r = raise_fd_limit(g, &g->max_flows, err);
 	if (r == 0)
 		r = gate_events_init(g, err);
 	if (r == 0 && !g->closed_variant)
@@ -190,6 +190,7 @@ static void answer_finish(struct gate_state *g)
 	gate_report_receipts(g);
 	msg.denials = g->denials;
 	msg.dropped = g->dropped;
+	msg.connections = g->peak_flows;
 	gate_report_always(g, &msg);
 }
 
@@ -211,8 +212,10 @@ static void obey(struct gate_state *g, const struct gate_msg *msg)
 	case GATE_NET_ALLOW:
 	case GATE_NET_DENY:
 	case GATE_DNS_DENY:
+	case GATE_DNS_ALLOW:
 	case GATE_VIOLATION:
 	case GATE_RECEIPT:
+	case GATE_WILDCARD:
 	case GATE_CLOSED:
 	case GATE_DONE:
 	case GATE_MSG__COUNT:
@@ -330,7 +333,8 @@ void gate_main(const struct gate_spec *spec, const int fds[GATE_FD__COUNT], pid_
 
 	quiet_signals();
 	g->egress = spec->egress ? spec->egress : &nothing;
-	g->closed_variant = g->egress->n == 0;
+	g->observe = spec->observe;
+	g->closed_variant = g->egress->n == 0 && !g->observe;
 	g->now_ns = clock_ns();
 	if (keep_sockets(fds, &err) < 0)
 		last_words(fds[GATE_FD_CTL], &err);

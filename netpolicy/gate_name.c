@@ -63,8 +63,10 @@ struct gate_name *gate_name_get(struct gate_state *g, const char *host, const st
 	if (name)
 		return name;
 	unsigned *used = entry->wildcard ? &g->wildcard_used[entry - g->egress->entries] : NULL;
-	*ret_why = "too many different names under this wildcard";
-	if (used && *used >= g->egress->wildcard_names)
+	static const char over_cap[] = "too many different names under this wildcard";
+	bool capped = used && *used >= g->egress->wildcard_names;
+	*ret_why = over_cap;
+	if (capped && !g->observe)
 		return NULL;
 	*ret_why = "too many different names in this step";
 	if (g->n_names >= GATE_NAMES_MAX || !names_grow(g))
@@ -73,6 +75,7 @@ struct gate_name *gate_name_get(struct gate_state *g, const char *host, const st
 	if (!name)
 		return NULL;
 	name->gate = g;
+	name->would = capped ? over_cap : NULL;
 	(void)memcpy(name->host, host, strlen(host) + 1);
 	name->synthetic.s_addr = htonl(NET_SYNTHETIC_FIRST + (uint32_t)g->n_names);
 	g->names[g->n_names++] = name;
@@ -96,32 +99,6 @@ static bool parse_address(const char *text, union gate_addr *ret)
 	return inet_pton(AF_INET6, text, &ret->v6.sin6_addr) == 1;
 }
 
-unsigned gate_name_dialable(const struct gate_name *name, const struct egress_entry *entry,
-                            union gate_addr ret[GATE_ANSWERS_MAX], const char **ret_why, union gate_addr *ret_refused)
-{
-	bool pinned = entry->pins[0] != NULL;
-	unsigned given = pinned ? EGRESS_PINS_MAX : name->n_answers;
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < given && n < GATE_ANSWERS_MAX; i++) {
-		union gate_addr addr;
-		const char *why = NULL;
-		if (pinned && !entry->pins[i])
-			break;
-		if (!pinned)
-			addr = name->answers[i];
-		else if (!parse_address(entry->pins[i], &addr))
-			continue;
-		if (egress_entry_may_dial(entry, &addr.any, &why)) {
-			ret[n++] = addr;
-		} else if (!*ret_why) {
-			*ret_why = why;
-			*ret_refused = addr;
-		}
-	}
-	return n;
-}
-
 /* Does @entry decide about @name at its own port? */
 static bool entry_decides(const struct gate_name *name, const struct egress_entry *entry)
 {
@@ -134,15 +111,56 @@ static bool entry_decides(const struct gate_name *name, const struct egress_entr
 	return egress_verdict_name(name->gate->egress, name->host, entry->port).entry == entry;
 }
 
+/* Whose `address:` says where @name is? Observe mode reaches a name at other ports where its entries put it. */
+static const struct egress_entry *pins_for(const struct gate_name *name, const struct egress_entry *entry)
+{
+	const struct egress_list *list = name->gate->egress;
+	for (size_t i = 0; entry == &gate_observed_entry && name->n_answers == 0 && i < list->n; i++)
+		if (list->entries[i].pins[0] && entry_decides(name, &list->entries[i]))
+			return &list->entries[i];
+	return entry;
+}
+
+unsigned gate_name_dialable(const struct gate_name *name, const struct egress_entry *entry,
+                            union gate_addr ret[GATE_ANSWERS_MAX], const char **ret_why, union gate_addr *ret_refused)
+{
+	const struct egress_entry *where = pins_for(name, entry);
+	bool pinned = where->pins[0] != NULL;
+	unsigned given = pinned ? EGRESS_PINS_MAX : name->n_answers;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < given && n < GATE_ANSWERS_MAX; i++) {
+		union gate_addr addr;
+		const char *why = NULL;
+		if (pinned && !where->pins[i])
+			break;
+		if (!pinned)
+			addr = name->answers[i];
+		else if (!parse_address(where->pins[i], &addr))
+			continue;
+		if (egress_entry_may_dial(entry, &addr.any, &why)) {
+			ret[n++] = addr;
+		} else if (!*ret_why) {
+			*ret_why = why;
+			*ret_refused = addr;
+		}
+	}
+	return n;
+}
+
 /* Has @name an entry whose addresses the policy pins (@pinned), or one whose addresses must be asked for? */
 static bool has_entry(const struct gate_name *name, bool pinned)
 {
 	const struct egress_list *list = name->gate->egress;
+	bool decided = false;
 	for (size_t i = 0; i < list->n; i++) {
-		if ((list->entries[i].pins[0] != NULL) == pinned && entry_decides(name, &list->entries[i]))
+		if (!entry_decides(name, &list->entries[i]))
+			continue;
+		decided = true;
+		if ((list->entries[i].pins[0] != NULL) == pinned)
 			return true;
 	}
-	return false;
+	return !decided && !pinned; /* observe mode: no entry at all, so it must be asked for */
 }
 
 static void report_private(struct gate_name *name, uint16_t port, const char *why, const union gate_addr *addr)
@@ -161,20 +179,39 @@ static bool any_dialable(struct gate_name *name)
 	const struct egress_list *list = name->gate->egress;
 	union gate_addr addrs[GATE_ANSWERS_MAX];
 	unsigned total = 0;
+	bool decided = false;
 
 	for (size_t i = 0; i < list->n; i++) {
 		const char *why = NULL;
 		union gate_addr refused = { .v4 = { .sin_family = AF_INET } };
 		if (!entry_decides(name, &list->entries[i]))
 			continue;
+		decided = true;
 		total += gate_name_dialable(name, &list->entries[i], addrs, &why, &refused);
 		if (why)
 			report_private(name, list->entries[i].port, why, &refused);
+	}
+	if (!decided && name->gate->observe) {
+		const char *why = NULL;
+		union gate_addr refused = { .v4 = { .sin_family = AF_INET } };
+		total = gate_name_dialable(name, &gate_observed_entry, addrs, &why, &refused);
+		if (why)
+			report_private(name, 0, why, &refused);
 	}
 	return total > 0;
 }
 
 /* ---- the way of a name ---- */
+
+static void report_observed(struct gate_name *name)
+{
+	struct gate_msg msg = { .type = GATE_DNS_ALLOW, .would = 1 };
+
+	name->would_told = true;
+	gate_text(msg.host, sizeof(msg.host), name->host);
+	gate_text(msg.why, sizeof(msg.why), name->would);
+	gate_report_always(name->gate, &msg);
+}
 
 static void settle(struct gate_name *name, uint8_t rcode)
 {
@@ -188,6 +225,8 @@ static void settle(struct gate_name *name, uint8_t rcode)
 		name->resolved = false;
 		name->expires_ns = g->now_ns + FAILURE_SEC * GATE_SEC;
 	}
+	if (rcode == DNS_RCODE_OK && name->would && !name->would_told)
+		report_observed(name);
 	gate_dns_answer_waiters(name);
 	gate_flow_name_ready(name);
 }

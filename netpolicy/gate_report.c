@@ -163,6 +163,18 @@ void gate_report(struct gate_state *g, const struct gate_msg *msg)
 	send_limited(g, &m);
 }
 
+void gate_report_connection(struct gate_state *g, struct gate_dest *dest, const struct gate_msg *msg)
+{
+	uint8_t kind = (uint8_t)(1u << (msg->speaks + (msg->would ? GATE_SPEAKS__COUNT : 0)));
+
+	if (dest->told & kind) {
+		gate_report(g, msg);
+		return;
+	}
+	dest->told |= kind;
+	gate_report_always(g, msg);
+}
+
 void gate_report_sweep(struct gate_state *g, bool all)
 {
 	for (size_t i = 0; i < MERGE_ROWS; i++) {
@@ -210,7 +222,7 @@ static const char *refusal_why(struct gate_state *g, const struct nflog_packet *
 		return "metadata service: blocked in every phase";
 	if (name)
 		gate_text(msg->host, sizeof(msg->host), name->host);
-	if (name && p->proto == IPPROTO_UDP && egress_verdict_name(g->egress, name->host, p->dst_port).allow)
+	if (name && p->proto == IPPROTO_UDP && (g->observe || egress_verdict_name(g->egress, name->host, p->dst_port).allow))
 		return "UDP is not carried; clients fall back to TCP";
 	if (name)
 		return "no entry for this port of the name";
@@ -218,6 +230,11 @@ static const char *refusal_why(struct gate_state *g, const struct nflog_packet *
 		return "no lookup in this step was answered with this address";
 	if ((p->proto == IPPROTO_UDP || p->proto == IPPROTO_TCP) && p->dst_port == 53)
 		return "a foreign resolver; the step's own is 198.18.0.1";
+	const char *special = g->observe ? egress_addr_special(&p->dst.any) : NULL;
+	if (special)
+		return special;
+	if (g->observe && v4 && p->proto == IPPROTO_UDP)
+		return "UDP is not carried; clients fall back to TCP";
 	return "no entry for this address";
 }
 
@@ -259,8 +276,18 @@ void gate_report_nflog(struct gate_state *g)
 	}
 }
 
+static void report_wildcards(struct gate_state *g)
+{
+	for (size_t i = 0; i < g->egress->n; i++) {
+		struct gate_msg msg = { .type = GATE_WILDCARD, .id = (uint32_t)i, .connections = g->wildcard_used[i] };
+		if (g->wildcard_used[i] > 0)
+			gate_report_always(g, &msg);
+	}
+}
+
 void gate_report_receipts(struct gate_state *g)
 {
+	report_wildcards(g);
 	for (size_t b = 0; b < ARRAY_LEN(g->dest_buckets); b++) {
 		for (const struct gate_dest *d = g->dest_buckets[b]; d; d = d->next) {
 			struct gate_msg msg = {

@@ -25,7 +25,8 @@ static bool text_is_sane(const char *text, size_t cap)
 
 bool gate_msg_is_sane(const struct gate_msg *msg)
 {
-	return msg->type > GATE_MSG_INVALID && msg->type < GATE_MSG__COUNT && msg->admitted <= 1 &&
+	return msg->type > GATE_MSG_INVALID && msg->type < GATE_MSG__COUNT && msg->admitted <= 1 && msg->would <= 1 &&
+	       msg->speaks < GATE_SPEAKS__COUNT &&
 	       text_is_sane(msg->host, sizeof(msg->host)) && text_is_sane(msg->addr, sizeof(msg->addr)) &&
 	       text_is_sane(msg->why, sizeof(msg->why));
 }

@@ -10,6 +10,8 @@
  *   gate        what the allowlist opens; flushed when the gate closes, and empty from the start for a closed one.
  *   refuse      counted, logged at a bounded rate, and answered at once, so that no tool hangs (N-01).
  *   prerouting  accepted packets come round on lo; TPROXY hands them to the gate's listener.
+ * In observe mode `gate` and `prerouting` end with "any TCP over IPv4", behind returns for every special range: so private addresses, metadata
+ * services and synthetic addresses that nobody was told are refused by rule there as well.
  * No input chain: there is no interface but lo, so every arriving packet has passed output; forging a source takes
  * CAP_NET_RAW, which a step has not, and would fool only the step's own sockets and the gate, which does not look
  * at sources. IPv6 has one rule, for ::1; everything else ends in refuse (N-19).
@@ -175,12 +177,29 @@ static bool has_blocks(const struct egress_list *list)
 	return false;
 }
 
+static int add_special(void *arg, struct in_addr net, unsigned prefix)
+{
+	const struct metadata_walk *walk = arg;
+	return add_rule(walk->plan, (struct net_rule){ walk->chain, MATCH_ADDR, ntohl(net.s_addr), prefix, 0, ACTION_RETURN }, walk->err);
+}
+
+/* Observe mode, behind what the list itself opens: every special range goes back to refuse, what is left is public. */
+static int add_public(struct net_plan *plan, enum net_chain chain, enum net_action action, struct dd_err *err)
+{
+	struct metadata_walk walk = { plan, chain, ACTION_RETURN, err };
+	int r = address_each_special_v4(add_special, &walk);
+	return r < 0 ? r : add_rule(plan, (struct net_rule){ chain, MATCH_TCP4, 0, 0, 0, action }, err);
+}
+
 /* The same tests in both chains, so that nothing is accepted that is not also led to the gate. */
 static int add_open(struct net_plan *plan, enum net_chain chain, enum net_action action, struct dd_err *err)
 {
-	int r = add_rule(plan, (struct net_rule){ chain, MATCH_ADMITTED, 0, 0, 0, action }, err);
-	if (r == 0 && has_blocks(plan->list))
+	enum net_match admitted = plan->observe ? MATCH_ADMITTED_HOST : MATCH_ADMITTED;
+	int r = add_rule(plan, (struct net_rule){ chain, admitted, 0, 0, 0, action }, err);
+	if (r == 0 && (plan->observe || has_blocks(plan->list)))
 		r = add_blocks(plan, chain, action, err);
+	if (r == 0 && plan->observe)
+		r = add_public(plan, chain, action, err);
 	return r;
 }
 
@@ -203,6 +222,11 @@ static void plan_free_p(struct net_plan **plan)
 
 int net_plan_new(const struct egress_list *list, struct net_plan **ret_plan, struct dd_err *err)
 {
+	return net_plan_new_with(list, false, ret_plan, err);
+}
+
+int net_plan_new_with(const struct egress_list *list, bool observe, struct net_plan **ret_plan, struct dd_err *err)
+{
 	int r = check_list(list, err);
 	if (r < 0)
 		return r;
@@ -210,7 +234,8 @@ int net_plan_new(const struct egress_list *list, struct net_plan **ret_plan, str
 	if (!plan)
 		return dd_err_set(err, ENOMEM, "compile network rules");
 	plan->list = list;
-	plan->closed = list->n == 0;
+	plan->observe = observe;
+	plan->closed = list->n == 0 && !observe;
 
 	r = add_rules(plan, err);
 	if (r == 0)

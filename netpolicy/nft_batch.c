@@ -18,6 +18,8 @@
 enum {
 	KEY_LEN = 8,                     /* 4 bytes of address, 2 of port, padded to 32-bit registers */
 	KEY_TYPE = 7 << 6 | 13,          /* nft's own numbering: ipv4_addr . inet_service; only for the listing */
+	KEY_LEN_HOST = 4,                /* of an observing plan: the address alone */
+	KEY_TYPE_HOST = 7,
 	OFFSET_SADDR4_END = 16,          /* daddr in an IPv4 header */
 	OFFSET_DADDR6 = 24,
 	OFFSET_DPORT = 2,
@@ -172,12 +174,13 @@ static void put_port(struct nlmsghdr *nlh, uint8_t protocol, uint16_t port)
 	put_cmp_equal(nlh, &be_port, sizeof(be_port));
 }
 
-static void put_admitted(struct nlmsghdr *nlh)
+static void put_admitted(struct nlmsghdr *nlh, bool any_port)
 {
 	put_family(nlh, NFPROTO_IPV4);
 	put_protocol(nlh, IPPROTO_TCP);
 	put_payload(nlh, NFT_PAYLOAD_NETWORK_HEADER, OFFSET_SADDR4_END, 4, NFT_REG_1);
-	put_payload(nlh, NFT_PAYLOAD_TRANSPORT_HEADER, OFFSET_DPORT, 2, REG_PORT);
+	if (!any_port)
+		put_payload(nlh, NFT_PAYLOAD_TRANSPORT_HEADER, OFFSET_DPORT, 2, REG_PORT);
 	struct expr e = expr_begin(nlh, "lookup");
 	mnl_attr_put_strz(nlh, NFTA_LOOKUP_SET, NET_SET);
 	put_be32(nlh, NFTA_LOOKUP_SREG, NFT_REG_1);
@@ -199,7 +202,12 @@ static void put_match(struct nlmsghdr *nlh, const struct net_rule *rule)
 	case MATCH_ALL:
 		return;
 	case MATCH_ADMITTED:
-		put_admitted(nlh);
+	case MATCH_ADMITTED_HOST:
+		put_admitted(nlh, rule->match == MATCH_ADMITTED_HOST);
+		return;
+	case MATCH_TCP4:
+		put_family(nlh, NFPROTO_IPV4);
+		put_protocol(nlh, IPPROTO_TCP);
 		return;
 	case MATCH_ADDR_TCP:
 	case MATCH_ADDR_UDP:
@@ -339,22 +347,25 @@ static void put_field(struct nlmsghdr *nlh, uint32_t len)
 }
 
 /* Without the lengths of the fields a concatenated key is EINVAL (seen on 6.18). No size: a fixed size makes the kernel allocate all buckets at once. */
-static int add_set(struct nl_batch *batch, struct dd_err *err)
+static int add_set(struct nl_batch *batch, bool any_port, struct dd_err *err)
 {
 	message_buf buf;
 	struct nlmsghdr *nlh = nft_message(buf, NFT_MSG_NEWSET, NLM_F_CREATE | NLM_F_EXCL, NFPROTO_INET);
 	mnl_attr_put_strz(nlh, NFTA_SET_TABLE, NET_TABLE);
 	mnl_attr_put_strz(nlh, NFTA_SET_NAME, NET_SET);
-	put_be32(nlh, NFTA_SET_FLAGS, NFT_SET_CONCAT);
-	put_be32(nlh, NFTA_SET_KEY_TYPE, KEY_TYPE);
-	put_be32(nlh, NFTA_SET_KEY_LEN, KEY_LEN);
+	if (!any_port) /* no flags, no attribute: that is how the kernel lists it */
+		put_be32(nlh, NFTA_SET_FLAGS, NFT_SET_CONCAT);
+	put_be32(nlh, NFTA_SET_KEY_TYPE, any_port ? KEY_TYPE_HOST : KEY_TYPE);
+	put_be32(nlh, NFTA_SET_KEY_LEN, any_port ? KEY_LEN_HOST : KEY_LEN);
 	put_be32(nlh, NFTA_SET_ID, 1);
-	struct nlattr *desc = mnl_attr_nest_start(nlh, NFTA_SET_DESC);
-	struct nlattr *concat = mnl_attr_nest_start(nlh, NFTA_SET_DESC_CONCAT);
-	put_field(nlh, sizeof(struct in_addr));
-	put_field(nlh, sizeof(uint16_t));
-	mnl_attr_nest_end(nlh, concat);
-	mnl_attr_nest_end(nlh, desc);
+	if (!any_port) {
+		struct nlattr *desc = mnl_attr_nest_start(nlh, NFTA_SET_DESC);
+		struct nlattr *concat = mnl_attr_nest_start(nlh, NFTA_SET_DESC_CONCAT);
+		put_field(nlh, sizeof(struct in_addr));
+		put_field(nlh, sizeof(uint16_t));
+		mnl_attr_nest_end(nlh, concat);
+		mnl_attr_nest_end(nlh, desc);
+	}
 	return nl_batch_add(batch, nlh, "set " NET_SET, err);
 }
 
@@ -409,7 +420,7 @@ static int add_objects(struct net_plan *plan, struct dd_err *err)
 	if (r == 0)
 		r = add_counter(&plan->nft, NET_COUNTER_DENIED, "counter " NET_COUNTER_DENIED, err);
 	if (r == 0)
-		r = add_set(&plan->nft, err);
+		r = add_set(&plan->nft, plan->observe, err);
 	for (size_t i = 0; r == 0 && i < CHAIN__COUNT; i++)
 		r = add_chain(&plan->nft, &net_chain_rows[i], err);
 	for (size_t i = 0; r == 0 && i < plan->n_rules; i++)
@@ -443,7 +454,7 @@ int nft_compile_admit(struct nl_batch *batch, struct in_addr addr, uint16_t port
 	mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_SET, NET_SET);
 	struct nlattr *list = mnl_attr_nest_start(nlh, NFTA_SET_ELEM_LIST_ELEMENTS);
 	struct nlattr *element = mnl_attr_nest_start(nlh, NFTA_LIST_ELEM);
-	put_value(nlh, NFTA_SET_ELEM_KEY, key, sizeof(key));
+	put_value(nlh, NFTA_SET_ELEM_KEY, key, port ? KEY_LEN : KEY_LEN_HOST);
 	mnl_attr_nest_end(nlh, element);
 	mnl_attr_nest_end(nlh, list);
 	if (r == 0)

@@ -46,6 +46,12 @@ static void print_match(FILE *out, const struct net_rule *rule)
 	case MATCH_ADMITTED:
 		(void)fputs("ip daddr . tcp dport @" NET_SET " ", out);
 		return;
+	case MATCH_ADMITTED_HOST:
+		(void)fputs("meta l4proto tcp ip daddr @" NET_SET " ", out);
+		return;
+	case MATCH_TCP4:
+		(void)fputs("meta nfproto ipv4 meta l4proto tcp ", out);
+		return;
 	case MATCH_ADDR:
 		print_address(out, rule);
 		return;
@@ -88,7 +94,8 @@ char *net_plan_text(const struct net_plan *plan)
 	if (!out)
 		return NULL;
 	(void)fputs("table inet " NET_TABLE " {\n\tcounter " NET_COUNTER_ACCEPTED " {\n\t}\n\tcounter " NET_COUNTER_DENIED " {\n\t}\n"
-	            "\tset " NET_SET " {\n\t\ttype ipv4_addr . inet_service\n\t}\n", out);
+	            "\tset " NET_SET " {\n\t\ttype ipv4_addr", out);
+	(void)fputs(plan->observe ? "\n\t}\n" : " . inet_service\n\t}\n", out);
 	for (unsigned i = 0; i < CHAIN__COUNT; i++)
 		print_chain(out, plan, (enum net_chain)i);
 	(void)fputs("}\n", out);

@@ -38,6 +38,8 @@ enum net_match {
 	MATCH_ADDR_UDP,
 	MATCH_LOOPBACK6, /* ip6 daddr ::1 */
 	MATCH_TCP,
+	MATCH_ADMITTED_HOST, /* meta l4proto tcp ip daddr @allow: the set of an observing plan holds addresses alone */
+	MATCH_TCP4,          /* TCP to any IPv4 address */
 };
 
 enum net_action {
@@ -65,6 +67,7 @@ struct net_rule {
 struct net_plan {
 	const struct egress_list *list; /* borrowed */
 	bool             closed;
+	bool             observe; /* every public destination goes to the gate, which reports */
 	struct net_rule *rules;
 	size_t           n_rules, cap_rules;
 	struct nl_batch  nft;     /* BEGIN, table, counters, set, chains, rules, END */
@@ -75,6 +78,7 @@ struct net_plan {
 /* nft_batch.c */
 int nft_compile(struct net_plan *plan, struct dd_err *err);
 int nft_compile_nflog(struct nl_batch *batch, struct dd_err *err);
+/* @port 0: the address at any port, for the set of an observing plan. */
 int nft_compile_admit(struct nl_batch *batch, struct in_addr addr, uint16_t port, struct dd_err *err);
 int nft_compile_close(struct nl_batch *batch, struct dd_err *err);
 /* An empty message of nftables type @type (NFT_MSG_*) in @buf of NL_MESSAGE_MAX bytes, for @family. */

@@ -200,10 +200,14 @@ static int get_element(const struct nlattr *attr, struct net_element *ret)
 	const struct nlattr *value = key ? find_attr(nested_attrs(key), NFTA_DATA_VALUE, 0) : NULL;
 	uint16_t port;
 
-	if (!value || mnl_attr_get_payload_len(value) != 8)
+	size_t len = value ? mnl_attr_get_payload_len(value) : 0;
+	if (len != 8 && len != sizeof(ret->addr))
 		return -EPROTO;
 	const uint8_t *bytes = mnl_attr_get_payload(value);
 	memcpy(&ret->addr, bytes, sizeof(ret->addr));
+	ret->port = 0;
+	if (len == sizeof(ret->addr))
+		return 0; /* of an observing plan: any port */
 	memcpy(&port, bytes + sizeof(ret->addr), sizeof(port));
 	ret->port = ntohs(port);
 	return 0;
@@ -280,7 +284,8 @@ static int check_element(void *arg, struct net_element element, struct dd_err *e
 	uint32_t addr = ntohl(element.addr.s_addr);
 	char text[INET_ADDRSTRLEN];
 
-	if (c->open && addr >= NET_SYNTHETIC_FIRST && addr <= NET_SYNTHETIC_LAST && list_has_port(c->plan->list, element.port))
+	bool port_is_right = c->plan->observe ? element.port == 0 : list_has_port(c->plan->list, element.port);
+	if (c->open && addr >= NET_SYNTHETIC_FIRST && addr <= NET_SYNTHETIC_LAST && port_is_right)
 		return 0;
 	return dd_err_say(err, EPROTO, "set " NET_SET " has an element that cannot have been admitted: %s port %u",
 	                  inet_ntop(AF_INET, &element.addr, text, sizeof(text)), element.port);

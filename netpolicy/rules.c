@@ -19,19 +19,29 @@
 
 #define auto_batch __attribute__((cleanup(nl_batch_done)))
 
-int net_rules_admit(int rules_fd, struct in_addr synthetic, uint16_t port, struct dd_err *err)
+static int admit(int rules_fd, struct in_addr synthetic, uint16_t port, bool any_port, struct dd_err *err)
 {
 	auto_batch struct nl_batch batch = { 0 };
 	uint32_t addr = ntohl(synthetic.s_addr);
 	char text[INET_ADDRSTRLEN];
 	(void)inet_ntop(AF_INET, &synthetic, text, sizeof(text));
 
-	if (addr < NET_SYNTHETIC_FIRST || addr > NET_SYNTHETIC_LAST || port == 0)
+	if (addr < NET_SYNTHETIC_FIRST || addr > NET_SYNTHETIC_LAST || (port == 0) != any_port)
 		return dd_err_say(err, EINVAL, "admit %s port %u: not a synthetic address and a port", text, port);
 	int r = nft_compile_admit(&batch, synthetic, port, err);
 	if (r == 0)
 		r = nl_batch_send(rules_fd, &batch, nft_last_object(&batch), err);
 	return r < 0 ? dd_err_ctx(err, r, "admit %s port %u", text, port) : 0;
+}
+
+int net_rules_admit(int rules_fd, struct in_addr synthetic, uint16_t port, struct dd_err *err)
+{
+	return admit(rules_fd, synthetic, port, false, err);
+}
+
+int net_rules_admit_host(int rules_fd, struct in_addr synthetic, struct dd_err *err)
+{
+	return admit(rules_fd, synthetic, 0, true, err);
 }
 
 /* --- closing ------------------------------------------------------------------------------------------------------------ */

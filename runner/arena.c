@@ -85,6 +85,17 @@ char *arena_strndup(struct plan_arena *arena, const char *text, size_t len)
 	return out;
 }
 
+void *arena_grow(struct plan_arena *arena, void *items, size_t n, size_t size)
+{
+	enum { FIRST = 4 };
+	if (n != 0 && (n < FIRST || (n & (n - 1)) != 0))
+		return items;
+	void *bigger = arena_array(arena, n ? n * 2 : FIRST, size);
+	if (n)
+		memcpy(bigger, items, n * size);
+	return bigger;
+}
+
 char *arena_strdup(struct plan_arena *arena, const char *text)
 {
 	return text ? arena_strndup(arena, text, strlen(text)) : NULL;

@@ -3,6 +3,7 @@
 #include "commands.h"
 
 #include "exit_code.h"
+#include "plan_print.h"
 #include "run_args.h"
 
 int cmd_plan(int argc, char **argv)
@@ -11,7 +12,7 @@ int cmd_plan(int argc, char **argv)
 	static const struct argp argp = {
 		.children = children, .args_doc = "WORKFLOW", .doc = "Print what every step would get, and run nothing."
 	};
-	struct run_args args = { 0 };
+	struct run_args args = { .dry_run = true };
 	struct plan *plan = NULL;
 	argp_err_exit_status = DRYDOCK_EXIT_USAGE;
 	if (argp_parse(&argp, argc, argv, 0, NULL, &args) != 0)
@@ -19,11 +20,7 @@ int cmd_plan(int argc, char **argv)
 	int code = job_plan_from_args(&args, &plan, NULL, stderr);
 	if (code != 0)
 		return code;
-	int r = 0;
-	if (args.json)
-		r = plan_print_json(plan, stdout);
-	else
-		plan_print_text(plan, stdout);
+	code = plan_print(&args, plan);
 	plan_free(plan);
-	return r < 0 || fflush(stdout) != 0 ? DRYDOCK_EXIT_INTERNAL : DRYDOCK_EXIT_OK;
+	return code;
 }

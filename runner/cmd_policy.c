@@ -20,7 +20,10 @@ static const struct verb_row {
 	{ "check",   cmd_policy_check,   "POLICY... [--json]" },
 	{ "sets",    cmd_policy_sets,    "[NAME] [--policy POLICY] [--json]" },
 	{ "keys",    cmd_policy_keys,    "[--json]" },
-	{ "explain", cmd_policy_explain, "--step STEP --connect HOST:PORT --policy POLICY WORKFLOW" },
+	{ "explain", cmd_policy_explain, "--step STEP (--connect HOST:PORT | --syscall NAME | --path PATH | --credential NAME) [--policy POLICY] WORKFLOW | "
+	  "--record RECORD --seq N [--policy POLICY]" },
+	{ "suggest", cmd_policy_suggest, "RECORD... [--directory DIR] [--no-sets]" },
+	{ "replay",  cmd_policy_replay,  "RECORD... --policy POLICY [--partial] [--json]" },
 };
 
 int cmd_policy(int argc, char **argv)

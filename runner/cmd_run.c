@@ -13,6 +13,7 @@
 #include "job_source.h"
 #include "keeper.h"
 #include "lease.h"
+#include "plan_print.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -34,7 +35,7 @@ static bool plan_needs(const struct plan *plan, const char *feature)
 }
 
 /* K-12: a feature that is missing is named before anything runs, with its remedy. There is no best-effort mode. */
-static int check_host(const struct plan *plan)
+static int check_host(const struct plan *plan, bool observe)
 {
 	const struct sandbox_feature *features;
 	struct dd_err err = { 0 };
@@ -46,7 +47,8 @@ static int check_host(const struct plan *plan)
 		return DRYDOCK_EXIT_HOST;
 	}
 	for (int i = 0; i < n; i++) {
-		if (features[i].present || !(features[i].required || plan_needs(plan, features[i].name)))
+		bool asked = plan_needs(plan, features[i].name) || (observe && strcmp(features[i].name, "seccomp_notify") == 0);
+		if (features[i].present || !(features[i].required || asked))
 			continue;
 		fprintf(stderr, "drydock: this host cannot enforce it: %s (%s) is missing: %s. Remedy: %s\n", features[i].name, features[i].need,
 		        features[i].found, features[i].remedy);
@@ -85,12 +87,12 @@ static int prepare(const struct run_args *args, const struct identity *id, struc
 	return job->results ? lease_capture_environment(job->plan, err) : dd_err_set(err, ENOMEM, "prepare the job");
 }
 
-static int run_job(const struct run_args *args, const struct identity *id, const struct plan *plan)
+static int run_job(const struct run_args *args, const struct identity *id, const struct plan *plan, const struct event_facts *event)
 {
 	struct dd_err err = { 0 };
 	struct job job = {
 		.plan = plan, .id = id, .dirs = JOB_DIRS_NONE, .workspace = args->workspace ? args->workspace : ".", .out = args->out,
-		.tree = { .work_fd = -1, .pristine_fd = -1 }, .signal_fd = -1,
+		.event = args->event ? event : NULL, .observe = args->observe, .tree = { .work_fd = -1, .pristine_fd = -1 }, .signal_fd = -1,
 	};
 	int r = prepare(args, id, &job, &err);
 	int code = DRYDOCK_EXIT_HOST;
@@ -108,15 +110,6 @@ static int run_job(const struct run_args *args, const struct identity *id, const
 	return code;
 }
 
-static int print_plan(const struct run_args *args, const struct plan *plan)
-{
-	if (!args->json) {
-		plan_print_text(plan, stdout);
-		return DRYDOCK_EXIT_OK;
-	}
-	return plan_print_json(plan, stdout) < 0 ? DRYDOCK_EXIT_INTERNAL : DRYDOCK_EXIT_OK;
-}
-
 int cmd_run(int argc, char **argv)
 {
 	static const struct argp_child children[] = { { .argp = &run_args_argp }, { .argp = NULL } };
@@ -125,6 +118,7 @@ int cmd_run(int argc, char **argv)
 	struct dd_err err = { 0 };
 	struct run_args args = { .workflow = NULL };
 	struct plan *plan = NULL;
+	struct job_source source = { 0 };
 
 	if (hold_standard_fds() < 0)
 		return DRYDOCK_EXIT_INTERNAL;
@@ -137,11 +131,13 @@ int cmd_run(int argc, char **argv)
 		fprintf(stderr, "drydock: %s\n", err.msg);
 		return DRYDOCK_EXIT_HOST;
 	}
-	int code = job_plan_from_args(&args, &plan, NULL, stderr);
+	int code = job_plan_from_args(&args, &plan, &source, stderr);
+	if (args.observe && args.dry_run)
+		fprintf(stderr, "drydock: --observe changes nothing in a plan: this is what every step gets when it is enforced\n");
 	if (code == 0 && args.dry_run)
-		code = print_plan(&args, plan);
-	else if (code == 0 && (code = check_host(plan)) == 0)
-		code = run_job(&args, &id, plan);
+		code = plan_print(&args, plan);
+	else if (code == 0 && (code = check_host(plan, args.observe)) == 0)
+		code = run_job(&args, &id, plan, &source.event);
 	plan_free(plan);
 	return code;
 }

@@ -79,13 +79,37 @@ const char *console_bytes(uint64_t bytes, char buf[16])
 	return buf;
 }
 
-void console_job_start(const struct plan *plan, const struct identity *id, const char *run, const char *record)
+static const char observe_banner[] = "OBSERVE: nothing is enforced on the network towards public addresses, nor by the system call profile. What would be "
+                                     "refused is let through and recorded.";
+
+/* Loud on purpose: somebody who reads a green job must not believe that it was confined. */
+static void observe_line(const char *text)
 {
+	printf("%sdrydock: %s%s\n", tint(TINT_WARN), text, plain());
+	if (!isatty(STDERR_FILENO) || !isatty(STDOUT_FILENO)) /* one terminal says it once */
+		fprintf(stderr, "drydock: %s\n", text);
+}
+
+void console_observe_end(const struct plan *plan, uint64_t would_refuse)
+{
+	char text[700];
+
+	(void)snprintf(text, sizeof(text), "OBSERVE: this run of job %s enforced nothing on the network towards public addresses, nor by the system call "
+	               "profile; %llu attempts would have been refused", plan->job_id, (unsigned long long)would_refuse);
+	observe_line(text);
+}
+
+void console_job_start(const struct plan *plan, const struct identity *id, const char *run, const char *record, bool observe)
+{
+	if (observe)
+		observe_line(observe_banner);
 	printf("%sdrydock %s%s  job %s of %s  run %s\n", tint(TINT_BOLD), DRYDOCK_VERSION, plain(), plan->job_id, plan->workflow_path, run);
 	printf("  policy    %s\n", plan->policy_path ? plan->policy_path : "none: every step is build, the gate stays closed, no credentials");
 	printf("  trust     %s (%s)\n", plan->trusted ? "protected" : "not trusted: no push, no credentials", plan->trust_why);
 	printf("  identity  %s%s%s\n", identity_mode_name(id->mode), id->note[0] ? ": " : "", id->note);
 	printf("  record    %s\n", record);
+	if (observe)
+		printf("  mode      %sobserve%s: private addresses, credentials, files and limits as ever; the rest is let through\n", tint(TINT_WARN), plain());
 }
 
 /* The name of a step comes from the repository: a terminal must not obey it. Valid until the next call. */
@@ -97,8 +121,10 @@ static const char *shown_name(const struct plan_step *step)
 	return text;
 }
 
-static void print_gate(const struct plan_step *step)
+static void print_gate(const struct plan_step *step, bool observe)
 {
+	if (observe)
+		printf("  gate      %sobserving%s: what follows is what enforcing gives\n", tint(TINT_WARN), plain());
 	if (step->egress.n == 0) {
 		printf("  gate      closed: nothing leaves this step\n");
 		return;
@@ -118,11 +144,11 @@ static void print_gate(const struct plan_step *step)
 	printf("; upload up to %s each\n", console_bytes(step->egress.upload_bytes, size));
 }
 
-void console_step_start(const struct plan_step *step, size_t n_steps)
+void console_step_start(const struct plan_step *step, size_t n_steps, bool observe)
 {
 	printf("\n%s[%u/%zu] %s%s  phase %s%s%s  (%s)\n", tint(TINT_BOLD), step->index, n_steps, shown_name(step), plain(), tint(TINT_BOLD),
 	       dd_phase_name(step->phase), plain(), step->phase_why);
-	print_gate(step);
+	print_gate(step, observe);
 	for (size_t i = 0; i < step->n_leases; i++)
 		printf("  lease     %s as %s %s\n", step->leases[i].name, step->leases[i].as == PLAN_AS_ENV ? "variable" : "file", step->leases[i].target);
 	if (step->phase == DD_PHASE_PUSH)
@@ -146,6 +172,8 @@ void console_step_end(const struct step_result *r)
 	printf("  %s%s%s%s in %.2f s", tint(good ? TINT_GOOD : TINT_BAD), step_outcome_names[r->outcome], detail, plain(), r->wall_sec);
 	if (r->refused)
 		printf(", %s%llu refused%s", tint(TINT_WARN), (unsigned long long)r->refused, plain());
+	if (r->would_refuse)
+		printf(", %s%llu would have been refused%s", tint(TINT_WARN), (unsigned long long)r->would_refuse, plain());
 	printf("; gate closed%s\n", r->gate_verified ? " and read back" : "");
 	for (size_t i = 0; i < r->n_destinations; i++) {
 		const struct step_destination *d = &r->destinations[i];
@@ -173,13 +201,18 @@ static void summary_row(const struct step_result *r)
 	       (unsigned long long)r->refused, shown_name(r->step));
 }
 
-static void summary_refusals(const struct step_result *r)
+static void summary_attempts(const struct step_result *r, const struct step_refusal *attempts, size_t n)
 {
-	for (size_t i = 0; i < r->n_refusals; i++) {
-		const struct step_refusal *f = &r->refusals[i];
+	for (size_t i = 0; i < n; i++) {
+		const struct step_refusal *f = &attempts[i];
 		printf("      step %u  %s%s%s  (%llux)  %s%s%s\n", r->step->index, tint(TINT_WARN), f->what, plain(), (unsigned long long)f->count, f->why,
 		       f->process[0] ? "  tried by " : "", f->process);
 	}
+}
+
+static void summary_refusals(const struct step_result *r)
+{
+	summary_attempts(r, r->refusals, r->n_refusals);
 	if (r->unreported)
 		printf("      step %u  and %llu more that were counted, not told one by one\n", r->step->index, (unsigned long long)r->unreported);
 }
@@ -187,17 +220,22 @@ static void summary_refusals(const struct step_result *r)
 void console_summary(const struct plan *plan, const struct step_result *results, size_t n, const char *status, const char *record,
                      const char *logs)
 {
-	uint64_t refused = 0;
+	size_t refused = 0, would = 0;
 
 	printf("\n%sjob %s: %s%s\n", tint(TINT_BOLD), plan->job_id, status, plain());
 	printf("  #   phase  result             time   hosts         in        out  refused  step\n");
 	for (size_t i = 0; i < n; i++) {
 		summary_row(&results[i]);
-		refused += results[i].refused;
+		refused += results[i].refused > 0 || results[i].n_refusals > 0;
+		would += results[i].n_would;
 	}
 	if (refused)
 		printf("  refused:\n");
 	for (size_t i = 0; i < n; i++)
 		summary_refusals(&results[i]);
+	if (would)
+		printf("  would have been refused:\n");
+	for (size_t i = 0; i < n; i++)
+		summary_attempts(&results[i], results[i].would, results[i].n_would);
 	printf("  record: %s\n  logs:   %s\n", record, logs);
 }

@@ -3,6 +3,7 @@
 #ifndef RUNNER_JOB_H
 #define RUNNER_JOB_H
 
+#include "event.h"
 #include "job_dirs.h"
 #include "plan.h"
 #include "record.h"
@@ -26,6 +27,8 @@ struct job {
 	const char            *workspace;   /* the caller's directory, copied, never written */
 	const char            *out;         /* where declared artifacts go, or NULL */
 	const char            *record_path;
+	const struct event_facts *event;    /* NULL: no event file was given */
+	bool                   observe;     /* report instead of refusing public destinations and system calls outside the profile */
 	char                   cgroup[256]; /* the job's cgroup; empty: the host offers none */
 	uid_t                  gate_uid, step_uid;
 	struct job_tree        tree;

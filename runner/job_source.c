@@ -118,6 +118,14 @@ static int apply_secrets(const struct run_args *args, struct plan *plan, struct 
 	return 0;
 }
 
+/* `plan` shows what a job is made of, also what this build cannot run; `run` does not begin with what it could not end. */
+static int refuse_notes(struct sources *s, const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_notes; i++)
+		diag_add(&s->diags, plan->notes[i].mark, plan->notes[i].hint, "%s", plan->notes[i].text);
+	return plan->n_notes ? -EINVAL : 0;
+}
+
 static int explain(struct sources *s, int r, FILE *errors)
 {
 	diag_print_files(errors, &s->diags);
@@ -138,6 +146,8 @@ int job_plan_from_args(const struct run_args *args, struct plan **ret, struct jo
 		r = plan_make(s.wf, args->job, s.policy, &s.event, &plan, &s.diags);
 	if (r == 0)
 		r = apply_secrets(args, plan, &s.err);
+	if (r == 0 && !args->dry_run)
+		r = refuse_notes(&s, plan);
 	if (r < 0) {
 		plan_free(plan);
 		code = explain(&s, r, errors);

@@ -15,7 +15,10 @@ struct run_args {
 	const char *workflow, *job, *policy, *event, *workspace, *out, *record, *state_dir; /* NULL when not given */
 	const char *secrets[RUN_SECRETS_MAX]; /* NAME=FILE: the source of credential NAME is FILE, whatever the policy says */
 	size_t      n_secrets;
-	bool        dry_run, json;
+	bool        dry_run; /* only look: a plan may then hold what `run` cannot do (plan->notes) */
+	bool        json, observe;
+	bool        workflow_optional; /* set by a command that has another way to be asked */
+	bool        rules, syscalls; /* of a plan: also show these in full */
 };
 
 /* What the plan came from; the plan itself needs none of it any more. */

@@ -12,6 +12,7 @@
 #include "drydock/fd.h"
 #include "drydock/sandbox.h"
 #include "exit_code.h"
+#include "lease.h"
 #include "supervisor.h"
 
 #include <signal.h>
@@ -152,7 +153,14 @@ int keeper_run(struct job *job)
 	note_strangers(&strangers);
 	hold_signals(&held);
 	pid_t keeper = getpid();
+	if (lease_hand_over(&err) < 0) {
+		console_warn("%s", err.msg);
+		lease_forget_environment();
+		return DRYDOCK_EXIT_HOST;
+	}
 	pid_t pid = fork();
+	if (pid != 0)
+		lease_forget_environment();
 	if (pid < 0) {
 		console_warn("fork the supervisor: %s", strerror(errno));
 		return DRYDOCK_EXIT_HOST;

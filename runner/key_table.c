@@ -51,7 +51,9 @@ static void walk_pair(struct key_context *ctx, const struct tree_pair *pair, con
 			continue;
 		if (rows[i].kinds == 0)
 			diag_add(ctx->diags, pair->key->mark, rows[i].why_not, "`%s` in %s is not supported yet", rows[i].name, where);
-		else if (rows[i].read && key_kind(ctx, pair->value, rows[i].kinds, rows[i].name))
+		else if (rows[i].why_not)
+			diag_add(ctx->notes, pair->key->mark, rows[i].why_not, "`%s` in %s is not supported yet", rows[i].name, where);
+		if (rows[i].read && key_kind(ctx, pair->value, rows[i].kinds, rows[i].name))
 			rows[i].read(ctx, pair->value, out);
 		return;
 	}
@@ -74,20 +76,21 @@ bool key_walk(struct key_context *ctx, const struct tree_node *node, const char 
 bool key_has_expression(struct key_context *ctx, const struct tree_node *node)
 {
 	const char *at = strstr(node->text, "${{");
-	if (!ctx->expressions_refused || !at)
+	if (!ctx->notes || !at)
 		return false;
 	const char *end = strstr(at, "}}");
 	const char *nl = strchr(at, '\n');
 	size_t length = end && (!nl || end < nl) ? (size_t)(end + 2 - at) : 3;
-	diag_add(ctx->diags, tree_mark_inside(node, ctx->source, "${{", length), "write the value itself, or pass it with env:",
+	diag_add(ctx->notes, tree_mark_inside(node, ctx->source, "${{", length), "write the value itself, or pass it with env:",
 		 "expressions are not supported yet");
 	return true;
 }
 
 const char *key_text(struct key_context *ctx, const struct tree_node *node, const char *what)
 {
-	if (!key_kind(ctx, node, TREE_SCALAR, what) || key_has_expression(ctx, node))
+	if (!key_kind(ctx, node, TREE_SCALAR, what))
 		return NULL;
+	(void)key_has_expression(ctx, node);
 	if (tree_is_null(node) || node->text[0] == '\0') {
 		diag_add(ctx->diags, node->mark, NULL, "`%s` is empty", what);
 		return NULL;

@@ -13,15 +13,15 @@ struct key_context {
 	struct plan_arena *arena;
 	const char        *source; /* bytes of the file, for positions inside scalars */
 	struct diag_list  *diags;
-	bool               expressions_refused; /* workflow: `${{` in a value is a complaint */
+	struct diag_list  *notes; /* workflow: what is understood, but not by `run` of this build (`${{`, rows with why_not); NULL: no such language */
 };
 
 struct key_row {
 	const char *name;
-	unsigned    kinds;    /* bits of enum tree_kind; 0 = known, but not supported yet */
 	void      (*read)(struct key_context *ctx, const struct tree_node *value, void *out); /* NULL: accepted and ignored */
+	const char *why_not;  /* what to do instead: of a complaint with kinds == 0, of a note otherwise; may be NULL */
+	unsigned    kinds;    /* bits of enum tree_kind; 0 = known, but not supported yet */
 	bool        required;
-	const char *why_not;  /* with kinds == 0: what to do instead, may be NULL */
 };
 
 /* The rows of one kind of map; policy_tables.c lists those of a policy for tools and tests. */
@@ -42,7 +42,7 @@ bool key_kind(struct key_context *ctx, const struct tree_node *node, unsigned ki
 int  key_word(struct key_context *ctx, const struct tree_node *node, const char *what, const char *const *words, size_t n);
 /* One scalar or a list of scalars, NULL-terminated. */
 const char *const *key_texts(struct key_context *ctx, const struct tree_node *node, const char *what, size_t *ret_n);
-/* True (and a complaint at its exact place) when the scalar holds an expression. */
+/* True (and a note at its exact place) when the scalar holds an expression; it stays text. */
 bool key_has_expression(struct key_context *ctx, const struct tree_node *node);
 bool key_is_variable_name(const char *name); /* [A-Za-z_][A-Za-z0-9_]* */
 

@@ -66,6 +66,22 @@ int lease_capture_environment(const struct plan *plan, struct dd_err *err)
 	return 0;
 }
 
+int lease_hand_over(struct dd_err *err)
+{
+	return captured.memory ? secret_memory_hand_over(captured.memory, err) : 0;
+}
+
+int lease_take_over(struct dd_err *err)
+{
+	return captured.memory ? secret_memory_take_over(captured.memory, err) : 0;
+}
+
+void lease_forget_environment(void)
+{
+	secret_memory_free(captured.memory);
+	captured = (struct captured){ .memory = NULL };
+}
+
 /* --- reading -------------------------------------------------------------------------------------------------------- */
 
 struct value {
@@ -147,23 +163,36 @@ static int place(struct lease_set *set, const struct plan_lease *lease, const st
 
 /* --- life ----------------------------------------------------------------------------------------------------------- */
 
-static int grant_one(struct job *job, const struct plan_step *step, const struct plan_lease *lease, struct mask *mask, struct lease_set *set,
-                     struct dd_err *err)
+static int grant_one(const struct plan_lease *lease, struct mask *mask, struct lease_set *set, struct dd_err *err)
 {
 	struct value v = { 0 };
 	int r;
 
 	if ((r = read_value(set, lease, &v, err)) < 0 || (r = check_value(lease, &v, err)) < 0 || (r = place(set, lease, &v, err)) < 0)
 		return r;
-	if ((r = mask_add(mask, v.bytes, v.len, err)) < 0)
-		return dd_err_ctx(err, r, "credential %s: prepare its mask", lease->name);
-	set->n_granted++;
-	return record_add(job->rec, step->ref, dd_phase_name(step->phase), "cred.grant",
-	                  json_pack("{s:s, s:s, s:s, s:i}", "credential", lease->name, "kind", lease->from == PLAN_FROM_FILE ? "file" : "env", "delivery",
-	                            lease->as == PLAN_AS_FILE ? "file" : "env", "ttl_sec", (int)lease->ttl_sec), err);
+	r = mask_add(mask, v.bytes, v.len, err);
+	return r < 0 ? dd_err_ctx(err, r, "credential %s: prepare its mask", lease->name) : 0;
 }
 
-int lease_grant(struct job *job, const struct plan_step *step, struct mask *mask, struct lease_set *ret, struct dd_err *err)
+static json_t *grant_fields(const struct plan_lease *lease)
+{
+	const char *from = lease->from == PLAN_FROM_FILE ? "file" : "env", *as = lease->as == PLAN_AS_FILE ? "file" : "env";
+
+	return json_pack("{s:s, s:s, s:s, s:o, s:o, s:i}", "credential", lease->name, "kind", from, "delivery", as, "from",
+	                 json_sprintf("%s:%s", from, lease->source), "as",
+	                 json_sprintf("%s:%s", as, lease->target), "ttl_sec", (int)lease->ttl_sec);
+}
+
+int lease_record(struct job *job, const struct plan_step *step, struct lease_set *set, struct dd_err *err)
+{
+	int r = 0;
+
+	for (; r == 0 && set->n_granted < step->n_leases; set->n_granted++)
+		r = record_add(job->rec, step->ref, dd_phase_name(step->phase), "cred.grant", grant_fields(&step->leases[set->n_granted]), err);
+	return r;
+}
+
+int lease_grant(const struct plan_step *step, struct mask *mask, struct lease_set *ret, struct dd_err *err)
 {
 	int r;
 
@@ -175,7 +204,7 @@ int lease_grant(struct job *job, const struct plan_step *step, struct mask *mask
 	if ((r = secret_memory_new(step->n_leases * (size_t)(3 * LEASE_VALUE_MAX), &ret->memory, err)) < 0)
 		return r;
 	for (size_t i = 0; i < step->n_leases && r == 0; i++)
-		r = grant_one(job, step, &step->leases[i], mask, ret, err);
+		r = grant_one(&step->leases[i], mask, ret, err);
 	return r; /* on failure the caller revokes, which wipes */
 }
 

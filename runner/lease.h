@@ -26,8 +26,17 @@ struct lease_set {
  * children inherit the environment block. Keeper-to-be, before the fork; once. */
 int lease_capture_environment(const struct plan *plan, struct dd_err *err);
 
-/* Grant what @step may have: read, check (C-14), register with @mask, write cred.grant. Nothing is granted when one cannot be: the set is wiped. */
-int lease_grant(struct job *job, const struct plan_step *step, struct mask *mask, struct lease_set *ret, struct dd_err *err);
+/* The captured values change hands when the keeper forks the supervisor: keeper before the fork, supervisor first thing, keeper after the fork. Without
+ * this the supervisor would find zeros where they were. */
+int  lease_hand_over(struct dd_err *err);
+int  lease_take_over(struct dd_err *err);
+void lease_forget_environment(void);
+
+/* Grant what @step may have: read, check (C-14), register with @mask. On failure the caller revokes, which wipes. */
+int lease_grant(const struct plan_step *step, struct mask *mask, struct lease_set *ret, struct dd_err *err);
+
+/* Write down that the step has them: one cred.grant each, before the step gets any. */
+int lease_record(struct job *job, const struct plan_step *step, struct lease_set *set, struct dd_err *err);
 
 /* Wipe the values and write cred.revoke. Idempotent. */
 int lease_revoke(struct job *job, const struct plan_step *step, struct lease_set *set, struct dd_err *err);

@@ -36,9 +36,29 @@ static int64_t clock_ms(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-void meter_start(struct meter *m, const struct plan_limits *limits, int root_fd, int64_t now_ms)
+void meter_start(struct meter *m, const struct plan_limits *limits, int root_fd, bool always, int64_t now_ms)
 {
-	*m = (struct meter){ .files_max = limits->files, .bytes_max = limits->disk_bytes, .root_fd = root_fd, .next_ms = now_ms + FIRST_MS };
+	*m = (struct meter){ .always = always, .files_max = limits->files, .bytes_max = limits->disk_bytes, .root_fd = root_fd, .next_ms = now_ms + FIRST_MS };
+}
+
+static int measure(struct meter *m, struct usage *ret, struct dd_err *err)
+{
+	struct usage u = { 0 };
+	int r = tree_walk(m->root_fd, TREE_MAY_CHANGE, count_entry, &u, err);
+
+	if (r < 0)
+		return r;
+	m->measured = true;
+	m->files = u.files > m->files ? u.files : m->files;
+	m->bytes = u.bytes > m->bytes ? u.bytes : m->bytes;
+	*ret = u;
+	return 0;
+}
+
+int meter_last(struct meter *m, struct dd_err *err)
+{
+	struct usage u;
+	return measure(m, &u, err);
 }
 
 int64_t meter_check(struct meter *m, int64_t now_ms, char *why, size_t why_size)
@@ -47,11 +67,11 @@ int64_t meter_check(struct meter *m, int64_t now_ms, char *why, size_t why_size)
 	struct dd_err err = { 0 };
 	char used[16], most[16];
 
-	if (!m->files_max && !m->bytes_max)
+	if (!m->always && !m->files_max && !m->bytes_max)
 		return NEVER_MS;
 	if (now_ms < m->next_ms)
 		return m->next_ms - now_ms;
-	if (tree_walk(m->root_fd, TREE_MAY_CHANGE, count_entry, &u, &err) < 0) {
+	if (measure(m, &u, &err) < 0) {
 		(void)snprintf(why, why_size, "its files could not be measured: %.100s", err.msg);
 		return -1;
 	}

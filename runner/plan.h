@@ -38,6 +38,21 @@ struct plan_env {
 	const char *origin; /* "workflow", "job", "step", "policy", "drydock" */
 };
 
+struct plan_pair { /* what a workflow says and a run does not decide by: `with`, matrix, services */
+	const char *name, *value;
+};
+
+struct plan_note { /* what `run` would refuse, and where */
+	struct diag_mark mark;
+	const char      *text, *hint; /* hint: may be empty */
+};
+
+struct plan_narrowed { /* what the repository's own .drydock.yml asked for and does not get (G-06); its texts are commit content */
+	const char      *key, *asked, *allowed;
+	struct diag_mark mark; /* in that file */
+	const char      *why;
+};
+
 struct plan_limits {
 	struct sandbox_limits sandbox; /* what the kernel enforces per step */
 	uint64_t              files;       /* of the job's workspace and home, measured by the supervisor while a step runs */
@@ -50,6 +65,7 @@ struct plan_step {
 	unsigned             index;      /* 1-based, in document order */
 	const char          *id;         /* "" when the workflow gives none */
 	const char          *name;       /* as GitHub shows it: name, or "Run <first line>" */
+	bool                 is_named;   /* the workflow gives the name */
 	const char          *label;      /* [a-z0-9-]+, unique in the job: "03-publish" */
 	const char          *ref;        /* what the record calls it: the id, or the label of a step without one */
 	struct diag_mark     mark;       /* where the step stands in the workflow */
@@ -62,6 +78,11 @@ struct plan_step {
 	enum plan_view       view;       /* only in push */
 	const char *const   *artifacts;  /* globs, NULL-terminated */
 
+	const char          *uses;       /* an action, or NULL; then script, script_path and shell are NULL and argv is empty */
+	const char          *nothing;    /* why no process is started for this step, and so it gets neither gate nor credential; NULL: one is */
+	const char          *cond;       /* text of `if`, never evaluated; or NULL */
+	const struct plan_pair *with;
+	size_t               n_with;
 	const char          *script;     /* text of run: */
 	const char          *shell;      /* as written, or NULL for the default */
 	const char *const   *argv;       /* NULL-terminated; the script's path stands where GitHub puts {0} */
@@ -74,31 +95,35 @@ struct plan_step {
 
 	struct plan_limits   limits;
 	const char          *seccomp;    /* profile name: file configs/seccomp/<name>.seccomp */
-	const char *const   *syscalls;   /* sandbox.syscalls: allowed besides the profile, NULL-terminated */
+	const char *const   *syscalls;   /* sandbox.syscalls: allowed besides the profile, NULL-terminated; NULL: none */
 	const char *const   *read;       /* sandbox.read: host directories shown read-only, NULL-terminated */
 	bool                 continue_on_error;
 };
 
-/* What the repository's own .drydock.yml asked for and does not get (G-06). Its texts are commit content. */
-struct plan_narrowed {
-	const char      *key;     /* "phases.fetch.egress" */
-	const char      *asked, *allowed;
-	const char      *why;
-	struct diag_mark mark;    /* in that file */
+/* What the workflow says of the job as a whole, for people. On one line each, as written; NULL when absent. */
+struct plan_job {
+	const char *on, *cond, *runs_on, *needs, *permissions, *environment, *concurrency, *container, *outputs, *uses;
+	const struct plan_pair *services, *axes; /* of a service: the image; of an axis: its values, ", " between them */
+	size_t                  n_services, n_axes;
+	const char *const      *combinations; /* names of the jobs that GitHub would make of the matrix, NULL-terminated; NULL: none, or computed */
+	const char             *computed;     /* the expression that makes a part of the matrix at run time, or NULL */
 };
 
 struct plan {
 	const char       *workflow_path, *workflow_name;
 	const char       *job_id, *job_name;
+	struct plan_job   job;
 	const char       *policy_path;      /* NULL: no policy, every step is build */
 	char              policy_sha256[65];
 	bool              trusted;          /* protected ref, no fork, no pull request */
 	const char       *trust_why;        /* "local run", "event pull_request from a fork", ... */
 	const char *const *artifacts;       /* globs of the policy's push phase, NULL-terminated; NULL: none. What --out receives */
-	const struct plan_narrowed *narrowed;
-	size_t            n_narrowed;
 	struct plan_step *steps;
 	size_t            n_steps;
+	const struct plan_note *notes;      /* not empty: `run` refuses the job before anything runs */
+	size_t            n_notes;
+	const struct plan_narrowed *narrowed;
+	size_t            n_narrowed;
 	struct plan_arena *arena;
 };
 
@@ -118,9 +143,6 @@ struct event_facts;
 int  plan_make(const struct workflow *wf, const char *job, const struct policy *policy, const struct event_facts *event,
                struct plan **ret, struct diag_list *diags);
 void plan_free(struct plan *plan);
-
-void plan_print_text(const struct plan *plan, FILE *out);
-int  plan_print_json(const struct plan *plan, FILE *out);
 
 extern const char *const plan_view_names[];
 const char *dd_phase_name(enum dd_phase phase); /* "build", "fetch", "push" */

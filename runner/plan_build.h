@@ -14,11 +14,16 @@ struct plan_build {
 	const struct policy        *policy;
 	const struct event_facts   *event;
 	struct diag_list           *diags;
+	struct diag_list            notes;   /* what `run` cannot do, found while planning */
 	bool                        refused; /* by the policy: -EACCES, not -EINVAL */
 };
 
 /* plan_env.c: every layer of a step's environment, later ones over earlier ones, and the variables that leases will fill. */
 void plan_make_env(struct plan_build *b, const struct workflow_step *from, struct plan_step *step);
+/* plan_job.c: what the workflow says of the job as a whole, and the notes. */
+void plan_describe_job(struct plan_build *b);
+void plan_keep_notes(struct plan_build *b);
+const struct plan_pair *plan_copy_pairs(struct plan_arena *arena, const struct workflow_env *from, size_t n);
 /* plan_leases.c: the credentials of one step; and what the policy says about steps that it must not be said about. */
 void plan_make_leases(struct plan_build *b, struct plan_step *step);
 void plan_check_leases(struct plan_build *b);

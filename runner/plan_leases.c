@@ -10,7 +10,7 @@
 
 static bool binds(const struct policy_credential *cred, const struct plan_step *step)
 {
-	if (step->phase != cred->phase || step->phase == DD_PHASE_BUILD || step->id[0] == '\0')
+	if (step->phase != cred->phase || step->phase == DD_PHASE_BUILD || step->id[0] == '\0' || step->nothing)
 		return false;
 	for (size_t i = 0; i < cred->n_steps; i++)
 		if (strcmp(cred->steps[i], step->id) == 0)

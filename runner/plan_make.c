@@ -66,7 +66,8 @@ static void describe_rule(const struct plan_build *b, const struct policy_rule *
 static void choose_phase(struct plan_build *b, const struct workflow_step *from, struct plan_step *step)
 {
 	struct step_facts facts = { .field = {
-		[RULE_ID] = from->id, [RULE_NAME] = from->name, [RULE_JOB] = b->job->id, [RULE_RUN] = trimmed(arena_of(b), from->run),
+		[RULE_ID] = from->id, [RULE_NAME] = from->name, [RULE_JOB] = b->job->id, [RULE_USES] = from->uses,
+		[RULE_RUN] = from->run ? trimmed(arena_of(b), from->run) : NULL,
 	} };
 	struct phase_choice choice = policy_choose_phase(b->policy, &facts);
 	step->phase = choice.phase;
@@ -91,7 +92,7 @@ static const char *make_label(struct plan_arena *arena, const struct plan_step *
 {
 	enum { LABEL_TEXT = 40 };
 	char text[LABEL_TEXT + 1];
-	const char *in = from->id ? from->id : from->name ? from->name : "run";
+	const char *in = from->id ? from->id : from->name ? from->name : from->uses ? from->uses : "run";
 	size_t n = 0;
 	for (; *in && n < LABEL_TEXT; in++) {
 		if (isalnum((unsigned char)*in))
@@ -109,7 +110,9 @@ static void name_step(const struct plan_build *b, const struct workflow_step *fr
 {
 	struct plan_arena *arena = arena_of(b);
 	step->id = from->id ? arena_strdup(arena, from->id) : "";
-	step->name = from->name ? arena_strdup(arena, from->name) : arena_printf(arena, "Run %s", first_line(arena, from->run));
+	step->name = from->name ? arena_strdup(arena, from->name) :
+		     arena_printf(arena, "Run %s", first_line(arena, from->uses ? from->uses : from->run));
+	step->is_named = from->name != NULL;
 	step->label = make_label(arena, step, from);
 	step->ref = step->id[0] ? step->id : step->label;
 	step->mark = mark_copy(b, from->mark);
@@ -117,16 +120,32 @@ static void name_step(const struct plan_build *b, const struct workflow_step *fr
 
 /* --- what runs, and where ---- */
 
+static bool is_expression(const char *text)
+{
+	return text && strstr(text, "${{");
+}
+
 static void choose_command(struct plan_build *b, const struct workflow_step *from, struct plan_step *step)
 {
+	step->uses = arena_strdup(arena_of(b), from->uses);
+	step->with = plan_copy_pairs(arena_of(b), from->with, from->n_with);
+	step->n_with = from->n_with;
+	step->cond = arena_strdup(arena_of(b), from->cond);
+	step->argv = arena_array(arena_of(b), 1, sizeof(*step->argv));
+	step->nothing = from->is_local_checkout ? "the workspace already is the checkout" : NULL;
+	if (from->uses)
+		return;
 	const char *shell = from->shell ? from->shell : b->job->default_shell;
 	struct diag_mark mark = from->shell ? from->shell_mark : b->job->default_shell_mark;
 	struct dd_err err = { 0 };
 	const char *base = arena_printf(arena_of(b), PLAN_SCRIPTS "/%s", step->label);
 	step->script = arena_strdup(arena_of(b), from->run);
 	step->shell = arena_strdup(arena_of(b), shell);
-	if (shell_command(arena_of(b), step->shell, base, &step->argv, &step->script_path, &err) < 0)
-		diag_add(b->diags, mark, NULL, "%s", err.msg);
+	if (is_expression(shell))
+		return; /* noted by the parser; which program that is will be known when it runs */
+	int r = shell_command(arena_of(b), step->shell, base, &step->argv, &step->script_path, &err);
+	if (r < 0)
+		diag_add(r == -ENOTSUP ? &b->notes : b->diags, mark, NULL, "%s", err.msg);
 }
 
 /* Join lexically: `.` and `..` are taken away by name. -1 when the path climbs out of the workspace. The sandbox checks the real
@@ -166,7 +185,9 @@ static void choose_workdir(struct plan_build *b, const struct workflow_step *fro
 {
 	const char *dir = from->workdir ? from->workdir : b->job->default_workdir;
 	struct diag_mark mark = from->workdir ? from->workdir_mark : b->job->default_workdir_mark;
-	if (join_workdir(arena_of(b), dir ? dir : "", &step->workdir) < 0)
+	if (is_expression(dir))
+		step->workdir = arena_strdup(arena_of(b), dir);
+	else if (join_workdir(arena_of(b), dir ? dir : "", &step->workdir) < 0)
 		diag_add(b->diags, mark, "a directory below the workspace", "working-directory `%s` leaves the workspace", dir);
 }
 
@@ -217,6 +238,8 @@ static void apply_policy(const struct plan_build *b, const struct policy *policy
 	copy_egress(arena_of(b), &phase->egress, &step->egress);
 	if (step->phase == DD_PHASE_BUILD)
 		step->egress.n = 0; /* the loader refuses entries here; the gate of build stays closed even so */
+	if (step->nothing)
+		step->egress.n = 0;
 	step->view = step->phase == DD_PHASE_PUSH ? phase->view : PLAN_VIEW_PRISTINE;
 	step->artifacts = copy_texts(arena_of(b), policy->phases[DD_PHASE_PUSH].artifacts);
 	step->limits = policy->limits;
@@ -274,6 +297,7 @@ static void describe(struct plan_build *b)
 		memcpy(plan->policy_sha256, b->policy->sha256, sizeof(plan->policy_sha256));
 	}
 	plan->trusted = event_is_trusted(b->event, &plan->trust_why);
+	plan_describe_job(b);
 }
 
 static void make_steps(struct plan_build *b)
@@ -303,7 +327,9 @@ int plan_make(const struct workflow *wf, const char *job, const struct policy *p
 	if (b.job && policy_fits(&b)) {
 		describe(&b);
 		make_steps(&b);
+		plan_keep_notes(&b);
 	}
+	diag_list_done(&b.notes);
 	if (diags->n > before || diags->truncated) {
 		plan_free(b.plan);
 		return b.refused ? -EACCES : -EINVAL;

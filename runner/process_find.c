@@ -118,7 +118,7 @@ static bool holds_socket(pid_t pid, uint64_t wanted, const struct inode_list *al
 	return held;
 }
 
-static void describe(pid_t pid, struct process_hint *ret)
+void process_describe(pid_t pid, struct process_hint *ret)
 {
 	char path[64], text[512];
 
@@ -164,7 +164,7 @@ void process_find(pid_t init, uint8_t proto, uint16_t src_port, struct process_h
 		only = pids.pid[i]; /* of several holders of one inode the youngest: the parent handed it down */
 	}
 	if (only)
-		describe(only, ret);
+		process_describe(only, ret);
 }
 
 /* One argument: "https://user:pw@host/p?q=1" becomes "https://host/p". */

@@ -21,6 +21,9 @@ struct process_hint {
 /* @init: the step's pid 1. @proto IPPROTO_TCP or IPPROTO_UDP, @src_port the local port of the attempt (0 = unknown). */
 void process_find(pid_t init, uint8_t proto, uint16_t src_port, struct process_hint *ret);
 
+/* What @pid (as the host counts) is; @ret->pid stays 0 when it is gone. The number may have been given away meanwhile: the caller makes sure. */
+void process_describe(pid_t pid, struct process_hint *ret);
+
 /* Copy @in (@len bytes, NULs between the arguments) to @out as one line that may be shown and recorded. */
 void process_argv_clean(const char *in, size_t len, char *out, size_t out_size);
 

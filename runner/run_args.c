@@ -2,6 +2,8 @@
 /* run_args.c - the command line that `run` and `plan` share. Runs in: command line. */
 #include "run_args.h"
 
+enum { KEY_OBSERVE = 0x100 }; /* no short form: it is not to be typed by accident */
+
 static const struct argp_option options[] = {
 	{ .name = "job", .key = 'j', .arg = "JOB", .doc = "the job to take; needed when the workflow has several" },
 	{ .name = "policy", .key = 'p', .arg = "FILE", .doc = "the policy (default: the first in /etc/drydock/policy.d that is for the job)" },
@@ -12,7 +14,11 @@ static const struct argp_option options[] = {
 	{ .name = "secret", .key = 's', .arg = "NAME=FILE", .doc = "take credential NAME from FILE; may be repeated" },
 	{ .name = "state-dir", .key = 'S', .arg = "DIR", .doc = "where drydock keeps the trees of running jobs" },
 	{ .name = "dry-run", .key = 'n', .doc = "print the plan, run nothing" },
+	{ .name = "observe", .key = KEY_OBSERVE,
+	  .doc = "do not enforce, report: let public destinations and system calls outside the profile through, and record them" },
 	{ .name = "json", .key = 'J', .doc = "print data as JSON" },
+	{ .name = "rules", .key = 'R', .doc = "with a plan: the nftables rules in full (JSON always has them)" },
+	{ .name = "syscalls", .key = 'Y', .doc = "with a plan: every system call, its answer and why" },
 	{ 0 },
 };
 
@@ -29,8 +35,17 @@ static error_t parse_more(int key, char *arg, struct argp_state *state)
 	case 'n':
 		args->dry_run = true;
 		return 0;
+	case KEY_OBSERVE:
+		args->observe = true;
+		return 0;
 	case 'J':
 		args->json = true;
+		return 0;
+	case 'R':
+		args->rules = true;
+		return 0;
+	case 'Y':
+		args->syscalls = true;
 		return 0;
 	case ARGP_KEY_ARG:
 		if (args->workflow)
@@ -38,7 +53,7 @@ static error_t parse_more(int key, char *arg, struct argp_state *state)
 		args->workflow = arg;
 		return 0;
 	case ARGP_KEY_END:
-		if (!args->workflow)
+		if (!args->workflow && !args->workflow_optional)
 			argp_error(state, "which workflow?");
 		return 0;
 	default:

@@ -6,10 +6,11 @@
  */
 #include "step_gate.h"
 
+#include "advice.h"
 #include "console.h"
 #include "drydock/fd.h"
 #include "mask.h"
-#include "process_find.h"
+#include "step_who.h"
 
 #include <arpa/inet.h>
 #include <poll.h>
@@ -23,6 +24,9 @@ static int admit_ports(struct step_gate *sg, const char *host, struct in_addr ad
 {
 	const struct egress_list *list = &sg->step->egress;
 	unsigned admitted = 0;
+
+	if (sg->job->observe) /* whatever the name: the gate still dials nothing but public addresses for it */
+		return net_rules_admit_host(sg->rules_fd, addr, err);
 
 	for (size_t i = 0; i < list->n; i++) {
 		uint16_t port = list->entries[i].port;
@@ -98,119 +102,93 @@ static void describe_attempt(const struct gate_msg *msg, char *out, size_t size)
 		(void)snprintf(out, size, v6 ? "%s [%s]:%u" : "%s %s:%u", proto_name(msg->proto), msg->addr, (unsigned)msg->port);
 }
 
-static json_t *process_json(const struct process_hint *who)
-{
-	if (!who->pid)
-		return json_null();
-	return json_pack("{s:i, s:s, s:s}", "pid", (int)who->pid, "exe", who->exe, "argv", who->argv);
-}
-
-static bool is_metadata(const char *addr)
-{
-	struct sockaddr_in v4 = { .sin_family = AF_INET };
-	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6 };
-
-	if (inet_pton(AF_INET, addr, &v4.sin_addr) == 1)
-		return egress_addr_is_metadata((const struct sockaddr *)&v4);
-	return inet_pton(AF_INET6, addr, &v6.sin6_addr) == 1 && egress_addr_is_metadata((const struct sockaddr *)&v6);
-}
-
 /* The line that would allow it, for the person who decides whether it should be (W-09). Empty where no line would, or should. */
 static void suggest(const struct step_gate *sg, const struct gate_msg *msg, char *out, size_t size)
 {
-	const char *policy = sg->job->plan->policy_path ? sg->job->plan->policy_path : "a policy file (--policy; there is none now)";
-	const char *phase = sg->step->phase == DD_PHASE_PUSH ? "push" : "fetch";
-	const char *first = sg->step->phase == DD_PHASE_BUILD ? "give this step `phase: fetch` and " : "";
-	unsigned port = msg->type == GATE_DNS_DENY || msg->port == 0 ? 443 : msg->port;
+	const struct egress_list *list = &sg->step->egress;
 	struct egress_verdict v = { .allow = false };
-
-	out[0] = '\0';
+	struct in_addr addr;
+	struct advice advice;
+	struct advice_case c = {
+		.about = msg->type == GATE_VIOLATION ? ADVICE_BUDGET : msg->type == GATE_DNS_DENY ? ADVICE_NAME : ADVICE_NET, .phase = sg->step->phase,
+		.step_id = sg->step->id, .step_name = sg->step->is_named ? sg->step->name : NULL, .host = msg->host, .address = msg->addr, .why = msg->why, .port = msg->port,
+		.proto = msg->type == GATE_DNS_DENY ? "dns" : msg->type == GATE_VIOLATION ? "tcp" : proto_name(msg->proto),
+		.upload_bytes = list->upload_bytes, .bytes_out = msg->bytes_out, .connections = list->connections, .wildcard_names = list->wildcard_names,
+	};
 	if (msg->host[0])
-		v = egress_verdict_name(&sg->step->egress, msg->host, msg->port);
-	if (v.allow) /* the destination is on the list already; something else was wrong, and why says what */
-		(void)snprintf(out, size, "; the entry is at %s", v.entry->origin);
-	else if (msg->host[0])
-		(void)snprintf(out, size, "; to allow it, in %s %sadd under phases.%s.egress: - { host: %s, port: %u, why: \"...\" }", policy, first, phase,
-		               msg->host, port);
-	else if (!is_metadata(msg->addr) && !strchr(msg->addr, ':'))
-		(void)snprintf(out, size, "; to allow it, in %s %sadd under phases.%s.egress: - { cidr: %s/32, port: %u, why: \"...\" }", policy, first,
-		               phase, msg->addr, port);
+		v = egress_verdict_name(list, msg->host, msg->type == GATE_DNS_DENY ? 0 : msg->port);
+	else if (inet_pton(AF_INET, msg->addr, &addr) == 1)
+		v = egress_verdict_addr(list, addr, msg->port);
+	c.origin = v.allow ? v.entry->origin : NULL;
+	advice_make(&c, &advice);
+	advice_sentence(&c, &advice, sg->job->plan->policy_path, out, size);
 }
 
-/* Merge with an earlier refusal of the same thing; returns true when it is new. */
-static bool remember_refusal(struct step_result *res, const char *what, const char *why, const struct process_hint *who, uint64_t count)
+/* Merge with an earlier attempt of the same kind; returns true when it is new. */
+static bool remember(struct step_refusal rows[STEP_REFUSALS_MAX], size_t *n, const char *what, const char *why, const struct process_hint *who,
+                     uint64_t count)
 {
-	for (size_t i = 0; i < res->n_refusals; i++) {
-		if (strcmp(res->refusals[i].what, what) != 0)
+	for (size_t i = 0; i < *n; i++) {
+		if (strcmp(rows[i].what, what) != 0)
 			continue;
-		res->refusals[i].count += count;
+		rows[i].count += count;
 		return false;
 	}
-	if (res->n_refusals == STEP_REFUSALS_MAX)
+	if (*n == STEP_REFUSALS_MAX)
 		return false;
-	struct step_refusal *f = &res->refusals[res->n_refusals++];
+	struct step_refusal *f = &rows[(*n)++];
 	(void)snprintf(f->what, sizeof(f->what), "%s", what);
 	(void)snprintf(f->why, sizeof(f->why), "%s", why);
-	if (who->pid)
-		(void)snprintf(f->process, sizeof(f->process), who->argv[0] ? "%s (%s)" : "%s", who->exe, who->argv);
+	step_who_text(who, f->process, sizeof(f->process));
 	f->count = count;
 	return true;
+}
+
+static bool remember_refusal(struct step_result *res, const char *what, const char *why, const struct process_hint *who, uint64_t count)
+{
+	return remember(res->refusals, &res->n_refusals, what, why, who, count);
+}
+
+/* Observe mode: for the summary, never for the step's own log, which stays as it would be. */
+static void remember_would(struct step_result *res, const char *what, const char *why, const struct process_hint *who, uint64_t count)
+{
+	res->would_refuse += count;
+	(void)remember(res->would, &res->n_would, what, why, who, count);
 }
 
 static void tell(struct step_gate *sg, const struct gate_msg *msg, const char *what, const struct process_hint *who)
 {
 	char line[1800], advice[1000];
-	char by[200] = "";
+	char by[200];
 
-	if (who->pid)
-		(void)snprintf(by, sizeof(by), who->argv[0] ? ", tried by %s (%s)" : ", tried by %s", who->exe, who->argv);
+	step_who_text(who, by, sizeof(by));
 	suggest(sg, msg, advice, sizeof(advice));
-	(void)snprintf(line, sizeof(line), "drydock: refused %s in phase %s: %s%s%s", what, dd_phase_name(sg->step->phase), msg->why, by, advice);
+	(void)snprintf(line, sizeof(line), "drydock: refused %s in phase %s: %s%s%s%s", what, dd_phase_name(sg->step->phase), msg->why,
+	               by[0] ? ", tried by " : "", by, advice);
 	sg->tell(sg->tell_arg, line);
 }
 
-struct text {
-	char  *out;
-	size_t len, size;
-};
-
-static int append(void *arg, const char *bytes, size_t len)
-{
-	struct text *t = arg;
-	size_t room = t->size - 1 - t->len;
-	size_t n = len < room ? len : room;
-	memcpy(t->out + t->len, bytes, n);
-	t->len += n;
-	return 0;
-}
-
-/* A step that holds a secret can ask for a name that spells it: it must not stand in the record for that (L-08). */
 static void mask_text(const struct step_gate *sg, char *text, size_t size)
 {
-	char masked[EGRESS_HOST_MAX + 3];
-	struct text t = { .out = masked, .size = size < sizeof(masked) ? size : sizeof(masked) };
-	struct mask_stream *stream = NULL;
-
-	if (sg->step->n_leases == 0)
-		return;
-	if (mask_stream_new(sg->mask, &stream, NULL) == 0) {
-		(void)mask_feed(stream, text, strlen(text), append, &t);
-		(void)mask_flush(stream, append, &t);
-	}
-	mask_stream_free(stream);
-	memcpy(text, masked, t.len); /* without a mask: empty */
-	text[t.len] = '\0';
+	step_mask_text(sg->step, sg->mask, text, size);
 }
 
-/* Arguments are cut to length, and a secret cut in two is no longer found: a step that holds one shows none of them. */
 static void find_process(const struct step_gate *sg, const struct gate_msg *msg, struct process_hint *who)
 {
 	if (sg->step_init <= 0 || sg->closed)
 		return;
 	process_find(sg->step_init, msg->type == GATE_DNS_DENY && !msg->proto ? IPPROTO_UDP : msg->proto, msg->src_port, who);
-	if (sg->step->n_leases > 0)
-		who->argv[0] = '\0';
-	mask_text(sg, who->exe, sizeof(who->exe));
+	step_who_clean(sg->step, sg->mask, who);
+}
+
+/* It was let through and could not be reached: no refusal, but enforcing would not have tried. */
+static int on_unreached(struct step_gate *sg, const struct gate_msg *msg, const char *what, const struct process_hint *who, struct dd_err *err)
+{
+	remember_would(sg->result, what, msg->why, who, msg->denials ? msg->denials : 1);
+	return record_add(sg->job->rec, sg->step->ref, dd_phase_name(sg->step->phase), "net.deny",
+	                  json_pack("{s:s, s:i, s:s, s:s, s:s, s:s, s:I, s:o}", "host", msg->host, "port", (int)msg->port, "address", msg->addr, "proto",
+	                            proto_name(msg->proto), "would", "deny", "why", msg->why, "count",
+	                            (json_int_t)(msg->denials ? msg->denials : 1), "process", step_who_json(who)), err);
 }
 
 static int on_refusal(struct step_gate *sg, const struct gate_msg *raw, struct dd_err *err)
@@ -225,35 +203,86 @@ static int on_refusal(struct step_gate *sg, const struct gate_msg *raw, struct d
 	mask_text(sg, shown.host, sizeof(shown.host));
 	mask_text(sg, shown.why, sizeof(shown.why));
 	describe_attempt(msg, what, sizeof(what));
+	if (msg->would)
+		return on_unreached(sg, msg, what, &who, err);
 	if (remember_refusal(sg->result, what, msg->why, &who, count))
 		tell(sg, msg, what, &who);
 	return record_add(sg->job->rec, sg->step->ref, dd_phase_name(sg->step->phase), msg->type == GATE_DNS_DENY ? "dns.deny" : "net.deny",
 	                  json_pack("{s:s, s:i, s:s, s:s, s:s, s:I, s:o}", "host", msg->host, "port", (int)msg->port, "address", msg->addr, "proto",
 	                            msg->type == GATE_DNS_DENY ? "dns" : proto_name(msg->proto), "why", msg->why, "count", (json_int_t)count,
-	                            "process", process_json(&who)), err);
+	                            "process", step_who_json(&who)), err);
 }
 
 static int on_violation(struct step_gate *sg, const struct gate_msg *msg, struct dd_err *err)
 {
-	char line[512], what[sizeof(((struct step_refusal *)0)->what)];
+	char line[1800], advice[1000], what[sizeof(((struct step_refusal *)0)->what)];
 	struct process_hint nobody = { .pid = 0 };
 
 	(void)snprintf(what, sizeof(what), "budget %s:%u", msg->host, (unsigned)msg->port);
-	if (remember_refusal(sg->result, what, msg->why, &nobody, 1)) {
-		(void)snprintf(line, sizeof(line), "drydock: cut the connection to %s:%u in phase %s: %s", msg->host, (unsigned)msg->port,
-		               dd_phase_name(sg->step->phase), msg->why);
+	if (sg->job->observe) {
+		remember_would(sg->result, what, msg->why, &nobody, 1);
+	} else if (remember_refusal(sg->result, what, msg->why, &nobody, 1)) {
+		suggest(sg, msg, advice, sizeof(advice));
+		(void)snprintf(line, sizeof(line), "drydock: cut the connection to %s:%u in phase %s: %s%s", msg->host, (unsigned)msg->port,
+		               dd_phase_name(sg->step->phase), msg->why, advice);
 		sg->tell(sg->tell_arg, line);
 	}
-	sg->result->refused++;
+	sg->result->refused += !sg->job->observe;
 	return record_add(sg->job->rec, sg->step->ref, dd_phase_name(sg->step->phase), "violation",
 	                  json_pack("{s:s, s:s, s:i, s:s, s:I, s:s}", "case", "budget", "subject", msg->host, "port", (int)msg->port, "why", msg->why,
-	                            "bytes_out", (json_int_t)msg->bytes_out, "consequence", "connection cut"), err);
+	                            "bytes_out", (json_int_t)msg->bytes_out, "consequence", sg->job->observe ? "none: observing" : "connection cut"), err);
 }
 
-static int on_allow(struct step_gate *sg, const struct gate_msg *msg, struct dd_err *err)
+static const char *const speaks_names[GATE_SPEAKS__COUNT] = {
+	[GATE_SPEAKS_TLS] = "tls", [GATE_SPEAKS_HTTP] = "http", [GATE_SPEAKS_RAW] = "raw", /* NOTHING: the field is absent */
+};
+
+static int on_allow(struct step_gate *sg, const struct gate_msg *raw, struct dd_err *err)
 {
+	struct process_hint who = { .pid = 0 };
+	struct gate_msg shown = *raw;
+	char what[sizeof(((struct step_refusal *)0)->what)];
+
+	if (shown.would) /* a walk through /proc: worth it for what somebody will have to decide about */
+		find_process(sg, raw, &who);
+	mask_text(sg, shown.host, sizeof(shown.host));
+	if (shown.would) {
+		describe_attempt(&shown, what, sizeof(what));
+		remember_would(sg->result, what, shown.why, &who, 1);
+	}
 	return record_add(sg->job->rec, sg->step->ref, dd_phase_name(sg->step->phase), "net.allow",
-	                  json_pack("{s:s, s:i, s:s, s:s}", "host", msg->host, "port", (int)msg->port, "address", msg->addr, "why", msg->why), err);
+	                  json_pack("{s:s, s:i, s:s, s:s, s:s, s:s*, s:s*, s:o*}", "host", shown.host, "port", (int)shown.port, "address", shown.addr,
+	                            "why", shown.why, "proto", "tcp", "speaks", speaks_names[shown.speaks], "would", shown.would ? "deny" : NULL,
+	                            "process", who.pid ? step_who_json(&who) : NULL), err);
+}
+
+static int on_name(struct step_gate *sg, const struct gate_msg *raw, struct dd_err *err)
+{
+	const struct process_hint nobody = { .pid = 0 };
+	struct gate_msg shown = *raw;
+	char what[sizeof(((struct step_refusal *)0)->what)];
+
+	if (!sg->job->observe)
+		return dd_err_say(err, EPROTO, "the gate answered a name that it must refuse");
+	mask_text(sg, shown.host, sizeof(shown.host));
+	(void)snprintf(what, sizeof(what), "dns %s", shown.host);
+	remember_would(sg->result, what, shown.why, &nobody, 1);
+	return record_add(sg->job->rec, sg->step->ref, dd_phase_name(sg->step->phase), "dns.allow",
+	                  json_pack("{s:s, s:s, s:s}", "host", shown.host, "would", "deny", "why", shown.why), err);
+}
+
+static int on_wildcard(struct step_gate *sg, const struct gate_msg *msg, struct dd_err *err)
+{
+	const struct egress_list *list = &sg->step->egress;
+	char text[EGRESS_HOST_MAX + 32];
+
+	if (msg->id >= list->n || !list->entries[msg->id].wildcard)
+		return dd_err_say(err, EPROTO, "the gate counted names under an entry that is no wildcard");
+	(void)snprintf(text, sizeof(text), "*.%s:%u", list->entries[msg->id].host, (unsigned)list->entries[msg->id].port);
+	if (!sg->wildcards)
+		sg->wildcards = json_array();
+	(void)json_array_append_new(sg->wildcards, json_pack("{s:s, s:I}", "entry", text, "names", (json_int_t)msg->connections));
+	return 0;
 }
 
 static int on_receipt(struct step_gate *sg, const struct gate_msg *msg, struct dd_err *err)
@@ -294,6 +323,7 @@ static int on_done(struct step_gate *sg, const struct gate_msg *msg, struct dd_e
 {
 	(void)err;
 	sg->result->unreported = msg->dropped;
+	sg->peak_connections = (unsigned)msg->connections;
 	sg->done = true;
 	return 0;
 }
@@ -311,8 +341,10 @@ static const struct gate_route {
 	[GATE_NET_ALLOW] = { WHEN_SERVING, on_allow },
 	[GATE_NET_DENY] = { WHEN_SERVING | WHEN_CLOSED, on_refusal },
 	[GATE_DNS_DENY] = { WHEN_SERVING | WHEN_CLOSED, on_refusal },
+	[GATE_DNS_ALLOW] = { WHEN_SERVING, on_name },
 	[GATE_VIOLATION] = { WHEN_SERVING | WHEN_CLOSED, on_violation },
 	[GATE_RECEIPT] = { WHEN_CLOSED, on_receipt },
+	[GATE_WILDCARD] = { WHEN_CLOSED, on_wildcard },
 	[GATE_CLOSED] = { WHEN_SERVING, on_closed },
 	[GATE_DONE] = { WHEN_CLOSED, on_done },
 };
@@ -391,9 +423,9 @@ static json_t *entries_json(const struct egress_list *list)
 
 static int start(struct step_gate *sg, int net[NET_FD__COUNT], struct dd_err *err)
 {
-	const struct gate_spec spec = { .egress = &sg->step->egress, .net = net, .switch_ids = sg->job->id->mode == IDENTITY_RANGE,
+	const struct gate_spec spec = { .egress = &sg->step->egress, .observe = sg->job->observe, .net = net, .switch_ids = sg->job->id->mode == IDENTITY_RANGE,
 		                        .uid = sg->job->gate_uid, .gid = sg->job->gate_uid };
-	int r = net_rules_verify(sg->rules_fd, sg->net, sg->step->egress.n > 0, err);
+	int r = net_rules_verify(sg->rules_fd, sg->net, sg->step->egress.n > 0 || sg->job->observe, err);
 	if (r < 0)
 		return dd_err_ctx(err, r, "the rules that the kernel holds are not the ones that were sent");
 	if ((r = gate_start(&spec, &sg->gate, err)) < 0)
@@ -414,8 +446,8 @@ int step_gate_open(struct step_gate *sg, int net[NET_FD__COUNT], struct dd_err *
 		return dd_err_ctx(err, r, "open the gate of step %u", sg->step->index);
 	}
 	return record_add(sg->job->rec, sg->step->ref, dd_phase_name(sg->step->phase), "gate.open",
-	                  json_pack("{s:s, s:o, s:I}", "state", sg->step->egress.n ? "open" : "closed", "entries", entries_json(&sg->step->egress),
-	                            "upload_bytes", (json_int_t)sg->step->egress.upload_bytes), err);
+	                  json_pack("{s:s, s:b, s:o, s:I}", "state", sg->step->egress.n ? "open" : "closed", "observing", sg->job->observe, "entries",
+	                            entries_json(&sg->step->egress), "upload_bytes", (json_int_t)sg->step->egress.upload_bytes), err);
 }
 
 int step_gate_close(struct step_gate *sg, struct dd_err *err)
@@ -458,7 +490,8 @@ static int receipt(struct step_gate *sg, struct dd_err *err)
 	for (size_t i = 0; i < res->n_destinations; i++)
 		res->refused += res->destinations[i].denials;
 	return record_add(sg->job->rec, sg->step->ref, dd_phase_name(sg->step->phase), "gate.close",
-	                  json_pack("{s:o, s:b, s:{s:I, s:I, s:I, s:I}, s:I}", "receipt", receipt_json(res), "verified", res->gate_verified,
+	                  json_pack("{s:o, s:b, s:i, s:O*, s:{s:I, s:I, s:I, s:I}, s:I}", "receipt", receipt_json(res), "verified",
+	                            res->gate_verified, "peak_connections", (int)sg->peak_connections, "wildcard_names", sg->wildcards,
 	                            "kernel", "accepted_packets", (json_int_t)c.accepted_packets, "accepted_bytes", (json_int_t)c.accepted_bytes,
 	                            "denied_packets", (json_int_t)c.denied_packets, "denied_bytes", (json_int_t)c.denied_bytes, "unreported",
 	                            (json_int_t)res->unreported), err);
@@ -480,4 +513,6 @@ void step_gate_destroy(struct step_gate *sg)
 	dd_close_p(&sg->rules_fd);
 	free(sg->names);
 	sg->names = NULL;
+	json_decref(sg->wildcards);
+	sg->wildcards = NULL;
 }

@@ -12,7 +12,7 @@
 
 struct mask;
 
-enum { STEP_GATE_NAMES_MAX = 4096 };
+enum { STEP_GATE_NAMES_MAX = 16384 }; /* what a gate has addresses for; in observe mode every name gets one */
 
 struct step_gate {
 	struct job             *job;
@@ -25,6 +25,8 @@ struct step_gate {
 	bool                    ready, closing, closed, done;
 	char                  (*names)[EGRESS_HOST_MAX + 3]; /* by synthetic address: index 0 is NET_SYNTHETIC_FIRST */
 	size_t                  n_names;
+	struct json_t          *wildcards;   /* rows of gate.close; owned */
+	unsigned                peak_connections;
 	struct mask            *mask;        /* what of the step may not be written down; borrowed */
 	void                  (*tell)(void *arg, const char *line); /* one line for the step's own log (W-09) */
 	void                   *tell_arg;

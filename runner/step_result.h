@@ -44,6 +44,9 @@ struct step_result {
 	size_t                  n_destinations;
 	struct step_refusal     refusals[STEP_REFUSALS_MAX];
 	size_t                  n_refusals;
+	struct step_refusal     would[STEP_REFUSALS_MAX]; /* observe mode: let through, and why enforcing would not have */
+	size_t                  n_would;
+	uint64_t                would_refuse; /* of all of them, told or not */
 	uint64_t                refused;      /* attempts, by the kernel's and the gate's counters */
 	uint64_t                unreported;   /* of them, not told one by one */
 	bool                    gate_verified; /* rules read back empty when the gate closed */

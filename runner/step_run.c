@@ -12,9 +12,11 @@
 #include "job_tree.h"
 #include "lease.h"
 #include "meter.h"
+#include "step_asked.h"
 #include "step_gate.h"
 #include "step_mounts.h"
 #include "step_output.h"
+#include "step_who.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -43,6 +45,7 @@ struct run {
 	int64_t                 deadline_ms; /* of the step */
 	int64_t                 kill_at_ms;  /* after TERM; 0: not asked to end yet */
 	struct meter            meter;
+	struct step_asked       asked;       /* observe mode */
 	char                    chunk[READ_CHUNK];
 };
 
@@ -169,6 +172,13 @@ static int release(struct run *run, struct dd_err *err)
 	return r;
 }
 
+/* Before anything is written down: what the record says about the step must not hold the step's own secrets. */
+static int read_leases(struct run *run, struct dd_err *err)
+{
+	int r = mask_new(&run->mask, err);
+	return r < 0 ? r : lease_grant(run->step, run->mask, &run->leases, err);
+}
+
 /* Everything up to exec. -EACCES: policy refused; any other error: this host could not build what the plan asks. */
 static int start(struct run *run, struct dd_err *err)
 {
@@ -177,12 +187,11 @@ static int start(struct run *run, struct dd_err *err)
 
 	if ((r = job_tree_view(run->job, run->step, &run->view, err)) < 0)
 		return r;
-	if ((r = mask_new(&run->mask, err)) < 0)
-		return r;
-	if ((r = lease_grant(run->job, run->step, run->mask, &run->leases, err)) < 0 || (r = open_log(run, err)) < 0)
+	if ((r = lease_record(run->job, run->step, &run->leases, err)) < 0 || (r = open_log(run, err)) < 0)
 		return r;
 	if ((r = config_path_seccomp(run->step->seccomp, profile, sizeof(profile), err)) < 0 ||
-	    (r = seccomp_program_load(profile, &run->seccomp, err)) < 0 || (r = net_plan_new(&run->step->egress, &run->net, err)) < 0)
+	    (r = seccomp_program_load_with(profile, run->step->syscalls, run->job->observe, &run->seccomp, err)) < 0 ||
+	    (r = net_plan_new_with(&run->step->egress, run->job->observe, &run->net, err)) < 0)
 		return r;
 	if ((r = build(run, err)) < 0 || (r = open_gate(run, err)) < 0)
 		return r;
@@ -298,7 +307,7 @@ static int run_loop(struct run *run, struct dd_err *err)
 		struct pollfd p[] = {
 			{ .fd = run->streams[0], .events = POLLIN }, { .fd = run->streams[1], .events = POLLIN },
 			{ .fd = run->gate.gate.ctl, .events = POLLIN }, { .fd = run->sb.ctl, .events = POLLIN },
-			{ .fd = run->job->signal_fd, .events = POLLIN },
+			{ .fd = run->job->signal_fd, .events = POLLIN }, { .fd = run->asked.over ? -1 : run->sb.asked_fd, .events = POLLIN },
 		};
 		if (poll(p, ARRAY_LEN(p), timeout) < 0 && errno != EINTR)
 			return dd_err_set(err, errno, "wait for the step");
@@ -308,6 +317,8 @@ static int run_loop(struct run *run, struct dd_err *err)
 				r = read_stream(run, i, err);
 		if (r >= 0 && p[2].revents)
 			r = step_gate_serve(&run->gate, err);
+		if (r >= 0 && p[5].revents)
+			r = step_asked_serve(&run->asked, &run->sb, run->seccomp, run->step, run->mask, err);
 		if (r < 0)
 			return r;
 		if (p[4].revents)
@@ -355,6 +366,9 @@ static int end(struct run *run, struct dd_err *err)
 	}
 	if (run->gate_is_open)
 		step_gate_destroy(&run->gate);
+	keep_first(&first, step_asked_record(&run->asked, run->job->rec, run->result, first < 0 ? NULL : err));
+	if (run->meter.always) /* the processes are dead: what a short step has written was never measured */
+		keep_first(&first, meter_last(&run->meter, first < 0 ? NULL : err));
 	keep_first(&first, lease_revoke(run->job, run->step, &run->leases, first < 0 ? NULL : err));
 	step_output_free(run->output);
 	mask_free(run->mask);
@@ -369,6 +383,29 @@ static int end(struct run *run, struct dd_err *err)
 	return first;
 }
 
+static json_t *texts_json(const char *const *texts)
+{
+	json_t *all = json_array();
+	for (size_t i = 0; texts && texts[i]; i++)
+		(void)json_array_append_new(all, record_text(texts[i]));
+	return all;
+}
+
+/* What a rule of a policy can match this step by, as far as the step has it. */
+static void add_match(const struct run *run, json_t *fields)
+{
+	const struct plan_step *step = run->step;
+	bool exact = false;
+	dd_auto_free char *script = step->script ? step_match_run(step, run->mask, &exact) : NULL;
+
+	(void)json_object_set_new(fields, "match", json_pack("{s:o*, s:o*, s:o, s:o*, s:o*}", "id", step->id[0] ? record_text(step->id) : NULL, "name",
+	                                                     step->is_named ? record_text(step->name) : NULL, "job",
+	                                                     record_text(run->job->plan->job_id), "uses", step->uses ? record_text(step->uses) : NULL,
+	                                                     "run", script ? record_text(script) : NULL));
+	if (script)
+		(void)json_object_set_new(fields, "run_exact", json_boolean(exact));
+}
+
 static int record_start(struct run *run, struct dd_err *err)
 {
 	const struct plan_step *step = run->step;
@@ -379,25 +416,36 @@ static int record_start(struct run *run, struct dd_err *err)
 	int r = step_mounts_digest(step, &mounts, digest, err);
 	if (r < 0)
 		return r;
-	return record_add(run->job->rec, step->ref, dd_phase_name(step->phase), "step.start",
-	                  json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "id", step->id, "name", step->name, "argv0", step->argv[0], "gate",
-	                            step->egress.n ? "open" : "closed", "seccomp", step->seccomp, "phase_why", step->phase_why, "mounts", digest), err);
+	json_t *fields = json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s*, s:o, s:o}", "index", (int)step->index, "id", step->id, "name", step->name,
+	                           "argv0", step->argv[0] ? step->argv[0] : "", "gate", step->egress.n ? "open" : "closed", "seccomp", step->seccomp, "phase_why",
+	                           step->phase_why, "mounts", digest, "nothing", step->nothing, "read", texts_json(step->read), "syscalls", texts_json(step->syscalls));
+	if (fields)
+		add_match(run, fields);
+	if (fields && step->phase == DD_PHASE_PUSH)
+		(void)json_object_update_new(fields, json_pack("{s:s, s:o}", "workspace", plan_view_names[step->view], "artifacts",
+		                                               texts_json(step->artifacts)));
+	return record_add(run->job->rec, step->ref, dd_phase_name(step->phase), "step.start", fields, err);
 }
 
 static int record_end(struct run *run, struct dd_err *err)
 {
 	const struct step_result *res = run->result;
-	return record_add(run->job->rec, run->step->ref, dd_phase_name(run->step->phase), "step.end",
-	                   json_pack("{s:s, s:i, s:i, s:f, s:I, s:I, s:I, s:I, s:o}", "outcome", step_outcome_names[res->outcome], "exit",
+	json_t *fields = json_pack("{s:s, s:i, s:i, s:f, s:I, s:I, s:I, s:I, s:o}", "outcome", step_outcome_names[res->outcome], "exit",
 	                             res->exit_code, "signal", res->signal, "wall_sec", res->wall_sec, "cpu_usec", (json_int_t)res->cpu_usec,
 	                             "peak_memory_bytes", (json_int_t)res->peak_memory_bytes, "output_bytes", (json_int_t)res->output_bytes, "refused",
-	                             (json_int_t)res->refused, "why", record_text(res->message)), err);
+	                             (json_int_t)res->refused, "why", record_text(res->message));
+	if (fields && run->meter.measured)
+		(void)json_object_update_new(fields, json_pack("{s:I, s:I}", "files", (json_int_t)run->meter.files, "disk_bytes",
+		                                               (json_int_t)run->meter.bytes));
+	return record_add(run->job->rec, run->step->ref, dd_phase_name(run->step->phase), "step.end", fields, err);
 }
 
-static void execute(struct run *run)
+static void execute(struct run *run, int r, struct dd_err *leases)
 {
-	struct dd_err err = { 0 };
-	int r = start(run, &err);
+	struct dd_err err = *leases;
+
+	if (r == 0)
+		r = start(run, &err);
 
 	if (r == -ENOEXEC) { /* the sandbox stood; its program is not there. The workflow's fault, as a shell would say it */
 		run->result->exit_code = 127;
@@ -409,7 +457,7 @@ static void execute(struct run *run)
 		return;
 	}
 	run->deadline_ms = now_ms() + (int64_t)run->step->limits.time_sec * 1000;
-	meter_start(&run->meter, &run->step->limits, run->job->dirs.root_fd, now_ms());
+	meter_start(&run->meter, &run->step->limits, run->job->dirs.root_fd, run->job->observe, now_ms());
 	int64_t began = now_ms();
 	r = run_loop(run, &err);
 	run->result->wall_sec = (double)(now_ms() - began) / 1000;
@@ -426,15 +474,25 @@ int step_run(struct job *job, const struct plan_step *step, struct step_result *
 		return dd_err_set(err, ENOMEM, "start the step");
 	*run = (struct run){ .job = job, .step = step, .result = result, .sb = SANDBOX_NONE, .log_fd = -1, .streams = { -1, -1 } };
 	result->step = step;
-	console_step_start(step, job->plan->n_steps);
+	console_step_start(step, job->plan->n_steps, job->observe);
+	struct dd_err why = { 0 };
+	int leases = step->nothing ? 0 : read_leases(run, &why);
 	if ((r = record_start(run, err)) == 0) {
-		execute(run);
-		r = end(run, err);
-		if (r == 0)
-			r = job_tree_after_step(job, step, err);
+		if (step->nothing) { /* no process, so no sandbox, and nothing that could have changed the tree */
+			console_note("step %u: nothing is run: %s", step->index, step->nothing);
+			decide(run, STEP_SUCCEEDED, "");
+		} else {
+			execute(run, leases, &why);
+			r = end(run, err);
+			if (r == 0)
+				r = job_tree_after_step(job, step, err);
+		}
 		int written = record_end(run, r < 0 ? NULL : err);
 		r = r < 0 ? r : written;
 		console_step_end(result);
+	} else {
+		(void)lease_revoke(job, step, &run->leases, NULL);
+		mask_free(run->mask);
 	}
 	free(run);
 	return r;

@@ -11,6 +11,7 @@
 #include "drydock/sandbox.h"
 #include "exit_code.h"
 #include "job_tree.h"
+#include "lease.h"
 #include "plan_narrowed.h"
 #include "step_run.h"
 
@@ -32,13 +33,23 @@ static int harden(pid_t keeper, struct dd_err *err)
 	return 0;
 }
 
+/* The forge's facts; NULL, and so absent, without an event file. */
+static json_t *event_json(const struct event_facts *ev)
+{
+	if (!ev)
+		return NULL;
+	return json_pack("{s:o, s:o, s:o, s:b}", "name", record_text(ev->name), "repository", record_text(ev->repository), "ref", record_text(ev->ref),
+	                 "protected", ev->ref_protected);
+}
+
 static json_t *start_fields(const struct job *job)
 {
 	struct utsname un = { .release = "" };
 	const struct plan *plan = job->plan;
 
 	(void)uname(&un);
-	return json_pack("{s:s, s:s, s:{s:s?, s:s}, s:s, s:[s,s,s,s,s,s,s], s:s, s:b, s:s, s:i}", "version", DRYDOCK_VERSION, "kernel", un.release,
+	return json_pack("{s:s, s:s, s:s, s:o*, s:{s:s?, s:s}, s:s, s:[s,s,s,s,s,s,s], s:s, s:b, s:s, s:i}", "version", DRYDOCK_VERSION, "mode",
+	                 job->observe ? "observe" : "enforce", "kernel", un.release, "forge_event", event_json(job->event),
 	                 "policy", "path", plan->policy_path, "sha256", plan->policy_sha256, "identity", identity_mode_name(job->id->mode),
 	                 "enforcement", "namespaces", "nftables", "gate", "capabilities", "landlock", "seccomp", job->cgroup[0] ? "cgroup" : "rlimits",
 	                 "workflow", plan->workflow_path, "trusted", plan->trusted, "trust_why", plan->trust_why, "steps", (int)plan->n_steps);
@@ -56,7 +67,7 @@ static int begin(struct job *job, struct dd_err *err)
 		return r;
 	if ((r = record_add(job->rec, NULL, NULL, "run.start", start_fields(job), err)) < 0)
 		return r;
-	console_job_start(job->plan, job->id, job->dirs.run, job->record_path);
+	console_job_start(job->plan, job->id, job->dirs.run, job->record_path, job->observe);
 	if ((r = plan_narrowed_record(job->rec, job->plan, err)) < 0)
 		return r;
 	return job_tree_prepare(job, err);
@@ -88,17 +99,21 @@ static int finish(struct job *job, struct dd_err *err)
 	const struct step_result *why = decisive(job);
 	const struct outcome_row *row = &outcome_rows[why ? why->outcome : job->cancelled ? STEP_CANCELLED : STEP_SUCCEEDED];
 	unsigned ran = 0, failed = 0;
-	uint64_t refused = 0;
+	uint64_t refused = 0, would = 0;
 
 	for (size_t i = 0; i < job->plan->n_steps; i++) {
 		ran += job->results[i].outcome != STEP_NOT_RUN;
 		failed += step_result_is_failure(&job->results[i]);
 		refused += job->results[i].refused;
+		would += job->results[i].would_refuse;
 	}
 	int r = record_add(job->rec, NULL, NULL, "run.end",
-	                   json_pack("{s:s, s:{s:i, s:i, s:i, s:I}}", "status", row->status, "counts", "steps", (int)job->plan->n_steps, "ran", (int)ran,
-	                             "failed", (int)failed, "refused", (json_int_t)refused), err);
+	                   json_pack("{s:s, s:s, s:{s:i, s:i, s:i, s:I, s:I}}", "status", row->status, "mode", job->observe ? "observe" : "enforce",
+	                             "counts", "steps", (int)job->plan->n_steps, "ran", (int)ran, "failed", (int)failed, "refused",
+	                             (json_int_t)refused, "would_refuse", (json_int_t)would), err);
 	console_summary(job->plan, job->results, job->plan->n_steps, row->status, job->record_path, job->dirs.logs);
+	if (job->observe)
+		console_observe_end(job->plan, would);
 	return r < 0 ? r : row->exit_code;
 }
 
@@ -118,6 +133,8 @@ int supervisor_main(struct job *job, pid_t keeper, const sigset_t *cancelling)
 	int r = harden(keeper, &err);
 
 	job->keeper = keeper;
+	if (r == 0)
+		r = lease_take_over(&err);
 	if (r == 0 && (job->signal_fd = signalfd(-1, cancelling, SFD_CLOEXEC | SFD_NONBLOCK)) < 0)
 		r = dd_err_set(&err, errno, "listen for signals");
 	for (size_t i = 0; i < job->plan->n_steps; i++)

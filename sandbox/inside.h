@@ -39,9 +39,11 @@ struct ctl_msg {
 	struct dd_err         err;
 };
 
-/* --- delivery: supervisor -> the process about to exec, a stream socket; one dd_err comes back, EOF means exec ---- */
+/* --- delivery: supervisor -> the process about to exec, a stream socket; one dd_err comes back, EOF means exec ----
+ * In observe mode the byte DELIVERY_LISTENER with the filter's listener comes back first. */
 
 #define DELIVERY_MAGIC 0x64647631u
+#define DELIVERY_LISTENER 'L'
 enum { DELIVERY_MAX = 8 * 1024 * 1024, DELIVERY_FILES_MAX = 64, DELIVERY_NAME_MAX = 255 };
 
 struct delivery_head {
@@ -102,6 +104,7 @@ int inside_root(struct inside *in, struct dd_err *err);
 int inside_dev(struct inside *in, struct dd_err *err);
 int inside_proc(struct inside *in, struct dd_err *err);
 int inside_etc(const struct inside *in, struct dd_err *err);
+const char *inside_etc_path(size_t i); /* of the files that inside_etc() makes; NULL behind the last; any role */
 int inside_file(int root, const struct sandbox_file *file, struct dd_err *err);
 int inside_pivot(const struct inside *in, struct dd_err *err);
 
@@ -119,6 +122,8 @@ int inside_drop_capabilities(struct dd_err *err);
 int inside_no_new_privs(struct dd_err *err);
 int inside_landlock(const struct sandbox_spec *spec, struct dd_err *err);  /* after pivot_root, paths as seen inside */
 int inside_seccomp(const struct seccomp_program *prog, struct dd_err *err); /* last, raw seccomp(2) load */
+/* The same for a program that asks: the listener goes over @deliver with one byte, and to nobody else. */
+int inside_seccomp_asking(const struct seccomp_program *prog, int deliver, struct dd_err *err);
 /* init's own filter, capabilities, no_new_privs, not dumpable */
 int inside_init_lock(struct dd_err *err);
 

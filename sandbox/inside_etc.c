@@ -84,3 +84,12 @@ int inside_etc(const struct inside *in, struct dd_err *err)
 	int r = file_write(in->root, "/etc/hosts", hosts, (size_t)n, 0444, err);
 	return r < 0 ? r : file_write(in->root, "/etc/hostname", hostname, (size_t)m, 0444, err);
 }
+
+const char *inside_etc_path(size_t i)
+{
+	static const char *const more[] = { "/etc/hosts", "/etc/hostname" };
+	if (i < ARRAY_LEN(etc_rows))
+		return etc_rows[i].path;
+	i -= ARRAY_LEN(etc_rows);
+	return i < ARRAY_LEN(more) ? more[i] : NULL;
+}

@@ -8,6 +8,7 @@
  */
 #include "inside.h"
 #include "drydock/fault.h"
+#include "drydock/fd.h"
 #include "seccomp_internal.h"
 
 #include <linux/audit.h>
@@ -127,6 +128,35 @@ int inside_seccomp(const struct seccomp_program *prog, struct dd_err *err)
 	if (prctl(PR_GET_SECCOMP, 0, 0, 0, 0) != SECCOMP_MODE_FILTER)
 		return dd_err_say(err, EPERM, "the system call filter was loaded and reads back as absent");
 	return 0;
+}
+
+/* Linux 5.19: once the supervisor has a question, only a fatal signal takes the thread out of its call; without it an interrupted call is asked
+ * about again, and counted twice. ESRCH, not a thread id, is what TSYNC answers beside a listener (5.7). */
+static int load_asking_filter(const struct seccomp_program *prog)
+{
+	struct sock_fprog fprog = { .len = (unsigned short)prog->n_insns, .filter = prog->insns };
+	const unsigned long flags = SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_TSYNC_ESRCH;
+
+	long fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, &fprog);
+	if (fd < 0 && errno == EINVAL)
+		fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &fprog);
+	return fd < 0 ? -errno : (int)fd;
+}
+
+int inside_seccomp_asking(const struct seccomp_program *prog, int deliver, struct dd_err *err)
+{
+	int r = fault("seccomp", err);
+	if (r == 0)
+		r = fault("seccomp_notify", err);
+	if (r < 0)
+		return r;
+	dd_auto_fd int listener = load_asking_filter(prog); /* CLOEXEC from birth: the step never has it */
+	if (listener < 0)
+		return dd_err_set(err, -listener, "load the system call filter with a listener (needs seccomp user notification, Linux 5.7)");
+	/* Nothing between the filter and here may be a call that it asks about: nobody could answer yet (seccomp.c checks these two). */
+	const char byte = DELIVERY_LISTENER;
+	r = dd_send_msg(deliver, &byte, 1, &listener, 1);
+	return r < 0 ? dd_err_set(err, -r, "hand over the listener of the system call filter") : 0;
 }
 
 /* --- init ----------------------------------------------------------------------------------------------------------- */

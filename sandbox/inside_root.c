@@ -10,6 +10,7 @@
 
 #include "drydock/fault.h"
 #include "drydock/fd.h"
+#include "drydock/sandbox_shown.h"
 
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -286,4 +287,52 @@ int inside_pivot(const struct inside *in, struct dd_err *err)
 	if (chdir("/") < 0)
 		return dd_err_set(err, errno, "enter the new root");
 	return enter_workdir(in->spec->workdir, err);
+}
+
+/* --- the same tables, shown --------------------------------------------------------------------------------------- */
+
+static const struct made_row {
+	const char             *path;
+	enum sandbox_place_kind kind;
+	const char             *why;
+} made_rows[] = {
+	{ "/proc", SANDBOX_PLACE_MADE, "own processes only; sysctls read-only, kernel memory and the host's tables covered" },
+	{ "/dev", SANDBOX_PLACE_MADE, "null, zero, full, random, urandom, tty and pseudo-terminals" },
+	{ "/mnt", SANDBOX_PLACE_MADE, "empty" },
+	{ SANDBOX_CREDENTIALS_DIR, SANDBOX_PLACE_MADE, "files of credentials, in memory that is never swapped" },
+};
+
+static void show_place(struct sandbox_place *ret, const char *path, enum sandbox_place_kind kind, const char *why)
+{
+	*ret = (struct sandbox_place){ .kind = kind, .why = why };
+	(void)snprintf(ret->path, sizeof(ret->path), "%s", path);
+}
+
+static void show_host(const struct host_view_row *row, struct sandbox_place *ret)
+{
+	bool prefix = row->kind == HOST_VIEW_PREFIX;
+	*ret = (struct sandbox_place){ .kind = SANDBOX_PLACE_HOST, .optional = row->try, .why = row->why };
+	(void)snprintf(ret->path, sizeof(ret->path), "%s%s%s", prefix ? "/etc/" : "", row->path, prefix ? "*" : "");
+}
+
+bool sandbox_place_at(size_t i, struct sandbox_place *ret)
+{
+	if (i < host_view_n) {
+		show_host(&host_view_rows[i], ret);
+		return true;
+	}
+	i -= host_view_n;
+	if (i < ARRAY_LEN(scratch_rows)) {
+		show_place(ret, scratch_rows[i].target, SANDBOX_PLACE_PRIVATE, "scratch, in memory");
+		return true;
+	}
+	i -= ARRAY_LEN(scratch_rows);
+	if (i < ARRAY_LEN(made_rows)) {
+		show_place(ret, made_rows[i].path, made_rows[i].kind, made_rows[i].why);
+		return true;
+	}
+	const char *etc = inside_etc_path(i - ARRAY_LEN(made_rows));
+	if (etc)
+		show_place(ret, etc, SANDBOX_PLACE_MADE, "of this sandbox: accounts, host names, the resolver");
+	return etc != NULL;
 }

@@ -8,6 +8,7 @@
  */
 #include "drydock/fault.h"
 #include "drydock/fd.h"
+#include "drydock/sandbox_shown.h"
 #include "inside.h"
 #include "landlock_abi.h"
 
@@ -181,4 +182,48 @@ int inside_landlock(const struct sandbox_spec *spec, struct dd_err *err)
 	if (syscall(SYS_landlock_restrict_self, ruleset, 0) < 0)
 		return dd_err_set(err, errno, "enforce the Landlock rule set");
 	return 0;
+}
+
+/* --- the same rules, shown ---------------------------------------------------------------------------------------- */
+
+static const struct right_row {
+	uint64_t    right;
+	const char *name;
+} right_rows[] = {
+	{ LL_EXECUTE, "execute" },       { LL_WRITE_FILE, "write_file" },   { LL_READ_FILE, "read_file" }, { LL_READ_DIR, "read_dir" },
+	{ LL_REMOVE_DIR, "remove_dir" }, { LL_REMOVE_FILE, "remove_file" }, { LL_MAKE_CHAR, "make_char" }, { LL_MAKE_DIR, "make_dir" },
+	{ LL_MAKE_REG, "make_reg" },     { LL_MAKE_SOCK, "make_sock" },     { LL_MAKE_FIFO, "make_fifo" }, { LL_MAKE_BLOCK, "make_block" },
+	{ LL_MAKE_SYM, "make_sym" },     { LL_REFER, "refer" },             { LL_TRUNCATE, "truncate" },   { LL_IOCTL_DEV, "ioctl_dev" },
+};
+_Static_assert(ARRAY_LEN(right_rows) == SANDBOX_RIGHTS_MAX, "a rule shown holds every right");
+
+static const char *summary_of(uint64_t rights)
+{
+	return rights == LL_READ ? "read and run" : rights == LL_WRITE ? "read, run and write, no device nodes" :
+	       rights & LL_IOCTL_DEV ? "write and ioctl" : "write";
+}
+
+static void show_rule(const char *path, uint64_t rights, const char *why, struct sandbox_landlock_rule *ret)
+{
+	size_t n = 0;
+	*ret = (struct sandbox_landlock_rule){ .path = path, .summary = summary_of(rights), .why = why };
+	for (size_t i = 0; i < ARRAY_LEN(right_rows); i++)
+		if (rights & right_rows[i].right)
+			ret->rights[n++] = right_rows[i].name;
+}
+
+bool sandbox_landlock_rule_at(const struct sandbox_mount *mounts, size_t n_mounts, size_t i, struct sandbox_landlock_rule *ret)
+{
+	size_t at = ARRAY_LEN(place_rows);
+	if (i < at) {
+		show_rule(place_rows[i].path, place_rows[i].rights, place_rows[i].why, ret);
+		return true;
+	}
+	for (size_t k = 0; k < n_mounts; k++) {
+		if (!(mounts[k].flags & SANDBOX_MOUNT_RW) || at++ < i)
+			continue;
+		show_rule(mounts[k].target, LL_WRITE, "mounted read-write", ret);
+		return true;
+	}
+	return false;
 }

@@ -8,6 +8,7 @@
 #include "host_view.h"
 #include "inside.h"
 #include "outside.h"
+#include "seccomp_internal.h"
 
 #include "drydock/fault.h"
 #include "drydock/fd.h"
@@ -292,6 +293,7 @@ int sandbox_build(const struct sandbox_spec *spec, struct sandbox *ret, struct d
 		(void)sandbox_destroy(&sb, NULL);
 		return dd_err_ctx(err, r, "sandbox %s", spec->name ? spec->name : "?");
 	}
+	sb.asks = seccomp_program_asks(spec->seccomp);
 	*ret = sb;
 	return 0;
 }
@@ -348,21 +350,53 @@ static int delivery_send(int sock, const struct sandbox_delivery *what, const st
 	return r;
 }
 
-/* EOF: exec has closed the other end. */
-static int wait_exec(int sock, struct dd_err *err)
+/* As recv(2), and a descriptor that comes along goes to @ret_fd (-1: none). */
+static ssize_t recv_with_fd(int sock, void *buf, size_t len, int *ret_fd)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = { .bytes = { 0 } };
+	struct iovec iov = { .iov_base = buf, .iov_len = len };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof(control.bytes)
+	};
+	ssize_t n = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC);
+	const struct cmsghdr *c = n < 0 ? NULL : CMSG_FIRSTHDR(&msg);
+
+	*ret_fd = -1;
+	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
+		memcpy(ret_fd, CMSG_DATA(c), sizeof(int));
+	return n;
+}
+
+/* EOF: exec has closed the other end. In observe mode the listener of the filter comes before that. */
+static int wait_exec(int sock, bool asks, int *ret_listener, struct dd_err *err)
 {
 	struct dd_err from = { 0 };
 	size_t got = 0;
+	dd_auto_fd int listener = -1;
 
 	while (got < sizeof(from)) {
+		dd_auto_fd int fd = -1;
 		int r = wait_readable(sock, EXEC_TIMEOUT_MS, "exec", err);
 		if (r < 0)
 			return r;
-		ssize_t n = recv(sock, (char *)&from + got, sizeof(from) - got, 0);
+		ssize_t n = recv_with_fd(sock, (char *)&from + got, sizeof(from) - got, &fd);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno != ECONNRESET) /* it ended without reading all: what it said has been read before */
 			return dd_err_set(err, errno, "wait for exec");
+		if (fd >= 0) {
+			if (!asks || listener >= 0 || got != 0 || n != 1 || *(const char *)&from != DELIVERY_LISTENER)
+				return dd_err_say(err, EPROTO, "the step handed over a descriptor that nobody asked for");
+			listener = dd_take_fd(&fd);
+			continue;
+		}
+		if (n == 0 && got == 0 && asks && listener < 0)
+			return dd_err_say(err, EPROTO, "the step went on without handing over the listener of its filter");
+		if (n == 0 && got == 0)
+			*ret_listener = dd_take_fd(&listener);
 		if (n <= 0)
 			return got == 0 && n == 0 ? 0 : dd_err_say(err, EPROTO, "the step ended before exec, without a whole message");
 		got += (size_t)n;
@@ -383,7 +417,9 @@ int sandbox_release(struct sandbox *sb, const struct sandbox_delivery *what, str
 	int sent = delivery_send(sock, what, &head);
 	if (sent < 0 && sent != -EPIPE && sent != -ECONNRESET)
 		return dd_err_set(err, -sent, "deliver the environment");
-	r = wait_exec(sock, err);
+	r = wait_exec(sock, sb->asks, &sb->asked_fd, err);
+	if (r == 0 && sb->asks)
+		r = seccomp_listener_check(sb->asked_fd, err);
 	if (r == 0 && sent < 0)
 		return dd_err_say(err, ECHILD, "the step died before it had read its environment");
 	if (r < 0)
@@ -449,6 +485,7 @@ int sandbox_destroy(struct sandbox *sb, struct dd_err *err)
 	 * more. */
 	dd_close_p(&sb->ctl);
 	dd_close_p(&sb->deliver);
+	dd_close_p(&sb->asked_fd);
 	for (size_t i = 0; i < NET_FD__COUNT; i++)
 		dd_close_p(&sb->net[i]);
 	if (r == 0) {

@@ -9,6 +9,8 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/seccomp.h>
+#include <seccomp.h>
 #include <sys/stat.h>
 
 static int read_file(const char *path, char **ret_text, size_t *ret_len, struct dd_err *err)
@@ -67,6 +69,29 @@ static void profile_free(struct seccomp_profile **prof)
 	free(*prof);
 }
 
+int seccomp_profile_load(const char *path, struct seccomp_profile *prof, struct dd_err *err)
+{
+	int r = load_into(path, false, prof, err);
+	return r == 0 && prof->base[0] ? load_base(path, prof, err) : r;
+}
+
+/* Between the filter and exec the step hands its listener over and has nobody to ask yet: these calls must be answered by the filter alone. */
+static int check_before_exec(const char *path, const struct seccomp_profile *prof, struct dd_err *err)
+{
+	static const char *const names[] = { "sendmsg", "sendto", "execve", "exit_group" };
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		int nr = seccomp_syscall_resolve_name(names[i]);
+		const struct seccomp_call *call = nr >= 0 && nr < SECCOMP_NR_MAX ? &prof->calls[nr] : NULL;
+		bool allowed = false;
+		for (size_t k = 0; call && !call->conditional && k < prof->n_rules; k++)
+			allowed = allowed || (prof->rules[k].nr == nr && prof->rules[k].ret == SECCOMP_RET_ALLOW);
+		if (!allowed)
+			return dd_err_say(err, EINVAL, "%s: observe mode needs a profile that allows %s without a condition", path, names[i]);
+	}
+	return 0;
+}
+
 int seccomp_program_load(const char *path, struct seccomp_program **ret, struct dd_err *err)
 {
 	return seccomp_program_load_with(path, NULL, false, ret, err);
@@ -77,13 +102,28 @@ int seccomp_program_load_with(const char *path, const char *const *extra, bool o
 	__attribute__((cleanup(profile_free))) struct seccomp_profile *prof = calloc(1, sizeof(*prof));
 	if (!prof)
 		return dd_err_set(err, ENOMEM, "seccomp profile %s", path);
-	int r = load_into(path, false, prof, err);
-	if (r == 0 && prof->base[0])
-		r = load_base(path, prof, err);
+	int r = seccomp_profile_load(path, prof, err);
 	for (size_t i = 0; r == 0 && extra && extra[i]; i++)
 		r = seccomp_profile_allow(path, extra[i], prof, err);
 	prof->observe = observe;
-	return r < 0 ? r : seccomp_profile_compile(path, prof, ret, err);
+	if (r == 0 && observe)
+		r = check_before_exec(path, prof, err);
+	struct seccomp_program *made = NULL;
+	if (r == 0)
+		r = seccomp_profile_compile(path, prof, &made, err);
+	if (r < 0)
+		return r;
+	if (observe) {
+		made->profile = prof;
+		prof = NULL;
+	}
+	*ret = made;
+	return 0;
+}
+
+bool seccomp_program_asks(const struct seccomp_program *prog)
+{
+	return prog->profile != NULL;
 }
 
 void seccomp_program_free(struct seccomp_program *prog)
@@ -91,6 +131,7 @@ void seccomp_program_free(struct seccomp_program *prog)
 	if (!prog)
 		return;
 	free(prog->insns);
+	profile_free(&prog->profile);
 	free(prog);
 }
 

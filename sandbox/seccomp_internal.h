@@ -2,7 +2,7 @@
 /* seccomp_internal.h - what the parts of the filter compiler share: a parsed profile, and the program made of it.
  *
  * profile text --seccomp_profile_parse()--> struct seccomp_profile --seccomp_profile_compile()--> struct seccomp_program
- * Only sandbox/seccomp*.c, sandbox/inside_lock.c and their tests include this. Pure but for the loader in seccomp.c.
+ * Only sandbox/seccomp*.c, sandbox/inside_lock.c, sandbox/outside_launch.c and their tests include this. Pure but for the loader in seccomp.c.
  */
 #ifndef SANDBOX_SECCOMP_INTERNAL_H
 #define SANDBOX_SECCOMP_INTERNAL_H
@@ -16,6 +16,7 @@ enum {
 	SECCOMP_VALUES_MAX = 32,  /* of one condition; keeps every conditional jump inside BPF's 8 bits */
 	SECCOMP_CONDS_MAX = 4,    /* of one rule; the same */
 	SECCOMP_RULES_MAX = 2048,
+	SECCOMP_WHY_MAX = 4096,
 	SECCOMP_TEXT_MAX = 1 << 20,
 };
 
@@ -40,6 +41,8 @@ struct seccomp_rule {
 	uint32_t ret;            /* SECCOMP_RET_*; zero is SECCOMP_RET_KILL_THREAD: forgetting it never allows */
 	bool     never;          /* refused in observe mode as well */
 	size_t   cond_first, n_conds;
+	unsigned    line;
+	const char *why;         /* of its group; borrowed from the profile */
 };
 
 /* What a profile says about one system call. */
@@ -50,6 +53,7 @@ struct seccomp_call {
 	unsigned never_line;     /* of the first `never`: sandbox.syscalls cannot allow this call; 0 = none */
 	unsigned decided_line;   /* line of the rule without condition, which ends its list; 0 = still open */
 	unsigned first_line;
+	const char *new_name;    /* given as NAME=NUMBER, because libseccomp may not know it; borrowed from the profile; otherwise NULL */
 };
 
 struct seccomp_profile {
@@ -57,6 +61,8 @@ struct seccomp_profile {
 	size_t               n_rules, cap_rules;
 	struct seccomp_cond *conds;
 	size_t               n_conds, cap_conds;
+	char               **texts;        /* owned: reasons and new names */
+	size_t               n_texts, cap_texts;
 	struct seccomp_call  calls[SECCOMP_NR_MAX];
 	bool                 observe;      /* compile for observe mode: what would be refused goes to the listener */
 	uint32_t             default_ret;
@@ -65,10 +71,11 @@ struct seccomp_profile {
 };
 
 struct seccomp_program {
-	struct sock_filter    *insns;
-	size_t                 n_insns;
-	struct seccomp_summary summary;
-	char                   digest[65];
+	struct sock_filter     *insns;
+	size_t                  n_insns;
+	struct seccomp_profile *profile; /* owned; only in observe mode: what the listener answers by. NULL: nobody is asked */
+	struct seccomp_summary  summary;
+	char                    digest[65];
 };
 
 /* Parse @len bytes of @text into @prof (zeroed by the caller; release with seccomp_profile_done()). @name is used in messages. With
@@ -77,14 +84,23 @@ int  seccomp_profile_parse(const char *name, const char *text, size_t len, bool 
                            struct dd_err *err);
 void seccomp_profile_done(struct seccomp_profile *prof);
 
+/* Read the file at @path, and its base beside it, into @prof (zeroed by the caller; release with seccomp_profile_done() also on failure). */
+int  seccomp_profile_load(const char *path, struct seccomp_profile *prof, struct dd_err *err);
 /* Allow the system call @call besides what @prof (complete, base included) says; @name is used in messages. -EINVAL: there is no such call, or
  * the profile says `never` about it. */
 int seccomp_profile_allow(const char *name, const char *call, struct seccomp_profile *prof, struct dd_err *err);
 
 /* A number from a constant's name ("TIOCSTI"). */
 bool seccomp_constant(const char *name, uint32_t *ret);
+/* The other way round, among those that begin with @prefix; NULL: none. */
+const char *seccomp_constant_name(const char *prefix, uint32_t value);
 
 /* Make filter bytes of @prof. @name is used in messages. */
 int seccomp_profile_compile(const char *name, const struct seccomp_profile *prof, struct seccomp_program **ret, struct dd_err *err);
+
+/* seccomp_notify.c: what the listener answers where a filter of @prof asks: 0, the kernel goes on, or an errno. */
+int seccomp_observed_answer(const struct seccomp_profile *prof, int nr, const uint64_t args[6]);
+/* Supervisor, when it has got the listener: may its questions be read here? */
+int seccomp_listener_check(int listener, struct dd_err *err);
 
 #endif

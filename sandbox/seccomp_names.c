@@ -58,6 +58,14 @@ static const struct constant_row {
 	ROW(SECCOMP_GET_ACTION_AVAIL), ROW(SECCOMP_GET_NOTIF_SIZES), ROW(SECCOMP_FILTER_FLAG_NEW_LISTENER),
 };
 
+const char *seccomp_constant_name(const char *prefix, uint32_t value)
+{
+	for (size_t i = 0; i < ARRAY_LEN(constant_rows); i++)
+		if (constant_rows[i].value == value && strncmp(constant_rows[i].name, prefix, strlen(prefix)) == 0)
+			return constant_rows[i].name;
+	return NULL;
+}
+
 bool seccomp_constant(const char *name, uint32_t *ret)
 {
 	for (size_t i = 0; i < ARRAY_LEN(constant_rows); i++) {

@@ -15,7 +15,8 @@ struct parser {
 	const char             *file;
 	unsigned                line;
 	bool                    is_base;
-	bool                    has_why; /* the current group (up to a blank line) has said its reason */
+	const char             *why;     /* the reason of the current group (up to a blank line); NULL: not said yet */
+	bool                    in_why;  /* the line before was `why`: another one goes on with the sentence */
 	bool                    is_never;
 	struct seccomp_profile *prof;
 	struct dd_err          *err;
@@ -52,6 +53,18 @@ static void *append(void **items, size_t *n, size_t *cap, size_t size)
 	memset(slot, 0, size);
 	(*n)++;
 	return slot;
+}
+
+/* Give @text (heap) to the profile; NULL in, or no memory: NULL, and nothing is left behind. */
+static const char *keep_text(struct seccomp_profile *prof, char *text)
+{
+	char **slot = text ? append((void **)&prof->texts, &prof->n_texts, &prof->cap_texts, sizeof(*slot)) : NULL;
+	if (!slot) {
+		free(text);
+		return NULL;
+	}
+	*slot = text;
+	return text;
 }
 
 static int parse_errno(const struct parser *p, const char *word, uint32_t *ret)
@@ -213,6 +226,9 @@ static int parse_call(const struct parser *p, char *word, int *ret_nr)
 	if (nr != __NR_SCMP_ERROR && nr != (int)n)
 		return say(p, "`%.40s` is system call %d, not %lu", word, nr, n);
 	*ret_nr = (int)n;
+	const char **name = &p->prof->calls[n].new_name;
+	if (!*name && !(*name = keep_text(p->prof, strdup(word))))
+		return dd_err_set(p->err, ENOMEM, "%s:%u", p->file, p->line);
 	return 0;
 }
 
@@ -233,7 +249,8 @@ static int add_rule(const struct parser *p, int nr, uint32_t ret, size_t cond_fi
 	struct seccomp_rule *rule = append((void **)&p->prof->rules, &p->prof->n_rules, &p->prof->cap_rules, sizeof(*rule));
 	if (!rule)
 		return dd_err_set(p->err, ENOMEM, "%s:%u", p->file, p->line);
-	*rule = (struct seccomp_rule){ .nr = nr, .ret = ret, .never = p->is_never, .cond_first = cond_first, .n_conds = n_conds };
+	*rule = (struct seccomp_rule){ .nr = nr, .ret = ret, .never = p->is_never, .cond_first = cond_first, .n_conds = n_conds,
+	                              .line = p->line, .why = p->why };
 	if (!call->named)
 		call->first_line = p->line;
 	if (p->is_never && !call->never_line)
@@ -251,7 +268,7 @@ static int parse_rule(struct parser *p, uint32_t ret)
 {
 	int nr[256];
 	size_t n = 0, cond_first = 0, n_conds = 0;
-	if (!p->has_why)
+	if (!p->why)
 		return say(p, "this group (up to a blank line) does not begin with `why ...`");
 	for (char *word = next_word(p); word; word = next_word(p)) {
 		if (strcmp(word, "if") == 0) {
@@ -336,10 +353,22 @@ static int parse_base(struct parser *p)
 
 static int parse_why(struct parser *p)
 {
-	if (!next_word(p))
+	const char *first = next_word(p), *more = p->rest ? p->rest : "";
+	char *text = NULL;
+	if (!first)
 		return say(p, "`why` without a reason");
-	p->has_why = true;
-	return 0;
+	if (p->in_why && strlen(p->why) > SECCOMP_WHY_MAX)
+		return say(p, "a reason of more than %d bytes", SECCOMP_WHY_MAX);
+	int n = asprintf(&text, "%s%s%s%s%s", p->in_why ? p->why : "", p->in_why ? " " : "", first, *more ? " " : "", more);
+	if (n >= 0 && p->in_why) { /* no rule has it yet: the longer one takes its place */
+		char **last = &p->prof->texts[p->prof->n_texts - 1];
+		free(*last);
+		p->why = *last = text;
+	} else {
+		p->why = n < 0 ? NULL : keep_text(p->prof, text);
+	}
+	p->in_why = p->why != NULL;
+	return p->why ? 0 : dd_err_set(p->err, ENOMEM, "%s:%u", p->file, p->line);
 }
 
 static const struct statement_row {
@@ -355,7 +384,8 @@ static const struct statement_row {
 static int parse_line(struct parser *p, char *line)
 {
 	if (line[strspn(line, " \t")] == '\0') {
-		p->has_why = false;
+		p->why = NULL;
+		p->in_why = false;
 		return 0;
 	}
 	line[strcspn(line, "#")] = '\0';
@@ -363,8 +393,10 @@ static int parse_line(struct parser *p, char *line)
 	if (!word)
 		return 0; /* a comment does not end a group */
 	for (size_t i = 0; i < ARRAY_LEN(statement_rows); i++) {
-		if (strcmp(word, statement_rows[i].word) == 0)
-			return statement_rows[i].parse(p);
+		if (strcmp(word, statement_rows[i].word) != 0)
+			continue;
+		p->in_why = p->in_why && statement_rows[i].parse == parse_why;
+		return statement_rows[i].parse(p);
 	}
 	return say(p, "expected why, allow, refuse, never, kill, default or base, not `%.40s`", word);
 }
@@ -446,6 +478,11 @@ void seccomp_profile_done(struct seccomp_profile *prof)
 {
 	free(prof->rules);
 	free(prof->conds);
+	for (size_t i = 0; i < prof->n_texts; i++)
+		free(prof->texts[i]);
+	free(prof->texts);
 	prof->rules = NULL;
 	prof->conds = NULL;
+	prof->texts = NULL;
+	prof->n_texts = 0;
 }

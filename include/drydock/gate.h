@@ -24,18 +24,29 @@ enum gate_msg_type {
 	/* gate -> supervisor */
 	GATE_READY,     /* locked down and serving */
 	GATE_ASK_ADMIT, /* host, port (0 = every port the list has for this host), addr = the synthetic address */
-	GATE_NET_ALLOW, /* host, port, addr = the address that was dialled, why */
+	GATE_NET_ALLOW, /* host, port, addr = the address that was dialled, why, speaks; would: observe mode, and why is the refusal */
 	GATE_NET_DENY,  /* host (may be empty), port, addr, proto, src_port, why */
 	GATE_DNS_DENY,  /* host = the name asked (escaped), why, src_port */
+	GATE_DNS_ALLOW, /* observe mode: a name that enforcing refuses was answered; host, why = the refusal */
 	GATE_VIOLATION, /* a budget was exceeded: host, port, why, bytes_out */
 	GATE_RECEIPT,   /* host, port, connections, bytes_in, bytes_out, denials */
+	GATE_WILDCARD,  /* id = index of a wildcard entry, connections = how many names were admitted under it */
 	GATE_CLOSED,    /* every flow is reset, nothing listens */
-	GATE_DONE,      /* denials = all refusals seen; dropped = those not reported one by one */
+	GATE_DONE,      /* denials = all refusals seen; dropped = those not reported one by one; connections = most that were open at once */
 	/* supervisor -> gate */
 	GATE_ADMITTED, /* admitted = false: the rules refused; the gate answers SERVFAIL */
 	GATE_CLOSE,
 	GATE_FINISH,
 	GATE_MSG__COUNT
+};
+
+/* What the first bytes of a client were, as far as an entry can ask about them. */
+enum gate_speaks {
+	GATE_SPEAKS_NOTHING = 0, /* unknown, or nothing was said */
+	GATE_SPEAKS_TLS,         /* a hello for this very name */
+	GATE_SPEAKS_HTTP,        /* requests for this very name */
+	GATE_SPEAKS_RAW,         /* anything else, or nobody looked: only an entry with `tls: raw` lets it pass */
+	GATE_SPEAKS__COUNT
 };
 
 /* One shape for all messages, read at exact size. Text is NUL-terminated and holds only printable ASCII: the gate escapes,
@@ -47,6 +58,8 @@ struct gate_msg {
 	uint16_t src_port;  /* the step's port, to find the process that tried; 0 = unknown */
 	uint8_t  proto;     /* IPPROTO_TCP, IPPROTO_UDP, ... of a refusal */
 	uint8_t  admitted;
+	uint8_t  would;     /* 1: let through by observe mode alone */
+	uint8_t  speaks;    /* enum gate_speaks */
 	char     host[EGRESS_HOST_MAX + 3];
 	char     addr[48];  /* textual */
 	char     why[160];
@@ -55,6 +68,7 @@ struct gate_msg {
 
 struct gate_spec {
 	const struct egress_list *egress;     /* borrowed; NULL or empty = closed: every name is refused, nothing is dialled */
+	bool                      observe;    /* let public destinations through and report them; what is not public stays refused */
 	const int                *net;        /* NET_FD__COUNT fds; the gate takes all but NET_FD_RULES, the caller closes its copies */
 	bool                      switch_ids; /* range mode */
 	uid_t                     uid;        /* in the caller's user namespace; only with switch_ids */

@@ -47,6 +47,9 @@ struct net_plan; /* immutable after net_plan_new(); may be shared by any number 
 /* Compile @list (borrowed, must outlive the plan). An empty list makes a closed gate: no TPROXY rule, no accept in chain gate.
  * -EINVAL names the entry that cannot be expressed. */
 int  net_plan_new(const struct egress_list *list, struct net_plan **ret_plan, struct dd_err *err);
+/* With @observe the wall of observe mode: the gate is open whatever @list says. TCP to every public IPv4 address, and to an admitted synthetic address at
+ * any port, goes to the gate; special ranges (private, loopback, link-local, metadata, ...) stay as @list has them; UDP and IPv6 stay refused. */
+int  net_plan_new_with(const struct egress_list *list, bool observe, struct net_plan **ret_plan, struct dd_err *err);
 void net_plan_free(struct net_plan *plan);
 
 /* The rules in `nft` syntax, for `plan` and docs; heap, caller frees; NULL without memory. */
@@ -63,6 +66,9 @@ int net_rules_verify(int rules_fd, const struct net_plan *plan, bool open, struc
 
 /* Supervisor only. Let TCP to @synthetic:@port through to the gate; returns after the kernel's ack (N-28). Idempotent. */
 int net_rules_admit(int rules_fd, struct in_addr synthetic, uint16_t port, struct dd_err *err);
+
+/* The same for a plan made with observe: any port. (Either call on a plan of the other kind is refused by the kernel: their keys differ in length.) */
+int net_rules_admit_host(int rules_fd, struct in_addr synthetic, struct dd_err *err);
 
 /* Supervisor only. Close the gate: one batch flushes chain gate and the set; then the read-back must show both empty.
  * Idempotent. Any error: the state is unknown and the caller must kill the step at once. */

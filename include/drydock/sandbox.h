@@ -50,6 +50,7 @@ int  seccomp_program_load(const char *path, struct seccomp_program **ret, struct
 int  seccomp_program_load_with(const char *path, const char *const *extra, bool observe, struct seccomp_program **ret, struct dd_err *err);
 void seccomp_program_free(struct seccomp_program *prog);
 void seccomp_program_summary(const struct seccomp_program *prog, struct seccomp_summary *ret);
+bool seccomp_program_asks(const struct seccomp_program *prog); /* observe mode: sandbox_asked_recv() must be called until the step ends */
 const char *seccomp_program_digest(const struct seccomp_program *prog); /* sha256 of the filter bytes, hex; borrowed */
 
 /* --- spec ----------------------------------------------------------------------------------------------------------- */
@@ -127,6 +128,8 @@ struct sandbox {
 	int   ctl;                 /* SEQPACKET to init, non-blocking after sandbox_release() */
 	int   deliver;             /* our end of the delivery socket; -1 after release */
 	int   net[NET_FD__COUNT];
+	bool  asks;                /* observe mode: the step was given a filter that asks */
+	int   asked_fd;            /* listener of that filter, from release on; -1: none */
 	int   cgroup_fd;           /* -1: none */
 	char  cgroup[256];         /* path, empty: none */
 };
@@ -139,22 +142,38 @@ struct sandbox_status {
 	uint64_t peak_memory_bytes; /* memory.peak where there is a controller, otherwise the largest resident set (ru_maxrss) */
 };
 
-#define SANDBOX_NONE { .pid = 0, .pidfd = -1, .ctl = -1, .deliver = -1, .net = { -1, -1, -1, -1, -1 }, .cgroup_fd = -1 }
+#define SANDBOX_NONE { .pid = 0, .pidfd = -1, .ctl = -1, .deliver = -1, .net = { -1, -1, -1, -1, -1 }, .asked_fd = -1, .cgroup_fd = -1 }
 
 /* --- features ------------------------------------------------------------------------------------------------------- */
 
 struct sandbox_feature {
 	const char *name;    /* "userns", "nftables", "landlock", ... */
+	const char *area;    /* "host", "identity", "isolation", "network", "locks", "limits" */
 	const char *need;    /* what it is for */
 	bool        required; /* a run without it is refused */
 	bool        present;
-	char        found[96];   /* version, count, or errno text */
+	char        found[240];  /* version, count, or errno text */
 	const char *remedy;
 };
 
 /* Probe this host; must run after identity_enter(). @ret: static storage owned by the callee, valid until the next call. Forks short-lived
  * children and leaves nothing. Returns the number of rows, or -errno. */
 int sandbox_probe(const struct sandbox_feature **ret, struct dd_err *err);
+/* The same and what no run depends on: for the doctor. */
+int sandbox_probe_all(const struct sandbox_feature **ret, struct dd_err *err);
+
+/* Which row of the host view shows @path (absolute, normalised) to every step; NULL: none. @ret_why (may be NULL): what the row is there for. */
+const char *sandbox_view_find(const char *path, const char **ret_why);
+
+/* What every step finds at @path (absolute, normalised) where no mount of its spec lies: the host view and what is made up. Pure. */
+enum sandbox_access { SANDBOX_ABSENT = 0, SANDBOX_READ_ONLY, SANDBOX_WRITABLE };
+struct sandbox_path {
+	const char         *path;    /* of the row that decides; NULL: none, so it is absent */
+	enum sandbox_access access;
+	const char         *why;     /* never NULL */
+	bool                of_host; /* the host's own file is shown, if it has one there and others may read it */
+};
+struct sandbox_path sandbox_path_find(const char *path);
 
 /* --- life ----------------------------------------------------------------------------------------------------------- */
 
@@ -168,6 +187,25 @@ int sandbox_signal(const struct sandbox *sb, int sig, struct dd_err *err);
 int sandbox_recv_status(const struct sandbox *sb, struct sandbox_status *ret, struct dd_err *err);
 /* cgroup.kill where there is one, SIGKILL to init, wait until the pid namespace is empty, rmdir the cgroup, close all. Idempotent. */
 int sandbox_destroy(struct sandbox *sb, struct dd_err *err);
+
+/* --- observe mode ----------------------------------------------------------------------------------------------------- */
+
+/* One system call that the filter would have refused; its thread waits for the answer. */
+struct sandbox_asked {
+	uint64_t id;
+	pid_t    pid;        /* of the thread, as the caller counts; 0: unknown */
+	int      nr;
+	int      answer;     /* 0: the kernel goes on; an errno: `never`, and the call fails with it */
+	char     call[32];   /* name; its number where no name is known here */
+	char     detail[32]; /* the argument that matters: "AF_VSOCK", "0x5412"; may be empty */
+};
+
+/* Supervisor, when asked_fd is readable. 1: @ret is a question, and sandbox_asked_answer() must follow; 0: none waits; -EPIPE: nobody is left who
+ * could ask, stop polling. @prog is the one of the spec. */
+int  sandbox_asked_recv(const struct sandbox *sb, const struct seccomp_program *prog, struct sandbox_asked *ret, struct dd_err *err);
+/* Does the thread still wait? Only then what /proc/PID showed before this call was about it. */
+bool sandbox_asked_waits(const struct sandbox *sb, const struct sandbox_asked *asked);
+int  sandbox_asked_answer(const struct sandbox *sb, const struct sandbox_asked *asked, struct dd_err *err);
 
 /* --- cgroup of a job ------------------------------------------------------------------------------------------------ */
 

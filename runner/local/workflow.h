@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* workflow.h - GitHub workflow YAML as far as a run without a forge needs it.
+/* workflow.h - GitHub workflow YAML: every documented key of workflow, job and step, with the place where each stands.
  *
- * What is not supported yet (`uses`, `if`, `${{ }}`, services, containers, matrix ...) is refused here, before anything runs, with its position.
+ * Understood is more than can be run here: `uses`, `if`, `${{ }}`, services, containers, matrix and the like are kept for `plan`, and each leaves a note
+ * with its position; `run` refuses a job that has notes before anything runs. What GitHub does not know either is a complaint. Expressions
+ * are never evaluated: their text stays as it is written.
  */
 #ifndef RUNNER_WORKFLOW_H
 #define RUNNER_WORKFLOW_H
@@ -9,7 +11,7 @@
 #include "../diag.h"
 #include "drydock/err.h"
 
-struct workflow_env {
+struct workflow_env { /* also `with`, `services`, and the keys of one matrix combination */
 	const char *name, *value;
 	struct diag_mark mark;
 };
@@ -17,16 +19,35 @@ struct workflow_env {
 struct workflow_step {
 	struct diag_mark           mark;
 	const char                *id, *name, *run, *shell, *workdir; /* NULL when absent */
-	const struct workflow_env *env;
-	size_t                     n_env;
+	const char                *uses, *cond; /* of exactly one of run and uses; `cond` is the text of `if` */
+	const struct workflow_env *with, *env;
+	size_t                     n_with, n_env;
 	struct diag_mark           shell_mark, workdir_mark; /* of the values, when present */
 	double                     timeout_minutes; /* 0 = not given */
 	bool                       continue_on_error;
+	bool                       is_local_checkout; /* actions/checkout of this repository: here the workspace already is that */
+};
+
+struct workflow_axis {
+	const char        *name;
+	const char *const *values; /* NULL-terminated */
+};
+
+struct workflow_matrix {
+	const struct workflow_axis *axes;
+	size_t                      n_axes;
+	const char *const          *names;   /* of the jobs that GitHub would make, in its order; NULL-terminated; NULL: no matrix, or computed */
+	const char                 *computed; /* the expression that makes the matrix or a part of it at run time, or NULL */
 };
 
 struct workflow_job {
 	struct diag_mark            mark;
 	const char                 *id, *name;
+	const char                 *cond, *runs_on, *needs, *permissions, *environment, *concurrency, *container, *outputs; /* on one line, or NULL */
+	const char                 *uses; /* a reusable workflow; then there are no steps */
+	const struct workflow_env  *with, *services; /* of a service: the image */
+	size_t                      n_with, n_services;
+	struct workflow_matrix      matrix;
 	const struct workflow_env  *env;
 	size_t                      n_env;
 	const char                 *default_shell, *default_workdir; /* defaults.run, job over workflow */
@@ -34,14 +55,17 @@ struct workflow_job {
 	double                      timeout_minutes;
 	const struct workflow_step *steps;
 	size_t                      n_steps;
+	struct diag_list            notes; /* what `run` cannot do of this job */
 };
 
 struct workflow {
 	const char                *path, *name;
+	const char                *on, *permissions, *concurrency; /* on one line, or NULL */
 	const struct workflow_env *env;
 	size_t                     n_env;
-	const struct workflow_job *jobs;
+	struct workflow_job       *jobs;
 	size_t                     n_jobs;
+	struct diag_list           notes; /* what `run` cannot do of any job: expressions outside of them */
 	void                      *arena;
 };
 

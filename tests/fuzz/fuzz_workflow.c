@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* fuzz_workflow.c - any bytes as a workflow: complaints that can be printed, or a plan that can be printed; never a crash. */
+/* fuzz_workflow.c - any bytes as a workflow: complaints that can be printed, or plans of its jobs that can be printed; never a crash. */
 #include "../../runner/event.h"
 #include "../../runner/local/workflow.h"
+#include "../../runner/plan_print.h"
 #include "../../runner/policy.h"
 
 #include <stdlib.h>
@@ -16,24 +17,38 @@ static FILE *sink(void)
 	return out ? out : stderr;
 }
 
+enum { JOBS_TRIED = 3 };
+
+static void plan_job(const struct workflow *wf, const char *job, const char *source, size_t len)
+{
+	const struct plan_print_options all = { .rules = true, .syscalls = true };
+	struct diag_list diags = { 0 };
+	struct plan *plan = NULL;
+	struct event_facts event;
+	event_local(&event);
+	if (plan_make(wf, job, NULL, &event, &plan, &diags) < 0 && diags.n == 0)
+		abort(); /* a refusal without a reason */
+	if (plan && (plan_print_text(plan, NULL, all, sink()) < 0 || plan_print_json(plan, NULL, all, sink()) < 0))
+		abort();
+	diag_print(sink(), &diags, source, len);
+	plan_free(plan);
+	diag_list_done(&diags);
+}
+
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 {
 	struct diag_list diags = { 0 };
 	struct workflow *wf = NULL;
-	struct plan *plan = NULL;
-	struct event_facts event;
-	event_local(&event);
-	if (workflow_parse("w.yml", (const char *)data, size, &wf, &diags) == 0)
-		(void)plan_make(wf, NULL, NULL, &event, &plan, &diags);
-	if (!plan && diags.n == 0)
-		abort(); /* a refusal without a reason */
-	if (plan) {
-		plan_print_text(plan, sink());
-		if (plan_print_json(plan, sink()) < 0)
-			abort();
+	const char *source = (const char *)data;
+	if (workflow_parse("w.yml", source, size, &wf, &diags) < 0 && diags.n == 0)
+		abort();
+	if (wf)
+		plan_job(wf, NULL, source, size);
+	for (size_t i = 0; wf && i < wf->n_jobs && i < JOBS_TRIED; i++) {
+		diag_print(sink(), &wf->jobs[i].notes, source, size);
+		plan_job(wf, wf->jobs[i].id, source, size);
 	}
-	diag_print(sink(), &diags, (const char *)data, size);
-	plan_free(plan);
+	diag_print(sink(), &diags, source, size);
 	workflow_free(wf);
 	diag_list_done(&diags);
 	return 0;

@@ -36,6 +36,7 @@ struct world {
 	struct gate       gate;
 	const struct egress_list *list;
 	bool              refuse_admit;
+	bool              observe;  /* as used for the next world_start() */
 	uid_t             gate_uid; /* as used for the next world_start(); 0 = the caller's own */
 	struct gate_msg   events[400];
 	size_t            n_events;
@@ -191,7 +192,9 @@ static inline void world_upstream(struct world *w)
 static inline void world_admit(struct world *w, const struct gate_msg *ask)
 {
 	struct gate_msg reply = { .type = GATE_ADMITTED, .id = ask->id, .admitted = 0 };
-	for (size_t i = 0; !w->refuse_admit && i < w->list->n; i++) {
+	if (w->observe && !w->refuse_admit)
+		reply.admitted = net_rules_admit_host(w->net[NET_FD_RULES], world_ip(ask->addr), NULL) == 0;
+	for (size_t i = 0; !w->observe && !w->refuse_admit && i < w->list->n; i++) {
 		uint16_t port = w->list->entries[i].port;
 		if (egress_verdict_name(w->list, ask->host, port).entry == &w->list->entries[i])
 			reply.admitted = net_rules_admit(w->net[NET_FD_RULES], world_ip(ask->addr), port, NULL) == 0;
@@ -242,16 +245,16 @@ static inline const struct gate_msg *world_event(struct world *w, enum gate_msg_
 static inline bool world_start(struct world *w, const struct egress_list *list, struct dd_err *err)
 {
 	*w = (struct world){
-		.gate_uid = w->gate_uid, .host_ns = -1, .step_ns = -1, .list = list, .gate = { 0, -1, -1 }, .answer = WORLD_PUBLIC,
+		.gate_uid = w->gate_uid, .observe = w->observe, .host_ns = -1, .step_ns = -1, .list = list, .gate = { 0, -1, -1 }, .answer = WORLD_PUBLIC,
 	};
 	for (int i = 0; i < NET_FD__COUNT; i++)
 		w->net[i] = -1;
 	struct sockaddr_in in = world_sockaddr(world_ip("127.0.0.1"), 53);
 	w->upstream = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (bind(w->upstream, (void *)&in, sizeof(in)) < 0 || net_plan_new(list, &w->plan, err) < 0 || !world_step_ns(w, err))
+	if (bind(w->upstream, (void *)&in, sizeof(in)) < 0 || net_plan_new_with(list, w->observe, &w->plan, err) < 0 || !world_step_ns(w, err))
 		return false;
 	struct gate_spec spec = {
-		.egress = list, .net = w->net, .switch_ids = w->gate_uid != 0, .uid = w->gate_uid, .gid = w->gate_uid,
+		.egress = list, .observe = w->observe, .net = w->net, .switch_ids = w->gate_uid != 0, .uid = w->gate_uid, .gid = w->gate_uid,
 	};
 	if (gate_start(&spec, &w->gate, err) < 0)
 		return false;

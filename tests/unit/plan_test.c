@@ -231,9 +231,84 @@ static void a_policy_for_another_repository_is_refused(void **state)
 	diag_list_done(&diags);
 }
 
+/* --- what only a forge can run ------------------------------------------------------------------------------------------- */
+
+static const char real_text[] =
+	"on: push\njobs:\n  t:\n    strategy: { matrix: { os: [ a, b ], v: [ 1 ] } }\n    steps:\n"
+	"      - { id: src, uses: actions/checkout@v4 }\n"
+	"      - { uses: actions/setup-node@v4, if: always(), with: { node-version: 20 } }\n"
+	"      - { run: x, shell: pwsh }\n      - { run: x, shell: \"${{ matrix.sh }}\", working-directory: \"${{ matrix.d }}/..\" }\n"
+	"  other: { steps: [ { uses: a/b@v1 } ] }\n";
+static const char real_policy[] =
+	"version: 1\nsteps:\n  - { phase: fetch, match: { uses: 'actions/*' } }\nphases:\n  fetch: { egress: [ { host: r.test } ] }\n"
+	"credentials: { key: { from: { env: K }, for: { phase: fetch, steps: [ src ] }, as: { env: T } } }\n";
+
+static struct plan *make_job(const char *wf_text, const char *pol_text, const char *job)
+{
+	struct diag_list diags = { 0 };
+	struct plan *plan = NULL;
+	struct event_facts local;
+	event_local(&local);
+	assert_int_equal(make(wf_text, pol_text, job, &local, &plan, &diags), 0);
+	diag_list_done(&diags);
+	return plan;
+}
+
+static void uses_chooses_the_phase_of_a_step(void **state)
+{
+	(void)state;
+	struct plan *plan = make_job(real_text, real_policy, "t");
+	assert_int_equal(plan->steps[1].phase, DD_PHASE_FETCH);
+	assert_string_equal(plan->steps[1].phase_why, "p.yml:3:5: uses: \"actions/*\"");
+	assert_string_equal(plan->steps[1].name, "Run actions/setup-node@v4");
+	assert_string_equal(plan->steps[1].cond, "always()");
+	assert_string_equal(plan->steps[1].with[0].value, "20");
+	assert_null(plan->steps[1].script);
+	assert_null(plan->steps[1].nothing);
+	assert_int_equal(plan->steps[1].egress.n, 1);
+	assert_int_equal(plan->steps[2].phase, DD_PHASE_BUILD);
+	plan_free(plan);
+}
+
+static void a_step_without_a_process_gets_neither_gate_nor_credential(void **state)
+{
+	(void)state;
+	struct plan *plan = make_job(real_text, real_policy, "t");
+	assert_non_null(plan->steps[0].nothing);
+	assert_int_equal(plan->steps[0].phase, DD_PHASE_FETCH);
+	assert_int_equal(plan->steps[0].egress.n, 0);
+	assert_int_equal(plan->steps[0].n_leases, 0);
+	plan_free(plan);
+}
+
+static void the_notes_of_a_plan_are_those_of_its_job(void **state)
+{
+	(void)state;
+	static const struct { unsigned line; const char *text; } want[] = {
+		{ 4, "`strategy`" }, { 7, "`if`" }, { 7, "`uses`" }, { 7, "`with`" }, { 9, "expressions" }, { 9, "expressions" }, { 8, "pwsh" },
+	};
+	struct plan *plan = make_job(real_text, real_policy, "t");
+	assert_int_equal(plan->n_notes, ARRAY_LEN(want));
+	for (size_t i = 0; i < plan->n_notes; i++) {
+		assert_int_equal(plan->notes[i].mark.line, want[i].line);
+		assert_non_null(strstr(plan->notes[i].text, want[i].text));
+		assert_string_equal(plan->notes[i].mark.file, "w.yml");
+	}
+	assert_string_equal(plan->steps[3].workdir, "${{ matrix.d }}/.."); /* not known yet: as it is written */
+	assert_string_equal(plan->job.combinations[1], "t (b, 1)");
+	assert_string_equal(plan->job.axes[0].value, "a, b");
+	plan_free(plan);
+	plan = make_job(real_text, NULL, "other");
+	assert_int_equal(plan->n_notes, 1);
+	plan_free(plan);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(uses_chooses_the_phase_of_a_step),
+		cmocka_unit_test(a_step_without_a_process_gets_neither_gate_nor_credential),
+		cmocka_unit_test(the_notes_of_a_plan_are_those_of_its_job),
 		cmocka_unit_test(without_a_policy_every_step_is_build_and_closed),
 		cmocka_unit_test(phases_come_from_the_policy_and_not_from_what_a_step_says),
 		cmocka_unit_test(environment_layers_win_in_order_and_nothing_is_inherited),

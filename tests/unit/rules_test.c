@@ -216,9 +216,14 @@ static void nft(const char *command)
 	CHECK(system(line) == 0, "%s", line); /* NOLINT */
 }
 
-static void listing_equals_text(bool open)
+static void build_observing_wall(bool open);
+
+static void listing_equals_text(bool open, bool observe)
 {
-	build_wall(open);
+	if (observe)
+		build_observing_wall(open);
+	else
+		build_wall(open);
 	json_t *ours = nft_listing();
 	char *text = net_plan_text(wall.plan);
 	CHECK(text, "no memory");
@@ -228,14 +233,18 @@ static void listing_equals_text(bool open)
 	json_t *theirs = nft_listing();
 	CHECK(json_array_size(ours) > 10 && json_equal(ours, theirs), "batch and text differ:\n%s\n%s", json_dumps(ours, 0), json_dumps(theirs, 0));
 }
-static void open_listing(void) { listing_equals_text(true); }
-static void closed_listing(void) { listing_equals_text(false); }
+static void open_listing(void) { listing_equals_text(true, false); }
+static void closed_listing(void) { listing_equals_text(false, false); }
+static void observing_listing(void) { listing_equals_text(true, true); }
+static void observing_closed_listing(void) { listing_equals_text(false, true); }
 
 static void the_real_nft_lists_what_the_plan_says(void **state)
 {
 	(void)state;
 	in_netns(open_listing);
 	in_netns(closed_listing);
+	in_netns(observing_listing);
+	in_netns(observing_closed_listing);
 }
 
 static void admitted_child(void)
@@ -312,6 +321,116 @@ static void udp_child(void)
 	CHECK(sendto(fd, "x", 1, 0, (struct sockaddr *)&sin, sizeof(sin)) < 0 && errno == EPERM, "a foreign resolver");
 	CHECK(counters().denied_packets == 2, "%lu counted", counters().denied_packets);
 }
+/* --- tests: the observing wall ---------------------------------------------------------------------------------------------- */
+
+static void build_observing_wall(bool open)
+{
+	struct dd_err err = { 0 };
+	wall.list = open ? open_list() : (struct egress_list){ 0 };
+	CHECK(net_plan_new_with(&wall.list, true, &wall.plan, &err) == 0, "%s", err.msg);
+	CHECK(net_inside_setup(wall.plan, wall.fds, &err) == 0, "%s", err.msg);
+	CHECK(net_rules_verify(wall.fds[NET_FD_RULES], wall.plan, true, &err) == 0, "%s", err.msg);
+}
+
+static void must_arrive(const char *addr, uint16_t port)
+{
+	int step = dial(addr, port);
+	CHECK(step >= 0, "%s:%u gave %d", addr, port, step);
+	dd_close(accept_at_gate(addr, port));
+	dd_close(step);
+}
+
+static void observing_child(void)
+{
+	static const char *const special[] = {
+		"10.0.0.1", "172.16.0.1", "172.31.255.254", "192.168.1.1", "100.64.0.1", "169.254.1.1", "169.254.169.254", "168.63.129.16", "100.100.100.200",
+		"192.0.0.8", "192.0.0.192", "192.88.99.1", "198.18.1.0", "198.19.255.254", "240.0.0.1",
+	};
+	struct dd_err err = { 0 };
+
+	build_observing_wall(false);
+	must_arrive("203.0.113.9", 443);
+	must_arrive("8.8.8.8", 53);
+	must_arrive("1.2.3.4", 65535);
+	for (size_t i = 0; i < ARRAY_LEN(special); i++)
+		must_be_refused(special[i], 443);
+	must_be_refused("127.0.0.1", 1); /* the gate's own listener */
+	CHECK(net_rules_admit_host(wall.fds[NET_FD_RULES], v4("198.18.1.0"), &err) == 0, "%s", err.msg);
+	must_arrive("198.18.1.0", 443);
+	must_arrive("198.18.1.0", 22);
+	must_be_refused("198.18.1.1", 443);
+	CHECK(net_rules_verify(wall.fds[NET_FD_RULES], wall.plan, true, &err) == 0, "%s", err.msg);
+	CHECK(net_rules_close(wall.fds[NET_FD_RULES], &err) == 0, "%s", err.msg);
+	CHECK(net_rules_verify(wall.fds[NET_FD_RULES], wall.plan, false, &err) == 0, "%s", err.msg);
+	must_be_refused("203.0.113.9", 443);
+	must_be_refused("198.18.1.0", 443);
+}
+static void an_observing_wall_leads_everything_public_to_the_gate_and_nothing_else(void **state)
+{
+	(void)state;
+	in_netns(observing_child);
+}
+
+static void observing_list_child(void)
+{
+	build_observing_wall(true);
+	must_arrive("169.254.7.7", 80);    /* the block of the list says so */
+	must_arrive("169.254.170.2", 80);  /* an entry names it */
+	must_be_refused("169.254.7.7", 81);
+	must_be_refused("169.254.169.254", 80);
+	must_be_refused("169.254.170.2", 81);
+	must_arrive("203.0.113.9", 80);
+}
+static void what_the_list_opens_of_special_ranges_stays_exactly_that_while_observing(void **state)
+{
+	(void)state;
+	in_netns(observing_list_child);
+}
+
+static void observing_refuses_child(void)
+{
+	struct dd_err err = { 0 };
+	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_addr = v4("8.8.8.8"), .sin_port = htons(443) };
+	struct sockaddr_in6 sin6 = { .sin6_family = AF_INET6, .sin6_port = htons(443) };
+
+	build_observing_wall(false);
+	CHECK(inet_pton(AF_INET6, "2001:4860:4860::8888", &sin6.sin6_addr) == 1, "failed");
+	int udp = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), tcp6 = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	CHECK(sendto(udp, "x", 1, 0, (struct sockaddr *)&sin, sizeof(sin)) < 0 && errno == EPERM, "UDP left");
+	CHECK(connect(tcp6, (struct sockaddr *)&sin6, sizeof(sin6)) < 0 && errno == ECONNREFUSED, "IPv6 left");
+	/* An admission for the other kind of wall does not fit. */
+	CHECK(net_rules_admit(wall.fds[NET_FD_RULES], v4("198.18.1.0"), 443, &err) < 0, "a port was admitted");
+	CHECK(net_rules_admit_host(wall.fds[NET_FD_RULES], v4("203.0.113.9"), &err) == -EINVAL, "a public address was admitted");
+	must_be_refused("198.18.1.0", 443);
+}
+static void an_observing_wall_refuses_udp_ipv6_and_foreign_admissions(void **state)
+{
+	(void)state;
+	in_netns(observing_refuses_child);
+}
+
+static void observing_tampered_child(void)
+{
+	static const char *const tampering[] = {
+		"add rule inet drydock gate ip daddr 10.0.0.0/8 accept",
+		"add rule inet drydock output accept",
+		"add element inet drydock allow { 203.0.113.1 }",
+		"flush chain inet drydock prerouting",
+	};
+	for (size_t i = 0; i < ARRAY_LEN(tampering); i++) {
+		struct dd_err err = { 0 };
+		build_observing_wall(false);
+		nft(tampering[i]);
+		CHECK(net_rules_verify(wall.fds[NET_FD_RULES], wall.plan, true, &err) == -EPROTO, "not noticed: %s", tampering[i]);
+		CHECK(unshare(CLONE_NEWNET) == 0, "failed");
+	}
+}
+static void read_back_notices_tampering_with_an_observing_wall(void **state)
+{
+	(void)state;
+	in_netns(observing_tampered_child);
+}
+
 static void udp_is_refused_at_once_so_that_quic_falls_back(void **state)
 {
 	(void)state;
@@ -829,6 +948,10 @@ int main(int argc, char **argv)
 		cmocka_unit_test(an_admitted_destination_reaches_the_gate_under_its_own_name_and_nothing_else_does),
 		cmocka_unit_test(a_block_opens_its_addresses_but_never_the_metadata_service),
 		cmocka_unit_test(even_a_block_of_everything_opens_no_synthetic_and_no_metadata_address),
+		cmocka_unit_test(an_observing_wall_leads_everything_public_to_the_gate_and_nothing_else),
+		cmocka_unit_test(what_the_list_opens_of_special_ranges_stays_exactly_that_while_observing),
+		cmocka_unit_test(an_observing_wall_refuses_udp_ipv6_and_foreign_admissions),
+		cmocka_unit_test(read_back_notices_tampering_with_an_observing_wall),
 		cmocka_unit_test(udp_is_refused_at_once_so_that_quic_falls_back),
 		cmocka_unit_test(ipv6_goes_nowhere_but_home),
 		cmocka_unit_test(a_test_suite_may_serve_and_connect_on_loopback_while_the_gate_is_closed),

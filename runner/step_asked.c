@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+/* step_asked.c - keeps count of the system calls that the enforcing filter would have refused.
+ *
+ * Runs in: supervisor, in observe mode only. A step can ask without end, so the table is bounded, a turn is bounded, and /proc is looked at once
+ * for each row. The asking thread waits meanwhile: a flood costs the step, not memory.
+ */
+#include "step_asked.h"
+
+#include "step_who.h"
+
+enum { TURN_MAX = 128 };
+
+static bool is_row(const struct step_asked_row *row, const struct sandbox_asked *q, const char *detail)
+{
+	return row->nr == q->nr && row->answer == q->answer && strcmp(row->detail, detail) == 0;
+}
+
+/* The row of @q; a call with too many different details gets one row for the rest of them, and a full table one for everything. */
+static struct step_asked_row *row_of(struct step_asked *a, const struct sandbox_asked *q)
+{
+	static const char others[] = "others";
+	const char *detail = q->detail;
+	size_t details = 0;
+
+	for (size_t i = 0; i < a->n; i++) {
+		if (is_row(&a->rows[i], q, detail))
+			return &a->rows[i];
+		details += a->rows[i].nr == q->nr;
+		if (details == STEP_ASKED_DETAILS && detail != others) {
+			detail = others;
+			i = (size_t)-1; /* again from the start, for the row of the rest */
+			details = 0;
+		}
+	}
+	if (a->n == STEP_ASKED_MAX)
+		return &a->rows[STEP_ASKED_MAX - 1];
+	struct step_asked_row *row = &a->rows[a->n++];
+	*row = (struct step_asked_row){ .nr = q->nr, .answer = q->answer };
+	(void)snprintf(row->call, sizeof(row->call), "%s", q->call);
+	(void)snprintf(row->detail, sizeof(row->detail), "%s", detail);
+	if (a->n == STEP_ASKED_MAX)
+		*row = (struct step_asked_row){ .nr = -1, .call = "others" };
+	return row;
+}
+
+/* /proc shows whoever has the number now; only while the thread still waits for us is that the one that asked. */
+static void look_at(struct step_asked_row *row, const struct sandbox *sb, const struct sandbox_asked *q, const struct plan_step *step,
+                    struct mask *mask)
+{
+	struct process_hint who = { .pid = 0 };
+
+	if (q->pid > 0)
+		process_describe(q->pid, &who);
+	if (!sandbox_asked_waits(sb, q))
+		return;
+	step_who_clean(step, mask, &who);
+	row->who = who;
+}
+
+int step_asked_serve(struct step_asked *a, const struct sandbox *sb, const struct seccomp_program *prog, const struct plan_step *step,
+                     struct mask *mask, struct dd_err *err)
+{
+	for (int i = 0; i < TURN_MAX; i++) {
+		struct sandbox_asked q;
+		int r = sandbox_asked_recv(sb, prog, &q, err);
+		if (r == -EPIPE)
+			a->over = true;
+		if (r == 0 || r == -EPIPE)
+			return 0;
+		if (r < 0)
+			return r;
+		struct step_asked_row *row = row_of(a, &q);
+		if (row->count++ == 0)
+			look_at(row, sb, &q, step, mask);
+		if ((r = sandbox_asked_answer(sb, &q, err)) < 0)
+			return r;
+	}
+	return 0;
+}
+
+static void note(const struct step_asked_row *row, struct step_result *result)
+{
+	struct step_refusal *f;
+	size_t *n = row->answer ? &result->n_refusals : &result->n_would;
+
+	result->would_refuse += row->answer ? 0 : row->count;
+	if (*n == STEP_REFUSALS_MAX)
+		return;
+	f = row->answer ? &result->refusals[(*n)++] : &result->would[(*n)++];
+	*f = (struct step_refusal){ .count = row->count };
+	(void)snprintf(f->what, sizeof(f->what), "call %s%s%s", row->call, row->detail[0] ? " " : "", row->detail);
+	(void)snprintf(f->why, sizeof(f->why), "%s", row->answer == 0 ? "not in the seccomp profile" : row->call[0] >= '0' && row->call[0] <= '9' ?
+	               "nobody here knows this number" : "never allowed by the seccomp profile");
+	step_who_text(&row->who, f->process, sizeof(f->process));
+}
+
+int step_asked_record(const struct step_asked *a, struct record *rec, struct step_result *result, struct dd_err *err)
+{
+	const struct plan_step *step = result->step;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < a->n; i++) {
+		const struct step_asked_row *row = &a->rows[i];
+		const char *answer = row->answer ? strerrorname_np(row->answer) : "continued";
+		note(row, result);
+		r = record_add(rec, step->ref, dd_phase_name(step->phase), "sys.deny",
+		               json_pack("{s:s, s:i, s:I, s:o, s:s, s:s*}", "syscall", row->call, "nr", row->nr, "count", (json_int_t)row->count,
+		                         "process", step_who_json(&row->who), "answer", answer ? answer : "?", "detail",
+		                         row->detail[0] ? row->detail : NULL), err);
+	}
+	return r;
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+/* step_who_test.c - what the record says about a step's script, and what of its own secrets it keeps out. */
+#include "../../runner/step_who.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static const struct row {
+	const char *script, *want;
+	bool        exact;
+} rows[] = {
+	{ "npm ci\n", "npm ci", true },
+	{ "\n\t npm ci  \n\n", "npm ci", true },
+	{ "", "", true },
+	{ "curl https://host.test/a/b", "curl https://host.test/a/b", true },
+	{ "curl https://user:pw@host.test/a", "curl https://host.test/a", false },
+	{ "curl 'https://host.test/a?token=x&y=z' -o f", "curl 'https://host.test/a' -o f", false },
+	{ "git clone https://$TOKEN@host.test/r.git && ls", "git clone https://host.test/r.git && ls", false },
+	{ "a://u@h?q b://v@i?r", "a://h b://i", false },
+	{ "echo a?b@c", "echo a?b@c", true },
+	{ "://", "://", true },
+	{ "x://@", "x://", false },
+	{ "https://host.test/at@sign", "https://host.test/at@sign", true },
+	{ "https://a@b@host.test/", "https://host.test/", false },
+};
+
+static void a_script_is_trimmed_and_its_urls_lose_what_may_be_secret(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const struct plan_step step = { .script = rows[i].script };
+		bool exact = !rows[i].exact;
+		char *got = step_match_run(&step, NULL, &exact);
+		assert_non_null(got);
+		assert_string_equal(got, rows[i].want);
+		assert_int_equal(exact, rows[i].exact);
+		free(got);
+	}
+}
+
+static void a_long_script_is_cut_and_said_to_be(void **state)
+{
+	(void)state;
+	char long_script[STEP_MATCH_MAX + 100];
+	bool exact = true;
+	memset(long_script, 'x', sizeof(long_script));
+	long_script[sizeof(long_script) - 1] = '\0';
+	const struct plan_step step = { .script = long_script };
+	char *got = step_match_run(&step, NULL, &exact);
+	assert_int_equal(strlen(got), STEP_MATCH_MAX);
+	assert_false(exact);
+	free(got);
+}
+
+static void the_secrets_of_a_step_are_in_nothing_that_is_written(void **state)
+{
+	(void)state;
+	const struct plan_lease lease = { .name = "key" };
+	const struct plan_step step = { .script = "echo canary-value | deploy", .leases = &lease, .n_leases = 1 };
+	struct process_hint who = { .pid = 7, .exe = "canary-value", .argv = "deploy canary-val" };
+	char name[40] = "canary-value.evil.test", text[200];
+	struct mask *mask = NULL;
+	bool exact = true;
+
+	assert_int_equal(mask_new(&mask, NULL), 0);
+	assert_int_equal(mask_add(mask, "canary-value", 12, NULL), 0);
+	char *got = step_match_run(&step, mask, &exact);
+	assert_string_equal(got, "echo *** | deploy");
+	assert_false(exact);
+	free(got);
+	step_mask_text(&step, mask, name, sizeof(name));
+	assert_string_equal(name, "***.evil.test");
+	step_who_clean(&step, mask, &who);
+	step_who_text(&who, text, sizeof(text));
+	assert_string_equal(text, "***"); /* and no arguments: a secret that was cut in two is not found */
+	mask_free(mask);
+	/* With no mask to ask, nothing is shown. */
+	step_mask_text(&step, NULL, name, sizeof(name));
+	assert_string_equal(name, "");
+}
+
+static void an_unknown_process_is_null(void **state)
+{
+	(void)state;
+	const struct process_hint nobody = { .pid = 0 };
+	char text[10] = "x";
+	json_t *json = step_who_json(&nobody);
+	assert_true(json_is_null(json));
+	json_decref(json);
+	step_who_text(&nobody, text, sizeof(text));
+	assert_string_equal(text, "");
+}
+
+int main(int argc, char **argv)
+{
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_script_is_trimmed_and_its_urls_lose_what_may_be_secret),
+		cmocka_unit_test(a_long_script_is_cut_and_said_to_be),
+		cmocka_unit_test(the_secrets_of_a_step_are_in_nothing_that_is_written),
+		cmocka_unit_test(an_unknown_process_is_null),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
