@@ -17,8 +17,11 @@ static const struct verb_row {
 	int       (*run)(int argc, char **argv);
 	const char *usage;
 } verb_rows[] = {
-	{ "check",   cmd_policy_check,   "POLICY [--json]" },
-	{ "explain", cmd_policy_explain, "--step STEP --connect HOST:PORT --policy POLICY WORKFLOW" },
+	{ "check",   cmd_policy_check,   "POLICY... [--json]" },
+	{ "sets",    cmd_policy_sets,    "[NAME] [--policy POLICY] [--json]" },
+	{ "keys",    cmd_policy_keys,    "[--json]" },
+	{ "explain", cmd_policy_explain, "--step STEP (--connect HOST:PORT | --syscall NAME | --path PATH | --credential NAME) [--policy POLICY] WORKFLOW | "
+	  "--record RECORD --seq N [--policy POLICY]" },
 	{ "suggest", cmd_policy_suggest, "RECORD... [--directory DIR] [--no-sets]" },
 	{ "replay",  cmd_policy_replay,  "RECORD... --policy POLICY [--partial] [--json]" },
 };

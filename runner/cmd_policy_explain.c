@@ -1,39 +1,70 @@
 // SPDX-License-Identifier: Apache-2.0
-/* cmd_policy_explain.c - `drydock policy explain`: the entry that decides about a destination.
+/* cmd_policy_explain.c - `drydock policy explain`: the verdict and the line that decides, for a question or for a refusal in a record.
  *
- * Runs in: command line (an edge: it prints). The verdict comes from the functions that the gate itself uses. */
+ * Runs in: command line (an edge: it prints). The verdicts come from the functions that the run itself uses. */
 #include "cmd_policy.h"
 
 #include "exit_code.h"
-#include "policy.h"
+#include "explain.h"
 #include "run_args.h"
 
-#include <arpa/inet.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
+struct explain_args;
+typedef int (*ask_fn)(const struct plan *plan, const struct plan_step *step, const char *what, struct explain_answer *ret, struct dd_err *err);
+
+static const struct question_row {
+	int         key;
+	const char *name, *arg, *doc;
+	ask_fn      ask;
+} questions[] = {
+	{ 'c', "connect", "HOST:PORT", "may it reach this destination?", explain_ask_connect },
+	{ 'y', "syscall", "NAME", "may it make this system call?", explain_ask_syscall },
+	{ 'P', "path", "PATH", "what does it find there, and may it write it?", explain_ask_path },
+	{ 'C', "credential", "NAME", "does it hold this credential?", explain_ask_credential },
+};
+
 struct explain_args {
 	struct run_args run;
-	const char     *step, *connect;
+	const char     *step, *seq;
+	const char     *question[ARRAY_LEN(questions)];
+	size_t          n_questions;
 };
+
+static void check_args(const struct explain_args *args, struct argp_state *state)
+{
+	bool of_record = args->seq || args->run.record;
+	if (of_record && (!args->seq || !args->run.record || args->run.workflow || args->step || args->n_questions))
+		argp_error(state, "about a record: --record RECORD --seq N, and neither workflow nor question");
+	else if (!of_record && !args->run.workflow)
+		argp_error(state, "which workflow? Or, about a refusal: --record RECORD --seq N");
+	else if (!of_record && (!args->step || args->n_questions != 1))
+		argp_error(state, "--step and one of --connect, --syscall, --path, --credential are needed");
+}
 
 static error_t explain_parse(int key, char *arg, struct argp_state *state)
 {
 	struct explain_args *args = state->input;
+	for (size_t i = 0; i < ARRAY_LEN(questions); i++)
+		if (questions[i].key == key) {
+			args->question[i] = arg;
+			args->n_questions++;
+			return 0;
+		}
 	switch (key) {
 	case ARGP_KEY_INIT:
+		args->run.workflow_optional = true;
 		state->child_inputs[0] = &args->run;
 		return 0;
 	case 't':
 		args->step = arg;
 		return 0;
-	case 'c':
-		args->connect = arg;
+	case 'q':
+		args->seq = arg;
 		return 0;
-	case ARGP_KEY_END:
-		if (!args->step || !args->connect)
-			argp_error(state, "--step and --connect are needed");
+	case ARGP_KEY_SUCCESS:
+		check_args(args, state);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -53,71 +84,81 @@ static const struct plan_step *find_step(const struct plan *plan, const char *wa
 	return NULL;
 }
 
-/* "HOST:PORT" or "ADDRESS:PORT" -> verdict; false when it is neither. */
-static bool ask(const struct egress_list *list, const char *connect, struct egress_verdict *ret)
+static int complain(const char *what)
 {
-	char host[EGRESS_HOST_MAX + 1], text[EGRESS_HOST_MAX + 2];
-	struct in_addr addr;
-	const char *colon = strrchr(connect, ':');
-	size_t len = colon ? (size_t)(colon - connect) : 0;
-	unsigned long port = colon && strspn(colon + 1, "0123456789") == strlen(colon + 1) ? strtoul(colon + 1, NULL, 10) : 0;
-	if (len == 0 || len >= sizeof(text) || port == 0 || port > 65535)
-		return false;
-	memcpy(text, connect, len);
-	text[len] = '\0';
-	if (inet_pton(AF_INET, text, &addr) == 1)
-		*ret = egress_verdict_addr(list, addr, (uint16_t)port);
-	else if (egress_host_canonical(connect, len, host) == 0)
-		*ret = egress_verdict_name(list, host, (uint16_t)port);
-	else
-		return false;
-	return true;
+	char shown[2400];
+	diag_escape(shown, sizeof(shown), what, strlen(what));
+	(void)fprintf(stderr, "drydock: %s\n", shown);
+	return DRYDOCK_EXIT_USAGE;
 }
 
-static int explain(const struct explain_args *args, const struct plan *plan)
+static int answer(const struct explain_answer *a, bool json)
 {
+	int r = 0;
+	if (json)
+		r = explain_print_json(a, stdout);
+	else
+		explain_print_text(a, stdout);
+	if (r < 0 || fflush(stdout) != 0)
+		return DRYDOCK_EXIT_INTERNAL;
+	return a->allow ? DRYDOCK_EXIT_OK : DRYDOCK_EXIT_REFUSED;
+}
+
+static int explain_question(const struct explain_args *args, const struct plan *plan)
+{
+	struct explain_answer a;
+	struct dd_err err = { .code = 0 };
+	char text[300];
 	const struct plan_step *step = find_step(plan, args->step);
-	struct egress_verdict v;
-	char shown[600];
-	diag_escape(shown, sizeof(shown), args->connect, strlen(args->connect));
-	if (!step)
-		return (void)fprintf(stderr, "drydock: no step `%s`: give its id, its number or its label\n", args->step), DRYDOCK_EXIT_USAGE;
-	if (!ask(&step->egress, args->connect, &v))
-		return (void)fprintf(stderr, "drydock: --connect wants HOST:PORT, not `%s`\n", shown), DRYDOCK_EXIT_USAGE;
-	if (args->run.json) {
-		json_t *root = json_pack("{s:b, s:s, s:s, s:s?, s:s}", "allow", v.allow, "step", step->label, "phase", dd_phase_name(step->phase),
-					 "entry", v.entry ? v.entry->origin : NULL, "why", v.why);
-		int w = root ? json_dumpf(root, stdout, 0) : -1;
-		json_decref(root);
-		(void)putchar('\n');
-		if (w < 0)
-			return DRYDOCK_EXIT_INTERNAL;
-	} else {
-		(void)printf("%s %s\n  step   %s, %s (%s)\n  entry  %s\n  why    %s\n", v.allow ? "allow" : "deny", shown, step->label,
-			     dd_phase_name(step->phase), step->phase_why, v.entry ? v.entry->origin : "none", v.why);
+	if (!step) {
+		(void)snprintf(text, sizeof(text), "no step `%.150s`: give its id, its number or its label", args->step);
+		return complain(text);
 	}
-	return v.allow ? DRYDOCK_EXIT_OK : DRYDOCK_EXIT_REFUSED;
+	for (size_t i = 0; i < ARRAY_LEN(questions); i++)
+		if (args->question[i])
+			return questions[i].ask(plan, step, args->question[i], &a, &err) < 0 ? complain(err.msg) : answer(&a, args->run.json);
+	return DRYDOCK_EXIT_USAGE;
+}
+
+static int explain_refusal(const struct explain_args *args)
+{
+	struct explain_answer a;
+	struct dd_err err = { .code = 0 };
+	char *end = NULL;
+	errno = 0;
+	unsigned long long seq = strtoull(args->seq, &end, 10);
+	if (errno || *end || seq == 0 || strspn(args->seq, "0123456789") != strlen(args->seq))
+		return complain("--seq wants the number of an event: `seq` in the record");
+	int r = explain_record(args->run.record, seq, args->run.policy, &a, &err);
+	if (r == 0)
+		return answer(&a, args->run.json);
+	(void)complain(err.msg);
+	return r == -EINVAL || r == -ENOENT ? DRYDOCK_EXIT_USAGE : r == -EBADMSG ? DRYDOCK_EXIT_REFUSED : DRYDOCK_EXIT_INTERNAL;
 }
 
 int cmd_policy_explain(int argc, char **argv)
 {
-	static const struct argp_option options[] = {
-		{ .name = "step", .key = 't', .arg = "STEP", .doc = "id, number or label of the step" },
-		{ .name = "connect", .key = 'c', .arg = "HOST:PORT", .doc = "the destination" },
-		{ 0 },
+	static struct argp_option options[ARRAY_LEN(questions) + 3] = {
+		{ .name = "step", .key = 't', .arg = "STEP", .doc = "id, number or label of the step that is asked about" },
+		{ .name = "seq", .key = 'q', .arg = "N", .doc = "with --record: the refusal to explain, by its `seq`" },
 	};
 	static const struct argp_child children[] = { { .argp = &run_args_argp }, { 0 } };
 	static const struct argp argp = {
-		.options = options, .parser = explain_parse, .args_doc = "WORKFLOW", .children = children,
-		.doc = "Would this step reach that destination, and which line decides? Exit status 0: allowed, 4: denied."
+		.options = options, .parser = explain_parse, .args_doc = "WORKFLOW\n--record RECORD --seq N", .children = children,
+		.doc = "Would this step be allowed to, and which line decides? Or: why was this refused, which lines would allow it, and what else would "
+		       "they allow?\vExit status 0: allowed, 4: denied, 2: the question cannot be asked."
 	};
 	struct explain_args args = { .run = { .dry_run = true } };
 	struct plan *plan = NULL;
+	for (size_t i = 0; i < ARRAY_LEN(questions); i++)
+		options[2 + i] = (struct argp_option){ .name = questions[i].name, .key = questions[i].key, .arg = questions[i].arg, .doc = questions[i].doc };
 	if (argp_parse(&argp, argc, argv, 0, NULL, &args) != 0)
 		return DRYDOCK_EXIT_USAGE;
+	if (args.seq)
+		return explain_refusal(&args);
 	int code = job_plan_from_args(&args.run, &plan, NULL, stderr);
 	if (code == 0)
-		code = explain(&args, plan);
+		code = explain_question(&args, plan);
 	plan_free(plan);
 	return code;
 }

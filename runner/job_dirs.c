@@ -78,6 +78,15 @@ static int places_find(const char *state, const struct identity *id, struct plac
 	return 0;
 }
 
+int job_dirs_place(const char *state, const struct identity *id, char ret_dir[512], struct dd_err *err)
+{
+	struct places p;
+	int r = places_find(state, id, &p, err);
+	if (r == 0)
+		(void)snprintf(ret_dir, 512, "%.511s", p.state);
+	return r;
+}
+
 static int run_id_make(char ret[40], struct dd_err *err)
 {
 	unsigned char salt[4];

@@ -33,6 +33,9 @@ struct job_dirs {
  * /var/log/drydock for root, the XDG state directory otherwise). */
 int  job_dirs_make(const char *state, const struct identity *id, struct job_dirs *ret, struct dd_err *err);
 
+/* Where job_dirs_make() would put them: the directory of all jobs. Makes nothing. */
+int  job_dirs_place(const char *state, const struct identity *id, char ret_dir[512], struct dd_err *err);
+
 /* Make a sub-directory (one component or step-NN/x) with @mode; returns an O_DIRECTORY fd owned by the caller. */
 int  job_dirs_sub(const struct job_dirs *dirs, const char *name, mode_t mode, int *ret_fd, struct dd_err *err);
 /* Remove a sub-directory and all below it. */

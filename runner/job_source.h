@@ -17,6 +17,7 @@ struct run_args {
 	size_t      n_secrets;
 	bool        dry_run; /* only look: a plan may then hold what `run` cannot do (plan->notes) */
 	bool        json, observe;
+	bool        workflow_optional; /* set by a command that has another way to be asked */
 	bool        rules, syscalls; /* of a plan: also show these in full */
 };
 

@@ -18,10 +18,10 @@ struct key_context {
 
 struct key_row {
 	const char *name;
-	unsigned    kinds;    /* bits of enum tree_kind; 0 = known, but not supported yet */
 	void      (*read)(struct key_context *ctx, const struct tree_node *value, void *out); /* NULL: accepted and ignored */
-	bool        required;
 	const char *why_not;  /* what to do instead: of a complaint with kinds == 0, of a note otherwise; may be NULL */
+	unsigned    kinds;    /* bits of enum tree_kind; 0 = known, but not supported yet */
+	bool        required;
 };
 
 /* The rows of one kind of map; policy_tables.c lists those of a policy for tools and tests. */

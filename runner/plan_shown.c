@@ -40,7 +40,9 @@ static int load_view(const struct plan_step *step, struct seccomp_view **ret, st
 int plan_shown_load(const struct plan *plan, struct plan_shown *ret, struct dd_err *err)
 {
 	struct plan_shown shown = { .plan = plan, .views = calloc(plan->n_steps + 1, sizeof(struct seccomp_view *)) };
-	int r = shown.views ? 0 : dd_err_set(err, ENOMEM, "show the plan");
+	int r = 0;
+	if (!shown.views)
+		return dd_err_set(err, ENOMEM, "show the plan");
 	for (size_t i = 0; r == 0 && i < plan->n_steps; i++) {
 		shown.views[i] = view_of_earlier(&shown, i);
 		if (!shown.views[i])

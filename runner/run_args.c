@@ -53,7 +53,7 @@ static error_t parse_more(int key, char *arg, struct argp_state *state)
 		args->workflow = arg;
 		return 0;
 	case ARGP_KEY_END:
-		if (!args->workflow)
+		if (!args->workflow && !args->workflow_optional)
 			argp_error(state, "which workflow?");
 		return 0;
 	default:

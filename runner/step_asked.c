@@ -89,7 +89,8 @@ static void note(const struct step_asked_row *row, struct step_result *result)
 	f = row->answer ? &result->refusals[(*n)++] : &result->would[(*n)++];
 	*f = (struct step_refusal){ .count = row->count };
 	(void)snprintf(f->what, sizeof(f->what), "call %s%s%s", row->call, row->detail[0] ? " " : "", row->detail);
-	(void)snprintf(f->why, sizeof(f->why), "%s", row->answer ? "never allowed by the seccomp profile" : "not in the seccomp profile");
+	(void)snprintf(f->why, sizeof(f->why), "%s", row->answer == 0 ? "not in the seccomp profile" : row->call[0] >= '0' && row->call[0] <= '9' ?
+	               "nobody here knows this number" : "never allowed by the seccomp profile");
 	step_who_text(&row->who, f->process, sizeof(f->process));
 }
 

@@ -6,6 +6,7 @@
  */
 #include "step_gate.h"
 
+#include "advice.h"
 #include "console.h"
 #include "drydock/fd.h"
 #include "mask.h"
@@ -101,36 +102,26 @@ static void describe_attempt(const struct gate_msg *msg, char *out, size_t size)
 		(void)snprintf(out, size, v6 ? "%s [%s]:%u" : "%s %s:%u", proto_name(msg->proto), msg->addr, (unsigned)msg->port);
 }
 
-static bool is_metadata(const char *addr)
-{
-	struct sockaddr_in v4 = { .sin_family = AF_INET };
-	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6 };
-
-	if (inet_pton(AF_INET, addr, &v4.sin_addr) == 1)
-		return egress_addr_is_metadata((const struct sockaddr *)&v4);
-	return inet_pton(AF_INET6, addr, &v6.sin6_addr) == 1 && egress_addr_is_metadata((const struct sockaddr *)&v6);
-}
-
 /* The line that would allow it, for the person who decides whether it should be (W-09). Empty where no line would, or should. */
 static void suggest(const struct step_gate *sg, const struct gate_msg *msg, char *out, size_t size)
 {
-	const char *policy = sg->job->plan->policy_path ? sg->job->plan->policy_path : "a policy file (--policy; there is none now)";
-	const char *phase = sg->step->phase == DD_PHASE_PUSH ? "push" : "fetch";
-	const char *first = sg->step->phase == DD_PHASE_BUILD ? "give this step `phase: fetch` and " : "";
-	unsigned port = msg->type == GATE_DNS_DENY || msg->port == 0 ? 443 : msg->port;
+	const struct egress_list *list = &sg->step->egress;
 	struct egress_verdict v = { .allow = false };
-
-	out[0] = '\0';
+	struct in_addr addr;
+	struct advice advice;
+	struct advice_case c = {
+		.about = msg->type == GATE_VIOLATION ? ADVICE_BUDGET : msg->type == GATE_DNS_DENY ? ADVICE_NAME : ADVICE_NET, .phase = sg->step->phase,
+		.step_id = sg->step->id, .step_name = sg->step->is_named ? sg->step->name : NULL, .host = msg->host, .address = msg->addr, .why = msg->why, .port = msg->port,
+		.proto = msg->type == GATE_DNS_DENY ? "dns" : msg->type == GATE_VIOLATION ? "tcp" : proto_name(msg->proto),
+		.upload_bytes = list->upload_bytes, .bytes_out = msg->bytes_out, .connections = list->connections, .wildcard_names = list->wildcard_names,
+	};
 	if (msg->host[0])
-		v = egress_verdict_name(&sg->step->egress, msg->host, msg->port);
-	if (v.allow) /* the destination is on the list already; something else was wrong, and why says what */
-		(void)snprintf(out, size, "; the entry is at %s", v.entry->origin);
-	else if (msg->host[0])
-		(void)snprintf(out, size, "; to allow it, in %s %sadd under phases.%s.egress: - { host: %s, port: %u, why: \"...\" }", policy, first, phase,
-		               msg->host, port);
-	else if (!is_metadata(msg->addr) && !strchr(msg->addr, ':'))
-		(void)snprintf(out, size, "; to allow it, in %s %sadd under phases.%s.egress: - { cidr: %s/32, port: %u, why: \"...\" }", policy, first,
-		               phase, msg->addr, port);
+		v = egress_verdict_name(list, msg->host, msg->type == GATE_DNS_DENY ? 0 : msg->port);
+	else if (inet_pton(AF_INET, msg->addr, &addr) == 1)
+		v = egress_verdict_addr(list, addr, msg->port);
+	c.origin = v.allow ? v.entry->origin : NULL;
+	advice_make(&c, &advice);
+	advice_sentence(&c, &advice, sg->job->plan->policy_path, out, size);
 }
 
 /* Merge with an earlier attempt of the same kind; returns true when it is new. */
@@ -224,15 +215,16 @@ static int on_refusal(struct step_gate *sg, const struct gate_msg *raw, struct d
 
 static int on_violation(struct step_gate *sg, const struct gate_msg *msg, struct dd_err *err)
 {
-	char line[512], what[sizeof(((struct step_refusal *)0)->what)];
+	char line[1800], advice[1000], what[sizeof(((struct step_refusal *)0)->what)];
 	struct process_hint nobody = { .pid = 0 };
 
 	(void)snprintf(what, sizeof(what), "budget %s:%u", msg->host, (unsigned)msg->port);
 	if (sg->job->observe) {
 		remember_would(sg->result, what, msg->why, &nobody, 1);
 	} else if (remember_refusal(sg->result, what, msg->why, &nobody, 1)) {
-		(void)snprintf(line, sizeof(line), "drydock: cut the connection to %s:%u in phase %s: %s", msg->host, (unsigned)msg->port,
-		               dd_phase_name(sg->step->phase), msg->why);
+		suggest(sg, msg, advice, sizeof(advice));
+		(void)snprintf(line, sizeof(line), "drydock: cut the connection to %s:%u in phase %s: %s%s", msg->host, (unsigned)msg->port,
+		               dd_phase_name(sg->step->phase), msg->why, advice);
 		sg->tell(sg->tell_arg, line);
 	}
 	sg->result->refused += !sg->job->observe;

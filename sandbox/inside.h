@@ -89,13 +89,14 @@ int mnt_clone(int dirfd, const char *path, unsigned clone_flags, uint64_t attrs,
 int mnt_new(const char *fstype, const struct mnt_opt *opts, uint64_t attrs, int *ret_mount, struct dd_err *err);
 int mnt_set(int dirfd, const char *path, uint64_t attrs, struct dd_err *err);
 int mnt_attach(int tree, int target, const char *what, struct dd_err *err);
-/* Open @path below @root, one component at a time, following nothing; missing components are made only on the root
+/* Open @path below @root, following nothing; missing components are made only on the root
  * tmpfs itself, never inside a bound host tree. Returns an O_PATH fd. */
 int mnt_target(int root, const char *path, bool dir, int *ret_target, struct dd_err *err);
+/* A new file at @path, relative to @root and on its own file system. Returns the descriptor, or -errno (EXDEV: a mounted tree is in the way). */
+int mnt_create(int root, const char *path, mode_t mode);
 int mnt_attach_at(int tree, int root, const char *path, bool dir, struct dd_err *err);
 
 /* inside_root.c - host view, workspace and scratch; inside_dev_proc.c - /dev and /proc; inside_etc.c - made-up files */
-void view_refresh(void); /* supervisor, before clone3: expand the globs of the view when /etc has changed */
 int inside_open_view(struct inside *in, struct dd_err *err);
 int inside_open_mounts(struct inside *in, struct dd_err *err);
 int inside_open_dev(struct inside *in, struct dd_err *err);
@@ -103,6 +104,7 @@ int inside_root(struct inside *in, struct dd_err *err);
 int inside_dev(struct inside *in, struct dd_err *err);
 int inside_proc(struct inside *in, struct dd_err *err);
 int inside_etc(const struct inside *in, struct dd_err *err);
+const char *inside_etc_path(size_t i); /* of the files that inside_etc() makes; NULL behind the last; any role */
 int inside_file(int root, const struct sandbox_file *file, struct dd_err *err);
 int inside_pivot(const struct inside *in, struct dd_err *err);
 

@@ -8,14 +8,11 @@
 
 #include "drydock/fd.h"
 
-#include <fcntl.h>
+#include <limits.h>
 #include <sys/stat.h>
 
-static int file_write(int root, const char *path, const void *content, size_t len, mode_t mode, struct dd_err *err)
+static int write_all(int fd, const char *path, const void *content, size_t len, struct dd_err *err)
 {
-	dd_auto_fd int fd = openat(root, path + 1, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0)
-		return dd_err_set(err, errno, "create %s", path);
 	const char *p = content;
 	while (len > 0) {
 		ssize_t n = write(fd, p, len);
@@ -24,29 +21,38 @@ static int file_write(int root, const char *path, const void *content, size_t le
 		p += n;
 		len -= (size_t)n;
 	}
-	return fchmod(fd, mode & 0777) < 0 ? dd_err_set(err, errno, "mode of %s", path) : 0;
+	return 0;
 }
 
-/* The parent is walked like a mount target; the file itself must be new and on the root tmpfs. */
+/* The parent, if need be, is made like a mount target; the file itself must be new and on the root tmpfs. */
 int inside_file(int root, const struct sandbox_file *file, struct dd_err *err)
 {
 	const char *slash = strrchr(file->path, '/');
-	char dir[4096], name[260];
-	struct stat here, top;
+	char dir[PATH_MAX];
 
-	if (file->path[0] != '/' || !slash[1] || (size_t)(slash - file->path) >= sizeof(dir) || strlen(slash) >= sizeof(name))
+	if (file->path[0] != '/' || !slash[1] || (size_t)(slash - file->path) >= sizeof(dir))
 		return dd_err_say(err, EINVAL, "file '%.200s': must be an absolute path", file->path);
-	memcpy(dir, file->path, (size_t)(slash - file->path));
-	dir[slash - file->path] = '\0';
-	(void)snprintf(name, sizeof(name), "%s", slash);
-
-	dd_auto_fd int at = -1;
-	int r = *dir ? mnt_target(root, dir, true, &at, err) : 0;
-	if (r < 0)
-		return r;
-	if (at >= 0 && (fstat(at, &here) < 0 || fstat(root, &top) < 0 || here.st_dev != top.st_dev))
+	dd_auto_fd int fd = mnt_create(root, file->path + 1, file->mode & 0555);
+	if (fd == -ENOENT && slash != file->path) {
+		dd_auto_fd int made = -1;
+		memcpy(dir, file->path, (size_t)(slash - file->path));
+		dir[slash - file->path] = '\0';
+		int r = mnt_target(root, dir, true, &made, err);
+		if (r < 0)
+			return r;
+		fd = mnt_create(root, file->path + 1, file->mode & 0555);
+	}
+	if (fd == -EXDEV)
 		return dd_err_say(err, EXDEV, "file %s: its directory is a mounted tree, and nothing is created there", file->path);
-	return file_write(at >= 0 ? at : root, name, file->content, file->len, file->mode, err);
+	if (fd < 0)
+		return dd_err_set(err, -fd, "create %s", file->path);
+	return write_all(fd, file->path, file->content, file->len, err);
+}
+
+static int file_write(int root, const char *path, const void *content, size_t len, mode_t mode, struct dd_err *err)
+{
+	const struct sandbox_file file = { .path = path, .content = content, .len = len, .mode = mode };
+	return inside_file(root, &file, err);
 }
 
 static const struct etc_row {
@@ -77,4 +83,13 @@ int inside_etc(const struct inside *in, struct dd_err *err)
 	int m = snprintf(hostname, sizeof(hostname), "%s\n", in->spec->hostname);
 	int r = file_write(in->root, "/etc/hosts", hosts, (size_t)n, 0444, err);
 	return r < 0 ? r : file_write(in->root, "/etc/hostname", hostname, (size_t)m, 0444, err);
+}
+
+const char *inside_etc_path(size_t i)
+{
+	static const char *const more[] = { "/etc/hosts", "/etc/hostname" };
+	if (i < ARRAY_LEN(etc_rows))
+		return etc_rows[i].path;
+	i -= ARRAY_LEN(etc_rows);
+	return i < ARRAY_LEN(more) ? more[i] : NULL;
 }

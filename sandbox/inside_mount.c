@@ -10,6 +10,7 @@
 #include "drydock/fd.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -66,88 +67,116 @@ int mnt_attach(int tree, int target, const char *what, struct dd_err *err)
 	return 0;
 }
 
-/* Open one component of a target. O_NOFOLLOW with O_DIRECTORY turns a symlink into ENOTDIR: nobody's link is walked
- * (F-06). */
-static int target_open(int at, const char *name, bool dir)
+/* Walk @path from @at, following nothing: O_NOFOLLOW with O_DIRECTORY turns a symlink into ENOTDIR, RESOLVE_NO_SYMLINKS one in the middle into ELOOP
+ * (F-06). With RESOLVE_NO_XDEV in @more, only on the file system of @at. */
+static int target_open(int at, const char *path, bool dir, uint64_t more)
 {
 	struct open_how how = {
 		.flags = O_PATH | O_CLOEXEC | O_NOFOLLOW | (dir ? O_DIRECTORY : 0),
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | more,
 	};
-	return (int)syscall(SYS_openat2, at, name, &how, sizeof(how));
+	return (int)syscall(SYS_openat2, at, path, &how, sizeof(how));
 }
 
-static int target_make(int root, int at, const char *name, bool dir)
+int mnt_create(int root, const char *path, mode_t mode)
 {
-	struct stat here, top;
+	struct open_how how = {
+		.flags = O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC | O_NOFOLLOW,
+		.mode = mode,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,
+	};
+	int fd = (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
+	return fd < 0 ? -errno : fd;
+}
 
-	if (fstat(at, &here) < 0 || fstat(root, &top) < 0)
-		return -errno;
-	if (here.st_dev != top.st_dev)
-		return -EXDEV;
+/* Make @name in @at, a directory of the root tmpfs, unless something is there. 1: made. */
+static int target_make(int at, const char *name, bool dir)
+{
 	if (dir)
-		return mkdirat(at, name, 0755) < 0 ? -errno : 0;
-	int fd = openat(at, name, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0644);
+		return mkdirat(at, name, 0755) == 0 ? 1 : errno == EEXIST ? 0 : -errno;
+	int fd = mnt_create(at, name, 0644);
+	if (fd < 0)
+		return fd == -EEXIST ? 0 : fd;
+	dd_close(fd);
+	return 1;
+}
+
+static int target_fault(const char *path, const char *name, int code, struct dd_err *err)
+{
+	if (code == EXDEV)
+		return dd_err_say(err, ENOENT, "mount target %s: %s does not exist in the host tree mounted there, and nothing is created in host "
+		                  "trees; create it first", path, name);
+	if (code == ENOTDIR || code == ELOOP)
+		return dd_err_say(err, ELOOP, "mount target %s: %s is a symbolic link or not a directory; refused, because set-up would write where "
+		                  "the link points", path, name);
+	return dd_err_set(err, code, "mount target %s: %s", path, name);
+}
+
+/* The directory @path (relative, of @len bytes) below @root, where something is about to be made: on the root tmpfs itself, or -EXDEV. */
+static int parent_open(int root, const char *path, size_t len, int *ret)
+{
+	char whole[PATH_MAX];
+
+	memcpy(whole, path, len);
+	whole[len] = '\0';
+	int fd = target_open(root, whole, true, RESOLVE_NO_XDEV);
+	if (fd < 0 && errno == ENOENT) { /* seldom: made from the top */
+		for (char *slash = whole; (slash = strchr(slash, '/')); *slash++ = '/') {
+			*slash = '\0';
+			int at = target_open(root, whole, true, RESOLVE_NO_XDEV);
+			int r = at < 0 && errno == ENOENT ? target_make(root, whole, true) : at < 0 ? -errno : 0;
+			if (at >= 0)
+				dd_close(at);
+			if (r < 0)
+				return r;
+		}
+		int r = target_make(root, whole, true);
+		if (r < 0)
+			return r;
+		fd = target_open(root, whole, true, RESOLVE_NO_XDEV);
+	}
 	if (fd < 0)
 		return -errno;
-	dd_close(fd);
+	*ret = fd;
 	return 0;
 }
 
-static int target_step(int root, int at, const char *name, bool dir, const char *path, int *ret, struct dd_err *err)
+/* Absolute, and every component a name. */
+static int target_is_normal(const char *path, struct dd_err *err)
 {
-	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-		return dd_err_say(err, EINVAL, "mount target %s: has the component %s; give a normalised path", path, name);
-	int fd = target_open(at, name, dir);
-	if (fd < 0 && errno == ENOENT) {
-		int r = target_make(root, at, name, dir);
-		if (r == -EXDEV)
-			return dd_err_say(err, ENOENT, "mount target %s: %s does not exist in the host tree mounted there, and nothing "
-			                  "is created in host trees; create it first", path, name);
-		if (r < 0)
-			return dd_err_set(err, -r, "mount target %s: create %s", path, name);
-		fd = target_open(at, name, dir);
+	if (path[0] != '/' || path[1] == '\0' || strlen(path) >= PATH_MAX)
+		return dd_err_say(err, EINVAL, "mount target '%.200s': must be an absolute path below /", path);
+	for (const char *p = path; *p; p += strcspn(p, "/")) {
+		size_t len = strcspn(++p, "/");
+		if (len > NAME_MAX)
+			return dd_err_say(err, ENAMETOOLONG, "mount target %.100s...: component too long", path);
+		if (len == 0 || (len == 1 && p[0] == '.') || (len == 2 && p[0] == '.' && p[1] == '.'))
+			return dd_err_say(err, EINVAL, "mount target %s: has the component '%.*s'; give a normalised path", path, (int)len, p);
 	}
-	if (fd < 0 && (errno == ENOTDIR || errno == ELOOP))
-		return dd_err_say(err, ELOOP, "mount target %s: %s is a symbolic link or not a directory; refused, because set-up would "
-		                  "write where the link points", path, name);
-	if (fd < 0)
-		return dd_err_set(err, errno, "mount target %s: open %s", path, name);
-	*ret = fd;
 	return 0;
 }
 
 int mnt_target(int root, const char *path, bool dir, int *ret_target, struct dd_err *err)
 {
-	dd_auto_fd int at = fcntl(root, F_DUPFD_CLOEXEC, INSIDE_FD_FLOOR);
-	if (at < 0)
-		return dd_err_set(err, errno, "mount target %s", path);
-	if (path[0] != '/' || strspn(path, "/") == strlen(path))
-		return dd_err_say(err, EINVAL, "mount target '%s': must be an absolute path below /", path);
-
-	for (const char *p = path + strspn(path, "/"); *p;) {
-		size_t len = strcspn(p, "/");
-		char name[256];
-		if (len >= sizeof(name))
-			return dd_err_say(err, ENAMETOOLONG, "mount target %.100s...: component too long", path);
-		memcpy(name, p, len);
-		name[len] = '\0';
-		p += len;
-		p += strspn(p, "/");
-
-		int next = -1;
-		int r = target_step(root, at, name, *p ? true : dir, path, &next, err);
-		if (r < 0)
-			return r;
-		dd_close(at);
-		at = next;
-	}
+	int r = target_is_normal(path, err);
+	if (r < 0)
+		return r;
+	const char *slash = strrchr(path, '/');
+	dd_auto_fd int parent = -1;
+	int made = slash == path ? 0 : parent_open(root, path + 1, (size_t)(slash - path) - 1, &parent);
+	int at = parent < 0 ? root : parent;
+	if (made == 0)
+		made = target_make(at, slash + 1, dir);
+	if (made < 0 && made != -EXDEV)
+		return target_fault(path, slash + 1, -made, err);
+	/* -EXDEV: it lies in a host tree, where it must be already. */
+	dd_auto_fd int target = made < 0 ? target_open(root, path + 1, dir, 0) : target_open(at, slash + 1, dir, 0);
+	if (target < 0)
+		return target_fault(path, slash + 1, made < 0 && errno == ENOENT ? EXDEV : errno, err);
 	struct stat st;
-	if (fstat(at, &st) < 0)
-		return dd_err_set(err, errno, "mount target %s", path);
-	if (S_ISLNK(st.st_mode) || S_ISDIR(st.st_mode) != dir)
+	if (made != 1 && (fstat(target, &st) < 0 || S_ISLNK(st.st_mode) || S_ISDIR(st.st_mode) != dir))
 		return dd_err_say(err, EINVAL, "mount target %s: exists and is not a %s", path, dir ? "directory" : "file");
-	*ret_target = dd_take_fd(&at);
+	*ret_target = dd_take_fd(&target);
 	return 0;
 }
 

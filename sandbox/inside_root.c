@@ -5,13 +5,13 @@
  * has the supervisor's uid (it can walk to the workspace); inside_root() puts them together after the uid has become
  * the step's. Nothing is masked away from a copy of the host's root: what is not in the table is not there (F-02).
  */
+#include "host_view.h"
 #include "inside.h"
 
 #include "drydock/fault.h"
 #include "drydock/fd.h"
 #include "drydock/sandbox_shown.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <sys/mount.h>
@@ -21,117 +21,20 @@
 
 #define HOST_ATTRS (MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
 
-enum view_kind {
-	VIEW_TREE = 0, /* a directory or file, bound read-only */
-	VIEW_ROOT,     /* a directory of / that merged-usr hosts have as a symlink: shown as the host has it */
-	VIEW_PREFIX,   /* every entry of /etc that begins so */
-};
-
-/* The host view. Only files that every account of the host may read: the kernel still checks the step's own uid. */
-static const struct view_row {
-	const char    *path;
-	enum view_kind kind;
-	bool           try; /* missing on this host: left out */
-	const char    *why;
-} view_rows[] = {
-	{ "/usr", VIEW_TREE, false, "programs, libraries, headers" },
-	{ "/bin", VIEW_ROOT, true, "programs" },
-	{ "/sbin", VIEW_ROOT, true, "programs" },
-	{ "/lib", VIEW_ROOT, true, "libraries" },
-	{ "/lib64", VIEW_ROOT, true, "the dynamic loader" },
-	{ "/lib32", VIEW_ROOT, true, "32-bit libraries to link against" },
-	{ "/libx32", VIEW_ROOT, true, "x32 libraries to link against" },
-	{ "/etc/ld.so.cache", VIEW_TREE, true, "where the loader finds libraries" },
-	{ "/etc/ld.so.conf", VIEW_TREE, true, "linkers read it" },
-	{ "/etc/ld.so.conf.d", VIEW_TREE, true, "linkers read it" },
-	{ "/etc/alternatives", VIEW_TREE, true, "cc, java, awk and others are links through it" },
-	{ "/etc/ssl/certs", VIEW_TREE, true, "TLS trust anchors (not /etc/ssl/private)" },
-	{ "/etc/ssl/openssl.cnf", VIEW_TREE, true, "OpenSSL refuses to work without it in places" },
-	{ "/etc/ca-certificates", VIEW_TREE, true, "trust anchors of the site" },
-	{ "/etc/ca-certificates.conf", VIEW_TREE, true, "which anchors are active" },
-	{ "/etc/mime.types", VIEW_TREE, true, "uploads guess content types" },
-	{ "/etc/protocols", VIEW_TREE, true, "getprotobyname" },
-	{ "/etc/services", VIEW_TREE, true, "getservbyname" },
-	{ "/etc/localtime", VIEW_TREE, true, "time zone" },
-	{ "/etc/timezone", VIEW_TREE, true, "time zone" },
-	{ "/etc/debian_version", VIEW_TREE, true, "build scripts ask which system this is" },
-	{ "/etc/os-release", VIEW_TREE, true, "build scripts ask which system this is" },
-	{ "/etc/lsb-release", VIEW_TREE, true, "build scripts ask which system this is" },
-	{ "/etc/perl", VIEW_TREE, true, "perl's module path" },
-	{ "java", VIEW_PREFIX, true, "a JVM's security and properties files, linked from /usr/lib/jvm" },
-	{ "python3", VIEW_PREFIX, true, "sitecustomize, linked from /usr/lib" },
-	/* apt without auth.conf and auth.conf.d: those hold passwords. */
-	{ "/etc/apt/sources.list", VIEW_TREE, true, "apt-get download" },
-	{ "/etc/apt/sources.list.d", VIEW_TREE, true, "apt-get download" },
-	{ "/etc/apt/trusted.gpg.d", VIEW_TREE, true, "apt's trust anchors" },
-	{ "/etc/apt/keyrings", VIEW_TREE, true, "apt's trust anchors" },
-	{ "/etc/apt/apt.conf.d", VIEW_TREE, true, "apt-get download" },
-	{ "/etc/dpkg/origins", VIEW_TREE, true, "dpkg-vendor, used by package builds" },
-	{ "/var/lib/dpkg", VIEW_TREE, true, "which packages are installed" },
-	{ "/var/lib/apt/lists", VIEW_TREE, true, "package indexes" },
-};
-
-/* The rows with prefixes expanded. Filled by the supervisor before clone3, so a launch opens no directory. */
-static struct view_item {
-	char           path[80];
-	enum view_kind kind;
-	bool           try;
-} view_items[INSIDE_VIEW_MAX];
-static size_t          view_n;
-static struct timespec view_etc_changed;
-
-static void view_add(const char *dir, const char *name, const struct view_row *row)
-{
-	if (view_n == INSIDE_VIEW_MAX)
-		return; /* less is shown, never more */
-	struct view_item *item = &view_items[view_n];
-	int n = snprintf(item->path, sizeof(item->path), "%s%s", dir, name);
-	if (n < 0 || (size_t)n >= sizeof(item->path))
-		return;
-	view_n++;
-	item->kind = row->kind == VIEW_PREFIX ? VIEW_TREE : row->kind;
-	item->try = row->try;
-}
-
-static void view_add_prefix(const struct view_row *row)
-{
-	DIR *etc = opendir("/etc");
-	const struct dirent *e;
-
-	while (etc && (e = readdir(etc)))
-		if (e->d_type == DT_DIR && strncmp(e->d_name, row->path, strlen(row->path)) == 0)
-			view_add("/etc/", e->d_name, row);
-	if (etc)
-		(void)closedir(etc);
-}
-
-void view_refresh(void)
-{
-	struct stat st;
-
-	if (stat("/etc", &st) < 0)
-		return;
-	if (view_n && st.st_mtim.tv_sec == view_etc_changed.tv_sec && st.st_mtim.tv_nsec == view_etc_changed.tv_nsec)
-		return;
-	view_etc_changed = st.st_mtim;
-	view_n = 0;
-	for (size_t i = 0; i < ARRAY_LEN(view_rows); i++) {
-		if (view_rows[i].kind == VIEW_PREFIX)
-			view_add_prefix(&view_rows[i]);
-		else
-			view_add(view_rows[i].path, "", &view_rows[i]);
-	}
-}
-
 /* --- before the uid changes --------------------------------------------------------------------------------------- */
 
 int inside_open_view(struct inside *in, struct dd_err *err)
 {
-	for (size_t i = 0; i < view_n; i++) {
-		const struct view_item *item = &view_items[i];
+	size_t n;
+	const struct view_item *items = view_get(&n);
+
+	for (size_t i = 0; i < n; i++) {
+		const struct view_item *item = &items[i];
 		struct stat st;
 		in->view[i] = -1;
-		if (item->kind == VIEW_ROOT && (lstat(item->path, &st) < 0 || S_ISLNK(st.st_mode)))
+		if (item->kind == HOST_VIEW_COPY)
+			continue; /* its bytes are here already */
+		if (item->kind == HOST_VIEW_ROOT && (lstat(item->path, &st) < 0 || S_ISLNK(st.st_mode)))
 			continue; /* made as a symlink in view_attach(), or absent */
 		int r = mnt_clone(AT_FDCWD, item->path, AT_RECURSIVE, HOST_ATTRS, &in->view[i], err);
 		if (r == -ENOENT && item->try)
@@ -225,25 +128,29 @@ static int view_symlink(const struct inside *in, const char *path, struct dd_err
 	return symlinkat(link, in->root, path + 1) < 0 ? dd_err_set(err, errno, "symlink %s", path) : 1;
 }
 
+/* A row without a tree: copied bytes, the host's symlink, or nothing. */
+static int view_make(const struct inside *in, const struct view_item *item, struct dd_err *err)
+{
+	const struct sandbox_file copy = { .path = item->path, .content = item->bytes, .len = item->len, .mode = 0444 };
+
+	if (item->bytes)
+		return inside_file(in->root, &copy, err);
+	return item->kind == HOST_VIEW_ROOT ? view_symlink(in, item->path, err) : 0;
+}
+
 static int view_attach(const struct inside *in, struct dd_err *err)
 {
-	for (size_t i = 0; i < view_n; i++) {
-		struct stat st;
-		int r = 0;
-		if (in->view[i] < 0) {
-			if (view_items[i].kind == VIEW_ROOT)
-				r = view_symlink(in, view_items[i].path, err);
-			if (r < 0)
-				return r;
-			continue;
-		}
-		if (fstat(in->view[i], &st) < 0)
-			return dd_err_set(err, errno, "host view %s", view_items[i].path);
-		r = mnt_attach_at(in->view[i], in->root, view_items[i].path, S_ISDIR(st.st_mode), err);
-		if (r < 0)
-			return r;
+	size_t n;
+	const struct view_item *items = view_get(&n);
+	int r = 0;
+
+	for (size_t i = 0; i < n && r >= 0; i++) {
+		if (in->view[i] < 0)
+			r = view_make(in, &items[i], err);
+		else
+			r = mnt_attach_at(in->view[i], in->root, items[i].path, true, err); /* whole trees are directories, or refused here */
 	}
-	return 0;
+	return r < 0 ? r : 0;
 }
 
 /* /tmp, /var/tmp and /dev/shm are three directories of one private tmpfs, so one size and one number of inodes bounds
@@ -391,25 +298,41 @@ static const struct made_row {
 } made_rows[] = {
 	{ "/proc", SANDBOX_PLACE_MADE, "own processes only; sysctls read-only, kernel memory and the host's tables covered" },
 	{ "/dev", SANDBOX_PLACE_MADE, "null, zero, full, random, urandom, tty and pseudo-terminals" },
+	{ "/mnt", SANDBOX_PLACE_MADE, "empty" },
 	{ SANDBOX_CREDENTIALS_DIR, SANDBOX_PLACE_MADE, "files of credentials, in memory that is never swapped" },
-	{ "/etc/*", SANDBOX_PLACE_MADE, "accounts, host names and the resolver of this sandbox" },
 };
+
+static void show_place(struct sandbox_place *ret, const char *path, enum sandbox_place_kind kind, const char *why)
+{
+	*ret = (struct sandbox_place){ .kind = kind, .why = why };
+	(void)snprintf(ret->path, sizeof(ret->path), "%s", path);
+}
+
+static void show_host(const struct host_view_row *row, struct sandbox_place *ret)
+{
+	bool prefix = row->kind == HOST_VIEW_PREFIX;
+	*ret = (struct sandbox_place){ .kind = SANDBOX_PLACE_HOST, .optional = row->try, .why = row->why };
+	(void)snprintf(ret->path, sizeof(ret->path), "%s%s%s", prefix ? "/etc/" : "", row->path, prefix ? "*" : "");
+}
 
 bool sandbox_place_at(size_t i, struct sandbox_place *ret)
 {
-	if (i < ARRAY_LEN(view_rows)) {
-		const struct view_row *row = &view_rows[i];
-		bool prefix = row->kind == VIEW_PREFIX;
-		*ret = (struct sandbox_place){ .kind = SANDBOX_PLACE_HOST, .optional = row->try, .why = row->why };
-		(void)snprintf(ret->path, sizeof(ret->path), "%s%s%s", prefix ? "/etc/" : "", row->path, prefix ? "*" : "");
+	if (i < host_view_n) {
+		show_host(&host_view_rows[i], ret);
 		return true;
 	}
-	i -= ARRAY_LEN(view_rows);
-	bool scratch = i < ARRAY_LEN(scratch_rows);
-	const struct made_row *row = scratch ? NULL : i - ARRAY_LEN(scratch_rows) < ARRAY_LEN(made_rows) ? &made_rows[i - ARRAY_LEN(scratch_rows)] : NULL;
-	if (!scratch && !row)
-		return false;
-	*ret = (struct sandbox_place){ .kind = row ? row->kind : SANDBOX_PLACE_PRIVATE, .why = row ? row->why : "scratch, in memory" };
-	(void)snprintf(ret->path, sizeof(ret->path), "%s", row ? row->path : scratch_rows[i].target);
-	return true;
+	i -= host_view_n;
+	if (i < ARRAY_LEN(scratch_rows)) {
+		show_place(ret, scratch_rows[i].target, SANDBOX_PLACE_PRIVATE, "scratch, in memory");
+		return true;
+	}
+	i -= ARRAY_LEN(scratch_rows);
+	if (i < ARRAY_LEN(made_rows)) {
+		show_place(ret, made_rows[i].path, made_rows[i].kind, made_rows[i].why);
+		return true;
+	}
+	const char *etc = inside_etc_path(i - ARRAY_LEN(made_rows));
+	if (etc)
+		show_place(ret, etc, SANDBOX_PLACE_MADE, "of this sandbox: accounts, host names, the resolver");
+	return etc != NULL;
 }

@@ -5,6 +5,7 @@
  * parent-death signal of the launcher follows the *thread* that cloned it. What comes back over ctl was written by
  * drydock's own code, but by a process that may have failed half-way, so its text is terminated and escaped here.
  */
+#include "host_view.h"
 #include "inside.h"
 #include "outside.h"
 #include "seccomp_internal.h"

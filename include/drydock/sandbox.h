@@ -148,16 +148,32 @@ struct sandbox_status {
 
 struct sandbox_feature {
 	const char *name;    /* "userns", "nftables", "landlock", ... */
+	const char *area;    /* "host", "identity", "isolation", "network", "locks", "limits" */
 	const char *need;    /* what it is for */
 	bool        required; /* a run without it is refused */
 	bool        present;
-	char        found[96];   /* version, count, or errno text */
+	char        found[240];  /* version, count, or errno text */
 	const char *remedy;
 };
 
 /* Probe this host; must run after identity_enter(). @ret: static storage owned by the callee, valid until the next call. Forks short-lived
  * children and leaves nothing. Returns the number of rows, or -errno. */
 int sandbox_probe(const struct sandbox_feature **ret, struct dd_err *err);
+/* The same and what no run depends on: for the doctor. */
+int sandbox_probe_all(const struct sandbox_feature **ret, struct dd_err *err);
+
+/* Which row of the host view shows @path (absolute, normalised) to every step; NULL: none. @ret_why (may be NULL): what the row is there for. */
+const char *sandbox_view_find(const char *path, const char **ret_why);
+
+/* What every step finds at @path (absolute, normalised) where no mount of its spec lies: the host view and what is made up. Pure. */
+enum sandbox_access { SANDBOX_ABSENT = 0, SANDBOX_READ_ONLY, SANDBOX_WRITABLE };
+struct sandbox_path {
+	const char         *path;    /* of the row that decides; NULL: none, so it is absent */
+	enum sandbox_access access;
+	const char         *why;     /* never NULL */
+	bool                of_host; /* the host's own file is shown, if it has one there and others may read it */
+};
+struct sandbox_path sandbox_path_find(const char *path);
 
 /* --- life ----------------------------------------------------------------------------------------------------------- */
 

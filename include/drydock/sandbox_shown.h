@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* sandbox_shown.h - what every sandbox shows of the host's files and what Landlock lets a step do with them, as data.
  *
- * For `plan`, `policy explain` and the like. The rows are those that the launcher itself works through (sandbox/inside_root.c, sandbox/landlock.c),
- * so what is printed cannot differ from what is built. Pure; any role.
+ * For `plan`, `policy explain` and the like. The rows are those that the launcher itself works through (host_view.h, sandbox/inside_root.c,
+ * sandbox/landlock.c), so what is printed cannot differ from what is built. Pure; any role.
  */
 #ifndef DRYDOCK_SANDBOX_SHOWN_H
 #define DRYDOCK_SANDBOX_SHOWN_H

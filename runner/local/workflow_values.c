@@ -5,7 +5,6 @@
 #include "workflow_read.h"
 
 #include <ctype.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -149,10 +148,10 @@ double workflow_read_minutes(struct key_context *ctx, const struct tree_node *v)
 	const char *text = key_text(ctx, v, "timeout-minutes");
 	if (!text || workflow_whole_expression(v))
 		return 0;
-	char *end;
-	double minutes = isdigit((unsigned char)text[0]) ? strtod(text, &end) : 0;
-	bool decimal = strspn(text, "0123456789.") == strlen(text);
-	if (v->plain && decimal && minutes > 0 && minutes <= TIMEOUT_MINUTES_MAX && *end == '\0')
+	char *end = NULL;
+	bool decimal = isdigit((unsigned char)text[0]) && strspn(text, "0123456789.") == strlen(text);
+	double minutes = decimal ? strtod(text, &end) : 0;
+	if (v->plain && end && *end == '\0' && minutes > 0 && minutes <= TIMEOUT_MINUTES_MAX)
 		return minutes;
 	diag_add(ctx->diags, v->mark, "a number of minutes, more than 0 and at most 50400", "`timeout-minutes` cannot be `%s`", text);
 	return 0;

@@ -85,25 +85,28 @@ def _():
     equal(r.mark("got"), "this is allowed", "answer", r)
 
 
-@case("W-08", "OK: compiling in a closed step costs about what it costs outside")
+@case("W-08", "OK: compiling in a closed step takes the processor about as long as outside")
 def _():
+    # Processor time, not the clock on the wall: a busy machine stretches the one and hardly the other. `make bench` measures both.
     source = "\n".join(f"int f{i}(int x) {{ int s = 0; for (int i = 0; i < x; i++) s += i * {i} ^ s; return s; }}" for i in range(300))
-    compile_ = "for i in 1 2 3; do gcc -O2 -c -o /dev/null big.c; done"
-    timed = f"s=$(date +%s%N); {compile_}; e=$(date +%s%N); echo @@ms=$(( (e - s) / 1000000 ))@@"
+    compile_ = "TIMEFORMAT='@@cpu=%U+%S@@'; time (for i in 1 2 3; do gcc -O2 -c -o /dev/null big.c; done)"
     bare, inside = [], []
-    job = Job([step("build", timed)], files={"big.c": source})
+    job = Job([step("build", compile_)], files={"big.c": source})
     try:
         for _ in range(3):
-            started = time.monotonic()
-            subprocess.run(["bash", "-c", compile_], cwd=os.path.join(job.dir, "src"), check=True)
-            bare.append((time.monotonic() - started) * 1000)
+            out = subprocess.run(["bash", "-c", compile_], cwd=os.path.join(job.dir, "src"), check=True, capture_output=True, text=True).stderr
+            bare.append(cpu_seconds(out.split("@@cpu=")[1].split("@@")[0]))
             r = job.run()
-            inside.append(int(r.mark("ms")))
+            inside.append(cpu_seconds(r.mark("cpu")))
     finally:
         job.close()
     ratio = min(inside) / min(bare)
-    print(f"# compile: bare {min(bare):.0f} ms, closed step {min(inside)} ms, ratio {ratio:.3f}")
-    check(ratio < 1.25, f"a build in a closed step takes {ratio:.2f} times as long", r)
+    print(f"# compile: bare {min(bare):.2f} s, closed step {min(inside):.2f} s of processor time, ratio {ratio:.3f}")
+    check(ratio < 1.25, f"a build in a closed step takes {ratio:.2f} times the processor time", r)
+
+
+def cpu_seconds(text):
+    return sum(float(part) for part in text.split("+"))
 
 
 @case("W-09", "OK: a refused connection fails within a second, and the step's log names host, policy and the line to add")

@@ -3,6 +3,7 @@
 """observe_test.py - `run --observe` from inside a real sandbox: what is public passes and is recorded, what is not stays refused, and nothing else changes."""
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -499,6 +500,57 @@ def _():
         check(b"--observe changes nothing" in dry.stderr, "it did not say so")
     finally:
         job.close()
+
+
+COMMON = {"seq", "time", "mono_ns", "run", "job", "step", "phase", "event", "prev"}
+
+
+def documented():
+    """event -> fields, from the table of docs/record.md."""
+    fields, event = {}, None
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "record.md"), encoding="utf-8") as file:
+        for line in file:
+            cells = [c.strip() for c in line.split("|")]
+            if len(cells) < 5 or not re.match(r"^(`[a-z]+\.?[a-z]*`)?$", cells[1]):
+                continue
+            event = cells[1].strip("`") or event
+            fields.setdefault(event, set()).update(re.findall(r"`([a-z_0-9]+)`", cells[2]))
+            if "as `net.deny`" in cells[2]:
+                fields[event] |= fields["net.deny"]
+            if event == "violation":
+                fields[event] |= set(re.findall(r"`([a-z_0-9]+)`", cells[3]))
+    return fields
+
+
+@case("", "docs/record.md names every event and every field that a run writes, and no event that it does not know")
+def _():
+    job = Job([step("fetch", py(CALLS + f'''
+        body = b"x" * (2 << 20)
+        exchange("allowed.test", 80, b"POST / HTTP/1.1\\r\\nHost: allowed.test\\r\\nContent-Length: %d\\r\\n\\r\\n" % len(body) + body, 20)
+        exchange("n1.wild.test", 80, b"GET / HTTP/1.1\\r\\nHost: n1.wild.test\\r\\n\\r\\n")
+        s = tcp("other.test", 80, b"GET / HTTP/1.1\\r\\nHost: other.test\\r\\n\\r\\n"); s.recv(10); time.sleep(0.2)
+        attempt("no", lambda: tcp("{SHARED}", 4444).recv(1)); attempt("private", lambda: tcp("10.1.2.3", 80)); attempt("dns", lambda: ask_dns("bad name.test"))
+        call(135, 0x40000); call(1000); open("README", "a").write("changed")
+    '''.replace("\n        ", "\n")), FETCH), step("build", "echo x >new"), step("push", "true", PUSH)],
+              {"fetch": {"egress": LISTED["fetch"]["egress"] + [{"host": "*.wild.test", "port": 80}], "upload": "1MiB"},
+               "push": {"trust": "protected", "workspace": "pristine", "artifacts": ["new"]}},
+              files={".drydock.yml": json.dumps({"version": 1, "phases": {"fetch": {"egress": [
+                  {"host": h, "port": p} for h, p in (("allowed.test", 80), ("*.wild.test", 80), ("more.test", 443))]}}})},
+              credentials={"key": {"from": {"env": "KEY"}, "for": {"phase": "push", "steps": ["push"]}, "as": {"file": "key"}, "ttl": "5m"}})
+    try:
+        event = job.write("event.json", json.dumps({"event_name": "push", "ref": "refs/heads/main", "ref_protected": True, "repository": {"full_name": "acme/x"}}))
+        subprocess.run("cd src && git init -q && git add README && git -c user.name=a -c user.email=a@b.test commit -qm x", shell=True, cwd=job.dir, check=True)
+        r = job.run("--observe", "--event", event, env={"KEY": "canary-secret"})
+    finally:
+        job.close()
+    equal(r.rc, 0, "exit status", r)
+    known = documented()
+    for e in r.record:
+        check(e["event"] in known, f"{e['event']} is not in the table", r)
+        unknown = set(e) - COMMON - known[e["event"]]
+        check(not unknown, f"{e['event']}: {unknown} not in the table", r)
+    seen = {e["event"] for e in r.record}
+    equal(set(known) - seen, set(), "events that this run did not show", r)
 
 
 if __name__ == "__main__":

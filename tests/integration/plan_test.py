@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """plan_test.py - the plan says what the run then does."""
+import glob
 import json
 import os
 import subprocess
@@ -61,6 +62,25 @@ def _():
     equal(r.mark("pids"), "322", "pids inside the step, init besides", r)
     equal(r.mark("token"), "16", "length of the credential", r)
     equal({s["limits"]["time_sec"] for s in steps}, {180}, "planned time", r)
+
+
+@case("", "what the plan says that every step sees is what a step finds in / and /etc, no more and no less")
+def _():
+    job = Job([step("look", "ls -A / | xargs echo | sed 's/.*/@@top=&@@/'; ls -A /etc | xargs echo | sed 's/.*/@@etc=&@@/'; "
+                    "for d in /work /tmp /usr /etc /proc/sys /home/runner /var/lib/dpkg; do (echo >$d/.x) 2>/dev/null && echo @@w:$d=yes@@; done; true")])
+    try:
+        plan, r = planned_and_run(job)
+    finally:
+        job.close()
+    places = plan["every_step_sees"]
+    here = [p["path"] for p in places if not p["optional"] or glob.glob(p["path"])] + [m["target"] for m in plan["steps"][0]["mounts"]]
+    equal(set(r.mark("top").split()), {p.split("/")[1] for p in here}, "the directories of /", r)
+    shown = [p for named in here for p in (glob.glob(named) if "*" in named else [named])]
+    etc = {p.split("/")[2] for p in shown if p.startswith("/etc/")}
+    equal(set(r.mark("etc").split()), etc, "the files of /etc", r)
+    writable = {p["path"] for p in places if p["writable"]} | {m["target"] for m in plan["steps"][0]["mounts"] if m["writable"]}
+    equal({m[2:] for m in r.marks if m.startswith("w:")}, writable & {"/work", "/tmp", "/home/runner", "/usr", "/etc", "/proc/sys", "/var/lib/dpkg"},
+          "what can be written", r)
 
 
 @case("", "a checkout of the workspace runs no process, and says so; a checkout of something else is refused with its position")

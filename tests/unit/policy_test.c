@@ -75,6 +75,11 @@ static const struct wrong wrongs[] = {
 	{ V "steps: [ { phase: push, match: { |>ids: a } } ]\n", "unknown key `ids`" },
 	{ V "steps:\n  - { phase: fetch, match: { run: 'npm *' } }\n  - |>{ phase: push, match: { run: npm publish } }\n", "can never match" },
 	{ V "steps:\n  - { phase: fetch, match: { id: a } }\n  - |>{ phase: push, match: { id: a, job: b } }\n", "can never match" },
+	{ V "steps: [ { phase: push, match: { first_line: |>npm ci } } ]\n", "cannot choose push" },
+	{ V "steps:\n  - { phase: fetch, match: { first_line: 'npm *' } }\n  - |>{ phase: push, match: { run: npm publish } }\n", "can never match" },
+	{ V "phases: { fetch: { |>as: root } }\n", "not supported yet" },
+	{ V "sandbox: { syscalls: |>[] }\n", "empty list" },
+	{ CRED("from: { systemd: |>token }, " OKFOR ", " OKAS), "CREDENTIALS_DIRECTORY is not set" },
 	{ CRED("|>form: { file: /x }, " OKFOR ", " OKAS), "unknown key `form`" },
 	{ CRED(OKFROM ", " OKAS), "`for` is missing" },
 	{ CRED(OKFROM ", " OKFOR), "`as` is missing" },
@@ -211,6 +216,71 @@ static void a_glob_never_matches_past_the_line(void **state)
 	assert_true(policy_glob("*", ""));
 }
 
+static const struct policy_rule *rule_of(const struct policy *p, const char *run)
+{
+	struct step_facts facts = { .field = { [RULE_RUN] = run } };
+	return policy_rule_for(p, &facts);
+}
+
+static void a_first_line_is_asked_for_by_its_own_name_and_says_nothing_about_the_rest(void **state)
+{
+	(void)state;
+	struct policy *p = good(V "steps:\n  - { phase: fetch, match: { run: 'make deps*' } }\n  - { phase: fetch, match: { first_line: 'npm ci*' } }\n"
+				"  - { phase: push, match: { run: \"npm ci\\nnpm publish\" } }\n");
+	assert_ptr_equal(rule_of(p, "npm ci\nanything at all"), &p->rules[1]);
+	assert_ptr_equal(rule_of(p, "npm ci --omit=dev"), &p->rules[1]);
+	assert_null(rule_of(p, "echo x\nnpm ci"));
+	assert_null(rule_of(p, "npm\nci"));
+	assert_null(rule_of(p, "make deps\nanything")); /* run: still means all of it */
+	policy_free(p);
+}
+
+/* The n-th entry is "hostN.test"; one more than the old limit of the search repeats the first. */
+static void repetitions_are_found_in_lists_of_any_length(void **state)
+{
+	(void)state;
+	struct diag_list diags = { 0 };
+	struct policy *policy = NULL;
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+	assert_non_null(f);
+	(void)fputs(V "phases:\n  fetch:\n    egress:\n", f);
+	for (int i = 0; i < 9000; i++)
+		(void)fprintf(f, "      - { host: host%d.test }\n", i == 8000 ? 7 : i == 8001 ? 6000 : i);
+	assert_int_equal(fclose(f), 0);
+	assert_int_equal(policy_parse("p.yml", text, len, &policy, &diags), -EINVAL);
+	assert_int_equal(diags.n, 2);
+	assert_int_equal(diags.items[0].mark.line, 5 + 8000); /* in the order of the file, at the later one */
+	assert_non_null(strstr(diags.items[0].text, "repeats the one at line 12"));
+	assert_non_null(strstr(diags.items[1].text, "repeats the one at line 6005"));
+	diag_list_done(&diags);
+	free(text);
+}
+
+static void system_calls_are_checked_by_name_when_the_policy_is_loaded(void **state)
+{
+	(void)state;
+	static const char text[] = V "sandbox: { seccomp: no-such-profile, syscalls: [ ptrace ] }\n";
+	struct diag_list diags = { 0 };
+	struct policy *policy = NULL;
+	assert_int_equal(policy_parse("p.yml", text, sizeof(text) - 1, &policy, &diags), -EINVAL);
+	assert_int_equal(diags.n, 1);
+	assert_non_null(strstr(diags.items[0].text, "no-such-profile.seccomp"));
+	diag_list_done(&diags);
+}
+
+static void a_credential_of_the_service_manager_is_a_file_in_its_directory(void **state)
+{
+	(void)state;
+	assert_int_equal(setenv("CREDENTIALS_DIRECTORY", "/run/credentials/drydock.service", 1), 0);
+	struct policy *p = good(CRED("from: { systemd: tok }, " OKFOR ", " OKAS));
+	assert_int_equal(p->credentials[0].from, PLAN_FROM_FILE);
+	assert_string_equal(p->credentials[0].source, "/run/credentials/drydock.service/tok");
+	policy_free(p);
+	assert_int_equal(unsetenv("CREDENTIALS_DIRECTORY"), 0);
+}
+
 static void for_names_the_jobs_by_the_forges_own_facts(void **state)
 {
 	(void)state;
@@ -252,6 +322,10 @@ int main(int argc, char **argv)
 		cmocka_unit_test(entries_are_canonical_and_know_where_they_stand),
 		cmocka_unit_test(units_parse_completely_or_not_at_all),
 		cmocka_unit_test(a_glob_never_matches_past_the_line),
+		cmocka_unit_test(a_first_line_is_asked_for_by_its_own_name_and_says_nothing_about_the_rest),
+		cmocka_unit_test(repetitions_are_found_in_lists_of_any_length),
+		cmocka_unit_test(system_calls_are_checked_by_name_when_the_policy_is_loaded),
+		cmocka_unit_test(a_credential_of_the_service_manager_is_a_file_in_its_directory),
 		cmocka_unit_test(for_names_the_jobs_by_the_forges_own_facts),
 		cmocka_unit_test(the_sample_policies_load),
 	};

@@ -110,6 +110,38 @@ static void a_caller_without_room_for_the_answer_is_told(void **state)
 	assert_true(err.msg[0]);
 }
 
+static void the_doctor_asks_more_than_a_run_and_nothing_else_differs(void **state)
+{
+	(void)state;
+	const struct sandbox_feature *rows = NULL;
+	char names[64][32];
+	int n = sandbox_probe(&rows, NULL);
+	for (int i = 0; i < n && i < 64; i++)
+		(void)snprintf(names[i], sizeof(names[0]), "%s", rows[i].name);
+	int all = sandbox_probe_all(&rows, NULL);
+	assert_true(all > n);
+	for (int i = 0; i < n && i < 64; i++)
+		assert_non_null(find(rows, all, names[i])->area);
+	for (int i = 0; i < all; i++)
+		for (int k = 0; k < i; k++)
+			assert_string_not_equal(rows[i].name, rows[k].name);
+}
+
+static void the_host_view_is_asked_by_whole_components(void **state)
+{
+	(void)state;
+	const char *why = NULL;
+	assert_string_equal(sandbox_view_find("/usr/bin/cc", &why), "/usr");
+	assert_non_null(why);
+	assert_string_equal(sandbox_view_find("/usr", NULL), "/usr");
+	assert_null(sandbox_view_find("/usrlocal", NULL));
+	assert_string_equal(sandbox_view_find("/etc/java-17-openjdk/security", NULL), "/etc");
+	assert_null(sandbox_view_find("/etc/shadow", NULL));
+	assert_null(sandbox_view_find("/etc/ssl/private/key.pem", NULL));
+	assert_null(sandbox_view_find("/etc/apt/auth.conf", NULL));
+	assert_null(sandbox_view_find("/", NULL));
+}
+
 int main(int argc, char **argv)
 {
 	if (argc > 1)
@@ -120,6 +152,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(each_required_feature_can_be_taken_away_by_name),
 		cmocka_unit_test(the_names_of_set_up_points_take_the_row_away_that_needs_them),
 		cmocka_unit_test(the_probe_leaves_no_child_and_no_lock_on_its_caller),
+		cmocka_unit_test(the_doctor_asks_more_than_a_run_and_nothing_else_differs),
+		cmocka_unit_test(the_host_view_is_asked_by_whole_components),
 		cmocka_unit_test(a_caller_without_room_for_the_answer_is_told),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
