@@ -17,7 +17,7 @@ from dd import DRYDOCK, case, check, equal, main  # noqa: E402
 
 SEED = int(os.environ.get("DD_SEED", "20260101"))
 CASES = int(os.environ.get("DD_CASES", "300"))
-WHOLE = 60    # cases in which every line is taken out; of the others a few
+WHOLE = 40    # cases in which every line is taken out; of the others a few
 PACKAGE_MANAGER_HOSTS = ["npm.mirror.example.com", "files.mirror.example.com"]
 
 
@@ -165,8 +165,8 @@ def step_of(rng, index, job, world):
     return step
 
 
-def run_of(rng, job="test"):
-    policy = rng.random() < 0.5
+def run_of(rng, job="test", policy=None):
+    policy = rng.random() < 0.5 if policy is None else policy
     world = {"policy": policy, "trusted": rng.random() < 0.85, "trust_any": rng.random() < 0.5, "view": rng.choice(["pristine", "artifacts", "shared"]),
              "artifacts": rng.choice([[], ["dist/**"], ["dist/**", "out \"x\"/*.tgz"]]),
              "read": rng.choice([[], ["/opt/toolchains"], ["/opt", "/srv/data", "/opt/x"]]) if policy else [],
@@ -230,7 +230,7 @@ def _():
         rng = random.Random(f"{SEED}-{number}")
         with Bench() as bench:
             bench.record(run_of(rng))
-            holds(bench, f"case {number}", (rng, 5) if number >= WHOLE else None)
+            holds(bench, f"case {number}", (rng, 4) if number >= WHOLE else None)
 
 
 @case("V-08", f"{CASES // 5} pairs of runs: the same holds for both records at once, of the same job or of two")
@@ -239,23 +239,14 @@ def _():
         rng = random.Random(f"pair-{SEED}-{number}")
         with Bench() as bench:
             first = run_of(rng)
-            second = json.loads(json.dumps(first)) if rng.random() < 0.5 else run_of(rng, "other")
+            # The other job has no policy yet: two policies could say different things of push, and then none fits both.
+            second = json.loads(json.dumps(first)) if rng.random() < 0.5 else run_of(rng, "other", policy=False)
+            second["trusted"] = first["trusted"]
             for s in second["steps"]:
                 if rng.random() < 0.5 and s.get("connections"):
                     s["connections"].append(connection_of(rng, "build"))
-            if second["job"] == "other":    # one policy has one view of the workspace for push, and one answer about trust
-                second["trusted"] = first["trusted"]
-                for s in second["steps"]:
-                    s["phase"] = "build" if s["phase"] == "push" else s["phase"]
-                    s.pop("credentials", None)
-                    s["seccomp"] = "default"
-                if any(s["phase"] == "push" for s in first["steps"]):
-                    second["mode"] = "enforce"
-                    second["steps"] = [{**s, "connections": []} if s["phase"] == "build" else s for s in second["steps"]]
-                    for s in second["steps"]:
-                        s.pop("names", None)
             bench.record(first).record(second)
-            holds(bench, f"pair {number}", (rng, 5))
+            holds(bench, f"pair {number}", (rng, 4))
 
 
 ONE = {"steps": [{"id": "deps", "run": "npm ci", "connections": [{"host": "a.example.com"}]}]}
