@@ -192,6 +192,35 @@ static void a_publishing_command_is_push_only_where_push_fits(void **state)
 	}
 }
 
+/* Every text of a record, as hostile as JSON lets it be. */
+static void no_text_of_a_record_becomes_a_line(void **state)
+{
+	(void)state;
+#define EVIL "x\\n  evil: \\\"1\\u2028\\u0085\\r- y # z"
+	add(NULL, NULL, "run.start", "{\"mode\":\"observe\",\"trusted\":true,\"forge_event\":{\"name\":\"" EVIL "\",\"repository\":\"" EVIL "\",\"ref\":\"" EVIL "\"}}");
+	add("e\nvil: 2", "push", "step.start", "{\"id\":\"" EVIL "\",\"name\":\"" EVIL "\",\"seccomp\":\"default\",\"read\":[\"/opt/" EVIL "\"],"
+	    "\"syscalls\":[\"" EVIL "\"],\"workspace\":\"shared\",\"artifacts\":[\"" EVIL "\"],\"match\":{\"id\":\"" EVIL "\",\"name\":\"" EVIL "\",\"job\":\"" EVIL
+	    "\",\"uses\":\"" EVIL "\",\"run\":\"npm publish\\n" EVIL "\"},\"run_exact\":true}");
+	add("e\nvil: 2", "push", "net.allow", "{\"host\":\"" EVIL "\",\"port\":443,\"address\":\"" EVIL "\",\"why\":\"" EVIL "\",\"would\":\"deny\"}");
+	add("e\nvil: 2", "push", "net.deny", "{\"host\":\"" EVIL "\",\"port\":443,\"address\":\"" EVIL "\",\"why\":\"" EVIL "\"}");
+	add("e\nvil: 2", "push", "sys.deny", "{\"syscall\":\"" EVIL "\",\"answer\":\"" EVIL "\",\"detail\":\"" EVIL "\"}");
+	add("e\nvil: 2", "push", "cred.grant", "{\"credential\":\"" EVIL "\",\"from\":\"file:/" EVIL "\",\"as\":\"file:" EVIL "\",\"ttl_sec\":9}");
+	add("second", "push", "step.start", "{\"id\":\"second\",\"seccomp\":\"" EVIL "\",\"match\":{\"id\":\"second\"}}");
+	suggest();
+	for (const char *at = made.text; (at = strstr(at, "evil")); at++) {
+		const char *line = at;
+		while (line > made.text && line[-1] != '\n')
+			line--;
+		/* Inside of quotes or in a comment, or as the name of the credential, of which only letters are left. */
+		if (at[-1] != '-' && strcspn(line, "#\"") >= (size_t)(at - line))
+			fail_msg("%.*s", (int)strcspn(line, "\n"), line);
+	}
+	has_not("\xe2\x80\xa8");
+	has_not("\xc2\x85");
+	suggestion_done(&made);
+#undef EVIL
+}
+
 static void quoting_leaves_no_byte_that_ends_a_line_or_a_scalar(void **state)
 {
 	(void)state;
@@ -226,6 +255,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(a_private_answer_that_the_recorded_policy_allowed_is_kept, maker_setup, maker_teardown),
 		cmocka_unit_test_setup_teardown(a_step_that_no_rule_can_name_stays_build_and_is_a_warning, maker_setup, maker_teardown),
 		cmocka_unit_test_setup_teardown(a_publishing_command_is_push_only_where_push_fits, maker_setup, maker_teardown),
+		cmocka_unit_test_setup_teardown(no_text_of_a_record_becomes_a_line, maker_setup, maker_teardown),
 		cmocka_unit_test(quoting_leaves_no_byte_that_ends_a_line_or_a_scalar),
 		cmocka_unit_test(head_room_is_twice_rounded_up_and_never_overflows),
 	};
