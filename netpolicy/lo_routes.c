@@ -4,8 +4,8 @@
  * Runs in: supervisor, once per allowlist; the launcher only sends the bytes. libnl-route builds the messages, so
  * that their layout is the library's business. Local routes make an address deliverable here (and so reachable for
  * TPROXY); the defaults are plain unicast: with `local default` a step could bind any address, and with no default
- * connect(2) fails before any hook and nothing is logged. Observe mode has the local default all the same: TPROXY must get every public address,
- * and what a step can do with a foreign address that it has bound is nothing that the rules would not see.
+ * connect(2) fails before any hook and nothing is logged. Observe mode needs no other route: what leaves through lo comes back as local traffic
+ * whatever its route says (RTCF_LOCAL, __mkroute_output()), so TPROXY gets it (seen on 6.18), and foreign addresses cannot be bound there either.
  */
 #include "plan_model.h"
 
@@ -152,15 +152,6 @@ static int add_blocks(struct nl_batch *batch, const struct egress_list *list, st
 	return 0;
 }
 
-/* A block of all addresses makes the route that observe mode needs. */
-static bool has_everything(const struct egress_list *list)
-{
-	for (size_t i = 0; i < list->n; i++)
-		if (!list->entries[i].host && list->entries[i].prefix == 0)
-			return true;
-	return false;
-}
-
 static int add_default(struct nl_batch *batch, int family, uint16_t flags, const char *label, struct dd_err *err)
 {
 	static const uint8_t any[16];
@@ -183,8 +174,6 @@ int routes_compile(struct net_plan *plan, struct dd_err *err)
 		r = add_local(batch, 0xC6120000, 15, "route local 198.18.0.0/15", err);
 	if (r == 0)
 		r = add_blocks(batch, plan->list, err);
-	if (r == 0 && plan->observe && !has_everything(plan->list))
-		r = add_local(batch, 0, 0, "route local 0.0.0.0/0", err);
 	if (r == 0)
 		r = add_default(batch, AF_INET, 0, "IPv4 default route on lo", err);
 	if (r == 0)

@@ -5,9 +5,9 @@
 
 int cmd_policy_check(int argc, char **argv);
 int cmd_policy_explain(int argc, char **argv);
-int cmd_policy_replay(int argc, char **argv);
-int cmd_policy_suggest(int argc, char **argv);
-int cmd_policy_sets(int argc, char **argv);
 int cmd_policy_keys(int argc, char **argv);
+int cmd_policy_replay(int argc, char **argv);
+int cmd_policy_sets(int argc, char **argv);
+int cmd_policy_suggest(int argc, char **argv);
 
 #endif

@@ -38,26 +38,24 @@ static int print(const struct suggestion *made)
 	return code;
 }
 
-static int suggest(const struct suggest_args *args)
+static int suggest(struct plan_arena *arena, const struct suggest_args *args)
 {
-	const struct record_facts **facts = calloc(args->n + 1, sizeof(*facts));
-	struct record_facts *one = NULL;
+	struct record_facts **facts = arena_array(arena, args->n, sizeof(struct record_facts *));
 	struct suggestion made = { .text = NULL };
 	struct dd_err err = { 0 };
-	int r = facts ? 0 : dd_err_set(&err, ENOMEM, "read the records");
 	size_t n = 0;
-	for (; r == 0 && n < args->n && (r = record_facts_load(args->records[n], &one, &err)) == 0; n++)
-		facts[n] = one;
+	int r = 0;
+	while (n < args->n && (r = record_facts_load(args->records[n], &facts[n], &err)) == 0)
+		n++;
 	if (r == 0)
-		r = suggest_policy(facts, n, &args->options, &made, &err);
-	int code = r < 0 ? DRYDOCK_EXIT_INTERNAL : print(&made);
+		r = suggest_policy((const struct record_facts *const *)facts, n, &args->options, &made, &err);
+	int code = r == 0 && made.text ? print(&made) : DRYDOCK_EXIT_INTERNAL;
 	if (r < 0)
 		complain(err.msg);
 	else
 		suggestion_done(&made);
 	while (n > 0)
-		record_facts_free((struct record_facts *)(uintptr_t)facts[--n]);
-	free(facts);
+		record_facts_free(facts[--n]);
 	return code;
 }
 
@@ -103,7 +101,7 @@ int cmd_policy_suggest(int argc, char **argv)
 		return DRYDOCK_EXIT_USAGE;
 	struct plan_arena *arena = arena_new();
 	args.options.set_dir = arena_printf(arena, "%s/", args.directory);
-	int code = suggest(&args);
+	int code = suggest(arena, &args);
 	arena_free(arena);
 	return code;
 }

@@ -71,6 +71,7 @@ struct plan_step {
 	struct diag_mark     mark;       /* where the step stands in the workflow */
 
 	enum dd_phase        phase;
+	bool                 moved;      /* to build, by the repository's own file: what the operator bound to its id is not given */
 	const char          *phase_why;  /* "policy.yml:5:5: run: \"npm ci*\"" or "no rule matches: build" */
 
 	struct egress_list   egress;     /* n == 0: the gate stays closed */

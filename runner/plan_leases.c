@@ -40,7 +40,7 @@ static void check_binding(struct plan_build *b, const struct policy_credential *
 {
 	for (size_t i = 0; i < b->plan->n_steps; i++) {
 		const struct plan_step *step = &b->plan->steps[i];
-		if (strcmp(step->id, cred->steps[which]) != 0 || step->phase == cred->phase)
+		if (strcmp(step->id, cred->steps[which]) != 0 || step->phase == cred->phase || step->moved)
 			continue;
 		diag_add(b->diags, cred->step_marks[which], "give the step a rule in `steps:`, or take it from the list",
 			 "credential `%s` is for %s, but step `%s` (%s:%u:%u) is in %s", cred->name, phase_names[cred->phase], step->id,

@@ -71,6 +71,7 @@ static void choose_phase(struct plan_build *b, const struct workflow_step *from,
 	} };
 	struct phase_choice choice = policy_choose_phase(b->policy, &facts);
 	step->phase = choice.phase;
+	step->moved = choice.moved;
 	plan_narrowed_step(b, choice.refused, step->phase, step->ref);
 	if (choice.rule)
 		describe_rule(b, choice.rule, step);

@@ -59,7 +59,7 @@ static bool parse_cidr(const char *text, struct in_addr *ret, unsigned *ret_pref
 /* 198.18.0.0/15 is what steps dial instead of names: an entry there would open every name at once. */
 static bool is_synthetic(uint32_t addr, unsigned prefix)
 {
-	uint32_t mask = prefix == 0 ? 0 : 0xffffffffu << (32 - (prefix < 15 ? prefix : 15));
+	uint32_t mask = ~(UINT32_MAX >> (prefix < 15 ? prefix : 15));
 	return (addr & mask) == (NET_RESOLVER_ADDR & 0xfffe0000u & mask);
 }
 

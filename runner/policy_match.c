@@ -95,7 +95,7 @@ struct phase_choice policy_choose_phase(const struct policy *policy, const struc
 	if (!own || own->phase == choice.phase)
 		return choice;
 	if (own->phase == DD_PHASE_BUILD)
-		choice = (struct phase_choice){ .phase = DD_PHASE_BUILD, .rule = own };
+		choice = (struct phase_choice){ .phase = DD_PHASE_BUILD, .rule = own, .moved = true };
 	else
 		choice.refused = own; /* fetch and push are not less than each other, and both are more than build */
 	return choice;

@@ -134,6 +134,7 @@ const struct policy_rule *policy_rule_for(const struct policy *policy, const str
 struct phase_choice {
 	enum dd_phase             phase;
 	const struct policy_rule *rule;    /* that chose it; its mark says in which file it stands; NULL: none */
+	bool                      moved;   /* the repository's file took the step to build */
 	const struct policy_rule *refused; /* of the repository's file: wanted another open phase, and is not asked */
 };
 struct phase_choice policy_choose_phase(const struct policy *policy, const struct step_facts *step);

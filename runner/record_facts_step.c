@@ -17,6 +17,14 @@ static int check_phase(const struct facts_reading *r, const char *phase)
 	return dd_err_say(r->err, EBADMSG, "the field phase is none of build, fetch and push");
 }
 
+static int check_view(const struct facts_reading *r, const char *view)
+{
+	for (int v = PLAN_VIEW_PRISTINE; view && v <= PLAN_VIEW_SHARED; v++)
+		if (strcmp(view, plan_view_names[v]) == 0)
+			return 0;
+	return view ? dd_err_say(r->err, EBADMSG, "the field workspace is none of pristine, artifacts and shared") : 0;
+}
+
 static int read_match(const struct facts_reading *r, json_t *line, struct facts_match *out)
 {
 	static const struct field_row rows[] = {
@@ -60,6 +68,8 @@ int facts_step_start(const struct facts_reading *r, json_t *line, struct facts_s
 		code = dd_err_say(r->err, EBADMSG, "a step starts without a name");
 	if (code == 0)
 		code = check_phase(r, s->phase);
+	if (code == 0)
+		code = check_view(r, s->workspace);
 	return code < 0 ? code : read_match(r, line, &s->match);
 }
 

@@ -30,6 +30,7 @@ struct replay_list {
 struct replay {
 	struct plan_arena   *arena;
 	const struct policy *policy;
+	const char          *profile_dir; /* where NAME.seccomp is; NULL: where drydock finds its own (config_path.h). Set it before replay_add() */
 	struct replay_list   refused, unknown, notes;
 	size_t               judged; /* facts that were held against the policy */
 	struct replay_used  *used;   /* which entries and credentials the records needed; replay.c only */

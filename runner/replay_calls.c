@@ -24,10 +24,14 @@ struct replay_calls {
 	size_t               n_others;
 };
 
-static int load_view(const char *name, const char *const *extra, struct seccomp_view **ret, struct dd_err *err)
+int replay_profile(const char *dir, const char *name, const char *const *extra, struct seccomp_view **ret, struct dd_err *err)
 {
 	char path[512];
-	int r = config_path_seccomp(name, path, sizeof(path), err);
+	int r = 0;
+	if (dir)
+		(void)snprintf(path, sizeof(path), "%s/%s.seccomp", dir, name);
+	else
+		r = config_path_seccomp(name, path, sizeof(path), err);
 	return r < 0 ? r : seccomp_view_load(path, extra, ret, err);
 }
 
@@ -45,7 +49,7 @@ static int load_own(struct replay *r, struct dd_err *err)
 	struct replay_calls *calls = calloc(1, sizeof(*calls));
 	if (!calls)
 		return dd_err_set(err, ENOMEM, "read the seccomp profile");
-	int code = load_view(r->policy->seccomp, r->policy->syscalls, &calls->view, err);
+	int code = replay_profile(r->profile_dir, r->policy->seccomp, r->policy->syscalls, &calls->view, err);
 	if (code < 0) {
 		free(calls);
 		return dd_err_ctx(err, code, "sandbox.seccomp: %s", r->policy->seccomp);
@@ -87,7 +91,7 @@ static const struct other *compare(struct replay *r, const char *name)
 	struct other *one = &calls->others[calls->n_others++];
 	struct seccomp_view *theirs = NULL;
 	*one = (struct other){ .name = name, .lacks = "?" };
-	if (load_view(name, NULL, &theirs, NULL) == 0) {
+	if (replay_profile(r->profile_dir, name, NULL, &theirs, NULL) == 0) {
 		const char *lacks = first_lack(theirs, calls->view);
 		one->lacks = arena_strdup(r->arena, lacks);
 	}

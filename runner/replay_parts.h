@@ -35,6 +35,12 @@ bool replay_from_receipt(const struct facts_step *step, const struct facts_recei
 /* Distinct names that the step resolved, sorted; what wildcard_names counts. In @arena. */
 const char **replay_names(struct plan_arena *arena, const struct facts_step *step, size_t *ret_n);
 
+/* --- replay_calls.c ---- */
+
+struct seccomp_view;
+/* @dir: NULL where drydock finds its own. */
+int replay_profile(const char *dir, const char *name, const char *const *extra, struct seccomp_view **ret, struct dd_err *err);
+
 /* --- one step under the policy ---- */
 
 struct replay_step {

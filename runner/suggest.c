@@ -29,6 +29,7 @@ void suggest_sort_texts(struct suggest_texts *list)
 		qsort(list->items, list->n, sizeof(*list->items), by_text);
 }
 
+/* Escaped as a whole: a warning becomes a comment, and must not end its line whoever chose a word of it. */
 void suggest_warn(struct suggest *s, const char *fmt, ...)
 {
 	char *text = NULL;
@@ -36,9 +37,14 @@ void suggest_warn(struct suggest *s, const char *fmt, ...)
 	va_start(ap, fmt);
 	int n = vasprintf(&text, fmt, ap);
 	va_end(ap);
-	suggest_add_text(s->arena, &s->warnings, n < 0 ? "a warning was lost: out of memory" : arena_strdup(s->arena, text));
-	if (n >= 0)
-		free(text);
+	if (n < 0) {
+		suggest_add_text(s->arena, &s->warnings, "a warning was lost: out of memory");
+		return;
+	}
+	char *safe = arena_array(s->arena, (size_t)n + 1, TEXT_ESCAPE_MAX);
+	(void)text_escape(safe, text, (size_t)n);
+	suggest_add_text(s->arena, &s->warnings, safe);
+	free(text);
 }
 
 /* --- quoting ---- */
@@ -91,11 +97,12 @@ static void prove(struct suggest *s, const char *text, size_t len)
 	struct policy *policy = NULL;
 	struct dd_err err = { 0 };
 	if (policy_parse_at("the suggested policy", s->options->set_dir, text, len, &policy, &diags) < 0) {
-		suggest_warn(s, "the policy does not load: line %u: %s", diags.n ? diags.items[0].mark.line : 0, diags.n ? diags.items[0].text : "?");
+		suggest_warn(s, "the policy does not load: %s", diags.n ? diags.items[0].text : "?");
 		diag_list_done(&diags);
 		return;
 	}
 	struct replay *r = replay_new(policy);
+	r->profile_dir = s->options->profile_dir;
 	int code = 0;
 	for (size_t i = 0; i < s->n_records && code == 0; i++)
 		code = replay_add(r, s->records[i], &err);
@@ -131,6 +138,18 @@ static int write_text(struct suggest *s, struct suggestion *ret, struct dd_err *
 	return 0;
 }
 
+/* Written once to be proved, and a second time when the proof has something to say at its head. */
+static int write_proved(struct suggest *s, struct suggestion *ret, struct dd_err *err)
+{
+	struct suggestion first = { .text = NULL };
+	int r = write_text(s, &first, err);
+	if (r < 0)
+		return r;
+	prove(s, first.text, first.len);
+	free(first.text);
+	return write_text(s, ret, err);
+}
+
 int suggest_policy(const struct record_facts *const *records, size_t n, const struct suggest_options *options, struct suggestion *ret,
                    struct dd_err *err)
 {
@@ -143,12 +162,11 @@ int suggest_policy(const struct record_facts *const *records, size_t n, const st
 	suggest_egress(&s);
 	int r = suggest_rest(&s, err);
 	if (r == 0)
-		r = write_text(&s, &made, err);
+		r = write_proved(&s, &made, err);
 	if (r < 0) {
 		arena_free(s.arena);
 		return r;
 	}
-	prove(&s, made.text, made.len);
 	s.warnings.items = arena_grow(s.arena, s.warnings.items, s.warnings.n, sizeof(*s.warnings.items));
 	s.warnings.items[s.warnings.n] = NULL;
 	made.warnings = s.warnings.items;

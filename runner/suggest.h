@@ -13,6 +13,7 @@
 struct suggest_options {
 	const char *set_dir; /* where the policy will stand, with a slash at its end: its egress/NAME.yml count. NULL: nowhere */
 	bool        no_sets; /* write hosts, never `use:` */
+	const char *profile_dir; /* as in struct replay */
 };
 
 struct suggestion {

@@ -5,7 +5,6 @@
  * taking any of them out shows. */
 #include "suggest_parts.h"
 
-#include "config_path.h"
 #include "drydock/seccomp_view.h"
 
 #include <string.h>
@@ -146,14 +145,6 @@ static void see_lease(struct suggest *s, const struct suggest_step *step, const 
 
 /* --- system calls ---- */
 
-static int load_profile(struct suggest *s, struct seccomp_view **ret, struct dd_err *err)
-{
-	char path[512];
-	const char *name = s->seccomp ? s->seccomp : "default";
-	int r = config_path_seccomp(name, path, sizeof(path), err);
-	return r < 0 ? r : seccomp_view_load(path, NULL, ret, err);
-}
-
 static void see_profile(struct suggest *s, const struct facts_step *step)
 {
 	const char *name = step->seccomp && strcmp(step->seccomp, "default") != 0 ? step->seccomp : NULL;
@@ -256,7 +247,7 @@ int suggest_rest(struct suggest *s, struct dd_err *err)
 	for (size_t i = 0; i < s->n_steps; i++)
 		for (size_t k = 0; k < s->steps[i].n_seen; k++)
 			see_profile(s, s->steps[i].seen[k].step);
-	int r = load_profile(s, &view, err);
+	int r = replay_profile(s->options->profile_dir, s->seccomp ? s->seccomp : "default", NULL, &view, err);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < s->n_steps; i++)

@@ -8,6 +8,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+enum { MIB = 1 << 20 };
+
 struct writing {
 	const struct suggest *s;
 	FILE                 *out;
@@ -216,7 +218,8 @@ static void write_credentials(const struct writing *w)
 		say(w, "\ncredentials:\n");
 	for (size_t i = 0; i < s->n_credentials; i++) {
 		const struct suggest_credential *c = &s->credentials[i];
-		say(w, "  %s: { from: { %s: %s }, for: { phase: %s, steps: [ ", c->name, c->from_key, quoted(w, c->from), phase_names[c->phase]);
+		say(w, "  %s: { from: { %s: %s }, for: { phase: %s, steps: [ ", c->name[0] == '-' ? quoted(w, c->name) : c->name, c->from_key,
+		    quoted(w, c->from), phase_names[c->phase]);
 		for (size_t k = 0; k < c->ids.n; k++)
 			say(w, "%s%s", k ? ", " : "", quoted(w, c->ids.items[k]));
 		say(w, " ] }, as: { %s: %s }", c->as_key, quoted(w, c->as));
@@ -239,7 +242,7 @@ static void write_limits(const struct writing *w)
 		say(w, "\n# No limit is needed for these; with room for twice what the largest step used, they would be:\n# limits: {");
 	const char *before = " ";
 	if (s->memory_seen) {
-		say(w, "%smemory: %s", before, size_text(s->arena, suggest_head_room(s->memory_seen, 1024 * 1024)));
+		say(w, "%smemory: %s", before, size_text(s->arena, suggest_head_room(s->memory_seen, MIB)));
 		before = ", ";
 	}
 	if (s->files_seen) {
@@ -247,7 +250,7 @@ static void write_limits(const struct writing *w)
 		before = ", ";
 	}
 	if (s->disk_seen)
-		say(w, "%sdisk: %s", before, size_text(s->arena, suggest_head_room(s->disk_seen, 1024 * 1024)));
+		say(w, "%sdisk: %s", before, size_text(s->arena, suggest_head_room(s->disk_seen, MIB)));
 	if (s->memory_seen || s->files_seen || s->disk_seen)
 		say(w, " }\n");
 }

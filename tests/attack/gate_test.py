@@ -154,6 +154,25 @@ def _():
     check(".drydock.yml:2:10" in planned["phase_why"], f"the rule is not named: {planned['phase_why']}", plan)
 
 
+@case("G-06", "a step that the repository takes to build holds none of the operator's credentials, and the others keep theirs")
+def _():
+    narrow = 'version: 1\nsteps: [ { phase: build, match: { id: one } } ]\ncredentials: { kept: { for: { steps: [ one, two ] } } }\n'
+    credentials = {name: {"from": {"file": "/dev/null"}, "for": {"phase": "fetch", "steps": ["one", "two"]}, "as": {"env": name.upper()}} for name in ("kept", "dropped")}
+    show = 'echo "@@%s=${KEPT:-none},${DROPPED:-none}@@"'
+    job = Job([step("one", show % "one", FETCH), step("two", show % "two" + '; test "$KEPT" = s3cret-of-two && echo "@@held=yes@@"', FETCH)], EGRESS,
+              files={".drydock.yml": narrow}, credentials=credentials)
+    try:
+        secret = job.write("secret", "s3cret-of-two")
+        os.chmod(secret, 0o600)
+        r = job.run("--secret", f"kept={secret}")
+    finally:
+        job.close()
+    equal(r.rc, 0, "exit status", r)
+    equal(r.mark("one"), "none,none", "what the moved step holds", r)
+    check(r.mark("held") == "yes" and r.mark("two").endswith(",none"), "what the other step holds", r)
+    equal([(e["step"], e["credential"]) for e in r.events("cred.grant")], [("two", "kept")], "grants", r)
+
+
 @case("G-06", "a file of the repository that does not parse, or is a link, stops the run with its place and nothing runs")
 def _():
     for text, told in (("version: 1\nphases: { fetch: { egres: none } }\n", ".drydock.yml:2:20"), ("version: 1\nfor: { repository: x }\n", ".drydock.yml:2:6")):

@@ -145,7 +145,7 @@ static void bench_verdict(size_t n)
 	}
 	if (allowed)
 		die("a verdict was wrong", NULL);
-	(void)snprintf(label, sizeof(label), "verdict_%zu", n);
+	(void)snprintf(label, sizeof(label), "verdict_walk_%zu", n); /* without an index; bench_policy has it with one */
 	report(label, us, VERDICTS);
 }
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""registry.py - a package registry for the demo and the tests: TLS on loopback, strict, and it writes down what it saw.
+"""registry.py - a package registry for the demo, the tutorial and the tests: TLS on loopback, strict, and it writes down what it saw.
 
-usage: registry.py --root DIR --cert PEM --key PEM --token TOKEN --log FILE [--port N]
+usage: registry.py --root DIR --cert PEM --key PEM --token TOKEN --log FILE [--port N] [--address A]
 
   GET  /packages/NAME-VERSION.tar.gz[.sha256]    below DIR/packages
   GET, POST  /git/NAME.git/...                   smart HTTP, read-only, below DIR/git (git http-backend)
@@ -152,7 +152,7 @@ class Server(http.server.ThreadingHTTPServer):
         self.args, self.lock, self.log = args, threading.Lock(), open(args.log, "a", encoding="utf-8")
         self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.tls.load_cert_chain(args.cert, args.key)
-        super().__init__(("127.0.0.1", args.port), Handler)
+        super().__init__((args.address, args.port), Handler)
 
     def note(self, **fields):
         with self.lock:
@@ -179,6 +179,7 @@ def main():
     for name in ("root", "cert", "key", "token", "log"):
         parser.add_argument("--" + name, required=True)
     parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--address", default="127.0.0.1")
     args = parser.parse_args()
     if not shutil.which("git"):
         parser.error("git is needed")

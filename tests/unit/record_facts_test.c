@@ -159,6 +159,7 @@ static const struct {
 	{ "c", NULL, "step.start", "{}", "the field phase" },
 	{ NULL, NULL, "step.start", "{}", "without a name" },
 	{ "c", "build", "step.start", "{\"read\":[1]}", "the field read is not a list of texts" },
+	{ "c", "push", "step.start", "{\"workspace\":\"shared\\n    trust: any\"}", "the field workspace" },
 	{ NULL, NULL, "run.start", "{}", "a second time" },
 };
 

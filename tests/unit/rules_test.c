@@ -394,6 +394,8 @@ static void observing_refuses_child(void)
 	struct sockaddr_in6 sin6 = { .sin6_family = AF_INET6, .sin6_port = htons(443) };
 
 	build_observing_wall(false);
+	int foreign = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	CHECK(bind(foreign, (struct sockaddr *)&sin, sizeof(sin)) < 0 && errno == EADDRNOTAVAIL, "a public address can be bound");
 	CHECK(inet_pton(AF_INET6, "2001:4860:4860::8888", &sin6.sin6_addr) == 1, "failed");
 	int udp = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), tcp6 = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	CHECK(sendto(udp, "x", 1, 0, (struct sockaddr *)&sin, sizeof(sin)) < 0 && errno == EPERM, "UDP left");
