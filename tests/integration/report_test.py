@@ -284,7 +284,7 @@ def browser(page, *options, width=1200, height=900):
             file.write(page)
         done = subprocess.run(
             [program, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-             "--disable-component-update", "--disable-sync", "--hide-scrollbars", f"--user-data-dir={where}/profile", f"--window-size={width},{height}",
+             "--disable-component-update", "--disable-sync", "--hide-scrollbars", "--virtual-time-budget=3000", f"--user-data-dir={where}/profile", f"--window-size={width},{height}",
              *[o.replace("@", where) for o in options], f"file://{where}/page.html"],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, check=False, timeout=90, env={"PATH": "/usr/bin:/bin", "HOME": where})
         equal(done.returncode, 0, "exit status of the browser: " + done.stderr.decode("utf-8", "replace")[-500:])
