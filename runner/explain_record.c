@@ -136,6 +136,8 @@ static void explain_net(const struct facts_step *s, const struct facts_net *n, s
 	c.address = address;
 	c.proto = n->proto ? n->proto : name ? "dns" : "tcp";
 	c.why = or_empty(n->why);
+	if (n->would_deny && n->kind == FACTS_REFUSED) /* tried because the run observed, and not reached: that says nothing about the policy */
+		c.why = *host ? "not in the allowlist" : "no entry for this address";
 	c.port = n->port;
 	c.origin = origin_of(s, host, n->port);
 	if (name)
@@ -143,7 +145,7 @@ static void explain_net(const struct facts_step *s, const struct facts_net *n, s
 	else
 		(void)snprintf(a->asked, sizeof(a->asked), "connect (%.8s) to %.300s:%u%s%.60s", c.proto, *host ? host : address, (unsigned)n->port,
 		               *host && *address ? " at " : "", *host ? address : "");
-	(void)snprintf(a->why, sizeof(a->why), "%s", c.why);
+	(void)snprintf(a->why, sizeof(a->why), "%s", or_empty(n->why));
 	(void)snprintf(a->decided, sizeof(a->decided), "%s", or_empty(c.origin));
 	a->count = n->count > 0 ? (uint64_t)n->count : 1;
 	set_process(&n->process, a);

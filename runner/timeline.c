@@ -77,7 +77,7 @@ const char *timeline_time(double sec, char buf[32])
 	if (sec < 0)
 		(void)snprintf(buf, 32, "?");
 	else if (sec < 0.0005)
-		(void)snprintf(buf, 32, "0");
+		(void)snprintf(buf, 32, "0 s");
 	else if (sec < 0.9995)
 		(void)snprintf(buf, 32, "%.0f ms", sec * 1000);
 	else if (sec < 10)
@@ -104,7 +104,7 @@ static void name_process(const struct facts_process *p, struct timeline_mark *m)
 static void mark_net(const struct facts_net *n, struct timeline_mark *m)
 {
 	bool query = n->kind == FACTS_RESOLVED || n->kind == FACTS_NAME_REFUSED;
-	bool refused = n->kind == FACTS_REFUSED || n->kind == FACTS_NAME_REFUSED;
+	bool refused = (n->kind == FACTS_REFUSED || n->kind == FACTS_NAME_REFUSED) && !n->would_deny;
 	const char *where = n->host && *n->host ? n->host : n->address ? n->address : "?";
 	*m = (struct timeline_mark){ .kind = refused ? TIMELINE_REFUSED : n->would_deny ? TIMELINE_WOULD : TIMELINE_CONNECTED, .seq = n->at.seq,
 		                     .ns = n->at.mono_ns, .count = n->count > 0 ? n->count : 1, .why = n->why ? n->why : "" };
@@ -118,7 +118,8 @@ static void mark_net(const struct facts_net *n, struct timeline_mark *m)
 
 static void mark_violation(const struct facts_violation *v, struct timeline_mark *m)
 {
-	*m = (struct timeline_mark){ .kind = TIMELINE_VIOLATION, .seq = v->at.seq, .ns = v->at.mono_ns, .count = 1,
+	bool went_on = v->consequence && strncmp(v->consequence, "none", 4) == 0; /* "none: observing" */
+	*m = (struct timeline_mark){ .kind = went_on ? TIMELINE_WOULD : TIMELINE_VIOLATION, .seq = v->at.seq, .ns = v->at.mono_ns, .count = 1,
 		                     .why = v->why ? v->why : v->change ? v->change : "" };
 	(void)snprintf(m->what, sizeof(m->what), v->port ? "%.40s %.250s:%u" : "%.40s %.250s%.0u", v->kind ? v->kind : "violation",
 	               v->subject ? v->subject : "", (unsigned)v->port);
@@ -181,10 +182,10 @@ struct timeline_totals timeline_totals(const struct facts_step *step)
 	for (size_t i = 0; i < step->n_net; i++) {
 		const struct facts_net *n = &step->net[i];
 		int64_t count = n->count > 0 ? n->count : 1;
-		if (n->kind == FACTS_REFUSED || n->kind == FACTS_NAME_REFUSED)
-			sum(&t.refused, count);
-		else if (n->would_deny)
+		if (n->would_deny)
 			sum(&t.would, count);
+		else if (n->kind == FACTS_REFUSED || n->kind == FACTS_NAME_REFUSED)
+			sum(&t.refused, count);
 	}
 	if (step->refused > t.refused) /* the kernel counted more than was told one by one */
 		t.refused = step->refused;

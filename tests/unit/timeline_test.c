@@ -63,7 +63,7 @@ static void times_are_read_aloud(void **state)
 	static const struct time_row {
 		double      sec;
 		const char *text;
-	} rows[] = { { 0, "0" }, { 0.007, "7 ms" }, { 0.9999, "1 s" }, { 1.508, "1.51 s" }, { 59.6, "60 s" }, { 130, "2 min 10 s" }, { 180, "3 min" },
+	} rows[] = { { 0, "0 s" }, { 0.007, "7 ms" }, { 0.9999, "1 s" }, { 1.508, "1.51 s" }, { 59.6, "60 s" }, { 130, "2 min 10 s" }, { 180, "3 min" },
 		     { 7500, "2 h 5 min" }, { -1, "?" }, { 1e30, "very long" } };
 	char buf[32];
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
@@ -79,7 +79,7 @@ static void marks_stand_in_the_order_of_the_record(void **state)
 		{ .at = { 6, 2 }, .kind = FACTS_RESOLVED, .host = "c.test", .process.pid = FACTS_ABSENT }, /* an answer is no event for the eye */
 		{ .at = { 7, 2 }, .kind = FACTS_CONNECTED, .host = "", .address = "2a0a::1", .port = 80, .would_deny = true, .process.pid = FACTS_ABSENT },
 	};
-	struct facts_violation violation = { .at = { 8, 3 }, .kind = "budget", .subject = "a.test", .port = 443 };
+	struct facts_violation violation = { .at = { 8, 3 }, .kind = "budget", .subject = "a.test", .port = 443, .consequence = "connection cut" };
 	struct facts_syscall call = { .at = { 5, 1 }, .name = "ptrace", .answer = "EPERM", .process.pid = FACTS_ABSENT };
 	const struct facts_step step = { .net = net, .n_net = ARRAY_LEN(net), .violations = &violation, .n_violations = 1, .calls = &call, .n_calls = 1 };
 	static const struct {
@@ -100,6 +100,23 @@ static void marks_stand_in_the_order_of_the_record(void **state)
 	assert_string_equal(marks[4].who, "curl (curl b.test)");
 	assert_true(marks[4].count == 3);
 	free(marks);
+}
+
+static void what_an_observed_run_let_through_is_no_refusal(void **state)
+{
+	(void)state;
+	/* Tried and not reached: enforcing would not have tried. */
+	struct facts_net net = { .at = { 4, 1 }, .kind = FACTS_REFUSED, .host = "a.test", .port = 443, .would_deny = true, .process.pid = FACTS_ABSENT };
+	struct facts_violation violation = { .at = { 5, 1 }, .kind = "budget", .subject = "a.test", .consequence = "none: observing" };
+	const struct facts_step step = { .net = &net, .n_net = 1, .violations = &violation, .n_violations = 1 };
+	struct timeline_mark *marks = NULL;
+	size_t n = 0;
+	assert_int_equal(timeline_marks(&step, &marks, &n, NULL), 0);
+	assert_int_equal(n, 2);
+	assert_true(marks[0].kind == TIMELINE_WOULD && marks[1].kind == TIMELINE_WOULD);
+	free(marks);
+	const struct timeline_totals t = timeline_totals(&step);
+	assert_true(t.would == 1 && t.refused == 0);
 }
 
 static void equal_refusals_of_a_step_are_one_row(void **state)
@@ -142,6 +159,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(ticks_are_round_and_few),
 		cmocka_unit_test(times_are_read_aloud),
 		cmocka_unit_test(marks_stand_in_the_order_of_the_record),
+		cmocka_unit_test(what_an_observed_run_let_through_is_no_refusal),
 		cmocka_unit_test(equal_refusals_of_a_step_are_one_row),
 		cmocka_unit_test(sums_do_not_overflow),
 	};
