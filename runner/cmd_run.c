@@ -12,7 +12,6 @@
 #include "exit_code.h"
 #include "job_source.h"
 #include "keeper.h"
-#include "lease.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -82,7 +81,7 @@ static int prepare(const struct run_args *args, const struct identity *id, struc
 	if ((r = identity_slot(id, job->dirs.slot, &job->gate_uid, &job->step_uid, err)) < 0)
 		return r;
 	job->results = calloc(job->plan->n_steps ? job->plan->n_steps : 1, sizeof(*job->results));
-	return job->results ? lease_capture_environment(job->plan, err) : dd_err_set(err, ENOMEM, "prepare the job");
+	return job->results ? 0 : dd_err_set(err, ENOMEM, "prepare the job");
 }
 
 static int run_job(const struct run_args *args, const struct identity *id, const struct plan *plan)

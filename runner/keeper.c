@@ -12,6 +12,7 @@
 #include "drydock/fd.h"
 #include "drydock/sandbox.h"
 #include "exit_code.h"
+#include "lease.h"
 #include "supervisor.h"
 
 #include <signal.h>
@@ -161,6 +162,7 @@ int keeper_run(struct job *job)
 		_exit(supervisor_main(job, keeper, &held)); /* who: supervisor; can do: all of ours; holds: job directories, lock, slot */
 
 	supervisor_pid = pid;
+	lease_forget_environment(job->plan);
 	record_free(job->rec); /* the supervisor writes it; we only end it, should the supervisor not come to that */
 	job->rec = NULL;
 	(void)sigprocmask(SIG_UNBLOCK, &held, NULL);

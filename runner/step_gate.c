@@ -233,14 +233,17 @@ static int on_refusal(struct step_gate *sg, const struct gate_msg *raw, struct d
 	                            "process", process_json(&who)), err);
 }
 
-static int on_violation(struct step_gate *sg, const struct gate_msg *msg, struct dd_err *err)
+static int on_violation(struct step_gate *sg, const struct gate_msg *raw, struct dd_err *err)
 {
+	struct gate_msg shown = *raw;
+	const struct gate_msg *msg = &shown;
 	char line[512], what[sizeof(((struct step_refusal *)0)->what)];
 	struct process_hint nobody = { .pid = 0 };
 
-	(void)snprintf(what, sizeof(what), "budget %s:%u", msg->host, (unsigned)msg->port);
+	mask_text(sg, shown.host, sizeof(shown.host));
+	(void)snprintf(what, sizeof(what), "budget %.*s:%u", EGRESS_HOST_MAX, msg->host, (unsigned)msg->port);
 	if (remember_refusal(sg->result, what, msg->why, &nobody, 1)) {
-		(void)snprintf(line, sizeof(line), "drydock: cut the connection to %s:%u in phase %s: %s", msg->host, (unsigned)msg->port,
+		(void)snprintf(line, sizeof(line), "drydock: cut the connection to %.*s:%u in phase %s: %s", EGRESS_HOST_MAX, msg->host, (unsigned)msg->port,
 		               dd_phase_name(sg->step->phase), msg->why);
 		sg->tell(sg->tell_arg, line);
 	}
@@ -250,8 +253,12 @@ static int on_violation(struct step_gate *sg, const struct gate_msg *msg, struct
 	                            "bytes_out", (json_int_t)msg->bytes_out, "consequence", "connection cut"), err);
 }
 
-static int on_allow(struct step_gate *sg, const struct gate_msg *msg, struct dd_err *err)
+static int on_allow(struct step_gate *sg, const struct gate_msg *raw, struct dd_err *err)
 {
+	struct gate_msg shown = *raw;
+	const struct gate_msg *msg = &shown;
+
+	mask_text(sg, shown.host, sizeof(shown.host)); /* below a wildcard the first labels are the step's choice */
 	return record_add(sg->job->rec, sg->step->ref, dd_phase_name(sg->step->phase), "net.allow",
 	                  json_pack("{s:s, s:i, s:s, s:s}", "host", msg->host, "port", (int)msg->port, "address", msg->addr, "why", msg->why), err);
 }
@@ -265,6 +272,7 @@ static int on_receipt(struct step_gate *sg, const struct gate_msg *msg, struct d
 		return 0; /* the totals of gate.close come from the kernel's counters and stay right */
 	struct step_destination *d = &res->destinations[res->n_destinations++];
 	(void)snprintf(d->host, sizeof(d->host), "%s", msg->host);
+	mask_text(sg, d->host, sizeof(d->host));
 	d->port = msg->port;
 	d->connections = msg->connections;
 	d->bytes_in = msg->bytes_in;

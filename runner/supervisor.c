@@ -11,6 +11,7 @@
 #include "drydock/sandbox.h"
 #include "exit_code.h"
 #include "job_tree.h"
+#include "lease.h"
 #include "step_run.h"
 
 #include <sys/prctl.h>
@@ -114,6 +115,8 @@ int supervisor_main(struct job *job, pid_t keeper, const sigset_t *cancelling)
 	struct dd_err err = { 0 };
 	int r = harden(keeper, &err);
 
+	if (r == 0)
+		r = lease_capture_environment(job->plan, &err);
 	job->keeper = keeper;
 	if (r == 0 && (job->signal_fd = signalfd(-1, cancelling, SFD_CLOEXEC | SFD_NONBLOCK)) < 0)
 		r = dd_err_set(&err, errno, "listen for signals");
