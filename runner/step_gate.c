@@ -15,7 +15,21 @@
 #include <poll.h>
 #include <time.h>
 
-enum { READY_MS = 10000, CLOSE_MS = 5000, FINISH_MS = 5000 };
+enum {
+	READY_MS = 10000,
+	CLOSE_MS = 5000,
+	FINISH_MS = 5000,
+	SERVE_MAX = 32,   /* messages in one go: a flood must not keep the supervisor from deadline, cancellation and output */
+	LOOK_CHEAP_MS = 5, /* a look for the process that tried may cost this much each time ... */
+	LOOK_SHARE = 20,   /* ... and one that costs more is followed by a pause of this many times its cost */
+};
+
+static int64_t now_ms(void)
+{
+	struct timespec t;
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
 
 /* --- admitting names ------------------------------------------------------------------------------------------------ */
 
@@ -203,11 +217,16 @@ static void mask_text(const struct step_gate *sg, char *text, size_t size)
 }
 
 /* Arguments are cut to length, and a secret cut in two is no longer found: a step that holds one shows none of them. */
-static void find_process(const struct step_gate *sg, const struct gate_msg *msg, struct process_hint *who)
+static void find_process(struct step_gate *sg, const struct gate_msg *msg, struct process_hint *who)
 {
-	if (sg->step_init <= 0 || sg->closed)
+	int64_t began = now_ms();
+	if (sg->step_init <= 0 || sg->closed || began < sg->look_again_ms)
 		return;
 	process_find(sg->step_init, msg->type == GATE_DNS_DENY && !msg->proto ? IPPROTO_UDP : msg->proto, msg->src_port, who);
+	/* The step decides how many processes and descriptors there are to look through. */
+	int64_t cost = now_ms() - began;
+	if (cost > LOOK_CHEAP_MS)
+		sg->look_again_ms = began + cost * LOOK_SHARE;
 	if (sg->step->n_leases > 0)
 		who->argv[0] = '\0';
 	mask_text(sg, who->exe, sizeof(who->exe));
@@ -336,7 +355,7 @@ int step_gate_serve(struct step_gate *sg, struct dd_err *err)
 {
 	struct gate_msg msg;
 
-	while (!sg->done) {
+	for (int n = 0; n < SERVE_MAX && !sg->done; n++) {
 		int r = gate_recv(&sg->gate, &msg, err);
 		if (r == -EAGAIN)
 			return 0;
@@ -351,13 +370,6 @@ int step_gate_serve(struct step_gate *sg, struct dd_err *err)
 			return r;
 	}
 	return 0;
-}
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 /* Serve until *@flag is set. */
