@@ -65,6 +65,13 @@ static int hold_standard_fds(void)
 	return 0;
 }
 
+/* Looked at before anything is made: a wrong directory is a wrong command line. */
+static int check_workspace(const char *dir, struct dd_err *err)
+{
+	dd_auto_fd int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? dd_err_set(err, errno, "open workspace %s", dir) : 0;
+}
+
 static int prepare(const struct run_args *args, const struct identity *id, struct job *job, struct dd_err *err)
 {
 	int r = job_dirs_reap(args->state_dir, id, err);
@@ -91,8 +98,13 @@ static int run_job(const struct run_args *args, const struct identity *id, const
 		.plan = plan, .id = id, .dirs = JOB_DIRS_NONE, .workspace = args->workspace ? args->workspace : ".", .out = args->out,
 		.tree = { .work_fd = -1, .pristine_fd = -1 }, .signal_fd = -1,
 	};
-	int r = prepare(args, id, &job, &err);
 	int code = DRYDOCK_EXIT_HOST;
+
+	if (check_workspace(job.workspace, &err) < 0) {
+		fprintf(stderr, "drydock: %s\n", err.msg);
+		return DRYDOCK_EXIT_USAGE;
+	}
+	int r = prepare(args, id, &job, &err);
 
 	if (r == 0) {
 		code = keeper_run(&job);

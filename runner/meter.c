@@ -51,7 +51,12 @@ int64_t meter_check(struct meter *m, int64_t now_ms, char *why, size_t why_size)
 		return NEVER_MS;
 	if (now_ms < m->next_ms)
 		return m->next_ms - now_ms;
-	if (tree_walk(m->root_fd, TREE_MAY_CHANGE, count_entry, &u, &err) < 0) {
+	int r = tree_walk(m->root_fd, TREE_MAY_CHANGE | TREE_INTERRUPT, count_entry, &u, &err);
+	if (r == -ECANCELED) {
+		m->next_ms = now_ms + FIRST_MS;
+		return FIRST_MS;
+	}
+	if (r < 0) {
 		(void)snprintf(why, why_size, "its files could not be measured: %.100s", err.msg);
 		return -1;
 	}

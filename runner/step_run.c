@@ -169,14 +169,11 @@ static int release(struct run *run, struct dd_err *err)
 	return r;
 }
 
-/* Everything up to exec. -EACCES: policy refused; any other error: this host could not build what the plan asks. */
-static int start(struct run *run, struct dd_err *err)
+static int start_sandbox(struct run *run, struct dd_err *err)
 {
 	char profile[512];
 	int r;
 
-	if ((r = job_tree_view(run->job, run->step, &run->view, err)) < 0)
-		return r;
 	if ((r = mask_new(&run->mask, err)) < 0)
 		return r;
 	if ((r = lease_grant(run->job, run->step, run->mask, &run->leases, err)) < 0 || (r = open_log(run, err)) < 0)
@@ -187,6 +184,15 @@ static int start(struct run *run, struct dd_err *err)
 	if ((r = build(run, err)) < 0 || (r = open_gate(run, err)) < 0)
 		return r;
 	return release(run, err);
+}
+
+/* Everything up to exec. -EACCES: policy refused, and only the tree can tell that; any other error: this host could not build what the plan asks. */
+static int start(struct run *run, struct dd_err *err)
+{
+	int r = job_tree_view(run->job, run->step, &run->view, err);
+	if (r == 0 && (r = start_sandbox(run, err)) == -EACCES)
+		r = -EPERM;
+	return r;
 }
 
 /* --- run ------------------------------------------------------------------------------------------------------------ */
@@ -417,6 +423,24 @@ static void execute(struct run *run)
 		decide(run, STEP_BROKEN, err.msg);
 }
 
+/* What the step left must be known before anything else runs. It is the step's doing when it cannot be: that ends the job, and drydock goes on. */
+static int account(struct job *job, const struct plan_step *step, struct step_result *result, struct dd_err *err)
+{
+	static const int of_the_step[] = { -EFBIG, -E2BIG, -EACCES, -EPERM, -ENAMETOOLONG };
+	struct dd_err why = { 0 };
+	int r = job_tree_after_step(job, step, &why);
+
+	for (size_t i = 0; i < ARRAY_LEN(of_the_step); i++) {
+		if (r != of_the_step[i])
+			continue;
+		result->outcome = STEP_OVER_LIMIT;
+		(void)snprintf(result->message, sizeof(result->message), "what it left cannot be accounted for: %.400s%s", why.msg,
+		               r == -EACCES ? " (identity single has no more rights than the step)" : "");
+		return 0;
+	}
+	return r < 0 ? dd_err_say(err, -r, "%s", why.msg) : 0;
+}
+
 int step_run(struct job *job, const struct plan_step *step, struct step_result *result, struct dd_err *err)
 {
 	struct run *run = calloc(1, sizeof(*run));
@@ -431,7 +455,7 @@ int step_run(struct job *job, const struct plan_step *step, struct step_result *
 		execute(run);
 		r = end(run, err);
 		if (r == 0)
-			r = job_tree_after_step(job, step, err);
+			r = account(job, step, result, err);
 		int written = record_end(run, r < 0 ? NULL : err);
 		r = r < 0 ? r : written;
 		console_step_end(result);

@@ -323,7 +323,9 @@ class Leftovers:
             return {line.split(" ", 2)[0] for line in file}
 
     def _temp(self):
-        return {os.path.join(p, n) for p in self.places if os.path.isdir(p) for n in os.listdir(p) if n.startswith("drydock")}
+        # Unit tests that run beside this one make directories "drydock-WORD-XXXXXX"; drydock itself makes none here.
+        return {os.path.join(p, n) for p in self.places if os.path.isdir(p) for n in os.listdir(p)
+                if n.startswith("drydock") and not re.fullmatch(r"drydock-[a-z-]+-\w{6}", n)}
 
     def living(self):
         return {p: c for p, c in processes().items() if self.marker in c and p != os.getpid()}
