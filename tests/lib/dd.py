@@ -301,12 +301,28 @@ def descendants(pid):
     return found
 
 
-def cgroups():
-    """Only groups that this test's drydock could have made; another test's run may come and go beside it."""
+def _empty_cgroups():
     found = set()
     for base in ("/sys/fs/cgroup", "/sys/fs/cgroup/unified"):
         for where, names, _ in os.walk(base):
-            found.update(os.path.join(where, n) for n in names if n.startswith("drydock-"))
+            for name in names:
+                try:
+                    with open(os.path.join(where, name, "cgroup.events"), encoding="ascii") as file:
+                        if name.startswith("drydock-") and "populated 0" in file.read():
+                            found.add(os.path.join(where, name))
+                except OSError:
+                    pass
+    return found
+
+
+def cgroups():
+    """Groups of drydock that hold no process and stay all the same: left behind. Runs of other tests come and go beside this one."""
+    found = _empty_cgroups()
+    for _ in range(30):
+        if not found:
+            break
+        time.sleep(0.1)
+        found &= _empty_cgroups()
     return found
 
 
