@@ -15,6 +15,7 @@
 #include "step_gate.h"
 #include "step_mounts.h"
 #include "step_output.h"
+#include "url_strip.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -385,8 +386,11 @@ static int record_start(struct run *run, struct dd_err *err)
 	int r = step_mounts_digest(step, &mounts, digest, err);
 	if (r < 0)
 		return r;
+	dd_auto_free char *name = url_strip_dup(step->name); /* the default one is a line of the script */
+	if (!name)
+		return dd_err_set(err, ENOMEM, "record the step");
 	return record_add(run->job->rec, step->ref, dd_phase_name(step->phase), "step.start",
-	                  json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "id", step->id, "name", step->name, "argv0", step->argv[0], "gate",
+	                  json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "id", step->id, "name", name, "argv0", step->argv[0], "gate",
 	                            step->egress.n ? "open" : "closed", "seccomp", step->seccomp, "phase_why", step->phase_why, "mounts", digest), err);
 }
 

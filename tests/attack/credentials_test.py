@@ -163,6 +163,20 @@ def _():
         job.close()
 
 
+@case("L-08", "neither the name of a step nor a process that tried puts user info or a query string into the record")
+def _():
+    job = Job([{"id": "default-name", "_phase": "build", "run": "curl -s -m 3 'https://user:hunter2@example.test/p?token=hunter3#hunter4' || true"},
+               {"id": "own-name", "_phase": "build", "name": "see https://u:hunter2@h.test/?q=hunter3", "run": "sh -c 'exec curl -s -m 3 http://a.test/ http://u:hunter2@b.test/?hunter3' || true"}])
+    try:
+        r = job.run()
+        equal(r.rc, 0, "exit status", r)
+        check(len(r.events("dns.deny")) >= 2, "nothing was refused: the test proves nothing", r)
+        for event in r.record:
+            check("hunter" not in str(event), f"in the record: {event}", r)
+    finally:
+        job.close()
+
+
 @case("C-10", "a credential delivered as a file is on a private file system, mode 0400, and gone afterwards")
 def _():
     job = secret_job({"file": "token"})
