@@ -409,8 +409,9 @@ static void execute(struct run *run)
 	struct dd_err err = { 0 };
 	int r = start(run, &err);
 
-	if (r == -ENOEXEC) { /* the sandbox stood; its program is not there. The workflow's fault, as a shell would say it */
-		run->result->exit_code = 127;
+	/* The sandbox stood; its program or its working directory is not there. The workflow's fault, as a shell would say it. */
+	if (r == -ENOEXEC || r == -ENOTDIR) {
+		run->result->exit_code = r == -ENOEXEC ? 127 : 1;
 		decide(run, STEP_FAILED, err.msg);
 		return;
 	}

@@ -155,6 +155,7 @@ int sandbox_probe(const struct sandbox_feature **ret, struct dd_err *err);
 
 /* --- life ----------------------------------------------------------------------------------------------------------- */
 
+/* -ENOTDIR: everything is as the spec asks, but its working directory does not exist, is none, or cannot be entered. */
 int sandbox_build(const struct sandbox_spec *spec, struct sandbox *ret, struct dd_err *err);
 /* Returns 0 once exec has happened; otherwise @err is the child's own sentence (its bytes are terminated and escaped here). -ENOEXEC: every lock held,
  * but the program of argv could not be executed (missing, not executable, no such interpreter). */
