@@ -9,6 +9,7 @@
 #include "process_find.h"
 
 #include "drydock/fd.h"
+#include "url_strip.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -17,7 +18,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 
-enum { PIDS_MAX = 256, FDS_MAX = 256, INODES_MAX = 1024 };
+enum { PIDS_MAX = 256, FDS_MAX = 256, INODES_MAX = 1024, ARGV_READ = 512 };
 
 struct pid_list {
 	pid_t  pid[PIDS_MAX];
@@ -120,7 +121,7 @@ static bool holds_socket(pid_t pid, uint64_t wanted, const struct inode_list *al
 
 void process_describe(pid_t pid, struct process_hint *ret)
 {
-	char path[64], text[512];
+	char path[64], text[ARGV_READ];
 
 	ret->pid = pid;
 	(void)snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
@@ -134,6 +135,9 @@ void process_describe(pid_t pid, struct process_hint *ret)
 	(void)snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
 	dd_auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
 	n = fd < 0 ? -1 : read(fd, text, sizeof(text));
+	/* A URL that is cut before its "@" would show what stands there. */
+	for (bool cut = n == (ssize_t)sizeof(text); cut && n > 0; n--)
+		cut = text[n - 1] != '\0' && !isspace((unsigned char)text[n - 1]);
 	if (n > 0)
 		process_argv_clean(text, (size_t)n, ret->argv, sizeof(ret->argv));
 }
@@ -167,28 +171,13 @@ void process_find(pid_t init, uint8_t proto, uint16_t src_port, struct process_h
 		process_describe(only, ret);
 }
 
-/* One argument: "https://user:pw@host/p?q=1" becomes "https://host/p". */
 static size_t clean_argument(const char *arg, size_t len, char *out, size_t room)
 {
-	const char *scheme = memmem(arg, len, "://", 3);
-	size_t used = 0, i = 0;
-	size_t skip_from = len, skip_to = len;
+	char stripped[ARGV_READ];
+	size_t n = url_strip(arg, len < sizeof(stripped) ? len : sizeof(stripped), stripped), used = 0;
 
-	if (scheme) {
-		size_t host = (size_t)(scheme - arg) + 3, end = host;
-		while (end < len && arg[end] != '/' && arg[end] != '?' && arg[end] != '#')
-			end++;
-		const char *at = memrchr(arg + host, '@', end - host);
-		if (at)
-			skip_from = host, skip_to = (size_t)(at - arg) + 1;
-	}
-	for (; i < len && used + 1 < room; i++) {
-		if (i >= skip_from && i < skip_to)
-			continue;
-		if (scheme && arg[i] == '?')
-			break;
-		out[used++] = isprint((unsigned char)arg[i]) ? arg[i] : '?';
-	}
+	for (; used < n && used + 1 < room; used++)
+		out[used] = isprint((unsigned char)stripped[used]) ? stripped[used] : '?';
 	return used;
 }
 
