@@ -18,8 +18,8 @@
 
 enum {
 	READY_MS = 10000,
-	CLOSE_MS = 5000,
-	FINISH_MS = 5000,
+	CLOSE_MS = 15000, /* the step still runs, perhaps with thousands of processes, and the gate shares the processors with it */
+	FINISH_MS = 15000,
 	SERVE_MAX = 32,   /* messages in one go: a flood must not keep the supervisor from deadline, cancellation and output */
 	LOOK_CHEAP_MS = 5, /* a look for the process that tried may cost this much each time ... */
 	LOOK_SHARE = 20,   /* ... and one that costs more is followed by a pause of this many times its cost */

@@ -349,6 +349,16 @@ static int drain(struct run *run, struct dd_err *err)
 	return r < 0 ? r : step_output_end(run->output, err);
 }
 
+/* What the step came to does not count when its gate did not close as it must, or its receipt is missing. */
+static void break_off(struct run *run, const char *message)
+{
+	if (run->result->outcome == STEP_BROKEN)
+		return;
+	run->result->outcome = STEP_NOT_RUN;
+	decide(run, STEP_BROKEN, message);
+	console_warn("step %u: %s", run->step->index, message);
+}
+
 static void keep_first(int *first, int r)
 {
 	if (*first >= 0 && r < 0)
@@ -361,16 +371,14 @@ static int end(struct run *run, struct dd_err *err)
 	struct dd_err later = { 0 };
 	int first = 0, r;
 
-	if (run->gate_is_open && (r = step_gate_close(&run->gate, &later)) < 0)
-		decide(run, STEP_BROKEN, later.msg);
+	if (run->gate_is_open && step_gate_close(&run->gate, &later) < 0)
+		break_off(run, later.msg);
 	if ((r = sandbox_destroy(&run->sb, err)) < 0)
 		first = r;
 	if (run->output)
 		keep_first(&first, drain(run, first < 0 ? NULL : err));
-	if (run->gate_is_open && step_gate_finish(&run->gate, &later) < 0) {
-		decide(run, STEP_BROKEN, later.msg);
-		console_warn("step %u: %s", run->step->index, later.msg);
-	}
+	if (run->gate_is_open && step_gate_finish(&run->gate, &later) < 0)
+		break_off(run, later.msg);
 	if (run->gate_is_open)
 		step_gate_destroy(&run->gate);
 	keep_first(&first, step_asked_record(&run->asked, run->job->rec, run->result, first < 0 ? NULL : err));
