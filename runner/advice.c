@@ -131,7 +131,8 @@ static bool quote(const char *text, char *out, size_t size)
 		at += n;
 		p += n;
 	}
-	memcpy(out + at, "\"", 2);
+	out[at++] = '"';
+	out[at] = '\0';
 	return true;
 }
 
@@ -247,7 +248,7 @@ static const char *advise_upload(const struct advice_case *c, struct advice *a)
 	uint64_t known = c->bytes_out > c->upload_bytes ? c->bytes_out : c->upload_bytes;
 	if (c->phase == DD_PHASE_BUILD || known > UINT64_MAX / 8)
 		return "nothing is known that would allow it";
-	round_size(known ? known * 2 : 2 * 1024 * 1024, amount, sizeof(amount));
+	round_size(known ? known * 2 : 2ULL * 1024 * 1024, amount, sizeof(amount));
 	(void)snprintf(where, sizeof(where), "phases.%s.upload", phase_of(c));
 	change(a, ADVICE_VALUE_SET, where, "%s", amount);
 	beyond(a, "Every step of %s may send %s to each destination on its list.", phase_of(c), amount);

@@ -23,13 +23,14 @@ static struct sandbox_feature *add(struct diagnosis *d, const struct sandbox_fea
 	return &d->features[d->n_features++];
 }
 
-/* Cut @path back to what exists. */
+/* Cut @path (of at least two bytes) back to what exists. */
 static void nearest_existing(char *path)
 {
 	while (access(path, F_OK) < 0) {
 		char *slash = strrchr(path, '/');
 		if (!slash || slash == path) {
-			(void)strcpy(path, slash ? "/" : ".");
+			path[0] = slash ? '/' : '.';
+			path[1] = '\0';
 			return;
 		}
 		*slash = '\0';

@@ -78,7 +78,7 @@ int explain_ask_connect(const struct plan *plan, const struct plan_step *step, c
 	(void)snprintf(ret->asked, sizeof(ret->asked), "connect %s", connect);
 	(void)snprintf(ret->decided, sizeof(ret->decided), "%s", v.entry ? v.entry->origin : "");
 	(void)snprintf(ret->why, sizeof(ret->why), "%s", v.why);
-	if (v.allow && v.entry->host && !v.entry->private_ok)
+	if (v.allow && v.entry && v.entry->host && !v.entry->private_ok)
 		(void)snprintf(ret->note, sizeof(ret->note), "an answer inside your network is refused all the same: the entry has no `private: allow`");
 	if (v.allow)
 		return 0;

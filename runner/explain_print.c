@@ -18,9 +18,11 @@ enum { WIDTH = 100, LABEL = 10 };
 /* @text between words, continued below itself; a word that is longer than the line stays whole. */
 static void put(FILE *out, const char *label, const char *text)
 {
-	dd_auto_free char *safe = malloc(strlen(text) * TEXT_ESCAPE_MAX + 1);
 	size_t column = LABEL;
-	if (!safe || !*text)
+	if (!*text)
+		return;
+	dd_auto_free char *safe = malloc(strlen(text) * TEXT_ESCAPE_MAX + 1);
+	if (!safe)
 		return;
 	(void)text_escape(safe, text, strlen(text));
 	(void)fprintf(out, "  %-*s", LABEL - 2, label);

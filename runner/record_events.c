@@ -90,7 +90,7 @@ static int show_line(void *arg, json_t *line)
 
 int record_show_events(const char *path, bool json, FILE *out, struct dd_err *err)
 {
-	struct record_state state;
+	struct record_state state = { .lines = 0 };
 	struct show s = { .out = out, .json = json };
 	dd_auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	int r = fd < 0 ? dd_err_set(err, errno, "open the record %s", path) : record_scan(fd, &state, show_line, &s, err);

@@ -211,6 +211,7 @@ int facts_gate_open(const struct facts_reading *r, json_t *line, struct facts_st
 	static const struct facts_entry empty = { .entry = "" };
 	void *entries = NULL;
 	step->gate.opened = fields_at(line);
+	step->gate.n_entries = 0; /* a second event may have no list, and the pointer below starts afresh */
 	int code = fields_rows(r, line, rows, ARRAY_LEN(rows), &step->gate);
 	if (code == 0)
 		code = fields_list(r, line, "entries", entry_rows, ARRAY_LEN(entry_rows), &empty, sizeof(empty), &entries, &step->gate.n_entries);
@@ -233,6 +234,7 @@ int facts_gate_close(const struct facts_reading *r, json_t *line, struct facts_s
 	struct facts_gate *gate = &step->gate;
 	void *receipts = NULL, *wildcards = NULL;
 	gate->closed = fields_at(line);
+	gate->n_receipts = gate->n_wildcards = 0;
 	int code = fields_rows(r, line, rows, ARRAY_LEN(rows), gate);
 	if (code == 0)
 		code = fields_list(r, line, "receipt", receipt_rows, ARRAY_LEN(receipt_rows), &no_receipt, sizeof(no_receipt), &receipts,

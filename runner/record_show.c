@@ -45,7 +45,7 @@ struct record_view_options record_view_options(void)
 
 	opt.colour = isatty(STDOUT_FILENO) && !(no && *no);
 	if (columns && *columns && strspn(columns, "0123456789") == strlen(columns) && strlen(columns) < 5)
-		opt.width = (unsigned)atoi(columns);
+		opt.width = (unsigned)strtoul(columns, NULL, 10);
 	else if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
 		opt.width = size.ws_col;
 	opt.width = opt.width < WIDTH_MIN ? WIDTH_MIN : opt.width > WIDTH_MAX ? WIDTH_MAX : opt.width;

@@ -64,7 +64,7 @@ static int style_hash(char ret[64], struct dd_err *err)
 		char two[3] = { hex[2 * i], hex[2 * i + 1], '\0' };
 		raw[i] = (unsigned char)strtoul(two, NULL, 16);
 	}
-	memcpy(ret, "sha256-", 7);
+	(void)snprintf(ret, 64, "sha256-");
 	(void)EVP_EncodeBlock((unsigned char *)ret + 7, raw, (int)sizeof(raw)); /* 44 characters and a NUL */
 	return 0;
 }

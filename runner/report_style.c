@@ -7,6 +7,7 @@
 
 #include <stddef.h>
 
+/* NOLINTBEGIN(bugprone-suspicious-missing-comma): the pieces are long, and their lines belong together */
 const char *const report_style[] = {
 	":root{color-scheme:light dark;"
 	"--paper:#fdfcfa;--raised:#f5f3ee;--ink:#1f1d1a;--soft:#6a655c;--line:#dedad1;--grid:#ebe7de;"
@@ -60,3 +61,4 @@ const char *const report_style[] = {
 	"h2{break-after:avoid}svg .shut,svg .open,svg .ok,svg .cut{print-color-adjust:exact;-webkit-print-color-adjust:exact}}\n",
 	NULL,
 };
+/* NOLINTEND(bugprone-suspicious-missing-comma) */

@@ -65,8 +65,10 @@ size_t timeline_ticks(const struct timeline *t, size_t max, double ret[TIMELINE_
 			break;
 		}
 	size_t n = 0;
-	for (double at = 0; n < max && at <= span; at = step * (double)n)
-		ret[n++] = at;
+	while (n < max && step * (double)n <= span) {
+		ret[n] = step * (double)n;
+		n++;
+	}
 	return n;
 }
 

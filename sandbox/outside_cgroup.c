@@ -2,7 +2,7 @@
 /* outside_cgroup.c - a cgroup v2 group per job and a leaf per step, where the host delegates one.
  *
  * Runs in: supervisor. Order that the kernel demands: no process in a group whose controllers are handed down, so the
- * supervisor moves itself to a leaf, but only if controllers are to be had. clone3 into a group needs write access to
+ * supervisor moves itself to a leaf first, but only if controllers are to be had. clone3 into a group needs write access to
  * the common ancestor's cgroup.procs, which is why everything is made below our own group and nowhere else.
  */
 #include "outside.h"
@@ -110,24 +110,44 @@ static int find_top(char ret[256])
 
 static const char *const wanted_controllers[] = { "memory", "cpu", "pids" };
 
-/* Hand @dir's controllers down, one by one. A controller that cannot be had is simply absent below, and a limit that
- * needs it is refused by name in cgroup_step_make(). */
-static bool hand_down(int dir)
+/* Is there a controller that could be handed down and is not yet? */
+static bool has_more(int dir)
 {
 	char have[256] = "", on[256] = "";
-	bool busy = false;
+	bool more = false;
 
 	if (text_read(dir, "cgroup.controllers", have, sizeof(have)) < 0 ||
 	    text_read(dir, "cgroup.subtree_control", on, sizeof(on)) < 0)
 		return false;
+	for (size_t i = 0; i < ARRAY_LEN(wanted_controllers); i++)
+		more = more || (has_word(have, wanted_controllers[i]) && !has_word(on, wanted_controllers[i]));
+	return more;
+}
+
+/* Processes in @dir, the root of the hierarchy apart: that one may have both, and has no cgroup.type. */
+static bool is_inhabited(int dir)
+{
+	char procs[64] = "";
+	return faccessat(dir, "cgroup.type", F_OK, 0) == 0 && text_read(dir, "cgroup.procs", procs, sizeof(procs)) == 0 && procs[0];
+}
+
+/* Hand @dir's controllers down, one by one. A controller that cannot be had is simply absent below, and a limit that
+ * needs it is refused by name in cgroup_step_make(). Never while a process is in @dir: the kernel refuses memory with EBUSY, but
+ * accepts cpu and pids, which can count threads, and from then on takes no process into any group below (EOPNOTSUPP). */
+static void hand_down(int dir)
+{
+	char have[256] = "", on[256] = "";
+
+	if (is_inhabited(dir) || text_read(dir, "cgroup.controllers", have, sizeof(have)) < 0 ||
+	    text_read(dir, "cgroup.subtree_control", on, sizeof(on)) < 0)
+		return;
 	for (size_t i = 0; i < ARRAY_LEN(wanted_controllers); i++) {
 		char plus[32];
 		if (!has_word(have, wanted_controllers[i]) || has_word(on, wanted_controllers[i]))
 			continue;
 		(void)snprintf(plus, sizeof(plus), "+%s", wanted_controllers[i]);
-		busy = text_write(dir, "cgroup.subtree_control", plus) == -EBUSY || busy;
+		(void)text_write(dir, "cgroup.subtree_control", plus);
 	}
-	return busy;
 }
 
 static void step_aside(int top)
@@ -138,8 +158,8 @@ static void step_aside(int top)
 	if (mkdirat(top, SUPERVISOR_LEAF, 0755) < 0 && errno != EEXIST)
 		return;
 	dd_auto_fd int leaf = openat(top, SUPERVISOR_LEAF, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	if (leaf >= 0 && text_write(leaf, "cgroup.procs", pid) == 0)
-		(void)hand_down(top);
+	if (leaf >= 0)
+		(void)text_write(leaf, "cgroup.procs", pid);
 }
 
 static bool run_is_sane(const char *run)
@@ -179,11 +199,12 @@ int cgroup_job_make(char path[256], struct dd_err *err)
 		path[0] = '\0'; /* not delegated to us, read-only, none here */
 		return 0;
 	}
-	if (hand_down(dir))
+	if (has_more(dir) && is_inhabited(dir))
 		step_aside(dir);
+	hand_down(dir);
 	dd_auto_fd int job = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (job >= 0)
-		(void)hand_down(job);
+		hand_down(job);
 	return 0;
 }
 

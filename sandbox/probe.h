@@ -11,12 +11,12 @@ enum { PROBE_FOUND = sizeof(((struct sandbox_feature *)NULL)->found) };
 
 struct probe_row {
 	const char *name, *area, *need;
-	bool        required;
 	uint64_t    namespaces; /* the child that asks is made with these */
 	int       (*check)(char found[PROBE_FOUND]); /* 0 for yes, -errno for no; @found may be left empty */
 	const char *remedy;
 	const char *(*remedy_now)(void); /* instead, when it depends on what is in the way; static text */
 	const char *fault;      /* another name in DRYDOCK_FAULT that takes this row away */
+	bool        required;   /* a run without it is refused */
 	bool        in_caller;  /* asked without a child: it moves the process, as a run would (cgroups) */
 	bool        told;       /* only the doctor asks: a run needs no answer */
 };

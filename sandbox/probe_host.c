@@ -31,14 +31,14 @@ unsigned long probe_ids_usable(void)
 	if (may_map != CAP_SET)
 		return 1;
 
-	unsigned long total = 0, inside = 0, outside = 0, count = 0;
+	unsigned long total = 0;
 	dd_auto_fd int fd = open("/proc/self/uid_map", O_RDONLY | O_CLOEXEC);
 	ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
 	text[n > 0 ? n : 0] = '\0';
 	char *rest = NULL;
 	for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
-		if (sscanf(line, "%lu %lu %lu", &inside, &outside, &count) == 3)
-			total += count;
+		const char *count = strrchr(line, ' '); /* "inside outside count" */
+		total += count ? strtoul(count + 1, NULL, 10) : 0;
 	}
 	return total;
 }

@@ -29,12 +29,11 @@ enum { CHILD_SEC = 10 };
 static int check_kernel(char found[PROBE_FOUND])
 {
 	struct utsname u;
-	unsigned major = 0, minor = 0;
 	if (uname(&u) < 0)
 		return -errno;
 	probe_note(found, "%.80s", u.release);
-	if (sscanf(u.release, "%u.%u", &major, &minor) != 2)
-		return -EINVAL;
+	char *dot = NULL;
+	unsigned long major = strtoul(u.release, &dot, 10), minor = *dot == '.' ? strtoul(dot + 1, NULL, 10) : 0;
 	if (major < 5 || (major == 5 && minor < 15))
 		return -ENOSYS;
 	bool tested = major > 6 || (major == 6 && minor >= 1);
@@ -284,6 +283,9 @@ static const struct switch_row {
 
 static const char *userns_remedy(void)
 {
+	if (prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == SECCOMP_MODE_FILTER)
+		return "drydock itself runs under a seccomp filter. In its unit: no RestrictNamespaces=, ProtectHostname= or SystemCallFilter= that takes "
+		       "namespaces or mounts away. In a container: a seccomp profile that allows clone3, unshare and the mount calls";
 	for (size_t i = 0; i < ARRAY_LEN(userns_switches); i++) {
 		if (probe_read_sysctl(userns_switches[i].path, -1) == userns_switches[i].bad)
 			return userns_switches[i].remedy;

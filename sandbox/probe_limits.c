@@ -89,12 +89,12 @@ static bool is_bound_to_v1(const char *controller)
 static bool is_switched_off(const char *controller)
 {
 	FILE *f = fopen("/proc/cgroups", "re");
-	char line[256], name[64];
-	int enabled = 0;
+	char line[256];
+	size_t len = strlen(controller);
 	bool off = f != NULL; /* a controller that the kernel does not list is not built in */
 	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "%63s %*d %*d %d", name, &enabled) == 2 && strcmp(name, controller) == 0)
-			off = !enabled;
+		if (strncmp(line, controller, len) == 0 && line[len] == '\t') /* "name hierarchy groups enabled" */
+			off = strstr(line, "\t0\n") != NULL;
 	if (f)
 		(void)fclose(f);
 	return off;
@@ -160,13 +160,17 @@ static int check_controller(size_t which, char found[PROBE_FOUND])
 {
 	struct probe_group g;
 	int r = group_open(&g, found);
-	met[which] = r < 0 ? OBSTACLE_NO_GROUP : OBSTACLE_NONE;
-	if (r == 0 && (r = write_limit(&g, controllers[which].file)) < 0)
-		met[which] = obstacle_of(controllers[which].name, &g, found);
-	else if (r < 0 && (is_bound_to_v1(controllers[which].name) || is_switched_off(controllers[which].name)))
-		met[which] = obstacle_of(controllers[which].name, &g, found);
-	else if (r == 0)
+	const char *name = controllers[which].name;
+	bool group = r == 0;
+	if (group)
+		r = write_limit(&g, controllers[which].file);
+	met[which] = OBSTACLE_NONE;
+	if (r == 0)
 		probe_note(found, "%s can be set in the group of a step", controllers[which].file);
+	else if (group || is_bound_to_v1(name) || is_switched_off(name)) /* without a group the deeper reason is still worth naming */
+		met[which] = obstacle_of(name, &g, found);
+	else
+		met[which] = OBSTACLE_NO_GROUP;
 	return group_close(&g, r);
 }
 

@@ -64,7 +64,7 @@ def block(value, indent=0):
     return " " + json.dumps(value)
 
 
-def heal(steps, phases, refused, healed, expect=1, **more):
+def heal(steps, phases, refused, healed, expect=1, options=(), **more):
     """Run, explain the refusals that @refused picks from the record, apply, run again until @healed holds; both in flow and in block style."""
     for style in ("flow", "block"):
         job = Job(steps, phases, **more)
@@ -72,7 +72,7 @@ def heal(steps, phases, refused, healed, expect=1, **more):
             if style == "block":
                 job.write("policy.yml", block(policy(steps, phases, **more)).lstrip() + "\n")
             for turn in range(expect + 1):
-                r = job.run()
+                r = job.run(*options)
                 events = [e for e in r.record if refused(e)]
                 if healed(r):
                     check(turn > 0, f"{style}: nothing was refused in the first place", r)
@@ -146,13 +146,8 @@ def _():
 
 @case("N-24", "an upload over its budget: a larger budget, twice what is known of it")
 def _():
-    code = '''
-        def upload():
-            s = socket.create_connection(("allowed.test", 80), 5); s.settimeout(10)
-            s.sendall(b"POST / HTTP/1.1\\r\\nHost: allowed.test\\r\\nContent-Length: 100000\\r\\n\\r\\n" + b"x" * 100000)
-            return s.recv(400).decode("latin-1").split("\\r\\n\\r\\n")[-1]
-        attempt("got", upload)
-    '''
+    head = "POST / HTTP/1.1\\r\\nHost: allowed.test\\r\\nContent-Length: 100000\\r\\n\\r\\n"
+    code = f'attempt("got", lambda: exchange("allowed.test", 80, b"{head}" + b"x" * 100000))'
     heal([step("one", py(code), FETCH)], {"fetch": {"egress": [{"host": "allowed.test", "port": 80}], "upload": "64KiB"}},
          denied("violation", case="budget"), said("got", "ok:this is allowed"))
 
@@ -269,6 +264,30 @@ def _():
             file.write("\n")
         _, out = explain(job.dir, "--record", "record.jsonl", "--seq", seq, rc=4)
         check("any more" in out, out)
+    finally:
+        job.close()
+
+
+@case("", "an observed run: what was let through and would be refused is explained the same way, and the line makes it an allowed thing")
+def _():
+    heal([step("one", get("other.test"), FETCH)], {"fetch": {"egress": [{"host": "allowed.test", "port": 443}]}},
+         lambda e: e["event"] in ("dns.allow", "net.allow") and e.get("would") == "deny",
+         lambda r: not any(e.get("would") for e in r.record), expect=3, options=("--observe",))
+
+
+@case("", "a system call that an observed run saw: the line allows it, unless the profile says never")
+def _():
+    code = 'mark("rc", ctypes.CDLL(None, use_errno=True).syscall(%d, 0, 0, 0, 0, 0, 0))'
+    heal([step("one", py(code % 312))], {}, denied("sys.deny", syscall="kcmp"), lambda r: not r.events("sys.deny"), options=("--observe",))
+    job = Job([step("one", py(code % 165))])
+    try:
+        r = job.run("--observe")
+        events = r.events("sys.deny", syscall="mount")
+        check(events, "mount was not seen", r)
+        _, out = explain(job.dir, "--record", "record.jsonl", "--seq", str(events[0]["seq"]), "--json", rc=4)
+        answer = json.loads(out)
+        equal(answer["advice"]["lines"], [], "a line for mount")
+        check("never" in answer["advice"]["instead"] and ".seccomp:" in answer["entry"], out)
     finally:
         job.close()
 
