@@ -71,18 +71,26 @@ static uint64_t inodes_of(pid_t init, const char *table, uint16_t port, struct i
 	return found;
 }
 
-/* /proc/PID/net/unix has another shape: the inode is the seventh column. */
-static void inodes_of_unix(pid_t init, struct inode_list *all)
+/* Tables of another shape: which column the inode is. The C library asks netlink for the addresses before it connects, and a socket for that must not
+ * be taken for the one that was refused. */
+static const struct table_row {
+	const char *name;
+	unsigned    column; /* of the inode, from 0 */
+} other_tables[] = { { "unix", 6 }, { "netlink", 9 } };
+
+static void inodes_of_other(pid_t init, const struct table_row *table, struct inode_list *all)
 {
-	char path[64], line[512];
-	(void)snprintf(path, sizeof(path), "/proc/%d/net/unix", (int)init);
+	char path[64], line[512], *rest = NULL;
+	(void)snprintf(path, sizeof(path), "/proc/%d/net/%s", (int)init, table->name);
 	FILE *f = fopen(path, "re");
 	if (!f)
 		return;
-	while (fgets(line, sizeof(line), f)) {
-		uint64_t inode = 0;
-		if (sscanf(line, "%*s %*s %*s %*s %*s %*s %" SCNu64, &inode) == 1 && all->n < INODES_MAX)
-			all->inode[all->n++] = inode;
+	while (fgets(line, sizeof(line), f) && all->n < INODES_MAX) {
+		const char *word = strtok_r(line, " \t\n", &rest);
+		for (unsigned i = 0; word && i < table->column; i++)
+			word = strtok_r(NULL, " \t\n", &rest);
+		if (word)
+			all->inode[all->n++] = strtoull(word, NULL, 10);
 	}
 	(void)fclose(f);
 }
@@ -155,7 +163,8 @@ void process_find(pid_t init, uint8_t proto, uint16_t src_port, struct process_h
 	wanted |= inodes_of(init, "udp", udp_port, &all);
 	uint64_t wanted6 = inodes_of(init, "tcp6", tcp_port, &all);
 	wanted6 |= inodes_of(init, "udp6", udp_port, &all);
-	inodes_of_unix(init, &all);
+	for (size_t i = 0; i < ARRAY_LEN(other_tables); i++)
+		inodes_of_other(init, &other_tables[i], &all);
 	if (!wanted)
 		wanted = wanted6;
 

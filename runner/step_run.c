@@ -412,9 +412,10 @@ static void add_match(const struct run *run, json_t *fields)
 	const struct plan_step *step = run->step;
 	bool exact = false;
 	dd_auto_free char *script = step->script ? step_match_run(step, run->mask, &exact) : NULL;
+	dd_auto_free char *name = step->is_named ? url_strip_dup(step->name) : NULL;
 
 	(void)json_object_set_new(fields, "match", json_pack("{s:o*, s:o*, s:o, s:o*, s:o*}", "id", step->id[0] ? record_text(step->id) : NULL, "name",
-	                                                     step->is_named ? record_text(step->name) : NULL, "job",
+	                                                     name ? record_text(name) : NULL, "job",
 	                                                     record_text(run->job->plan->job_id), "uses", step->uses ? record_text(step->uses) : NULL,
 	                                                     "run", script ? record_text(script) : NULL));
 	if (script)

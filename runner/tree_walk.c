@@ -93,9 +93,11 @@ static int list_top(struct walk *w, struct frame *f)
 		return dd_err_set(w->err, errno, "list again");
 	while (!(w->flags & TREE_UNTIL_EMPTY) || f->count < REMOVE_BATCH) {
 		ssize_t n = getdents64(fd, buf, sizeof(buf));
-		if (n < 0)
+		/* ENOENT: somebody removed the directory that we hold open. Two runs that start at once may both clear away what a third one left. */
+		bool gone = n < 0 && errno == ENOENT && (w->flags & TREE_MAY_CHANGE);
+		if (n < 0 && !gone)
 			return dd_err_set(w->err, errno, "list");
-		if (n == 0) {
+		if (n == 0 || gone) {
 			f->listed_all = true;
 			break;
 		}
