@@ -138,7 +138,8 @@ static int fill(const struct job *j, int in, const struct stat *st, int out, con
 	digest_free(digest);
 	if (r == 0 && strcmp(hex, expected) != 0)
 		r = dd_err_say(j->err, EBADMSG, "its sha256 is %s, recorded was %.64s: it changed since the step ended", hex, expected);
-	return r < 0 ? r : give(j, out, st->st_mode & 0777);
+	/* Writable for its owner only: what comes out is published, or lies in a directory of the caller's. */
+	return r < 0 ? r : give(j, out, st->st_mode & 0755);
 }
 
 static int copy_one(const struct job *j, int to_fd, const char *expected)
@@ -155,6 +156,10 @@ static int copy_one(const struct job *j, int to_fd, const char *expected)
 		return r;
 	const char *slash = strrchr(j->path, '/');
 	const char *name = slash ? slash + 1 : j->path;
+	/* Of the run before, when it is the caller's --out. Anything but a file stays, and is an error. */
+	struct stat old;
+	if (fstatat(dir, name, &old, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(old.st_mode) && unlinkat(dir, name, 0) < 0)
+		return dd_err_set(j->err, errno, "replace the file that is there");
 	dd_auto_fd int out = open_beneath(dir, name, O_WRONLY | O_CREAT | O_EXCL, 0600);
 	if (out < 0)
 		return dd_err_set(j->err, -out, "create the copy");

@@ -12,7 +12,6 @@
 #include "exit_code.h"
 #include "job_source.h"
 #include "keeper.h"
-#include "lease.h"
 #include "plan_print.h"
 
 #include <fcntl.h>
@@ -68,6 +67,13 @@ static int hold_standard_fds(void)
 	return 0;
 }
 
+/* Looked at before anything is made: a wrong directory is a wrong command line. */
+static int check_workspace(const char *dir, struct dd_err *err)
+{
+	dd_auto_fd int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? dd_err_set(err, errno, "open workspace %s", dir) : 0;
+}
+
 static int prepare(const struct run_args *args, const struct identity *id, struct job *job, struct dd_err *err)
 {
 	int r = job_dirs_reap(args->state_dir, id, err);
@@ -84,7 +90,7 @@ static int prepare(const struct run_args *args, const struct identity *id, struc
 	if ((r = identity_slot(id, job->dirs.slot, &job->gate_uid, &job->step_uid, err)) < 0)
 		return r;
 	job->results = calloc(job->plan->n_steps ? job->plan->n_steps : 1, sizeof(*job->results));
-	return job->results ? lease_capture_environment(job->plan, err) : dd_err_set(err, ENOMEM, "prepare the job");
+	return job->results ? 0 : dd_err_set(err, ENOMEM, "prepare the job");
 }
 
 static int run_job(const struct run_args *args, const struct identity *id, const struct plan *plan, const struct event_facts *event)
@@ -94,8 +100,13 @@ static int run_job(const struct run_args *args, const struct identity *id, const
 		.plan = plan, .id = id, .dirs = JOB_DIRS_NONE, .workspace = args->workspace ? args->workspace : ".", .out = args->out,
 		.event = args->event ? event : NULL, .observe = args->observe, .tree = { .work_fd = -1, .pristine_fd = -1 }, .signal_fd = -1,
 	};
-	int r = prepare(args, id, &job, &err);
 	int code = DRYDOCK_EXIT_HOST;
+
+	if (check_workspace(job.workspace, &err) < 0) {
+		fprintf(stderr, "drydock: %s\n", err.msg);
+		return DRYDOCK_EXIT_USAGE;
+	}
+	int r = prepare(args, id, &job, &err);
 
 	if (r == 0) {
 		code = keeper_run(&job);

@@ -37,13 +37,19 @@ static int is_policy_file(const struct dirent *e)
 	return len > 4 && e->d_name[0] != '.' && strcmp(e->d_name + len - 4, ".yml") == 0;
 }
 
+/* A file that cannot be read is a mistake of whoever named it; -EACCES is kept for what a policy refuses. */
+static int loaded(int r)
+{
+	return r == -EACCES ? -EPERM : r;
+}
+
 static int consider(struct sources *s, const char *name, struct policy **ret)
 {
 	char path[512];
 	struct policy *policy = NULL;
 	if ((size_t)snprintf(path, sizeof(path), POLICY_DIR "/%s", name) >= sizeof(path))
 		return dd_err_say(&s->err, ENAMETOOLONG, "name of a policy in " POLICY_DIR " is too long");
-	int r = policy_load(path, &policy, &s->diags, &s->err);
+	int r = loaded(policy_load(path, &policy, &s->diags, &s->err));
 	if (r < 0)
 		return r; /* a broken file ends the search: the job might be its own */
 	if (policy_is_for(policy, &s->event, NULL)) {
@@ -60,7 +66,7 @@ static int find_policy(struct sources *s, struct policy **ret)
 	struct dirent **names = NULL;
 	int n = scandir(POLICY_DIR, &names, is_policy_file, alphasort), r = 0;
 	if (n < 0)
-		return errno == ENOENT ? 0 : dd_err_set(&s->err, errno, "read " POLICY_DIR);
+		return errno == ENOENT ? 0 : loaded(dd_err_set(&s->err, errno, "read " POLICY_DIR));
 	for (int i = 0; i < n; i++) {
 		if (r == 0)
 			r = consider(s, names[i]->d_name, ret);
@@ -76,15 +82,15 @@ static int read_sources(const struct run_args *args, struct sources *s)
 {
 	int r = 0;
 	if (args->event)
-		r = event_load(args->event, &s->event, &s->err);
+		r = loaded(event_load(args->event, &s->event, &s->err));
 	else
 		event_local(&s->event);
 	if (r == 0)
-		r = workflow_load(args->workflow, &s->wf, &s->diags, &s->err);
+		r = loaded(workflow_load(args->workflow, &s->wf, &s->diags, &s->err));
 	if (r < 0)
 		return r;
-	r = args->policy ? policy_load(args->policy, &s->policy, &s->diags, &s->err) : find_policy(s, &s->policy);
-	return r < 0 ? r : policy_narrow_load(&s->policy, args->workspace ? args->workspace : ".", &s->diags, &s->err);
+	r = args->policy ? loaded(policy_load(args->policy, &s->policy, &s->diags, &s->err)) : find_policy(s, &s->policy);
+	return r < 0 ? r : loaded(policy_narrow_load(&s->policy, args->workspace ? args->workspace : ".", &s->diags, &s->err));
 }
 
 /* --secret NAME=FILE for every lease of that name. A name that no step of this job holds is a mistake worth saying. */
@@ -134,7 +140,7 @@ static int explain(struct sources *s, int r, FILE *errors)
 		diag_escape(shown, sizeof(shown), s->err.msg, strlen(s->err.msg));
 		(void)fprintf(errors, "drydock: %s\n", shown);
 	}
-	return r == -EACCES && (s->diags.n > 0 || s->err.code == EACCES) ? DRYDOCK_EXIT_REFUSED : DRYDOCK_EXIT_USAGE;
+	return r == -EACCES ? DRYDOCK_EXIT_REFUSED : DRYDOCK_EXIT_USAGE;
 }
 
 int job_plan_from_args(const struct run_args *args, struct plan **ret, struct job_source *ret_source, FILE *errors)

@@ -43,14 +43,34 @@ static bool needs_pristine(const struct plan *plan)
 	return false;
 }
 
+/* Where the trees and the logs of this and other jobs live, should it lie below the workspace: copied, it would contain itself, and what other jobs
+ * left (F-02). */
+static int own_places(const struct job *job, struct tree_place ret[2], struct dd_err *err)
+{
+	dd_auto_fd int logs = open(job->dirs.logs, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	const int below[] = { job->dirs.root_fd, logs }; /* STATE/jobs/RUN, STATE/records/RUN */
+
+	for (size_t i = 0; i < ARRAY_LEN(below); i++) {
+		struct stat st;
+		if (fstatat(below[i], "..", &st, 0) < 0)
+			return dd_err_set(err, errno, "look at the state directory");
+		ret[i] = (struct tree_place){ st.st_dev, st.st_ino };
+	}
+	return 0;
+}
+
 static int copy_in(struct job *job, struct dd_err *err)
 {
 	struct tree_counts counts = { 0 };
+	struct tree_place own[2];
 	dd_auto_fd int from = open(job->workspace, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (from < 0)
 		return dd_err_set(err, errno, "open workspace %s (drydock runs as uid %u; it must be able to read it)", job->workspace,
 		                  (unsigned)job->id->host_uid);
-	int r = tree_copy(from, job->tree.work_fd, step_owner(job), &counts, err);
+	int r = own_places(job, own, err);
+	if (r < 0)
+		return r;
+	r = tree_copy_without(from, job->tree.work_fd, step_owner(job), own, ARRAY_LEN(own), &counts, err);
 	if (r < 0)
 		return dd_err_ctx(err, r, "copy workspace %s", job->workspace);
 	if (counts.skipped)
@@ -165,10 +185,24 @@ struct artifact_copier {
 	struct job       *job;
 	int               to_fd;
 	struct tree_owner owner;
+	bool              over_checkout; /* to_fd holds the pristine checkout already */
 	uint64_t          copied;
 	const char       *step; /* label for the record, or NULL */
 	struct dd_err    *err;
 };
+
+/* A tracked file that a step changed and that is declared an artifact as well: the push step would see either not the commit or not the build. */
+static int check_overlap(const struct artifact_copier *c, const char *path, const char *sha256)
+{
+	const char *was = NULL;
+
+	if (!c->over_checkout || !tracked_has(c->job->tree.tracked, path))
+		return 0;
+	if (manifest_find(c->job->tree.initial, path, &was, NULL) == 0 && strcmp(was, sha256) == 0)
+		return 0; /* otherwise it differs, or was a link */
+	return dd_err_say(c->err, EACCES, "the artifact %s is a tracked source file that a step changed; declare artifacts that are not tracked, or say "
+	                  "`workspace: artifacts`", show_path(path).text);
+}
 
 static int copy_artifact(void *arg, const char *path)
 {
@@ -177,6 +211,8 @@ static int copy_artifact(void *arg, const char *path)
 	uint64_t size;
 	int r = manifest_find(c->job->tree.built, path, &sha256, &size);
 
+	if (r == 0)
+		r = check_overlap(c, path, sha256);
 	if (r == 0)
 		r = artifact_copy(c->job->tree.work_fd, c->to_fd, path, sha256, c->owner, c->err);
 	if (r < 0)
@@ -209,7 +245,8 @@ static int first_tampered(void *arg, enum manifest_change what, const char *path
 
 static int fill_push_view(struct job *job, const struct plan_step *step, int view_fd, struct dd_err *err)
 {
-	struct artifact_copier copier = { .job = job, .to_fd = view_fd, .owner = step_owner(job), .step = step->ref, .err = err };
+	struct artifact_copier copier = { .job = job, .to_fd = view_fd, .owner = step_owner(job), .over_checkout = step->view == PLAN_VIEW_PRISTINE,
+		                          .step = step->ref, .err = err };
 	struct tree_counts counts;
 
 	if (step->view == PLAN_VIEW_PRISTINE) {

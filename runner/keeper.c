@@ -153,14 +153,7 @@ int keeper_run(struct job *job)
 	note_strangers(&strangers);
 	hold_signals(&held);
 	pid_t keeper = getpid();
-	if (lease_hand_over(&err) < 0) {
-		console_warn("%s", err.msg);
-		lease_forget_environment();
-		return DRYDOCK_EXIT_HOST;
-	}
 	pid_t pid = fork();
-	if (pid != 0)
-		lease_forget_environment();
 	if (pid < 0) {
 		console_warn("fork the supervisor: %s", strerror(errno));
 		return DRYDOCK_EXIT_HOST;
@@ -169,6 +162,7 @@ int keeper_run(struct job *job)
 		_exit(supervisor_main(job, keeper, &held)); /* who: supervisor; can do: all of ours; holds: job directories, lock, slot */
 
 	supervisor_pid = pid;
+	lease_forget_environment(job->plan);
 	record_free(job->rec); /* the supervisor writes it; we only end it, should the supervisor not come to that */
 	job->rec = NULL;
 	(void)sigprocmask(SIG_UNBLOCK, &held, NULL);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* lease.c - reads, grants and wipes the credentials of one step.
  *
- * Runs in: supervisor; lease_capture_environment() in the process that becomes keeper, which forgets the values in the same breath.
+ * Runs in: supervisor; lease_forget_environment() in the keeper, which got the same environment and needs none of it.
  */
 #include "lease.h"
 
@@ -54,32 +54,37 @@ static int capture(const struct plan_lease *lease, struct dd_err *err)
 	return 0;
 }
 
-int lease_capture_environment(const struct plan *plan, struct dd_err *err)
+static int each_from_environment(const struct plan *plan, int (*fn)(const struct plan_lease *lease, struct dd_err *err), struct dd_err *err)
 {
 	for (size_t i = 0; i < plan->n_steps; i++)
 		for (size_t j = 0; j < plan->steps[i].n_leases; j++) {
 			const struct plan_lease *lease = &plan->steps[i].leases[j];
-			int r = lease->from == PLAN_FROM_ENV ? capture(lease, err) : 0;
+			int r = lease->from == PLAN_FROM_ENV ? fn(lease, err) : 0;
 			if (r < 0)
 				return r;
 		}
 	return 0;
 }
 
-int lease_hand_over(struct dd_err *err)
+int lease_capture_environment(const struct plan *plan, struct dd_err *err)
 {
-	return captured.memory ? secret_memory_hand_over(captured.memory, err) : 0;
+	return each_from_environment(plan, capture, err);
 }
 
-int lease_take_over(struct dd_err *err)
+static int forget(const struct plan_lease *lease, struct dd_err *err)
 {
-	return captured.memory ? secret_memory_take_over(captured.memory, err) : 0;
+	char *value = getenv(lease->source);
+	(void)err;
+
+	if (value)
+		explicit_bzero(value, strlen(value));
+	(void)unsetenv(lease->source);
+	return 0;
 }
 
-void lease_forget_environment(void)
+void lease_forget_environment(const struct plan *plan)
 {
-	secret_memory_free(captured.memory);
-	captured = (struct captured){ .memory = NULL };
+	(void)each_from_environment(plan, forget, NULL);
 }
 
 /* --- reading -------------------------------------------------------------------------------------------------------- */

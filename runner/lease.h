@@ -23,14 +23,11 @@ struct lease_set {
 };
 
 /* Move the values of every `from: env` credential of @plan out of this process's environment into secret memory, and overwrite them where they stood:
- * children inherit the environment block. Keeper-to-be, before the fork; once. */
+ * children inherit the environment block. Supervisor, once, before anything is forked: secret memory is empty in a child, so the keeper cannot do it
+ * for us. */
 int lease_capture_environment(const struct plan *plan, struct dd_err *err);
-
-/* The captured values change hands when the keeper forks the supervisor: keeper before the fork, supervisor first thing, keeper after the fork. Without
- * this the supervisor would find zeros where they were. */
-int  lease_hand_over(struct dd_err *err);
-int  lease_take_over(struct dd_err *err);
-void lease_forget_environment(void);
+/* Keeper, after it has forked the supervisor: overwrite the same values here. */
+void lease_forget_environment(const struct plan *plan);
 
 /* Grant what @step may have: read, check (C-14), register with @mask. On failure the caller revokes, which wipes. */
 int lease_grant(const struct plan_step *step, struct mask *mask, struct lease_set *ret, struct dd_err *err);

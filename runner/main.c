@@ -11,6 +11,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct command {
 	const char *name;
@@ -38,6 +39,10 @@ static void usage(FILE *out)
 int main(int argc, char **argv)
 {
 	dd_fault_init();
+	if (getuid() != geteuid() || getgid() != getegid()) {
+		fprintf(stderr, "drydock: it must not be setuid or setgid: whoever calls it also chooses its environment and its files\n");
+		return DRYDOCK_EXIT_USAGE;
+	}
 	if (argc < 2) {
 		usage(stderr);
 		return DRYDOCK_EXIT_USAGE;

@@ -41,10 +41,10 @@ void meter_start(struct meter *m, const struct plan_limits *limits, int root_fd,
 	*m = (struct meter){ .always = always, .files_max = limits->files, .bytes_max = limits->disk_bytes, .root_fd = root_fd, .next_ms = now_ms + FIRST_MS };
 }
 
-static int measure(struct meter *m, struct usage *ret, struct dd_err *err)
+static int measure(struct meter *m, unsigned more, struct usage *ret, struct dd_err *err)
 {
 	struct usage u = { 0 };
-	int r = tree_walk(m->root_fd, TREE_MAY_CHANGE, count_entry, &u, err);
+	int r = tree_walk(m->root_fd, TREE_MAY_CHANGE | more, count_entry, &u, err);
 
 	if (r < 0)
 		return r;
@@ -58,7 +58,7 @@ static int measure(struct meter *m, struct usage *ret, struct dd_err *err)
 int meter_last(struct meter *m, struct dd_err *err)
 {
 	struct usage u;
-	return measure(m, &u, err);
+	return measure(m, 0, &u, err);
 }
 
 int64_t meter_check(struct meter *m, int64_t now_ms, char *why, size_t why_size)
@@ -71,7 +71,12 @@ int64_t meter_check(struct meter *m, int64_t now_ms, char *why, size_t why_size)
 		return NEVER_MS;
 	if (now_ms < m->next_ms)
 		return m->next_ms - now_ms;
-	if (measure(m, &u, &err) < 0) {
+	int r = measure(m, TREE_INTERRUPT, &u, &err);
+	if (r == -ECANCELED) {
+		m->next_ms = now_ms + FIRST_MS;
+		return FIRST_MS;
+	}
+	if (r < 0) {
 		(void)snprintf(why, why_size, "its files could not be measured: %.100s", err.msg);
 		return -1;
 	}

@@ -9,6 +9,7 @@
 #include "process_find.h"
 
 #include "drydock/fd.h"
+#include "url_strip.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -17,7 +18,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 
-enum { PIDS_MAX = 256, FDS_MAX = 256, INODES_MAX = 1024 };
+enum { PIDS_MAX = 256, FDS_MAX = 256, INODES_MAX = 1024, ARGV_READ = 512 };
 
 struct pid_list {
 	pid_t  pid[PIDS_MAX];
@@ -70,18 +71,26 @@ static uint64_t inodes_of(pid_t init, const char *table, uint16_t port, struct i
 	return found;
 }
 
-/* /proc/PID/net/unix has another shape: the inode is the seventh column. */
-static void inodes_of_unix(pid_t init, struct inode_list *all)
+/* Tables of another shape: which column the inode is. The C library asks netlink for the addresses before it connects, and a socket for that must not
+ * be taken for the one that was refused. */
+static const struct table_row {
+	const char *name;
+	unsigned    column; /* of the inode, from 0 */
+} other_tables[] = { { "unix", 6 }, { "netlink", 9 } };
+
+static void inodes_of_other(pid_t init, const struct table_row *table, struct inode_list *all)
 {
-	char path[64], line[512];
-	(void)snprintf(path, sizeof(path), "/proc/%d/net/unix", (int)init);
+	char path[64], line[512], *rest = NULL;
+	(void)snprintf(path, sizeof(path), "/proc/%d/net/%s", (int)init, table->name);
 	FILE *f = fopen(path, "re");
 	if (!f)
 		return;
-	while (fgets(line, sizeof(line), f)) {
-		uint64_t inode = 0;
-		if (sscanf(line, "%*s %*s %*s %*s %*s %*s %" SCNu64, &inode) == 1 && all->n < INODES_MAX)
-			all->inode[all->n++] = inode;
+	while (fgets(line, sizeof(line), f) && all->n < INODES_MAX) {
+		const char *word = strtok_r(line, " \t\n", &rest);
+		for (unsigned i = 0; word && i < table->column; i++)
+			word = strtok_r(NULL, " \t\n", &rest);
+		if (word)
+			all->inode[all->n++] = strtoull(word, NULL, 10);
 	}
 	(void)fclose(f);
 }
@@ -120,7 +129,7 @@ static bool holds_socket(pid_t pid, uint64_t wanted, const struct inode_list *al
 
 void process_describe(pid_t pid, struct process_hint *ret)
 {
-	char path[64], text[512];
+	char path[64], text[ARGV_READ];
 
 	ret->pid = pid;
 	(void)snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
@@ -134,6 +143,9 @@ void process_describe(pid_t pid, struct process_hint *ret)
 	(void)snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
 	dd_auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
 	n = fd < 0 ? -1 : read(fd, text, sizeof(text));
+	/* A URL that is cut before its "@" would show what stands there. */
+	for (bool cut = n == (ssize_t)sizeof(text); cut && n > 0; n--)
+		cut = text[n - 1] != '\0' && !isspace((unsigned char)text[n - 1]);
 	if (n > 0)
 		process_argv_clean(text, (size_t)n, ret->argv, sizeof(ret->argv));
 }
@@ -151,7 +163,8 @@ void process_find(pid_t init, uint8_t proto, uint16_t src_port, struct process_h
 	wanted |= inodes_of(init, "udp", udp_port, &all);
 	uint64_t wanted6 = inodes_of(init, "tcp6", tcp_port, &all);
 	wanted6 |= inodes_of(init, "udp6", udp_port, &all);
-	inodes_of_unix(init, &all);
+	for (size_t i = 0; i < ARRAY_LEN(other_tables); i++)
+		inodes_of_other(init, &other_tables[i], &all);
 	if (!wanted)
 		wanted = wanted6;
 
@@ -167,28 +180,13 @@ void process_find(pid_t init, uint8_t proto, uint16_t src_port, struct process_h
 		process_describe(only, ret);
 }
 
-/* One argument: "https://user:pw@host/p?q=1" becomes "https://host/p". */
 static size_t clean_argument(const char *arg, size_t len, char *out, size_t room)
 {
-	const char *scheme = memmem(arg, len, "://", 3);
-	size_t used = 0, i = 0;
-	size_t skip_from = len, skip_to = len;
+	char stripped[ARGV_READ];
+	size_t n = url_strip(arg, len < sizeof(stripped) ? len : sizeof(stripped), stripped), used = 0;
 
-	if (scheme) {
-		size_t host = (size_t)(scheme - arg) + 3, end = host;
-		while (end < len && arg[end] != '/' && arg[end] != '?' && arg[end] != '#')
-			end++;
-		const char *at = memrchr(arg + host, '@', end - host);
-		if (at)
-			skip_from = host, skip_to = (size_t)(at - arg) + 1;
-	}
-	for (; i < len && used + 1 < room; i++) {
-		if (i >= skip_from && i < skip_to)
-			continue;
-		if (scheme && arg[i] == '?')
-			break;
-		out[used++] = isprint((unsigned char)arg[i]) ? arg[i] : '?';
-	}
+	for (; used < n && used + 1 < room; used++)
+		out[used] = isprint((unsigned char)stripped[used]) ? stripped[used] : '?';
 	return used;
 }
 

@@ -49,16 +49,6 @@ int secret_memory_new(size_t size, struct secret_memory **ret, struct dd_err *er
 	return 0;
 }
 
-int secret_memory_hand_over(struct secret_memory *sm, struct dd_err *err)
-{
-	return madvise(sm->base, sm->size, MADV_KEEPONFORK) < 0 ? dd_err_set(err, errno, "hand secrets over to a forked process") : 0;
-}
-
-int secret_memory_take_over(struct secret_memory *sm, struct dd_err *err)
-{
-	return protect(sm, err); /* locks are not inherited */
-}
-
 void *secret_alloc(struct secret_memory *sm, size_t len)
 {
 	size_t align = alignof(max_align_t);

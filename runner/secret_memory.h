@@ -20,10 +20,6 @@ struct secret_memory;
 int   secret_memory_new(size_t size, struct secret_memory **ret, struct dd_err *err);
 /* @len zeroed bytes, aligned for any type; NULL when the region is full. */
 void *secret_alloc(struct secret_memory *sm, size_t len);
-/* Before a fork after which the child is to own the region: let this one fork copy it. The child calls secret_memory_take_over() at once, which
- * locks its copy and empties it in further children; the parent frees its own. */
-int   secret_memory_hand_over(struct secret_memory *sm, struct dd_err *err);
-int   secret_memory_take_over(struct secret_memory *sm, struct dd_err *err);
 void  secret_memory_free(struct secret_memory *sm); /* wipes; NULL is allowed */
 
 #endif

@@ -16,7 +16,21 @@
 #include <poll.h>
 #include <time.h>
 
-enum { READY_MS = 10000, CLOSE_MS = 5000, FINISH_MS = 5000 };
+enum {
+	READY_MS = 10000,
+	CLOSE_MS = 15000, /* the step still runs, perhaps with thousands of processes, and the gate shares the processors with it */
+	FINISH_MS = 15000,
+	SERVE_MAX = 32,   /* messages in one go: a flood must not keep the supervisor from deadline, cancellation and output */
+	LOOK_CHEAP_MS = 5, /* a look for the process that tried may cost this much each time ... */
+	LOOK_SHARE = 20,   /* ... and one that costs more is followed by a pause of this many times its cost */
+};
+
+static int64_t now_ms(void)
+{
+	struct timespec t;
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
 
 /* --- admitting names ------------------------------------------------------------------------------------------------ */
 
@@ -173,11 +187,16 @@ static void mask_text(const struct step_gate *sg, char *text, size_t size)
 	step_mask_text(sg->step, sg->mask, text, size);
 }
 
-static void find_process(const struct step_gate *sg, const struct gate_msg *msg, struct process_hint *who)
+/* The step decides how many processes and descriptors there are to look through: what a look costs is not spent again soon. */
+static void find_process(struct step_gate *sg, const struct gate_msg *msg, struct process_hint *who)
 {
-	if (sg->step_init <= 0 || sg->closed)
+	int64_t began = now_ms();
+	if (sg->step_init <= 0 || sg->closed || began < sg->look_again_ms)
 		return;
 	process_find(sg->step_init, msg->type == GATE_DNS_DENY && !msg->proto ? IPPROTO_UDP : msg->proto, msg->src_port, who);
+	int64_t cost = now_ms() - began;
+	if (cost > LOOK_CHEAP_MS)
+		sg->look_again_ms = began + cost * LOOK_SHARE;
 	step_who_clean(sg->step, sg->mask, who);
 }
 
@@ -213,18 +232,21 @@ static int on_refusal(struct step_gate *sg, const struct gate_msg *raw, struct d
 	                            "process", step_who_json(&who)), err);
 }
 
-static int on_violation(struct step_gate *sg, const struct gate_msg *msg, struct dd_err *err)
+static int on_violation(struct step_gate *sg, const struct gate_msg *raw, struct dd_err *err)
 {
+	struct gate_msg shown = *raw;
+	const struct gate_msg *msg = &shown;
 	char line[1800], advice[1000], what[sizeof(((struct step_refusal *)0)->what)];
 	struct process_hint nobody = { .pid = 0 };
 
-	(void)snprintf(what, sizeof(what), "budget %s:%u", msg->host, (unsigned)msg->port);
+	mask_text(sg, shown.host, sizeof(shown.host));
+	(void)snprintf(what, sizeof(what), "budget %.*s:%u", EGRESS_HOST_MAX, msg->host, (unsigned)msg->port);
 	if (sg->job->observe) {
 		remember_would(sg->result, what, msg->why, &nobody, 1);
 	} else if (remember_refusal(sg->result, what, msg->why, &nobody, 1)) {
 		suggest(sg, msg, advice, sizeof(advice));
-		(void)snprintf(line, sizeof(line), "drydock: cut the connection to %s:%u in phase %s: %s%s", msg->host, (unsigned)msg->port,
-		               dd_phase_name(sg->step->phase), msg->why, advice);
+		(void)snprintf(line, sizeof(line), "drydock: cut the connection to %.*s:%u in phase %s: %s%s", EGRESS_HOST_MAX, msg->host,
+		               (unsigned)msg->port, dd_phase_name(sg->step->phase), msg->why, advice);
 		sg->tell(sg->tell_arg, line);
 	}
 	sg->result->refused += !sg->job->observe;
@@ -294,6 +316,7 @@ static int on_receipt(struct step_gate *sg, const struct gate_msg *msg, struct d
 		return 0; /* the totals of gate.close come from the kernel's counters and stay right */
 	struct step_destination *d = &res->destinations[res->n_destinations++];
 	(void)snprintf(d->host, sizeof(d->host), "%s", msg->host);
+	mask_text(sg, d->host, sizeof(d->host));
 	d->port = msg->port;
 	d->connections = msg->connections;
 	d->bytes_in = msg->bytes_in;
@@ -360,7 +383,7 @@ int step_gate_serve(struct step_gate *sg, struct dd_err *err)
 {
 	struct gate_msg msg;
 
-	while (!sg->done) {
+	for (int n = 0; n < SERVE_MAX && !sg->done; n++) {
 		int r = gate_recv(&sg->gate, &msg, err);
 		if (r == -EAGAIN)
 			return 0;
@@ -375,13 +398,6 @@ int step_gate_serve(struct step_gate *sg, struct dd_err *err)
 			return r;
 	}
 	return 0;
-}
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 /* Serve until *@flag is set. */

@@ -22,6 +22,7 @@ struct step_gate {
 	struct gate             gate;
 	int                     rules_fd;    /* owned; keeps the netns alive until the counters are read */
 	pid_t                   step_init;   /* to name the process behind a refusal */
+	int64_t                 look_again_ms; /* not before this time, after an expensive look */
 	bool                    ready, closing, closed, done;
 	char                  (*names)[EGRESS_HOST_MAX + 3]; /* by synthetic address: index 0 is NET_SYNTHETIC_FIRST */
 	size_t                  n_names;
@@ -35,7 +36,7 @@ struct step_gate {
 /* Take the netns sockets (@net: all become the callee's), verify the rules, start the gate and wait until it serves. On failure nothing of it is left and
  * the caller destroys the sandbox: no byte of the step has run. */
 int  step_gate_open(struct step_gate *sg, int net[NET_FD__COUNT], struct dd_err *err);
-/* Handle everything that ctl holds. <0: the gate is broken or gone, end the step now. */
+/* Handle what ctl holds, up to a bound: poll again. <0: the gate is broken or gone, end the step now. */
 int  step_gate_serve(struct step_gate *sg, struct dd_err *err);
 /* Rules closed and read back, flows reset. After this not a byte passes. */
 int  step_gate_close(struct step_gate *sg, struct dd_err *err);

@@ -17,6 +17,7 @@
 #include "step_mounts.h"
 #include "step_output.h"
 #include "step_who.h"
+#include "url_strip.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -179,14 +180,11 @@ static int read_leases(struct run *run, struct dd_err *err)
 	return r < 0 ? r : lease_grant(run->step, run->mask, &run->leases, err);
 }
 
-/* Everything up to exec. -EACCES: policy refused; any other error: this host could not build what the plan asks. */
-static int start(struct run *run, struct dd_err *err)
+static int start_sandbox(struct run *run, struct dd_err *err)
 {
 	char profile[512];
 	int r;
 
-	if ((r = job_tree_view(run->job, run->step, &run->view, err)) < 0)
-		return r;
 	if ((r = lease_record(run->job, run->step, &run->leases, err)) < 0 || (r = open_log(run, err)) < 0)
 		return r;
 	if ((r = config_path_seccomp(run->step->seccomp, profile, sizeof(profile), err)) < 0 ||
@@ -196,6 +194,15 @@ static int start(struct run *run, struct dd_err *err)
 	if ((r = build(run, err)) < 0 || (r = open_gate(run, err)) < 0)
 		return r;
 	return release(run, err);
+}
+
+/* Everything up to exec. -EACCES: policy refused, and only the tree can tell that; any other error: this host could not build what the plan asks. */
+static int start(struct run *run, struct dd_err *err)
+{
+	int r = job_tree_view(run->job, run->step, &run->view, err);
+	if (r == 0 && (r = start_sandbox(run, err)) == -EACCES)
+		r = -EPERM;
+	return r;
 }
 
 /* --- run ------------------------------------------------------------------------------------------------------------ */
@@ -342,6 +349,16 @@ static int drain(struct run *run, struct dd_err *err)
 	return r < 0 ? r : step_output_end(run->output, err);
 }
 
+/* What the step came to does not count when its gate did not close as it must, or its receipt is missing. */
+static void break_off(struct run *run, const char *message)
+{
+	if (run->result->outcome == STEP_BROKEN)
+		return;
+	run->result->outcome = STEP_NOT_RUN;
+	decide(run, STEP_BROKEN, message);
+	console_warn("step %u: %s", run->step->index, message);
+}
+
 static void keep_first(int *first, int r)
 {
 	if (*first >= 0 && r < 0)
@@ -354,16 +371,14 @@ static int end(struct run *run, struct dd_err *err)
 	struct dd_err later = { 0 };
 	int first = 0, r;
 
-	if (run->gate_is_open && (r = step_gate_close(&run->gate, &later)) < 0)
-		decide(run, STEP_BROKEN, later.msg);
+	if (run->gate_is_open && step_gate_close(&run->gate, &later) < 0)
+		break_off(run, later.msg);
 	if ((r = sandbox_destroy(&run->sb, err)) < 0)
 		first = r;
 	if (run->output)
 		keep_first(&first, drain(run, first < 0 ? NULL : err));
-	if (run->gate_is_open && step_gate_finish(&run->gate, &later) < 0) {
-		decide(run, STEP_BROKEN, later.msg);
-		console_warn("step %u: %s", run->step->index, later.msg);
-	}
+	if (run->gate_is_open && step_gate_finish(&run->gate, &later) < 0)
+		break_off(run, later.msg);
 	if (run->gate_is_open)
 		step_gate_destroy(&run->gate);
 	keep_first(&first, step_asked_record(&run->asked, run->job->rec, run->result, first < 0 ? NULL : err));
@@ -397,9 +412,10 @@ static void add_match(const struct run *run, json_t *fields)
 	const struct plan_step *step = run->step;
 	bool exact = false;
 	dd_auto_free char *script = step->script ? step_match_run(step, run->mask, &exact) : NULL;
+	dd_auto_free char *name = step->is_named ? url_strip_dup(step->name) : NULL;
 
 	(void)json_object_set_new(fields, "match", json_pack("{s:o*, s:o*, s:o, s:o*, s:o*}", "id", step->id[0] ? record_text(step->id) : NULL, "name",
-	                                                     step->is_named ? record_text(step->name) : NULL, "job",
+	                                                     name ? record_text(name) : NULL, "job",
 	                                                     record_text(run->job->plan->job_id), "uses", step->uses ? record_text(step->uses) : NULL,
 	                                                     "run", script ? record_text(script) : NULL));
 	if (script)
@@ -416,7 +432,10 @@ static int record_start(struct run *run, struct dd_err *err)
 	int r = step_mounts_digest(step, &mounts, digest, err);
 	if (r < 0)
 		return r;
-	json_t *fields = json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s*, s:o, s:o}", "index", (int)step->index, "id", step->id, "name", step->name,
+	dd_auto_free char *name = url_strip_dup(step->name); /* the default one is a line of the script */
+	if (!name)
+		return dd_err_set(err, ENOMEM, "record the step");
+	json_t *fields = json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s*, s:o, s:o}", "index", (int)step->index, "id", step->id, "name", name,
 	                           "argv0", step->argv[0] ? step->argv[0] : "", "gate", step->egress.n ? "open" : "closed", "seccomp", step->seccomp, "phase_why",
 	                           step->phase_why, "mounts", digest, "nothing", step->nothing, "read", texts_json(step->read), "syscalls", texts_json(step->syscalls));
 	if (fields)
@@ -447,8 +466,9 @@ static void execute(struct run *run, int r, struct dd_err *leases)
 	if (r == 0)
 		r = start(run, &err);
 
-	if (r == -ENOEXEC) { /* the sandbox stood; its program is not there. The workflow's fault, as a shell would say it */
-		run->result->exit_code = 127;
+	/* The sandbox stood; its program or its working directory is not there. The workflow's fault, as a shell would say it. */
+	if (r == -ENOEXEC || r == -ENOTDIR) {
+		run->result->exit_code = r == -ENOEXEC ? 127 : 1;
 		decide(run, STEP_FAILED, err.msg);
 		return;
 	}
@@ -463,6 +483,24 @@ static void execute(struct run *run, int r, struct dd_err *leases)
 	run->result->wall_sec = (double)(now_ms() - began) / 1000;
 	if (r < 0)
 		decide(run, STEP_BROKEN, err.msg);
+}
+
+/* What the step left must be known before anything else runs. It is the step's doing when it cannot be: that ends the job, and drydock goes on. */
+static int account(struct job *job, const struct plan_step *step, struct step_result *result, struct dd_err *err)
+{
+	static const int of_the_step[] = { -EFBIG, -E2BIG, -EACCES, -EPERM, -ENAMETOOLONG };
+	struct dd_err why = { 0 };
+	int r = job_tree_after_step(job, step, &why);
+
+	for (size_t i = 0; i < ARRAY_LEN(of_the_step); i++) {
+		if (r != of_the_step[i])
+			continue;
+		result->outcome = STEP_OVER_LIMIT;
+		(void)snprintf(result->message, sizeof(result->message), "what it left cannot be accounted for: %.400s%s", why.msg,
+		               r == -EACCES ? " (identity single has no more rights than the step)" : "");
+		return 0;
+	}
+	return r < 0 ? dd_err_say(err, -r, "%s", why.msg) : 0;
 }
 
 int step_run(struct job *job, const struct plan_step *step, struct step_result *result, struct dd_err *err)
@@ -485,7 +523,7 @@ int step_run(struct job *job, const struct plan_step *step, struct step_result *
 			execute(run, leases, &why);
 			r = end(run, err);
 			if (r == 0)
-				r = job_tree_after_step(job, step, err);
+				r = account(job, step, result, err);
 		}
 		int written = record_end(run, r < 0 ? NULL : err);
 		r = r < 0 ? r : written;

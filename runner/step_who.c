@@ -5,6 +5,8 @@
  */
 #include "step_who.h"
 
+#include "url_strip.h"
+
 #include "drydock/fd.h"
 
 #include <ctype.h>
@@ -68,31 +70,6 @@ void step_who_text(const struct process_hint *who, char *out, size_t size)
 
 /* --- match.run ------------------------------------------------------------------------------------------------------- */
 
-static bool ends_url(char c)
-{
-	return isspace((unsigned char)c) || strchr("\"'`<>()|;", c) != NULL;
-}
-
-/* Copy one URL from its "://" on, without "user:password@" and without "?...". Returns how many bytes of @in it took. */
-static size_t copy_url(const char *in, char **out)
-{
-	size_t len = 3;
-	while (in[len] && !ends_url(in[len]))
-		len++;
-	size_t authority = 3 + strcspn(in + 3, "/?#");
-	if (authority > len)
-		authority = len;
-	const char *at = memrchr(in + 3, '@', authority - 3);
-	const char *from = at ? at + 1 : in + 3;
-	size_t keep = strcspn(from, "?");
-	if (keep > (size_t)(in + len - from))
-		keep = (size_t)(in + len - from);
-	memcpy(*out, "://", 3);
-	memcpy(*out + 3, from, keep);
-	*out += 3 + keep;
-	return len;
-}
-
 char *step_match_run(const struct plan_step *step, struct mask *mask, bool *ret_exact)
 {
 	const char *in = step->script + strspn(step->script, " \t\r\n");
@@ -100,18 +77,10 @@ char *step_match_run(const struct plan_step *step, struct mask *mask, bool *ret_
 	while (len > 0 && strchr(" \t\r\n", in[len - 1]))
 		len--;
 	dd_auto_free char *trimmed = strndup(in, len);
-	char *text = calloc(1, len + 1), *out = text;
+	char *text = trimmed ? url_strip_dup(trimmed) : NULL;
 
-	if (!trimmed || !text) {
-		free(text);
+	if (!text)
 		return NULL;
-	}
-	for (const char *p = trimmed; *p;) {
-		if (strncmp(p, "://", 3) == 0)
-			p += copy_url(p, &out);
-		else
-			*out++ = *p++;
-	}
 	step_mask_text(step, mask, text, len + 1);
 	if (strlen(text) > STEP_MATCH_MAX)
 		text[STEP_MATCH_MAX] = '\0';

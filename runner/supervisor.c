@@ -10,6 +10,7 @@
 #include "drydock/fd.h"
 #include "drydock/sandbox.h"
 #include "exit_code.h"
+#include "interrupt.h"
 #include "job_tree.h"
 #include "lease.h"
 #include "plan_narrowed.h"
@@ -127,19 +128,40 @@ static int run_steps(struct job *job, struct dd_err *err)
 	return decisive(job) || job->cancelled ? 0 : job_tree_out(job, err);
 }
 
+/* No step has run: what cannot be read was named by the caller, anything else is the host's (a full disk). The record ends here. */
+static int finish_unbegun(struct job *job, int r, struct dd_err *err)
+{
+	static const int of_the_caller[] = { -EACCES, -EPERM, -ENOENT, -ENOTDIR };
+
+	console_warn("the job cannot begin: %s", err->msg);
+	int written = record_add(job->rec, NULL, NULL, "run.end", json_pack("{s:s, s:o}", "status", "broken", "why", record_text(err->msg)), err);
+	if (written < 0)
+		return written;
+	for (size_t i = 0; i < ARRAY_LEN(of_the_caller); i++)
+		if (r == of_the_caller[i])
+			return DRYDOCK_EXIT_USAGE;
+	return DRYDOCK_EXIT_HOST;
+}
+
 int supervisor_main(struct job *job, pid_t keeper, const sigset_t *cancelling)
 {
 	struct dd_err err = { 0 };
 	int r = harden(keeper, &err);
 
-	job->keeper = keeper;
 	if (r == 0)
-		r = lease_take_over(&err);
+		r = lease_capture_environment(job->plan, &err);
+	job->keeper = keeper;
 	if (r == 0 && (job->signal_fd = signalfd(-1, cancelling, SFD_CLOEXEC | SFD_NONBLOCK)) < 0)
 		r = dd_err_set(&err, errno, "listen for signals");
 	for (size_t i = 0; i < job->plan->n_steps; i++)
 		job->results[i].step = &job->plan->steps[i];
-	if (r == 0 && (r = begin(job, &err)) == 0 && (r = run_steps(job, &err)) == 0)
+	interrupt_arm(job->signal_fd);
+	if (r == 0 && (r = begin(job, &err)) == 0)
+		r = run_steps(job, &err);
+	else if (r < 0 && r != -ECANCELED)
+		r = finish_unbegun(job, r, &err);
+	job->cancelled = job->cancelled || r == -ECANCELED;
+	if (r == 0 || r == -ECANCELED)
 		r = finish(job, &err);
 	if (r < 0)
 		console_warn("the job cannot go on: %s", err.msg);

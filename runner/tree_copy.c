@@ -8,6 +8,7 @@
  */
 #include "dir_stack.h"
 #include "drydock/fd.h"
+#include "interrupt.h"
 #include "tree_walk.h"
 #include "workspace.h"
 
@@ -16,9 +17,13 @@
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 
+enum { KERNEL_CHUNK = 64 * 1024 * 1024, HAND_CHUNK = 8192, CHECK_EVERY = 1024 * 1024 };
+
 struct copy {
 	struct dir_stack   to;
 	struct tree_owner  owner;
+	const struct tree_place *without;
+	size_t             n_without;
 	struct tree_counts counts;
 	bool               no_clone, no_range; /* tried once: this pair of file systems cannot */
 };
@@ -30,8 +35,10 @@ static bool cannot(int code)
 
 static int copy_by_hand(int in, int out, uint64_t left, uint64_t *done)
 {
-	char buf[8192];
+	char buf[HAND_CHUNK];
 	while (left > 0) {
+		if (*done % CHECK_EVERY < HAND_CHUNK && interrupt_check(NULL) < 0)
+			return -ECANCELED;
 		ssize_t n = read(in, buf, left < sizeof(buf) ? (size_t)left : sizeof(buf));
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -52,7 +59,9 @@ static int copy_by_hand(int in, int out, uint64_t left, uint64_t *done)
 static int copy_in_kernel(int in, int out, uint64_t left, uint64_t *done)
 {
 	while (left > 0) {
-		ssize_t n = copy_file_range(in, NULL, out, NULL, left < SSIZE_MAX / 2 ? (size_t)left : SSIZE_MAX / 2, 0);
+		if (interrupt_check(NULL) < 0)
+			return -ECANCELED;
+		ssize_t n = copy_file_range(in, NULL, out, NULL, left < KERNEL_CHUNK ? (size_t)left : KERNEL_CHUNK, 0);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
@@ -170,10 +179,20 @@ static int finish_dir(struct copy *c, const struct tree_entry *e, int to_fd, str
 	return r;
 }
 
+static bool is_without(const struct copy *c, const struct stat *st)
+{
+	for (size_t i = 0; i < c->n_without; i++)
+		if (c->without[i].dev == st->st_dev && c->without[i].ino == st->st_ino)
+			return true;
+	return false;
+}
+
 static int copy_visit(void *arg, enum tree_event what, const struct tree_entry *e, struct dd_err *err)
 {
 	struct copy *c = arg;
 	int to_fd;
+	if (what == TREE_ENTER && is_without(c, &e->st))
+		return TREE_SKIP;
 	int r = dir_stack_top(&c->to, &to_fd, err);
 	if (r < 0)
 		return tree_err_ctx(err, r, "copy", e->path);
@@ -192,11 +211,17 @@ static int copy_visit(void *arg, enum tree_event what, const struct tree_entry *
 
 int tree_copy(int from_fd, int to_fd, struct tree_owner owner, struct tree_counts *ret, struct dd_err *err)
 {
-	struct copy c = { .owner = owner };
+	return tree_copy_without(from_fd, to_fd, owner, NULL, 0, ret, err);
+}
+
+int tree_copy_without(int from_fd, int to_fd, struct tree_owner owner, const struct tree_place *without, size_t n_without,
+                      struct tree_counts *ret, struct dd_err *err)
+{
+	struct copy c = { .owner = owner, .without = without, .n_without = n_without };
 	int r = dir_stack_init(&c.to, to_fd, err);
 	if (r < 0)
 		return r;
-	r = tree_walk(from_fd, TREE_MAY_CHANGE, copy_visit, &c, err);
+	r = tree_walk(from_fd, TREE_MAY_CHANGE | TREE_INTERRUPT, copy_visit, &c, err);
 	dir_stack_done(&c.to);
 	if (r == 0 && ret)
 		*ret = c.counts;

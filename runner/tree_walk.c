@@ -9,6 +9,7 @@
 
 #include "dir_stack.h"
 #include "drydock/fd.h"
+#include "interrupt.h"
 #include "text_escape.h"
 
 #include <dirent.h>
@@ -16,6 +17,7 @@
 
 enum {
 	REMOVE_BATCH = 4096, /* names read before they are removed: a directory of millions needs little memory */
+	INTERRUPT_EVERY = 64, /* entries */
 	REMOVE_ROUNDS = 64,  /* listings of one directory that were not a full batch: more means somebody keeps creating */
 };
 
@@ -33,6 +35,7 @@ struct walk {
 	struct frame    *frames; /* as many as dirs has levels */
 	size_t           cap;
 	unsigned         flags;
+	unsigned         visited;
 	tree_visit_fn    visit;
 	void            *arg;
 	struct dd_err   *err;
@@ -90,9 +93,11 @@ static int list_top(struct walk *w, struct frame *f)
 		return dd_err_set(w->err, errno, "list again");
 	while (!(w->flags & TREE_UNTIL_EMPTY) || f->count < REMOVE_BATCH) {
 		ssize_t n = getdents64(fd, buf, sizeof(buf));
-		if (n < 0)
+		/* ENOENT: somebody removed the directory that we hold open. Two runs that start at once may both clear away what a third one left. */
+		bool gone = n < 0 && errno == ENOENT && (w->flags & TREE_MAY_CHANGE);
+		if (n < 0 && !gone)
 			return dd_err_set(w->err, errno, "list");
-		if (n == 0) {
+		if (n == 0 || gone) {
 			f->listed_all = true;
 			break;
 		}
@@ -182,13 +187,19 @@ static int enter(struct walk *w, struct tree_entry *e)
 		r = dd_err_set(w->err, errno, "look at a directory");
 	if (r == 0)
 		r = tell(w, TREE_ENTER, e);
+	if (r == TREE_SKIP) {
+		dir_stack_pop(&w->dirs);
+		return 0;
+	}
 	return r ? r : push_frame(w, &e->st);
 }
 
 static int visit_name(struct walk *w, const char *name)
 {
 	struct tree_entry e = { .fd = -1, .name = name };
-	int r = dir_stack_top(&w->dirs, &e.dir_fd, w->err);
+	int r = (w->flags & TREE_INTERRUPT) && ++w->visited % INTERRUPT_EVERY == 0 ? interrupt_check(w->err) : 0;
+	if (r == 0)
+		r = dir_stack_top(&w->dirs, &e.dir_fd, w->err);
 	if (r == 0)
 		r = entry_path(w, name);
 	if (r < 0)

@@ -31,9 +31,12 @@ struct tree_entry {
 enum tree_flags { /* bits */
 	TREE_MAY_CHANGE = 1,  /* the tree is alive: entries that vanish are told as TREE_GONE. Otherwise they are an error, -EBUSY */
 	TREE_UNTIL_EMPTY = 2, /* the visitor removes: list each directory again until nothing is left; -EBUSY if that does not come to an end */
+	TREE_INTERRUPT = 4,   /* -ECANCELED when the job is to end (interrupt.h) */
 };
 
-/* Non-zero stops the walk and is returned. */
+enum { TREE_SKIP = 1 }; /* the visitor's answer to TREE_ENTER: neither look inside nor tell TREE_LEAVE */
+
+/* Any other non-zero answer stops the walk and is returned. */
 typedef int (*tree_visit_fn)(void *arg, enum tree_event what, const struct tree_entry *entry, struct dd_err *err);
 
 int tree_walk(int root_fd, unsigned flags, tree_visit_fn visit, void *arg, struct dd_err *err);

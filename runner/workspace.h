@@ -20,6 +20,10 @@ struct tree_owner { bool change; uid_t uid; gid_t gid; };
  * as symlinks (not followed); hard links become files; times kept; sockets, FIFOs and devices are skipped and counted. Other file systems below are not entered. */
 struct tree_counts { uint64_t files, dirs, links, bytes, skipped; };
 int tree_copy(int from_fd, int to_fd, struct tree_owner owner, struct tree_counts *ret, struct dd_err *err);
+/* The same without the directories @without, and what is below them. */
+struct tree_place { dev_t dev; ino_t ino; };
+int tree_copy_without(int from_fd, int to_fd, struct tree_owner owner, const struct tree_place *without, size_t n_without,
+                      struct tree_counts *ret, struct dd_err *err);
 
 /* Remove everything below @dir_fd, however deep or strangely named; never leaves the tree, never follows a link, crosses no mount. */
 int tree_remove(int dir_fd, struct dd_err *err);
@@ -29,7 +33,9 @@ struct manifest;
 struct tracked;
 enum manifest_change { MANIFEST_ADDED = 1, MANIFEST_CHANGED, MANIFEST_REMOVED };
 /* Scan the tree. @before (may be NULL) saves hashing: an entry whose inode, size, mtime and ctime are the same, and not younger than the scan that hashed it, is
- * taken over. A file that changes while it is hashed is an error (-EBUSY): nothing of the step may be alive now. */
+ * taken over. A file that changes while it is hashed is an error (-EBUSY): nothing of the step may be alive now. -EFBIG: sparse files have more than
+ * MANIFEST_HOLES_MAX bytes that no disk holds. -ECANCELED: the job is to end (interrupt.h). */
+#define MANIFEST_HOLES_MAX (8ULL << 30)
 int  manifest_scan(int dir_fd, const struct manifest *before, struct manifest **ret, struct dd_err *err);
 void manifest_free(struct manifest *m);
 const char *manifest_digest(const struct manifest *m); /* sha256 over the sorted entries, hex, borrowed */
@@ -54,7 +60,7 @@ const char *tracked_note(const struct tracked *t); /* why every file counts as t
 void tracked_free(struct tracked *t);
 
 /* --- artifacts ---- */
-/* Copy the file @path below @from_fd to the same path below @to_fd (directories are made), and fail with -EBADMSG when its sha256 is not @sha256_hex: the copy is
+/* Copy the file @path below @from_fd to the same path below @to_fd (directories are made; a regular file that is there already is replaced), and fail with -EBADMSG when its sha256 is not @sha256_hex: the copy is
  * hashed, not the source. Refuses anything but a regular file without blocking (A-11). */
 int  artifact_copy(int from_fd, int to_fd, const char *path, const char *sha256_hex, struct tree_owner owner, struct dd_err *err);
 

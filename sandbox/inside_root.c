@@ -259,10 +259,11 @@ static int enter_workdir(const char *workdir, struct dd_err *err)
 	if (root < 0)
 		return dd_err_set(err, errno, "open the new root");
 	dd_auto_fd int fd = (int)syscall(SYS_openat2, root, workdir, &how, sizeof(how));
-	if (fd < 0)
-		return dd_err_set(err, errno, "working directory %s%s", workdir, errno == ELOOP ? " (links of /proc lead outside)" : "");
+	if (fd < 0) /* whatever the reason, one code: the tree that a step sees is not the host's fault */
+		return dd_err_say(err, ENOTDIR, "working directory %s: %s%s", workdir, strerrordesc_np(errno),
+		                  errno == ELOOP ? " (links of /proc lead outside)" : "");
 	if (fchdir(fd) < 0)
-		return dd_err_set(err, errno, "working directory %s", workdir);
+		return dd_err_say(err, ENOTDIR, "working directory %s: %s", workdir, strerrordesc_np(errno));
 	if (syscall(SYS_getcwd, cwd, sizeof(cwd)) < 0 || cwd[0] != '/')
 		return dd_err_say(err, EACCES, "working directory %s: is not inside the sandbox's root", workdir);
 	return 0;

@@ -9,6 +9,7 @@
 #include "drydock/fd.h"
 #include "outside.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <signal.h>
@@ -22,6 +23,26 @@ struct probe_group {
 	char job[256], step[300];
 };
 
+/* A process that was killed while it asked has left its group: nobody else knows of it. @path is where ours will be. */
+static void sweep_abandoned(const char *path)
+{
+	char dir[256], left[600];
+	const char *slash = strrchr(path, '/');
+	int pid;
+
+	(void)snprintf(dir, sizeof(dir), "%.*s", (int)(slash - path), path);
+	DIR *groups = opendir(dir);
+	const struct dirent *e;
+	while (groups && (e = readdir(groups))) {
+		if (sscanf(e->d_name, "drydock-probe-%d", &pid) != 1 || pid <= 0 || kill(pid, 0) == 0 || errno != ESRCH)
+			continue;
+		(void)snprintf(left, sizeof(left), "%s/%s", dir, e->d_name);
+		(void)cgroup_job_remove(left, NULL); /* should it stay, the next one tries again */
+	}
+	if (groups)
+		(void)closedir(groups);
+}
+
 static int group_open(struct probe_group *ret, char found[PROBE_FOUND])
 {
 	char run[40];
@@ -32,6 +53,8 @@ static int group_open(struct probe_group *ret, char found[PROBE_FOUND])
 	int r = cgroup_job_plan(run, ret->job, &err);
 	char wanted[256];
 	memcpy(wanted, ret->job, sizeof(wanted));
+	if (r == 0 && wanted[0])
+		sweep_abandoned(wanted);
 	if (r == 0)
 		r = cgroup_job_make(ret->job, &err);
 	if (r < 0) {

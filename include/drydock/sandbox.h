@@ -177,6 +177,7 @@ struct sandbox_path sandbox_path_find(const char *path);
 
 /* --- life ----------------------------------------------------------------------------------------------------------- */
 
+/* -ENOTDIR: everything is as the spec asks, but its working directory does not exist, is none, or cannot be entered. */
 int sandbox_build(const struct sandbox_spec *spec, struct sandbox *ret, struct dd_err *err);
 /* Returns 0 once exec has happened; otherwise @err is the child's own sentence (its bytes are terminated and escaped here). -ENOEXEC: every lock held,
  * but the program of argv could not be executed (missing, not executable, no such interpreter). */

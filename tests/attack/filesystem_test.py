@@ -137,6 +137,15 @@ def _():
         check(r.rc != 0 or r.marks.get("cwd", "").startswith("/work"), f"ran in {r.marks.get('cwd')}", r)
 
 
+@case("F-08", "a working directory that an earlier step turned into a link of /proc is refused, one that leads to / stays inside")
+def _():
+    r = run([step("plant", "ln -s /proc/self/cwd magic"), step("use", "echo @@ran=yes@@", **{"working-directory": "magic"})], rc=None)
+    check(r.rc != 0 and "ran" not in r.marks, "a magic link was followed", r)
+    r = run([step("plant", "ln -s / root"), step("use", "pwd -P | sed 's/.*/@@cwd=&@@/'; ls -d /etc/shadow /root 2>/dev/null | wc -l | sed 's/.*/@@host=&@@/'", **{"working-directory": "root"})])
+    equal(r.mark("cwd"), "/", "working directory", r)
+    equal(r.mark("host"), "0", "files of the host's root", r)
+
+
 @case("F-09", "the drydock binary cannot be overwritten through /proc/1/exe, and is the same afterwards")
 def _():
     before = digest(DRYDOCK)

@@ -287,5 +287,20 @@ def _():
     check(all(e["verified"] is True for e in closes), "a close was not verified", r)
 
 
+@case("G-12", "a closing that did not happen is noticed when it is read back, and nothing runs after it")
+def _():
+    job = Job([step("open", py('''
+        attempt("get", lambda: exchange("allowed.test", 80, b"GET / HTTP/1.1\\r\\nHost: allowed.test\\r\\nConnection: close\\r\\n\\r\\n"))
+    '''), FETCH), step("after", "echo @@after=yes@@")], EGRESS)
+    try:
+        r = job.run(env={"DRYDOCK_FAULT": "rules_close"})
+    finally:
+        job.close()
+    equal(r.mark("get"), "ok:this is allowed", "answer", r)
+    equal(r.rc, 3, "exit status", r)
+    check("after" not in r.marks and "is left in" in r.out, "the next step ran, or no reason was given", r)
+    check(not any(e["verified"] for e in r.events("gate.close")), "the record says that the closing was verified", r)
+
+
 if __name__ == "__main__":
     main(setup)

@@ -7,7 +7,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from dd import FETCH, case, check, closed, equal, main, opened, py, run, step  # noqa: E402
-from world import ALLOWED, ATTACKER, OTHER, PRIVATE, PRIVATE6, SHARED, SINK6, Resolver, Sink, Web  # noqa: E402
+from world import ALLOWED, ATTACKER, OTHER, PRIVATE, PRIVATE6, SHARED, SINK6, Canned, Resolver, Sink, Web  # noqa: E402
 
 W = {}
 REFUSED = ("ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH", "EACCES", "EPERM", "ECONNRESET", "EADDRNOTAVAIL")
@@ -137,11 +137,18 @@ def _():
 def _():
     W["dns"].say("rebind.test", turns=[[ALLOWED], ["10.1.2.3"]])
     r = opened('''
+        a = socket.gethostbyname("rebind.test")
         for i in range(4):
             attempt("get%d" % i, lambda: exchange("rebind.test", 80, b"GET / HTTP/1.1\\r\\nHost: rebind.test\\r\\nConnection: close\\r\\n\\r\\n"))
+        time.sleep(2.3)   # longer than an answer with a time to live of 0 is believed
+        attempt("late", lambda: exchange(a, 80, b"GET / HTTP/1.1\\r\\nHost: rebind.test\\r\\nConnection: close\\r\\n\\r\\n"))
     ''', [name("rebind.test")])
     for i in range(4):
         check("this is private" not in r.mark(f"get{i}"), f"connection {i} reached the private address", r)
+    equal(r.mark("get0"), "ok:this is allowed", "the first connection", r)
+    check("this is" not in r.mark("late"), f"after the answer's time the connection said {r.mark('late')}", r)
+    check(len([q for q in W["dns"].asked("rebind.test") if q[1] == 1]) >= 2, "the name was resolved once: the test proves nothing", r)
+    check(r.mentions("net.deny", "private answer"), "no net.deny tells of the private answer", r)
 
 
 @case("N-12", "metadata addresses stay out of reach in both states of the gate, even inside an allowed CIDR")
@@ -171,6 +178,34 @@ def _():
         check("this is shared" not in r.mark(attempt), f"{attempt} got through", r)
     check(not any(h == "shared-b.test" for h, _, _ in W["shared"].requests), "the server saw the second name", r)
     check(r.mentions("net.deny", "names another host") and r.mentions("net.deny", "is another host"), "HTTP or TLS refusal is not in the record", r)
+
+
+@case("N-13", "neither a request after the first, nor another port in Host, nor a change of protocol that the server grants, opens the way to another name")
+def _():
+    server = Canned(SHARED, 8080, b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n")
+    plain = Canned(SHARED, 8081, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+    r = opened('''
+        def talk(port, *parts):
+            s = socket.create_connection(("shared-a.test", port), 3); s.settimeout(1)
+            for part in parts: s.sendall(part); time.sleep(0.2)
+            try: return s.recv(100)
+            except TimeoutError: return "open"
+        evil = b"GET / HTTP/1.1\\r\\nHost: shared-b.test\\r\\n\\r\\n"
+        good = b"GET / HTTP/1.1\\r\\nHost: shared-a.test\\r\\n"
+        attempt("second", lambda: talk(8081, good + b"\\r\\n", evil))
+        attempt("pipelined", lambda: talk(8081, good + b"\\r\\n" + evil))
+        attempt("body", lambda: talk(8081, b"POST / HTTP/1.1\\r\\nHost: shared-a.test\\r\\nContent-Length: 4\\r\\n\\r\\nbody" + evil))
+        attempt("chunked", lambda: talk(8081, b"POST / HTTP/1.1\\r\\nHost: shared-a.test\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\n0\\r\\n\\r\\n" + evil))
+        attempt("port", lambda: talk(8081, b"GET / HTTP/1.1\\r\\nHost: shared-a.test:8080\\r\\n\\r\\n"))
+        attempt("h2c", lambda: talk(8080, good + b"Upgrade: h2c\\r\\nConnection: Upgrade\\r\\n\\r\\n", evil))
+        attempt("unasked", lambda: talk(8080, good + b"\\r\\n", evil))
+        attempt("fine", lambda: talk(8081, b"GET / HTTP/1.1\\r\\nHost: shared-a.test:8081\\r\\n\\r\\n"))
+    ''', [name("shared-a.test", 8080), name("shared-a.test", 8081)])
+    check("200" in r.mark("fine"), f"an honest request said {r.mark('fine')}", r)
+    for got in server.got + plain.got:
+        check(b"shared-b" not in got and b":8080" not in got, f"a server saw {got!r}", r)
+    check(not any(got.count(b"GET") > 1 for got in server.got), "bytes passed after a 101 to another protocol", r)
+    check(r.mentions("net.deny", "other than WebSocket"), "the change of protocol is not in the record", r)
 
 
 @case("N-14", "an allowed SNI sent to the attacker's address reaches nobody there")

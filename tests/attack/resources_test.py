@@ -59,6 +59,26 @@ def _():
     check(r.events("step.end"), "no step.end", r)
 
 
+@case("R-04 R-06", "a flood of refusals out of many processes with many descriptors does not keep the supervisor from the deadline")
+def _():
+    started = time.monotonic()
+    r = run([step("flood", py('''
+        for i in range(200):
+            if os.fork() == 0:
+                for fd in range(250): os.open("/dev/null", 0)
+                time.sleep(60); os._exit(0)
+        mark("up", 1)
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); n = 0
+        while True:
+            n += 1
+            labels = b"".join(bytes([len(l)]) + l for l in (b"x%d" % n, b"evil", b"test"))
+            s.sendto(struct.pack(">HHHHHH", 1, 0x100, 1, 0, 0, 0) + labels + b"\\0" + struct.pack(">HH", 1, 1), ("198.18.0.1", 53)); time.sleep(0.005)
+    '''))], limits={"time": "4s"}, rc=1, timeout=60)
+    equal(r.mark("up"), "1", "the processes", r)
+    check(len(r.events("dns.deny")) > 100, "there was no flood: the test proves nothing", r)
+    check(time.monotonic() - started < 25, "the deadline came late", r)
+
+
 @case("R-05", "descriptors, inotify, pipes, epoll and timers run into a limit, and the supervisor does not notice")
 def _():
     r = run([step("hoard", py('''

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # stage.sh - makes the small world of the demo in the current directory: an authority, two packages, a git repository, a project.
 # Sourced by scripts/demo and scripts/tutorial, which set `demo` (this directory).
+: "${demo:?}"
 
 make_authority() {
 	openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj "/CN=drydock demo authority" \

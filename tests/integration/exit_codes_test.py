@@ -35,6 +35,16 @@ def _():
     check(r.events("step.end"), "no step.end", r)
 
 
+@case("", "1: a working directory or a shell that does not exist fails the step, as a shell would say it")
+def _():
+    for key, value in (("working-directory", "nonesuch"), ("working-directory", "README"), ("shell", "nonesuch {0}")):
+        r = run([step("a", "echo @@a=ran@@", **{key: value})], rc=1)
+        check("a" not in r.marks, "the step ran", r)
+        check("nonesuch" in r.out or "README" in r.out, "no reason", r)
+    r = run([step("a", "true", **{"working-directory": "nonesuch", "continue-on-error": True}), step("b", "echo @@b=ran@@")])
+    equal(r.mark("b"), "ran", "the step after one that may fail", r)
+
+
 @case("", "2: usage, a workflow that does not parse, what is not supported yet - with the position")
 def _():
     equal(status(Job([step("a", "true")]), "--no-such-option").rc, 2, "unknown option")

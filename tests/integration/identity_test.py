@@ -41,25 +41,44 @@ def uids_during(job, prefix):
     """Start the job, and read the host uids of drydock's process tree while the step sleeps."""
     process = job.popen(prefix=prefix)
     deadline, found = time.monotonic() + 20, {}
+    guarded = {}
     while time.monotonic() < deadline and process.poll() is None:
+        for pid in children(process.pid):
+            if not children(pid):   # what drydock asked before it forked the supervisor
+                continue
+            try:
+                guarded[pid] = os.stat(f"/proc/{pid}/mem").st_uid   # what is not dumpable belongs to root
+            except OSError:
+                pass
         for pid in [process.pid, *descendants(process.pid)]:
             try:
                 with open(f"/proc/{pid}/status", encoding="ascii") as file:
                     uid = int(file.read().split("Uid:")[1].split()[0])
                 with open(f"/proc/{pid}/cmdline", "rb") as file:
-                    found[pid] = (uid, file.read().replace(b"\0", b" ").decode("latin-1").strip())
+                    command = file.read().replace(b"\0", b" ").decode("latin-1").strip()
+                if command or pid not in found:   # one that has ended and is not reaped yet has none any more
+                    found[pid] = (uid, command)
             except (OSError, IndexError):
                 pass
         time.sleep(0.02)
     out = process.communicate(timeout=30)[0].decode("utf-8", "replace")
-    return found, process.returncode, out
+    check(guarded, "the supervisor was never seen")
+    return found, process.returncode, out, guarded
+
+
+def children(pid):
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+            return [int(child) for child in file.read().split()]
+    except OSError:
+        return []
 
 
 def look(uid, prefix):
-    job = Job([step("who", "id -u | sed 's/.*/@@inside=&@@/'; echo x >made; sleep 1.234", shell="sh -e {0}")])
+    job = Job([step("who", "id -u | sed 's/.*/@@inside=&@@/'; echo x >made; sleep 2.345", shell="sh -e {0}")])
     try:
         subprocess.run(["chown", "-R", f"{uid}:{uid}", job.dir], check=True)
-        found, rc, out = uids_during(job, prefix)
+        found, rc, out, guarded = uids_during(job, prefix)
         import json
         mode = ""
         path = os.path.join(job.dir, "record.jsonl")
@@ -69,8 +88,10 @@ def look(uid, prefix):
     finally:
         job.close()
     equal(rc, 0, "exit status\n" + out[-2500:])
+    # P-09, P-02: seen as somebody else than root, or the file would be root's anyway.
+    check(uid == 0 or set(guarded.values()) == {0}, f"the supervisor is dumpable: its memory belongs to {guarded}")
     check("@@inside=1001@@" in out, out)
-    steps = {u for u, c in found.values() if "sleep 1.234" in c}
+    steps = {u for u, c in found.values() if "sleep 2.345" in c}
     check(steps, f"the step was never seen: {found}")
     return found, steps, mode
 

@@ -301,12 +301,28 @@ def descendants(pid):
     return found
 
 
-def cgroups():
-    """Only groups that this test's drydock could have made; another test's run may come and go beside it."""
+def _empty_cgroups():
     found = set()
     for base in ("/sys/fs/cgroup", "/sys/fs/cgroup/unified"):
         for where, names, _ in os.walk(base):
-            found.update(os.path.join(where, n) for n in names if n.startswith("drydock-"))
+            for name in names:
+                try:
+                    with open(os.path.join(where, name, "cgroup.events"), encoding="ascii") as file:
+                        if name.startswith("drydock-") and "populated 0" in file.read():
+                            found.add(os.path.join(where, name))
+                except OSError:
+                    pass
+    return found
+
+
+def cgroups():
+    """Groups of drydock that hold no process and stay all the same: left behind. Runs of other tests come and go beside this one."""
+    found = _empty_cgroups()
+    for _ in range(30):
+        if not found:
+            break
+        time.sleep(0.1)
+        found &= _empty_cgroups()
     return found
 
 
@@ -323,7 +339,9 @@ class Leftovers:
             return {line.split(" ", 2)[0] for line in file}
 
     def _temp(self):
-        return {os.path.join(p, n) for p in self.places if os.path.isdir(p) for n in os.listdir(p) if n.startswith("drydock")}
+        # Unit tests that run beside this one make directories "drydock-WORD-XXXXXX"; drydock itself makes none here.
+        return {os.path.join(p, n) for p in self.places if os.path.isdir(p) for n in os.listdir(p)
+                if n.startswith("drydock") and not re.fullmatch(r"drydock-[a-z-]+-\w{6}", n)}
 
     def living(self):
         return {p: c for p, c in processes().items() if self.marker in c and p != os.getpid()}

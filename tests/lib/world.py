@@ -151,6 +151,34 @@ class Sink:
         return self.connections == 0 and not self.data
 
 
+class Canned:
+    """Says @answer once on each connection, after the first bytes; keeps what came, one entry per connection."""
+
+    def __init__(self, address, port, answer):
+        self.got, self.answer = [], answer
+        self.sock = socket.socket()
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.sock.bind((address, port))
+        self.sock.listen(64)
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            peer, _ = self.sock.accept()
+            self.got.append(b"")
+            threading.Thread(target=self._serve, args=(peer, len(self.got) - 1), daemon=True).start()
+
+    def _serve(self, peer, index):
+        try:
+            with peer:
+                while part := peer.recv(65536):
+                    if not self.got[index]:
+                        peer.sendall(self.answer)
+                    self.got[index] += part
+        except OSError:
+            pass
+
+
 class Web:
     """A plain HTTP server that names itself; notes (host header, path, bytes of body received)."""
 

@@ -73,7 +73,22 @@ static void a_file_with_the_recorded_digest_arrives_in_its_directory(void **stat
 	assert_int_equal(read(fd, buf, sizeof(buf)), 5);
 	close(fd);
 	assert_string_equal(buf, "hello");
-	assert_int_equal(copy("d/a"), -EEXIST);
+}
+
+static void a_file_of_an_earlier_run_is_replaced_and_nothing_else_is(void **state)
+{
+	(void)state;
+	struct stat st;
+	put("a", "hello");
+	assert_return_code(fchmodat(from, "a", 07777, 0), errno);
+	assert_int_equal(copy("a"), 0);
+	assert_int_equal(copy("a"), 0);
+	assert_return_code(fstatat(to, "a", &st, 0), errno);
+	assert_int_equal(st.st_mode & 07777, 0755);
+	assert_return_code(unlinkat(to, "a", 0), errno);
+	assert_return_code(symlinkat("elsewhere", to, "a"), errno);
+	assert_int_equal(copy("a"), -EEXIST);
+	assert_int_equal(faccessat(to, "elsewhere", F_OK, 0), -1);
 }
 
 static void a_changed_file_is_refused_and_leaves_nothing(void **state)
@@ -117,6 +132,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_file_with_the_recorded_digest_arrives_in_its_directory, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_file_of_an_earlier_run_is_replaced_and_nothing_else_is, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_changed_file_is_refused_and_leaves_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(anything_but_a_regular_file_is_refused_without_blocking, setup, teardown),
 		cmocka_unit_test_setup_teardown(links_and_dots_lead_nowhere, setup, teardown),

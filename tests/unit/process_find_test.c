@@ -25,6 +25,7 @@ static void arguments_lose_query_strings_user_info_and_control_bytes(void **stat
 		{ "curl\0-sS\0https://a.test/p?token=s3cret\0", 39, "curl -sS https://a.test/p" },
 		{ "git\0clone\0https://me:pw@h.test/x.git\0", 37, "git clone https://h.test/x.git" },
 		{ "a\0https://u@v@h/\0", 17, "a https://h/" },
+		{ "sh\0-c\0x https://a.test/?1 y https://u:p@b.test/\0", 48, "sh -c x https://a.test/ y https://b.test/" },
 		{ "x\0\033[31mred\0", 11, "x ?[31mred" },
 		{ "why?\0", 5, "why?" },
 		{ "", 0, "" },

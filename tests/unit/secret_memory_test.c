@@ -99,36 +99,10 @@ static void memory_that_cannot_be_locked_is_refused_with_the_remedy(void **state
 	assert_int_equal(status, 0);
 }
 
-/* The child that takes over sees the value, and its own child zeros again. */
-static void a_region_can_be_handed_to_one_child_and_to_none_of_its_children(void **state)
-{
-	(void)state;
-	struct secret_memory *sm = NULL;
-	assert_int_equal(secret_memory_new(100, &sm, &err), 0);
-	char *value = secret_alloc(sm, 8);
-	memcpy(value, "abcdefg", 8);
-	assert_int_equal(secret_memory_hand_over(sm, &err), 0);
-	pid_t pid = fork();
-	if (pid == 0) {
-		int inner = -1;
-		if (secret_memory_take_over(sm, &err) < 0 || strcmp(value, "abcdefg") != 0)
-			_exit(2);
-		pid_t third = fork();
-		if (third == 0)
-			_exit(value[0] == 0 ? 0 : 3);
-		_exit(waitpid(third, &inner, 0) == third && inner == 0 ? 0 : 4);
-	}
-	int status = -1;
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_int_equal(status, 0);
-	secret_memory_free(sm);
-}
-
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_forked_process_sees_zeros),
-		cmocka_unit_test(a_region_can_be_handed_to_one_child_and_to_none_of_its_children),
 		cmocka_unit_test(the_region_is_locked_and_left_out_of_dumps),
 		cmocka_unit_test(nothing_is_left_in_memory_after_free),
 		cmocka_unit_test(a_full_region_gives_no_more),

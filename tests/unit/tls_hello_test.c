@@ -150,6 +150,23 @@ static void lengths_that_do_not_nest_are_refused(void **state)
 	assert_int_equal(tls_hello_parse((const uint8_t *)"\x17", 1, &h, &why), PARSE_REFUSED);
 }
 
+/* Else the same bytes could be a hello to us and something else to the server. */
+static void another_handshake_message_is_not_read_as_a_hello(void **state)
+{
+	(void)state;
+	static struct bytes ext, out;
+	struct tls_hello h;
+	const char *why = NULL;
+	ext.len = 0;
+	put_sni(&ext, "good.test", 9);
+	out = hello_of(&ext, 500);
+	assert_int_equal(out.at[5], 1);
+	assert_int_equal(tls_hello_parse(out.at, out.len, &h, &why), PARSE_OK);
+	out.at[5] = 2; /* ServerHello */
+	assert_int_equal(tls_hello_parse(out.at, out.len, &h, &why), PARSE_REFUSED);
+	assert_non_null(strstr(why, "not a ClientHello"));
+}
+
 static void a_real_openssl_hello_is_understood(void **state)
 {
 	(void)state;
@@ -180,6 +197,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_hello_without_a_name_or_with_two_is_refused),
 		cmocka_unit_test(an_encrypted_hello_is_refused),
 		cmocka_unit_test(lengths_that_do_not_nest_are_refused),
+		cmocka_unit_test(another_handshake_message_is_not_read_as_a_hello),
 		cmocka_unit_test(a_real_openssl_hello_is_understood),
 	};
 	if (argc > 1)

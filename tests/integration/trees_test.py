@@ -1,0 +1,181 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""trees_test.py - the trees of a job: what is copied in, what is accounted for after a step, what comes out."""
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from dd import DRYDOCK, PUSH, ROOT, Job, Skip, case, check, equal, main, py, run, step  # noqa: E402
+
+DIST = {"push": {"artifacts": ["dist/**"]}}
+
+
+def drydock(job, *argv):
+    """Run drydock in the job's directory with exactly these arguments; returns status and output."""
+    p = subprocess.run([DRYDOCK, *argv], cwd=job.dir, env=job.environ(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60, check=False)
+    return p.returncode, p.stdout.decode("utf-8", "replace")
+
+
+@case("", "a state directory that lies inside the workspace is not copied into itself, nor are other jobs' trees")
+def _():
+    job = Job([step("look", "find . -type f | sort | tr '\\n' ' ' | sed 's/.*/@@files=&@@/'; ls -d state* | tr '\\n' ' ' | sed 's/.*/@@dirs=&@@/'")])
+    try:
+        job.write("state/jobs/of-somebody/work/secret", "another job's tree")
+        job.write("state/records/r.jsonl", "another job's record")
+        job.write("state/kept", "not drydock's")
+        rc, out = drydock(job, "run", "workflow.yml", "--workspace", ".", "--state-dir", os.path.join(job.dir, "state"))
+        equal(rc, 0, "exit status\n" + out[-1500:])
+        check("./state/kept" in out and "./workflow.yml" in out, "the rest of the workspace was not copied\n" + out[-1500:])
+        check("secret" not in out and "r.jsonl" not in out and "lock" not in out, "drydock's own directories were copied\n" + out[-1500:])
+    finally:
+        job.close()
+
+
+@case("", "a workspace that is not there, is no directory or cannot be read is a usage error, and leaves nothing")
+def _():
+    job = Job([step("a", "echo @@ran=yes@@")])
+    try:
+        for wrong in ("nonesuch", "workflow.yml"):
+            rc, out = drydock(job, "run", "workflow.yml", "--workspace", wrong)
+            equal(rc, 2, f"exit status for {wrong}\n{out}")
+            check("@@ran" not in out, "the step ran")
+        os.chmod(job.write("src/closed", "x"), 0)
+        if ROOT:
+            os.chown(os.path.join(job.dir, "src/closed"), 47124, 47124)
+        r = job.run()
+        equal(r.rc, 2, "exit status for an unreadable file", r)
+        check("closed" in r.out and "ran" not in r.marks, "the message does not name the file", r)
+        equal(r.record[-1].get("status"), "broken", "status in run.end", r)
+    finally:
+        job.close()
+
+
+@case("", "a policy, workflow or event file that cannot be read is a usage error, not a refusal by policy")
+def _():
+    for name, options in (("policy.yml", ()), ("workflow.yml", ()), ("event.json", ("--event", "event.json"))):
+        job = Job([step("a", "true")])
+        try:
+            job.write("event.json", "{}")
+            os.chmod(os.path.join(job.dir, name), 0)
+            if ROOT:
+                os.chown(os.path.join(job.dir, name), 47124, 47124)
+            r = job.run(*options)
+            equal(r.rc, 2, f"exit status for {name}", r)
+            check("Permission denied" in r.out, f"no reason for {name}", r)
+        finally:
+            job.close()
+
+
+@case("", "an artifact that lies beside tracked files joins the pristine checkout; an unchanged tracked file may be an artifact")
+def _():
+    r = run([step("make", "echo new >dist/new"), step("publish", "ls dist | tr '\\n' ' ' | sed 's/.*/@@dist=&@@/'; cat dist/old | sed 's/.*/@@old=&@@/'", PUSH)], DIST,
+            files={"dist/.keep": "", "dist/old": "old\n"})
+    equal(r.mark("dist"), "new old ", "what the push step sees", r)
+    equal(r.mark("old"), "old", "the tracked file", r)
+
+
+@case("F-14", "an artifact that is a tracked file which a step changed is refused: it would be neither the commit nor the build")
+def _():
+    for change in ("echo evil >dist/old", "rm dist/link; echo evil >dist/link"):
+        job = Job([step("make", change), step("publish", "echo @@published=yes@@", PUSH)], DIST, files={"dist/old": "old\n"})
+        try:
+            os.symlink("old", os.path.join(job.dir, "src/dist/link"))
+            r = job.run()
+        finally:
+            job.close()
+        equal(r.rc, 4, "exit status", r)
+        check("published" not in r.marks, "the push step ran", r)
+
+
+@case("", "artifacts of a second run replace those of the first in --out, and are writable for their owner only")
+def _():
+    job = Job([step("make", "mkdir -p dist; date +%N >dist/a; chmod 0777 dist/a"), step("publish", "true", PUSH)], DIST)
+    try:
+        contents = set()
+        for _ in range(2):
+            r = job.run()
+            equal(r.rc, 0, "exit status", r)
+            with open(os.path.join(job.dir, "out/dist/a"), encoding="ascii") as file:
+                contents.add(file.read())
+        equal(len(contents), 2, "different contents")
+        equal(os.stat(os.path.join(job.dir, "out/dist/a")).st_mode & 0o777, 0o755, "mode")
+        os.unlink(os.path.join(job.dir, "out/dist/a"))
+        os.symlink("/etc/passwd", os.path.join(job.dir, "out/dist/a"))
+        before = os.stat("/etc/passwd")
+        check(job.run().rc != 0, "a link in --out was written through or replaced")
+        equal(os.stat("/etc/passwd").st_mtime, before.st_mtime, "the link's target")
+    finally:
+        job.close()
+
+
+@case("R-04 R-09", "sparse files of any size cost the step its job and drydock no time")
+def _():
+    started = time.monotonic()
+    r = run([step("sparse", "for i in 1 2 3; do truncate -s 4T big$i; done; echo @@made=yes@@"), step("after", "echo @@after=yes@@")], rc=1, timeout=30)
+    equal(r.mark("made"), "yes", "the files", r)
+    check("after" not in r.marks, "a step ran after one that cannot be accounted for", r)
+    check(time.monotonic() - started < 10, "it took long", r)
+    check("sparse" in r.out and r.events("run.end", status="failed"), "no reason was given", r)
+
+
+@case("X-08", "cancelling and killing the keeper take effect while a large tree is hashed")
+def _():
+    for sig, status in ((signal.SIGTERM, 130), (signal.SIGKILL, -9)):
+        job = Job([step("sparse", "truncate -s 7G /work/big"), step("after", "echo @@after=yes@@")])
+        try:
+            process = job.popen()
+            log, deadline = os.path.join(job.dir, "record.jsonl"), time.monotonic() + 20
+            while time.monotonic() < deadline:
+                if os.path.exists(log) and '"gate.close"' in open(log, encoding="utf-8").read():
+                    break
+                time.sleep(0.02)
+            time.sleep(0.1)
+            started = time.monotonic()
+            process.send_signal(sig)
+            out = process.communicate(timeout=60)[0].decode("utf-8", "replace")   # to the end of the supervisor too: it holds the pipe
+            took = time.monotonic() - started
+            equal(process.returncode, status, "exit status\n" + out[-1500:])
+            check(took < 1.5, f"{took:.1f} s until the end after signal {sig}\n{out[-1500:]}")
+            check("@@after" not in out, "the next step ran")
+            last = open(log, encoding="utf-8").read().splitlines()[-1]
+            check('"run.end"' in last and '"cancelled"' in last, f"the record ends with {last}")
+        finally:
+            job.close()
+
+
+@case("F-14", "a change within the same second is seen where the file system counts in seconds")
+def _():
+    if not ROOT or not shutil.which("mkfs.ext4"):
+        raise Skip("mounting a file system of its own takes root and mkfs.ext4")
+    job = Job([step("tamper", py('''
+        st = os.stat("/work/README"); open("/work/README", "w").write("a WORKSPACE\\n"); os.utime("/work/README", ns=(st.st_atime_ns, st.st_mtime_ns))
+        mark("whole", os.stat("/work/README").st_ctime_ns % 1000000000); mark("ctimes", os.stat("/work/README").st_ctime_ns == st.st_ctime_ns)
+    ''')), step("publish", "echo @@published=yes@@", PUSH)], {"push": {"workspace": "shared"}})
+    image, state = os.path.join(job.dir, "image"), os.path.join(job.dir, "coarse")
+    try:
+        os.mkdir(state)
+        with open(image, "wb") as file:
+            file.truncate(64 << 20)
+        subprocess.run(["mkfs.ext4", "-q", "-I", "128", image], check=True, stderr=subprocess.DEVNULL)
+        if subprocess.run(["mount", "-o", "loop", image, state], check=False, capture_output=True).returncode != 0:
+            raise Skip("this machine has no loop device")
+        hits = 0
+        for _ in range(8):
+            time.sleep(1.02 - time.time() % 1)
+            r = job.run("--state-dir", state)
+            equal(r.mark("whole"), "0", "fraction of a second in ctime: the test proves nothing", r)
+            hits += r.mark("ctimes") == "True"
+            equal(r.rc, 4, "exit status", r)
+            check("published" not in r.marks and r.mentions("violation", "README"), "the change was not seen", r)
+        check(hits > 0, "no change fell into the same second: the test proves nothing")
+    finally:
+        subprocess.run(["umount", state], check=False, capture_output=True)
+        job.close()
+
+
+if __name__ == "__main__":
+    main()
