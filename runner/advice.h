@@ -48,7 +48,7 @@ struct advice {
 	struct advice_change change[ADVICE_CHANGES_MAX]; /* all of them are needed */
 	size_t               n;
 	const char          *instead;  /* n == 0: why no line helps, or should; static */
-	char                 beyond[ADVICE_BEYOND_MAX][240]; /* sentences: what the change allows besides this case */
+	char                 beyond[ADVICE_BEYOND_MAX][700]; /* sentences: what the change allows besides this case */
 	size_t               n_beyond;
 };
 

@@ -71,17 +71,24 @@ static error_t explain_parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
-/* By id, label, or number. */
+/* By id, label or number; else by a name that only one step has. */
 static const struct plan_step *find_step(const struct plan *plan, const char *wanted)
 {
+	const struct plan_step *named = NULL;
+	size_t n_named = 0;
+
 	for (size_t i = 0; i < plan->n_steps; i++) {
 		char number[16];
 		const struct plan_step *s = &plan->steps[i];
 		(void)snprintf(number, sizeof(number), "%u", s->index);
 		if (strcmp(s->id, wanted) == 0 || strcmp(s->label, wanted) == 0 || strcmp(number, wanted) == 0)
 			return s;
+		if (strcmp(s->name, wanted) == 0) {
+			named = s;
+			n_named++;
+		}
 	}
-	return NULL;
+	return n_named == 1 ? named : NULL;
 }
 
 static int complain(const char *what)
@@ -111,7 +118,7 @@ static int explain_question(const struct explain_args *args, const struct plan *
 	char text[300];
 	const struct plan_step *step = find_step(plan, args->step);
 	if (!step) {
-		(void)snprintf(text, sizeof(text), "no step `%.150s`: give its id, its number or its label", args->step);
+		(void)snprintf(text, sizeof(text), "no step `%.150s`: give its id, its number, its label, or a name that only one step has", args->step);
 		return complain(text);
 	}
 	for (size_t i = 0; i < ARRAY_LEN(questions); i++)
@@ -139,7 +146,7 @@ static int explain_refusal(const struct explain_args *args)
 int cmd_policy_explain(int argc, char **argv)
 {
 	static struct argp_option options[ARRAY_LEN(questions) + 3] = {
-		{ .name = "step", .key = 't', .arg = "STEP", .doc = "id, number or label of the step that is asked about" },
+		{ .name = "step", .key = 't', .arg = "STEP", .doc = "id, number, label or name of the step that is asked about" },
 		{ .name = "seq", .key = 'q', .arg = "N", .doc = "with --record: the refusal to explain, by its `seq`" },
 	};
 	static const struct argp_child children[] = { { .argp = &run_args_argp }, { 0 } };

@@ -77,5 +77,5 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 const struct argp run_args_argp = {
-	.options = options, .parser = parse, .args_doc = "WORKFLOW"
+	.options = options, .parser = parse
 };
