@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+# drydock.bash - completion of drydock's command line for bash; in zsh after `autoload -U bashcompinit && bashcompinit`.
+#
+# One row for each command: its words, then its options. An option that ends in = takes a value. tests/integration/help_test.py holds the
+# rows against what the commands themselves say.
+_drydock_rows='
+:run plan policy record doctor --help --version
+run:--job= --policy= --event= --workspace= --out= --record= --secret= --state-dir= --observe --dry-run --rules --syscalls --json --help --usage
+plan:--job= --policy= --event= --workspace= --out= --record= --secret= --state-dir= --observe --dry-run --rules --syscalls --json --help --usage
+policy:check sets keys explain suggest replay
+policy check:--json --help --usage
+policy sets:npm pip cargo go maven gem nuget apt apk github github-api github-releases ghcr docker-hub gitlab sigstore --policy= --json --help --usage
+policy keys:--json --help --usage
+policy explain:--step= --connect= --syscall= --path= --credential= --seq= --job= --policy= --event= --workspace= --out= --record= --secret= --state-dir= --observe --dry-run --rules --syscalls --json --help --usage
+policy suggest:--directory= --no-sets --help --usage
+policy replay:--policy= --partial --json --help --usage
+record:verify show report --events --json --help --usage
+doctor:--policy= --state-dir= --json --help --usage
+'
+
+_drydock() {
+	local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]:-} command=${COMP_WORDS[1]:-} row words
+	if [ "$COMP_CWORD" -eq 1 ]; then
+		command=
+	elif [ "$command" = policy ] && [ "$COMP_CWORD" -gt 2 ]; then
+		command="policy ${COMP_WORDS[2]}"
+	fi
+	words=
+	while IFS= read -r row; do
+		if [ -n "$row" ] && [ "${row%%:*}" = "$command" ]; then words=${row#*:}; fi
+	done <<<"$_drydock_rows"
+	COMPREPLY=()
+	# A value, after "--option" and "=": files and directories, as the shell itself completes them.
+	if [ "$word" = "=" ] || [ "$previous" = "=" ] || [[ " $words " == *" $previous= "* ]]; then
+		mapfile -t COMPREPLY < <(compgen -f -- "${word#=}")
+		return
+	fi
+	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
+	if [[ ${COMPREPLY[0]:-} == *= ]] && [ ${#COMPREPLY[@]} -eq 1 ]; then compopt -o nospace 2>/dev/null; fi
+	if [[ $word != -* ]]; then
+		local files
+		mapfile -t files < <(compgen -f -- "$word")
+		COMPREPLY+=("${files[@]}")
+	fi
+}
+complete -o filenames -F _drydock drydock
