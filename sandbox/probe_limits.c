@@ -26,15 +26,16 @@ struct probe_group {
 /* A process that was killed while it asked has left its group: nobody else knows of it. @path is where ours will be. */
 static void sweep_abandoned(const char *path)
 {
+	static const char prefix[] = "drydock-probe-";
 	char dir[256], left[600];
 	const char *slash = strrchr(path, '/');
-	int pid;
 
 	(void)snprintf(dir, sizeof(dir), "%.*s", (int)(slash - path), path);
 	DIR *groups = opendir(dir);
 	const struct dirent *e;
 	while (groups && (e = readdir(groups))) {
-		if (sscanf(e->d_name, "drydock-probe-%d", &pid) != 1 || pid <= 0 || kill(pid, 0) == 0 || errno != ESRCH)
+		long pid = strncmp(e->d_name, prefix, strlen(prefix)) == 0 ? strtol(e->d_name + strlen(prefix), NULL, 10) : 0;
+		if (pid <= 0 || pid > INT32_MAX || kill((pid_t)pid, 0) == 0 || errno != ESRCH)
 			continue;
 		(void)snprintf(left, sizeof(left), "%s/%s", dir, e->d_name);
 		(void)cgroup_job_remove(left, NULL); /* should it stay, the next one tries again */
