@@ -93,6 +93,8 @@ static int list_top(struct walk *w, struct frame *f)
 		return dd_err_set(w->err, errno, "list again");
 	while (!(w->flags & TREE_UNTIL_EMPTY) || f->count < REMOVE_BATCH) {
 		ssize_t n = getdents64(fd, buf, sizeof(buf));
+		if (n < 0 && errno == ENOENT && (w->flags & TREE_UNTIL_EMPTY))
+			n = 0; /* removed by somebody else: as empty as it can be */
 		if (n < 0)
 			return dd_err_set(w->err, errno, "list");
 		if (n == 0) {
