@@ -107,8 +107,22 @@ int dir_stack_push(struct dir_stack *s, const char *name, struct dd_err *err)
 	return 0;
 }
 
+/* The way back up from a deep directory, if nobody moved it meanwhile: ".." must be the very directory we came through. */
+static void reopen_parent(struct dir_stack *s)
+{
+	struct dir_level *top = &s->levels[s->n - 1], *parent = top - 1;
+	struct stat st;
+
+	if (parent->fd >= 0 || top->fd < 0)
+		return;
+	dd_auto_fd int fd = openat(top->fd, "..", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd >= 0 && fstat(fd, &st) == 0 && st.st_dev == parent->dev && st.st_ino == parent->ino)
+		parent->fd = dd_take_fd(&fd);
+}
+
 void dir_stack_pop(struct dir_stack *s)
 {
+	reopen_parent(s);
 	dd_close_p(&s->levels[--s->n].fd);
 	s->path[s->levels[s->n - 1].path_end] = '\0';
 }
@@ -136,9 +150,8 @@ static int reopen_level(struct dir_stack *s, size_t i, int parent, struct dd_err
 	return 0;
 }
 
-/* From the nearest open level down to the top; only the last DIR_STACK_OPEN stay open, so coming all the way
- * up from depth n costs n / DIR_STACK_OPEN such
- * descents. */
+/* From the nearest open level down to the top; only the last DIR_STACK_OPEN stay open. Needed only when reopen_parent() found somebody else's
+ * directory above, or one that cannot be read. */
 static int reopen(struct dir_stack *s, struct dd_err *err)
 {
 	size_t i = s->n - 1;

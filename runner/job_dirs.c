@@ -6,6 +6,7 @@
  */
 #include "job_dirs.h"
 
+#include "console.h"
 #include "drydock/fd.h"
 #include "drydock/sandbox.h"
 #include "workspace.h"
@@ -212,6 +213,28 @@ static int cgroup_of(int root_fd, char ret[256])
 	return 0;
 }
 
+/* Everything but the lock: as long as it is there and held, nobody else takes this job for dead and begins to remove it as well.
+ * @keep_note: whoever tries again must find the cgroup. */
+static int remove_content(int root_fd, bool keep_note, struct dd_err *err)
+{
+	dd_auto_fd int own = openat(root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = own < 0 ? NULL : fdopendir(own);
+	int r = 0;
+
+	if (!d)
+		return dd_err_set(err, errno, "list a job's directory");
+	(void)dd_take_fd(&own); /* d owns it now */
+	for (const struct dirent *e = readdir(d); e && r == 0; e = readdir(d)) {
+		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 || strcmp(e->d_name, "lock") == 0 ||
+		    (keep_note && strcmp(e->d_name, "cgroup") == 0))
+			continue;
+		if (unlinkat(root_fd, e->d_name, 0) < 0 && errno != ENOENT)
+			r = remove_below(root_fd, e->d_name, err);
+	}
+	(void)closedir(d);
+	return r;
+}
+
 static int remove_job(int jobs_fd, int root_fd, const char *name, struct dd_err *err)
 {
 	char cgroup[256];
@@ -219,7 +242,9 @@ static int remove_job(int jobs_fd, int root_fd, const char *name, struct dd_err 
 
 	if (cgroup_of(root_fd, cgroup) == 0)
 		r = cgroup_job_remove(cgroup, err);
-	int removed = remove_below(jobs_fd, name, r < 0 ? NULL : err);
+	int removed = remove_content(root_fd, r < 0, r < 0 ? NULL : err);
+	if (r == 0 && removed == 0)
+		removed = remove_below(jobs_fd, name, err);
 	return r < 0 ? r : removed;
 }
 
@@ -277,17 +302,20 @@ int job_dirs_reap(const char *state, const struct identity *id, struct dd_err *e
 		return errno == ENOENT ? 0 : dd_err_set(err, errno, "open %s", at.state);
 
 	int reaped = 0;
-	for (struct dirent *e = readdir(jobs); e && r == 0; e = readdir(jobs)) {
+	for (struct dirent *e = readdir(jobs); e; e = readdir(jobs)) {
+		struct dd_err why = { 0 };
 		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
 			continue;
 		dd_auto_fd int root_fd = openat(dirfd(jobs), e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		dd_auto_fd int lock = -1;
 		if (root_fd < 0 || !job_is_dead(root_fd, e->d_name, &lock))
 			continue;
-		r = remove_job(dirfd(jobs), root_fd, e->d_name, err);
-		if (r == 0)
+		/* What a hostile job left must not keep every later job from running: it stays, in a directory that no step sees. */
+		if (remove_job(dirfd(jobs), root_fd, e->d_name, &why) == 0)
 			reaped++;
+		else
+			console_warn("cannot remove what an earlier run left in %s/%s: %s", at.state, e->d_name, why.msg);
 	}
 	(void)closedir(jobs);
-	return r < 0 ? dd_err_ctx(err, r, "remove what an earlier run left in %s", at.state) : reaped;
+	return reaped;
 }

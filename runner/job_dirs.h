@@ -48,7 +48,8 @@ int  job_dirs_note_cgroup(const struct job_dirs *dirs, const char *cgroup, struc
 int  job_dirs_destroy(struct job_dirs *dirs, struct dd_err *err);
 void job_dirs_close(struct job_dirs *dirs);
 
-/* Remove what dead jobs left. Returns how many, or -errno. */
+/* Remove what dead jobs left. Returns how many, or -errno when the directory of the jobs cannot be read. What cannot be removed is said on the console
+ * and stays for the next start. */
 int  job_dirs_reap(const char *state, const struct identity *id, struct dd_err *err);
 
 #endif

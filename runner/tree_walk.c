@@ -94,10 +94,11 @@ static int list_top(struct walk *w, struct frame *f)
 	while (!(w->flags & TREE_UNTIL_EMPTY) || f->count < REMOVE_BATCH) {
 		ssize_t n = getdents64(fd, buf, sizeof(buf));
 		/* ENOENT: somebody removed the directory that we hold open. Two runs that start at once may both clear away what a third one left. */
-		bool gone = n < 0 && errno == ENOENT && (w->flags & TREE_MAY_CHANGE);
-		if (n < 0 && !gone)
+		if (n < 0 && errno == ENOENT && (w->flags & TREE_MAY_CHANGE))
+			n = 0;
+		if (n < 0)
 			return dd_err_set(w->err, errno, "list");
-		if (n == 0 || gone) {
+		if (n == 0) {
 			f->listed_all = true;
 			break;
 		}
@@ -127,8 +128,8 @@ static int push_frame(struct walk *w, const struct stat *st)
 
 static int entry_path(struct walk *w, const char *name)
 {
-	const char *dir = w->dirs.path;
-	size_t need = strlen(dir) + strlen(name) + 2;
+	size_t dir = w->dirs.levels[w->dirs.n - 1].path_end, len = strlen(name);
+	size_t need = dir + len + 2;
 	if (need > w->path_cap) {
 		char *path = realloc(w->path, need * 2);
 		if (!path)
@@ -136,23 +137,29 @@ static int entry_path(struct walk *w, const char *name)
 		w->path = path;
 		w->path_cap = need * 2;
 	}
-	(void)snprintf(w->path, w->path_cap, "%s%s%s", dir, *dir ? "/" : "", name);
+	memcpy(w->path, w->dirs.path, dir);
+	if (dir > 0)
+		w->path[dir++] = '/';
+	memcpy(w->path + dir, name, len + 1);
 	return 0;
 }
 
-static int tell(struct walk *w, enum tree_event what, struct tree_entry *e)
+static int tell(struct walk *w, enum tree_event what, struct tree_entry *e, const char *path)
 {
-	e->path = w->path;
+	e->path = path;
 	return w->visit(w->arg, what, e, w->err);
 }
 
 /* What is listed may be gone or something else by now: told, looked at again in the next round, or an error. */
 static int changed_under_us(struct walk *w, int r, struct tree_entry *e)
 {
+	int named = entry_path(w, e->name);
+	if (named < 0)
+		return named;
 	if (r != -ENOENT && r != -ELOOP && r != -ENOTDIR)
 		return tree_err_ctx(w->err, r, "walk", w->path);
 	if (w->flags & TREE_MAY_CHANGE)
-		return tell(w, TREE_GONE, e);
+		return tell(w, TREE_GONE, e, w->path);
 	return dd_err_say(w->err, EBUSY, "the tree changes while it is read: something still writes to it");
 }
 
@@ -175,8 +182,10 @@ static int enter(struct walk *w, struct tree_entry *e)
 	if ((w->flags & TREE_UNTIL_EMPTY) && (e->st.st_mode & 0700) != 0700)
 		make_enterable(e->dir_fd, e);
 	int r = dir_stack_push(&w->dirs, e->name, w->err);
-	if (r == -EXDEV)
-		return tell(w, TREE_MOUNT, e);
+	if (r == -EXDEV) {
+		r = entry_path(w, e->name);
+		return r < 0 ? r : tell(w, TREE_MOUNT, e, w->path);
+	}
 	if (r < 0)
 		return changed_under_us(w, r, e);
 	/* The parent's descriptor may just have been closed to keep the number of open ones bounded; TREE_ENTER
@@ -186,7 +195,7 @@ static int enter(struct walk *w, struct tree_entry *e)
 	if (r == 0 && fstat(e->fd, &e->st) < 0)
 		r = dd_err_set(w->err, errno, "look at a directory");
 	if (r == 0)
-		r = tell(w, TREE_ENTER, e);
+		r = tell(w, TREE_ENTER, e, w->dirs.path);
 	if (r == TREE_SKIP) {
 		dir_stack_pop(&w->dirs);
 		return 0;
@@ -200,15 +209,16 @@ static int visit_name(struct walk *w, const char *name)
 	int r = (w->flags & TREE_INTERRUPT) && ++w->visited % INTERRUPT_EVERY == 0 ? interrupt_check(w->err) : 0;
 	if (r == 0)
 		r = dir_stack_top(&w->dirs, &e.dir_fd, w->err);
-	if (r == 0)
-		r = entry_path(w, name);
 	if (r < 0)
 		return r;
 	if (fstatat(e.dir_fd, name, &e.st, AT_SYMLINK_NOFOLLOW) < 0) {
 		r = dd_err_set(w->err, errno, "look");
 		return changed_under_us(w, r, &e);
 	}
-	return S_ISDIR(e.st.st_mode) ? enter(w, &e) : tell(w, TREE_ENTRY, &e);
+	if (S_ISDIR(e.st.st_mode))
+		return enter(w, &e);
+	r = entry_path(w, name);
+	return r < 0 ? r : tell(w, TREE_ENTRY, &e, w->path);
 }
 
 static int leave(struct walk *w)
@@ -222,10 +232,8 @@ static int leave(struct walk *w)
 	(void)snprintf(name, sizeof(name), "%s", w->dirs.path + parent_end + (parent_end > 0));
 	dir_stack_pop(&w->dirs);
 	int r = dir_stack_top(&w->dirs, &e.dir_fd, w->err);
-	if (r == 0)
-		r = entry_path(w, name);
 	e.name = name;
-	return r < 0 ? r : tell(w, TREE_LEAVE, &e);
+	return r < 0 ? r : tell(w, TREE_LEAVE, &e, name);
 }
 
 /* The batch is used up. Returns 1 if there is another one to work on. */

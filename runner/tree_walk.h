@@ -24,7 +24,7 @@ struct tree_entry {
 	int         dir_fd; /* the directory that holds it; borrowed */
 	int         fd;     /* TREE_ENTER: the directory itself; borrowed */
 	const char *name;   /* any byte but '/' and NUL */
-	const char *path;   /* from the root; borrowed, gone after the visit */
+	const char *path;   /* from the root; borrowed, gone after the visit. TREE_LEAVE: the name only, or a walk would cost the square of the depth */
 	struct stat st;     /* of the entry, links not followed; not set for TREE_GONE */
 };
 

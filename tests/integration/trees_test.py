@@ -177,5 +177,28 @@ def _():
         job.close()
 
 
+@case("S-03", "what an earlier job left and nobody can remove is named, and keeps no job from running")
+def _():
+    if not ROOT:
+        raise Skip("making something that cannot be removed takes root")
+    job = Job([step("a", "echo @@ran=yes@@")])
+    state = os.path.join(job.dir, "stuck")
+    left = os.path.join(state, "jobs", "20200101t000000z-00000000")
+    try:
+        os.makedirs(os.path.join(left, "work", "mount"))
+        open(os.path.join(left, "lock"), "w", encoding="ascii").close()
+        subprocess.run(["mount", "-t", "tmpfs", "none", os.path.join(left, "work", "mount")], check=True)
+        r = job.run("--state-dir", state)
+        equal(r.rc, 0, "exit status", r)
+        equal(r.mark("ran"), "yes", "the step", r)
+        check("20200101t000000z-00000000" in r.out and "mount" in r.out, "nothing was said about what is left", r)
+        subprocess.run(["umount", os.path.join(left, "work", "mount")], check=True)
+        r = job.run("--state-dir", state)
+        check("removed what" in r.out and not os.path.exists(left), "the next start did not remove it", r)
+    finally:
+        subprocess.run(["umount", os.path.join(left, "work", "mount")], check=False, capture_output=True)
+        job.close()
+
+
 if __name__ == "__main__":
     main()

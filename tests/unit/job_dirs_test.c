@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <stdlib.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -131,12 +132,48 @@ static void a_directory_that_is_just_being_made_is_left_alone(void **state)
 	assert_false(exists(making));
 }
 
+/* A job without a lock file is dead to everybody: a start that comes while a large tree is removed would remove it as well, and both would fail. */
+static void the_lock_is_the_last_that_is_removed(void **state)
+{
+	(void)state;
+	struct job_dirs dirs = JOB_DIRS_NONE;
+	struct dd_err err = { 0 };
+	_Alignas(struct inotify_event) char buf[8192];
+	char last[64] = "";
+	static const char *const names[] = { "a", "home", "lock-step", "work", "zz" };
+
+	assert_int_equal(job_dirs_make(state_dir, &somebody, &dirs, &err), 0);
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		int fd = -1;
+		assert_int_equal(job_dirs_sub(&dirs, names[i], 0755, &fd, &err), 0);
+		dd_close(fd);
+	}
+	dd_auto_fd int watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	assert_true(inotify_add_watch(watch, dirs.root, IN_DELETE) >= 0);
+	assert_int_equal(job_dirs_destroy(&dirs, &err), 0);
+	unsigned n = 0;
+	for (ssize_t len; (len = read(watch, buf, sizeof(buf))) > 0;) {
+		for (ssize_t at = 0; at < len;) {
+			const struct inotify_event *e = (const void *)(buf + at);
+			if (e->mask & IN_DELETE) {
+				n++;
+				(void)snprintf(last, sizeof(last), "%s", e->name);
+			}
+			at += (ssize_t)sizeof(*e) + e->len;
+		}
+	}
+	assert_int_equal(n, ARRAY_LEN(names) + 1);
+	assert_string_equal(last, "lock");
+	job_dirs_close(&dirs);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(two_jobs_share_neither_directory_nor_slot, make_state, drop_state),
 		cmocka_unit_test_setup_teardown(a_slot_is_free_again_when_its_job_is_closed, make_state, drop_state),
 		cmocka_unit_test_setup_teardown(reaping_removes_the_dead_job_and_leaves_the_living_one_S_03, make_state, drop_state),
+		cmocka_unit_test_setup_teardown(the_lock_is_the_last_that_is_removed, make_state, drop_state),
 		cmocka_unit_test_setup_teardown(a_directory_that_is_just_being_made_is_left_alone, make_state, drop_state),
 	};
 	if (argc > 1)

@@ -260,6 +260,39 @@ static void a_tree_of_10000_levels_is_copied_and_removed_with_few_descriptors(vo
 	assert_int_equal(unlinkat(top_fd, "from", AT_REMOVEDIR), 0); /* so it was empty */
 }
 
+static int count_visit(void *arg, enum tree_event what, const struct tree_entry *e, struct dd_err *error)
+{
+	(void)e;
+	(void)error;
+	*(unsigned *)arg += what == TREE_ENTER;
+	return 0;
+}
+
+/* the path alone has 2 MB at the end; a walk that builds it for every directory copies 20 GB. */
+static void the_cost_of_a_walk_grows_with_the_depth_and_not_with_its_square(void **state)
+{
+	(void)state;
+	char name[201];
+	unsigned seen = 0;
+	memset(name, 'n', 200);
+	name[200] = '\0';
+	int fd = openat(from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	for (int i = 0; i < DEEP; i++) {
+		assert_return_code(mkdirat(fd, name, 0755), errno);
+		int next = openat(fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		assert_true(next >= 0);
+		close(fd);
+		fd = next;
+	}
+	close(fd);
+	clock_t start = clock(); /* processor time: other tests run beside this one */
+	assert_int_equal(tree_walk(from, 0, count_visit, &seen, &err), 0);
+	double took = (double)(clock() - start) / CLOCKS_PER_SEC;
+	assert_int_equal(tree_remove(from, &err), 0);
+	assert_int_equal(seen, DEEP);
+	assert_true(took < 2);
+}
+
 static void twenty_thousand_files_are_removed_in_batches(void **state)
 {
 	(void)state;
@@ -439,6 +472,7 @@ int main(int argc, char **argv)
 		T(a_planted_link_in_the_destination_is_not_written_through),
 		T(the_new_owner_gets_everything),
 		T(a_tree_of_10000_levels_is_copied_and_removed_with_few_descriptors),
+		T(the_cost_of_a_walk_grows_with_the_depth_and_not_with_its_square),
 		T(twenty_thousand_files_are_removed_in_batches),
 		T(directories_without_permissions_are_removed_too),
 		T(removing_never_follows_a_link),
