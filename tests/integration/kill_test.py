@@ -82,9 +82,9 @@ def _():
     equal(cgroups() - groups, set(), "cgroups", r)
 
 
-def sleeper():
+def sleeper(trap=""):
     """A job in its first step; returns it, its keeper, and the pids by role."""
-    job = Job([step("work", "echo up; exec sleep 60"), step("after", "echo @@after=yes@@")])
+    job = Job([step("work", trap + "echo up; sleep 60 & wait; sleep 60"), step("after", "echo @@after=yes@@")])
     process = job.popen("--state-dir", os.path.join(job.dir, "own"))
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
@@ -144,11 +144,13 @@ def _():
 
 @case("G-07 S-03", "kill -9 of the keeper: the supervisor ends the step at once, ends the record, and sweeps by itself")
 def _():
-    job, process, supervisor, tree = sleeper()
+    job, process, supervisor, tree = sleeper("trap '' TERM INT HUP; ")
     try:
+        started = time.monotonic()
         kill_quietly(process.pid)
         process.communicate(timeout=20)
         gone([supervisor, *tree])
+        check(time.monotonic() - started < 3, "a step that ignores SIGTERM got its grace although nobody waits")
         equal(last_event(job).get("status"), "cancelled", "status in run.end")
         equal(os.listdir(os.path.join(job.dir, "own", "jobs")), [], "directories left behind without another start")
     finally:
@@ -176,6 +178,24 @@ def _():
         equal(os.listdir(jobs), [], "directories left behind")
         equal(cgroups() - groups, set(), "cgroups left behind")
     finally:
+        job.close()
+
+
+@case("X-08", "cancelling twice does not wait for a step that ignores it")
+def _():
+    job, process, _, tree = sleeper("trap '' TERM INT HUP; ")
+    try:
+        started = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+        check(process.poll() is None, "the step did not ignore the first: the test proves nothing")
+        process.send_signal(signal.SIGINT)
+        out = process.communicate(timeout=20)[0].decode("utf-8", "replace")
+        equal(process.returncode, 130, "exit status\n" + out[-1500:])
+        check(time.monotonic() - started < 3, f"it took {time.monotonic() - started:.1f} s")
+        gone(tree)
+    finally:
+        kill_quietly(process.pid)
         job.close()
 
 
