@@ -39,5 +39,13 @@ def _():
     check(len(max(r.out.split("\n"), key=len)) < 10_000_001, "a line longer than what was printed", r)
 
 
+@case("L-04", "the name of a step, which the repository chooses, reaches the terminal escaped")
+def _():
+    r = run([{"id": "x", "name": "\x1b]0;title\x07\x1b[2J\u202eevil\r\nfake line", "run": "true", "_phase": "build"}])
+    for byte, what in (("\x1b", "an escape"), ("\x07", "a bell"), ("\u202e", "a direction override"), ("\rfake", "a carriage return")):
+        check(byte not in r.out, f"{what} came through", r)
+    check(not any(line.startswith("fake line") for line in r.out.splitlines()), "the name made a line of its own", r)
+
+
 if __name__ == "__main__":
     main()
