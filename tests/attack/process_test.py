@@ -133,6 +133,21 @@ def _():
         with open(r.record_path, encoding="utf-8") as file:
             check("drydock: " not in file.read() and "job test" not in str(r.record), f"drydock's words went into the record with {closed_fds}", r)
     job.close()
+    job = Job([step("wait", "sleep 1.5")])
+    process = job.popen("--record", "other.jsonl", prefix=["sh", "-c", 'exec "$@" 0<&- 1>&- 2>&-', "sh"])
+    try:
+        deadline, seen = time.monotonic() + 1.2, {}
+        while time.monotonic() < deadline:
+            for pid in [process.pid, *descendants(process.pid)[:1]]:
+                try:
+                    seen[pid] = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in range(3)]
+                except OSError:
+                    pass
+            time.sleep(0.05)
+        equal(process.wait(timeout=20), 0, "exit status")
+        check(len(seen) >= 2 and all(fds == ["/dev/null"] * 3 for fds in seen.values()), f"files took the places of standard descriptors: {seen}")
+    finally:
+        job.close()
 
 
 @case("P-07", "setuid programs gain nothing: no_new_privs is set, every capability set is empty")
