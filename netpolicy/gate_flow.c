@@ -79,7 +79,7 @@ void gate_flow_refuse(struct gate_flow *f, const char *why)
 	struct gate_msg msg = flow_msg(f, GATE_NET_DENY, why);
 	msg.would = f->would != NULL; /* could not be reached; enforcing would not have tried */
 	f->dest->denials++;
-	gate_report(f->gate, &msg);
+	(void)gate_report(f->gate, &msg);
 	gate_flow_close(f, true);
 }
 
@@ -441,7 +441,7 @@ static void hello(struct gate_flow *f)
 static void refuse_accepted(struct gate_state *g, int fd, const struct gate_msg *msg)
 {
 	struct gate_source s = { .kind = SOURCE_CLIENT, .fd = fd };
-	gate_report(g, msg);
+	(void)gate_report(g, msg);
 	gate_source_close(&s, true);
 }
 

@@ -21,15 +21,20 @@ enum {
 	CLOSE_MS = 15000, /* the step still runs, perhaps with thousands of processes, and the gate shares the processors with it */
 	FINISH_MS = 15000,
 	SERVE_MAX = 32,   /* messages in one go: a flood must not keep the supervisor from deadline, cancellation and output */
-	LOOK_CHEAP_MS = 5, /* a look for the process that tried may cost this much each time ... */
-	LOOK_SHARE = 20,   /* ... and one that costs more is followed by a pause of this many times its cost */
+	LOOK_BURST_MS = 500, /* processor time that looking for the processes that tried may cost at first ... */
+	LOOK_SHARE = 10,     /* ... and then one part in so many: the step decides how many processes and descriptors there are to look through */
 };
+
+static int64_t clock_ms(clockid_t clock)
+{
+	struct timespec t;
+	(void)clock_gettime(clock, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
 
 static int64_t now_ms(void)
 {
-	struct timespec t;
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+	return clock_ms(CLOCK_MONOTONIC);
 }
 
 /* --- admitting names ------------------------------------------------------------------------------------------------ */
@@ -190,13 +195,13 @@ static void mask_text(const struct step_gate *sg, char *text, size_t size)
 /* The step decides how many processes and descriptors there are to look through: what a look costs is not spent again soon. */
 static void find_process(struct step_gate *sg, const struct gate_msg *msg, struct process_hint *who)
 {
-	int64_t began = now_ms();
-	if (sg->step_init <= 0 || sg->closed || began < sg->look_again_ms)
+	int64_t now = now_ms(), began = clock_ms(CLOCK_PROCESS_CPUTIME_ID);
+	int64_t left = sg->look_spent_ms - (now - sg->look_last_ms) / LOOK_SHARE;
+	if (sg->step_init <= 0 || sg->closed || left > LOOK_BURST_MS)
 		return;
 	process_find(sg->step_init, msg->type == GATE_DNS_DENY && !msg->proto ? IPPROTO_UDP : msg->proto, msg->src_port, who);
-	int64_t cost = now_ms() - began;
-	if (cost > LOOK_CHEAP_MS)
-		sg->look_again_ms = began + cost * LOOK_SHARE;
+	sg->look_spent_ms = (left > 0 ? left : 0) + clock_ms(CLOCK_PROCESS_CPUTIME_ID) - began;
+	sg->look_last_ms = now;
 	step_who_clean(sg->step, sg->mask, who);
 }
 
@@ -217,8 +222,11 @@ static int on_refusal(struct step_gate *sg, const struct gate_msg *raw, struct d
 	const struct gate_msg *msg = &shown;
 	char what[sizeof(((struct step_refusal *)0)->what)];
 	uint64_t count = msg->denials ? msg->denials : 1;
+	int r;
 
 	find_process(sg, msg, &who);
+	if (msg->type == GATE_DNS_DENY && msg->id && !sg->closing && (r = gate_send(&sg->gate, &(struct gate_msg){ .type = GATE_SEEN, .id = msg->id }, err)) < 0)
+		return r;
 	mask_text(sg, shown.host, sizeof(shown.host));
 	mask_text(sg, shown.why, sizeof(shown.why));
 	describe_attempt(msg, what, sizeof(what));

@@ -22,7 +22,7 @@ struct step_gate {
 	struct gate             gate;
 	int                     rules_fd;    /* owned; keeps the netns alive until the counters are read */
 	pid_t                   step_init;   /* to name the process behind a refusal */
-	int64_t                 look_again_ms; /* not before this time, after an expensive look */
+	int64_t                 look_spent_ms, look_last_ms; /* what looking for it has cost, less what time has paid back */
 	bool                    ready, closing, closed, done;
 	char                  (*names)[EGRESS_HOST_MAX + 3]; /* by synthetic address: index 0 is NET_SYNTHETIC_FIRST */
 	size_t                  n_names;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* step_output.c - mask, count, log, split into lines, escape, show: in this order, so that nothing unmasked
- * is ever stored or shown.
+/* step_output.c - mask, count, split into lines, escape, log, show: in this order, so that nothing unmasked and nothing
+ * that a terminal obeys is ever stored or shown.
  *
  * Runs in the supervisor, on hostile bytes.
  */
@@ -24,6 +24,8 @@ struct step_output {
 	bool                    cut;
 	struct dd_err          *err; /* of the call at hand */
 	char                    escaped[STEP_LINE_MAX * TEXT_ESCAPE_MAX + 16];
+	size_t                  log_len;
+	char                    log[65536]; /* more than one escaped line */
 };
 
 static const char sgr_reset[] = "\x1b[0m";
@@ -77,11 +79,11 @@ static size_t sgr_len(const char *s, size_t len)
 	return 0;
 }
 
-static size_t escape_line(struct step_output *so, const char *s, size_t len)
+static size_t escape_line(struct step_output *so, const char *s, size_t len, bool colour)
 {
 	size_t o = 0, from = 0;
 	bool coloured = false;
-	for (size_t i = 0; so->spec.colour && i < len;) {
+	for (size_t i = 0; colour && i < len;) {
 		size_t n = sgr_len(s + i, len - i);
 		if (n == 0) {
 			i++;
@@ -102,12 +104,43 @@ static size_t escape_line(struct step_output *so, const char *s, size_t len)
 	return o;
 }
 
+static int flush_log(struct step_output *so)
+{
+	size_t at = 0;
+	while (so->spec.log_fd >= 0 && at < so->log_len) {
+		ssize_t n = write(so->spec.log_fd, so->log + at, so->log_len - at);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return dd_err_set(so->err, errno, "write the step's log");
+		at += (size_t)n;
+	}
+	so->log_len = 0;
+	return 0;
+}
+
+/* Many short lines, one write: flushed at the end of every feed. */
+static int write_log(struct step_output *so, const char *bytes, size_t len)
+{
+	int r = so->log_len + len > sizeof(so->log) ? flush_log(so) : 0;
+	if (r < 0)
+		return r;
+	memcpy(so->log + so->log_len, bytes, len);
+	so->log_len += len;
+	return 0;
+}
+
 static int show(struct stream *st, size_t len, bool continues)
 {
 	struct step_output *so = st->so;
-	if (!so->spec.line)
-		return 0;
-	size_t n = escape_line(so, st->line, len);
+	size_t n = escape_line(so, st->line, len, false);
+	int r = write_log(so, so->escaped, n);
+	if (r == 0 && !continues)
+		r = write_log(so, "\n", 1);
+	if (r < 0 || !so->spec.line)
+		return r;
+	if (so->spec.colour && memchr(st->line, '\x1b', len))
+		n = escape_line(so, st->line, len, true);
 	return so->spec.line(so->spec.arg, st->which, so->escaped, n, continues);
 }
 
@@ -165,33 +198,13 @@ static int split(struct stream *st, const char *bytes, size_t len)
 	return r;
 }
 
-static int write_log(struct step_output *so, const char *bytes, size_t len)
-{
-	while (so->spec.log_fd >= 0 && len > 0) {
-		ssize_t n = write(so->spec.log_fd, bytes, len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return dd_err_set(so->err, errno, "write the step's log");
-		bytes += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
-static int let_through(struct stream *st, const char *bytes, size_t len)
-{
-	int r = write_log(st->so, bytes, len);
-	return r ? r : split(st, bytes, len);
-}
-
 static int say_cut(struct stream *st)
 {
 	char text[120];
 	int n = snprintf(text, sizeof(text), "\n[drydock: the output is cut here, it is longer than the limit of %llu bytes]\n",
 	                 (unsigned long long)st->so->spec.log_bytes);
 	st->so->cut = true;
-	return let_through(st, text, (size_t)n);
+	return split(st, text, (size_t)n);
 }
 
 /* From the mask: these bytes may be stored and shown. */
@@ -204,14 +217,16 @@ static int masked(void *arg, const char *bytes, size_t len)
 	uint64_t room = so->spec.log_bytes - so->told;
 	size_t take = len < room ? len : (size_t)room;
 	so->told += take;
-	int r = let_through(st, bytes, take);
+	int r = split(st, bytes, take);
 	return r == 0 && take < len ? say_cut(st) : r;
 }
 
 int step_output_feed(struct step_output *so, enum step_stream stream, const char *bytes, size_t len, struct dd_err *err)
 {
 	so->err = err;
-	return mask_feed(so->streams[stream].mask, bytes, len, masked, &so->streams[stream]);
+	int r = mask_feed(so->streams[stream].mask, bytes, len, masked, &so->streams[stream]);
+	int written = flush_log(so);
+	return r ? r : written;
 }
 
 int step_output_end(struct step_output *so, struct dd_err *err)
@@ -224,5 +239,6 @@ int step_output_end(struct step_output *so, struct dd_err *err)
 		if (r == 0 && st->len > 0)
 			r = end_line(st);
 	}
-	return r;
+	int written = flush_log(so);
+	return r ? r : written;
 }

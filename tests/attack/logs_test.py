@@ -27,9 +27,14 @@ def _():
         out.write(b"\\x9b31mc1\\n"); out.write(b"\\xc2\\x9b31mc1utf\\n"); out.write("rtl\\u202eevil\\n".encode()); out.flush(); mark("end", "yes")
     '''))])
     equal(r.mark("end"), "yes", "the end of the output", r)
+    where = next(line.split("logs:", 1)[1].strip() for line in r.out.splitlines() if line.startswith("  logs:"))
+    with open(os.path.join(where, "01-noise.log"), encoding="utf-8", errors="surrogateescape", newline="") as file:
+        stored = file.read()
+    check("@@end=yes@@" in stored, "the stored log lacks its end", r)
     for byte, what in (("\x1b]", "an OSC sequence"), ("\x1b[2J", "a clear-screen"), ("\x07", "a bell"), ("\0", "a NUL"), ("good\rEVIL", "an overwriting carriage return"),
-                       ("\x9b", "a C1 control")):
+                       ("\x9b", "a C1 control"), ("\u202e", "a direction override")):
         check(byte not in r.out, f"{what} came through", r)
+        check(byte not in stored and "\x1b" not in stored, f"{what} is stored raw, for whoever shows the log", r)
 
 
 @case("L-04", "one line of ten megabytes is cut, and the step still ends well")
@@ -37,6 +42,14 @@ def _():
     r = run([step("long", "head -c 10000000 /dev/zero | tr '\\0' a; echo; echo @@end=yes@@")], timeout=60, limits={"log": "64MiB"})
     equal(r.mark("end"), "yes", "the end of the output", r)
     check(len(max(r.out.split("\n"), key=len)) < 10_000_001, "a line longer than what was printed", r)
+
+
+@case("L-04", "the name of a step, which the repository chooses, reaches the terminal escaped")
+def _():
+    r = run([{"id": "x", "name": "\x1b]0;title\x07\x1b[2J\u202eevil\r\nfake line", "run": "true", "_phase": "build"}])
+    for byte, what in (("\x1b", "an escape"), ("\x07", "a bell"), ("\u202e", "a direction override"), ("\rfake", "a carriage return")):
+        check(byte not in r.out, f"{what} came through", r)
+    check(not any(line.startswith("fake line") for line in r.out.splitlines()), "the name made a line of its own", r)
 
 
 if __name__ == "__main__":

@@ -121,6 +121,20 @@ def _():
     equal(r.mark("zero"), "/dev/null", "standard input", r)
 
 
+@case("P-06", "standard descriptors that drydock finds closed are neither taken for files nor handed on")
+def _():
+    job = Job([step("fds", "exec python3 -c \"import os; print('@@fds=%s@@' % [os.readlink('/proc/self/fd/%d' % i).split(':')[0] for i in range(3)])\"", shell="sh -e {0}")])
+    for closed_fds in ("0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"):
+        r = job.run(prefix=["sh", "-c", f'exec "$@" {closed_fds}', "sh"])
+        equal(r.rc, 0, f"exit status with {closed_fds}", r)
+        if "1>&-" not in closed_fds:
+            equal(r.mark("fds"), "['/dev/null', 'pipe', 'pipe']", f"descriptors with {closed_fds}", r)
+        equal([e["event"] for e in r.record][-1], "run.end", f"the last event with {closed_fds}", r)
+        with open(r.record_path, encoding="utf-8") as file:
+            check("drydock: " not in file.read() and "job test" not in str(r.record), f"drydock's words went into the record with {closed_fds}", r)
+    job.close()
+
+
 @case("P-07", "setuid programs gain nothing: no_new_privs is set, every capability set is empty")
 def _():
     r = closed('''

@@ -79,6 +79,18 @@ def _():
     check(time.monotonic() - started < 25, "the deadline came late", r)
 
 
+@case("R-03", "more files or more bytes on disk than the policy allows end the step, sparse files count what they take")
+def _():
+    many = 'for i in $(seq 3000); do : >f$i; done; echo @@made=yes@@; sleep 60'
+    r = run([step("many", many)], limits={"files": 1000, "time": "40s"}, rc=1, timeout=60)
+    check("limits.files = 1000" in r.out and r.took < 20, "the number of files", r)
+    r = run([step("big", "for i in 1 2 3 4 5 6; do head -c 10000000 /dev/urandom >big$i; done; sync; echo @@made=yes@@; sleep 60")], limits={"disk": "20MiB", "time": "40s"}, rc=1, timeout=60)
+    check("limits.disk = 20.0 MiB" in r.out and r.took < 20, "bytes on disk", r)
+    r = run([step("one", "head -c 60000000 /dev/zero >big")], limits={"disk": "20MiB"}, rc=1)
+    r = run([step("sparse", "for i in 1 2 3 4 5 6; do truncate -s 10M big$i; done; sleep 2.5; rm big*")], limits={"disk": "20MiB", "time": "40s"}, timeout=60)
+    equal(r.rc, 0, "exit status of a step with sparse files", r)
+
+
 @case("R-05", "descriptors, inotify, pipes, epoll and timers run into a limit, and the supervisor does not notice")
 def _():
     r = run([step("hoard", py('''

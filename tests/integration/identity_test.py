@@ -44,7 +44,7 @@ def uids_during(job, prefix):
     guarded = {}
     while time.monotonic() < deadline and process.poll() is None:
         for pid in children(process.pid):
-            if not children(pid):   # what drydock asked before it forked the supervisor
+            if not any("sleep 2.345" in command_of(below) for below in descendants(pid)):   # asked before drydock forked the supervisor
                 continue
             try:
                 guarded[pid] = os.stat(f"/proc/{pid}/mem").st_uid   # what is not dumpable belongs to root
@@ -54,8 +54,7 @@ def uids_during(job, prefix):
             try:
                 with open(f"/proc/{pid}/status", encoding="ascii") as file:
                     uid = int(file.read().split("Uid:")[1].split()[0])
-                with open(f"/proc/{pid}/cmdline", "rb") as file:
-                    command = file.read().replace(b"\0", b" ").decode("latin-1").strip()
+                command = command_of(pid)
                 if command or pid not in found:   # one that has ended and is not reaped yet has none any more
                     found[pid] = (uid, command)
             except (OSError, IndexError):
@@ -64,6 +63,14 @@ def uids_during(job, prefix):
     out = process.communicate(timeout=30)[0].decode("utf-8", "replace")
     check(guarded, "the supervisor was never seen")
     return found, process.returncode, out, guarded
+
+
+def command_of(pid):
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return file.read().replace(b"\0", b" ").decode("latin-1").strip()
+    except OSError:
+        return ""
 
 
 def children(pid):

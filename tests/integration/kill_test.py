@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """kill_test.py - kill -9 of any one process of the tree at any moment leaves nothing."""
+import json
 import os
 import random
 import signal
+import subprocess
 import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from dd import FETCH, Job, Leftovers, case, cgroups, check, descendants, equal, kill_quietly, main, py, run, step  # noqa: E402
+from dd import DRYDOCK, FETCH, Job, Leftovers, case, cgroups, check, descendants, equal, kill_quietly, main, py, run, step  # noqa: E402
 from world import ALLOWED, Resolver, Sink  # noqa: E402
 
 W = {}
@@ -78,6 +80,123 @@ def _():
     equal(r.mark("ran"), "yes", "the run after", r)
     left.check(run=r)
     equal(cgroups() - groups, set(), "cgroups", r)
+
+
+def sleeper(trap=""):
+    """A job in its first step; returns it, its keeper, and the pids by role."""
+    job = Job([step("work", trap + "echo up; sleep 60 & wait; sleep 60"), step("after", "echo @@after=yes@@")])
+    process = job.popen("--state-dir", os.path.join(job.dir, "own"))
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        tree = descendants(process.pid)
+        supervisors = [p for p in tree if parent_of(p) == process.pid]
+        if any(b"sleep" in command_of(p) for p in tree):
+            return job, process, supervisors[-1], tree
+        time.sleep(0.02)
+    raise AssertionError("the step never started")
+
+
+def command_of(pid):
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return file.read()
+    except OSError:
+        return b""
+
+
+def parent_of(pid):
+    try:
+        with open(f"/proc/{pid}/stat", encoding="latin-1") as file:
+            return int(file.read().rsplit(")", 1)[1].split()[1])
+    except (OSError, IndexError):
+        return 0
+
+
+def gone(pids, within=5.0):
+    deadline = time.monotonic() + within
+    while (alive := [p for p in pids if command_of(p)]) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    check(not alive, f"still alive: {alive}")
+
+
+def last_event(job):
+    with open(os.path.join(job.dir, "record.jsonl"), encoding="utf-8") as file:
+        return json.loads(file.read().splitlines()[-1])
+
+
+@case("G-07 S-03", "kill -9 of the supervisor: the keeper ends the record, says so with 5, and leaves nothing")
+def _():
+    job, process, supervisor, tree = sleeper()
+    try:
+        kill_quietly(supervisor)
+        out = process.communicate(timeout=20)[0].decode("utf-8", "replace")
+        equal(process.returncode, 5, "exit status\n" + out[-1500:])
+        gone(tree)
+        equal(last_event(job).get("event"), "run.end", "the last event of the record")
+        equal(last_event(job).get("status"), "broken", "status in run.end")
+        equal(os.listdir(os.path.join(job.dir, "own", "jobs")), [], "directories left behind")
+        verify = subprocess.run([DRYDOCK, "record", "verify", os.path.join(job.dir, "record.jsonl")], capture_output=True, check=False)
+        equal(verify.returncode, 0, f"record verify {verify.stdout} {verify.stderr}")
+        check("@@after" not in out, "the next step ran")
+    finally:
+        job.close()
+
+
+@case("G-07 S-03", "kill -9 of the keeper: the supervisor ends the step at once, ends the record, and sweeps by itself")
+def _():
+    job, process, supervisor, tree = sleeper("trap '' TERM INT HUP; ")
+    try:
+        started = time.monotonic()
+        kill_quietly(process.pid)
+        process.communicate(timeout=20)
+        gone([supervisor, *tree])
+        check(time.monotonic() - started < 3, "a step that ignores SIGTERM got its grace although nobody waits")
+        equal(last_event(job).get("status"), "cancelled", "status in run.end")
+        equal(os.listdir(os.path.join(job.dir, "own", "jobs")), [], "directories left behind without another start")
+    finally:
+        job.close()
+
+
+@case("S-03", "kill -9 of everything at once, as a power loss: the next start removes what is left, cgroup included, and counts it")
+def _():
+    groups = cgroups()
+    job, process, supervisor, tree = sleeper()
+    try:
+        os.kill(supervisor, signal.SIGSTOP)   # it shall not see the keeper's death
+        os.kill(process.pid, signal.SIGKILL)
+        os.kill(supervisor, signal.SIGKILL)
+        process.communicate(timeout=20)
+        gone(tree)
+        jobs = os.path.join(job.dir, "own", "jobs")
+        equal(len(os.listdir(jobs)), 1, "directories after the loss: the test proves nothing otherwise")
+        r = job.run("--state-dir", os.path.join(job.dir, "own"), "--dry-run")
+        equal(len(os.listdir(jobs)), 1, "directories after a dry run, which touches nothing")
+        job.write("workflow.yml", json.dumps({"on": "push", "jobs": {"j": {"runs-on": "x", "steps": [{"run": "true"}]}}}))
+        r = job.run("--state-dir", os.path.join(job.dir, "own"))
+        equal(r.rc, 0, "the next run", r)
+        check("removed what 1 earlier run left" in r.out, "nothing was said about it", r)
+        equal(os.listdir(jobs), [], "directories left behind")
+        equal(cgroups() - groups, set(), "cgroups left behind")
+    finally:
+        job.close()
+
+
+@case("X-08", "cancelling twice does not wait for a step that ignores it")
+def _():
+    job, process, _, tree = sleeper("trap '' TERM INT HUP; ")
+    try:
+        started = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+        check(process.poll() is None, "the step did not ignore the first: the test proves nothing")
+        process.send_signal(signal.SIGINT)
+        out = process.communicate(timeout=20)[0].decode("utf-8", "replace")
+        equal(process.returncode, 130, "exit status\n" + out[-1500:])
+        check(time.monotonic() - started < 3, f"it took {time.monotonic() - started:.1f} s")
+        gone(tree)
+    finally:
+        kill_quietly(process.pid)
+        job.close()
 
 
 @case("", "cancelling with SIGINT and SIGTERM ends with 130 and nothing left")

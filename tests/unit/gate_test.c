@@ -461,6 +461,26 @@ static void closing_resets_within_100_ms_and_no_byte_follows(void **state)
 	assert_true(world_dial(&w, addr, 22) < 0);
 }
 
+/* The connection above dies of its budget before the gate is closed; this one is alive. */
+static void closing_resets_a_connection_that_did_nothing_wrong(void **state)
+{
+	(void)state;
+	char buf[64];
+	struct gate_msg msg = { .type = GATE_CLOSE };
+	need_world();
+	server = world_listen(WORLD_PUBLIC, 22);
+	connect_to("raw.test", 22);
+	peer = world_accept(&w, server, 2000);
+	assert_int_equal(send(client, "up", 2, MSG_NOSIGNAL), 2);
+	assert_int_equal(world_read(&w, peer, buf, 2, 2000), 2);
+	assert_int_equal(send(peer, "dn", 2, MSG_NOSIGNAL), 2);
+	assert_int_equal(world_read(&w, client, buf, 2, 2000), 2);
+	assert_int_equal(gate_send(&w.gate, &msg, NULL), 0);
+	(void)told_of(GATE_CLOSED, "", 1000);
+	is_reset(peer);
+	is_reset(client);
+}
+
 static void refusals_of_the_wall_are_reported(void **state)
 {
 	(void)state;
@@ -785,6 +805,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(the_upload_budget_cuts_both_ends_at_the_last_allowed_byte, set_up_small,
 		                                tear_down),
 		IN_WORLD(closing_resets_within_100_ms_and_no_byte_follows),
+		IN_WORLD(closing_resets_a_connection_that_did_nothing_wrong),
 		IN_WORLD(refusals_of_the_wall_are_reported),
 		IN_WORLD(a_flood_of_refusals_is_merged_and_counted),
 		IN_WORLD(a_direct_connection_to_the_listener_is_refused),
