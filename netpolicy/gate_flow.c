@@ -423,7 +423,7 @@ static void hello(struct gate_flow *f)
 
 	while (!f->dead && read_client(f) > 0)
 		;
-	if (f->dead)
+	if (f->dead || !f->buffer)
 		return;
 	enum parse result = f->filled > 0 ? gate_flow_judge(f, &f->speaks, &why) : PARSE_MORE;
 	if (result == PARSE_OK)
@@ -486,7 +486,7 @@ static const char *identify(struct gate_state *g, struct gate_flow *f, uint16_t 
 	else
 		verdict = egress_verdict_addr(g->egress, f->local, port);
 	if (!verdict.allow && !gate_observe_may_pass(g, f))
-		return verdict.why;
+		return verdict.why ? verdict.why : "no entry allows it"; /* NULL would mean "identified" */
 	if (!verdict.allow)
 		gate_observe_would(f, verdict.why);
 	else if (f->name)

@@ -48,7 +48,7 @@ static bool names_grow(struct gate_state *g)
 	if (g->n_names < g->cap_names)
 		return true;
 	size_t cap = g->cap_names ? g->cap_names * 2 : 32;
-	struct gate_name **names = reallocarray(g->names, cap, sizeof(*names));
+	struct gate_name **names = reallocarray(g->names, cap, sizeof(struct gate_name *));
 	if (!names)
 		return false;
 	g->names = names;

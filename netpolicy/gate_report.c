@@ -60,7 +60,7 @@ void gate_text(char *dst, size_t cap, const char *src)
 {
 	size_t i = 0;
 	for (; src && src[i] && i + 1 < cap; i++)
-		dst[i] = src[i] >= 0x20 && src[i] <= 0x7e ? src[i] : '?';
+		dst[i] = (char)(src[i] >= 0x20 && src[i] <= 0x7e ? src[i] : '?');
 	dst[i] = '\0';
 }
 
