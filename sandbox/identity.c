@@ -13,6 +13,7 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <inttypes.h>
 #include <linux/securebits.h>
 #include <pwd.h>
 #include <sched.h>
@@ -23,6 +24,7 @@
 enum {
 	RANGE_IDS = 65536,
 	RANGE_IDS_MIN = 3, /* one job: 0, a gate, its steps */
+	USERS_FIRST = 100000, /* SUB_UID_MIN of login.defs(5) */
 	CONTAINER_FIRST = 1878982656, /* last 65536 of systemd's container range 524288..1879048191 (UIDS-GIDS.md) */
 };
 
@@ -103,6 +105,36 @@ static void range_scan(const char *path, uid_t uid, struct id_range *ret, struct
 	(void)fclose(f);
 }
 
+/* The first id behind all ranges of @path, and behind @least. */
+static uint64_t range_behind(const char *path, uint64_t least)
+{
+	FILE *f = fopen(path, "re");
+	char line[256];
+
+	if (!f)
+		return least;
+	while (fgets(line, sizeof(line), f)) {
+		const char *owner = NULL;
+		struct id_range got;
+		if (range_parse(line, &owner, &got) && (uint64_t)got.first + got.count > least)
+			least = (uint64_t)got.first + got.count;
+	}
+	(void)fclose(f);
+	return least;
+}
+
+void identity_range_command(char *ret, size_t size)
+{
+	const struct passwd *pw = getpwuid(geteuid());
+	uint64_t first = range_behind("/etc/subgid", range_behind("/etc/subuid", USERS_FIRST));
+
+	if (first + RANGE_IDS > CONTAINER_FIRST) /* not systemd's either */
+		first = USERS_FIRST;
+	uint64_t last = first + RANGE_IDS - 1;
+	(void)snprintf(ret, size, "usermod --add-subuids %" PRIu64 "-%" PRIu64 " --add-subgids %" PRIu64 "-%" PRIu64 " %s", first, last, first, last,
+	               pw ? pw->pw_name : "USER");
+}
+
 /* Root without subordinate ids: nobody may live in the range that is taken instead. */
 static int range_for_root(struct id_choice *ret, bool clash, struct dd_err *err)
 {
@@ -144,15 +176,18 @@ static int range_choose(struct id_choice *ret, char note[200], struct dd_err *er
 	range_scan("/etc/subgid", uid, &ret->gid, want, &clash_g);
 	bool have = ret->uid.count >= RANGE_IDS_MIN && ret->gid.count >= RANGE_IDS_MIN;
 	const char *why = NULL;
+	char command[140], none[200];
 	if (!have && uid == 0) {
 		int r = range_for_root(ret, clash_u || clash_g, err);
 		if (r < 0)
 			return r;
 		have = true;
 	}
-	if (!have)
-		why = "no subordinate ids for this user; add them with usermod --add-subuids 100000-165535 --add-subgids 100000-165535";
-	else if (!privileged && (!is_program("/usr/bin/newuidmap") || !is_program("/usr/bin/newgidmap")))
+	if (!have) {
+		identity_range_command(command, sizeof(command));
+		(void)snprintf(none, sizeof(none), "no subordinate ids for this user; add them with %s", command);
+		why = none;
+	} else if (!privileged && (!is_program("/usr/bin/newuidmap") || !is_program("/usr/bin/newgidmap")))
 		why = "newuidmap is missing; install the package uidmap";
 	else if (!privileged && prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1)
 		why = "no_new_privs is set, so newuidmap has no effect; give the service AmbientCapabilities=CAP_SETUID CAP_SETGID";

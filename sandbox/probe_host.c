@@ -6,9 +6,9 @@
 #include "probe.h"
 
 #include "drydock/fd.h"
+#include "drydock/identity.h"
 
 #include <fcntl.h>
-#include <pwd.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -54,7 +54,7 @@ static int check_subids(char found[PROBE_FOUND])
 static const char *subids_remedy(void)
 {
 	static char text[400];
-	const struct passwd *pw = getpwuid(geteuid());
+	char command[160];
 	const char *asked = getenv("DRYDOCK_IDENTITY");
 	if (asked && strcmp(asked, "single") == 0)
 		return "unset DRYDOCK_IDENTITY, which asks for single mode";
@@ -63,8 +63,8 @@ static const char *subids_remedy(void)
 		       "/etc/subgid";
 	if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1)
 		return "NoNewPrivileges= stops newuidmap: give the unit AmbientCapabilities=CAP_SETUID CAP_SETGID, which drydock gives up at once";
-	(void)snprintf(text, sizeof(text), "a line `%s:100000:65536` in /etc/subuid and /etc/subgid, of ids that nobody else has there: usermod "
-	               "--add-subuids 100000-165535 --add-subgids 100000-165535 %s", pw ? pw->pw_name : "USER", pw ? pw->pw_name : "USER");
+	identity_range_command(command, sizeof(command));
+	(void)snprintf(text, sizeof(text), "a line in /etc/subuid and /etc/subgid, of 65536 ids that nobody else has there: %s", command);
 	return text;
 }
 

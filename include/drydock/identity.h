@@ -40,6 +40,9 @@ int identity_enter(struct identity *ret, struct dd_err *err);
 
 const char *identity_mode_name(enum identity_mode mode); /* "range", "single": spelling in the record */
 
+/* The command that root would type to give the caller a range: one above every range of others. For remedies. */
+void identity_range_command(char *ret, size_t size);
+
 /* The ids of job slot @slot (0-based) in the caller's (outer) user namespace: gate 2*slot+1, steps 2*slot+2. In single mode both
  * are the caller's own. -ERANGE when the range is used up. */
 int identity_slot(const struct identity *id, unsigned slot, uid_t *ret_gate, uid_t *ret_step, struct dd_err *err);

@@ -124,6 +124,20 @@ static void the_supervisor_keeps_nine_capabilities_and_no_way_to_more(void **sta
 	assert_true(a.bounding == kept);
 }
 
+static bool anybody_has(unsigned first, unsigned last)
+{
+	bool hit = false;
+	char line[256];
+	FILE *f = fopen("/etc/subuid", "re");
+	while (f && fgets(line, sizeof(line), f)) {
+		unsigned from = 0, n = 0;
+		hit |= sscanf(line, "%*[^:]:%u:%u", &from, &n) == 2 && from <= last && first < from + n;
+	}
+	if (f)
+		(void)fclose(f);
+	return hit;
+}
+
 static void an_ordinary_user_without_subordinate_ids_gets_single_with_the_remedy(void **state)
 {
 	(void)state;
@@ -135,7 +149,14 @@ static void an_ordinary_user_without_subordinate_ids_gets_single_with_the_remedy
 		print_message("SKIPPED: uid %d has subordinate ids here\n", ORDINARY);
 		skip();
 	}
-	assert_non_null(strstr(a.id.note, "usermod --add-subuids"));
+	/* a command that can be typed: a range that nobody has, and whose it shall be */
+	unsigned first = 0, last = 0, gfirst = 0;
+	char login[64] = "";
+	const char *command = strstr(a.id.note, "usermod ");
+	assert_non_null(command);
+	assert_int_equal(sscanf(command, "usermod --add-subuids %u-%u --add-subgids %u-%*u %63s", &first, &last, &gfirst, login), 4);
+	assert_true(first >= 100000 && last - first == 65535 && gfirst == first && login[0]);
+	assert_false(anybody_has(first, last));
 	assert_int_equal(a.id.ids, 1);
 	assert_int_equal(a.euid, ORDINARY);
 	assert_true(a.effective == 0);
