@@ -38,7 +38,7 @@ static void nearest_existing(char *path)
 }
 
 /* W: every job copies its workspace below here; a full disk fails it in the middle. */
-static bool look_at_room(const char *state, char *found, size_t size)
+static bool look_at_room(const char *state, bool *ret_may_write, char *found, size_t size)
 {
 	char dir[600];
 	struct statvfs fs;
@@ -49,7 +49,7 @@ static bool look_at_room(const char *state, char *found, size_t size)
 		return false;
 	}
 	unsigned long long mib = (unsigned long long)fs.f_bavail * fs.f_frsize >> 20;
-	bool may = access(dir, W_OK | X_OK) == 0;
+	bool may = *ret_may_write = access(dir, W_OK | X_OK) == 0;
 	bool counts_files = fs.f_files > 0; /* btrfs and others do not */
 	(void)snprintf(found, size, "%.130s: %llu MiB free%s%s", state, mib, counts_files && fs.f_favail < FILES_MIN ? ", almost no inodes free" : "",
 	               may ? "" : ", but this user may not write there");
@@ -62,6 +62,7 @@ static void state_directory(struct diagnosis *d, const char *state_dir)
 		.remedy = "space, or another place: --state-dir DIR (for a service StateDirectory=drydock)" });
 	char path[512];
 	struct dd_err err = { .code = 0 };
+	bool may_write = true;
 	if (!f)
 		return;
 	if (dd_fault("state"))
@@ -69,7 +70,8 @@ static void state_directory(struct diagnosis *d, const char *state_dir)
 	else if (job_dirs_place(state_dir, &d->id, path, &err) < 0)
 		(void)snprintf(f->found, sizeof(f->found), "%.200s", err.msg);
 	else
-		f->present = look_at_room(path, f->found, sizeof(f->found));
+		f->present = look_at_room(path, &may_write, f->found, sizeof(f->found));
+	f->required = !may_write; /* little room may do for a small job; no place does for none */
 }
 
 /* Noted only: it decides about colour and progress, never about what is enforced. */

@@ -66,17 +66,22 @@ static void put_wrapped(FILE *out, const char *label, size_t indent, const char 
 	(void)fputc('\n', out);
 }
 
-static void put_missing(FILE *out, const struct sandbox_feature *f)
+/* One cause may take several features away; it is told once. */
+static void put_missing(FILE *out, const struct sandbox_feature *f, const struct sandbox_feature *before)
 {
-	char label[80];
+	bool same = before && strcmp(before->found, f->found) == 0;
+	char label[80], as[80];
 	(void)snprintf(label, sizeof(label), "  %-*s", NAME_WIDTH, f->name);
+	(void)snprintf(as, sizeof(as), "as for %s", before ? before->name : "");
 	put_wrapped(out, label, NAME_WIDTH + 3, f->need);
-	put_wrapped(out, "    found", NAME_WIDTH + 3, f->found);
-	put_wrapped(out, "    remedy", NAME_WIDTH + 3, f->remedy);
+	put_wrapped(out, "    found", NAME_WIDTH + 3, same ? as : f->found);
+	if (!same)
+		put_wrapped(out, "    remedy", NAME_WIDTH + 3, before && strcmp(before->remedy, f->remedy) == 0 ? as : f->remedy);
 }
 
 static size_t put_all_missing(FILE *out, const struct diagnosis *d, bool required, const char *title)
 {
+	const struct sandbox_feature *before = NULL;
 	size_t n = 0;
 	for (size_t a = 0; a < ARRAY_LEN(areas); a++)
 		for (size_t i = 0; i < d->n_features; i++) {
@@ -85,7 +90,9 @@ static size_t put_all_missing(FILE *out, const struct diagnosis *d, bool require
 				continue;
 			if (n++ == 0)
 				(void)fprintf(out, "\n%s\n", title);
-			put_missing(out, f);
+			put_missing(out, f, before);
+			if (!before || (strcmp(before->found, f->found) != 0 && strcmp(before->remedy, f->remedy) != 0))
+				before = f;
 		}
 	return n;
 }

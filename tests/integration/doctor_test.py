@@ -135,12 +135,17 @@ def _():
     check("usermod" in features["subids"]["remedy"] or "uidmap" in features["subids"]["remedy"], features["subids"]["remedy"])
 
 
-@case("", "doctor: a state directory that this user may not write is said")
+@case("", "doctor: a state directory that this user may not write is said, and refused; a cause of several features is told once")
 def _():
     if not ROOT:
         raise Skip("needs to become another user")
-    _, _, features = rows("--state-dir", "/root/deep/below", prefix=["setpriv", "--reuid=47129", "--regid=47129", "--clear-groups"], env={"HOME": "/tmp"})
+    other = {"prefix": ["setpriv", "--reuid=47129", "--regid=47129", "--clear-groups"], "env": {"HOME": "/tmp"}}
+    code, data, features = rows("--state-dir", "/root/deep/below", **other)
     check(not features["state"]["present"], features["state"]["found"])
+    equal((code, data["ok"]), (3, False), "a run would end before its first step")
+    _, out = doctor("--state-dir", "/root/deep/below", **other)
+    causes = [line.strip() for line in out.split("this host")[0].splitlines() if "may make no group" in line]
+    check(len(causes) <= 1, f"one cause is told {len(causes)} times")
 
 
 # --- a policy on this host --------------------------------------------------------------------------------------------
