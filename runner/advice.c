@@ -136,6 +136,8 @@ static bool quote(const char *text, char *out, size_t size)
 	return true;
 }
 
+static const char no_name[] = "no rule can name this step: give the step an id, or match its script with `run:`";
+
 /* A build step must become a fetch step first. */
 static bool add_rule(const struct advice_case *c, struct advice *a)
 {
@@ -160,7 +162,7 @@ static const char *advise_name(const struct advice_case *c, struct advice *a)
 	if (egress_host_canonical(c->host, strlen(c->host), host) < 0 || strcmp(host, c->host) != 0)
 		return "the name as it was written down is none that an entry can hold";
 	if (!add_rule(c, a))
-		return "give the step an id first, so that a rule can name it";
+		return no_name;
 	(void)snprintf(where, sizeof(where), "phases.%s.egress", phase_of(c));
 	change(a, ADVICE_LIST_ADD, where, "{ host: %s, port: %u, why: \"...\" }", host, port);
 	beyond(a, "Every step of %s may reach every path and every account behind %.100s:%u, not only what this step asked for.", phase_of(c), host, port);
@@ -183,7 +185,7 @@ static const char *advise_address(const struct advice_case *c, struct advice *a)
 	if (c->port == 0)
 		return "no port is known of it";
 	if (!add_rule(c, a))
-		return "give the step an id first, so that a rule can name it";
+		return no_name;
 	const char *special = egress_addr_special((const struct sockaddr *)&sin);
 	(void)snprintf(where, sizeof(where), "phases.%s.egress", phase_of(c));
 	change(a, ADVICE_LIST_ADD, where, "{ cidr: %s/32, port: %u, %swhy: \"...\" }", c->address, (unsigned)c->port, special ? "private: allow, " : "");
@@ -328,6 +330,8 @@ void advice_sentence(const struct advice_case *c, const struct advice *advice, c
 	out[0] = '\0';
 	if (!last && has(c->origin)) /* on the list already; something else was wrong, and why says what */
 		(void)snprintf(out, size, "; the entry is at %s", c->origin);
+	else if (!last && advice->instead == no_name)
+		(void)snprintf(out, size, "; %s", no_name);
 	else if (last && last->kind == ADVICE_LIST_ADD)
 		(void)snprintf(out, size, "; to allow it, in %s %sadd under %s: - %s", file, first, last->where, last->text);
 	else if (last && last->kind == ADVICE_VALUE_SET)

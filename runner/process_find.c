@@ -201,5 +201,7 @@ void process_argv_clean(const char *in, size_t len, char *out, size_t out_size)
 		used += clean_argument(in + i, arg_len, out + used, out_size - used);
 		i += arg_len + 1;
 	}
+	while (used && out[used - 1] == ' ') /* who sets a title pads it to the room that the arguments had */
+		used--;
 	out[used] = '\0';
 }

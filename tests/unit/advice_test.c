@@ -100,6 +100,8 @@ static void a_build_step_must_become_fetch_and_that_is_said(void **state)
 	advice_make(&c, &a);
 	assert_int_equal(a.n, 0);
 	assert_non_null(a.instead);
+	advice_sentence(&c, &a, "p.yml", text, sizeof(text));
+	assert_non_null(strstr(text, "give the step an id")); /* its log says what to do, too */
 }
 
 static void a_system_call_is_added_unless_it_is_never(void **state)

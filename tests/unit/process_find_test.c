@@ -28,6 +28,7 @@ static void arguments_lose_query_strings_user_info_and_control_bytes(void **stat
 		{ "sh\0-c\0x https://a.test/?1 y https://u:p@b.test/\0", 48, "sh -c x https://a.test/ y https://b.test/" },
 		{ "x\0\033[31mred\0", 11, "x ?[31mred" },
 		{ "why?\0", 5, "why?" },
+		{ "npm ci   \0\0\0", 12, "npm ci" },
 		{ "", 0, "" },
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
