@@ -192,12 +192,12 @@ bool address_entry_names(const struct egress_entry *entry, struct in_addr addr)
 	return !entry->host && entry->prefix == 32 && entry->private_ok && entry->cidr.s_addr == addr.s_addr;
 }
 
+static const uint8_t v4_mapped[12] = { [10] = 0xff, 0xff };
+
 /* 16 bytes that are equal for an IPv4 address and its v4-mapped form. */
 static bool wide_from_sockaddr(const struct sockaddr *addr, uint8_t wide[16])
 {
-	static const uint8_t mapped[12] = { [10] = 0xff, 0xff };
-
-	memcpy(wide, mapped, sizeof(mapped));
+	memcpy(wide, v4_mapped, sizeof(v4_mapped));
 	if (addr->sa_family == AF_INET) {
 		struct sockaddr_in sin;
 		memcpy(&sin, addr, sizeof(sin));
@@ -215,10 +215,8 @@ static bool wide_from_sockaddr(const struct sockaddr *addr, uint8_t wide[16])
 
 static bool wide_from_text(const char *text, uint8_t wide[16])
 {
-	struct sockaddr_in sin = { .sin_family = AF_INET };
-	if (inet_pton(AF_INET, text, &sin.sin_addr) == 1)
-		return wide_from_sockaddr((const struct sockaddr *)&sin, wide);
-	return inet_pton(AF_INET6, text, wide) == 1;
+	memcpy(wide, v4_mapped, sizeof(v4_mapped));
+	return inet_pton(AF_INET, text, wide + sizeof(v4_mapped)) == 1 || inet_pton(AF_INET6, text, wide) == 1;
 }
 
 /* Did the operator write this very address? A wide block, or a name that happens to resolve to it, does not count. */

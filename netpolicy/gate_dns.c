@@ -13,6 +13,8 @@ enum {
 	UDP_READS_MAX = 32, /* per turn of the loop */
 	QUERY_MAX = 1024,   /* a query with options is far smaller; longer ones are malformed */
 	CONN_IDLE_SEC = 10,
+	HELD_MAX = 64,
+	HELD_MS = 100, /* the supervisor looks through /proc in far less; a stuck one must not look like a dead resolver */
 	QUERIES_PER_CONN = 1000,
 };
 
@@ -37,6 +39,8 @@ struct reply_to {
 
 struct dns_waiter {
 	struct dns_waiter *next;
+	uint32_t           id;          /* of a held refusal */
+	uint64_t           deadline_ns; /* likewise */
 	struct dns_query   query;
 	struct reply_to    to;
 };
@@ -69,15 +73,54 @@ static void answer(struct gate_state *g, const struct reply_to *to, const struct
 		conn_close(to->conn);
 }
 
+/* Who asked for a name that is refused is the first question of whoever reads the log, and a client that has its answer is gone in a millisecond. So
+ * the answer waits until the supervisor has looked; a repetition, a flood and a supervisor that does not answer do not wait. */
+static bool hold(struct gate_state *g, const struct reply_to *to, const struct dns_query *q, uint32_t id)
+{
+	struct dns_waiter *w = g->n_held < HELD_MAX ? malloc(sizeof(*w)) : NULL;
+	if (!w)
+		return false;
+	*w = (struct dns_waiter){ .next = g->held, .id = id, .deadline_ns = g->now_ns + HELD_MS * 1000000ull, .query = *q, .to = *to };
+	g->held = w;
+	g->n_held++;
+	if (to->conn)
+		to->conn->waiting = true;
+	return true;
+}
+
+/* Answer the held refusals with this @id, or, with 0, those whose time is over. */
+static void release_held(struct gate_state *g, uint32_t id)
+{
+	struct dns_waiter **at = &g->held;
+
+	while (*at) {
+		struct dns_waiter *w = *at;
+		if (id ? w->id != id : w->deadline_ns > g->now_ns) {
+			at = &w->next;
+			continue;
+		}
+		*at = w->next;
+		g->n_held--;
+		answer(g, &w->to, &w->query, DNS_RCODE_REFUSED, NULL);
+		free(w);
+	}
+}
+
+void gate_dns_seen(struct gate_state *g, uint32_t id)
+{
+	if (id != 0)
+		release_held(g, id);
+}
+
 static void refuse(struct gate_state *g, const struct reply_to *to, const struct dns_query *q, const char *why)
 {
 	struct gate_msg msg = { .type = GATE_DNS_DENY, .src_port = ntohs(to->peer.sin_port), .port = 53,
-		                .proto = to->conn ? IPPROTO_TCP : IPPROTO_UDP };
+		                .proto = to->conn ? IPPROTO_TCP : IPPROTO_UDP, .id = ++g->held_serial ? g->held_serial : ++g->held_serial };
 
 	gate_text(msg.host, sizeof(msg.host), q->name);
 	gate_text(msg.why, sizeof(msg.why), why);
-	gate_report(g, &msg);
-	answer(g, to, q, DNS_RCODE_REFUSED, NULL);
+	if (!gate_report(g, &msg) || !hold(g, to, q, msg.id))
+		answer(g, to, q, DNS_RCODE_REFUSED, NULL);
 }
 
 static void answer_name(const struct gate_name *name, const struct reply_to *to, const struct dns_query *q)
@@ -258,6 +301,7 @@ void gate_dns_conn_event(struct gate_source *s)
 
 void gate_dns_sweep(struct gate_state *g)
 {
+	release_held(g, 0);
 	struct dns_conn **at = &g->dns_conn_list;
 
 	while (*at) {
@@ -278,6 +322,8 @@ void gate_dns_sweep(struct gate_state *g)
 
 void gate_dns_close(struct gate_state *g)
 {
+	while (g->held)
+		release_held(g, g->held->id);
 	gate_source_close(&g->dns_udp, false);
 	gate_source_close(&g->dns_tcp, false);
 	for (struct dns_conn *conn = g->dns_conn_list; conn; conn = conn->next)

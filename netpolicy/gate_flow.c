@@ -79,7 +79,7 @@ void gate_flow_refuse(struct gate_flow *f, const char *why)
 	struct gate_msg msg = flow_msg(f, GATE_NET_DENY, why);
 	msg.would = f->would != NULL; /* could not be reached; enforcing would not have tried */
 	f->dest->denials++;
-	gate_report(f->gate, &msg);
+	(void)gate_report(f->gate, &msg);
 	gate_flow_close(f, true);
 }
 
@@ -423,7 +423,7 @@ static void hello(struct gate_flow *f)
 
 	while (!f->dead && read_client(f) > 0)
 		;
-	if (f->dead)
+	if (f->dead || !f->buffer)
 		return;
 	enum parse result = f->filled > 0 ? gate_flow_judge(f, &f->speaks, &why) : PARSE_MORE;
 	if (result == PARSE_OK)
@@ -441,7 +441,7 @@ static void hello(struct gate_flow *f)
 static void refuse_accepted(struct gate_state *g, int fd, const struct gate_msg *msg)
 {
 	struct gate_source s = { .kind = SOURCE_CLIENT, .fd = fd };
-	gate_report(g, msg);
+	(void)gate_report(g, msg);
 	gate_source_close(&s, true);
 }
 
@@ -486,7 +486,7 @@ static const char *identify(struct gate_state *g, struct gate_flow *f, uint16_t 
 	else
 		verdict = egress_verdict_addr(g->egress, f->local, port);
 	if (!verdict.allow && !gate_observe_may_pass(g, f))
-		return verdict.why;
+		return verdict.why ? verdict.why : "no entry allows it"; /* NULL would mean "identified" */
 	if (!verdict.allow)
 		gate_observe_would(f, verdict.why);
 	else if (f->name)

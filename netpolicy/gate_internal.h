@@ -163,6 +163,9 @@ struct gate_state {
 	struct gate_name         *name_buckets[1024];
 	unsigned                 *wildcard_used; /* one per entry */
 	unsigned                  busy_names, dns_pending, dns_conns;
+	struct dns_waiter        *held; /* refused queries whose answer waits for GATE_SEEN */
+	unsigned                  n_held;
+	uint32_t                  held_serial;
 	struct dns_conn          *dns_conn_list;
 
 	struct gate_dest         *dest_buckets[1024];
@@ -198,7 +201,8 @@ int gate_lock_fds(const int fds[], size_t n, int first, struct dd_err *err);
 int  gate_events_init(struct gate_state *g, struct dd_err *err);
 void gate_text(char *dst, size_t cap, const char *src); /* printable ASCII only, always terminated */
 void gate_addr_text(const struct sockaddr *addr, char ret_text[48]);
-void gate_report(struct gate_state *g, const struct gate_msg *msg);       /* may be merged or dropped, and is then counted */
+/* May be merged or dropped, and is then counted. true: it is on its way by itself. */
+bool gate_report(struct gate_state *g, const struct gate_msg *msg);
 void gate_report_always(struct gate_state *g, const struct gate_msg *msg); /* never dropped */
 /* The first of its kind to a destination is never dropped: a person who reads the record misses no host. */
 void gate_report_connection(struct gate_state *g, struct gate_dest *dest, const struct gate_msg *msg);
@@ -231,6 +235,7 @@ void gate_dns_udp(struct gate_state *g);
 void gate_dns_accept(struct gate_state *g);
 void gate_dns_conn_event(struct gate_source *s);
 void gate_dns_answer_waiters(struct gate_name *name); /* by name->rcode */
+void gate_dns_seen(struct gate_state *g, uint32_t id); /* the supervisor has looked who asked: the refusal may go out */
 void gate_dns_sweep(struct gate_state *g);
 void gate_dns_close(struct gate_state *g);
 

@@ -200,6 +200,9 @@ static void obey(struct gate_state *g, const struct gate_msg *msg)
 	case GATE_ADMITTED:
 		gate_name_admitted(g, msg->id, msg->admitted == 1);
 		return;
+	case GATE_SEEN:
+		gate_dns_seen(g, msg->id);
+		return;
 	case GATE_CLOSE:
 		answer_close(g);
 		return;
@@ -290,7 +293,7 @@ static int wait_ms(const struct gate_state *g)
 {
 	if (g->some_ready)
 		return 0;
-	if (g->busy_names > 0 || g->dns_conns > 0)
+	if (g->busy_names > 0 || g->dns_conns > 0 || g->n_held > 0)
 		return SWEEP_FAST_MS;
 	return g->n_flows > 0 || gate_report_pending(g) ? SWEEP_SLOW_MS : -1;
 }

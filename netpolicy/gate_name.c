@@ -48,7 +48,7 @@ static bool names_grow(struct gate_state *g)
 	if (g->n_names < g->cap_names)
 		return true;
 	size_t cap = g->cap_names ? g->cap_names * 2 : 32;
-	struct gate_name **names = reallocarray(g->names, cap, sizeof(*names));
+	struct gate_name **names = reallocarray(g->names, cap, sizeof(struct gate_name *));
 	if (!names)
 		return false;
 	g->names = names;
@@ -170,7 +170,7 @@ static void report_private(struct gate_name *name, uint16_t port, const char *wh
 	gate_text(msg.host, sizeof(msg.host), name->host);
 	gate_addr_text(&addr->any, msg.addr);
 	(void)snprintf(msg.why, sizeof(msg.why), "private answer %s: %s", msg.addr, why);
-	gate_report(name->gate, &msg);
+	(void)gate_report(name->gate, &msg);
 }
 
 /* Refused answers are left out and reported; a name is good while one entry for it has an address left (N-10). */

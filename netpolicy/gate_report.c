@@ -60,7 +60,7 @@ void gate_text(char *dst, size_t cap, const char *src)
 {
 	size_t i = 0;
 	for (; src && src[i] && i + 1 < cap; i++)
-		dst[i] = src[i] >= 0x20 && src[i] <= 0x7e ? src[i] : '?';
+		dst[i] = (char)(src[i] >= 0x20 && src[i] <= 0x7e ? src[i] : '?');
 	dst[i] = '\0';
 }
 
@@ -107,11 +107,13 @@ static bool take_token(struct gate_state *g, struct bucket *b)
 	return true;
 }
 
-static void send_limited(struct gate_state *g, const struct gate_msg *msg)
+static bool send_limited(struct gate_state *g, const struct gate_msg *msg)
 {
 	struct bucket *b = msg->type == GATE_NET_ALLOW ? &g->events->allowed : &g->events->denied;
-	if (g->events->n >= QUEUE_EVENTS_MAX || !take_token(g, b) || !enqueue(g, msg))
-		g->dropped += msg->denials > 0 ? msg->denials : 1;
+	if (g->events->n < QUEUE_EVENTS_MAX && take_token(g, b) && enqueue(g, msg))
+		return true;
+	g->dropped += msg->denials > 0 ? msg->denials : 1;
+	return false;
 }
 
 static bool same_refusal(const struct gate_msg *a, const struct gate_msg *b)
@@ -124,8 +126,9 @@ static void end_merge(struct gate_state *g, struct merge_row *row)
 {
 	if (row->since_ns && row->repeats > 0) {
 		row->msg.denials = row->repeats;
-		row->msg.src_port = 0; /* many: no one of them is meant */
-		send_limited(g, &row->msg);
+		row->msg.src_port = 0; /* many: no one of them is meant, and none of them waits */
+		row->msg.id = 0;
+		(void)send_limited(g, &row->msg);
 	}
 	row->since_ns = 0;
 	row->repeats = 0;
@@ -150,7 +153,7 @@ static bool merged(struct gate_state *g, const struct gate_msg *msg)
 	return false;
 }
 
-void gate_report(struct gate_state *g, const struct gate_msg *msg)
+bool gate_report(struct gate_state *g, const struct gate_msg *msg)
 {
 	struct gate_msg m = *msg;
 
@@ -158,9 +161,9 @@ void gate_report(struct gate_state *g, const struct gate_msg *msg)
 		g->denials++;
 		m.denials = 1;
 		if (merged(g, &m))
-			return;
+			return false;
 	}
-	send_limited(g, &m);
+	return send_limited(g, &m);
 }
 
 void gate_report_connection(struct gate_state *g, struct gate_dest *dest, const struct gate_msg *msg)
@@ -168,7 +171,7 @@ void gate_report_connection(struct gate_state *g, struct gate_dest *dest, const 
 	uint8_t kind = (uint8_t)(1u << (msg->speaks + (msg->would ? GATE_SPEAKS__COUNT : 0)));
 
 	if (dest->told & kind) {
-		gate_report(g, msg);
+		(void)gate_report(g, msg);
 		return;
 	}
 	dest->told |= kind;
@@ -244,7 +247,7 @@ static void report_packet(struct gate_state *g, const struct nflog_packet *p)
 
 	gate_addr_text(&p->dst.any, msg.addr);
 	gate_text(msg.why, sizeof(msg.why), refusal_why(g, p, &msg));
-	gate_report(g, &msg);
+	(void)gate_report(g, &msg);
 }
 
 static void report_datagram(struct gate_state *g, const uint8_t *in, size_t len)

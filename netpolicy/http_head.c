@@ -342,11 +342,9 @@ static const char *chunk_size_byte(struct http_chunked *b, uint8_t c)
 			return "HTTP: chunk size is too large";
 		b->left = b->left << 4 | (uint64_t)digit;
 		b->digit = true;
-	} else if (!b->digit) {
-		return "HTTP: malformed chunk size";
-	} else if (c == '\r') {
+	} else if (b->digit && c == '\r') {
 		b->state = CHUNK_SIZE_LF;
-	} else if (c == ';') {
+	} else if (b->digit && c == ';') {
 		b->state = CHUNK_EXTENSION;
 	} else {
 		return "HTTP: malformed chunk size";

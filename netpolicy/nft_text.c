@@ -13,6 +13,7 @@
 static const char *const action_text[] = {
 	[ACTION_REFUSE] = "goto refuse",
 	[ACTION_ACCEPT] = "accept",
+	/* NOLINTNEXTLINE(bugprone-suspicious-missing-comma): one text with the counter's name in it */
 	[ACTION_COUNT_ACCEPT] = "counter name \"" NET_COUNTER_ACCEPTED "\" accept",
 	[ACTION_TPROXY] = "tproxy ip to 127.0.0.1:1",
 	[ACTION_GATE] = "jump gate",

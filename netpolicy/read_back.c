@@ -295,11 +295,11 @@ int net_rules_verify(int rules_fd, const struct net_plan *plan, bool open, struc
 {
 	struct comparison c = { .plan = plan, .open = open };
 	const struct net_element_sink elements = { .element = check_element, .arg = &c };
-	dd_auto_free bool *seen = calloc(plan->nft.n, sizeof(*seen));
-	int r = seen ? 0 : dd_err_set(err, ENOMEM, "compare the rules");
 
 	if (dd_fault("rules_readback"))
 		return dd_err_set(err, ENOSYS, "network rules: read back");
+	dd_auto_free bool *seen = calloc(plan->nft.n, sizeof(*seen));
+	int r = seen ? 0 : dd_err_set(err, ENOMEM, "compare the rules");
 	c.seen = seen;
 	for (size_t i = 0; r == 0 && i < ARRAY_LEN(kinds); i++) {
 		c.kind = &kinds[i];

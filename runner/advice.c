@@ -312,7 +312,9 @@ void advice_make(const struct advice_case *c, struct advice *ret)
 	enum remedy remedy = remedy_of(c, &instead);
 	if (remedy != REMEDY_NONE)
 		instead = advise(c, remedy, &a);
-	*ret = instead ? (struct advice){ .instead = instead } : a;
+	if (instead)
+		a = (struct advice){ .instead = instead };
+	*ret = a;
 }
 
 /* --- as one sentence ------------------------------------------------------------------------------------------------------- */

@@ -24,7 +24,7 @@ struct plan_arena {
 
 enum { BLOCK_SIZE = 16 * 1024 };
 
-static _Noreturn void out_of_memory(void)
+__attribute__((noreturn)) static void out_of_memory(void)
 {
 	(void)fputs("drydock: out of memory while reading files; nothing was started\n", stderr);
 	_exit(DRYDOCK_EXIT_INTERNAL);

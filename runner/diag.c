@@ -58,7 +58,7 @@ static size_t escape_char(char *out, const char *in, size_t len, size_t *ret_use
 	*ret_used = n ? n : 1;
 	out[0] = '\0';
 	if (n == 1 && in[0] == '\t') {
-		(void)strcpy(out, " ");
+		memcpy(out, " ", 2);
 		return 1;
 	}
 	if (!escape) {
@@ -173,7 +173,7 @@ static void print_line(FILE *out, const char *line, size_t len, const struct dia
 		for (size_t k = 0; k < width; k++) {
 			bool head = col == mark->column && k == 0;
 			bool tail = col >= mark->column && col - mark->column < mark->length;
-			under[at++] = head ? '^' : tail ? '~' : ' ';
+			under[at++] = (char)(head ? '^' : tail ? '~' : ' ');
 		}
 	}
 	if (mark->column >= col && mark->column < first + WINDOW) { /* behind the last character of the line */
@@ -248,7 +248,7 @@ static unsigned min3(unsigned a, unsigned b, unsigned c)
 /* Insertions, deletions, replacements, and two neighbours swapped, which is what fingers do most. Words are short. */
 static unsigned edit_distance(const char *a, const char *b)
 {
-	unsigned rows[3][WORD_MAX + 1]; /* of i, i - 1, i - 2, in turns */
+	unsigned rows[3][WORD_MAX + 1] = { 0 }; /* of i, i - 1, i - 2, in turns */
 	size_t la = strlen(a), lb = strlen(b);
 	for (size_t i = 0; i <= la; i++) {
 		unsigned *row = rows[i % 3], *last = rows[(i + 2) % 3], *before = rows[(i + 1) % 3];

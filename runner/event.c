@@ -72,7 +72,7 @@ static int read_name(const json_t *root, struct event_facts *ev, struct dd_err *
 	if (r < 0)
 		return r;
 	if (ev->name[0] == '\0')
-		(void)strcpy(ev->name, ev->pull_request ? "pull_request" : "push");
+		(void)snprintf(ev->name, sizeof(ev->name), "%s", ev->pull_request ? "pull_request" : "push");
 	/* pull_request_target and its relatives run with the base's rights on a stranger's request: the name alone is enough. */
 	if (strncmp(ev->name, "pull_request", strlen("pull_request")) == 0 || strcmp(ev->name, "merge_group") == 0)
 		ev->pull_request = true;

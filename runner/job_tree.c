@@ -118,7 +118,7 @@ struct shown_path {
 
 static struct shown_path show_path(const char *path)
 {
-	struct shown_path shown;
+	struct shown_path shown = { .text = "" };
 	(void)text_escape(shown.text, path, strnlen(path, 200));
 	return shown;
 }

@@ -99,7 +99,7 @@ static unsigned count_orphans(const struct strangers *strangers)
 /* The supervisor's orphans (init, gate) hang below us, their subreaper. The kernel kills them when the supervisor dies; wait until that is true. */
 static int reap_orphans(const struct strangers *strangers, struct dd_err *err)
 {
-	const struct timespec tick = { .tv_nsec = 5 * 1000 * 1000 };
+	const struct timespec tick = { .tv_nsec = 5L * 1000 * 1000 };
 
 	for (int waited = 0; waited < ORPHAN_GRACE_MS; waited += 5) {
 		if (count_orphans(strangers) == 0)

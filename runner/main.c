@@ -20,8 +20,8 @@ static const struct command {
 } commands[] = {
 	{ "run",    cmd_run,    "run a local workflow file, every step in its own sandbox" },
 	{ "plan",   cmd_plan,   "print what every step would get; runs nothing" },
-	{ "policy", cmd_policy, "check a policy, or explain a verdict" },
-	{ "record", cmd_record, "verify or show the record of a run" },
+	{ "policy", cmd_policy, "check, explain, suggest or replay a policy" },
+	{ "record", cmd_record, "verify a record, draw it, make a page of it" },
 	{ "doctor", cmd_doctor, "what this host can and cannot enforce, each with the remedy" },
 };
 

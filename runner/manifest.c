@@ -205,14 +205,15 @@ static struct entry *new_entry(struct manifest *m, const struct tree_entry *te)
 		m->entries = entries;
 		m->cap = cap;
 	}
+	char *path = strdup(te->path);
+	if (!path)
+		return NULL;
 	struct entry *e = &m->entries[m->n];
 	const struct stat *st = &te->st;
 	*e = (struct entry){
-		.path = strdup(te->path), .type = S_ISREG(st->st_mode) ? 'f' : S_ISLNK(st->st_mode) ? 'l' : 'o', .mode = st->st_mode & 07777,
+		.path = path, .type = S_ISREG(st->st_mode) ? 'f' : S_ISLNK(st->st_mode) ? 'l' : 'o', .mode = st->st_mode & 07777,
 		.dev = st->st_dev, .ino = st->st_ino, .size = (uint64_t)st->st_size, .mtime = st->st_mtim, .ctime = st->st_ctim,
 	};
-	if (!e->path)
-		return NULL;
 	m->n++;
 	return e;
 }

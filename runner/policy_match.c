@@ -28,10 +28,7 @@ static bool glob_walk(const char *glob, const char *text, enum glob_text kind)
 		if (*glob == '*') {
 			star = glob++;
 			retry = text;
-		} else if (!wild && *text != '\n' && *glob == '?') {
-			glob++;
-			text++;
-		} else if (!wild && *glob == *text && !(text_is_glob && *text == '?')) {
+		} else if (!wild && (*glob == '?' ? *text != '\n' : *glob == *text)) {
 			glob++;
 			text++;
 		} else if (star && *retry != '\n') {

@@ -163,7 +163,7 @@ static int scan_lines(struct scan *s, struct line_reader *in, int fd)
 	while (!in->eof) {
 		char *from = in->buf ? in->buf + in->start : NULL;
 		size_t left = in->len - in->start;
-		char *end = left > searched ? memchr(from + searched, '\n', left - searched) : NULL;
+		char *end = from && left > searched ? memchr(from + searched, '\n', left - searched) : NULL;
 		if (!end) {
 			searched = left;
 			int r = reader_fill(in, fd, s->err);

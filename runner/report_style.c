@@ -33,7 +33,7 @@ const char *const report_style[] = {
 	".fetch{color:var(--fetch)}.build{color:var(--build)}.push{color:var(--push)}\n",
 	/* the timeline: a list of rows, each with a strip of its own whose places are percentages */
 	".rows{list-style:none;margin:0;padding:0}\n",
-	".row{display:grid;grid-template-columns:17rem minmax(0,1fr) 12.5rem;gap:0 1rem;align-items:center;border-top:1px solid var(--grid);padding:.3rem 0}\n",
+	".row{display:grid;grid-template-columns:16rem minmax(0,1fr) 14.5rem;gap:0 1rem;align-items:center;border-top:1px solid var(--grid);padding:.3rem 0}\n",
 	".row:first-child{border-top:0;padding:0}\n",
 	".name{display:flex;gap:.6rem;align-items:baseline;min-width:0}.name .n{color:var(--soft);min-width:1.4em;text-align:right}\n",
 	".name .t{overflow:hidden;text-overflow:ellipsis;white-space:nowrap}\n",

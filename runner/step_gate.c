@@ -222,8 +222,11 @@ static int on_refusal(struct step_gate *sg, const struct gate_msg *raw, struct d
 	const struct gate_msg *msg = &shown;
 	char what[sizeof(((struct step_refusal *)0)->what)];
 	uint64_t count = msg->denials ? msg->denials : 1;
+	int r;
 
 	find_process(sg, msg, &who);
+	if (msg->type == GATE_DNS_DENY && msg->id && !sg->closing && (r = gate_send(&sg->gate, &(struct gate_msg){ .type = GATE_SEEN, .id = msg->id }, err)) < 0)
+		return r;
 	mask_text(sg, shown.host, sizeof(shown.host));
 	mask_text(sg, shown.why, sizeof(shown.why));
 	describe_attempt(msg, what, sizeof(what));

@@ -154,8 +154,10 @@ static int release(struct run *run, struct dd_err *err)
 	const struct plan_step *step = run->step;
 	dd_auto_free char **envp = calloc(step->n_env + run->leases.n_env + 1, sizeof(*envp));
 	size_t n = 0;
-	int r = envp ? 0 : dd_err_set(err, ENOMEM, "build the step's environment");
+	int r = 0;
 
+	if (!envp)
+		return dd_err_set(err, ENOMEM, "build the step's environment");
 	for (size_t i = 0; r == 0 && i < step->n_env; i++)
 		if (asprintf(&envp[n], "%s=%s", step->env[i].name, step->env[i].value) < 0)
 			r = dd_err_set(err, ENOMEM, "build the step's environment");
@@ -168,7 +170,7 @@ static int release(struct run *run, struct dd_err *err)
 		const struct sandbox_delivery what = { .envp = envp, .files = run->leases.files, .n_files = run->leases.n_files };
 		r = sandbox_release(&run->sb, &what, err);
 	}
-	for (size_t i = 0; envp && i < n_plain; i++)
+	for (size_t i = 0; i < n_plain; i++)
 		free(envp[i]);
 	return r;
 }

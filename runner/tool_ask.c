@@ -83,7 +83,7 @@ static int64_t now_ms(void)
 /* Everything up to end of file; -ETIMEDOUT, -EFBIG. */
 static int drain(int fd, char *buf, size_t *ret_len)
 {
-	int64_t deadline = now_ms() + SECONDS_MAX * 1000;
+	int64_t deadline = now_ms() + (int64_t)SECONDS_MAX * 1000;
 	size_t at = 0;
 	for (;;) {
 		struct pollfd p = { .fd = fd, .events = POLLIN };

@@ -33,7 +33,7 @@ size_t url_strip(const char *in, size_t len, char *out)
 		const char *at = memrchr(from, '@', authority);
 		size_t skip = at ? (size_t)(at + 1 - from) : 0;
 		size_t keep = span(from + skip, url - skip, "?#");
-		memcpy(out + used, "://", 3);
+		memmove(out + used, in + i, 3); /* "://" */
 		memmove(out + used + 3, from + skip, keep);
 		used += 3 + keep;
 		i += 3 + url;

@@ -111,7 +111,8 @@ static int range_for_root(struct id_choice *ret, bool clash, struct dd_err *err)
 	if (clash || getpwuid(first) || getpwuid(last) || getgrgid(first) || getgrgid(last))
 		return dd_err_say(err, EBUSY, "root has no subordinate ids and %u..%u is in use; add a line root:FIRST:65536 to "
 		                  "/etc/subuid and /etc/subgid", first, last);
-	ret->uid = ret->gid = (struct id_range){ .first = CONTAINER_FIRST, .count = RANGE_IDS };
+	ret->uid = (struct id_range){ .first = CONTAINER_FIRST, .count = RANGE_IDS };
+	ret->gid = ret->uid;
 	return 0;
 }
 

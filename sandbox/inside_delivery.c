@@ -33,8 +33,8 @@ static int read_all(int sock, void *buf, size_t len, struct dd_err *err)
 
 static int env_read(int sock, const struct delivery_head *head, char ***ret_envp, struct dd_err *err)
 {
-	char *block = calloc(1, (size_t)head->env_bytes + 1);
-	char **envp = calloc((size_t)head->n_env + 1, sizeof(*envp));
+	dd_auto_free char *block = calloc(1, (size_t)head->env_bytes + 1);
+	dd_auto_free char **envp = calloc((size_t)head->n_env + 1, sizeof(*envp));
 	if (!block || !envp)
 		return dd_err_set(err, ENOMEM, "environment of %u bytes", head->env_bytes);
 	int r = read_all(sock, block, head->env_bytes, err);
@@ -47,7 +47,9 @@ static int env_read(int sock, const struct delivery_head *head, char ***ret_envp
 		envp[i] = p;
 		p += strlen(p) + 1;
 	}
-	*ret_envp = envp; /* lives until exec */
+	*ret_envp = envp; /* both live until exec: envp points into block */
+	envp = NULL;
+	block = NULL;
 	return 0;
 }
 

@@ -212,6 +212,7 @@ static int parse_call(const struct parser *p, char *word, int *ret_nr)
 {
 	char *number = strchr(word, '=');
 	unsigned long n = 0;
+	*ret_nr = -1;
 	if (number)
 		*number++ = '\0';
 	int nr = seccomp_syscall_resolve_name(word);

@@ -20,11 +20,29 @@ struct dd_err {
 	char msg[500]; /* outermost context first, no newline: "step 3: open gate: nft batch: Operation not permitted" */
 };
 
-/* Fill @err (NULL is allowed: the caller only probes) with the sentence, followed by ": " and the text of @code.
- * Returns -code, so that a failure is one line: return dd_err_set(err, errno, "open %s", path);
- * strerrordesc_np(3), not strerror(3): the latter may allocate, and die in a filter. */
-__attribute__((format(printf, 3, 4))) static inline int dd_err_set(struct dd_err *err, int code, const char *fmt, ...)
+/* A failure is never 0: a short write(2) leaves errno as it was, and "0" would read as success. Such a code becomes EIO. */
+static inline int dd_err_code(int code)
 {
+	return code > 0 ? code : EIO;
+}
+
+static inline int dd_err_negative(int r)
+{
+	return r < 0 ? r : -EIO;
+}
+
+/* dd_err_set(err, code, fmt, ...): fill @err (NULL is allowed: the caller only probes) with the sentence, followed by ": " and the
+ * text of @code. Returns -code, always negative, so that a failure is one line: return dd_err_set(err, errno, "open %s", path);
+ * A macro because analysers do not look into variadic functions: this way they see that the result is negative. */
+#define dd_err_set(err, ...) dd_err_negative(dd_err_write(err, __VA_ARGS__))
+
+/* As dd_err_set, but the sentence stands alone: for refusals where the errno text would mislead. */
+#define dd_err_say(err, ...) dd_err_negative(dd_err_write_plain(err, __VA_ARGS__))
+
+/* strerrordesc_np(3), not strerror(3): the latter may allocate, and die in a filter. */
+__attribute__((format(printf, 3, 4))) static inline int dd_err_write(struct dd_err *err, int code, const char *fmt, ...)
+{
+	code = dd_err_code(code);
 	if (err) {
 		va_list ap;
 		va_start(ap, fmt);
@@ -38,9 +56,9 @@ __attribute__((format(printf, 3, 4))) static inline int dd_err_set(struct dd_err
 	return -code;
 }
 
-/* As dd_err_set, but the sentence stands alone: for refusals where the errno text would mislead. */
-__attribute__((format(printf, 3, 4))) static inline int dd_err_say(struct dd_err *err, int code, const char *fmt, ...)
+__attribute__((format(printf, 3, 4))) static inline int dd_err_write_plain(struct dd_err *err, int code, const char *fmt, ...)
 {
+	code = dd_err_code(code);
 	if (err) {
 		va_list ap;
 		va_start(ap, fmt);

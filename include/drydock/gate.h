@@ -35,6 +35,7 @@ enum gate_msg_type {
 	GATE_DONE,      /* denials = all refusals seen; dropped = those not reported one by one; connections = most that were open at once */
 	/* supervisor -> gate */
 	GATE_ADMITTED, /* admitted = false: the rules refused; the gate answers SERVFAIL */
+	GATE_SEEN,     /* id of a GATE_DNS_DENY: the process behind it has been looked for, and may go on */
 	GATE_CLOSE,
 	GATE_FINISH,
 	GATE_MSG__COUNT
@@ -53,7 +54,7 @@ enum gate_speaks {
  * and the receiver checks again (gate_msg_is_sane). */
 struct gate_msg {
 	uint32_t type;      /* enum gate_msg_type */
-	uint32_t id;        /* ties GATE_ADMITTED to its GATE_ASK_ADMIT */
+	uint32_t id;        /* ties GATE_ADMITTED to its GATE_ASK_ADMIT, GATE_SEEN to its GATE_DNS_DENY (0: nobody waits) */
 	uint16_t port;
 	uint16_t src_port;  /* the step's port, to find the process that tried; 0 = unknown */
 	uint8_t  proto;     /* IPPROTO_TCP, IPPROTO_UDP, ... of a refusal */

@@ -115,6 +115,7 @@ def _():
     check(int(r.mark("curl.ms")) < 1000 and int(r.mark("raw.ms")) < 1000, "refused late", r)
     check("downloads.example.test" in r.out.replace('"downloads.example.test/x"', ""), "the log does not name the host", r)
     check("policy.yml" in r.out, "the log does not name the policy", r)
+    check("tried by curl" in r.out, "the log does not name the process that asked for the name", r)
     check("host:" in r.out or "egress" in r.out, "the log does not show the line to add", r)
 
 
