@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WIDTH = 100, LABEL = 10 };
+enum { WIDTH = 80, LABEL = 10 };
 
 /* @text between words, continued below itself; a word that is longer than the line stays whole. */
 static void put(FILE *out, const char *label, const char *text)

@@ -47,6 +47,22 @@ void suggest_warn(struct suggest *s, const char *fmt, ...)
 	free(text);
 }
 
+bool suggest_cut_short(const struct record_facts *facts, char *ret, size_t size)
+{
+	bool ended = facts->end.seq && !facts->torn_bytes;
+	bool failed = ended && facts->status && strcmp(facts->status, "succeeded") != 0;
+
+	char of[32] = "";
+
+	if (ended && !failed)
+		return false;
+	if (facts->n_planned != FACTS_ABSENT)
+		(void)snprintf(of, sizeof(of), " of %lld", (long long)facts->n_planned);
+	(void)snprintf(ret, size, "the run %s, %zu%s steps began: what it would have needed next is not in the policy",
+	               ended ? "failed" : "did not end in this record", facts->n_steps, of);
+	return true;
+}
+
 /* --- quoting ---- */
 
 static unsigned code_point(const char *s, size_t len)

@@ -28,4 +28,7 @@ int  suggest_policy(const struct record_facts *const *records, size_t n, const s
                     struct dd_err *err);
 void suggestion_done(struct suggestion *s);
 
+/* true: the run of @facts did not get to its end, or failed, so nobody knows what else it needs; @ret says so in a sentence, safe to print. */
+bool suggest_cut_short(const struct record_facts *facts, char *ret, size_t size);
+
 #endif

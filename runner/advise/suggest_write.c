@@ -54,13 +54,14 @@ static void write_head(const struct writing *w)
 	       "# `drydock policy replay` says what would be refused. Read it first: it allows whatever the runs did, wanted or not.\n#\n");
 	for (size_t i = 0; i < w->s->n_records; i++) {
 		const struct record_facts *f = w->s->records[i];
+		char cut[200];
 		say(w, "#   %s: run %s, job %s, %s, %zu step%s\n", quoted(w, f->path), quoted(w, f->run), quoted(w, f->job),
 		    f->observed ? "observed" : f->mode_known ? "enforced" : "mode not recorded", f->n_steps, f->n_steps == 1 ? "" : "s");
 		if (f->event.known)
 			say(w, "#     to say which jobs it is for: for: { repository: %s, ref: %s }\n", quoted(w, f->event.repository ? f->event.repository : ""),
 			    quoted(w, f->event.ref ? f->event.ref : ""));
-		if (!f->end.seq || f->torn_bytes)
-			say(w, "#     the run did not end in this record\n");
+		if (suggest_cut_short(f, cut, sizeof(cut)))
+			say(w, "#     %s\n", cut);
 	}
 	for (size_t i = 0; i < w->s->warnings.n; i++)
 		say(w, "%s# WARNING: %s\n", i == 0 ? "#\n" : "", w->s->warnings.items[i]);

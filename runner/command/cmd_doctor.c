@@ -26,7 +26,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case 'S':
 		opt->state_dir = arg;
 		return 0;
-	case 'j':
+	case 'j': /* its first name; elsewhere -j is --job */
+	case 'J':
 		opt->json = true;
 		return 0;
 	case ARGP_KEY_ARG:
@@ -78,7 +79,8 @@ int cmd_doctor(int argc, char **argv)
 	static const struct argp_option options[] = {
 		{ .name = "policy", .key = 'p', .arg = "FILE", .doc = "also say what of this policy could not be enforced here" },
 		{ .name = "state-dir", .key = 'S', .arg = "DIR", .doc = "where drydock keeps the trees of running jobs" },
-		{ .name = "json", .key = 'j', .doc = "print the result as JSON" },
+		{ .name = "json", .key = 'J', .doc = "print the result as JSON" },
+		{ .key = 'j', .flags = OPTION_HIDDEN },
 		{ 0 },
 	};
 	static const struct argp argp = { .options = options, .parser = parse_option,

@@ -28,6 +28,16 @@ static void complain(const char *text)
 	(void)fprintf(stderr, "drydock: %s\n", shown);
 }
 
+/* No failure: the policy is what the record needs. But whoever takes it for the whole is refused at the next step. */
+static void note_cut_short(const struct record_facts *facts)
+{
+	char cut[200], line[1000];
+	if (!suggest_cut_short(facts, cut, sizeof(cut)))
+		return;
+	(void)snprintf(line, sizeof(line), "note: %.500s: %s; observe a run that succeeds", facts->path, cut);
+	complain(line);
+}
+
 static int print(const struct suggestion *made)
 {
 	int code = made->warnings[0] ? DRYDOCK_EXIT_REFUSED : DRYDOCK_EXIT_OK;
@@ -49,6 +59,8 @@ static int suggest(struct plan_arena *arena, const struct suggest_args *args)
 		n++;
 	if (r == 0)
 		r = suggest_policy((const struct record_facts *const *)facts, n, &args->options, &made, &err);
+	for (size_t i = 0; r == 0 && i < n; i++)
+		note_cut_short(facts[i]);
 	int code = r == 0 && made.text ? print(&made) : DRYDOCK_EXIT_INTERNAL;
 	if (r < 0)
 		complain(err.msg);

@@ -54,7 +54,7 @@ static int complain(const struct dd_err *err, int r)
 {
 	char safe[sizeof(err->msg) * TEXT_ESCAPE_MAX + 1];
 	(void)text_escape(safe, err->msg, strlen(err->msg));
-	(void)fprintf(stderr, "%s\n", safe);
+	(void)fprintf(stderr, "drydock: %s\n", safe);
 	return exit_code(r);
 }
 
@@ -139,6 +139,6 @@ int cmd_record(int argc, char **argv)
 	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
 		if (strcmp(a.verb, verbs[i].name) == 0 && (verbs[i].options || !(a.events || a.json)))
 			return verbs[i].run(&a);
-	(void)fprintf(stderr, "record: there are verify, show (with --events or --json) and report\n");
+	(void)fprintf(stderr, "drydock record: there are verify, show (with --events or --json) and report\n");
 	return 2;
 }

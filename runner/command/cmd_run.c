@@ -10,8 +10,9 @@
 #include "drydock/fd.h"
 #include "drydock/sandbox.h"
 #include "exit_code.h"
-#include "plan/job_source.h"
 #include "job/keeper.h"
+#include "job/lease.h"
+#include "plan/job_source.h"
 #include "plan/plan_print.h"
 
 #include <fcntl.h>
@@ -56,6 +57,18 @@ static int check_host(const struct plan *plan, bool observe)
 	if (missing)
 		fprintf(stderr, "drydock: nothing was run; `drydock doctor` says more\n");
 	return missing ? DRYDOCK_EXIT_HOST : 0;
+}
+
+/* A token that is not there is found now, and not by the last step after an hour of building. It is read later, and checked once more then. */
+static int check_credentials(const struct plan *plan)
+{
+	struct dd_err err = { 0 };
+
+	if (lease_look(plan, &err) == 0)
+		return 0;
+	fprintf(stderr, "drydock: %s\ndrydock: nothing was run; put the secret there, readable for the user that runs drydock and nobody else, or take it from "
+	        "another file with --secret NAME=FILE\n", err.msg);
+	return DRYDOCK_EXIT_HOST;
 }
 
 /* A closed standard descriptor would be taken by the first file that is opened, and then handed to a step as its output. */
@@ -147,7 +160,7 @@ int cmd_run(int argc, char **argv)
 		fprintf(stderr, "drydock: --observe changes nothing in a plan: this is what every step gets when it is enforced\n");
 	if (code == 0 && args.dry_run)
 		code = plan_print(&args, plan);
-	else if (code == 0 && (code = check_host(plan, args.observe)) == 0)
+	else if (code == 0 && (code = check_host(plan, args.observe)) == 0 && (code = check_credentials(plan)) == 0)
 		code = run_job(&args, &id, plan, &source.event);
 	plan_free(plan);
 	return code;

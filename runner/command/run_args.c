@@ -10,7 +10,7 @@ static const struct argp_option options[] = {
 	{ .name = "event", .key = 'e', .arg = "FILE", .doc = "the forge's event as JSON; without it the run is the operator's own" },
 	{ .name = "workspace", .key = 'w', .arg = "DIR", .doc = "the tree to copy for the job (default: here)" },
 	{ .name = "out", .key = 'o', .arg = "DIR", .doc = "where declared artifacts go" },
-	{ .name = "record", .key = 'r', .arg = "FILE", .doc = "where the record goes" },
+	{ .name = "record", .key = 'r', .arg = "FILE", .doc = "where the record goes; with `explain --seq`, the record" },
 	{ .name = "secret", .key = 's', .arg = "NAME=FILE", .doc = "take credential NAME from FILE; may be repeated" },
 	{ .name = "state-dir", .key = 'S', .arg = "DIR", .doc = "where drydock keeps the trees of running jobs" },
 	{ .name = "dry-run", .key = 'n', .doc = "print the plan, run nothing" },
@@ -18,7 +18,7 @@ static const struct argp_option options[] = {
 	  .doc = "do not enforce, report: let public destinations and system calls outside the profile through, and record them" },
 	{ .name = "json", .key = 'J', .doc = "print data as JSON" },
 	{ .name = "rules", .key = 'R', .doc = "with a plan: the nftables rules in full (JSON always has them)" },
-	{ .name = "syscalls", .key = 'Y', .doc = "with a plan: every system call, its answer and why" },
+	{ .name = "syscalls", .key = 'Y', .doc = "with a plan: each system call, its answer, why" },
 	{ 0 },
 };
 

@@ -31,6 +31,21 @@ static void complain_unknown(struct key_context *ctx, const struct tree_node *ke
 	diag_add(ctx->diags, key->mark, hint, "unknown key `%s` in %s", key->text, where);
 }
 
+/* What people write first, and what was meant. */
+static const char *kind_hint(unsigned kinds, const char *what, bool empty)
+{
+	static const struct { const char *what, *hint; } hints[] = {
+		{ "match", "such as `{ run: \"npm ci*\" }` or `{ id: publish }`" },
+		{ "an egress entry", "such as `{ host: registry.example.com }` or `{ use: npm }`" },
+	};
+	if (empty && (kinds & TREE_MAP))
+		return "what belongs to it is indented deeper";
+	for (size_t i = 0; i < ARRAY_LEN(hints); i++)
+		if (strcmp(hints[i].what, what) == 0)
+			return hints[i].hint;
+	return NULL;
+}
+
 bool key_kind(struct key_context *ctx, const struct tree_node *node, unsigned kinds, const char *what)
 {
 	if ((unsigned)node->kind & kinds)
@@ -38,8 +53,9 @@ bool key_kind(struct key_context *ctx, const struct tree_node *node, unsigned ki
 	const char *want = kinds & TREE_SCALAR ? "a single value" : kinds & TREE_LIST ? "a list" : "a map of keys";
 	if (kinds == (TREE_SCALAR | TREE_LIST))
 		want = "a single value or a list";
-	struct diag_mark mark = node->mark;
-	diag_add(ctx->diags, mark, NULL, "`%s` must be %s, not %s", what, want, tree_kind_name(node->kind));
+	bool empty = node->kind == TREE_SCALAR && node->plain && !node->text[0];
+	diag_add(ctx->diags, node->mark, kind_hint(kinds, what, empty), strchr(what, ' ') ? "%s must be %s, not %s" : "`%s` must be %s, not %s", what, want,
+	         empty ? "empty" : tree_kind_name(node->kind));
 	return false;
 }
 

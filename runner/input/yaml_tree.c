@@ -107,11 +107,34 @@ static bool check_bytes(struct builder *b)
 	return true;
 }
 
+/* A mark counts characters; a continuation byte is none. */
+static bool is_tab_at(const struct builder *b, yaml_mark_t at)
+{
+	size_t i = 0, characters = 0;
+
+	for (; i < b->len; i++) {
+		if (((unsigned char)b->text[i] & 0xc0) != 0x80 && characters++ == at.index)
+			return b->text[i] == '\t';
+	}
+	return false;
+}
+
+/* libyaml's own words. Where a bracket or a key was opened in another line, that line is the one to look at. */
+static void parser_says(struct builder *b, struct diag_mark mark)
+{
+	const yaml_parser_t *p = &b->parser;
+	const char *hint = p->error == YAML_SCANNER_ERROR && is_tab_at(b, p->problem_mark) ? "there is a tab here: YAML is indented with spaces" : NULL;
+	char begun[40] = "";
+
+	if (p->context && p->context_mark.line != p->problem_mark.line)
+		(void)snprintf(begun, sizeof(begun), ", begun in line %zu", p->context_mark.line + 1);
+	diag_add(b->diags, mark, hint, "%s%s%s%s", p->context ? p->context : "", begun, p->context ? ": " : "", p->problem ? p->problem : "not YAML");
+}
+
 static void parser_complaint(struct builder *b)
 {
 	const yaml_parser_t *p = &b->parser;
 	struct diag_mark mark = mark_of(b, p->problem_mark, p->problem_mark);
-	const char *what = p->problem ? p->problem : "not YAML";
 	if (p->error == YAML_READER_ERROR) { /* it leaves only an offset, in bytes */
 		unsigned line = 1;
 		size_t start = 0;
@@ -125,7 +148,7 @@ static void parser_complaint(struct builder *b)
 		for (size_t i = start; i < p->problem_offset && i < b->len; i++)
 			mark.column += ((unsigned char)b->text[i] & 0xc0) != 0x80;
 	}
-	diag_add(b->diags, mark, NULL, "%s%s%s", p->context ? p->context : "", p->context ? ": " : "", what);
+	parser_says(b, mark);
 	b->failed = true;
 }
 

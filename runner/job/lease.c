@@ -94,7 +94,7 @@ struct value {
 	size_t len;
 };
 
-static int read_file(struct lease_set *set, const struct plan_lease *lease, struct value *ret, struct dd_err *err)
+static int open_file(const struct plan_lease *lease, int *ret_fd, struct dd_err *err)
 {
 	struct stat st;
 	dd_auto_fd int fd = open(lease->source, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -104,6 +104,37 @@ static int read_file(struct lease_set *set, const struct plan_lease *lease, stru
 		return dd_err_say(err, EINVAL, "credential %s: %s is not a regular file", lease->name, lease->source);
 	if (st.st_mode & 0022)
 		return dd_err_say(err, EPERM, "credential %s: %s can be written by others; chmod go-w it", lease->name, lease->source);
+	*ret_fd = dd_take_fd(&fd);
+	return 0;
+}
+
+static int look(const struct plan_lease *lease, struct dd_err *err)
+{
+	dd_auto_fd int fd = -1;
+
+	if (lease->from == PLAN_FROM_FILE)
+		return open_file(lease, &fd, err);
+	return getenv(lease->source) ? 0
+	                             : dd_err_say(err, ENOENT, "credential %s: the variable %s is not set in drydock's environment", lease->name, lease->source);
+}
+
+int lease_look(const struct plan *plan, struct dd_err *err)
+{
+	for (size_t i = 0; i < plan->n_steps; i++)
+		for (size_t j = 0; j < plan->steps[i].n_leases; j++) {
+			int r = look(&plan->steps[i].leases[j], err);
+			if (r < 0)
+				return r;
+		}
+	return 0;
+}
+
+static int read_file(struct lease_set *set, const struct plan_lease *lease, struct value *ret, struct dd_err *err)
+{
+	dd_auto_fd int fd = -1;
+	int r = open_file(lease, &fd, err);
+	if (r < 0)
+		return r;
 	char *bytes = secret_alloc(set->memory, LEASE_VALUE_MAX + 2);
 	if (!bytes)
 		return dd_err_set(err, ENOMEM, "credential %s: secret memory is full", lease->name);

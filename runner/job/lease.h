@@ -29,6 +29,10 @@ int lease_capture_environment(const struct plan *plan, struct dd_err *err);
 /* Keeper, after it has forked the supervisor: overwrite the same values here. */
 void lease_forget_environment(const struct plan *plan);
 
+/* Is every source of @plan there, as lease_grant() will want it? Reads no value. Before anything runs, with the rights of the run and before
+ * lease_capture_environment(). -EINVAL, -EPERM, or what open() says; @err names the credential and the remedy. */
+int lease_look(const struct plan *plan, struct dd_err *err);
+
 /* Grant what @step may have: read, check (C-14), register with @mask. On failure the caller revokes, which wipes. */
 int lease_grant(const struct plan_step *step, struct mask *mask, struct lease_set *ret, struct dd_err *err);
 

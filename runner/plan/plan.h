@@ -124,6 +124,8 @@ struct plan {
 	size_t            n_notes;
 	const struct plan_narrowed *narrowed;
 	size_t            n_narrowed;
+	const char      **unused;           /* what of the policy says nothing about any job of the workflow, a sentence each with its place */
+	size_t            n_unused;
 	struct plan_arena *arena;
 };
 

@@ -27,5 +27,10 @@ const struct plan_pair *plan_copy_pairs(struct plan_arena *arena, const struct w
 /* plan_leases.c: the credentials of one step; and what the policy says about steps that it must not be said about. */
 void plan_make_leases(struct plan_build *b, struct plan_step *step);
 void plan_check_leases(struct plan_build *b);
+/* plan_make.c: the phase of a step of any job; place and globs of a rule, for people. */
+struct phase_choice plan_choose_phase(struct plan_build *b, const struct workflow_job *job, const struct workflow_step *from);
+const char *plan_rule_text(struct plan_arena *arena, const struct policy_rule *rule);
+/* plan_unused.c: rules that decided nothing, credentials for steps that are not there. */
+void plan_note_unused(struct plan_build *b);
 
 #endif

@@ -198,6 +198,14 @@ static json_t *notes_json(const struct plan *plan)
 	return out;
 }
 
+static json_t *unused_json(const struct plan *plan)
+{
+	json_t *out = json_array();
+	for (size_t i = 0; i < plan->n_unused; i++)
+		(void)json_array_append_new(out, json_string(plan->unused[i]));
+	return out;
+}
+
 static json_t *narrowed_json(const struct plan *plan)
 {
 	json_t *out = json_array();
@@ -243,8 +251,8 @@ int plan_print_json(const struct plan *plan, const struct plan_shown *shown, str
 				 plan->workflow_name, "job", plan->job_id, "job_name", plan->job_name, "policy", plan->policy_path,
 				 "policy_sha256", plan->policy_path ? plan->policy_sha256 : NULL, "trusted", plan->trusted, "trust_why",
 				 plan->trust_why);
-	root = joined(root, json_pack("{s:o, s:o, s:o, s:o, s:o}", "about", about_json(&plan->job), "steps", steps, "every_step_sees", places_json(),
-				      "narrowed", narrowed_json(plan), "notes", notes_json(plan)));
+	root = joined(root, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "about", about_json(&plan->job), "steps", steps, "every_step_sees", places_json(),
+				      "narrowed", narrowed_json(plan), "unused", unused_json(plan), "notes", notes_json(plan)));
 	if (shown && how.syscalls)
 		root = joined(root, json_pack("{s:o}", "syscalls", syscalls_json(shown)));
 	ok = ok && root && json_dumpf(root, out, JSON_INDENT(2)) == 0 && fputc('\n', out) != EOF;

@@ -26,13 +26,19 @@ static struct diag_mark mark_copy(const struct plan_build *b, struct diag_mark m
 
 static const struct workflow_job *find_job(struct plan_build *b, const char *wanted)
 {
-	char list[300] = "";
+	char list[180] = ""; /* fits a hint */
+	size_t left_out = 0;
 	for (size_t i = 0; i < b->wf->n_jobs; i++) {
 		if (wanted ? strcmp(b->wf->jobs[i].id, wanted) == 0 : b->wf->n_jobs == 1)
 			return &b->wf->jobs[i];
 		size_t len = strlen(list);
-		(void)snprintf(list + len, sizeof(list) - len, "%s%s", i ? ", " : "", b->wf->jobs[i].id);
+		if (left_out || len + strlen(b->wf->jobs[i].id) + sizeof(", and 1000 more") > sizeof(list))
+			left_out++;
+		else
+			(void)snprintf(list + len, sizeof(list) - len, "%s%s", i ? ", " : "", b->wf->jobs[i].id);
 	}
+	if (left_out)
+		(void)snprintf(list + strlen(list), sizeof(list) - strlen(list), ", and %zu more", left_out);
 	struct diag_mark mark = { .file = b->wf->path };
 	if (wanted)
 		diag_add(b->diags, mark, list, "the workflow has no job `%s`", wanted);
@@ -54,27 +60,32 @@ static const char *trimmed(struct plan_arena *arena, const char *script)
 	return arena_strndup(arena, script, len);
 }
 
-static void describe_rule(const struct plan_build *b, const struct policy_rule *rule, struct plan_step *step)
+const char *plan_rule_text(struct plan_arena *arena, const struct policy_rule *rule)
 {
-	const char *text = arena_printf(arena_of(b), "%s:%u:%u:", rule->mark.file, rule->mark.line, rule->mark.column);
+	const char *text = arena_printf(arena, "%s:%u:%u:", rule->mark.file, rule->mark.line, rule->mark.column);
 	for (int f = 0; f < RULE__COUNT; f++)
 		if (rule->glob[f])
-			text = arena_printf(arena_of(b), "%s %s: \"%s\"", text, rule_field_names[f], rule->glob[f]);
-	step->phase_why = text;
+			text = arena_printf(arena, "%s %s: \"%s\"", text, rule_field_names[f], rule->glob[f]);
+	return text;
+}
+
+struct phase_choice plan_choose_phase(struct plan_build *b, const struct workflow_job *job, const struct workflow_step *from)
+{
+	struct step_facts facts = { .field = {
+		[RULE_ID] = from->id, [RULE_NAME] = from->name, [RULE_JOB] = job->id, [RULE_USES] = from->uses,
+		[RULE_RUN] = from->run ? trimmed(arena_of(b), from->run) : NULL,
+	} };
+	return policy_choose_phase(b->policy, &facts);
 }
 
 static void choose_phase(struct plan_build *b, const struct workflow_step *from, struct plan_step *step)
 {
-	struct step_facts facts = { .field = {
-		[RULE_ID] = from->id, [RULE_NAME] = from->name, [RULE_JOB] = b->job->id, [RULE_USES] = from->uses,
-		[RULE_RUN] = from->run ? trimmed(arena_of(b), from->run) : NULL,
-	} };
-	struct phase_choice choice = policy_choose_phase(b->policy, &facts);
+	struct phase_choice choice = plan_choose_phase(b, b->job, from);
 	step->phase = choice.phase;
 	step->moved = choice.moved;
 	plan_narrowed_step(b, choice.refused, step->phase, step->ref);
 	if (choice.rule)
-		describe_rule(b, choice.rule, step);
+		step->phase_why = plan_rule_text(arena_of(b), choice.rule);
 	else
 		step->phase_why = b->policy ? "no rule matches: build" : "no policy: build";
 }
@@ -312,6 +323,7 @@ static void make_steps(struct plan_build *b)
 		make_step(b, b->policy ? b->policy : &none, &b->job->steps[i], &b->plan->steps[i]);
 	}
 	plan_check_leases(b);
+	plan_note_unused(b);
 }
 
 int plan_make(const struct workflow *wf, const char *job, const struct policy *policy, const struct event_facts *event,

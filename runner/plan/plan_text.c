@@ -375,6 +375,11 @@ static void print_notes(FILE *out, const struct plan *plan)
 		put(out, n->why, 200);
 		(void)fputs(")\n", out);
 	}
+	for (size_t i = 0; i < plan->n_unused; i++) {
+		(void)fprintf(out, "%snot used here: ", i ? "" : "\n");
+		put(out, plan->unused[i], 400);
+		(void)fputc('\n', out);
+	}
 	for (size_t i = 0; i < plan->n_notes; i++) {
 		const struct plan_note *n = &plan->notes[i];
 		(void)fprintf(out, "%s`run` would refuse this: ", i ? "" : "\n");
@@ -382,6 +387,11 @@ static void print_notes(FILE *out, const struct plan *plan)
 		(void)fprintf(out, ":%u:%u: ", n->mark.line, n->mark.column);
 		put(out, n->text, 300);
 		(void)fputc('\n', out);
+		if (n->hint[0] && (i + 1 == plan->n_notes || strcmp(n->hint, plan->notes[i + 1].hint) != 0)) { /* once for `uses` and its `with` */
+			(void)fputs("    hint: ", out);
+			put(out, n->hint, 200);
+			(void)fputc('\n', out);
+		}
 	}
 }
 

@@ -35,7 +35,8 @@ static void entry_host(struct key_context *ctx, const struct tree_node *v, void 
 	if (!text)
 		e->wrong = true;
 	else if (egress_host_parse(text, host, &e->entry.wildcard, &err) < 0)
-		refuse(ctx, e, v->mark, "a name such as registry.example.com, or *.example.com for all below it", err.msg);
+		refuse(ctx, e, v->mark, strpbrk(text, ":/") ? "the name alone, without scheme or path; a port goes into `port:`"
+		                                            : "a name such as registry.example.com, or *.example.com for all below it", err.msg);
 	else
 		e->entry.host = arena_strdup(ctx->arena, host);
 }
@@ -99,10 +100,13 @@ static void entry_port(struct key_context *ctx, const struct tree_node *v, void 
 	const char *text = key_text(ctx, v, "port");
 	uint64_t port;
 	e->port_given = true;
-	if (text && policy_count(text, 65535, &port) == 0 && port > 0)
+	if (text && policy_count(text, 65535, &port) == 0 && port > 0) {
 		e->entry.port = (uint16_t)port;
-	else
-		refuse(ctx, e, v->mark, "a number from 1 to 65535", "`port` is no port");
+		return;
+	}
+	if (text)
+		diag_add(ctx->diags, v->mark, "a number from 1 to 65535", "`%s` is no port", text);
+	e->wrong = true;
 }
 
 static void entry_address(struct key_context *ctx, const struct tree_node *v, void *out)

@@ -63,7 +63,8 @@ void policy_check_syscalls(struct key_context *ctx, const struct tree_node *v, c
 	while (policy->syscalls[n])
 		n++;
 	if (config_path_seccomp(policy->seccomp, profile, sizeof(profile), &err) < 0) {
-		diag_add(ctx->diags, v->mark, NULL, "%s", err.msg);
+		diag_add(ctx->diags, v->mark, "`seccomp` names the profile, `default` unless said otherwise; your own stand in /etc/drydock/seccomp/NAME.seccomp",
+		         "nobody can say what profile `%s` allows already: %s", policy->seccomp, err.msg);
 		return;
 	}
 	for (size_t i = 0; i < n && i < SYSCALLS_MAX; i++)
