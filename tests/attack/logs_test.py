@@ -5,7 +5,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from dd import case, check, equal, main, py, run, step  # noqa: E402
+from dd import Job, case, check, equal, main, py, run, step  # noqa: E402
 
 
 @case("L-03", "workflow commands in a build tool's output do nothing outside the step's own log")
@@ -21,15 +21,19 @@ echo '::stop-commands::token'; printf '\\033[0Ksection_start:1:x\\r\\033[0Kx\\n'
 
 @case("L-04", "escape sequences, carriage returns, bells, NUL and bad UTF-8 never reach the operator's terminal raw")
 def _():
-    r = run([step("noise", py('''
+    job = Job([step("noise", py('''
         out = sys.stdout.buffer
         out.write(b"\\x1b]0;title\\x07\\x1b[2J\\x1b[31mred\\x1b[0m\\n"); out.write(b"good\\rEVIL\\n"); out.write(b"nul\\0byte\\n"); out.write(b"bad\\xff\\xfeutf\\n")
         out.write(b"\\x9b31mc1\\n"); out.write(b"\\xc2\\x9b31mc1utf\\n"); out.write("rtl\\u202eevil\\n".encode()); out.flush(); mark("end", "yes")
     '''))])
+    try:
+        r = job.run()
+        where = next(line.split("logs:", 1)[1].strip() for line in r.out.splitlines() if line.startswith("  logs:"))
+        with open(os.path.join(where, "01-noise.log"), encoding="utf-8", errors="surrogateescape", newline="") as file:
+            stored = file.read()
+    finally:
+        job.close()
     equal(r.mark("end"), "yes", "the end of the output", r)
-    where = next(line.split("logs:", 1)[1].strip() for line in r.out.splitlines() if line.startswith("  logs:"))
-    with open(os.path.join(where, "01-noise.log"), encoding="utf-8", errors="surrogateescape", newline="") as file:
-        stored = file.read()
     check("@@end=yes@@" in stored, "the stored log lacks its end", r)
     for byte, what in (("\x1b]", "an OSC sequence"), ("\x1b[2J", "a clear-screen"), ("\x07", "a bell"), ("\0", "a NUL"), ("good\rEVIL", "an overwriting carriage return"),
                        ("\x9b", "a C1 control"), ("\u202e", "a direction override")):

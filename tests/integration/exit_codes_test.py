@@ -6,7 +6,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from dd import PUSH, Job, case, check, equal, main, run, step  # noqa: E402
+from dd import PUSH, ROOT, Job, Skip, case, check, equal, main, run, step  # noqa: E402
 
 
 def status(job, *options, **more):
@@ -55,6 +55,16 @@ def _():
         r = status(job)
         equal(r.rc, 2, f"exit status for {text!r}", r)
         check("workflow.yml:" in r.out, f"no position for {text!r}", r)
+
+
+@case("", "2: a drydock that is made setuid or setgid by its caller runs nothing")
+def _():
+    if not ROOT:
+        raise Skip("calling with two different ids takes root")
+    for ids in (["--ruid=47124"], ["--rgid=47124", "--keep-groups"]):
+        r = status(Job([step("a", "echo @@a=ran@@")]), prefix=["setpriv", *ids])
+        equal(r.rc, 2, f"exit status with {ids}", r)
+        check("a" not in r.marks and "setuid" in r.out, "the step ran, or no reason was given", r)
 
 
 @case("", "2: no such job, no such workflow")

@@ -91,6 +91,14 @@ def _():
         check("published" not in r.marks, "the push step ran", r)
 
 
+@case("A-09", "an artifact that a step after the build changed is refused, and one that only such a step made is none")
+def _():
+    from dd import FETCH
+    for later, rc in (("echo evil >dist/a", 4), ("echo evil >dist/b", 0)):
+        r = run([step("make", "mkdir -p dist; echo good >dist/a"), step("later", later, FETCH), step("publish", "ls dist | tr '\\n' ' ' | sed 's/.*/@@dist=&@@/'", PUSH)], DIST, rc=rc)
+        equal(r.marks.get("dist"), "a " if rc == 0 else None, "what the push step sees", r)
+
+
 @case("", "artifacts of a second run replace those of the first in --out, and are writable for their owner only")
 def _():
     job = Job([step("make", "mkdir -p dist; date +%N >dist/a; chmod 0777 dist/a"), step("publish", "true", PUSH)], DIST)
