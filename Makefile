@@ -30,11 +30,11 @@ WERROR  ?= $(if $(CI),-Werror)
 # Recursive on purpose: `make deps` must work on a machine that has no pkg-config yet.
 PKGCFLAGS = $(shell pkg-config --cflags $(PKGS))
 PKGLIBS   = $(shell pkg-config --libs $(PKGS))
-CPPFLAGS_ALL = -D_GNU_SOURCE -Iinclude -DDRYDOCK_VERSION='"$(VERSION)"' $(PKGCFLAGS) $(CPPFLAGS)
+CPPFLAGS_ALL = -D_GNU_SOURCE -Iinclude -Irunner -DDRYDOCK_VERSION='"$(VERSION)"' $(PKGCFLAGS) $(CPPFLAGS)
 CFLAGS_ALL   = $(WARN) $(if $(ISGCC),$(GCCWARN)) $(WERROR) -g $(CFLAGS_$(MODE)) -MMD -MP $(CFLAGS)
 LDFLAGS_ALL  = $(LINK) $(LDFLAGS_$(MODE)) $(LDFLAGS)
 
-SRC     := $(sort $(wildcard sandbox/*.c netpolicy/*.c runner/*.c runner/local/*.c))
+SRC     := $(sort $(wildcard sandbox/*.c netpolicy/*.c runner/*.c runner/*/*.c))
 OBJ     := $(SRC:%.c=$(B)/%.o)
 MAINOBJ := $(B)/runner/main.o
 LIBOBJ  := $(filter-out $(MAINOBJ),$(OBJ))

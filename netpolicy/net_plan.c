@@ -8,7 +8,9 @@
  *   output      the gate's own listener is refused (only TPROXY may lead there); loopback, the step's own address and its resolver pass;
  *               chain gate may accept; the rest is refused. Policy drop: should a rule be missing, nothing passes.
  *   gate        what the allowlist opens; flushed when the gate closes, and empty from the start for a closed one.
- *   refuse      counted, logged at a bounded rate, and answered at once, so that no tool hangs (N-01).
+ *   refuse      counted, logged at a bounded rate, and answered at once, so that no tool hangs (N-01). But for resets: the kernel sends them for
+ *               a socket whose process is gone, also into a gate that has closed meanwhile. They ask for nothing, and a step cannot
+ *               make one without CAP_NET_RAW; told as refusals they would accuse a destination that is allowed.
  *   prerouting  accepted packets come round on lo; TPROXY hands them to the gate's listener.
  * In observe mode `gate` and `prerouting` end with "any TCP over IPv4", behind returns for every special range: so private addresses, metadata
  * services and synthetic addresses that nobody was told are refused by rule there as well.
@@ -36,6 +38,7 @@ enum { LOOPBACK_NET = 0x7F000000, SYNTHETIC_PREFIX = 15 };
 static const uint32_t synthetic_net = 0xC6120000;
 
 static const struct net_rule skeleton[] = {
+	{ CHAIN_REFUSE, MATCH_TCP_RESET, 0, 0, 0, ACTION_DROP },
 	{ CHAIN_REFUSE, MATCH_ALL, 0, 0, 0, ACTION_COUNT_DENIED },
 	{ CHAIN_REFUSE, MATCH_ALL, 0, 0, 0, ACTION_LOG },
 	{ CHAIN_REFUSE, MATCH_TCP, 0, 0, 0, ACTION_RESET },

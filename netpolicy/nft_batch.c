@@ -23,6 +23,8 @@ enum {
 	OFFSET_SADDR4_END = 16,          /* daddr in an IPv4 header */
 	OFFSET_DADDR6 = 24,
 	OFFSET_DPORT = 2,
+	OFFSET_TCP_FLAGS = 13,
+	TCP_FLAG_RESET = 4,
 	REG_PORT = NFT_REG32_01,
 };
 
@@ -95,16 +97,16 @@ static void put_cmp_equal(struct nlmsghdr *nlh, const void *bytes, size_t len)
 	expr_end(nlh, e);
 }
 
-static void put_mask(struct nlmsghdr *nlh, uint32_t mask)
+static void put_mask(struct nlmsghdr *nlh, const void *mask, size_t len)
 {
-	uint32_t be_mask = htonl(mask), zero = 0;
+	static const uint8_t zero[sizeof(uint32_t)];
 	struct expr e = expr_begin(nlh, "bitwise");
 	put_be32(nlh, NFTA_BITWISE_SREG, NFT_REG_1);
 	put_be32(nlh, NFTA_BITWISE_DREG, NFT_REG_1);
-	put_be32(nlh, NFTA_BITWISE_LEN, sizeof(be_mask));
+	put_be32(nlh, NFTA_BITWISE_LEN, (uint32_t)len);
 	put_be32(nlh, NFTA_BITWISE_OP, NFT_BITWISE_BOOL);
-	put_value(nlh, NFTA_BITWISE_MASK, &be_mask, sizeof(be_mask));
-	put_value(nlh, NFTA_BITWISE_XOR, &zero, sizeof(zero));
+	put_value(nlh, NFTA_BITWISE_MASK, mask, len);
+	put_value(nlh, NFTA_BITWISE_XOR, zero, len);
 	expr_end(nlh, e);
 }
 
@@ -161,8 +163,10 @@ static void put_address(struct nlmsghdr *nlh, const struct net_rule *rule)
 	if (rule->prefix == 0)
 		return;
 	put_payload(nlh, NFT_PAYLOAD_NETWORK_HEADER, OFFSET_SADDR4_END, sizeof(addr), NFT_REG_1);
-	if (rule->prefix < 32)
-		put_mask(nlh, UINT32_MAX << (32 - rule->prefix));
+	if (rule->prefix < 32) {
+		uint32_t mask = htonl(UINT32_MAX << (32 - rule->prefix));
+		put_mask(nlh, &mask, sizeof(mask));
+	}
 	put_cmp_equal(nlh, &addr, sizeof(addr));
 }
 
@@ -172,6 +176,15 @@ static void put_port(struct nlmsghdr *nlh, uint8_t protocol, uint16_t port)
 	put_protocol(nlh, protocol);
 	put_payload(nlh, NFT_PAYLOAD_TRANSPORT_HEADER, OFFSET_DPORT, sizeof(be_port), NFT_REG_1);
 	put_cmp_equal(nlh, &be_port, sizeof(be_port));
+}
+
+static void put_reset(struct nlmsghdr *nlh)
+{
+	const uint8_t rst = TCP_FLAG_RESET;
+	put_protocol(nlh, IPPROTO_TCP);
+	put_payload(nlh, NFT_PAYLOAD_TRANSPORT_HEADER, OFFSET_TCP_FLAGS, sizeof(rst), NFT_REG_1);
+	put_mask(nlh, &rst, sizeof(rst));
+	put_cmp_equal(nlh, &rst, sizeof(rst));
 }
 
 static void put_admitted(struct nlmsghdr *nlh, bool any_port)
@@ -222,6 +235,9 @@ static void put_match(struct nlmsghdr *nlh, const struct net_rule *rule)
 		return;
 	case MATCH_TCP:
 		put_protocol(nlh, IPPROTO_TCP);
+		return;
+	case MATCH_TCP_RESET:
+		put_reset(nlh);
 		return;
 	}
 }
@@ -300,6 +316,9 @@ static void put_action(struct nlmsghdr *nlh, enum net_action action)
 		return;
 	case ACTION_REJECT:
 		put_reject(nlh, NFT_REJECT_ICMPX_UNREACH, NFT_REJECT_ICMPX_ADMIN_PROHIBITED);
+		return;
+	case ACTION_DROP:
+		put_verdict(nlh, NF_DROP, NULL);
 		return;
 	}
 }

@@ -22,6 +22,7 @@ static const char *const action_text[] = {
 	[ACTION_LOG] = "limit rate 100/second burst 200 packets log group 1 snaplen 128 queue-threshold 1",
 	[ACTION_RESET] = "reject with tcp reset",
 	[ACTION_REJECT] = "reject with icmpx admin-prohibited",
+	[ACTION_DROP] = "drop",
 };
 static_assert(NET_LOG_PER_SECOND == 100 && NET_LOG_BURST == 200 && NET_LOG_GROUP == 1 && NET_LOG_BYTES == 128 && NET_GATE_PORT == 1,
               "action_text spells these numbers");
@@ -66,6 +67,9 @@ static void print_match(FILE *out, const struct net_rule *rule)
 		return;
 	case MATCH_TCP:
 		(void)fputs("meta l4proto tcp ", out);
+		return;
+	case MATCH_TCP_RESET:
+		(void)fputs("tcp flags & rst == rst ", out);
 		return;
 	}
 }

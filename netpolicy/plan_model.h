@@ -38,6 +38,7 @@ enum net_match {
 	MATCH_ADDR_UDP,
 	MATCH_LOOPBACK6, /* ip6 daddr ::1 */
 	MATCH_TCP,
+	MATCH_TCP_RESET,
 	MATCH_ADMITTED_HOST, /* meta l4proto tcp ip daddr @allow: the set of an observing plan holds addresses alone */
 	MATCH_TCP4,          /* TCP to any IPv4 address */
 };
@@ -53,6 +54,7 @@ enum net_action {
 	ACTION_LOG,
 	ACTION_RESET,      /* reject with tcp reset */
 	ACTION_REJECT,     /* reject with icmpx admin-prohibited */
+	ACTION_DROP,
 };
 
 struct net_rule {

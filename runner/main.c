@@ -28,12 +28,14 @@ static const struct command {
 static void usage(FILE *out)
 {
 	fprintf(out, "usage: drydock COMMAND ...\n\n"
-	             "Runs each step of a CI job in a sandbox of its own. The network gate is open for dependency fetch, closed for\n"
-	             "build, and reopened for push; only the push step holds what can publish.\n\n");
+	             "Runs each step of a CI job in a sandbox of its own. The network gate is\n"
+	             "open for dependency fetch, closed for build, and reopened for push; only the\n"
+	             "push step holds what can publish.\n\n");
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
 		fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].does);
-	fprintf(out, "\n`drydock COMMAND --help` says more. Exit codes: 0 job succeeded, 1 job failed, 2 usage or policy error,\n"
-	             "3 this host cannot enforce it, 4 refused by policy, 5 internal error, 130 cancelled.\n");
+	fprintf(out, "\n`drydock COMMAND --help` says more.\n"
+	             "Exit codes: 0 job succeeded, 1 job failed, 2 usage or policy error, 3 this host\n"
+	             "cannot enforce it, 4 refused by policy, 5 internal error, 130 cancelled.\n");
 }
 
 int main(int argc, char **argv)

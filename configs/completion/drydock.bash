@@ -35,9 +35,12 @@ _drydock() {
 		mapfile -t COMPREPLY < <(compgen -f -- "${word#=}")
 		return
 	fi
+	# A verb comes first, and only there; where it must, no file of the directory is in its way.
+	local verb=
+	case $command in '' | policy) verb=wanted ;; record) if [ "$COMP_CWORD" -eq 2 ]; then verb=wanted; else words=${words#verify show report}; fi ;; esac
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
 	if [[ ${COMPREPLY[0]:-} == *= ]] && [ ${#COMPREPLY[@]} -eq 1 ]; then compopt -o nospace 2>/dev/null; fi
-	if [[ $word != -* ]]; then
+	if [[ $word != -* && ! $verb ]]; then
 		local files
 		mapfile -t files < <(compgen -f -- "$word")
 		COMPREPLY+=("${files[@]}")

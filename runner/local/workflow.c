@@ -5,7 +5,7 @@
  * with which trust or with which credential (G-05). What `run` cannot do is noted, never skipped. */
 #include "workflow_read.h"
 
-#include "../read_file.h"
+#include "input/read_file.h"
 
 #include <stdlib.h>
 

@@ -8,7 +8,7 @@
 #ifndef RUNNER_WORKFLOW_H
 #define RUNNER_WORKFLOW_H
 
-#include "../diag.h"
+#include "input/diag.h"
 #include "drydock/err.h"
 
 struct workflow_env { /* also `with`, `services`, and the keys of one matrix combination */

@@ -3,7 +3,7 @@
 #ifndef RUNNER_WORKFLOW_READ_H
 #define RUNNER_WORKFLOW_READ_H
 
-#include "../key_table.h"
+#include "input/key_table.h"
 #include "workflow.h"
 
 #define TREE_ANY (TREE_SCALAR | TREE_LIST | TREE_MAP)

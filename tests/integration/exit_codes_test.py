@@ -85,6 +85,19 @@ def _():
     check("p" not in r.marks, "the push step ran", r)
 
 
+@case("C-14", "3: a credential whose source is not there, or that others may write, ends the run before its first step, and the remedy is said")
+def _():
+    for mode, said in ((None, "No such file"), (0o666, "chmod go-w"), (0o600, None)):
+        job = Job([step("a", "echo @@a=ran@@"), step("publish", "true", PUSH)], {"push": {"artifacts": ["x"]}},
+                  credentials={"t": {"from": {"file": "token"}, "for": {"phase": "push", "steps": ["publish"]}, "as": {"env": "TOKEN"}}})
+        if mode:
+            os.chmod(job.write("token", "s3cret-value"), mode)
+        r = status(job)
+        equal(r.rc, 3 if said else 0, f"exit status with mode {mode}", r)
+        equal("a" in r.marks, said is None, f"did the first step run with mode {mode}", r)
+        check(not said or (said in r.out and "--secret NAME=FILE" in r.out), "no reason or no remedy", r)
+
+
 @case("", "shells, working directories and environments are what GitHub would give")
 def _():
     r = run([step("d", 'case $- in *e*) echo "@@fail=1@@" ;; esac; echo "@@pwd=$PWD@@"; echo "@@e=$A-$B-$C@@"', env={"C": "3"}),

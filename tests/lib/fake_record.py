@@ -10,7 +10,7 @@ BASE_NS = 1_000_000_000
 
 
 class FakeRecord:
-    """Append events; every line names the SHA-256 of the one before, as runner/record.c writes it."""
+    """Append events; every line names the SHA-256 of the one before, as runner/record/record.c writes it."""
 
     def __init__(self, run="20260101-000000-fake", job="test"):
         self.run, self.job, self.lines, self.head = run, job, [], "0" * 64

@@ -39,7 +39,7 @@ def enter_world():
     for address in [ALLOWED, OTHER, ATTACKER, SHARED, *PRIVATE]:
         _quiet("ip", "address", "add", address + "/32", "dev", "lo")
     for address in [SINK6, *PRIVATE6]:
-        _quiet("ip", "address", "add", address + "/128", "dev", "lo")
+        _quiet("ip", "address", "add", address + "/128", "dev", "lo", "nodad")   # tentative addresses cannot be bound
     if "DD_WORLD_USER" not in os.environ:
         os.makedirs("/var/log/drydock", exist_ok=True)
         _quiet("mount", "-t", "tmpfs", "-o", "mode=700,size=256m", "none", "/var/log/drydock")   # logs of tests are nobody's business

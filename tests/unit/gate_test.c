@@ -297,6 +297,37 @@ static void other_names_and_types_are_refused_without_a_query_outside(void **sta
 	assert_int_not_equal(deny->src_port, 0);
 }
 
+/* W-09: the process that asked must still be there when the supervisor looks for it. */
+static void a_refused_name_is_answered_when_somebody_has_looked_who_asked(void **state)
+{
+	(void)state;
+	uint8_t q[300];
+	uint8_t a[600];
+	need_world();
+	w.blind = true;
+	size_t len = world_query(q, "evil.test", 1);
+	struct sockaddr_in to = world_sockaddr((struct in_addr){ htonl(NET_RESOLVER_ADDR) }, 53);
+	int fd = world_socket(&w, SOCK_DGRAM);
+	assert_int_equal(sendto(fd, q, len, 0, (void *)&to, sizeof(to)), len);
+	const struct gate_msg *deny = told_of(GATE_DNS_DENY, "", 500);
+	assert_int_not_equal(deny->id, 0);
+	assert_int_equal(recv(fd, a, sizeof(a), MSG_DONTWAIT), -1);
+	assert_int_equal(gate_send(&w.gate, &(struct gate_msg){ .type = GATE_SEEN, .id = deny->id }, NULL), 0);
+	assert_true(world_serve(&w, fd, POLLIN, 8000));
+	assert_true(recv(fd, a, sizeof(a), 0) > 12);
+	assert_int_equal(a[3] & 15, 5);
+	dd_close(fd);
+}
+
+static void a_refused_name_is_answered_although_nobody_looks(void **state)
+{
+	(void)state;
+	struct in_addr addr;
+	need_world();
+	w.blind = true;
+	assert_int_equal(world_resolve(&w, "evil.test", 1, &addr), 5);
+}
+
 static void private_answers_are_refused_and_nothing_is_admitted(void **state)
 {
 	(void)state;
@@ -794,6 +825,8 @@ int main(int argc, char **argv)
 		IN_WORLD(another_server_name_is_refused_and_the_server_sees_nothing),
 		IN_WORLD(a_client_that_says_neither_tls_nor_http_is_refused),
 		IN_WORLD(other_names_and_types_are_refused_without_a_query_outside),
+		IN_WORLD(a_refused_name_is_answered_when_somebody_has_looked_who_asked),
+		IN_WORLD(a_refused_name_is_answered_although_nobody_looks),
 		IN_WORLD(private_answers_are_refused_and_nothing_is_admitted),
 		IN_WORLD(of_a_mixed_answer_only_the_public_part_is_dialled),
 		IN_WORLD(rebinding_never_dials_the_private_address),

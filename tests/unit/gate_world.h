@@ -36,6 +36,7 @@ struct world {
 	struct gate       gate;
 	const struct egress_list *list;
 	bool              refuse_admit;
+	bool                      blind; /* does not say that it has looked who asked (GATE_SEEN) */
 	bool              observe;  /* as used for the next world_start() */
 	uid_t             gate_uid; /* as used for the next world_start(); 0 = the caller's own */
 	struct gate_msg   events[400];
@@ -218,6 +219,8 @@ static inline bool world_serve(struct world *w, int fd, short events, int ms)
 				world_admit(w, &msg);
 			else if (w->n_events < ARRAY_LEN(w->events))
 				w->events[w->n_events++] = msg;
+			if (msg.type == GATE_DNS_DENY && msg.id && !w->blind)
+				(void)gate_send(&w->gate, &(struct gate_msg){ .type = GATE_SEEN, .id = msg.id }, NULL);
 		}
 		if (fd >= 0 && p[2].revents)
 			return true;

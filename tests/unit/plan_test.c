@@ -2,9 +2,9 @@
 /* plan_test.c - what a step gets follows from policy and event, never from what the workflow claims (G-05, C-02, C-12). */
 #include "complaint.h"
 
-#include "../../runner/event.h"
+#include "../../runner/policy/event.h"
 #include "../../runner/local/workflow.h"
-#include "../../runner/policy.h"
+#include "../../runner/policy/policy.h"
 
 static const char workflow_text[] =
 	"name: W\nenv: { A: workflow, B: workflow, GITHUB_REF: lie, DRYDOCK_PHASE: push, TOKEN: lie }\n"
@@ -65,6 +65,36 @@ static void without_a_policy_every_step_is_build_and_closed(void **state)
 		assert_int_equal(plan->steps[i].egress.n, 0);
 		assert_int_equal(plan->steps[i].n_leases, 0);
 	}
+	plan_free(plan);
+}
+
+static void of_many_jobs_those_that_find_no_room_are_counted(void **state)
+{
+	(void)state;
+	char text[4000] = "jobs:\n";
+	for (unsigned i = 10; i < 50; i++)
+		(void)snprintf(text + strlen(text), sizeof(text) - strlen(text), "  a-job-with-a-name-%u:\n    steps: [ { run: x } ]\n", i);
+	for (int wanted = 0; wanted < 2; wanted++) {
+		struct diag_list diags = { 0 };
+		struct plan *plan = NULL;
+		struct event_facts local;
+		event_local(&local);
+		assert_int_equal(make(text, NULL, wanted ? "b" : NULL, &local, &plan, &diags), -EINVAL);
+		assert_non_null(strstr(wanted ? diags.items[0].hint : diags.items[0].text, "a-job-with-a-name-16, and 33 more"));
+		diag_list_done(&diags);
+	}
+}
+
+static void what_of_a_policy_fits_no_step_is_said(void **state)
+{
+	(void)state;
+	struct plan *plan = make_fine(workflow_text, policy_text);
+	assert_int_equal(plan->n_unused, 0);
+	plan_free(plan);
+	plan = make_fine("jobs:\n  j:\n    steps: [ { id: publsh, run: x } ]\n", policy_text);
+	assert_int_equal(plan->n_unused, 4);
+	assert_string_equal(plan->unused[1], "p.yml:4:5: id: \"publish\": this rule decides about no step");
+	assert_non_null(strstr(plan->unused[2], "credential `reg` is for `publish`, an id that no step has"));
 	plan_free(plan);
 }
 
@@ -310,6 +340,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_step_without_a_process_gets_neither_gate_nor_credential),
 		cmocka_unit_test(the_notes_of_a_plan_are_those_of_its_job),
 		cmocka_unit_test(without_a_policy_every_step_is_build_and_closed),
+		cmocka_unit_test(of_many_jobs_those_that_find_no_room_are_counted),
+		cmocka_unit_test(what_of_a_policy_fits_no_step_is_said),
 		cmocka_unit_test(phases_come_from_the_policy_and_not_from_what_a_step_says),
 		cmocka_unit_test(environment_layers_win_in_order_and_nothing_is_inherited),
 		cmocka_unit_test(only_the_named_push_step_holds_the_credential),

@@ -2,8 +2,8 @@
 /* policy_test.c - a wrong policy is refused at the place that is wrong; a good one means what it says. */
 #include "complaint.h"
 
-#include "../../runner/event.h"
-#include "../../runner/policy_model.h"
+#include "../../runner/policy/event.h"
+#include "../../runner/policy/policy_model.h"
 
 #define V "version: 1\n"
 #define FETCH(e) V "phases: { fetch: { egress: [ " e " ] } }\n"
@@ -114,6 +114,33 @@ static const struct wrong wrongs[] = {
 	{ V "|><<: {}\n", "merge keys are not supported" },
 	{ V "|>---\n" V, "a second document" },
 };
+
+/* What an operator types first, and the remedy that is said. */
+static const struct { const char *text, *fragment, *hint; } slips[] = {
+	{ V "phases:\n|>\tfetch: {}\n", "cannot start any token", "there is a tab here" },
+	{ V "steps:\n  - { phase: fetch\n|>", "begun in line 3", "" },
+	{ V "phases: { fetch: { egress: [ { host: |>https://a.test/ } ] } }\n", "not a host name", "without scheme or path" },
+	{ V "phases: { fetch: { egress: [ { host: |>a.test:443 } ] } }\n", "not a host name", "a port goes into `port:`" },
+	{ V "phases: { fetch: { egress: [ { host: a.test, port: |>0 } ] } }\n", "`0` is no port", "from 1 to 65535" },
+	{ V "phases: { fetch: { egress: [ |>a.test ] } }\n", "an egress entry must be a map", "such as `{ host:" },
+	{ V "steps: [ { phase: fetch, match: |>npm ci } ]\n", "`match` must be a map", "such as `{ run:" },
+	{ V "phases:\n  fetch:|>\n  push: {}\n", "`fetch` must be a map of keys, not empty", "indented deeper" },
+};
+
+static void a_slip_that_everybody_makes_is_answered_with_its_remedy(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(slips) / sizeof(slips[0]); i++) {
+		struct diag_list diags = { 0 };
+		struct policy *policy = NULL;
+		struct marked m;
+		unmark(slips[i].text, &m);
+		assert_int_equal(policy_parse("p.yml", m.text, strlen(m.text), &policy, &diags), -EINVAL);
+		if (!strstr(diags.items[0].text, slips[i].fragment) || !strstr(diags.items[0].hint, slips[i].hint))
+			fail_msg("`%s` (%s)\n%s", diags.items[0].text, diags.items[0].hint, m.text);
+		diag_list_done(&diags);
+	}
+}
 
 static void every_wrong_policy_is_refused_where_it_is_wrong(void **state)
 {
@@ -317,6 +344,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_wrong_policy_is_refused_where_it_is_wrong),
+		cmocka_unit_test(a_slip_that_everybody_makes_is_answered_with_its_remedy),
 		cmocka_unit_test(all_complaints_come_at_once_with_the_nearest_key),
 		cmocka_unit_test(a_policy_that_says_nothing_means_closed_and_bounded),
 		cmocka_unit_test(entries_are_canonical_and_know_where_they_stand),

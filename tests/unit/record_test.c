@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* record_test.c - writes records, damages them in every way that the chain must show, and checks the chain
  * with sha256sum. */
-#include "../../runner/record.h"
+#include "../../runner/record/record.h"
 #include "../../runner/commands.h"
 
 #include <fcntl.h>

@@ -622,6 +622,29 @@ static void closing_resets_live_flows_refuses_new_ones_and_keeps_the_counters(vo
 	in_netns(close_child);
 }
 
+static void reset_child(void)
+{
+	static const struct linger at_once = { .l_onoff = 1 };
+	struct dd_err err = { 0 };
+	char buf[64];
+	build_wall(true);
+	admit("198.18.1.0", 443);
+	int step = dial("198.18.1.0", 443);
+	CHECK(step >= 0, "%d", step);
+	int gate = accept_at_gate("198.18.1.0", 443);
+	CHECK(net_rules_close(wall.fds[NET_FD_RULES], &err) == 0, "%s", err.msg);
+
+	CHECK(setsockopt(step, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)) == 0 && close(step) == 0, "failed");
+	CHECK(recv(wall.fds[NET_FD_NFLOG], buf, sizeof(buf), MSG_DONTWAIT) < 0, "the reset was logged");
+	CHECK(counters().denied_packets == 0, "the reset was counted");
+	CHECK(recv(gate, buf, sizeof(buf), MSG_DONTWAIT) < 0 && errno == EAGAIN, "the reset passed a closed gate");
+}
+static void the_reset_of_a_socket_that_outlived_its_gate_is_no_refusal(void **state)
+{
+	(void)state;
+	in_netns(reset_child);
+}
+
 static void conntrack_child(void)
 {
 	build_wall(true);
@@ -962,6 +985,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_refusal_is_logged_with_its_true_destination),
 		cmocka_unit_test(a_flood_of_refusals_is_counted_in_full_and_logged_at_a_bounded_rate),
 		cmocka_unit_test(closing_resets_live_flows_refuses_new_ones_and_keeps_the_counters),
+		cmocka_unit_test(the_reset_of_a_socket_that_outlived_its_gate_is_no_refusal),
 		cmocka_unit_test(nothing_is_ever_tracked_by_conntrack),
 		cmocka_unit_test(what_one_step_was_admitted_to_another_is_not),
 		cmocka_unit_test(without_capabilities_neither_a_new_nor_a_leaked_socket_changes_a_rule),

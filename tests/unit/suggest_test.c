@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* suggest_test.c - what becomes a line of the suggested policy, what becomes a comment, and that no text of a record can become either by itself. */
-#include "../../runner/policy.h"
-#include "../../runner/suggest_parts.h"
+#include "../../runner/policy/policy.h"
+#include "../../runner/advise/suggest_parts.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -60,6 +60,17 @@ static void a_step_that_needed_nothing_has_no_line(void **state)
 	has_not("steps:\n");
 	assert_int_equal(warnings(), 0);
 	suggestion_done(&made);
+}
+
+static void a_run_that_failed_is_said_to_be_cut_short(void **state)
+{
+	(void)state;
+	add(NULL, NULL, "run.start", "{\"mode\":\"observe\",\"trusted\":true,\"steps\":3}");
+	add("s", "build", "step.start", "{\"index\":1,\"id\":\"s\",\"name\":\"S\",\"match\":{\"id\":\"s\",\"job\":\"test\",\"run\":\"make\"},\"run_exact\":true}");
+	add("s", "build", "step.end", "{\"outcome\":\"failed\",\"exit\":1,\"wall_sec\":1.0}");
+	add(NULL, NULL, "run.end", "{\"status\":\"failed\"}");
+	suggest();
+	has("#     the run failed, 1 of 3 steps began: what it would have needed next is not in the policy\n");
 }
 
 static void names_become_a_wildcard_only_from_four_below_three_labels(void **state)
@@ -249,6 +260,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_step_that_needed_nothing_has_no_line, maker_setup, maker_teardown),
+		cmocka_unit_test_setup_teardown(a_run_that_failed_is_said_to_be_cut_short, maker_setup, maker_teardown),
 		cmocka_unit_test_setup_teardown(names_become_a_wildcard_only_from_four_below_three_labels, maker_setup, maker_teardown),
 		cmocka_unit_test_setup_teardown(raw_clients_get_raw_entries_and_never_a_wildcard, maker_setup, maker_teardown),
 		cmocka_unit_test_setup_teardown(what_may_not_be_suggested_is_said_instead, maker_setup, maker_teardown),

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+/* glitter.c - the escape sequences, or nothing. */
 #include "glitter.h"
 
 #include <unistd.h>

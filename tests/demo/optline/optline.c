@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+/* optline.c - finds each argument in the table of options; an unknown one ends it. */
 #include "optline.h"
 
 #include <string.h>

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+/* cmd_doctor.c - `drydock doctor`: what this host can and cannot enforce, in general or of one policy, each with the remedy.
+ *
+ * Runs in: the command line's own process, with the rights that a run would have. Exit 3 when a run would be refused.
+ */
+#include "commands.h"
+
+#include "doctor.h"
+#include "exit_code.h"
+
+#include <argp.h>
+#include <stdlib.h>
+
+struct doctor_options {
+	const char *policy, *state_dir;
+	bool        json;
+};
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	struct doctor_options *opt = state->input;
+	switch (key) {
+	case 'p':
+		opt->policy = arg;
+		return 0;
+	case 'S':
+		opt->state_dir = arg;
+		return 0;
+	case 'j': /* its first name; elsewhere -j is --job */
+	case 'J':
+		opt->json = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		argp_error(state, "`%s` is too much: a policy is given with --policy", arg);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+const struct sandbox_feature *doctor_feature(const struct diagnosis *d, const char *name)
+{
+	for (size_t i = 0; i < d->n_features; i++)
+		if (strcmp(d->features[i].name, name) == 0)
+			return &d->features[i];
+	return NULL;
+}
+
+static int diagnose(struct diagnosis *d, const struct doctor_options *opt, struct dd_err *err)
+{
+	const struct sandbox_feature *rows = NULL;
+	bool entered = identity_enter(&d->id, &d->id_err) == 0;
+	int n = sandbox_probe_all(&rows, err); /* also when no identity could be entered: the rows say why */
+	if (n < 0)
+		return n;
+	for (int i = 0; i < n && d->n_features < DOCTOR_FEATURES_MAX; i++)
+		d->features[d->n_features++] = rows[i];
+	doctor_host(d, opt->state_dir);
+	d->ok = entered;
+	for (size_t i = 0; i < d->n_features; i++)
+		d->ok = d->ok && (d->features[i].present || !d->features[i].required);
+	return opt->policy ? doctor_policy(d, opt->policy, stderr, err) : 0;
+}
+
+static int report(const struct diagnosis *d, bool json)
+{
+	int r = 0;
+	if (json)
+		r = doctor_print_json(d, stdout);
+	else
+		doctor_print_text(d, stdout);
+	if (r < 0 || fflush(stdout) != 0)
+		return DRYDOCK_EXIT_INTERNAL;
+	return d->ok && d->n_wants == 0 ? DRYDOCK_EXIT_OK : DRYDOCK_EXIT_HOST;
+}
+
+int cmd_doctor(int argc, char **argv)
+{
+	static const struct argp_option options[] = {
+		{ .name = "policy", .key = 'p', .arg = "FILE", .doc = "also say what of this policy could not be enforced here" },
+		{ .name = "state-dir", .key = 'S', .arg = "DIR", .doc = "where drydock keeps the trees of running jobs" },
+		{ .name = "json", .key = 'J', .doc = "print the result as JSON" },
+		{ .key = 'j', .flags = OPTION_HIDDEN },
+		{ 0 },
+	};
+	static const struct argp argp = { .options = options, .parser = parse_option,
+		.doc = "Say what this host can and cannot enforce, each with the remedy.\v"
+		       "Exit status 3: a run, or this policy, would be refused here. 2: the policy itself is wrong." };
+	static struct diagnosis d; /* too large for a stack */
+	static struct doctor_want wants[DOCTOR_WANTS_MAX];
+	struct doctor_options opt = { .json = false };
+	struct dd_err err = { .code = 0 };
+
+	argp_err_exit_status = DRYDOCK_EXIT_USAGE;
+	if (argp_parse(&argp, argc, argv, 0, NULL, &opt) != 0)
+		return DRYDOCK_EXIT_USAGE;
+	d.wants = wants;
+	int r = diagnose(&d, &opt, &err);
+	if (r == 0)
+		return report(&d, opt.json);
+	if (err.code)
+		(void)fprintf(stderr, "drydock doctor: %s\n", err.msg);
+	return d.n_features ? DRYDOCK_EXIT_USAGE : DRYDOCK_EXIT_INTERNAL;
+}

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+/* cmd_plan.c - `drydock plan WORKFLOW`: what every step would get; runs nothing. Runs in: command line (an edge: it prints). */
+#include "commands.h"
+
+#include "exit_code.h"
+#include "plan/plan_print.h"
+#include "run_args.h"
+
+int cmd_plan(int argc, char **argv)
+{
+	static const struct argp_child children[] = { { .argp = &run_args_argp }, { 0 } };
+	static const struct argp argp = {
+		.children = children, .args_doc = "WORKFLOW", .doc = "Print what every step would get, and run nothing."
+	};
+	struct run_args args = { .dry_run = true };
+	struct plan *plan = NULL;
+	argp_err_exit_status = DRYDOCK_EXIT_USAGE;
+	if (argp_parse(&argp, argc, argv, 0, NULL, &args) != 0)
+		return DRYDOCK_EXIT_USAGE;
+	int code = job_plan_from_args(&args, &plan, NULL, stderr);
+	if (code != 0)
+		return code;
+	code = plan_print(&args, plan);
+	plan_free(plan);
+	return code;
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+/* run_args.c - the command line that `run` and `plan` share. Runs in: command line. */
+#include "run_args.h"
+
+enum { KEY_OBSERVE = 0x100 }; /* no short form: it is not to be typed by accident */
+
+static const struct argp_option options[] = {
+	{ .name = "job", .key = 'j', .arg = "JOB", .doc = "the job to take; needed when the workflow has several" },
+	{ .name = "policy", .key = 'p', .arg = "FILE", .doc = "the policy (default: the first in /etc/drydock/policy.d that is for the job)" },
+	{ .name = "event", .key = 'e', .arg = "FILE", .doc = "the forge's event as JSON; without it the run is the operator's own" },
+	{ .name = "workspace", .key = 'w', .arg = "DIR", .doc = "the tree to copy for the job (default: here)" },
+	{ .name = "out", .key = 'o', .arg = "DIR", .doc = "where declared artifacts go" },
+	{ .name = "record", .key = 'r', .arg = "FILE", .doc = "where the record goes; with `explain --seq`, the record" },
+	{ .name = "secret", .key = 's', .arg = "NAME=FILE", .doc = "take credential NAME from FILE; may be repeated" },
+	{ .name = "state-dir", .key = 'S', .arg = "DIR", .doc = "where drydock keeps the trees of running jobs" },
+	{ .name = "dry-run", .key = 'n', .doc = "print the plan, run nothing" },
+	{ .name = "observe", .key = KEY_OBSERVE,
+	  .doc = "do not enforce, report: let public destinations and system calls outside the profile through, and record them" },
+	{ .name = "json", .key = 'J', .doc = "print data as JSON" },
+	{ .name = "rules", .key = 'R', .doc = "with a plan: the nftables rules in full (JSON always has them)" },
+	{ .name = "syscalls", .key = 'Y', .doc = "with a plan: each system call, its answer, why" },
+	{ 0 },
+};
+
+static error_t parse_more(int key, char *arg, struct argp_state *state)
+{
+	struct run_args *args = state->input;
+	switch (key) {
+	case 's':
+		if (args->n_secrets == RUN_SECRETS_MAX)
+			argp_error(state, "more than %d secrets", RUN_SECRETS_MAX);
+		else
+			args->secrets[args->n_secrets++] = arg;
+		return 0;
+	case 'n':
+		args->dry_run = true;
+		return 0;
+	case KEY_OBSERVE:
+		args->observe = true;
+		return 0;
+	case 'J':
+		args->json = true;
+		return 0;
+	case 'R':
+		args->rules = true;
+		return 0;
+	case 'Y':
+		args->syscalls = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (args->workflow)
+			argp_error(state, "one workflow at a time, not also `%s`", arg);
+		args->workflow = arg;
+		return 0;
+	case ARGP_KEY_END:
+		if (!args->workflow && !args->workflow_optional)
+			argp_error(state, "which workflow?");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct run_args *a = state->input;
+	const struct { int key; const char **out; } texts[] = {
+		{ 'j', &a->job }, { 'p', &a->policy }, { 'e', &a->event }, { 'w', &a->workspace },
+		{ 'o', &a->out }, { 'r', &a->record }, { 'S', &a->state_dir },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		if (texts[i].key == key) {
+			*texts[i].out = arg;
+			return 0;
+		}
+	return parse_more(key, arg, state);
+}
+
+const struct argp run_args_argp = {
+	.options = options, .parser = parse
+};

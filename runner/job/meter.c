@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+/* meter.c - measures the tree of a living step.
+ *
+ * Runs in: supervisor, beside the step: entries may vanish under the walk.
+ */
+#include "meter.h"
+
+#include "console.h"
+#include "tree/tree_walk.h"
+
+#include <time.h>
+
+enum { FIRST_MS = 1000, SHARE = 20, NEVER_MS = 60000 };
+
+struct usage {
+	uint64_t files, bytes;
+};
+
+static int count_entry(void *arg, enum tree_event what, const struct tree_entry *entry, struct dd_err *err)
+{
+	struct usage *u = arg;
+	(void)err;
+
+	if (what != TREE_ENTRY && what != TREE_ENTER)
+		return 0;
+	u->files++;
+	/* Blocks, not sizes: a sparse file costs what it costs. */
+	u->bytes += (uint64_t)entry->st.st_blocks * 512;
+	return 0;
+}
+
+static int64_t clock_ms(void)
+{
+	struct timespec t;
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+void meter_start(struct meter *m, const struct plan_limits *limits, int root_fd, bool always, int64_t now_ms)
+{
+	*m = (struct meter){ .always = always, .files_max = limits->files, .bytes_max = limits->disk_bytes, .root_fd = root_fd, .next_ms = now_ms + FIRST_MS };
+}
+
+static int measure(struct meter *m, unsigned more, struct usage *ret, struct dd_err *err)
+{
+	struct usage u = { 0 };
+	int r = tree_walk(m->root_fd, TREE_MAY_CHANGE | more, count_entry, &u, err);
+
+	if (r < 0)
+		return r;
+	m->measured = true;
+	m->files = u.files > m->files ? u.files : m->files;
+	m->bytes = u.bytes > m->bytes ? u.bytes : m->bytes;
+	*ret = u;
+	return 0;
+}
+
+int meter_last(struct meter *m, struct dd_err *err)
+{
+	struct usage u;
+	return measure(m, 0, &u, err);
+}
+
+int64_t meter_check(struct meter *m, int64_t now_ms, char *why, size_t why_size)
+{
+	struct usage u = { 0 };
+	struct dd_err err = { 0 };
+	char used[16], most[16];
+
+	if (!m->always && !m->files_max && !m->bytes_max)
+		return NEVER_MS;
+	if (now_ms < m->next_ms)
+		return m->next_ms - now_ms;
+	int r = measure(m, TREE_INTERRUPT, &u, &err);
+	if (r == -ECANCELED) {
+		m->next_ms = now_ms + FIRST_MS;
+		return FIRST_MS;
+	}
+	if (r < 0) {
+		(void)snprintf(why, why_size, "its files could not be measured: %.100s", err.msg);
+		return -1;
+	}
+	if (m->files_max && u.files > m->files_max) {
+		(void)snprintf(why, why_size, "it has %llu files, more than limits.files = %llu", (unsigned long long)u.files,
+		               (unsigned long long)m->files_max);
+		return -1;
+	}
+	if (m->bytes_max && u.bytes > m->bytes_max) {
+		(void)snprintf(why, why_size, "it uses %s of disk, more than limits.disk = %s", console_bytes(u.bytes, used),
+		               console_bytes(m->bytes_max, most));
+		return -1;
+	}
+	int64_t cost = clock_ms() - now_ms;
+	int64_t pause = cost * SHARE > FIRST_MS ? cost * SHARE : FIRST_MS;
+	m->next_ms = now_ms + pause;
+	return pause;
+}

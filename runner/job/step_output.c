@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+/* step_output.c - mask, count, split into lines, escape, log, show: in this order, so that nothing unmasked and nothing
+ * that a terminal obeys is ever stored or shown.
+ *
+ * Runs in the supervisor, on hostile bytes.
+ */
+#include "step_output.h"
+
+#include "drydock/fd.h"
+#include "input/text_escape.h"
+
+struct stream {
+	struct step_output *so;
+	enum step_stream    which;
+	struct mask_stream *mask;
+	size_t              len;
+	char                line[STEP_LINE_MAX];
+};
+
+struct step_output {
+	struct step_output_spec spec;
+	struct stream           streams[STEP_STREAMS];
+	uint64_t                told; /* masked bytes that were let through */
+	bool                    cut;
+	struct dd_err          *err; /* of the call at hand */
+	char                    escaped[STEP_LINE_MAX * TEXT_ESCAPE_MAX + 16];
+	size_t                  log_len;
+	char                    log[65536]; /* more than one escaped line */
+};
+
+static const char sgr_reset[] = "\x1b[0m";
+
+int step_output_new(const struct step_output_spec *spec, struct step_output **ret, struct dd_err *err)
+{
+	struct step_output *so = calloc(1, sizeof(*so));
+	if (!so)
+		return dd_err_set(err, ENOMEM, "prepare a step's output");
+	so->spec = *spec;
+	for (int i = 0; i < STEP_STREAMS; i++) {
+		so->streams[i].so = so;
+		so->streams[i].which = (enum step_stream)i;
+		int r = mask_stream_new(spec->mask, &so->streams[i].mask, err);
+		if (r < 0) {
+			step_output_free(so);
+			return r;
+		}
+	}
+	*ret = so;
+	return 0;
+}
+
+void step_output_free(struct step_output *so)
+{
+	if (!so)
+		return;
+	for (int i = 0; i < STEP_STREAMS; i++)
+		mask_stream_free(so->streams[i].mask);
+	explicit_bzero(so, sizeof(*so));
+	free(so);
+}
+
+bool step_output_was_cut(const struct step_output *so)
+{
+	return so->cut;
+}
+
+/* Length of a colour sequence (ESC [ digits ; : m) at @s, or 0. */
+static size_t sgr_len(const char *s, size_t len)
+{
+	enum { SGR_MAX = 32 };
+	if (len < 3 || s[0] != '\x1b' || s[1] != '[')
+		return 0;
+	for (size_t i = 2; i < len && i < SGR_MAX; i++) {
+		if (s[i] == 'm')
+			return i + 1;
+		if ((s[i] < '0' || s[i] > '9') && s[i] != ';' && s[i] != ':')
+			return 0;
+	}
+	return 0;
+}
+
+static size_t escape_line(struct step_output *so, const char *s, size_t len, bool colour)
+{
+	size_t o = 0, from = 0;
+	bool coloured = false;
+	for (size_t i = 0; colour && i < len;) {
+		size_t n = sgr_len(s + i, len - i);
+		if (n == 0) {
+			i++;
+			continue;
+		}
+		o += text_escape(so->escaped + o, s + from, i - from);
+		memcpy(so->escaped + o, s + i, n);
+		o += n;
+		i += n;
+		from = i;
+		coloured = true;
+	}
+	o += text_escape(so->escaped + o, s + from, len - from);
+	if (coloured) {
+		memcpy(so->escaped + o, sgr_reset, sizeof(sgr_reset));
+		o += sizeof(sgr_reset) - 1;
+	}
+	return o;
+}
+
+static int flush_log(struct step_output *so)
+{
+	size_t at = 0;
+	while (so->spec.log_fd >= 0 && at < so->log_len) {
+		ssize_t n = write(so->spec.log_fd, so->log + at, so->log_len - at);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return dd_err_set(so->err, errno, "write the step's log");
+		at += (size_t)n;
+	}
+	so->log_len = 0;
+	return 0;
+}
+
+/* Many short lines, one write: flushed at the end of every feed. */
+static int write_log(struct step_output *so, const char *bytes, size_t len)
+{
+	int r = so->log_len + len > sizeof(so->log) ? flush_log(so) : 0;
+	if (r < 0)
+		return r;
+	memcpy(so->log + so->log_len, bytes, len);
+	so->log_len += len;
+	return 0;
+}
+
+static int show(struct stream *st, size_t len, bool continues)
+{
+	struct step_output *so = st->so;
+	size_t n = escape_line(so, st->line, len, false);
+	int r = write_log(so, so->escaped, n);
+	if (r == 0 && !continues)
+		r = write_log(so, "\n", 1);
+	if (r < 0 || !so->spec.line)
+		return r;
+	if (so->spec.colour && memchr(st->line, '\x1b', len))
+		n = escape_line(so, st->line, len, true);
+	return so->spec.line(so->spec.arg, st->which, so->escaped, n, continues);
+}
+
+/* Where to break a full line: not inside a character. */
+static size_t break_at(const char *line, size_t len)
+{
+	for (size_t back = 1; back <= 3 && back < len; back++) {
+		unsigned char c = (unsigned char)line[len - back];
+		if (c < 0x80)
+			return len;
+		if (c >= 0xc0)
+			return utf8_char_len(line + len - back, back) == 0 ? len - back : len;
+	}
+	return len;
+}
+
+static int show_piece(struct stream *st)
+{
+	size_t n = break_at(st->line, st->len);
+	int r = show(st, n, true);
+	memmove(st->line, st->line + n, st->len - n);
+	st->len -= n;
+	return r;
+}
+
+static int end_line(struct stream *st)
+{
+	size_t len = st->len;
+	if (len > 0 && st->line[len - 1] == '\r')
+		len--;
+	st->len = 0;
+	return show(st, len, false);
+}
+
+static int split(struct stream *st, const char *bytes, size_t len)
+{
+	int r = 0;
+	while (r == 0 && len > 0) {
+		const char *nl = memchr(bytes, '\n', len);
+		size_t n = nl ? (size_t)(nl - bytes) : len;
+		size_t room = STEP_LINE_MAX - st->len;
+		size_t take = n < room ? n : room;
+		memcpy(st->line + st->len, bytes, take);
+		st->len += take;
+		bytes += take;
+		len -= take;
+		if (nl && take == n) {
+			r = end_line(st);
+			bytes++;
+			len--;
+		} else if (st->len == STEP_LINE_MAX) {
+			r = show_piece(st);
+		}
+	}
+	return r;
+}
+
+static int say_cut(struct stream *st)
+{
+	char text[120];
+	int n = snprintf(text, sizeof(text), "\n[drydock: the output is cut here, it is longer than the limit of %llu bytes]\n",
+	                 (unsigned long long)st->so->spec.log_bytes);
+	st->so->cut = true;
+	return split(st, text, (size_t)n);
+}
+
+/* From the mask: these bytes may be stored and shown. */
+static int masked(void *arg, const char *bytes, size_t len)
+{
+	struct stream *st = arg;
+	struct step_output *so = st->so;
+	if (so->cut)
+		return 0; /* read on and thrown away: the step must not notice by hanging */
+	uint64_t room = so->spec.log_bytes - so->told;
+	size_t take = len < room ? len : (size_t)room;
+	so->told += take;
+	int r = split(st, bytes, take);
+	return r == 0 && take < len ? say_cut(st) : r;
+}
+
+int step_output_feed(struct step_output *so, enum step_stream stream, const char *bytes, size_t len, struct dd_err *err)
+{
+	so->err = err;
+	int r = mask_feed(so->streams[stream].mask, bytes, len, masked, &so->streams[stream]);
+	int written = flush_log(so);
+	return r ? r : written;
+}
+
+int step_output_end(struct step_output *so, struct dd_err *err)
+{
+	int r = 0;
+	so->err = err;
+	for (int i = 0; i < STEP_STREAMS && r == 0; i++) {
+		struct stream *st = &so->streams[i];
+		r = mask_flush(st->mask, masked, st);
+		if (r == 0 && st->len > 0)
+			r = end_line(st);
+	}
+	int written = flush_log(so);
+	return r ? r : written;
+}

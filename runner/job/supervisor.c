@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+/* supervisor.c - the life of a job, from run.start to run.end.
+ *
+ * Runs in: supervisor: forked by the keeper, not dumpable, no core; the only process that ever holds the value of a credential.
+ * The record comes first: without a record there is no run.
+ */
+#include "supervisor.h"
+
+#include "console.h"
+#include "drydock/fd.h"
+#include "drydock/sandbox.h"
+#include "exit_code.h"
+#include "interrupt.h"
+#include "job_tree.h"
+#include "lease.h"
+#include "plan/plan_narrowed.h"
+#include "step_run.h"
+
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+/* Not dumpable: no other process of this user may read leases from our memory. Core dumps would write them to disk. */
+static int harden(pid_t keeper, struct dd_err *err)
+{
+	const struct rlimit none = { 0, 0 };
+
+	if (prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || setrlimit(RLIMIT_CORE, &none) < 0)
+		return dd_err_set(err, errno, "harden the supervisor");
+	if (getppid() != keeper)
+		return dd_err_say(err, ECANCELED, "the keeper died before the job began");
+	return 0;
+}
+
+/* The forge's facts; NULL, and so absent, without an event file. */
+static json_t *event_json(const struct event_facts *ev)
+{
+	if (!ev)
+		return NULL;
+	return json_pack("{s:o, s:o, s:o, s:b}", "name", record_text(ev->name), "repository", record_text(ev->repository), "ref", record_text(ev->ref),
+	                 "protected", ev->ref_protected);
+}
+
+static json_t *start_fields(const struct job *job)
+{
+	struct utsname un = { .release = "" };
+	const struct plan *plan = job->plan;
+
+	(void)uname(&un);
+	return json_pack("{s:s, s:s, s:s, s:o*, s:{s:s?, s:s}, s:s, s:[s,s,s,s,s,s,s], s:s, s:b, s:s, s:i}", "version", DRYDOCK_VERSION, "mode",
+	                 job->observe ? "observe" : "enforce", "kernel", un.release, "forge_event", event_json(job->event),
+	                 "policy", "path", plan->policy_path, "sha256", plan->policy_sha256, "identity", identity_mode_name(job->id->mode),
+	                 "enforcement", "namespaces", "nftables", "gate", "capabilities", "landlock", "seccomp", job->cgroup[0] ? "cgroup" : "rlimits",
+	                 "workflow", plan->workflow_path, "trusted", plan->trusted, "trust_why", plan->trust_why, "steps", (int)plan->n_steps);
+}
+
+static int begin(struct job *job, struct dd_err *err)
+{
+	int r;
+
+	if ((r = cgroup_job_plan(job->dirs.run, job->cgroup, err)) < 0)
+		return r;
+	if (job->cgroup[0] && (r = job_dirs_note_cgroup(&job->dirs, job->cgroup, err)) < 0)
+		return r;
+	if ((r = cgroup_job_make(job->cgroup, err)) < 0)
+		return r;
+	if ((r = record_add(job->rec, NULL, NULL, "run.start", start_fields(job), err)) < 0)
+		return r;
+	console_job_start(job->plan, job->id, job->dirs.run, job->record_path, job->observe);
+	if ((r = plan_narrowed_record(job->rec, job->plan, err)) < 0)
+		return r;
+	return job_tree_prepare(job, err);
+}
+
+/* The outcome of the whole job is that of the first step that failed and was not allowed to. */
+static const struct step_result *decisive(const struct job *job)
+{
+	for (size_t i = 0; i < job->plan->n_steps; i++) {
+		const struct step_result *r = &job->results[i];
+		if (step_result_is_failure(r) && !(r->outcome == STEP_FAILED && r->step->continue_on_error))
+			return r;
+	}
+	return NULL;
+}
+
+static const struct outcome_row {
+	int         exit_code;
+	const char *status; /* in run.end */
+} outcome_rows[STEP__OUTCOMES] = {
+	[STEP_NOT_RUN] = { DRYDOCK_EXIT_OK, "succeeded" },          [STEP_SUCCEEDED] = { DRYDOCK_EXIT_OK, "succeeded" },
+	[STEP_FAILED] = { DRYDOCK_EXIT_JOB_FAILED, "failed" },      [STEP_TIMED_OUT] = { DRYDOCK_EXIT_JOB_FAILED, "failed" },
+	[STEP_CANCELLED] = { DRYDOCK_EXIT_CANCELLED, "cancelled" }, [STEP_OVER_LIMIT] = { DRYDOCK_EXIT_JOB_FAILED, "failed" },
+	[STEP_REFUSED] = { DRYDOCK_EXIT_REFUSED, "refused" },       [STEP_BROKEN] = { DRYDOCK_EXIT_HOST, "broken" },
+};
+
+static int finish(struct job *job, struct dd_err *err)
+{
+	const struct step_result *why = decisive(job);
+	const struct outcome_row *row = &outcome_rows[why ? why->outcome : job->cancelled ? STEP_CANCELLED : STEP_SUCCEEDED];
+	unsigned ran = 0, failed = 0;
+	uint64_t refused = 0, would = 0;
+
+	for (size_t i = 0; i < job->plan->n_steps; i++) {
+		ran += job->results[i].outcome != STEP_NOT_RUN;
+		failed += step_result_is_failure(&job->results[i]);
+		refused += job->results[i].refused;
+		would += job->results[i].would_refuse;
+	}
+	int r = record_add(job->rec, NULL, NULL, "run.end",
+	                   json_pack("{s:s, s:s, s:{s:i, s:i, s:i, s:I, s:I}}", "status", row->status, "mode", job->observe ? "observe" : "enforce",
+	                             "counts", "steps", (int)job->plan->n_steps, "ran", (int)ran, "failed", (int)failed, "refused",
+	                             (json_int_t)refused, "would_refuse", (json_int_t)would), err);
+	console_summary(job->plan, job->results, job->plan->n_steps, row->status, job->record_path, job->dirs.logs);
+	if (job->observe)
+		console_observe_end(job->plan, would);
+	return r < 0 ? r : row->exit_code;
+}
+
+static int run_steps(struct job *job, struct dd_err *err)
+{
+	for (size_t i = 0; i < job->plan->n_steps && !job->cancelled && !decisive(job); i++) {
+		int r = step_run(job, &job->plan->steps[i], &job->results[i], err);
+		if (r < 0)
+			return dd_err_ctx(err, r, "step %zu", i + 1);
+	}
+	return decisive(job) || job->cancelled ? 0 : job_tree_out(job, err);
+}
+
+/* No step has run: what cannot be read was named by the caller, anything else is the host's (a full disk). The record ends here. */
+static int finish_unbegun(struct job *job, int r, struct dd_err *err)
+{
+	static const int of_the_caller[] = { -EACCES, -EPERM, -ENOENT, -ENOTDIR };
+
+	console_warn("the job cannot begin: %s", err->msg);
+	int written = record_add(job->rec, NULL, NULL, "run.end", json_pack("{s:s, s:o}", "status", "broken", "why", record_text(err->msg)), err);
+	if (written < 0)
+		return written;
+	for (size_t i = 0; i < ARRAY_LEN(of_the_caller); i++)
+		if (r == of_the_caller[i])
+			return DRYDOCK_EXIT_USAGE;
+	return DRYDOCK_EXIT_HOST;
+}
+
+int supervisor_main(struct job *job, pid_t keeper, const sigset_t *cancelling)
+{
+	struct dd_err err = { 0 };
+	int r = harden(keeper, &err);
+
+	if (r == 0)
+		r = lease_capture_environment(job->plan, &err);
+	job->keeper = keeper;
+	if (r == 0 && (job->signal_fd = signalfd(-1, cancelling, SFD_CLOEXEC | SFD_NONBLOCK)) < 0)
+		r = dd_err_set(&err, errno, "listen for signals");
+	for (size_t i = 0; i < job->plan->n_steps; i++)
+		job->results[i].step = &job->plan->steps[i];
+	interrupt_arm(job->signal_fd);
+	if (r == 0 && (r = begin(job, &err)) == 0)
+		r = run_steps(job, &err);
+	else if (r < 0 && r != -ECANCELED)
+		r = finish_unbegun(job, r, &err);
+	job->cancelled = job->cancelled || r == -ECANCELED;
+	if (r == 0 || r == -ECANCELED)
+		r = finish(job, &err);
+	if (r < 0)
+		console_warn("the job cannot go on: %s", err.msg);
+	job_tree_done(&job->tree);
+	record_free(job->rec);
+	/* The keeper would do this, but it is gone: whoever is left sweeps. */
+	if (getppid() != keeper && job_dirs_destroy(&job->dirs, &err) < 0)
+		console_warn("clean-up is not complete: %s (the next start tries again)", err.msg);
+	return r < 0 ? DRYDOCK_EXIT_INTERNAL : r;
+}

@@ -1,0 +1,422 @@
+// SPDX-License-Identifier: Apache-2.0
+/* plan_text.c - a plan for people.
+ *
+ * Runs in: command line and supervisor. Names and scripts are the workflow's (hostile), so they are escaped. What is the same in every step is
+ * said once, at the end. */
+#include "plan_print.h"
+
+#include "drydock/sandbox_shown.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void put(FILE *out, const char *text, size_t max)
+{
+	char shown[1024];
+	size_t len = strlen(text);
+	diag_escape(shown, sizeof(shown), text, len < max ? len : max);
+	(void)fprintf(out, "%s%s", shown, len > max ? "..." : "");
+}
+
+static void put_field(FILE *out, const char *name, const char *text)
+{
+	(void)fprintf(out, "    %-11s", name);
+	put(out, text, 200);
+	(void)fputc('\n', out);
+}
+
+/* Lines of @text, each behind @lead. */
+static void put_lines(FILE *out, const char *lead, const char *text)
+{
+	for (const char *line = text; *line; line += strcspn(line, "\n"), line += *line == '\n') {
+		char shown[512];
+		diag_escape(shown, sizeof(shown), line, strcspn(line, "\n"));
+		(void)fprintf(out, "%s%s\n", lead, shown);
+	}
+}
+
+static const struct size_row { const char *name; uint64_t bytes; } size_rows[] = {
+	{ "GiB", 1ULL << 30 }, { "MiB", 1ULL << 20 }, { "KiB", 1ULL << 10 },
+};
+
+static void put_size(FILE *out, uint64_t bytes)
+{
+	for (size_t i = 0; i < ARRAY_LEN(size_rows); i++)
+		if (bytes >= size_rows[i].bytes && bytes % size_rows[i].bytes == 0) {
+			(void)fprintf(out, "%" PRIu64 " %s", bytes / size_rows[i].bytes, size_rows[i].name);
+			return;
+		}
+	(void)fprintf(out, "%" PRIu64 " bytes", bytes);
+}
+
+/* --- the job ---- */
+
+static void print_matrix(FILE *out, const struct plan_job *job)
+{
+	for (size_t i = 0; i < job->n_axes; i++) {
+		(void)fprintf(out, "  %-13s", "matrix");
+		put(out, job->axes[i].name, 60);
+		(void)fputs(": ", out);
+		put(out, job->axes[i].value, 300);
+		(void)fputc('\n', out);
+	}
+	if (job->computed) {
+		(void)fprintf(out, "  %-13s", "computed");
+		put(out, job->computed, 200);
+		(void)fputs("  (known when the job before has run)\n", out);
+	}
+	for (size_t i = 0; job->combinations && job->combinations[i]; i++) {
+		(void)fprintf(out, "  %-13s", i ? "" : "as jobs");
+		put(out, job->combinations[i], 250);
+		(void)fputc('\n', out);
+	}
+}
+
+static void print_about(FILE *out, const struct plan_job *job)
+{
+	const struct { const char *name, *text; } rows[] = {
+		{ "on", job->on }, { "if", job->cond }, { "needs", job->needs }, { "runs on", job->runs_on }, { "uses", job->uses },
+		{ "container", job->container }, { "permissions", job->permissions }, { "environment", job->environment },
+		{ "concurrency", job->concurrency }, { "outputs", job->outputs },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (rows[i].text) {
+			(void)fprintf(out, "  %-13s", rows[i].name);
+			put(out, rows[i].text, 300);
+			(void)fputc('\n', out);
+		}
+	for (size_t i = 0; i < job->n_services; i++) {
+		(void)fprintf(out, "  %-13s", "service");
+		put(out, job->services[i].name, 60);
+		(void)fputs(": ", out);
+		put(out, job->services[i].value, 200);
+		(void)fputc('\n', out);
+	}
+	print_matrix(out, job);
+}
+
+/* --- a step ---- */
+
+static void print_rules(FILE *out, const struct plan_step *step, bool in_full)
+{
+	char *rules = plan_shown_rules(step);
+	unsigned n = 0;
+	for (const char *p = rules; p && *p; p++)
+		n += *p == '\n';
+	if (in_full && rules)
+		put_lines(out, "      # ", rules);
+	else
+		(void)fprintf(out, "    %-11s%u lines of nftables (--rules shows them)\n", "rules", n);
+	free(rules);
+}
+
+static void print_gate(FILE *out, const struct plan_step *step, bool rules_in_full)
+{
+	char name[PLAN_ENTRY_MAX];
+	if (step->egress.n == 0) {
+		put_field(out, "gate", "closed");
+	} else {
+		(void)fprintf(out, "    %-11sopen for %zu; at one time %u connections; upload ", "gate", step->egress.n, step->egress.connections);
+		put_size(out, step->egress.upload_bytes);
+		(void)fputs(" each\n", out);
+	}
+	bool wildcard = false;
+	for (size_t i = 0; i < step->egress.n; i++) {
+		const struct egress_entry *e = &step->egress.entries[i];
+		plan_shown_entry(e, name);
+		wildcard = wildcard || e->wildcard;
+		(void)fprintf(out, "               %s%s%s", name, e->private_ok ? ", private: allow" : "", e->tls == EGRESS_TLS_RAW ? ", raw" : "");
+		for (size_t k = 0; k < EGRESS_PINS_MAX && e->pins[k]; k++)
+			(void)fprintf(out, "%s%s", k ? ", " : ", at ", e->pins[k]);
+		(void)fputs("  (", out);
+		put(out, e->origin, 200);
+		if (e->why) {
+			(void)fputs(": ", out);
+			put(out, e->why, 200);
+		}
+		(void)fputs(")\n", out);
+	}
+	if (wildcard)
+		(void)fprintf(out, "               %u names for each wildcard\n", step->egress.wildcard_names);
+	print_rules(out, step, rules_in_full);
+}
+
+static void print_command(FILE *out, const struct plan_step *step)
+{
+	if (step->uses)
+		put_field(out, "uses", step->uses);
+	for (size_t i = 0; i < step->n_with; i++) {
+		(void)fprintf(out, "      %s", "| ");
+		put(out, step->with[i].name, 60);
+		(void)fputs(": ", out);
+		put(out, step->with[i].value, 200);
+		(void)fputc('\n', out);
+	}
+	if (step->nothing)
+		(void)fprintf(out, "    %-11snothing: %s\n", "runs", step->nothing);
+	if (!step->script)
+		return;
+	(void)fprintf(out, "    %-11s", "runs");
+	if (!step->argv[0])
+		put(out, step->shell, 200);
+	for (size_t i = 0; step->argv[i]; i++) {
+		(void)fputs(i ? " " : "", out);
+		put(out, step->argv[i], 200);
+	}
+	(void)fputs("\n", out);
+	put_lines(out, "      | ", step->script);
+	put_field(out, "in", step->workdir);
+}
+
+static void print_leases(FILE *out, const struct plan_step *step)
+{
+	for (size_t i = 0; i < step->n_leases; i++) {
+		const struct plan_lease *l = &step->leases[i];
+		(void)fprintf(out, "    %-11s%s from %s ", "credential", l->name, l->from == PLAN_FROM_FILE ? "file" : "variable");
+		put(out, l->source, 200);
+		(void)fprintf(out, ", as %s", l->as == PLAN_AS_ENV ? "variable " : "file " SANDBOX_CREDENTIALS_DIR "/");
+		put(out, l->target, 200);
+		(void)fprintf(out, ", for %u s (wins over a variable of that name)\n", l->ttl_sec);
+	}
+}
+
+static void print_env(FILE *out, const struct plan_step *step)
+{
+	for (size_t i = 0; i < step->n_env; i++) {
+		const struct plan_env *e = &step->env[i];
+		if (strcmp(e->origin, "drydock") == 0)
+			continue; /* the same for every job; --json lists them */
+		(void)fprintf(out, "    %-11s%s=", "env", e->name);
+		put(out, e->value, 100);
+		(void)fprintf(out, "  (%s)\n", e->origin);
+	}
+}
+
+static void print_limits(FILE *out, const struct plan_limits *l)
+{
+	(void)fprintf(out, "    %-11stime %u s, log ", "limits", l->time_sec);
+	put_size(out, l->log_bytes);
+	(void)fprintf(out, ", pids %u", l->sandbox.pids);
+	if (l->sandbox.memory_bytes) {
+		(void)fputs(", memory ", out);
+		put_size(out, l->sandbox.memory_bytes);
+	}
+	if (l->sandbox.cpu_millis)
+		(void)fprintf(out, ", cpus %u.%03u", l->sandbox.cpu_millis / 1000, l->sandbox.cpu_millis % 1000);
+	if (l->files)
+		(void)fprintf(out, ", files %" PRIu64, l->files);
+	if (l->disk_bytes) {
+		(void)fputs(", disk ", out);
+		put_size(out, l->disk_bytes);
+	}
+	(void)fputc('\n', out);
+}
+
+static void print_mounts(FILE *out, const struct plan_step *step)
+{
+	struct step_mounts mounts;
+	plan_shown_mounts(step, &mounts);
+	for (size_t i = 0; i < mounts.n; i++) {
+		const struct sandbox_mount *m = &mounts.mount[i];
+		(void)fprintf(out, "    %-11s", i ? "" : "mounts");
+		put(out, m->target, 200);
+		(void)fprintf(out, "  %s%s: ", m->flags & SANDBOX_MOUNT_RW ? "read-write" : "read-only", m->flags & SANDBOX_MOUNT_NOEXEC ? ", noexec" : "");
+		put(out, m->source[0] == '/' ? "the host's own" : m->source, 200);
+		(void)fputc('\n', out);
+	}
+}
+
+static void print_seccomp(FILE *out, const struct plan_step *step, const struct seccomp_view *view)
+{
+	struct seccomp_counts c;
+	(void)fprintf(out, "    %-11s%s", "seccomp", step->seccomp);
+	if (view) {
+		plan_shown_counts(view, &c);
+		(void)fprintf(out, ": %u allowed, %u depend on arguments, %u refused with an errno, %u killed; others %s", c.allowed, c.depends, c.refused,
+			      c.killed, c.otherwise);
+	}
+	for (size_t i = 0; step->syscalls && step->syscalls[i]; i++)
+		(void)fprintf(out, "%s%s", i ? ", " : "; besides the profile: ", step->syscalls[i]);
+	(void)fputc('\n', out);
+}
+
+/* What a step has in common with one before it is not said again. */
+struct said {
+	char    *text;
+	unsigned step;
+};
+enum { SAID_MOUNTS, SAID_LIMITS, SAID_SECCOMP, SAID__COUNT };
+
+static void print_section(FILE *out, int which, const struct plan_step *step, const struct seccomp_view *view)
+{
+	if (which == SAID_MOUNTS)
+		print_mounts(out, step);
+	else if (which == SAID_LIMITS)
+		print_limits(out, &step->limits);
+	else
+		print_seccomp(out, step, view);
+}
+
+static void print_once(FILE *out, int which, const struct plan_step *step, const struct seccomp_view *view, struct said *said)
+{
+	static const char *const names[SAID__COUNT] = { "mounts", "limits", "seccomp" };
+	char *text = NULL;
+	size_t len = 0;
+	FILE *section = open_memstream(&text, &len);
+	if (section)
+		print_section(section, which, step, view);
+	if (!section || fclose(section) != 0) {
+		free(text);
+		print_section(out, which, step, view);
+		return;
+	}
+	if (said[which].text && strcmp(said[which].text, text) == 0) {
+		(void)fprintf(out, "    %-11sas in step %u\n", names[which], said[which].step);
+		free(text);
+		return;
+	}
+	(void)fputs(text, out);
+	free(said[which].text);
+	said[which] = (struct said){ text, step->index };
+}
+
+static void print_step(FILE *out, const struct plan_step *step, const struct seccomp_view *view, bool rules_in_full, struct said *said)
+{
+	(void)fprintf(out, "\n%2u  %s  ", step->index, dd_phase_name(step->phase));
+	put(out, step->name, 120);
+	(void)fputc('\n', out);
+	put_field(out, "because", step->phase_why);
+	if (step->cond)
+		put_field(out, "if", step->cond);
+	print_command(out, step);
+	if (step->nothing)
+		return;
+	print_gate(out, step, rules_in_full);
+	print_leases(out, step);
+	if (step->phase == DD_PHASE_PUSH) {
+		(void)fprintf(out, "    %-11s%s: %s\n", "workspace", plan_view_names[step->view], plan_shown_view(step));
+		for (size_t i = 0; step->artifacts[i]; i++)
+			put_field(out, "artifact", step->artifacts[i]);
+	}
+	print_env(out, step);
+	for (int which = 0; which < SAID__COUNT; which++)
+		print_once(out, which, step, view, said);
+	if (step->continue_on_error)
+		put_field(out, "on failure", "the job goes on");
+}
+
+/* --- what is the same in every step ---- */
+
+static void print_places(FILE *out)
+{
+	static const struct { enum sandbox_place_kind kind; const char *name; } kinds[] = {
+		{ SANDBOX_PLACE_HOST, "of the host, read-only" },
+		{ SANDBOX_PLACE_PRIVATE, "private, writable, in memory" },
+		{ SANDBOX_PLACE_MADE, "made up, read-only" },
+	};
+	struct sandbox_place place;
+	for (size_t k = 0; k < ARRAY_LEN(kinds); k++) {
+		size_t width = 0;
+		(void)fprintf(out, "  %s:", kinds[k].name);
+		for (size_t i = 0; sandbox_place_at(i, &place); i++) {
+			if (place.kind != kinds[k].kind)
+				continue;
+			(void)fprintf(out, "%s%s", width % 90 == 0 ? "\n    " : " ", place.path);
+			width = width % 90 + strlen(place.path) + 1 > 90 ? 0 : width + strlen(place.path) + 1;
+		}
+		(void)fputc('\n', out);
+	}
+}
+
+static void print_landlock(FILE *out, const struct plan_step *step)
+{
+	struct step_mounts mounts;
+	struct sandbox_landlock_rule rule;
+	plan_shown_mounts(step, &mounts);
+	(void)fputs("  Landlock, whatever the mounts say:\n", out);
+	for (size_t i = 0; sandbox_landlock_rule_at(mounts.mount, mounts.n, i, &rule); i++)
+		(void)fprintf(out, "    %-22s%s  (%s)\n", rule.path, rule.summary, rule.why);
+}
+
+static void print_calls(FILE *out, const struct plan_shown *shown)
+{
+	for (size_t i = 0; i < shown->plan->n_steps; i++) {
+		bool first = true;
+		for (size_t k = 0; k < i && first; k++)
+			first = shown->views[k] != shown->views[i];
+		if (!first)
+			continue;
+		(void)fprintf(out, "\nsystem calls of profile %s\n", shown->plan->steps[i].seccomp);
+		for (size_t k = 0; k < seccomp_view_count(shown->views[i]); k++) {
+			const struct seccomp_view_call *c = seccomp_view_at(shown->views[i], k);
+			const char *slash = c->file ? strrchr(c->file, '/') : NULL;
+			(void)fprintf(out, "    %-26s %-12s %s%s:%u  ", c->name, plan_shown_answer(c), c->never ? "never, " : "",
+				      c->file ? slash ? slash + 1 : c->file : "policy", c->line);
+			put(out, c->why, 300);
+			(void)fputc('\n', out);
+		}
+	}
+}
+
+/* --- what is not as asked ---- */
+
+static void print_notes(FILE *out, const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_narrowed; i++) {
+		const struct plan_narrowed *n = &plan->narrowed[i];
+		(void)fprintf(out, "%snot given to the repository: %s:%u:%u: ", i ? "" : "\n", n->mark.file, n->mark.line, n->mark.column);
+		put(out, n->key, 100);
+		(void)fputs(": asked ", out);
+		put(out, n->asked, 200);
+		(void)fputs(", allowed ", out);
+		put(out, n->allowed, 200);
+		(void)fputs(" (", out);
+		put(out, n->why, 200);
+		(void)fputs(")\n", out);
+	}
+	for (size_t i = 0; i < plan->n_unused; i++) {
+		(void)fprintf(out, "%snot used here: ", i ? "" : "\n");
+		put(out, plan->unused[i], 400);
+		(void)fputc('\n', out);
+	}
+	for (size_t i = 0; i < plan->n_notes; i++) {
+		const struct plan_note *n = &plan->notes[i];
+		(void)fprintf(out, "%s`run` would refuse this: ", i ? "" : "\n");
+		put(out, n->mark.file, 300);
+		(void)fprintf(out, ":%u:%u: ", n->mark.line, n->mark.column);
+		put(out, n->text, 300);
+		(void)fputc('\n', out);
+		if (n->hint[0] && (i + 1 == plan->n_notes || strcmp(n->hint, plan->notes[i + 1].hint) != 0)) { /* once for `uses` and its `with` */
+			(void)fputs("    hint: ", out);
+			put(out, n->hint, 200);
+			(void)fputc('\n', out);
+		}
+	}
+}
+
+int plan_print_text(const struct plan *plan, const struct plan_shown *shown, struct plan_print_options how, FILE *out)
+{
+	(void)fputs("job ", out);
+	put(out, plan->job_name, 120);
+	(void)fputs(" of ", out);
+	put(out, plan->workflow_path, 300);
+	(void)fputs("\npolicy ", out);
+	put(out, plan->policy_path ? plan->policy_path : "none: every step is build, the gate is closed, no credentials", 300);
+	(void)fprintf(out, "\n%s: %s\n", plan->trusted ? "trusted" : "not trusted", plan->trust_why);
+	print_about(out, &plan->job);
+	struct said said[SAID__COUNT] = { { NULL, 0 } };
+	for (size_t i = 0; i < plan->n_steps; i++)
+		print_step(out, &plan->steps[i], shown ? shown->views[i] : NULL, how.rules, said);
+	for (int which = 0; which < SAID__COUNT; which++)
+		free(said[which].text);
+	if (plan->n_steps) {
+		(void)fputs("\nevery step sees\n", out);
+		print_places(out);
+		print_landlock(out, &plan->steps[0]);
+	}
+	if (shown && how.syscalls)
+		print_calls(out, shown);
+	print_notes(out, plan);
+	return ferror(out) ? -EIO : 0;
+}

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0
+/* egress_sets.c - asks the package managers of this host where they would go.
+ *
+ * Runs in: command line and supervisor, when a policy is loaded, before any step. A tool is started in `/`, never in a repository: a
+ * .npmrc or go.mod there is commit content and would choose the operator's allowlist. */
+#include "egress_sets.h"
+
+#include "input/config_path.h"
+#include "egress_set_readers.h"
+#include "input/key_table.h"
+#include "input/read_file.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+const struct egress_set_row egress_set_rows[] = {
+	{ "npm", set_ask_npm, "registries of npm" },
+	{ "pip", set_ask_pip, "indexes of pip" },
+	{ "cargo", set_ask_cargo, "indexes of cargo" },
+	{ "go", set_ask_go, "module proxies and checksum database of go" },
+	{ "maven", set_ask_maven, "repositories and mirrors of Maven" },
+	{ "gem", set_ask_gem, "sources of gem" },
+	{ "nuget", set_ask_nuget, "sources of NuGet" },
+	{ "apt", set_ask_apt, "sources of apt" },
+	{ "apk", set_ask_apk, "repositories of apk" },
+	{ "github", NULL, "git over HTTPS and SSH, web and archives" },
+	{ "github-api", NULL, "the API of GitHub" },
+	{ "github-releases", NULL, "files of GitHub releases" },
+	{ "ghcr", NULL, "GitHub's container registry" },
+	{ "docker-hub", NULL, "Docker's container registry" },
+	{ "gitlab", NULL, "git, web and API of gitlab.com" },
+	{ "sigstore", NULL, "signing and transparency log" },
+};
+const size_t egress_set_rows_n = ARRAY_LEN(egress_set_rows);
+
+struct egress_entry *set_add(struct set_reading *s, const char *host, uint16_t port, const char *what, const char *why)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (strcmp(s->entries[i].host, host) == 0 && s->entries[i].port == port)
+			return &s->entries[i];
+	if (s->n == SET_ENTRIES_MAX) {
+		s->full = true;
+		return NULL;
+	}
+	s->entries[s->n] = (struct egress_entry){
+		.host = arena_strdup(s->arena, host), .port = port, .origin = arena_printf(s->arena, "%s: %s", s->name, what),
+		.why = why ? arena_strdup(s->arena, why) : arena_printf(s->arena, "%s on this host is configured to use it", s->name)
+	};
+	return &s->entries[s->n++];
+}
+
+int egress_url_split(const char *url, size_t len, char ret_host[EGRESS_HOST_MAX + 1], uint16_t *ret_port)
+{
+	static const struct { const char *scheme; uint16_t port; } schemes[] = { { "https://", 443 }, { "http://", 80 } };
+	uint64_t port = 0;
+	for (size_t i = 0; i < ARRAY_LEN(schemes) && port == 0; i++) {
+		size_t n = strlen(schemes[i].scheme);
+		if (len <= n || strncasecmp(url, schemes[i].scheme, n) != 0)
+			continue;
+		port = schemes[i].port;
+		url += n;
+		len -= n;
+	}
+	size_t end = 0;
+	while (end < len && !strchr("/?#\\", url[end]))
+		end++;
+	const char *at = memrchr(url, '@', end);
+	const char *host = at ? at + 1 : url;
+	size_t host_len = end - (size_t)(host - url);
+	const char *colon = memchr(host, ':', host_len);
+	if (colon) {
+		char digits[8] = "";
+		size_t n = host_len - (size_t)(colon + 1 - host);
+		if (n == 0 || n > 5 || strspn(colon + 1, "0123456789") < n)
+			return -EINVAL;
+		memcpy(digits, colon + 1, n);
+		port = port ? strtoul(digits, NULL, 10) : 0;
+		host_len = (size_t)(colon - host);
+	}
+	if (port == 0 || port > 65535 || egress_host_canonical(host, host_len, ret_host) < 0)
+		return -EINVAL;
+	*ret_port = (uint16_t)port;
+	return 0;
+}
+
+int set_add_url(struct set_reading *s, const char *url, size_t len, const char *what)
+{
+	char host[EGRESS_HOST_MAX + 1];
+	uint16_t port;
+	if (egress_url_split(url, len, host, &port) < 0)
+		return -EINVAL;
+	(void)set_add(s, host, port, what, NULL);
+	return 0;
+}
+
+int set_add_proxy(struct set_reading *s, const char *url, size_t len, const char *what)
+{
+	char host[EGRESS_HOST_MAX + 1];
+	uint16_t port;
+	const char *full = memmem(url, len, "://", 3) ? arena_strndup(s->arena, url, len) : arena_printf(s->arena, "http://%.*s", (int)len, url);
+	if (egress_url_split(full, strlen(full), host, &port) < 0)
+		return -EINVAL;
+	struct egress_entry *e = set_add(s, host, port, what, arena_printf(s->arena, "proxy of %s on this host: reaches what the proxy lets through", s->name));
+	if (e)
+		e->tls = EGRESS_TLS_RAW;
+	return 0;
+}
+
+/* --- lists in files: an operator's own, or drydock's ---- */
+
+struct listed {
+	const char     *host, *why;
+	uint64_t        port;
+	enum egress_tls tls;
+};
+
+static void listed_host(struct key_context *ctx, const struct tree_node *v, void *out)
+{
+	((struct listed *)out)->host = key_text(ctx, v, "host");
+}
+
+static void listed_port(struct key_context *ctx, const struct tree_node *v, void *out)
+{
+	const char *text = key_text(ctx, v, "port");
+	char *end;
+	unsigned long port = text && strspn(text, "0123456789") == strlen(text) ? strtoul(text, &end, 10) : 0;
+	if (port == 0 || port > 65535)
+		diag_add(ctx->diags, v->mark, NULL, "`port` must be a number from 1 to 65535");
+	((struct listed *)out)->port = port;
+}
+
+static void listed_why(struct key_context *ctx, const struct tree_node *v, void *out)
+{
+	((struct listed *)out)->why = key_text(ctx, v, "why");
+}
+
+static void listed_tls(struct key_context *ctx, const struct tree_node *v, void *out)
+{
+	static const char *const words[] = { "sni", "raw" };
+	((struct listed *)out)->tls = key_word(ctx, v, "tls", words, ARRAY_LEN(words)) == 1 ? EGRESS_TLS_RAW : EGRESS_TLS_SNI;
+}
+
+static void read_listed(struct key_context *ctx, const struct tree_node *node, struct set_reading *s)
+{
+	static const struct key_row rows[] = {
+		{ .name = "host", .kinds = TREE_SCALAR, .read = listed_host, .required = true },
+		{ .name = "port", .kinds = TREE_SCALAR, .read = listed_port },
+		{ .name = "why", .kinds = TREE_SCALAR, .read = listed_why },
+		{ .name = "tls", .kinds = TREE_SCALAR, .read = listed_tls },
+	};
+	struct listed one = { .port = 443 };
+	char host[EGRESS_HOST_MAX + 1], what[80];
+	(void)key_walk(ctx, node, "an entry of an egress set", rows, ARRAY_LEN(rows), &one);
+	if (!one.host)
+		return;
+	if (egress_host_canonical(one.host, strlen(one.host), host) < 0)
+		diag_add(ctx->diags, node->mark, NULL, "`%s` is no host name", one.host);
+	(void)snprintf(what, sizeof(what), "egress/%.20s.yml line %u", s->name, node->mark.line);
+	if (ctx->diags->n > 0)
+		return;
+	struct egress_entry *e = set_add(s, host, (uint16_t)one.port, what, one.why ? one.why : "the operator lists it");
+	if (e)
+		e->tls = one.tls;
+}
+
+static int parse_list(struct set_reading *s, const char *path, const char *text, size_t len, struct dd_err *err)
+{
+	struct diag_list diags = { 0 };
+	struct tree_node *root = NULL;
+	struct key_context ctx = { .arena = s->arena, .source = text, .diags = &diags };
+	int r = tree_parse(s->arena, path, text, len, &root, &diags);
+	if (r == 0 && key_kind(&ctx, root, TREE_LIST, "egress set"))
+		for (size_t i = 0; i < root->n; i++)
+			read_listed(&ctx, root->items[i], s);
+	if (diags.n > 0)
+		r = dd_err_say(err, EINVAL, "%.200s:%u:%u: %.200s", path, diags.items[0].mark.line, diags.items[0].mark.column,
+			       diags.items[0].text);
+	diag_list_done(&diags);
+	return r;
+}
+
+/* 1: there is such a list and it is used; 0: there is none. */
+static int read_list(struct set_reading *s, const char *path, struct dd_err *err)
+{
+	char *text = NULL;
+	size_t len = 0;
+	int r = read_file_bounded(path, READ_FILE_TEXT_MAX, &text, &len, err);
+	if (r == -ENOENT || r == -ENOTDIR)
+		return 0;
+	if (r == 0)
+		r = parse_list(s, path, text, len, err);
+	free(text);
+	return r < 0 ? r : 1;
+}
+
+/* Beside the policy, then where every data file of drydock is looked for: the operator's directory, then drydock's own. */
+static int find_list(struct set_reading *s, const char *set_dir, struct dd_err *err)
+{
+	char path[600], file[80];
+	int r = set_dir ? read_list(s, arena_printf(s->arena, "%segress/%s.yml", set_dir, s->name), err) : 0;
+	if (r != 0)
+		return r;
+	(void)snprintf(file, sizeof(file), "%.40s.yml", s->name);
+	return config_path_find("egress", file, path, sizeof(path), NULL) == 0 ? read_list(s, path, err) : 0;
+}
+
+static const struct egress_set_row *find_row(const char *name)
+{
+	for (size_t i = 0; i < egress_set_rows_n; i++)
+		if (strcmp(egress_set_rows[i].name, name) == 0)
+			return &egress_set_rows[i];
+	return NULL;
+}
+
+bool egress_set_is_known(const char *name)
+{
+	return find_row(name) != NULL;
+}
+
+const char *egress_set_nearest(const char *name)
+{
+	const char *words[ARRAY_LEN(egress_set_rows)];
+	for (size_t i = 0; i < egress_set_rows_n; i++)
+		words[i] = egress_set_rows[i].name;
+	return diag_nearest(name, words, egress_set_rows_n);
+}
+
+/* It becomes part of a path. */
+static bool name_is_plain(const char *name)
+{
+	size_t len = strlen(name);
+	return len > 0 && len <= 40 && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == len;
+}
+
+int egress_set_ask(struct plan_arena *arena, const char *name, const char *set_dir, struct egress_set *ret, struct dd_err *err)
+{
+	const struct egress_set_row *row = find_row(name);
+	struct set_reading s = { .arena = arena, .entries = arena_array(arena, SET_ENTRIES_MAX, sizeof(struct egress_entry)) };
+	if (!name_is_plain(name))
+		return dd_err_say(err, EINVAL, "`%.60s` cannot be the name of an egress set", name);
+	s.name = arena_strdup(arena, name);
+	int r = find_list(&s, set_dir, err);
+	if (r == 0 && !row)
+		return dd_err_say(err, EINVAL, "there is no egress set `%.60s`", name);
+	if (r == 0 && !row->ask)
+		return dd_err_say(err, ENOENT, "use: %s: drydock's own egress/%s.yml is not installed", name, name);
+	if (r == 0)
+		r = row->ask(&s, err);
+	if (r < 0)
+		return r;
+	if (s.full)
+		return dd_err_say(err, EINVAL, "use: %s: more than %d destinations", s.name, SET_ENTRIES_MAX);
+	if (s.n == 0)
+		return dd_err_say(err, EINVAL, "use: %s: %s on this host names no http or https destination", s.name, s.name);
+	*ret = (struct egress_set){ .entries = s.entries, .n = s.n };
+	return 0;
+}

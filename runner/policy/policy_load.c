@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: Apache-2.0
+/* policy_load.c - the operator's YAML into struct policy, by tables: a key is one row.
+ *
+ * Runs in: command line and supervisor. All complaints of a file are collected; a file with one complaint is not used at all. */
+#include "policy_model.h"
+
+#include "egress_sets.h"
+#include "event.h"
+#include "drydock/fd.h"
+#include "input/read_file.h"
+
+#include <assert.h>
+#include <limits.h>
+#include <openssl/sha.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *const phase_names[] = {
+	[DD_PHASE_BUILD] = "build", [DD_PHASE_FETCH] = "fetch", [DD_PHASE_PUSH] = "push",
+};
+static_assert(ARRAY_LEN(phase_names) == DD_PHASE__COUNT, "a phase has no name");
+
+const char *const plan_view_names[] = {
+	[PLAN_VIEW_PRISTINE] = "pristine", [PLAN_VIEW_ARTIFACTS] = "artifacts", [PLAN_VIEW_SHARED] = "shared",
+};
+
+const char *dd_phase_name(enum dd_phase phase)
+{
+	return phase < DD_PHASE__COUNT ? phase_names[phase] : "?";
+}
+
+#define MIB (1024ULL * 1024)
+
+void policy_defaults(struct policy *policy)
+{
+	static const char *const none[] = { NULL };
+	static const uint64_t upload[DD_PHASE__COUNT] = { [DD_PHASE_FETCH] = MIB, [DD_PHASE_PUSH] = 512 * MIB };
+	for (int p = 0; p < DD_PHASE__COUNT; p++) {
+		policy->phases[p].egress.upload_bytes = upload[p];
+		policy->phases[p].egress.connections = 256;
+		policy->phases[p].egress.wildcard_names = 64;
+		policy->phases[p].artifacts = none;
+	}
+	policy->limits.sandbox.pids = 4096;
+	policy->limits.log_bytes = 64 * MIB;
+	policy->limits.time_sec = 360 * 60; /* GitHub's own default for a job */
+	policy->seccomp = "default";
+	policy->read = none;
+	policy->syscalls = none;
+}
+
+/* What a repository's file that says nothing means: no limit of its own, the widest choice of everything, so that narrowing is a minimum. */
+static void widest(struct policy *policy)
+{
+	for (int p = 0; p < DD_PHASE__COUNT; p++) {
+		policy->phases[p].egress = (struct egress_list){ .upload_bytes = UINT64_MAX, .connections = UINT_MAX, .wildcard_names = UINT_MAX };
+		policy->phases[p].trust = POLICY_TRUST_ANY;
+		policy->phases[p].view = PLAN_VIEW_SHARED;
+		policy->phases[p].artifacts = NULL;
+	}
+	policy->limits = (struct plan_limits){ .sandbox.pids = UINT_MAX, .log_bytes = UINT64_MAX, .time_sec = UINT_MAX };
+	policy->seccomp = NULL;
+	policy->read = NULL;
+	policy->syscalls = NULL;
+}
+
+/* Everything handlers need besides their own struct; key_context comes first, so that a handler can find the rest. */
+struct policy_reading {
+	struct key_context ctx;
+	struct policy     *policy;
+};
+
+struct policy *policy_being_read(struct key_context *ctx)
+{
+	return ((struct policy_reading *)(void *)ctx)->policy;
+}
+
+/* --- for ---- */
+
+static void for_repository(struct key_context *ctx, const struct tree_node *v, void *out)
+{
+	((struct policy_for *)out)->repository = key_text(ctx, v, "repository");
+}
+
+static void for_ref(struct key_context *ctx, const struct tree_node *v, void *out)
+{
+	((struct policy_for *)out)->ref = key_text(ctx, v, "ref");
+}
+
+static void for_protected(struct key_context *ctx, const struct tree_node *v, void *out)
+{
+	struct policy_for *f = out;
+	f->protected_given = key_bool(ctx, v, "protected", &f->ref_protected);
+}
+
+static void for_event(struct key_context *ctx, const struct tree_node *v, void *out)
+{
+	((struct policy_for *)out)->events = key_texts(ctx, v, "event", NULL);
+}
+
+static void for_forge(struct key_context *ctx, const struct tree_node *v, void *out)
+{
+	static const char *const known[] = { "github", "gitlab" };
+	size_t n = v->kind == TREE_LIST ? v->n : 1;
+	for (size_t i = 0; i < n; i++)
+		(void)key_word(ctx, v->kind == TREE_LIST ? v->items[i] : v, "forge", known, ARRAY_LEN(known));
+	((struct policy_for *)out)->forges = key_texts(ctx, v, "forge", NULL);
+}
+
+static const struct key_row for_rows[] = {
+	{ .name = "repository", .kinds = TREE_SCALAR, .read = for_repository },
+	{ .name = "ref", .kinds = TREE_SCALAR, .read = for_ref },
+	{ .name = "protected", .kinds = TREE_SCALAR, .read = for_protected },
+	{ .name = "event", .kinds = TREE_SCALAR | TREE_LIST, .read = for_event },
+	{ .name = "forge", .kinds = TREE_SCALAR | TREE_LIST, .read = for_forge },
+};
+const struct key_table policy_for_keys = { for_rows, ARRAY_LEN(for_rows) };
+
+static void top_for(struct key_context *ctx, const struct tree_node *v, void *out)
+{
+	struct policy *policy = out;
+	policy->for_.mark = v->mark;
+	if (policy->repository)
+		diag_add(ctx->diags, v->mark, "leave it out: this file is for its own repository", "`for` belongs to the operator's policy");
+	else
+		(void)key_walk(ctx, v, "for", for_rows, ARRAY_LEN(for_rows), &policy->for_);
+}
+
+/* --- steps ---- */
+
+static void match_field(struct key_context *ctx, const struct tree_node *v, struct policy_rule *rule, enum rule_field field)
+{
+	rule->glob[field] = key_text(ctx, v, rule_field_names[field]);
+}
+
+static void match_id(struct key_context *ctx, const struct tree_node *v, void *out) { match_field(ctx, v, out, RULE_ID); }
+static void match_name(struct key_context *ctx, const struct tree_node *v, void *out) { match_field(ctx, v, out, RULE_NAME); }
+static void match_run(struct key_context *ctx, const struct tree_node *v, void *out) { match_field(ctx, v, out, RULE_RUN); }
+static void match_uses(struct key_context *ctx, const struct tree_node *v, void *out) { match_field(ctx, v, out, RULE_USES); }
+static void match_job(struct key_context *ctx, const struct tree_node *v, void *out) { match_field(ctx, v, out, RULE_JOB); }
+
+static void match_first_line(struct key_context *ctx, const struct tree_node *v, void *out)
+{
+	struct policy_rule *rule = out;
+	match_field(ctx, v, rule, RULE_FIRST_LINE);
+	rule->first_line_mark = v->mark;
+}
+
+static const struct key_row match_rows[] = {
+	{ .name = "id", .kinds = TREE_SCALAR, .read = match_id },
+	{ .name = "name", .kinds = TREE_SCALAR, .read = match_name },
+	{ .name = "run", .kinds = TREE_SCALAR, .read = match_run },
+	{ .name = "first_line", .kinds = TREE_SCALAR, .read = match_first_line },
+	{ .name = "uses", .kinds = TREE_SCALAR, .read = match_uses },
+	{ .name = "job", .kinds = TREE_SCALAR, .read = match_job },
+};
+const struct key_table policy_match_keys = { match_rows, ARRAY_LEN(match_rows) };
+
+static void rule_match(struct key_context *ctx, const struct tree_node *v, void *out)
+{
+	if (v->n == 0)
+		diag_add(ctx->diags, v->mark, "name an id, name, run, first_line, uses or job", "`match` is empty and would match every step");
+	(void)key_walk(ctx, v, "match", match_rows, ARRAY_LEN(match_rows), out);
+}
+
+static void rule_phase(struct key_context *ctx, const struct tree_node *v, void *out)
+{
+	int phase = key_word(ctx, v, "phase", phase_names, DD_PHASE__COUNT);
+	if (phase >= 0)
+		((struct policy_rule *)out)->phase = (enum dd_phase)phase;
+}
+
+static const struct key_row rule_rows[] = {
+	{ .name = "phase", .kinds = TREE_SCALAR, .read = rule_phase, .required = true },
+	{ .name = "match", .kinds = TREE_MAP, .read = rule_match, .required = true },
+};
+const struct key_table policy_rule_keys = { rule_rows, ARRAY_LEN(rule_rows) };
+
+static void top_steps(struct key_context *ctx, const struct tree_node *v, void *out)
+{
+	struct policy *policy = out;
+	if (v->n > 1000) {
+		diag_add(ctx->diags, v->mark, NULL, "more than 1000 rules");
+		return;
+	}
+	policy->rules = arena_array(ctx->arena, v->n, sizeof(*policy->rules));
+	policy->n_rules = v->n;
+	for (size_t i = 0; i < v->n; i++) {
+		policy->rules[i].mark = v->items[i]->mark;
+		(void)key_walk(ctx, v->items[i], "a rule of steps", rule_rows, ARRAY_LEN(rule_rows), &policy->rules[i]);
+	}
+}
+
+static void top_version(struct key_context *ctx, const struct tree_node *v, void *out)
+{
+	(void)out;
+	const char *text = key_text(ctx, v, "version");
+	if (text && strcmp(text, "1") != 0)
+		diag_add(ctx->diags, v->mark, "this build understands version 1", "unknown policy version `%s`", text);
+}
+
+static const struct key_row top_rows[] = {
+	{ .name = "version", .kinds = TREE_SCALAR, .read = top_version, .required = true },
+	{ .name = "for", .kinds = TREE_MAP, .read = top_for },
+	{ .name = "steps", .kinds = TREE_LIST, .read = top_steps },
+	{ .name = "phases", .kinds = TREE_MAP, .read = policy_read_phases },
+	{ .name = "credentials", .kinds = TREE_MAP, .read = policy_read_credentials },
+	{ .name = "limits", .kinds = TREE_MAP, .read = policy_read_limits },
+	{ .name = "sandbox", .kinds = TREE_MAP, .read = policy_read_sandbox },
+};
+const struct key_table policy_top_keys = { top_rows, ARRAY_LEN(top_rows) };
+
+static void hash(const char *text, size_t len, char ret[65])
+{
+	unsigned char digest[SHA256_DIGEST_LENGTH];
+	(void)SHA256((const unsigned char *)text, len, digest);
+	for (size_t i = 0; i < sizeof(digest); i++)
+		(void)snprintf(ret + 2 * i, 3, "%02x", (unsigned)digest[i]);
+}
+
+/* @text into @policy, whose arena, name and defaults are there. */
+static int parse_into(struct policy *policy, const char *text, size_t len, struct diag_list *diags)
+{
+	struct tree_node *root = NULL;
+	size_t before = diags->n;
+	struct policy_reading reading = {
+		.ctx = { .arena = policy->arena, .source = text, .diags = diags }, .policy = policy
+	};
+	int r = tree_parse(policy->arena, policy->path, text, len, &root, diags);
+	policy->root = root;
+	if (r == 0 && key_walk(&reading.ctx, root, policy->repository ? "a repository's policy" : "a policy", top_rows, ARRAY_LEN(top_rows), policy))
+		policy_check(policy, diags);
+	diag_sort(diags, before);
+	return r < 0 || diags->n > before || diags->truncated ? -EINVAL : 0;
+}
+
+struct policy *policy_empty(void)
+{
+	struct plan_arena *arena = arena_new();
+	struct policy *policy = arena_alloc(arena, sizeof(*policy));
+	policy->arena = arena;
+	policy_defaults(policy);
+	return policy;
+}
+
+int policy_parse_repository(struct plan_arena *arena, const char *name, const char *text, size_t len, struct policy **ret, struct diag_list *diags)
+{
+	struct policy *policy = arena_alloc(arena, sizeof(*policy));
+	policy->arena = arena;
+	policy->path = arena_strdup(arena, name);
+	policy->repository = true;
+	widest(policy);
+	hash(text, len, policy->sha256);
+	int r = parse_into(policy, text, len, diags);
+	if (r == 0)
+		*ret = policy;
+	return r;
+}
+
+int policy_parse_at(const char *name, const char *dir, const char *text, size_t len, struct policy **ret, struct diag_list *diags)
+{
+	struct plan_arena *arena = arena_new();
+	struct policy *policy = arena_alloc(arena, sizeof(*policy));
+	policy->arena = arena;
+	policy->path = arena_strdup(arena, name);
+	policy->set_dir = arena_strdup(arena, dir);
+	policy_defaults(policy);
+	hash(text, len, policy->sha256);
+	int r = parse_into(policy, text, len, diags);
+	if (r < 0)
+		policy_free(policy);
+	else
+		*ret = policy;
+	return r;
+}
+
+int policy_parse(const char *name, const char *text, size_t len, struct policy **ret, struct diag_list *diags)
+{
+	return policy_parse_at(name, NULL, text, len, ret, diags);
+}
+
+int policy_load(const char *path, struct policy **ret, struct diag_list *diags, struct dd_err *err)
+{
+	dd_auto_free char *text = NULL;
+	size_t len = 0;
+	int r = read_file_bounded(path, READ_FILE_TEXT_MAX, &text, &len, err);
+	if (r < 0)
+		return dd_err_ctx(err, r, "policy");
+	const char *slash = strrchr(path, '/');
+	dd_auto_free char *dir = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup("./");
+	if (!dir)
+		return dd_err_set(err, ENOMEM, "policy %s", path);
+	r = policy_parse_at(path, dir, text, len, ret, diags);
+	return r < 0 ? dd_err_say(err, -r, "%s is not a policy that can be used", path) : 0;
+}
+
+void policy_free(struct policy *policy)
+{
+	if (policy)
+		arena_free(policy->arena);
+}
