@@ -213,7 +213,7 @@ static int make_line(const struct record *rec, const char *step, const char *pha
 		bad = json_object_set_new(line, "cut_bytes", json_integer((json_int_t)rec->torn));
 	if (!bad)
 		bad = json_object_set_new(line, "prev", json_string(rec->head));
-	char *text = bad ? NULL : json_dumps(line, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_ENSURE_ASCII);
+	char *text = bad ? NULL : json_dumps(line, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(12));
 	json_decref(line);
 	if (!text)
 		return -ENOMEM;
