@@ -71,6 +71,7 @@ static void a_run_that_failed_is_said_to_be_cut_short(void **state)
 	add(NULL, NULL, "run.end", "{\"status\":\"failed\"}");
 	suggest();
 	has("#     the run failed, 1 of 3 steps began: what it would have needed next is not in the policy\n");
+	suggestion_done(&made);
 }
 
 static void names_become_a_wildcard_only_from_four_below_three_labels(void **state)
