@@ -9,7 +9,7 @@ import termios
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from dd import ROOT, Job, Leftovers, case, check, closed, descendants, equal, main, processes, py, run, step  # noqa: E402
+from dd import ROOT, Job, Leftovers, Skip, case, check, closed, descendants, equal, main, processes, py, run, step  # noqa: E402
 
 
 @case("P-01", "double fork, setsid, nohup and a changed tracking id do not outlive the step")
@@ -148,6 +148,48 @@ def _():
         check(len(seen) >= (2 if ROOT else 1) and all(fds == ["/dev/null"] * 3 for fds in seen.values()), f"files took the places of standard descriptors: {seen}")
     finally:
         job.close()
+
+
+@case("P-06", "the gate of an open step holds sockets and nothing of the supervisor's files")
+def _():
+    if not ROOT:
+        raise Skip("looking into the gate takes root")
+    from dd import FETCH
+    job = Job([step("wait", "sleep 1.5", FETCH)], {"fetch": {"egress": [{"host": "allowed.test", "port": 80}]}})
+    process = job.popen()
+    try:
+        deadline, held = time.monotonic() + 10, {}
+        while time.monotonic() < deadline and process.poll() is None:
+            tree = {pid: processes().get(pid, "") for pid in descendants(process.pid)}
+            if any("sleep 1.5" in command for command in tree.values()):
+                supervisor = descendants(process.pid)[0]
+                for pid in tree:
+                    parent = open(f"/proc/{pid}/stat", encoding="latin-1").read().rsplit(")", 1)[1].split()[1]
+                    if int(parent) == supervisor and "drydock run" in tree[pid]:
+                        held[pid] = {os.readlink(f"/proc/{pid}/fd/{fd}").split(":")[0] for fd in os.listdir(f"/proc/{pid}/fd")}
+                break
+            time.sleep(0.02)
+        out = process.communicate(timeout=20)[0].decode("utf-8", "replace")
+    finally:
+        job.close()
+    equal(process.returncode, 0, "exit status\n" + out[-1500:])
+    equal(len(held), 1, f"gates seen: {held}")
+    check(all(kinds <= {"/dev/null", "socket", "anon_inode", "pipe"} for kinds in held.values()), f"the gate holds {held}")
+
+
+@case("P-07", "init is as powerless as the step: no capability, no_new_privs, a filter of its own")
+def _():
+    r = closed('''
+        status = dict(l.split(":\\t", 1) for l in open("/proc/1/status").read().splitlines() if ":\\t" in l)
+        for key in ("Name", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp"): mark(key, status[key].strip())
+        attempt("exe", lambda: os.readlink("/proc/1/exe"))
+    ''')
+    equal(r.mark("Name"), "drydock-init", "pid 1", r)
+    for key in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
+        equal(int(r.mark(key), 16), 0, key + " of init", r)
+    equal(r.mark("NoNewPrivs"), "1", "NoNewPrivs of init", r)
+    equal(r.mark("Seccomp"), "2", "Seccomp of init", r)
+    check(not r.mark("exe").startswith("ok"), "the binary behind init can be named", r)
 
 
 @case("P-07", "setuid programs gain nothing: no_new_privs is set, every capability set is empty")
