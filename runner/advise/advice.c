@@ -5,6 +5,7 @@
  * table gets no advice: a wrong line in a policy is worse than none. */
 #include "advice.h"
 
+#include "drydock/netns.h"
 #include "input/text_escape.h"
 
 #include <arpa/inet.h>
@@ -182,6 +183,10 @@ static const char *advise_address(const struct advice_case *c, struct advice *a)
 		return "no name and no address is known of it";
 	if (egress_addr_is_metadata((const struct sockaddr *)&sin))
 		return "a metadata service hands out the credentials of this machine; no phase may reach it";
+	if (ntohl(sin.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET)
+		return "loopback is the step's own inside the sandbox; a service of the host needs a name with `address:`";
+	if ((ntohl(sin.sin_addr.s_addr) & 0xfffe0000u) == (NET_RESOLVER_ADDR & 0xfffe0000u))
+		return "198.18.0.0/15 stands for names inside a step; an address of it counts only after a lookup";
 	if (c->port == 0)
 		return "no port is known of it";
 	if (!add_rule(c, a))

@@ -96,13 +96,27 @@ static bool directory_is_plain(const char *dir)
 	return true;
 }
 
+/* What a step has of its own, and what the host steers itself with or keeps its sockets in: shown from the host it would undo the sandbox. */
+static bool directory_is_reserved(const char *dir)
+{
+	static const char *const reserved[] = { "/proc", "/sys", "/dev", "/run", "/var/run", "/tmp", "/var/tmp", PLAN_WORKSPACE, PLAN_TEMP, PLAN_HOME, PLAN_TOOLS };
+	for (size_t i = 0; i < ARRAY_LEN(reserved); i++) {
+		size_t len = strlen(reserved[i]);
+		if (strncmp(dir, reserved[i], len) == 0 && (dir[len] == '/' || dir[len] == '\0'))
+			return true;
+	}
+	return false;
+}
+
 static void sandbox_read(struct key_context *ctx, const struct tree_node *v, void *out)
 {
 	const char *const *dirs = key_texts(ctx, v, "read", NULL);
-	for (size_t i = 0; dirs[i]; i++)
-		if (!directory_is_plain(dirs[i]))
-			diag_add(ctx->diags, v->kind == TREE_LIST && i < v->n ? v->items[i]->mark : v->mark,
-				 "an absolute path without `.`, `..` or `//`, and not `/` itself", "`read` cannot show `%s`", dirs[i]);
+	for (size_t i = 0; dirs[i]; i++) {
+		const char *hint = !directory_is_plain(dirs[i]) ? "an absolute path without `.`, `..` or `//`, and not `/` itself" :
+		                   directory_is_reserved(dirs[i]) ? "a step has its own there" : NULL;
+		if (hint)
+			diag_add(ctx->diags, v->kind == TREE_LIST && i < v->n ? v->items[i]->mark : v->mark, hint, "`read` cannot show `%s`", dirs[i]);
+	}
 	((struct policy *)out)->read = dirs;
 }
 

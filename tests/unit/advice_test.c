@@ -33,6 +33,8 @@ static const struct advice_row {
 	{ "private answer 169.254.169.254: metadata service", "a.test", "169.254.169.254", "tcp", DD_PHASE_FETCH, "p.yml:5:9", NULL, NULL },
 	{ "no entry for this address", "", "169.254.169.254", "tcp", DD_PHASE_FETCH, NULL, NULL, NULL },
 	{ "no entry for this address", "", "2a0a::1", "tcp", DD_PHASE_FETCH, NULL, NULL, NULL },
+	{ "no entry for this address", "", "127.0.0.1", "tcp", DD_PHASE_FETCH, NULL, NULL, NULL },
+	{ "no entry for this address", "", "198.18.1.77", "tcp", DD_PHASE_FETCH, NULL, NULL, NULL },
 	{ "no entry for this address", "", "45.1.2.3", "udp", DD_PHASE_FETCH, NULL, NULL, NULL },
 	{ "UDP is not carried; clients fall back to TCP", "a.test", "198.18.0.3", "udp", DD_PHASE_FETCH, NULL, NULL, NULL },
 	{ "a foreign resolver; the step's own is 198.18.0.1", "", "45.1.2.3", "udp", DD_PHASE_FETCH, NULL, NULL, NULL },
