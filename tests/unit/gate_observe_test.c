@@ -1,14 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* gate_observe_test.c - the gate in observe mode, with real sockets on both sides: what passes, what is said about it, and what never passes. */
-#include "gate_world.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <cmocka.h>
-
-static bool have_world;
-static struct world w;
-static int server = -1, peer = -1, client = -1;
+#include "gate_fixture.h"
 
 static struct egress_entry entries[] = {
 	{ .host = "good.test", .port = 443, .why = "tests need it", .origin = "t.yml:1:1" },
@@ -43,35 +35,6 @@ static int set_up_none(void **state)
 {
 	(void)state;
 	return start(&none);
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	dd_close_p(&server);
-	dd_close_p(&peer);
-	dd_close_p(&client);
-	if (have_world)
-		world_end(&w);
-	return 0;
-}
-
-static void need_world(void)
-{
-	if (!have_world) {
-		print_message("# SKIP no user, network and mount namespaces for this user\n");
-		skip();
-	}
-}
-
-static const struct gate_msg *told_of(enum gate_msg_type type, const char *why, int ms)
-{
-	const struct gate_msg *m = world_event(&w, type, why, ms);
-	if (!m) {
-		fail_msg("no message of type %d with \"%s\"", (int)type, why);
-		abort(); /* not reached; fail_msg does not say so to the compiler */
-	}
-	return m;
 }
 
 static void connect_to(const char *name, uint16_t port)

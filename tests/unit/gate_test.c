@@ -1,20 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /* gate_test.c - the real gate process, driven over its control socket, with real sockets on both sides. */
-#include "gate_world.h"
+#include "gate_fixture.h"
 
 #include "../../netpolicy/gate_internal.h"
 
 #include "drydock/fault.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
-#include <cmocka.h>
 
-static bool have_world, have_root;
-static struct world w;
-static int server = -1, peer = -1, client = -1;
+static bool have_root;
 
 static const struct egress_entry entries[] = {
 	{ .host = "good.test",   .port = 443, .why = "tests need it", .origin = "t.yml:1:1" },
@@ -59,36 +54,6 @@ static int set_up_closed(void **state)
 {
 	(void)state;
 	return start(&none);
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	dd_close_p(&server);
-	dd_close_p(&peer);
-	dd_close_p(&client);
-	if (have_world)
-		world_end(&w);
-	return 0;
-}
-
-static void need_world(void)
-{
-	if (!have_world) {
-		print_message("# SKIP no user, network and mount namespaces for this user\n");
-		skip();
-	}
-}
-
-/* The event, or the end of the test. */
-static const struct gate_msg *told_of(enum gate_msg_type type, const char *why, int ms)
-{
-	const struct gate_msg *m = world_event(&w, type, why, ms);
-	if (!m) {
-		fail_msg("no message of type %d with \"%s\"", (int)type, why);
-		abort(); /* not reached; fail_msg does not say so to the compiler */
-	}
-	return m;
 }
 
 static void send_hello(const char *sni)
