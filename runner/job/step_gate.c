@@ -225,8 +225,12 @@ static int on_refusal(struct step_gate *sg, const struct gate_msg *raw, struct d
 	int r;
 
 	find_process(sg, msg, &who);
-	if (msg->type == GATE_DNS_DENY && msg->id && !sg->closing && (r = gate_send(&sg->gate, &(struct gate_msg){ .type = GATE_SEEN, .id = msg->id }, err)) < 0)
-		return r;
+	if (msg->type == GATE_DNS_DENY && msg->id && !sg->closing) {
+		const struct gate_msg seen = { .type = GATE_SEEN, .id = msg->id };
+		r = gate_send(&sg->gate, &seen, NULL);
+		if (r < 0 && r != -EAGAIN) /* a gate that is behind answers by itself after a while */
+			return dd_err_set(err, -r, "tell the gate that a refusal was looked at");
+	}
 	mask_text(sg, shown.host, sizeof(shown.host));
 	mask_text(sg, shown.why, sizeof(shown.why));
 	describe_attempt(msg, what, sizeof(what));
