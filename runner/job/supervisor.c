@@ -129,14 +129,16 @@ static int run_steps(struct job *job, struct dd_err *err)
 }
 
 /* No step has run: what cannot be read was named by the caller, anything else is the host's (a full disk). The record ends here. */
-static int finish_unbegun(struct job *job, int r, struct dd_err *err)
+static int finish_unbegun(struct job *job, int r, const struct dd_err *err)
 {
 	static const int of_the_caller[] = { -EACCES, -EPERM, -ENOENT, -ENOTDIR };
 
+	struct dd_err unwritten = { 0 };
 	console_warn("the job cannot begin: %s", err->msg);
-	int written = record_add(job->rec, NULL, NULL, "run.end", json_pack("{s:s, s:o}", "status", "broken", "why", record_text(err->msg)), err);
-	if (written < 0)
-		return written;
+	if (record_add(job->rec, NULL, NULL, "run.end", json_pack("{s:s, s:o}", "status", "broken", "why", record_text(err->msg)), &unwritten) < 0) {
+		console_warn("the record has no end: %s", unwritten.msg);
+		return DRYDOCK_EXIT_HOST;
+	}
 	for (size_t i = 0; i < ARRAY_LEN(of_the_caller); i++)
 		if (r == of_the_caller[i])
 			return DRYDOCK_EXIT_USAGE;

@@ -3,6 +3,7 @@
 """exit_codes_test.py - the exit status tells job failed from operator error from broken host."""
 import json
 import os
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
@@ -65,6 +66,25 @@ def _():
         r = status(Job([step("a", "echo @@a=ran@@")]), prefix=["setpriv", *ids])
         equal(r.rc, 2, f"exit status with {ids}", r)
         check("a" not in r.marks and "setuid" in r.out, "the step ran, or no reason was given", r)
+
+
+@case("X-09", "3: a record for which the disk has no room runs nothing, and the reason comes with its remedy")
+def _():
+    job = Job([step("a", "echo @@a=ran@@")])
+    disk = os.path.join(job.dir, "disk")
+    os.mkdir(disk)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", disk], check=True)   # of this test's own mount namespace
+    try:
+        with open(os.path.join(disk, "fill"), "wb") as file:
+            file.write(b"0" * 65536)
+        r = job.run("--record", "disk/record.jsonl")
+    finally:
+        subprocess.run(["umount", disk], check=True)
+        job.close()
+    equal(r.rc, 3, "exit status", r)
+    check("a" not in r.marks, "the step ran without a record", r)
+    check("No space left" in r.out and "free some space" in r.out, "neither reason nor remedy", r)
+    check("the step it ran" not in r.out, "no step ran, and one is spoken of", r)
 
 
 @case("", "2: no such job, no such workflow")
