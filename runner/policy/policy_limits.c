@@ -8,9 +8,20 @@
 
 #include <string.h>
 
+/* Inside, zero is "no limit": written, it would say the opposite of what it means, and take a limit away. */
+static void read_bound(struct key_context *ctx, const struct tree_node *v, const char *what, uint64_t *out)
+{
+	uint64_t bytes = 1;
+	policy_read_size(ctx, v, what, &bytes);
+	if (bytes > 0)
+		*out = bytes;
+	else
+		diag_add(ctx->diags, v->mark, "more than nothing; without the key there is no limit", "`%s` cannot be `%s`", what, v->text);
+}
+
 static void limit_memory(struct key_context *ctx, const struct tree_node *v, void *out)
 {
-	policy_read_size(ctx, v, "memory", &((struct plan_limits *)out)->sandbox.memory_bytes);
+	read_bound(ctx, v, "memory", &((struct plan_limits *)out)->sandbox.memory_bytes);
 }
 
 static void limit_cpus(struct key_context *ctx, const struct tree_node *v, void *out)
@@ -35,7 +46,7 @@ static void limit_files(struct key_context *ctx, const struct tree_node *v, void
 static void limit_disk(struct key_context *ctx, const struct tree_node *v, void *out)
 {
 	struct plan_limits *limits = out;
-	policy_read_size(ctx, v, "disk", &limits->disk_bytes);
+	read_bound(ctx, v, "disk", &limits->disk_bytes);
 	limits->sandbox.file_size_bytes = limits->disk_bytes; /* one file can never be larger than all: the kernel stops it at once */
 }
 

@@ -33,12 +33,13 @@ void narrow_refuse(struct narrowing *n, struct diag_mark mark, const char *key, 
 
 /* --- numbers: the minimum ---- */
 
-/* @at: what was written, or NULL. @unlimited: a zero of the operator's means that there is no limit. */
+/* @at: what was written, or NULL. @unlimited: a zero means that there is no limit, on either side. */
 static void narrow_number(struct narrowing *n, const struct tree_node *at, const char *key, uint64_t asked, uint64_t *mine, bool unlimited)
 {
 	if (!at)
 		return;
-	if (asked <= *mine || (unlimited && *mine == 0))
+	bool less = unlimited && asked == 0 ? *mine == 0 : asked <= *mine || (unlimited && *mine == 0);
+	if (less)
 		*mine = asked;
 	else
 		narrow_refuse(n, at->mark, key, at->text, arena_printf(n->arena, "%" PRIu64, *mine), more_than_operator);

@@ -137,6 +137,13 @@ def _():
     equal(names[:len(events) + 1], ["run.start"] + ["policy.narrowed"] * len(events), "order of events", r)
 
 
+@case("G-06", "a repository that writes a limit of nothing does not take the operator's limit away")
+def _():
+    for key in ("disk", "memory"):
+        r = run([step("a", "echo @@a=ran@@")], files={".drydock.yml": "version: 1\nlimits: { %s: 0B }\n" % key}, rc=2, limits={"disk": "10MiB"})
+        check("a" not in r.marks and f"`{key}` cannot be" in r.out and ".drydock.yml:2:" in r.out, f"limits.{key} was taken away, or no place was named", r)
+
+
 @case("G-06", "what the repository takes away is taken away, in the plan as in the run")
 def _():
     narrow = 'version: 1\nsteps: [ { phase: build, match: { id: probe } } ]\nlimits: { pids: 50 }\n'

@@ -107,6 +107,8 @@ static const struct wrong wrongs[] = {
 	{ V "sandbox: { read: [ |>/ ] }\n", "cannot show" },
 	{ V "sandbox: { read: [ |>/opt/../etc ] }\n", "cannot show" },
 	{ V "sandbox: { read: [ |>/proc ] }\n", "cannot show" },
+	{ V "limits: { memory: |>0B }\n", "`memory` cannot be" },
+	{ V "limits: { disk: |>0 }\n", "`disk` cannot be" },
 	{ V "sandbox: { read: [ /opt/x, |>/run/user ] }\n", "cannot show" },
 	{ V "sandbox: { read: [ |>/work ] }\n", "cannot show" },
 	{ V "for: { repository: |>[a] }\n", "must be a single value" },
