@@ -30,11 +30,11 @@ WERROR  ?= $(if $(CI),-Werror)
 # Recursive on purpose: `make deps` must work on a machine that has no pkg-config yet.
 PKGCFLAGS = $(shell pkg-config --cflags $(PKGS))
 PKGLIBS   = $(shell pkg-config --libs $(PKGS))
-CPPFLAGS_ALL = -D_GNU_SOURCE -Iinclude -Irunner -DDRYDOCK_VERSION='"$(VERSION)"' $(PKGCFLAGS) $(CPPFLAGS)
+CPPFLAGS_ALL = -D_GNU_SOURCE -Iinclude -Irunner -Inetpolicy -I. -DDRYDOCK_VERSION='"$(VERSION)"' $(PKGCFLAGS) $(CPPFLAGS)
 CFLAGS_ALL   = $(WARN) $(if $(ISGCC),$(GCCWARN)) $(WERROR) -g $(CFLAGS_$(MODE)) -MMD -MP $(CFLAGS)
 LDFLAGS_ALL  = $(LINK) $(LDFLAGS_$(MODE)) $(LDFLAGS)
 
-SRC     := $(sort $(wildcard sandbox/*.c netpolicy/*.c runner/*.c runner/*/*.c))
+SRC     := $(sort $(wildcard sandbox/*.c netpolicy/*/*.c runner/*.c runner/*/*.c runner/*/*/*.c))
 OBJ     := $(SRC:%.c=$(B)/%.o)
 MAINOBJ := $(B)/runner/main.o
 LIBOBJ  := $(filter-out $(MAINOBJ),$(OBJ))
@@ -132,4 +132,4 @@ clean:                               ## remove build/
 help:                                ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' Makefile
 
--include $(OBJ:.o=.d) $(wildcard $(B)/fuzz/obj/*/*.d $(B)/fuzz/obj/*/*/*.d $(B)/tests/*/*.d)
+-include $(OBJ:.o=.d) $(wildcard $(B)/fuzz/obj/*/*.d $(B)/fuzz/obj/*/*/*.d $(B)/fuzz/obj/*/*/*/*.d $(B)/tests/*/*.d)

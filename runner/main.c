@@ -3,11 +3,11 @@
  *
  * Runs in: the process that the user started, with all that this user may do. Nothing is read here but the command line.
  */
-#include "commands.h"
+#include "command/commands.h"
 
 #include "drydock/err.h"
 #include "drydock/fault.h"
-#include "exit_code.h"
+#include "base/exit_code.h"
 
 #include <stdio.h>
 #include <string.h>

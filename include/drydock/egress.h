@@ -9,7 +9,7 @@
 #ifndef DRYDOCK_EGRESS_H
 #define DRYDOCK_EGRESS_H
 
-#include "drydock/err.h"
+#include "err.h"
 
 #include <netinet/in.h>
 #include <stdbool.h>

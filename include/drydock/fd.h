@@ -7,7 +7,7 @@
 #ifndef DRYDOCK_FD_H
 #define DRYDOCK_FD_H
 
-#include "drydock/err.h"
+#include "err.h"
 
 #include <stdint.h>
 #include <stdlib.h>

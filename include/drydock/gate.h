@@ -14,8 +14,8 @@
 #ifndef DRYDOCK_GATE_H
 #define DRYDOCK_GATE_H
 
-#include "drydock/egress.h"
-#include "drydock/netns.h"
+#include "egress.h"
+#include "netns.h"
 
 #include <sys/types.h>
 

@@ -14,7 +14,7 @@
 #ifndef DRYDOCK_IDENTITY_H
 #define DRYDOCK_IDENTITY_H
 
-#include "drydock/err.h"
+#include "err.h"
 
 #include <stdbool.h>
 #include <stdint.h>

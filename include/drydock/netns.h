@@ -24,7 +24,7 @@
 #ifndef DRYDOCK_NETNS_H
 #define DRYDOCK_NETNS_H
 
-#include "drydock/egress.h"
+#include "egress.h"
 
 #define NET_RESOLVER_ADDR   0xC6120001u /* 198.18.0.1, host byte order */
 #define NET_STEP_ADDR       0xC6120002u /* 198.18.0.2 */

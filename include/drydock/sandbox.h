@@ -19,9 +19,9 @@
 #ifndef DRYDOCK_SANDBOX_H
 #define DRYDOCK_SANDBOX_H
 
-#include "drydock/err.h"
-#include "drydock/identity.h"
-#include "drydock/netns.h"
+#include "err.h"
+#include "identity.h"
+#include "netns.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -7,7 +7,7 @@
 #ifndef DRYDOCK_SANDBOX_SHOWN_H
 #define DRYDOCK_SANDBOX_SHOWN_H
 
-#include "drydock/sandbox.h"
+#include "sandbox.h"
 
 enum sandbox_place_kind {
 	SANDBOX_PLACE_HOST = 0, /* the host's own, read-only */

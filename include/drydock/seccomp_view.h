@@ -7,7 +7,7 @@
 #ifndef DRYDOCK_SECCOMP_VIEW_H
 #define DRYDOCK_SECCOMP_VIEW_H
 
-#include "drydock/err.h"
+#include "err.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -6,7 +6,7 @@
 #include "advice.h"
 
 #include "drydock/netns.h"
-#include "input/text_escape.h"
+#include "base/text_escape.h"
 
 #include <arpa/inet.h>
 #include <inttypes.h>

@@ -7,7 +7,7 @@
 #ifndef RUNNER_ADVICE_H
 #define RUNNER_ADVICE_H
 
-#include "plan/plan.h"
+#include "grant/plan.h"
 
 enum advice_about {
 	ADVICE_NET = 1, /* a connection: host or address, port, proto */

@@ -7,7 +7,7 @@
 
 #include "input/config_path.h"
 #include "drydock/seccomp_view.h"
-#include "job/step_mounts.h"
+#include "grant/step_mounts.h"
 
 #include <arpa/inet.h>
 #include <stdlib.h>

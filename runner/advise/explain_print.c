@@ -7,7 +7,7 @@
 
 #include "drydock/fd.h"
 #include "policy_edit.h"
-#include "input/text_escape.h"
+#include "base/text_escape.h"
 
 #include <jansson.h>
 #include <stdlib.h>

@@ -7,7 +7,7 @@
 #include "explain.h"
 
 #include "input/config_path.h"
-#include "tree/digest.h"
+#include "base/digest.h"
 #include "drydock/seccomp_view.h"
 #include "record/record_facts.h"
 

@@ -4,7 +4,7 @@
  * Runs in: command line. Records are foreign; their texts are copied here and escaped where they are printed. */
 #include "replay_parts.h"
 
-#include "policy/event.h"
+#include "model/event.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -4,7 +4,7 @@
  * Runs in: command line. Records are foreign; pure but for the package managers' own configuration and the seccomp profile. */
 #include "suggest_parts.h"
 
-#include "input/text_escape.h"
+#include "base/text_escape.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -5,7 +5,7 @@
  * ran in build and needed the network is a guess, made by the rules below and explained in the policy. */
 #include "suggest_parts.h"
 
-#include "job/console.h"
+#include "view/console.h"
 
 #include <ctype.h>
 #include <string.h>

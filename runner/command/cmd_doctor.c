@@ -6,7 +6,7 @@
 #include "commands.h"
 
 #include "doctor.h"
-#include "exit_code.h"
+#include "base/exit_code.h"
 
 #include <argp.h>
 #include <stdlib.h>

@@ -2,8 +2,8 @@
 /* cmd_plan.c - `drydock plan WORKFLOW`: what every step would get; runs nothing. Runs in: command line (an edge: it prints). */
 #include "commands.h"
 
-#include "exit_code.h"
-#include "plan/plan_print.h"
+#include "base/exit_code.h"
+#include "view/plan_print.h"
 #include "run_args.h"
 
 int cmd_plan(int argc, char **argv)

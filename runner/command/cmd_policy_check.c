@@ -4,7 +4,7 @@
  * Runs in: command line (an edge: it prints). */
 #include "cmd_policy.h"
 
-#include "exit_code.h"
+#include "base/exit_code.h"
 #include "policy/policy.h"
 
 #include <argp.h>

@@ -4,7 +4,7 @@
  * Runs in: command line (an edge: it prints). The verdicts come from the functions that the run itself uses. */
 #include "cmd_policy.h"
 
-#include "exit_code.h"
+#include "base/exit_code.h"
 #include "advise/explain.h"
 #include "run_args.h"
 

@@ -4,7 +4,7 @@
  * Runs in: command line (an edge: it prints). Records are foreign: every text is escaped. */
 #include "cmd_policy.h"
 
-#include "exit_code.h"
+#include "base/exit_code.h"
 #include "advise/replay.h"
 
 #include <argp.h>

@@ -6,7 +6,7 @@
 
 #include "input/diag.h"
 #include "policy/egress_sets.h"
-#include "exit_code.h"
+#include "base/exit_code.h"
 
 #include <argp.h>
 #include <jansson.h>

@@ -4,9 +4,9 @@
  * Runs in: command line (an edge: it prints). */
 #include "cmd_policy.h"
 
-#include "input/arena.h"
+#include "base/arena.h"
 #include "input/diag.h"
-#include "exit_code.h"
+#include "base/exit_code.h"
 #include "advise/suggest.h"
 
 #include <argp.h>

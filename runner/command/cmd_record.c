@@ -9,8 +9,8 @@
 #include "drydock/fd.h"
 #include "record/record.h"
 #include "record/record_events.h"
-#include "record/record_view.h"
-#include "input/text_escape.h"
+#include "view/record_view.h"
+#include "base/text_escape.h"
 
 #include <argp.h>
 #include <fcntl.h>

@@ -6,14 +6,14 @@
  */
 #include "run_args.h"
 #include "commands.h"
-#include "job/console.h"
+#include "view/console.h"
 #include "drydock/fd.h"
 #include "drydock/sandbox.h"
-#include "exit_code.h"
+#include "base/exit_code.h"
 #include "job/keeper.h"
-#include "job/lease.h"
-#include "plan/job_source.h"
-#include "plan/plan_print.h"
+#include "lease/lease.h"
+#include "forges/local/job_source.h"
+#include "view/plan_print.h"
 
 #include <fcntl.h>
 #include <signal.h>

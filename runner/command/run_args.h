@@ -3,7 +3,7 @@
 #ifndef RUNNER_RUN_ARGS_H
 #define RUNNER_RUN_ARGS_H
 
-#include "plan/job_source.h"
+#include "forges/local/job_source.h"
 
 #include <argp.h>
 

@@ -3,10 +3,11 @@
  *
  * Runs in: command line and supervisor, before any step exists. The program is the host's and trusted; its directory, environment and
  * time are ours: it starts in `/`, sees PATH, HOME and the variables that the caller names, and is killed with its group at the deadline. */
-#include "policy/egress_set_readers.h"
+#include "tool_ask.h"
 
 #include "drydock/fd.h"
 
+#include <stdbool.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>

@@ -3,8 +3,10 @@
  *
  * Runs in: command line and supervisor. Files are the operator's or belong to an installed package; still bounded in size by the reader, in
  * depth and text here, and without document types, so that no entity expands and no other file is read. */
-#include "policy/egress_set_readers.h"
+#include "xml_leaves.h"
 
+#include <stdbool.h>
+#include <stdint.h>
 #include <expat.h>
 #include <string.h>
 

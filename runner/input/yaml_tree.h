@@ -7,7 +7,7 @@
 #ifndef RUNNER_YAML_TREE_H
 #define RUNNER_YAML_TREE_H
 
-#include "arena.h"
+#include "base/arena.h"
 #include "diag.h"
 
 #include <stdbool.h>

@@ -3,9 +3,9 @@
 #ifndef RUNNER_JOB_H
 #define RUNNER_JOB_H
 
-#include "policy/event.h"
+#include "model/event.h"
 #include "job_dirs.h"
-#include "plan/plan.h"
+#include "grant/plan.h"
 #include "record/record.h"
 #include "step_result.h"
 #include "tree/workspace.h"

@@ -6,7 +6,7 @@
  */
 #include "job_dirs.h"
 
-#include "console.h"
+#include "view/console.h"
 #include "drydock/fd.h"
 #include "drydock/sandbox.h"
 #include "tree/workspace.h"

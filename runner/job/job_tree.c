@@ -8,9 +8,9 @@
  */
 #include "job_tree.h"
 
-#include "console.h"
+#include "view/console.h"
 #include "drydock/fd.h"
-#include "input/text_escape.h"
+#include "base/text_escape.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>

@@ -7,12 +7,12 @@
  */
 #include "keeper.h"
 
-#include "console.h"
+#include "view/console.h"
 #include "drydock/fault.h"
 #include "drydock/fd.h"
 #include "drydock/sandbox.h"
-#include "exit_code.h"
-#include "lease.h"
+#include "base/exit_code.h"
+#include "lease/lease.h"
 #include "supervisor.h"
 
 #include <signal.h>

@@ -5,7 +5,7 @@
  */
 #include "meter.h"
 
-#include "console.h"
+#include "view/console.h"
 #include "tree/tree_walk.h"
 
 #include <time.h>

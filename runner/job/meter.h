@@ -7,7 +7,7 @@
 #ifndef RUNNER_METER_H
 #define RUNNER_METER_H
 
-#include "plan/plan.h"
+#include "grant/plan.h"
 
 struct meter {
 	uint64_t files_max, bytes_max; /* 0: not limited */

@@ -9,7 +9,7 @@
 #include "process_find.h"
 
 #include "drydock/fd.h"
-#include "input/url_strip.h"
+#include "base/url_strip.h"
 
 #include <ctype.h>
 #include <dirent.h>

@@ -7,9 +7,9 @@
 #include "step_gate.h"
 
 #include "advise/advice.h"
-#include "console.h"
+#include "view/console.h"
 #include "drydock/fd.h"
-#include "mask.h"
+#include "lease/mask.h"
 #include "step_who.h"
 
 #include <arpa/inet.h>

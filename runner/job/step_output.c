@@ -7,7 +7,7 @@
 #include "step_output.h"
 
 #include "drydock/fd.h"
-#include "input/text_escape.h"
+#include "base/text_escape.h"
 
 struct stream {
 	struct step_output *so;

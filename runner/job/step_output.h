@@ -11,7 +11,7 @@
 #define RUNNER_STEP_OUTPUT_H
 
 #include "drydock/err.h"
-#include "mask.h"
+#include "lease/mask.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -3,7 +3,7 @@
 #ifndef RUNNER_STEP_RESULT_H
 #define RUNNER_STEP_RESULT_H
 
-#include "plan/plan.h"
+#include "grant/plan.h"
 
 enum step_outcome {
 	STEP_NOT_RUN = 0, /* an earlier step failed, or the job was cancelled before it */

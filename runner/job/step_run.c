@@ -7,17 +7,17 @@
 #include "step_run.h"
 
 #include "input/config_path.h"
-#include "console.h"
+#include "view/console.h"
 #include "drydock/fd.h"
 #include "job_tree.h"
-#include "lease.h"
+#include "lease/lease.h"
 #include "meter.h"
 #include "step_asked.h"
 #include "step_gate.h"
-#include "step_mounts.h"
+#include "grant/step_mounts.h"
 #include "step_output.h"
 #include "step_who.h"
-#include "input/url_strip.h"
+#include "base/url_strip.h"
 
 #include <fcntl.h>
 #include <poll.h>

@@ -5,7 +5,7 @@
  */
 #include "step_who.h"
 
-#include "input/url_strip.h"
+#include "base/url_strip.h"
 
 #include "drydock/fd.h"
 

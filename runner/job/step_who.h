@@ -3,8 +3,8 @@
 #ifndef RUNNER_STEP_WHO_H
 #define RUNNER_STEP_WHO_H
 
-#include "mask.h"
-#include "plan/plan.h"
+#include "lease/mask.h"
+#include "grant/plan.h"
 #include "process_find.h"
 
 #include <jansson.h>

@@ -6,14 +6,14 @@
  */
 #include "supervisor.h"
 
-#include "console.h"
+#include "view/console.h"
 #include "drydock/fd.h"
 #include "drydock/sandbox.h"
-#include "exit_code.h"
-#include "interrupt.h"
+#include "base/exit_code.h"
+#include "base/interrupt.h"
 #include "job_tree.h"
-#include "lease.h"
-#include "plan/plan_narrowed.h"
+#include "lease/lease.h"
+#include "grant/plan_narrowed.h"
 #include "step_run.h"
 
 #include <sys/prctl.h>

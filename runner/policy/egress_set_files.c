@@ -6,6 +6,7 @@
 
 #include "drydock/fd.h"
 #include "input/read_file.h"
+#include "input/tool_ask.h"
 
 #include <dirent.h>
 #include <stdlib.h>

@@ -7,6 +7,8 @@
 
 #include "drydock/fd.h"
 #include "input/read_file.h"
+#include "input/tool_ask.h"
+#include "input/xml_leaves.h"
 
 #include <dirent.h>
 #include <stdlib.h>

@@ -7,6 +7,7 @@
 
 #include "drydock/fd.h"
 #include "input/read_file.h"
+#include "input/tool_ask.h"
 
 #include <jansson.h>
 #include <stdlib.h>

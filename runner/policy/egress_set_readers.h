@@ -40,13 +40,4 @@ int set_ask_apk(struct set_reading *s, struct dd_err *err);
 int set_read_apk(struct set_reading *s, const char *path, struct dd_err *err);
 int nuget_proxy(struct set_reading *s, struct dd_err *err); /* of NuGet.Config in the user's home */
 
-/* xml_leaves.c: @fn for each element that holds text ("settings/mirrors/mirror/url"), and for each attribute (".../add@key"), in document order; then
- * @fn with the path and NULL when an element ends. A document type is refused. 0 or -EINVAL with line in @err. */
-typedef void (*xml_leaf_fn)(void *state, const char *path, const char *text);
-int xml_leaves(const char *name, const char *text, size_t len, xml_leaf_fn fn, void *state, struct dd_err *err);
-
-/* tool_ask.c: run argv[0] (searched in PATH) in `/` with only PATH, HOME and the named variables, at most 10 s and 256 KiB. @env: names, a trailing
- * star means a prefix. The output is heap, NUL-terminated. -ENOENT: not installed. */
-int tool_ask(const char *const *argv, const char *const *env, char **ret, struct dd_err *err);
-
 #endif

@@ -8,7 +8,7 @@
 #ifndef RUNNER_EGRESS_SETS_H
 #define RUNNER_EGRESS_SETS_H
 
-#include "input/arena.h"
+#include "base/arena.h"
 #include "drydock/egress.h"
 
 struct egress_set {

@@ -7,7 +7,7 @@
 #ifndef RUNNER_POLICY_H
 #define RUNNER_POLICY_H
 
-#include "plan/plan.h"
+#include "grant/plan.h"
 
 struct event_facts;
 struct policy; /* opaque outside policy*.c and plan*.c (policy_model.h) */

@@ -5,7 +5,7 @@
 #include "policy_model.h"
 
 #include "egress_sets.h"
-#include "event.h"
+#include "model/event.h"
 #include "drydock/fd.h"
 #include "input/read_file.h"
 

@@ -6,7 +6,7 @@
  * `first_line`, which says so, and which no rule for push may use. No match means build, where the gate is closed, so a near miss is safe. */
 #include "policy_model.h"
 
-#include "event.h"
+#include "model/event.h"
 
 #include <assert.h>
 #include <string.h>

@@ -3,7 +3,7 @@
 #ifndef RUNNER_POLICY_MODEL_H
 #define RUNNER_POLICY_MODEL_H
 
-#include "input/arena.h"
+#include "base/arena.h"
 #include "input/key_table.h"
 #include "policy.h"
 

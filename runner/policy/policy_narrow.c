@@ -7,7 +7,7 @@
 #include "policy_narrow.h"
 
 #include "drydock/fd.h"
-#include "input/glob.h"
+#include "base/glob.h"
 #include "policy_narrowing.h"
 #include "input/read_file.h"
 

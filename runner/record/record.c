@@ -9,9 +9,9 @@
  */
 #include "record.h"
 
-#include "tree/digest.h"
+#include "base/digest.h"
 #include "drydock/fd.h"
-#include "input/text_escape.h"
+#include "base/text_escape.h"
 
 #include <fcntl.h>
 #include <stdlib.h>

@@ -7,7 +7,7 @@
 
 #include "drydock/fd.h"
 #include "record.h"
-#include "input/text_escape.h"
+#include "base/text_escape.h"
 
 #include <fcntl.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
 #ifndef RUNNER_RECORD_FIELDS_H
 #define RUNNER_RECORD_FIELDS_H
 
-#include "input/arena.h"
+#include "base/arena.h"
 #include "record_facts.h"
 
 #include <jansson.h>

@@ -7,7 +7,7 @@
  * recomputed with care, only shows
  * against the head that `run` printed. docs/record.md says so too.
  */
-#include "tree/digest.h"
+#include "base/digest.h"
 #include "drydock/fd.h"
 #include "record.h"
 

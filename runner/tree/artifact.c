@@ -4,7 +4,7 @@
  * Runs in the supervisor. The bytes that are hashed are the bytes that are written, so a file that changes
  * meanwhile is refused, never half believed (A-09).
  */
-#include "digest.h"
+#include "base/digest.h"
 #include "dir_stack.h"
 #include "drydock/fd.h"
 #include "tree_walk.h"

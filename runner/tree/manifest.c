@@ -12,11 +12,11 @@
  * Where ctime has no fraction of a second the file system has none (ext4 with small inodes, some network file
  * systems): there the same holds for two whole seconds.
  */
-#include "digest.h"
+#include "base/digest.h"
 #include "dir_stack.h"
 #include "drydock/fd.h"
-#include "input/glob.h"
-#include "job/interrupt.h"
+#include "base/glob.h"
+#include "base/interrupt.h"
 #include "tree_walk.h"
 #include "workspace.h"
 

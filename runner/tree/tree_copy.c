@@ -8,7 +8,7 @@
  */
 #include "dir_stack.h"
 #include "drydock/fd.h"
-#include "job/interrupt.h"
+#include "base/interrupt.h"
 #include "tree_walk.h"
 #include "workspace.h"
 

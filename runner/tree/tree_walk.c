@@ -9,8 +9,8 @@
 
 #include "dir_stack.h"
 #include "drydock/fd.h"
-#include "job/interrupt.h"
-#include "input/text_escape.h"
+#include "base/interrupt.h"
+#include "base/text_escape.h"
 
 #include <dirent.h>
 #include <fcntl.h>

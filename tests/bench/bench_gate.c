@@ -5,7 +5,7 @@
  * client in the step's namespace. Every round runs every variant once; printed are the best (min of times) and the
  * median, and ratios, because absolute numbers of a shared machine mean little.
  */
-#include "../unit/gate_world.h"
+#include "tests/unit/gate_world.h"
 
 
 enum { ROUNDS = 5, SAMPLE_MS = 500, BUF = 256 * 1024, PORT_RAW = 22, PORT_SNI = 443 };

@@ -2,7 +2,7 @@
 /* bench_policy.c - what a long policy costs: loading 10,000 entries (aim: 50 ms), and one verdict over them (aim: 1 microsecond).
  *
  * Prints rows "group what median min unit ratio" for scripts/bench; the ratio is that of the median to its aim. */
-#include "../../runner/policy/policy_model.h"
+#include "runner/policy/policy_model.h"
 
 #include "drydock/err.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* fuzz_dns_message.c - any bytes as a DNS query: never more than one bounded answer, never an unprintable name. */
-#include "../../netpolicy/dns_message.h"
+#include "netpolicy/gate/dns_message.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* fuzz_event.c - any bytes as an event: an error, or facts; and trust only where the bytes say that the ref is protected. */
-#include "../../runner/policy/event.h"
+#include "runner/model/event.h"
 
 #include <stdlib.h>
 

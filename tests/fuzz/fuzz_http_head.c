@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* fuzz_http_head.c - any bytes as HTTP requests: heads and bodies stay inside the input, and cutting changes nothing. */
-#include "../../netpolicy/http_head.h"
+#include "netpolicy/gate/http_head.h"
 
 #include <stdlib.h>
 #include <string.h>

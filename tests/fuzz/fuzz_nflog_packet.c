@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* fuzz_nflog_packet.c - any bytes as a netlink datagram of logged packets, and as one packet. */
-#include "../../netpolicy/nflog_packet.h"
+#include "netpolicy/gate/nflog_packet.h"
 
 #include <stdlib.h>
 

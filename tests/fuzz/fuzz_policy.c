@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* fuzz_policy.c - any bytes as a policy: complaints or a policy, never a crash; and a plan from what was accepted.
  * PATH is empty here, so `use:` finds no tool to start. */
-#include "../../runner/policy/event.h"
-#include "../../runner/local/workflow.h"
-#include "../../runner/policy/policy.h"
+#include "runner/model/event.h"
+#include "runner/forges/actions/workflow.h"
+#include "runner/policy/policy.h"
 
 #include <stdlib.h>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* fuzz_policy_narrow.c - any bytes as a repository's .drydock.yml: complaints, or a policy that allows nothing that the operator's does not. */
-#include "../../runner/policy/policy_model.h"
-#include "../../runner/policy/policy_narrow.h"
+#include "runner/policy/policy_model.h"
+#include "runner/policy/policy_narrow.h"
 
 #include <stdlib.h>
 #include <string.h>

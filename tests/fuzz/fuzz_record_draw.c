@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* fuzz_record_draw.c - any facts of a record, drawn for a terminal and for a browser: no control byte, and no tag that the page did not make. */
-#include "../../runner/record/record_view.h"
+#include "runner/view/record_view.h"
 
 #include "record_lines.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* fuzz_record_facts.c - any events in a record whose chain holds: facts, or an error that says so. */
-#include "../../runner/record/record_facts.h"
+#include "runner/record/record_facts.h"
 
 #include "record_lines.h"
 

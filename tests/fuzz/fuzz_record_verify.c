@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* fuzz_record_verify.c - any bytes as a record. */
-#include "../../runner/record/record.h"
+#include "runner/record/record.h"
 
 #include <stdlib.h>
 #include <sys/mman.h>

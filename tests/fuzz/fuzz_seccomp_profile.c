@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* fuzz_seccomp_profile.c - any bytes as a seccomp profile: an error with a position, or a program that ends in a decision; never a crash. */
-#include "../../sandbox/seccomp_internal.h"
+#include "sandbox/seccomp_internal.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

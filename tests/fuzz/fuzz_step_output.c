@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* fuzz_step_output.c - any bytes, in any pieces, on both streams: no secret and no control byte may reach a line. */
-#include "../../runner/job/step_output.h"
-#include "../../runner/input/text_escape.h"
+#include "runner/job/step_output.h"
+#include "runner/base/text_escape.h"
 
 #include <stdlib.h>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* fuzz_suggest.c - any events in a record whose chain holds: a policy that loads and refuses nothing of it, or a warning; and always the same. */
-#include "../../runner/policy/policy.h"
-#include "../../runner/advise/suggest.h"
+#include "runner/policy/policy.h"
+#include "runner/advise/suggest.h"
 
 #include "record_lines.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* fuzz_tls_hello.c - any bytes as a TLS hello: accepted only once, at the same length, whatever the way it was cut. */
-#include "../../netpolicy/tls_hello.h"
+#include "netpolicy/gate/tls_hello.h"
 
 #include <stdlib.h>
 #include <string.h>

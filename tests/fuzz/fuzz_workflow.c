@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* fuzz_workflow.c - any bytes as a workflow: complaints that can be printed, or plans of its jobs that can be printed; never a crash. */
-#include "../../runner/policy/event.h"
-#include "../../runner/local/workflow.h"
-#include "../../runner/plan/plan_print.h"
-#include "../../runner/policy/policy.h"
+#include "runner/model/event.h"
+#include "runner/forges/actions/workflow.h"
+#include "runner/view/plan_print.h"
+#include "runner/policy/policy.h"
 
 #include <stdlib.h>
 

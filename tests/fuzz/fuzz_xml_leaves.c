@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* fuzz_xml_leaves.c - any bytes as settings of a package manager: paths and texts within bounds, or an error with a reason. */
-#include "../../runner/policy/egress_set_readers.h"
+#include "runner/policy/egress_set_readers.h"
+#include "runner/input/xml_leaves.h"
 
 #include <stdlib.h>
 #include <string.h>

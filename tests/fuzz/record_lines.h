@@ -3,7 +3,7 @@
 #ifndef TESTS_FUZZ_RECORD_LINES_H
 #define TESTS_FUZZ_RECORD_LINES_H
 
-#include "../../runner/record/record.h"
+#include "runner/record/record.h"
 
 #include <stdlib.h>
 #include <string.h>

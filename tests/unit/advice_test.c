@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* advice_test.c - each refusal of the gate gets the narrowest change that allows it, or the reason why none does. */
-#include "../../runner/advise/advice.h"
+#include "runner/advise/advice.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

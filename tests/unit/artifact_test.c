@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* artifact_test.c - only the recorded bytes of a regular file are handed out (A-09, A-11, F-03). */
-#include "../../runner/tree/workspace.h"
+#include "runner/tree/workspace.h"
 
 #include <fcntl.h>
 #include <setjmp.h>

@@ -3,7 +3,7 @@
 #ifndef TESTS_UNIT_COMPLAINT_H
 #define TESTS_UNIT_COMPLAINT_H
 
-#include "../../runner/input/diag.h"
+#include "runner/input/diag.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

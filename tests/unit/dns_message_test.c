@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* dns_message_test.c - which queries are read, what an answer looks like, and that nothing of the options comes back (N-06). */
-#include "../../netpolicy/dns_message.h"
+#include "netpolicy/gate/dns_message.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

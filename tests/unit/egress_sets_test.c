@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* egress_sets_test.c - `use:` asks the tools of this host, in a clean place, and never invents a destination. The tools are fakes in a directory of
  * the test's own. */
-#include "../../runner/policy/egress_set_readers.h"
+#include "runner/policy/egress_set_readers.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

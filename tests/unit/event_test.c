@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* event_test.c - trust follows from the forge's facts, and whatever is missing counts against it. */
-#include "../../runner/policy/event.h"
+#include "runner/model/event.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -2,7 +2,7 @@
 /* gate_test.c - the real gate process, driven over its control socket, with real sockets on both sides. */
 #include "gate_fixture.h"
 
-#include "../../netpolicy/gate_internal.h"
+#include "netpolicy/gate/gate_internal.h"
 
 #include "drydock/fault.h"
 

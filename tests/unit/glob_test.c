@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* glob_test.c - the meaning of globs as a table, and their cost. */
-#include "../../runner/input/glob.h"
+#include "runner/base/glob.h"
 
 #include <fcntl.h>
 #include <setjmp.h>

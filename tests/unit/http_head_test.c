@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* http_head_test.c - which request heads every server reads the same way, and which are refused (N-17). */
-#include "../../netpolicy/http_head.h"
+#include "netpolicy/gate/http_head.h"
 
 #include "drydock/err.h"
 

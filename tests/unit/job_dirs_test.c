@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* job_dirs_test.c - the directories of a job: nobody's are shared, the dead ones are removed, the living ones are not touched. */
-#include "../../runner/job/job_dirs.h"
+#include "runner/job/job_dirs.h"
 
 #include "drydock/fd.h"
 

@@ -4,8 +4,8 @@
  * Each case runs in a child in a user namespace of its own (there it holds every capability, so that a drop has something to drop),
  * for root and for an ordinary user alike.
  */
-#include "../../sandbox/inside.h"
-#include "../../sandbox/landlock_abi.h"
+#include "sandbox/inside.h"
+#include "sandbox/landlock_abi.h"
 #include "drydock/fault.h"
 #include "drydock/fd.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* manifest_test.c - no change of a file escapes the comparison of two scans. */
-#include "../../runner/tree/workspace.h"
+#include "runner/tree/workspace.h"
 
 #include <fcntl.h>
 #include <setjmp.h>

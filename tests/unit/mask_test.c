@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* mask_test.c - holds the masker against a slow one that is plainly right, over random secrets, texts and splits. */
-#include "../../runner/job/mask.h"
+#include "runner/lease/mask.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

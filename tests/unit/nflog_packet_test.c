@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* nflog_packet_test.c - destinations are read out of whole, cut, fragmented and hostile packets. */
-#include "../../netpolicy/nflog_packet.h"
+#include "netpolicy/gate/nflog_packet.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

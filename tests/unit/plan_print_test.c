@@ -2,10 +2,10 @@
 /* plan_print_test.c - what is shown of a plan: complete, escaped, and the same rules that a sandbox gets. */
 #include "complaint.h"
 
-#include "../../runner/policy/event.h"
-#include "../../runner/local/workflow.h"
-#include "../../runner/plan/plan_print.h"
-#include "../../runner/policy/policy.h"
+#include "runner/model/event.h"
+#include "runner/forges/actions/workflow.h"
+#include "runner/view/plan_print.h"
+#include "runner/policy/policy.h"
 #include "drydock/sandbox_shown.h"
 
 #include <jansson.h>

@@ -2,9 +2,9 @@
 /* plan_test.c - what a step gets follows from policy and event, never from what the workflow claims (G-05, C-02, C-12). */
 #include "complaint.h"
 
-#include "../../runner/policy/event.h"
-#include "../../runner/local/workflow.h"
-#include "../../runner/policy/policy.h"
+#include "runner/model/event.h"
+#include "runner/forges/actions/workflow.h"
+#include "runner/policy/policy.h"
 
 static const char workflow_text[] =
 	"name: W\nenv: { A: workflow, B: workflow, GITHUB_REF: lie, DRYDOCK_PHASE: push, TOKEN: lie }\n"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* policy_edit_test.c - whatever the style of a policy file, the edit puts the new line where the parser then finds it. */
-#include "../../runner/advise/policy_edit.h"
+#include "runner/advise/policy_edit.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

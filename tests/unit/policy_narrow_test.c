@@ -2,8 +2,8 @@
 /* policy_narrow_test.c - a repository's .drydock.yml takes away and never adds (G-06). */
 #include "complaint.h"
 
-#include "../../runner/policy/policy_model.h"
-#include "../../runner/policy/policy_narrow.h"
+#include "runner/policy/policy_model.h"
+#include "runner/policy/policy_narrow.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>

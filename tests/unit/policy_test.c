@@ -2,8 +2,8 @@
 /* policy_test.c - a wrong policy is refused at the place that is wrong; a good one means what it says. */
 #include "complaint.h"
 
-#include "../../runner/policy/event.h"
-#include "../../runner/policy/policy_model.h"
+#include "runner/model/event.h"
+#include "runner/policy/policy_model.h"
 
 #define V "version: 1\n"
 #define FETCH(e) V "phases: { fetch: { egress: [ " e " ] } }\n"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* policy_text_test.c - a key of a policy is found where it is written, in block and in flow style. */
-#include "../../runner/policy/policy_text.h"
+#include "runner/policy/policy_text.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* process_find_test.c - naming the process behind a refusal: what is shown of its arguments, and who is found. */
-#include "../../runner/job/process_find.h"
+#include "runner/job/process_find.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

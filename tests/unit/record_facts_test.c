@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* record_facts_test.c - a record comes back as facts, an older one with gaps that can be seen, a wrong one not at all. */
-#include "../../runner/record/record_facts.h"
-#include "../../runner/record/record.h"
+#include "runner/record/record_facts.h"
+#include "runner/record/record.h"
 
 #include <fcntl.h>
 #include <setjmp.h>

@@ -3,8 +3,8 @@
 #ifndef TESTS_UNIT_RECORD_MAKER_H
 #define TESTS_UNIT_RECORD_MAKER_H
 
-#include "../../runner/record/record.h"
-#include "../../runner/record/record_facts.h"
+#include "runner/record/record.h"
+#include "runner/record/record_facts.h"
 
 #include <stdlib.h>
 #include <unistd.h>

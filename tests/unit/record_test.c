@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* record_test.c - writes records, damages them in every way that the chain must show, and checks the chain
  * with sha256sum. */
-#include "../../runner/record/record.h"
-#include "../../runner/commands.h"
+#include "runner/record/record.h"
+#include "runner/command/commands.h"
 
 #include <fcntl.h>
 #include <setjmp.h>

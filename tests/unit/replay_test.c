@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* replay_test.c - what a policy would have refused of a record: one fact, one policy, one answer. */
-#include "../../runner/advise/replay.h"
+#include "runner/advise/replay.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

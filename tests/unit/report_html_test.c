@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* report_html_test.c - nothing that a record holds can become markup, and the head of the page lets in its own style and nothing else. */
-#include "../../runner/record/report_html.h"
+#include "runner/view/report_html.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -5,7 +5,7 @@
  * its id 0, because nft(8) asks for that). A failed CHECK ends the child; the parent fails the test. `nft` is the
  * second opinion, never part of the product.
  */
-#include "../../netpolicy/attrs.h"
+#include "netpolicy/wall/attrs.h"
 #include "drydock/egress.h"
 #include "drydock/fault.h"
 #include "drydock/fd.h"
@@ -30,16 +30,11 @@
 
 #include <cmocka.h>
 
-/* Our own seam, in place of sandbox/fault.c: one feature at a time. */
-static const char *taken_away;
-void dd_fault_init(void)
+/* One feature at a time; NULL: none. */
+static void take_away(const char *name)
 {
+	(void)snprintf(dd_fault_names, sizeof(dd_fault_names), "%s", name ? name : "");
 }
-bool dd_fault(const char *point)
-{
-	return taken_away && strcmp(taken_away, point) == 0;
-}
-
 /* --- a child with a network namespace ------------------------------------------------------------------------------------ */
 
 #define CHECK(cond, ...)                                                       \
@@ -864,7 +859,7 @@ static void fault_child(void)
 	wall.list = open_list();
 	CHECK(net_plan_new(&wall.list, &wall.plan, &err) == 0, "%s", err.msg);
 	unsigned before = open_fds();
-	taken_away = fault->point;
+	take_away(fault->point);
 	CHECK(net_inside_setup(wall.plan, fds, &err) == -ENOSYS, "%s", fault->point);
 	CHECK(strstr(err.msg, fault->told), "%s: told %s", fault->point, err.msg);
 	CHECK(fds[0] == -7 && fds[4] == -7 && open_fds() == before, "%s left something open", fault->point);
@@ -874,7 +869,7 @@ static void read_back_fault_child(void)
 {
 	struct dd_err err = { 0 };
 	build_wall(true);
-	taken_away = "rules_readback";
+	take_away("rules_readback");
 	CHECK(net_rules_verify(wall.fds[NET_FD_RULES], wall.plan, true, &err) == -ENOSYS, "verified without reading");
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* seccomp_notify_test.c - the listener's answers: of the rules alone, and of the kernel under the real observing filter. */
-#include "../../sandbox/inside.h"
-#include "../../sandbox/seccomp_internal.h"
+#include "sandbox/inside.h"
+#include "sandbox/seccomp_internal.h"
 #include "drydock/fd.h"
 
 #include <linux/seccomp.h>

@@ -4,8 +4,8 @@
  * Every row of the table is asked twice: of the filter bytes, by a small interpreter (exact, and for architectures that this kernel may not run),
  * and of the kernel, in a child under the real filter. Nothing refused is ever tried without a filter.
  */
-#include "../../sandbox/inside.h"
-#include "../../sandbox/seccomp_internal.h"
+#include "sandbox/inside.h"
+#include "sandbox/seccomp_internal.h"
 #include "drydock/fd.h"
 
 #include <asm/ioctls.h>

@@ -2,7 +2,7 @@
 /* seccomp_view_test.c - what is shown of a profile is what its filter does. */
 #include "drydock/seccomp_view.h"
 
-#include "../../sandbox/seccomp_internal.h"
+#include "sandbox/seccomp_internal.h"
 
 #include <linux/seccomp.h>
 #include <seccomp.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* secret_memory_test.c - secrets stay out of children, out of the swap, and out of memory after use (C-16). */
-#include "../../runner/job/secret_memory.h"
+#include "runner/lease/secret_memory.h"
 
 #include <fcntl.h>
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* shell_command_test.c - scripts start exactly as GitHub's runner starts them. */
-#include "../../runner/plan/shell_command.h"
+#include "runner/forges/actions/shell_command.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* step_gate_test.c - the supervisor does not believe its gate: a gate that somebody has taken over gets nothing that the allowlist does not hold. */
-#include "../../runner/job/step_gate.h"
+#include "runner/job/step_gate.h"
 
 #include "drydock/fd.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* step_output_test.c - what reaches the log and the terminal when a step prints hostile bytes. */
-#include "../../runner/job/step_output.h"
-#include "../../runner/input/text_escape.h"
+#include "runner/job/step_output.h"
+#include "runner/base/text_escape.h"
 
 #include <fcntl.h>
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* step_who_test.c - what the record says about a step's script, and what of its own secrets it keeps out. */
-#include "../../runner/job/step_who.h"
+#include "runner/job/step_who.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* suggest_test.c - what becomes a line of the suggested policy, what becomes a comment, and that no text of a record can become either by itself. */
-#include "../../runner/policy/policy.h"
-#include "../../runner/advise/suggest_parts.h"
+#include "runner/policy/policy.h"
+#include "runner/advise/suggest_parts.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* timeline_test.c - shares of the axis, round ticks, readable times, marks in order, and sums that a hostile record cannot overflow. */
-#include "../../runner/record/timeline.h"
+#include "runner/view/timeline.h"
 
-#include "../../runner/record/record_view.h"
+#include "runner/view/record_view.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* tls_hello_test.c - which ClientHellos say a name, and which are refused (N-16). */
-#include "../../netpolicy/tls_hello.h"
+#include "netpolicy/gate/tls_hello.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

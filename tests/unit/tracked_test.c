@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* tracked_test.c - reads indexes that git wrote, and refuses damaged ones. */
-#include "../../runner/tree/workspace.h"
+#include "runner/tree/workspace.h"
 
 #include <fcntl.h>
 #include <setjmp.h>

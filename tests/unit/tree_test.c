@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* tree_test.c - copies and removes trees that a hostile step could have left, and watches that nothing
  * outside is touched. */
-#include "../../runner/tree/dir_stack.h"
-#include "../../runner/tree/tree_walk.h"
-#include "../../runner/tree/workspace.h"
+#include "runner/tree/dir_stack.h"
+#include "runner/tree/tree_walk.h"
+#include "runner/tree/workspace.h"
 #include "drydock/fd.h"
 
 #include <fcntl.h>

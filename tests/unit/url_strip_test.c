@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* url_strip_test.c - what of a URL may stand in a record (L-08). */
-#include "../../runner/input/url_strip.h"
+#include "runner/base/url_strip.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

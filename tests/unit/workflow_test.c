@@ -2,7 +2,7 @@
 /* workflow_test.c - what GitHub does not know is refused where it stands; what only `run` does not know is kept, and noted where it stands. */
 #include "complaint.h"
 
-#include "../../runner/local/workflow.h"
+#include "runner/forges/actions/workflow.h"
 
 #define J(body) "jobs:\n  a:\n    runs-on: x\n" body
 #define S(step) J("    steps:\n      - " step "\n")

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* xml_leaves_test.c - an XML file as paths and texts, and what is refused in it. */
-#include "../../runner/policy/egress_set_readers.h"
+#include "runner/policy/egress_set_readers.h"
+#include "runner/input/xml_leaves.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -2,7 +2,7 @@
 /* yaml_tree_test.c - a bounded tree with true positions, and nothing of YAML that hides where a value comes from. */
 #include "complaint.h"
 
-#include "../../runner/input/yaml_tree.h"
+#include "runner/input/yaml_tree.h"
 
 #include <errno.h>
 

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+/* job_source.c - reads what `run` and `plan` were given and makes the plan; says what is wrong and with which exit code.
+ *
+ * Runs in: command line and supervisor (an edge: it prints). */
+#include "job_source.h"
+
+#include "base/arena.h"
+#include "drydock/fd.h"
+#include "base/exit_code.h"
+#include "forges/actions/workflow.h"
+#include "policy/policy_narrow.h"
+
+#include <dirent.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define POLICY_DIR "/etc/drydock/policy.d"
+
+struct sources {
+	struct workflow   *wf;
+	struct policy     *policy;
+	struct event_facts event;
+	struct diag_list   diags;
+	struct dd_err      err;
+};
+
+static void sources_done(struct sources *s)
+{
+	workflow_free(s->wf);
+	policy_free(s->policy);
+	diag_list_done(&s->diags);
+}
+
+static int is_policy_file(const struct dirent *e)
+{
+	size_t len = strlen(e->d_name);
+	return len > 4 && e->d_name[0] != '.' && strcmp(e->d_name + len - 4, ".yml") == 0;
+}
+
+/* A file that cannot be read is a mistake of whoever named it; -EACCES is kept for what a policy refuses. */
+static int loaded(int r)
+{
+	return r == -EACCES ? -EPERM : r;
+}
+
+static int consider(struct sources *s, const char *name, struct policy **ret)
+{
+	char path[512];
+	struct policy *policy = NULL;
+	if ((size_t)snprintf(path, sizeof(path), POLICY_DIR "/%s", name) >= sizeof(path))
+		return dd_err_say(&s->err, ENAMETOOLONG, "name of a policy in " POLICY_DIR " is too long");
+	int r = loaded(policy_load(path, &policy, &s->diags, &s->err));
+	if (r < 0)
+		return r; /* a broken file ends the search: the job might be its own */
+	if (policy_is_for(policy, &s->event, NULL)) {
+		*ret = policy;
+		return 1;
+	}
+	policy_free(policy);
+	return 0;
+}
+
+/* 0 with *ret NULL when the host has no policies at all. */
+static int find_policy(struct sources *s, struct policy **ret)
+{
+	struct dirent **names = NULL;
+	int n = scandir(POLICY_DIR, &names, is_policy_file, alphasort), r = 0;
+	if (n < 0)
+		return errno == ENOENT ? 0 : loaded(dd_err_set(&s->err, errno, "read " POLICY_DIR));
+	for (int i = 0; i < n; i++) {
+		if (r == 0)
+			r = consider(s, names[i]->d_name, ret);
+		free(names[i]);
+	}
+	free(names);
+	if (r == 0 && n > 0)
+		return dd_err_say(&s->err, EACCES, "no policy in " POLICY_DIR " is for this job; name one with --policy");
+	return r < 0 ? r : 0;
+}
+
+static int read_sources(const struct run_args *args, struct sources *s)
+{
+	int r = 0;
+	if (args->event)
+		r = loaded(event_load(args->event, &s->event, &s->err));
+	else
+		event_local(&s->event);
+	if (r == 0)
+		r = loaded(workflow_load(args->workflow, &s->wf, &s->diags, &s->err));
+	if (r < 0)
+		return r;
+	r = args->policy ? loaded(policy_load(args->policy, &s->policy, &s->diags, &s->err)) : find_policy(s, &s->policy);
+	return r < 0 ? r : loaded(policy_narrow_load(&s->policy, args->workspace ? args->workspace : ".", &s->diags, &s->err));
+}
+
+/* --secret NAME=FILE for every lease of that name. A name that no step of this job holds is a mistake worth saying. */
+static int apply_secret(struct plan *plan, const char *secret, struct dd_err *err)
+{
+	const char *equals = strchr(secret, '=');
+	size_t len = equals ? (size_t)(equals - secret) : 0, hits = 0;
+	if (len == 0 || equals[1] == '\0')
+		return dd_err_say(err, EINVAL, "--secret needs NAME=FILE");
+	for (size_t i = 0; i < plan->n_steps; i++)
+		for (size_t k = 0; k < plan->steps[i].n_leases; k++) {
+			struct plan_lease *lease = (struct plan_lease *)(uintptr_t)&plan->steps[i].leases[k];
+			if (strlen(lease->name) != len || strncmp(lease->name, secret, len) != 0)
+				continue;
+			lease->from = PLAN_FROM_FILE;
+			lease->source = arena_strdup(plan->arena, equals + 1);
+			hits++;
+		}
+	if (hits == 0)
+		return dd_err_say(err, EINVAL, "--secret %.*s: no step of this job holds a credential of that name", (int)(len < 100 ? len : 100), secret);
+	return 0;
+}
+
+static int apply_secrets(const struct run_args *args, struct plan *plan, struct dd_err *err)
+{
+	for (size_t i = 0; i < args->n_secrets; i++) {
+		int r = apply_secret(plan, args->secrets[i], err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* `plan` shows what a job is made of, also what this build cannot run; `run` does not begin with what it could not end. */
+static int refuse_notes(struct sources *s, const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_notes; i++)
+		diag_add(&s->diags, plan->notes[i].mark, plan->notes[i].hint, "%s", plan->notes[i].text);
+	return plan->n_notes ? -EINVAL : 0;
+}
+
+static int explain(struct sources *s, int r, FILE *errors)
+{
+	diag_print_files(errors, &s->diags);
+	if (s->err.code && s->diags.n == 0) {
+		char shown[sizeof(s->err.msg) * 4];
+		diag_escape(shown, sizeof(shown), s->err.msg, strlen(s->err.msg));
+		(void)fprintf(errors, "drydock: %s\n", shown);
+	}
+	return r == -EACCES ? DRYDOCK_EXIT_REFUSED : DRYDOCK_EXIT_USAGE;
+}
+
+int job_plan_from_args(const struct run_args *args, struct plan **ret, struct job_source *ret_source, FILE *errors)
+{
+	struct sources s = { 0 };
+	struct plan *plan = NULL;
+	int code = 0, r = read_sources(args, &s);
+	if (r == 0)
+		r = plan_make(s.wf, args->job, s.policy, &s.event, &plan, &s.diags);
+	if (r == 0)
+		r = apply_secrets(args, plan, &s.err);
+	if (r == 0 && !args->dry_run)
+		r = refuse_notes(&s, plan);
+	if (r < 0) {
+		plan_free(plan);
+		code = explain(&s, r, errors);
+	} else {
+		*ret = plan;
+		if (ret_source)
+			ret_source->event = s.event;
+	}
+	sources_done(&s);
+	return code;
+}
