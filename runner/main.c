@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* main.c - finds the command and hands over.
  *
- * Runs in: the process that the user started, with all that this user may do. Nothing is read here but the command line.
+ * Runs in: the process that the user started, with all that this user may do. Nothing is read here
+ * but the command line.
  */
 #include "command/commands.h"
 
@@ -18,8 +19,8 @@ static const struct command {
 	int (*run)(int argc, char **argv);
 	const char *does;
 } commands[] = {
-	{ "run",    cmd_run,    "run a local workflow file, every step in its own sandbox" },
-	{ "plan",   cmd_plan,   "print what every step would get; runs nothing" },
+	{ "run", cmd_run, "run a local workflow file, every step in its own sandbox" },
+	{ "plan", cmd_plan, "print what every step would get; runs nothing" },
 	{ "policy", cmd_policy, "check, explain, suggest or replay a policy" },
 	{ "record", cmd_record, "verify a record, draw it, make a page of it" },
 	{ "doctor", cmd_doctor, "what this host can and cannot enforce, each with the remedy" },
@@ -27,29 +28,33 @@ static const struct command {
 
 static void usage(FILE *out)
 {
-	fprintf(out, "usage: drydock COMMAND ...\n\n"
-	             "Runs each step of a CI job in a sandbox of its own. The network gate is\n"
-	             "open for dependency fetch, closed for build, and reopened for push; only the\n"
-	             "push step holds what can publish.\n\n");
+	fprintf(out,
+	        "usage: drydock COMMAND ...\n\n"
+	        "Runs each step of a CI job in a sandbox of its own. The network gate is\n"
+	        "open for dependency fetch, closed for build, and reopened for push; only the\n"
+	        "push step holds what can publish.\n\n");
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
 		fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].does);
-	fprintf(out, "\n`drydock COMMAND --help` says more.\n"
-	             "Exit codes: 0 job succeeded, 1 job failed, 2 usage or policy error, 3 this host\n"
-	             "cannot enforce it, 4 refused by policy, 5 internal error, 130 cancelled.\n");
+	fprintf(out,
+	        "\n`drydock COMMAND --help` says more.\n"
+	        "Exit codes: 0 job succeeded, 1 job failed, 2 usage or policy error, 3 this host\n"
+	        "cannot enforce it, 4 refused by policy, 5 internal error, 130 cancelled.\n");
 }
 
 int main(int argc, char **argv)
 {
 	dd_fault_init();
 	if (getuid() != geteuid() || getgid() != getegid()) {
-		fprintf(stderr, "drydock: it must not be setuid or setgid: whoever calls it also chooses its environment and its files\n");
+		fprintf(stderr, "drydock: it must not be setuid or setgid: whoever calls it also "
+		                "chooses its environment and its files\n");
 		return DRYDOCK_EXIT_USAGE;
 	}
 	if (argc < 2) {
 		usage(stderr);
 		return DRYDOCK_EXIT_USAGE;
 	}
-	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+	    strcmp(argv[1], "help") == 0) {
 		usage(stdout);
 		return DRYDOCK_EXIT_OK;
 	}
@@ -61,7 +66,8 @@ int main(int argc, char **argv)
 		char name[32];
 		if (strcmp(argv[1], commands[i].name) != 0)
 			continue;
-		(void)snprintf(name, sizeof(name), "drydock %s", commands[i].name); /* what its usage shows */
+		/* what its usage shows */
+		(void)snprintf(name, sizeof(name), "drydock %s", commands[i].name);
 		argv[1] = name;
 		return commands[i].run(argc - 1, argv + 1);
 	}

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/* host_view.c - which parts of the host's file tree a step sees, expanded and, where they are small files, read ahead of the launch.
+/* host_view.c - which parts of the host's file tree a step sees, expanded and, where they are small
+ * files, read ahead of the launch.
  *
- * Runs in: supervisor, before clone3, so that a launch opens no directory and binds no single file: each bind mount costs some ten system calls
- * to make and more to tear down. Reads only what every account of the host may read, since a copy no longer meets the kernel's check of the step's id.
+ * Runs in: supervisor, before clone3, so that a launch opens no directory and binds no single file:
+ * each bind mount costs some ten system calls to make and more to tear down. Reads only what every
+ * account of the host may read, since a copy no longer meets the kernel's check of the step's id.
  */
 #include "host_view.h"
 
@@ -26,9 +28,11 @@ const struct host_view_row host_view_rows[] = {
 	{ "/etc/ld.so.cache", HOST_VIEW_COPY, true, "where the loader finds libraries" },
 	{ "/etc/ld.so.conf", HOST_VIEW_COPY, true, "linkers read it" },
 	{ "/etc/ld.so.conf.d", HOST_VIEW_TREE, true, "linkers read it" },
-	{ "/etc/alternatives", HOST_VIEW_TREE, true, "cc, java, awk and others are links through it" },
+	{ "/etc/alternatives", HOST_VIEW_TREE, true,
+	  "cc, java, awk and others are links through it" },
 	{ "/etc/ssl/certs", HOST_VIEW_TREE, true, "TLS trust anchors (not /etc/ssl/private)" },
-	{ "/etc/ssl/openssl.cnf", HOST_VIEW_COPY, true, "OpenSSL refuses to work without it in places" },
+	{ "/etc/ssl/openssl.cnf", HOST_VIEW_COPY, true,
+	  "OpenSSL refuses to work without it in places" },
 	{ "/etc/ca-certificates", HOST_VIEW_TREE, true, "trust anchors of the site" },
 	{ "/etc/ca-certificates.conf", HOST_VIEW_COPY, true, "which anchors are active" },
 	{ "/etc/mime.types", HOST_VIEW_COPY, true, "uploads guess content types" },
@@ -40,7 +44,8 @@ const struct host_view_row host_view_rows[] = {
 	{ "/etc/os-release", HOST_VIEW_COPY, true, "build scripts ask which system this is" },
 	{ "/etc/lsb-release", HOST_VIEW_COPY, true, "build scripts ask which system this is" },
 	{ "/etc/perl", HOST_VIEW_TREE, true, "perl's module path" },
-	{ "java", HOST_VIEW_PREFIX, true, "a JVM's security and properties files, linked from /usr/lib/jvm" },
+	{ "java", HOST_VIEW_PREFIX, true,
+	  "a JVM's security and properties files, linked from /usr/lib/jvm" },
 	{ "python3", HOST_VIEW_PREFIX, true, "sitecustomize, linked from /usr/lib" },
 	/* apt without auth.conf and auth.conf.d: those hold passwords. */
 	{ "/etc/apt/sources.list", HOST_VIEW_COPY, true, "apt-get download" },
@@ -55,8 +60,8 @@ const struct host_view_row host_view_rows[] = {
 const size_t host_view_n = ARRAY_LEN(host_view_rows);
 
 static struct view_item items[INSIDE_VIEW_MAX];
-static size_t           n_items;
-static struct timespec  etc_changed;
+static size_t n_items;
+static struct timespec etc_changed;
 
 static bool same_time(struct timespec a, struct timespec b)
 {
@@ -111,7 +116,8 @@ static void expand(void)
 
 static bool is_for_everybody(const struct stat *st)
 {
-	return S_ISREG(st->st_mode) && (st->st_mode & S_IROTH) && st->st_size >= 0 && st->st_size <= COPY_MAX;
+	return S_ISREG(st->st_mode) && (st->st_mode & S_IROTH) && st->st_size >= 0 &&
+	       st->st_size <= COPY_MAX;
 }
 
 /* All of @fd, which fstat() said to be @st, or nothing. */
@@ -125,7 +131,8 @@ static void read_copy(struct view_item *item, int fd, const struct stat *st)
 		n = read(fd, bytes + len, size + 1 - len);
 		len += n > 0 ? (size_t)n : 0;
 	}
-	if (!bytes || n < 0 || len != size) { /* it changed under our hands: the next launch looks again */
+	if (!bytes || n < 0 ||
+	    len != size) { /* it changed under our hands: the next launch looks again */
 		free(bytes);
 		return;
 	}
@@ -142,8 +149,9 @@ static void refresh_copy(struct view_item *item)
 		forget_bytes(item);
 		return;
 	}
-	if (item->bytes && st.st_ino == item->as.st_ino && st.st_dev == item->as.st_dev && st.st_size == item->as.st_size &&
-	    same_time(st.st_mtim, item->as.st_mtim) && same_time(st.st_ctim, item->as.st_ctim))
+	if (item->bytes && st.st_ino == item->as.st_ino && st.st_dev == item->as.st_dev &&
+	    st.st_size == item->as.st_size && same_time(st.st_mtim, item->as.st_mtim) &&
+	    same_time(st.st_ctim, item->as.st_ctim))
 		return;
 	forget_bytes(item);
 	dd_auto_fd int fd = open(item->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* host_view.h - inside sandbox/: the host view made ready for a launch. The supervisor fills it, the launcher inherits it by fork. */
+/* host_view.h - inside sandbox/: the host view made ready for a launch. The supervisor fills it,
+ * the launcher inherits it by fork. */
 #ifndef SANDBOX_HOST_VIEW_H
 #define SANDBOX_HOST_VIEW_H
 
@@ -8,15 +9,17 @@
 #include <sys/stat.h>
 
 struct view_item {
-	char                path[80];
+	char path[80];
 	enum host_view_kind kind;
-	bool                try;
-	char               *bytes; /* HOST_VIEW_COPY: what the file holds; NULL: not there, or not for everybody */
-	size_t              len;
-	struct stat         as;    /* what the bytes were read from */
+	bool try;
+	/* HOST_VIEW_COPY: what the file holds; NULL: not there, or not for everybody */
+	char *bytes;
+	size_t len;
+	struct stat as; /* what the bytes were read from */
 };
 
-/* Supervisor, before clone3: expand the prefixes when /etc has changed, read again the files that have. Never fails: less is shown, never more. */
+/* Supervisor, before clone3: expand the prefixes when /etc has changed, read again the files that
+ * have. Never fails: less is shown, never more. */
 void view_refresh(void);
 /* The items as of the last refresh; static storage. */
 const struct view_item *view_get(size_t *ret_n);

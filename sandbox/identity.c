@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* identity.c - chooses who runs what and enters the outer user namespace, once.
  *
- * Runs in: the first lines of main(), one thread, before any byte of configuration. Reads only /etc/subuid,
- * /etc/subgid, the account database and its own environment. The maps are written from outside, by a helper forked
- * before the namespace is entered: it still has the caller's rights, or execs newuidmap(1)/newgidmap(1), which have
- * their own.
+ * Runs in: the first lines of main(), one thread, before any byte of configuration. Reads only
+ * /etc/subuid, /etc/subgid, the account database and its own environment. The maps are written from
+ * outside, by a helper forked before the namespace is entered: it still has the caller's rights, or
+ * execs newuidmap(1)/newgidmap(1), which have their own.
  */
 #include "drydock/identity.h"
 
@@ -23,9 +23,10 @@
 
 enum {
 	RANGE_IDS = 65536,
-	RANGE_IDS_MIN = 3, /* one job: 0, a gate, its steps */
+	RANGE_IDS_MIN = 3,    /* one job: 0, a gate, its steps */
 	USERS_FIRST = 100000, /* SUB_UID_MIN of login.defs(5) */
-	CONTAINER_FIRST = 1878982656, /* last 65536 of systemd's container range 524288..1879048191 (UIDS-GIDS.md) */
+	/* last 65536 of systemd's container range 524288..1879048191 (UIDS-GIDS.md) */
+	CONTAINER_FIRST = 1878982656,
 };
 
 struct id_range {
@@ -34,21 +35,24 @@ struct id_range {
 
 struct id_choice {
 	struct id_range uid, gid;
-	bool            helpers; /* maps through newuidmap and newgidmap */
+	bool helpers; /* maps through newuidmap and newgidmap */
 };
 
 const char *identity_mode_name(enum identity_mode mode)
 {
-	static const char *const names[] = { [IDENTITY_SINGLE] = "single", [IDENTITY_RANGE] = "range" };
+	static const char *const names[] = {
+		[IDENTITY_SINGLE] = "single", [IDENTITY_RANGE] = "range"
+	};
 	return (size_t)mode < ARRAY_LEN(names) ? names[mode] : "unknown";
 }
 
-/* --- subordinate ids ---------------------------------------------------------------------------------------------- */
+/* ---- subordinate ids ---- */
 
 /* One line "owner:first:count"; owner is a name or a number. Anything malformed is no range. */
 static bool range_parse(char *line, const char **ret_owner, struct id_range *ret)
 {
-	char *first = strchr(line, ':'), *count = first ? strchr(first + 1, ':') : NULL, *end = NULL;
+	char *first = strchr(line, ':'), *count = first ? strchr(first + 1, ':') : NULL,
+	     *end = NULL;
 
 	if (!count || line[0] == '#')
 		return false;
@@ -83,8 +87,10 @@ static bool range_overlaps(struct id_range a, struct id_range b)
 	return a.first < (uint64_t)b.first + b.count && b.first < (uint64_t)a.first + a.count;
 }
 
-/* The largest range of @uid in @path, or (ret_clash) whether any line overlaps @want. A missing file has no ranges. */
-static void range_scan(const char *path, uid_t uid, struct id_range *ret, struct id_range want, bool *ret_clash)
+/* The largest range of @uid in @path, or (ret_clash) whether any line overlaps @want. A missing
+ * file has no ranges. */
+static void range_scan(const char *path, uid_t uid, struct id_range *ret, struct id_range want,
+                       bool *ret_clash)
 {
 	FILE *f = fopen(path, "re");
 	char line[256];
@@ -131,8 +137,10 @@ void identity_range_command(char *ret, size_t size)
 	if (first + RANGE_IDS > CONTAINER_FIRST) /* not systemd's either */
 		first = USERS_FIRST;
 	uint64_t last = first + RANGE_IDS - 1;
-	(void)snprintf(ret, size, "usermod --add-subuids %" PRIu64 "-%" PRIu64 " --add-subgids %" PRIu64 "-%" PRIu64 " %s", first, last, first, last,
-	               pw ? pw->pw_name : "USER");
+	(void)snprintf(ret, size,
+	               "usermod --add-subuids %" PRIu64 "-%" PRIu64 " --add-subgids %" PRIu64
+	               "-%" PRIu64 " %s",
+	               first, last, first, last, pw ? pw->pw_name : "USER");
 }
 
 /* Root without subordinate ids: nobody may live in the range that is taken instead. */
@@ -141,8 +149,11 @@ static int range_for_root(struct id_choice *ret, bool clash, struct dd_err *err)
 	const uid_t first = CONTAINER_FIRST, last = CONTAINER_FIRST + RANGE_IDS - 1;
 
 	if (clash || getpwuid(first) || getpwuid(last) || getgrgid(first) || getgrgid(last))
-		return dd_err_say(err, EBUSY, "root has no subordinate ids and %u..%u is in use; add a line root:FIRST:65536 to "
-		                  "/etc/subuid and /etc/subgid", first, last);
+		return dd_err_say(err, EBUSY,
+		                  "root has no subordinate ids and %u..%u is in use; add a line "
+		                  "root:FIRST:65536 to "
+		                  "/etc/subuid and /etc/subgid",
+		                  first, last);
 	ret->uid = (struct id_range){ .first = CONTAINER_FIRST, .count = RANGE_IDS };
 	ret->gid = ret->uid;
 	return 0;
@@ -185,18 +196,21 @@ static int range_choose(struct id_choice *ret, char note[200], struct dd_err *er
 	}
 	if (!have) {
 		identity_range_command(command, sizeof(command));
-		(void)snprintf(none, sizeof(none), "no subordinate ids for this user; add them with %s", command);
+		(void)snprintf(none, sizeof(none),
+		               "no subordinate ids for this user; add them with %s", command);
 		why = none;
-	} else if (!privileged && (!is_program("/usr/bin/newuidmap") || !is_program("/usr/bin/newgidmap")))
+	} else if (!privileged &&
+	           (!is_program("/usr/bin/newuidmap") || !is_program("/usr/bin/newgidmap")))
 		why = "newuidmap is missing; install the package uidmap";
 	else if (!privileged && prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1)
-		why = "no_new_privs is set, so newuidmap has no effect; give the service AmbientCapabilities=CAP_SETUID CAP_SETGID";
+		why = "no_new_privs is set, so newuidmap has no effect; give the service "
+		      "AmbientCapabilities=CAP_SETUID CAP_SETGID";
 	ret->helpers = !privileged;
 	(void)snprintf(note, 200, "%s", why ? why : "");
 	return why ? 0 : 1;
 }
 
-/* --- entering ----------------------------------------------------------------------------------------------------- */
+/* ---- entering ---- */
 
 static int map_write(pid_t pid, const char *file, unsigned own, struct id_range range)
 {
@@ -233,9 +247,10 @@ static int map_helper(const char *program, pid_t pid, unsigned own, struct id_ra
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EPERM;
 }
 
-/* Forked helper: still outside, waits until the caller has made the namespace, writes both maps, answers by exit
- * status. */
-static _Noreturn void map_writer(int ready, pid_t target, uid_t uid, gid_t gid, const struct id_choice *choice)
+/* Forked helper: still outside, waits until the caller has made the namespace, writes both maps,
+ * answers by exit status. */
+static _Noreturn void map_writer(int ready, pid_t target, uid_t uid, gid_t gid,
+                                 const struct id_choice *choice)
 {
 	char go = 0;
 	if (read(ready, &go, 1) != 1)
@@ -273,19 +288,24 @@ static int maps_enter(const struct id_choice *choice, struct dd_err *err)
 	if (waitpid(writer, &status, 0) < 0 && !broken)
 		broken = errno;
 	if (broken)
-		return dd_err_set(err, broken, "make the outer user namespace (user.max_user_namespaces, kernel.unprivileged_userns_clone, "
+		return dd_err_set(err, broken,
+		                  "make the outer user namespace (user.max_user_namespaces, "
+		                  "kernel.unprivileged_userns_clone, "
 		                  "AppArmor's userns restriction: see drydock doctor)");
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-		return dd_err_set(err, WIFEXITED(status) ? WEXITSTATUS(status) : EPERM, "write the id maps 0 %u 1, 1 %u %u%s", uid,
-		                  choice->uid.first, choice->uid.count, choice->helpers ? " with newuidmap and newgidmap" : "");
+		return dd_err_set(err, WIFEXITED(status) ? WEXITSTATUS(status) : EPERM,
+		                  "write the id maps 0 %u 1, 1 %u %u%s", uid, choice->uid.first,
+		                  choice->uid.count,
+		                  choice->helpers ? " with newuidmap and newgidmap" : "");
 	return 0;
 }
 
-/* What the supervisor keeps in the outer namespace. SYS_PTRACE only reads /proc of a step's process, to name it in a
- * refusal (fd links and the socket they stand for are hidden from another uid without it). The step's own namespace
- * is made with a full set, whatever is kept here. */
+/* What the supervisor keeps in the outer namespace. SYS_PTRACE only reads /proc of a step's
+ * process, to name it in a refusal (fd links and the socket they stand for are hidden from another
+ * uid without it). The step's own namespace is made with a full set, whatever is kept here. */
 static const cap_value_t kept_caps[] = {
-	CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID, CAP_KILL, CAP_SETUID, CAP_SETGID, CAP_SYS_PTRACE,
+	CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER,     CAP_FSETID,
+	CAP_KILL,  CAP_SETUID,       CAP_SETGID,          CAP_SYS_PTRACE,
 };
 
 static bool cap_is_kept(cap_value_t cap)
@@ -299,8 +319,10 @@ static bool cap_is_kept(cap_value_t cap)
 static int caps_reduce(size_t n_keep, struct dd_err *err)
 {
 	for (cap_value_t cap = 0; cap_get_bound(cap) >= 0; cap++)
-		if (!(n_keep && cap_is_kept(cap)) && cap_get_bound(cap) == 1 && have_cap(CAP_SETPCAP) && cap_drop_bound(cap) < 0)
-			return dd_err_set(err, errno, "drop capability %d from the bounding set", cap);
+		if (!(n_keep && cap_is_kept(cap)) && cap_get_bound(cap) == 1 &&
+		    have_cap(CAP_SETPCAP) && cap_drop_bound(cap) < 0)
+			return dd_err_set(err, errno, "drop capability %d from the bounding set",
+			                  cap);
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
 		return dd_err_set(err, errno, "clear ambient capabilities");
 
@@ -325,20 +347,25 @@ static int range_enter(struct identity *id, const struct id_choice *choice, stru
 	if (setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
 		return dd_err_set(err, errno, "become id 0 of the outer user namespace");
 	id->mode = IDENTITY_RANGE;
-	id->ids = 1 + (choice->uid.count < choice->gid.count ? choice->uid.count : choice->gid.count);
+	id->ids = 1 +
+	          (choice->uid.count < choice->gid.count ? choice->uid.count : choice->gid.count);
 	id->host_range = choice->uid.first;
 	id->note[0] = '\0';
 	r = caps_reduce(ARRAY_LEN(kept_caps), err);
 	if (r < 0)
 		return r;
-	/* setresuid() and capset() may have cleared it; the maps of each step are opened under /proc by owner. */
-	return prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0 ? dd_err_set(err, errno, "PR_SET_DUMPABLE") : 0;
+	/* setresuid() and capset() may have cleared it; the maps of each step are opened under
+	 * /proc by owner. */
+	return prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0 ? dd_err_set(err, errno, "PR_SET_DUMPABLE")
+	                                              : 0;
 }
 
 static int single_enter(struct identity *id, struct dd_err *err)
 {
 	if (geteuid() == 0 || getuid() == 0)
-		return dd_err_say(err, EPERM, "identity single is never for root, because a step would be host root: start drydock as an "
+		return dd_err_say(err, EPERM,
+		                  "identity single is never for root, because a step would be host "
+		                  "root: start drydock as an "
 		                  "ordinary user, or leave DRYDOCK_IDENTITY unset");
 	id->mode = IDENTITY_SINGLE;
 	id->ids = 1;
@@ -357,7 +384,8 @@ int identity_enter(struct identity *ret, struct dd_err *err)
 		return dd_err_say(err, EINVAL, "DRYDOCK_IDENTITY: range or single expected");
 	int r = 0;
 	if (single)
-		(void)snprintf(id.note, sizeof(id.note), "DRYDOCK_IDENTITY=single asks for it; unset it to get range");
+		(void)snprintf(id.note, sizeof(id.note),
+		               "DRYDOCK_IDENTITY=single asks for it; unset it to get range");
 	else
 		r = range_choose(&choice, id.note, err);
 	if (r == 0 && asked && strcmp(asked, "range") == 0)
@@ -370,7 +398,8 @@ int identity_enter(struct identity *ret, struct dd_err *err)
 	return 0;
 }
 
-int identity_slot(const struct identity *id, unsigned slot, uid_t *ret_gate, uid_t *ret_step, struct dd_err *err)
+int identity_slot(const struct identity *id, unsigned slot, uid_t *ret_gate, uid_t *ret_step,
+                  struct dd_err *err)
 {
 	if (id->mode == IDENTITY_SINGLE) {
 		*ret_gate = *ret_step = geteuid();
@@ -378,8 +407,11 @@ int identity_slot(const struct identity *id, unsigned slot, uid_t *ret_gate, uid
 	}
 	uint64_t step = 2 * (uint64_t)slot + 2;
 	if (step >= id->ids)
-		return dd_err_say(err, ERANGE, "job slot %u needs id %llu, but the range has only %u ids; give this user a larger range in "
-		                  "/etc/subuid and /etc/subgid", slot, (unsigned long long)step, id->ids);
+		return dd_err_say(err, ERANGE,
+		                  "job slot %u needs id %llu, but the range has only %u ids; give "
+		                  "this user a larger range in "
+		                  "/etc/subuid and /etc/subgid",
+		                  slot, (unsigned long long)step, id->ids);
 	*ret_gate = (uid_t)(step - 1);
 	*ret_step = (uid_t)step;
 	return 0;

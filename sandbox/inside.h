@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* inside.h - the contract between the files that run after the namespace line.
  *
- * One process walks through it: the *launcher* (clone3 -> inside_main) opens sources with the supervisor's uid, waits
- * for its id maps, builds network and root, forks, and becomes *init* (inside_init). The forked process waits for the
- * delivery, locks itself and becomes the *step* (inside_step). None of them returns into the supervisor's code.
+ * One process walks through it: the *launcher* (clone3 -> inside_main) opens sources with the
+ * supervisor's uid, waits for its id maps, builds network and root, forks, and becomes *init*
+ * (inside_init). The forked process waits for the delivery, locks itself and becomes the *step*
+ * (inside_step). None of them returns into the supervisor's code.
  */
 #ifndef DRYDOCK_SANDBOX_INSIDE_H
 #define DRYDOCK_SANDBOX_INSIDE_H
@@ -11,38 +12,41 @@
 #include "drydock/sandbox.h"
 
 enum {
-	INSIDE_MOUNTS_MAX = 64, /* spec mounts; more is refused, so that the launcher needs no heap */
-	INSIDE_VIEW_MAX = 96,   /* rows of the host view, globs expanded */
+	/* spec mounts; more is refused, so that the launcher needs no heap */
+	INSIDE_MOUNTS_MAX = 64,
+	INSIDE_VIEW_MAX = 96, /* rows of the host view, globs expanded */
 	INSIDE_DEV_MAX = 6,
-	INSIDE_FD_FLOOR = 10,   /* fds that must survive are moved up here, away from 0, 1 and 2 */
+	INSIDE_FD_FLOOR = 10, /* fds that must survive are moved up here, away from 0, 1 and 2 */
 };
 
-/* --- ctl: launcher/init <-> supervisor, SEQPACKET, one shape read at exact size ----------------------------------- */
+/* ---- ctl: launcher/init <-> supervisor, SEQPACKET, one shape read at exact size ---- */
 
 enum ctl_type {
 	CTL_INVALID = 0,
 	/* inside -> supervisor */
-	CTL_MAPS_WANTED, /* only when the supervisor is not dumpable: /proc/PID/uid_map can be opened now */
+	CTL_MAPS_WANTED, /* only when the supervisor is not dumpable: /proc/PID/uid_map can be
+	                    opened now */
 	CTL_NET,         /* the next message is one byte and NET_FD__COUNT descriptors */
 	CTL_BUILT,
-	CTL_FAILED,      /* err */
-	CTL_STATUS,      /* status: the main process of the step has ended */
+	CTL_FAILED, /* err */
+	CTL_STATUS, /* status: the main process of the step has ended */
 	/* supervisor -> inside */
-	CTL_GO,          /* the id maps are written */
-	CTL_KILL,        /* sig: to every process of the step */
+	CTL_GO,   /* the id maps are written */
+	CTL_KILL, /* sig: to every process of the step */
 };
 
 struct ctl_msg {
-	uint32_t              type;
-	int32_t               sig;
+	uint32_t type;
+	int32_t sig;
 	struct sandbox_status status;
-	struct dd_err         err;
+	struct dd_err err;
 };
 
-/* --- delivery: supervisor -> the process about to exec, a stream socket; one dd_err comes back, EOF means exec ----
- * In observe mode the byte DELIVERY_LISTENER with the filter's listener comes back first. */
+/* --- delivery: supervisor -> the process about to exec, a stream socket; one dd_err comes back,
+ * EOF means exec ---- In observe mode the byte DELIVERY_LISTENER with the filter's listener comes
+ * back first. */
 
-#define DELIVERY_MAGIC 0x64647631u
+#define DELIVERY_MAGIC    0x64647631u
 #define DELIVERY_LISTENER 'L'
 enum { DELIVERY_MAX = 8 * 1024 * 1024, DELIVERY_FILES_MAX = 64, DELIVERY_NAME_MAX = 255 };
 
@@ -58,19 +62,20 @@ struct delivery_file {
 	uint32_t content_len;
 };
 
-/* --- what the launcher knows -------------------------------------------------------------------------------------- */
+/* ---- what the launcher knows ---- */
 
 struct inside {
 	const struct sandbox_spec *spec;
-	int  ctl;
-	int  deliver;
-	int  out, err; /* the step's fds 1 and 2 */
+	int ctl;
+	int deliver;
+	int out, err;  /* the step's fds 1 and 2 */
 	bool announce; /* the supervisor is not dumpable: ask for the maps */
-	char  *args;   /* the supervisor's command line, which /proc/1/cmdline would show to the step; NULL: unknown */
+	char *args; /* the supervisor's command line, which /proc/1/cmdline would show to the step;
+	               NULL: unknown */
 	size_t args_len;
 
-	/* Detached copies of host trees, taken with the supervisor's uid, before the new root hides anything. -1:
-	 * left out. */
+	/* Detached copies of host trees, taken with the supervisor's uid, before the new root hides
+	 * anything. -1: left out. */
 	int view[INSIDE_VIEW_MAX];
 	int mounts[INSIDE_MOUNTS_MAX];
 	bool mount_is_dir[INSIDE_MOUNTS_MAX];
@@ -81,22 +86,27 @@ struct inside {
 
 _Noreturn void inside_main(struct inside *in); /* inside_main.c */
 
-/* inside_mount.c - thin, checked wrappers of the mount API. Paths in messages are those inside the new root. */
+/* inside_mount.c - thin, checked wrappers of the mount API. Paths in messages are those inside the
+ * new root. */
 struct mnt_opt {
 	const char *key, *value; /* value NULL: a flag; key NULL ends the list */
 };
-int mnt_clone(int dirfd, const char *path, unsigned clone_flags, uint64_t attrs, int *ret_tree, struct dd_err *err);
-int mnt_new(const char *fstype, const struct mnt_opt *opts, uint64_t attrs, int *ret_mount, struct dd_err *err);
+int mnt_clone(int dirfd, const char *path, unsigned clone_flags, uint64_t attrs, int *ret_tree,
+              struct dd_err *err);
+int mnt_new(const char *fstype, const struct mnt_opt *opts, uint64_t attrs, int *ret_mount,
+            struct dd_err *err);
 int mnt_set(int dirfd, const char *path, uint64_t attrs, struct dd_err *err);
 int mnt_attach(int tree, int target, const char *what, struct dd_err *err);
 /* Open @path below @root, following nothing; missing components are made only on the root
  * tmpfs itself, never inside a bound host tree. Returns an O_PATH fd. */
 int mnt_target(int root, const char *path, bool dir, int *ret_target, struct dd_err *err);
-/* A new file at @path, relative to @root and on its own file system. Returns the descriptor, or -errno (EXDEV: a mounted tree is in the way). */
+/* A new file at @path, relative to @root and on its own file system. Returns the descriptor, or
+ * -errno (EXDEV: a mounted tree is in the way). */
 int mnt_create(int root, const char *path, mode_t mode);
 int mnt_attach_at(int tree, int root, const char *path, bool dir, struct dd_err *err);
 
-/* inside_root.c - host view, workspace and scratch; inside_dev_proc.c - /dev and /proc; inside_etc.c - made-up files */
+/* inside_root.c - host view, workspace and scratch; inside_dev_proc.c - /dev and /proc;
+ * inside_etc.c - made-up files */
 int inside_open_view(struct inside *in, struct dd_err *err);
 int inside_open_mounts(struct inside *in, struct dd_err *err);
 int inside_open_dev(struct inside *in, struct dd_err *err);
@@ -104,25 +114,29 @@ int inside_root(struct inside *in, struct dd_err *err);
 int inside_dev(struct inside *in, struct dd_err *err);
 int inside_proc(struct inside *in, struct dd_err *err);
 int inside_etc(const struct inside *in, struct dd_err *err);
-const char *inside_etc_path(size_t i); /* of the files that inside_etc() makes; NULL behind the last; any role */
+const char *inside_etc_path(
+	size_t i); /* of the files that inside_etc() makes; NULL behind the last; any role */
 int inside_file(int root, const struct sandbox_file *file, struct dd_err *err);
 int inside_pivot(const struct inside *in, struct dd_err *err);
 
-/* inside_init.c: never returns; uses only ppoll, read (signalfd), recvmsg, sendmsg, wait4, kill, getrusage, close,
- * exit_group. */
+/* inside_init.c: never returns; uses only ppoll, read (signalfd), recvmsg, sendmsg, wait4, kill,
+ * getrusage, close, exit_group. */
 _Noreturn void inside_init(const struct inside *in, pid_t step);
 /* inside_exec.c: never returns. */
 _Noreturn void inside_step(const struct inside *in);
-int inside_delivery(int sock, char ***ret_envp, struct dd_err *err);                       /* inside_delivery.c */
+int inside_delivery(int sock, char ***ret_envp, struct dd_err *err); /* inside_delivery.c */
 
-/* --- locks, in this order, in the process that will exec (inside_lock.c, landlock.c, seccomp*.c) ------------------ */
+/* ---- locks, in this order, in the process that will exec (inside_lock.c, landlock.c, seccomp*.c) ---- */
 
 /* ambient clear, bounding set empty, securebits locked, capset 0 */
 int inside_drop_capabilities(struct dd_err *err);
 int inside_no_new_privs(struct dd_err *err);
-int inside_landlock(const struct sandbox_spec *spec, struct dd_err *err);  /* after pivot_root, paths as seen inside */
-int inside_seccomp(const struct seccomp_program *prog, struct dd_err *err); /* last, raw seccomp(2) load */
-/* The same for a program that asks: the listener goes over @deliver with one byte, and to nobody else. */
+int inside_landlock(const struct sandbox_spec *spec,
+                    struct dd_err *err); /* after pivot_root, paths as seen inside */
+int inside_seccomp(const struct seccomp_program *prog,
+                   struct dd_err *err); /* last, raw seccomp(2) load */
+/* The same for a program that asks: the listener goes over @deliver with one byte, and to nobody
+ * else. */
 int inside_seccomp_asking(const struct seccomp_program *prog, int deliver, struct dd_err *err);
 /* init's own filter, capabilities, no_new_privs, not dumpable */
 int inside_init_lock(struct dd_err *err);

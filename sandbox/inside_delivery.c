@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/* inside_delivery.c - receives the environment and the secret files of the step, in the process about to exec and
- * nowhere else.
+/* inside_delivery.c - receives the environment and the secret files of the step, in the process
+ * about to exec and nowhere else.
  *
- * Runs in: the process that becomes the step, before its locks, not dumpable. Every length is checked before it is
- * used, although the supervisor is believed. Files go to a ramfs of their own, which is never swapped, and which
- * turns read-only when they are there.
+ * Runs in: the process that becomes the step, before its locks, not dumpable. Every length is
+ * checked before it is used, although the supervisor is believed. Files go to a ramfs of their own,
+ * which is never swapped, and which turns read-only when they are there.
  */
 #include "inside.h"
 
@@ -31,7 +31,8 @@ static int read_all(int sock, void *buf, size_t len, struct dd_err *err)
 	return 0;
 }
 
-static int env_read(int sock, const struct delivery_head *head, char ***ret_envp, struct dd_err *err)
+static int env_read(int sock, const struct delivery_head *head, char ***ret_envp,
+                    struct dd_err *err)
 {
 	dd_auto_free char *block = calloc(1, (size_t)head->env_bytes + 1);
 	dd_auto_free char **envp = calloc((size_t)head->n_env + 1, sizeof(*envp));
@@ -43,7 +44,9 @@ static int env_read(int sock, const struct delivery_head *head, char ***ret_envp
 	char *p = block, *end = block + head->env_bytes;
 	for (uint32_t i = 0; i < head->n_env; i++) {
 		if (p >= end)
-			return dd_err_say(err, EBADMSG, "delivery: %u environment strings announced, fewer came", head->n_env);
+			return dd_err_say(err, EBADMSG,
+			                  "delivery: %u environment strings announced, fewer came",
+			                  head->n_env);
 		envp[i] = p;
 		p += strlen(p) + 1;
 	}
@@ -58,7 +61,8 @@ static int secret_write(int sock, int dir, const char *name, size_t len, struct 
 	char chunk[4096];
 	int r = 0;
 
-	dd_auto_fd int fd = openat(dir, name, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0400);
+	dd_auto_fd int fd = openat(dir, name, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC | O_NOFOLLOW,
+	                           0400);
 	if (fd < 0)
 		return dd_err_set(err, errno, "credential file %s", name);
 	while (r == 0 && len > 0) {
@@ -80,23 +84,28 @@ static int secret_read(int sock, int dir, struct dd_err *err)
 	int r = read_all(sock, &file, sizeof(file), err);
 	if (r < 0)
 		return r;
-	if (file.name_len == 0 || file.name_len > DELIVERY_NAME_MAX || file.content_len > DELIVERY_MAX)
-		return dd_err_say(err, EBADMSG, "delivery: a credential file's name or content is too long");
+	if (file.name_len == 0 || file.name_len > DELIVERY_NAME_MAX ||
+	    file.content_len > DELIVERY_MAX)
+		return dd_err_say(err, EBADMSG,
+		                  "delivery: a credential file's name or content is too long");
 	r = read_all(sock, name, file.name_len, err);
 	if (r < 0)
 		return r;
-	if (strchr(name, '/') || strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strlen(name) != file.name_len)
+	if (strchr(name, '/') || strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
+	    strlen(name) != file.name_len)
 		return dd_err_say(err, EINVAL, "credential file name: must be one path component");
 	return secret_write(sock, dir, name, file.content_len, err);
 }
 
-/* Mounted at build time (inside_root.c): by now max_mnt_namespaces is 0, and the kernel counts a detached mount as
- * one. It turns read-only also when nothing came, or a step could fill memory through it. */
+/* Mounted at build time (inside_root.c): by now max_mnt_namespaces is 0, and the kernel counts a
+ * detached mount as one. It turns read-only also when nothing came, or a step could fill memory
+ * through it. */
 static int secrets_read(int sock, uint32_t n, struct dd_err *err)
 {
 	int r = 0;
 
-	dd_auto_fd int dir = open(SANDBOX_CREDENTIALS_DIR, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	dd_auto_fd int dir = open(SANDBOX_CREDENTIALS_DIR,
+	                          O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (dir < 0)
 		return dd_err_set(err, errno, "%s", SANDBOX_CREDENTIALS_DIR);
 	for (uint32_t i = 0; r == 0 && i < n; i++)
@@ -105,7 +114,9 @@ static int secrets_read(int sock, uint32_t n, struct dd_err *err)
 		return r;
 	if (fchmodat(dir, ".", 0500, 0) < 0)
 		return dd_err_set(err, errno, "mode of %s", SANDBOX_CREDENTIALS_DIR);
-	return mnt_set(dir, "", MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, err);
+	return mnt_set(dir, "",
+	               MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
+	               err);
 }
 
 int inside_delivery(int sock, char ***ret_envp, struct dd_err *err)
@@ -114,8 +125,8 @@ int inside_delivery(int sock, char ***ret_envp, struct dd_err *err)
 	int r = read_all(sock, &head, sizeof(head), err);
 	if (r < 0)
 		return r;
-	if (head.magic != DELIVERY_MAGIC || head.env_bytes > DELIVERY_MAX || head.n_env > head.env_bytes ||
-	    head.n_files > DELIVERY_FILES_MAX)
+	if (head.magic != DELIVERY_MAGIC || head.env_bytes > DELIVERY_MAX ||
+	    head.n_env > head.env_bytes || head.n_files > DELIVERY_FILES_MAX)
 		return dd_err_say(err, EBADMSG, "delivery: not in the expected form or too long");
 	r = env_read(sock, &head, ret_envp, err);
 	return r < 0 ? r : secrets_read(sock, head.n_files, err);

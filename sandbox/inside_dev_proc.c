@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/* inside_dev_proc.c - the step's /dev (six devices, own pseudo terminals) and /proc (own, masked, read-only where it
- * steers).
+/* inside_dev_proc.c - the step's /dev (six devices, own pseudo terminals) and /proc (own, masked,
+ * read-only where it steers).
  *
- * Runs in: launcher. /sys is not mounted at all. Device nodes cannot be made in a user namespace, so the host's are
- * bound, each held against its device number first: a planted link or file ends set-up (F-07).
+ * Runs in: launcher. /sys is not mounted at all. Device nodes cannot be made in a user namespace,
+ * so the host's are bound, each held against its device number first: a planted link or file ends
+ * set-up (F-07).
  */
 #include "inside.h"
 
@@ -19,9 +20,10 @@
 
 static const struct dev_row {
 	const char *name;
-	unsigned    major, minor; /* Documentation/admin-guide/devices.txt */
+	unsigned major, minor; /* Documentation/admin-guide/devices.txt */
 } dev_rows[] = {
-	{ "null", 1, 3 }, { "zero", 1, 5 }, { "full", 1, 7 }, { "random", 1, 8 }, { "urandom", 1, 9 }, { "tty", 5, 0 },
+	{ "null", 1, 3 },   { "zero", 1, 5 },    { "full", 1, 7 },
+	{ "random", 1, 8 }, { "urandom", 1, 9 }, { "tty", 5, 0 },
 };
 _Static_assert(ARRAY_LEN(dev_rows) == INSIDE_DEV_MAX, "struct inside holds one fd per device");
 
@@ -30,8 +32,9 @@ enum { DEV_NULL = 0 };
 static const struct link_row {
 	const char *name, *to;
 } dev_links[] = {
-	{ "dev/ptmx", "pts/ptmx" },          { "dev/fd", "/proc/self/fd" },       { "dev/stdin", "/proc/self/fd/0" },
-	{ "dev/stdout", "/proc/self/fd/1" }, { "dev/stderr", "/proc/self/fd/2" },
+	{ "dev/ptmx", "pts/ptmx" },          { "dev/fd", "/proc/self/fd" },
+	{ "dev/stdin", "/proc/self/fd/0" },  { "dev/stdout", "/proc/self/fd/1" },
+	{ "dev/stderr", "/proc/self/fd/2" },
 };
 
 static int dev_open(const struct dev_row *row, int *ret, struct dd_err *err)
@@ -45,8 +48,11 @@ static int dev_open(const struct dev_row *row, int *ret, struct dd_err *err)
 		return dd_err_set(err, errno, "host device %s", path);
 	if (fstat(fd, &st) < 0)
 		return dd_err_set(err, errno, "host device %s", path);
-	if (!S_ISCHR(st.st_mode) || major(st.st_rdev) != row->major || minor(st.st_rdev) != row->minor)
-		return dd_err_say(err, ENODEV, "host device %s: is not character device %u:%u; refused", path, row->major, row->minor);
+	if (!S_ISCHR(st.st_mode) || major(st.st_rdev) != row->major ||
+	    minor(st.st_rdev) != row->minor)
+		return dd_err_say(err, ENODEV,
+		                  "host device %s: is not character device %u:%u; refused", path,
+		                  row->major, row->minor);
 	int r = mnt_clone(fd, "", AT_EMPTY_PATH, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, ret, err);
 	return r < 0 ? dd_err_ctx(err, r, "host device %s", path) : 0;
 }
@@ -65,7 +71,9 @@ int inside_open_dev(struct inside *in, struct dd_err *err)
 
 int inside_dev(struct inside *in, struct dd_err *err)
 {
-	const struct mnt_opt pts_opts[] = { { "ptmxmode", "0666" }, { "mode", "0620" }, { NULL, NULL } };
+	const struct mnt_opt pts_opts[] = { { "ptmxmode", "0666" },
+		                            { "mode", "0620" },
+		                            { NULL, NULL } };
 	int r = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(dev_rows); i++) {
@@ -83,7 +91,7 @@ int inside_dev(struct inside *in, struct dd_err *err)
 	return r < 0 ? r : mnt_attach_at(pts, in->root, "/dev/pts", true, err);
 }
 
-/* --- /proc -------------------------------------------------------------------------------------------------------- */
+/* ---- /proc ---- */
 
 enum proc_cover {
 	PROC_READ_ONLY = 0, /* readable, for tools that ask; never writable */
@@ -92,9 +100,9 @@ enum proc_cover {
 };
 
 static const struct proc_row {
-	const char     *name;
+	const char *name;
 	enum proc_cover cover;
-	const char     *why;
+	const char *why;
 } proc_rows[] = {
 	{ "sys", PROC_READ_ONLY, "sysctls: core_pattern, modprobe, binfmt" },
 	{ "bus", PROC_READ_ONLY, "PCI configuration space" },
@@ -112,7 +120,8 @@ static const struct proc_row {
 	{ "scsi", PROC_EMPTY, "host hardware" },
 };
 
-static int proc_cover(const struct inside *in, int proc, const struct proc_row *row, struct dd_err *err)
+static int proc_cover(const struct inside *in, int proc, const struct proc_row *row,
+                      struct dd_err *err)
 {
 	dd_auto_fd int tree = -1;
 	int r;
@@ -128,22 +137,25 @@ static int proc_cover(const struct inside *in, int proc, const struct proc_row *
 		r = mnt_clone(in->dev[DEV_NULL], "", AT_EMPTY_PATH, 0, &tree, err);
 	else
 		r = mnt_clone(in->root, "mnt", 0, MOUNT_ATTR_RDONLY, &tree, err);
-	return r < 0 ? dd_err_ctx(err, r, "cover /proc/%s", row->name) : mnt_attach(tree, target, row->name, err);
+	return r < 0 ? dd_err_ctx(err, r, "cover /proc/%s", row->name)
+	             : mnt_attach(tree, target, row->name, err);
 }
 
-/* K-07: one number per kind, for this user namespace; the step cannot raise it, because /proc/sys turns read-only and
- * its capabilities are gone. Missing kinds are older kernels that have no such namespace. */
+/* K-07: one number per kind, for this user namespace; the step cannot raise it, because /proc/sys
+ * turns read-only and its capabilities are gone. Missing kinds are older kernels that have no such
+ * namespace. */
 static const struct ns_limit_row {
 	const char *file;
-	bool        required;
+	bool required;
 } ns_limits[] = {
-	{ "sys/user/max_user_namespaces", true }, { "sys/user/max_mnt_namespaces", true },   { "sys/user/max_pid_namespaces", true },
-	{ "sys/user/max_net_namespaces", true },  { "sys/user/max_ipc_namespaces", true },   { "sys/user/max_uts_namespaces", true },
+	{ "sys/user/max_user_namespaces", true },   { "sys/user/max_mnt_namespaces", true },
+	{ "sys/user/max_pid_namespaces", true },    { "sys/user/max_net_namespaces", true },
+	{ "sys/user/max_ipc_namespaces", true },    { "sys/user/max_uts_namespaces", true },
 	{ "sys/user/max_cgroup_namespaces", true }, { "sys/user/max_time_namespaces", false },
 };
 
-/* Opened before /proc/sys is covered, written after: the kernel counts every detached mount, and so every cover, as a
- * mount namespace (alloc_mnt_ns), and would answer ENOSPC. */
+/* Opened before /proc/sys is covered, written after: the kernel counts every detached mount, and so
+ * every cover, as a mount namespace (alloc_mnt_ns), and would answer ENOSPC. */
 static int ns_limits_open(int proc, int fds[ARRAY_LEN(ns_limits)], struct dd_err *err)
 {
 	if (dd_fault("max_user_namespaces"))
@@ -170,10 +182,14 @@ static int proc_mount(int *ret, struct dd_err *err)
 {
 	if (dd_fault("proc"))
 		return dd_err_set(err, ENOSYS, "mount proc");
-	int r = mnt_new("proc", NULL, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, ret, err);
+	int r = mnt_new("proc", NULL, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, ret,
+	                err);
 	if (r == -EPERM)
-		return dd_err_ctx(err, r, "the kernel allows a new proc only where the present one is wholly visible, and something covers "
-		                  "part of it here (unit: drop ProtectKernelTunables, ProtectKernelLogs, InaccessiblePaths below /proc; "
+		return dd_err_ctx(err, r,
+		                  "the kernel allows a new proc only where the present one is "
+		                  "wholly visible, and something covers "
+		                  "part of it here (unit: drop ProtectKernelTunables, "
+		                  "ProtectKernelLogs, InaccessiblePaths below /proc; "
 		                  "docker: --security-opt systempaths=unconfined)");
 	return r;
 }
@@ -191,7 +207,8 @@ int inside_proc(struct inside *in, struct dd_err *err)
 	if (fstatfs(proc, &fs) < 0 || fs.f_type != PROC_SUPER_MAGIC)
 		return dd_err_say(err, EINVAL, "the new /proc is not a procfs; refused");
 	int limits[ARRAY_LEN(ns_limits)];
-	r = ns_limits_open(proc, limits, err); /* on failure the launcher ends, and its descriptors with it */
+	/* on failure the launcher ends, and its descriptors with it */
+	r = ns_limits_open(proc, limits, err);
 	for (size_t i = 0; r == 0 && i < ARRAY_LEN(proc_rows); i++)
 		r = proc_cover(in, proc, &proc_rows[i], err);
 	return r < 0 ? r : ns_limits_write(limits, err);

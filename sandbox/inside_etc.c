@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* inside_etc.c - files that are made up for the sandbox instead of shown from the host.
  *
- * Runs in: launcher. They live on the new root's tmpfs, which is read-only when the step starts. No /etc/shadow, and
- * no account of the host is named.
+ * Runs in: launcher. They live on the new root's tmpfs, which is read-only when the step starts. No
+ * /etc/shadow, and no account of the host is named.
  */
 #include "inside.h"
 
@@ -24,14 +24,16 @@ static int write_all(int fd, const char *path, const void *content, size_t len, 
 	return 0;
 }
 
-/* The parent, if need be, is made like a mount target; the file itself must be new and on the root tmpfs. */
+/* The parent, if need be, is made like a mount target; the file itself must be new and on the root
+ * tmpfs. */
 int inside_file(int root, const struct sandbox_file *file, struct dd_err *err)
 {
 	const char *slash = strrchr(file->path, '/');
 	char dir[PATH_MAX];
 
 	if (file->path[0] != '/' || !slash[1] || (size_t)(slash - file->path) >= sizeof(dir))
-		return dd_err_say(err, EINVAL, "file '%.200s': must be an absolute path", file->path);
+		return dd_err_say(err, EINVAL, "file '%.200s': must be an absolute path",
+		                  file->path);
 	dd_auto_fd int fd = mnt_create(root, file->path + 1, file->mode & 0555);
 	if (fd == -ENOENT && slash != file->path) {
 		dd_auto_fd int made = -1;
@@ -43,15 +45,21 @@ int inside_file(int root, const struct sandbox_file *file, struct dd_err *err)
 		fd = mnt_create(root, file->path + 1, file->mode & 0555);
 	}
 	if (fd == -EXDEV)
-		return dd_err_say(err, EXDEV, "file %s: its directory is a mounted tree, and nothing is created there", file->path);
+		return dd_err_say(
+			err, EXDEV,
+			"file %s: its directory is a mounted tree, and nothing is created there",
+			file->path);
 	if (fd < 0)
 		return dd_err_set(err, -fd, "create %s", file->path);
 	return write_all(fd, file->path, file->content, file->len, err);
 }
 
-static int file_write(int root, const char *path, const void *content, size_t len, mode_t mode, struct dd_err *err)
+static int file_write(int root, const char *path, const void *content, size_t len, mode_t mode,
+                      struct dd_err *err)
 {
-	const struct sandbox_file file = { .path = path, .content = content, .len = len, .mode = mode };
+	const struct sandbox_file file = {
+		.path = path, .content = content, .len = len, .mode = mode
+	};
 	return inside_file(root, &file, err);
 }
 
@@ -64,7 +72,8 @@ static const struct etc_row {
 	                 "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n" },
 	{ "/etc/group", "root:x:0:\nrunner:x:1001:\nnogroup:x:65534:\n" },
 	{ "/etc/resolv.conf", "nameserver 198.18.0.1\noptions timeout:2 attempts:2\n" },
-	{ "/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n" },
+	{ "/etc/nsswitch.conf",
+	  "passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n" },
 	{ "/etc/host.conf", "multi on\n" },
 };
 _Static_assert(SANDBOX_UID == 1001 && SANDBOX_GID == 1001, "/etc/passwd above names the ids");
@@ -74,12 +83,15 @@ int inside_etc(const struct inside *in, struct dd_err *err)
 	char hosts[256], hostname[80];
 
 	for (size_t i = 0; i < ARRAY_LEN(etc_rows); i++) {
-		int r = file_write(in->root, etc_rows[i].path, etc_rows[i].content, strlen(etc_rows[i].content), 0444, err);
+		int r = file_write(in->root, etc_rows[i].path, etc_rows[i].content,
+		                   strlen(etc_rows[i].content), 0444, err);
 		if (r < 0)
 			return r;
 	}
-	int n = snprintf(hosts, sizeof(hosts), "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n127.0.1.1 %s\n",
-	                 in->spec->hostname);
+	int n = snprintf(
+		hosts, sizeof(hosts),
+		"127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n127.0.1.1 %s\n",
+		in->spec->hostname);
 	int m = snprintf(hostname, sizeof(hostname), "%s\n", in->spec->hostname);
 	int r = file_write(in->root, "/etc/hosts", hosts, (size_t)n, 0444, err);
 	return r < 0 ? r : file_write(in->root, "/etc/hostname", hostname, (size_t)m, 0444, err);

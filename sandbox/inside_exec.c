@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* inside_exec.c - the last metres of the step: delivery, limits, descriptors, locks, exec.
  *
- * Runs in: the process forked by init that becomes the step; capabilities last until inside_drop_capabilities().
- * Order: secrets are written and their mount made read-only while the process still may; descriptors are closed
- * before anything hostile can run; capabilities before Landlock (which needs no_new_privs); seccomp last, because it
- * forbids the others.
+ * Runs in: the process forked by init that becomes the step; capabilities last until
+ * inside_drop_capabilities(). Order: secrets are written and their mount made read-only while the
+ * process still may; descriptors are closed before anything hostile can run; capabilities before
+ * Landlock (which needs no_new_privs); seccomp last, because it forbids the others.
  */
 #include "inside.h"
 
@@ -17,7 +17,7 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
-/* --- limits ------------------------------------------------------------------------------------------------------- */
+/* ---- limits ---- */
 
 /* A limit can only fall: where the host's own is lower already, it stays. */
 static int limit_set(int which, const char *name, rlim_t soft, rlim_t hard, struct dd_err *err)
@@ -35,17 +35,20 @@ static int limit_set(int which, const char *name, rlim_t soft, rlim_t hard, stru
 
 static int limits_set(const struct sandbox_limits *l, struct dd_err *err)
 {
-	const rlim_t pids = l->pids ? (rlim_t)l->pids + 1 : RLIM_INFINITY; /* init counts, it has the same uid */
+	/* init counts, it has the same uid */
+	const rlim_t pids = l->pids ? (rlim_t)l->pids + 1 : RLIM_INFINITY;
 	const rlim_t size = l->file_size_bytes ? l->file_size_bytes : RLIM_INFINITY;
 	const struct {
-		int         which;
+		int which;
 		const char *name;
-		rlim_t      soft, hard;
+		rlim_t soft, hard;
 	} rows[] = {
-		{ RLIMIT_CORE, "core", 0, 0 }, /* P-09: a dump would hold what the step was given */
+		/* P-09: a dump would hold what the step was given */
+		{ RLIMIT_CORE, "core", 0, 0 },
 		{ RLIMIT_NPROC, "nproc", pids, pids },
 		{ RLIMIT_FSIZE, "fsize", size, size },
-		{ RLIMIT_NOFILE, "nofile", l->open_files ? l->open_files : 1024, l->open_files ? l->open_files : 65536 },
+		{ RLIMIT_NOFILE, "nofile", l->open_files ? l->open_files : 1024,
+		  l->open_files ? l->open_files : 65536 },
 		{ RLIMIT_MEMLOCK, "memlock", 8u << 20, 8u << 20 },
 		{ RLIMIT_RTPRIO, "rtprio", 0, 0 },
 		{ RLIMIT_NICE, "nice", 0, 0 },
@@ -61,11 +64,11 @@ static int limits_set(const struct sandbox_limits *l, struct dd_err *err)
 	return 0;
 }
 
-/* --- descriptors -------------------------------------------------------------------------------------------------- */
+/* ---- descriptors ---- */
 
-/* P-06: what a step inherits is 0 (null), 1 and 2. @deliver is above INSIDE_FD_FLOOR and CLOEXEC: exec closes it, and
- * that EOF is the supervisor's sign. close_range(2) is Linux 5.9; no loop instead, because a missed fd reaches
- * hostile code. */
+/* P-06: what a step inherits is 0 (null), 1 and 2. @deliver is above INSIDE_FD_FLOOR and CLOEXEC:
+ * exec closes it, and that EOF is the supervisor's sign. close_range(2) is Linux 5.9; no loop
+ * instead, because a missed fd reaches hostile code. */
 static int descriptors_set(const struct inside *in, struct dd_err *err)
 {
 	dd_auto_fd int null = open("/dev/null", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
@@ -77,30 +80,34 @@ static int descriptors_set(const struct inside *in, struct dd_err *err)
 			return dd_err_set(err, errno, "descriptor %d of the step", fd);
 	if (null <= 2)
 		(void)dd_take_fd(&null);
-	if (close_range(3, (unsigned)in->deliver - 1, 0) < 0 || close_range((unsigned)in->deliver + 1, ~0u, 0) < 0)
+	if (close_range(3, (unsigned)in->deliver - 1, 0) < 0 ||
+	    close_range((unsigned)in->deliver + 1, ~0u, 0) < 0)
 		return dd_err_set(err, errno, "close_range (needs Linux 5.9 or later)");
 	if (null >= 0)
 		(void)dd_take_fd(&null); /* closed above */
 	return 0;
 }
 
-/* By the raw call: libc keeps 32 and 33 to itself and refuses them, but a parent can have left them ignored. */
+/* By the raw call: libc keeps 32 and 33 to itself and refuses them, but a parent can have left them
+ * ignored. */
 static int signals_reset(struct dd_err *err)
 {
 	const struct {
-		void         *handler; /* SIG_DFL */
+		void *handler; /* SIG_DFL */
 		unsigned long flags, restorer, mask;
 	} dfl = { .handler = NULL };
 	sigset_t none;
 
 	for (int sig = 1; sig <= 64; sig++)
-		if (sig != SIGKILL && sig != SIGSTOP && syscall(SYS_rt_sigaction, sig, &dfl, NULL, 8) < 0)
+		if (sig != SIGKILL && sig != SIGSTOP &&
+		    syscall(SYS_rt_sigaction, sig, &dfl, NULL, 8) < 0)
 			return dd_err_set(err, errno, "default action of signal %d", sig);
 	(void)sigemptyset(&none);
-	return sigprocmask(SIG_SETMASK, &none, NULL) < 0 ? dd_err_set(err, errno, "signal mask") : 0;
+	return sigprocmask(SIG_SETMASK, &none, NULL) < 0 ? dd_err_set(err, errno, "signal mask")
+	                                                 : 0;
 }
 
-/* --- exec --------------------------------------------------------------------------------------------------------- */
+/* ---- exec ---- */
 
 static const char *env_get(char *const *envp, const char *name)
 {
@@ -111,8 +118,9 @@ static const char *env_get(char *const *envp, const char *name)
 	return NULL;
 }
 
-/* As execvpe(3), but with the PATH of the delivered environment, without its guess that a file without a header is a
- * shell script, and without the heap: the filter is on. Returns only on failure. */
+/* As execvpe(3), but with the PATH of the delivered environment, without its guess that a file
+ * without a header is a shell script, and without the heap: the filter is on. Returns only on
+ * failure. */
 static int exec_search(char *const *argv, char *const *envp, struct dd_err *err)
 {
 	const char *path = env_get(envp, "PATH");
@@ -129,12 +137,15 @@ static int exec_search(char *const *argv, char *const *envp, struct dd_err *err)
 		p += len;
 		p += *p == ':';
 		if (len == 0 || n < 0 || (size_t)n >= sizeof(file))
-			continue; /* an empty element would mean the working directory, which the step's repository fills */
+			/* an empty element would mean the working directory, which the step's
+			 * repository fills */
+			continue;
 		(void)execve(file, argv, envp);
 		if (errno != ENOENT && errno != ENOTDIR)
 			worst = errno;
 	}
-	return dd_err_say(err, ENOEXEC, "exec %s, searched in PATH=%s: %s", argv[0], path ? path : "(not set)", strerrordesc_np(worst));
+	return dd_err_say(err, ENOEXEC, "exec %s, searched in PATH=%s: %s", argv[0],
+	                  path ? path : "(not set)", strerrordesc_np(worst));
 }
 
 static int step_run(const struct inside *in, struct dd_err *err)
@@ -158,8 +169,9 @@ static int step_run(const struct inside *in, struct dd_err *err)
 	if (r == 0)
 		r = inside_landlock(in->spec, err);
 	if (r == 0)
-		r = seccomp_program_asks(in->spec->seccomp) ? inside_seccomp_asking(in->spec->seccomp, in->deliver, err)
-		                                            : inside_seccomp(in->spec->seccomp, err);
+		r = seccomp_program_asks(in->spec->seccomp)
+		            ? inside_seccomp_asking(in->spec->seccomp, in->deliver, err)
+		            : inside_seccomp(in->spec->seccomp, err);
 	return r < 0 ? r : exec_search(in->spec->argv, envp, err);
 }
 

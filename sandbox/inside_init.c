@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/* inside_init.c - pid 1 of the step: reaps, forwards signals, says once how the step's main process ended, waits to
- * be killed.
+/* inside_init.c - pid 1 of the step: reaps, forwards signals, says once how the step's main process
+ * ended, waits to be killed.
  *
- * Runs in: init, locked by inside_init_lock(), holding ctl, a signalfd and nothing else. Its death is the death of
- * every process of the step: the kernel kills the pid namespace with it. It ends by itself only when the supervisor
- * is gone (EOF on ctl).
+ * Runs in: init, locked by inside_init_lock(), holding ctl, a signalfd and nothing else. Its death
+ * is the death of every process of the step: the kernel kills the pid namespace with it. It ends by
+ * itself only when the supervisor is gone (EOF on ctl).
  */
 #include "inside.h"
 
@@ -60,18 +60,20 @@ static void obey(int ctl)
 		return;
 	if (r != 1 || msg.type != CTL_KILL || msg.sig <= 0 || msg.sig >= NSIG)
 		_exit(1);
-	(void)kill(-1, msg.sig); /* every process of the namespace but the caller; ESRCH: none is left */
+	/* every process of the namespace but the caller; ESRCH: none is left */
+	(void)kill(-1, msg.sig);
 }
 
-/* The step can read pid 1's command line, which is the supervisor's until now, with the paths that the operator gave.
- * Our copy of that memory is private (fork), so it can simply be overwritten. */
+/* The step can read pid 1's command line, which is the supervisor's until now, with the paths that
+ * the operator gave. Our copy of that memory is private (fork), so it can simply be overwritten. */
 static void rename_self(const struct inside *in)
 {
 	static const char name[] = "drydock-init";
 
 	if (in->args) {
 		explicit_bzero(in->args, in->args_len);
-		memcpy(in->args, name, in->args_len < sizeof(name) ? in->args_len - 1 : sizeof(name));
+		memcpy(in->args, name,
+		       in->args_len < sizeof(name) ? in->args_len - 1 : sizeof(name));
 	}
 	(void)prctl(PR_SET_NAME, name, 0, 0, 0);
 }
@@ -93,7 +95,8 @@ _Noreturn void inside_init(const struct inside *in, pid_t step)
 	if (r < 0)
 		_exit(1);
 
-	struct pollfd fds[] = { { .fd = in->ctl, .events = POLLIN }, { .fd = sig, .events = POLLIN } };
+	struct pollfd fds[] = { { .fd = in->ctl, .events = POLLIN },
+		                { .fd = sig, .events = POLLIN } };
 	for (;;) {
 		if (ppoll(fds, ARRAY_LEN(fds), NULL, NULL) < 0 && errno != EINTR)
 			_exit(1);

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-/* inside_main.c - the launcher: from the first instruction after clone3 to the fork that separates init and step.
+/* inside_main.c - the launcher: from the first instruction after clone3 to the fork that separates
+ * init and step.
  *
- * Who am I: pid 1 of seven new namespaces, with a full capability set in the new user namespace and nothing outside.
- * What do I hold: ctl, delivery, the step's two output descriptors; everything else of the supervisor is closed at
- * once. Order: host trees are opened with the supervisor's kernel uid; then the maps arrive and the uid becomes the
- * step's; then network, root, pivot. Every failure travels as one dd_err over ctl, and the process ends.
+ * Who am I: pid 1 of seven new namespaces, with a full capability set in the new user namespace and
+ * nothing outside. What do I hold: ctl, delivery, the step's two output descriptors; everything
+ * else of the supervisor is closed at once. Order: host trees are opened with the supervisor's
+ * kernel uid; then the maps arrive and the uid becomes the step's; then network, root, pivot. Every
+ * failure travels as one dd_err over ctl, and the process ends.
  */
 #include "inside.h"
 
@@ -21,8 +23,8 @@
 
 enum { KEEP_MAX = 4 };
 
-/* Close every descriptor but those in @keep (-1: none). close_range(2) is Linux 5.9; a loop over /proc would miss
- * what it cannot see. */
+/* Close every descriptor but those in @keep (-1: none). close_range(2) is Linux 5.9; a loop over
+ * /proc would miss what it cannot see. */
 static int close_others(const int keep[KEEP_MAX], struct dd_err *err)
 {
 	for (unsigned first = 0; first != ~0u;) {
@@ -37,7 +39,8 @@ static int close_others(const int keep[KEEP_MAX], struct dd_err *err)
 	return 0;
 }
 
-/* Keep four descriptors, out of the way of 0, 1 and 2, and nothing else that the supervisor has open. */
+/* Keep four descriptors, out of the way of 0, 1 and 2, and nothing else that the supervisor has
+ * open. */
 static int keep_only_ours(struct inside *in, struct dd_err *err)
 {
 	int *const ours[KEEP_MAX] = { &in->ctl, &in->deliver, &in->out, &in->err };
@@ -51,15 +54,16 @@ static int keep_only_ours(struct inside *in, struct dd_err *err)
 	return close_others((const int[KEEP_MAX]){ in->ctl, in->deliver, in->out, in->err }, err);
 }
 
-/* --- maps and identity -------------------------------------------------------------------------------------------- */
+/* ---- maps and identity ---- */
 
 static int wait_for_maps(const struct inside *in, struct dd_err *err)
 {
 	struct ctl_msg msg = { .type = CTL_MAPS_WANTED };
 	int r = 0;
 
-	/* The files of a process that is not dumpable belong to the host's root, and the supervisor could not open
-	 * uid_map. The window ends with setresuid() below, which turns dumpability off again. */
+	/* The files of a process that is not dumpable belong to the host's root, and the supervisor
+	 * could not open uid_map. The window ends with setresuid() below, which turns dumpability
+	 * off again. */
 	if (in->announce) {
 		if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0)
 			return dd_err_set(err, errno, "PR_SET_DUMPABLE");
@@ -77,10 +81,11 @@ static int become_step_uid(const struct inside *in, struct dd_err *err)
 {
 	if (in->spec->identity->mode == IDENTITY_RANGE && setgroups(0, NULL) < 0)
 		return dd_err_set(err, errno, "drop supplementary groups");
-	if (setresgid(SANDBOX_GID, SANDBOX_GID, SANDBOX_GID) < 0 || setresuid(SANDBOX_UID, SANDBOX_UID, SANDBOX_UID) < 0)
+	if (setresgid(SANDBOX_GID, SANDBOX_GID, SANDBOX_GID) < 0 ||
+	    setresuid(SANDBOX_UID, SANDBOX_UID, SANDBOX_UID) < 0)
 		return dd_err_set(err, errno, "become runner (%d)", SANDBOX_UID);
-	/* A change of uid clears it, so only now. The parent may have died before: then ctl is at its end (getppid()
-	 * is no help, it is 0 in a new pid namespace). */
+	/* A change of uid clears it, so only now. The parent may have died before: then ctl is at
+	 * its end (getppid() is no help, it is 0 in a new pid namespace). */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
 		return dd_err_set(err, errno, "parent-death signal");
 	struct pollfd gone = { .fd = in->ctl };
@@ -91,7 +96,7 @@ static int become_step_uid(const struct inside *in, struct dd_err *err)
 	return 0;
 }
 
-/* --- network ------------------------------------------------------------------------------------------------------ */
+/* ---- network ---- */
 
 static int network(const struct inside *in, struct dd_err *err)
 {
@@ -111,7 +116,7 @@ static int network(const struct inside *in, struct dd_err *err)
 	return r < 0 ? dd_err_set(err, -r, "hand over the network sockets") : 0;
 }
 
-/* --- all of it ---------------------------------------------------------------------------------------------------- */
+/* ---- all of it ---- */
 
 static int open_host(struct inside *in, struct dd_err *err)
 {
@@ -150,10 +155,11 @@ _Noreturn void inside_main(struct inside *in)
 {
 	struct ctl_msg failed = { .type = CTL_FAILED };
 	int r = launch(in, &failed.err);
-	/* The host's trees and the new root are attached or unwanted now; a descriptor left open would keep a way
-	 * back. */
+	/* The host's trees and the new root are attached or unwanted now; a descriptor left open
+	 * would keep a way back. */
 	if (r == 0)
-		r = close_others((const int[KEEP_MAX]){ in->ctl, in->deliver, in->out, in->err }, &failed.err);
+		r = close_others((const int[KEEP_MAX]){ in->ctl, in->deliver, in->out, in->err },
+		                 &failed.err);
 	pid_t step = r < 0 ? -1 : fork();
 	if (step == 0) {
 		dd_close(in->ctl);
@@ -161,7 +167,8 @@ _Noreturn void inside_main(struct inside *in)
 	}
 	if (r == 0 && step < 0)
 		r = dd_err_set(&failed.err, errno, "fork the step");
-	/* P-11: init holds neither end of the step's output, or a reader would never see its end. */
+	/* P-11: init holds neither end of the step's output, or a reader would never see its end.
+	 */
 	if (r == 0)
 		r = close_others((const int[KEEP_MAX]){ in->ctl, -1, -1, -1 }, &failed.err);
 	if (r < 0) {

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-/* inside_root.c - the step's file tree: a new tmpfs with read-only copies of the few host trees that a build needs.
+/* inside_root.c - the step's file tree: a new tmpfs with read-only copies of the few host trees
+ * that a build needs.
  *
- * Runs in: launcher. Two halves, because rights differ: inside_open_*() take detached copies while the process still
- * has the supervisor's uid (it can walk to the workspace); inside_root() puts them together after the uid has become
- * the step's. Nothing is masked away from a copy of the host's root: what is not in the table is not there (F-02).
+ * Runs in: launcher. Two halves, because rights differ: inside_open_*() take detached copies while
+ * the process still has the supervisor's uid (it can walk to the workspace); inside_root() puts
+ * them together after the uid has become the step's. Nothing is masked away from a copy of the
+ * host's root: what is not in the table is not there (F-02).
  */
 #include "host_view.h"
 #include "inside.h"
@@ -21,7 +23,7 @@
 
 #define HOST_ATTRS (MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
 
-/* --- before the uid changes --------------------------------------------------------------------------------------- */
+/* ---- before the uid changes ---- */
 
 int inside_open_view(struct inside *in, struct dd_err *err)
 {
@@ -34,9 +36,11 @@ int inside_open_view(struct inside *in, struct dd_err *err)
 		in->view[i] = -1;
 		if (item->kind == HOST_VIEW_COPY)
 			continue; /* its bytes are here already */
-		if (item->kind == HOST_VIEW_ROOT && (lstat(item->path, &st) < 0 || S_ISLNK(st.st_mode)))
+		if (item->kind == HOST_VIEW_ROOT &&
+		    (lstat(item->path, &st) < 0 || S_ISLNK(st.st_mode)))
 			continue; /* made as a symlink in view_attach(), or absent */
-		int r = mnt_clone(AT_FDCWD, item->path, AT_RECURSIVE, HOST_ATTRS, &in->view[i], err);
+		int r = mnt_clone(AT_FDCWD, item->path, AT_RECURSIVE, HOST_ATTRS, &in->view[i],
+		                  err);
 		if (r == -ENOENT && item->try)
 			continue;
 		if (r < 0)
@@ -47,29 +51,42 @@ int inside_open_view(struct inside *in, struct dd_err *err)
 
 static int mount_source(const struct sandbox_mount *m, struct stat *ret_st, struct dd_err *err)
 {
-	struct open_how how = { .flags = O_PATH | O_CLOEXEC | O_NOFOLLOW, .resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS };
+	struct open_how how = { .flags = O_PATH | O_CLOEXEC | O_NOFOLLOW,
+		                .resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS };
 
-	dd_auto_fd int fd = m->source[0] == '/' ? (int)syscall(SYS_openat2, AT_FDCWD, m->source, &how, sizeof(how)) : -1;
+	dd_auto_fd int fd = m->source[0] == '/' ? (int)syscall(SYS_openat2, AT_FDCWD, m->source,
+	                                                       &how, sizeof(how))
+	                                        : -1;
 	if (m->source[0] != '/')
 		return dd_err_say(err, EINVAL, "mount source %s: must be absolute", m->source);
 	if (fd < 0 && errno == ELOOP)
-		return dd_err_say(err, ELOOP, "mount source %s: a component is a symbolic link; refused, because a step may have planted it. "
-		                  "Give the path without links (realpath)", m->source);
+		return dd_err_say(err, ELOOP,
+		                  "mount source %s: a component is a symbolic link; refused, "
+		                  "because a step may have planted it. "
+		                  "Give the path without links (realpath)",
+		                  m->source);
 	if (fd < 0)
 		return dd_err_set(err, errno, "mount source %s", m->source);
 	if (fstat(fd, ret_st) < 0)
 		return dd_err_set(err, errno, "mount source %s", m->source);
 	if (S_ISLNK(ret_st->st_mode))
-		return dd_err_say(err, ELOOP, "mount source %s: is a symbolic link; refused, because a step may have planted it", m->source);
+		return dd_err_say(err, ELOOP,
+		                  "mount source %s: is a symbolic link; refused, because a step "
+		                  "may have planted it",
+		                  m->source);
 	if (!S_ISDIR(ret_st->st_mode) && !S_ISREG(ret_st->st_mode))
-		return dd_err_say(err, EINVAL, "mount source %s: only directories and regular files can be mounted", m->source);
+		return dd_err_say(
+			err, EINVAL,
+			"mount source %s: only directories and regular files can be mounted",
+			m->source);
 	return dd_take_fd(&fd);
 }
 
 int inside_open_mounts(struct inside *in, struct dd_err *err)
 {
 	if (in->spec->n_mounts > INSIDE_MOUNTS_MAX)
-		return dd_err_say(err, E2BIG, "%zu mounts, at most %d", in->spec->n_mounts, INSIDE_MOUNTS_MAX);
+		return dd_err_say(err, E2BIG, "%zu mounts, at most %d", in->spec->n_mounts,
+		                  INSIDE_MOUNTS_MAX);
 	for (size_t i = 0; i < in->spec->n_mounts; i++) {
 		const struct sandbox_mount *m = &in->spec->mounts[i];
 		struct stat st;
@@ -85,27 +102,34 @@ int inside_open_mounts(struct inside *in, struct dd_err *err)
 		if (m->flags & SANDBOX_MOUNT_NOEXEC)
 			attrs |= MOUNT_ATTR_NOEXEC;
 		in->mount_is_dir[i] = S_ISDIR(st.st_mode);
-		int r = mnt_clone(source, "", AT_EMPTY_PATH | AT_RECURSIVE, attrs, &in->mounts[i], err);
+		int r = mnt_clone(source, "", AT_EMPTY_PATH | AT_RECURSIVE, attrs, &in->mounts[i],
+		                  err);
 		if (r < 0)
 			return dd_err_ctx(err, r, "mount source %s", m->source);
 	}
 	return 0;
 }
 
-/* --- after the uid has changed ------------------------------------------------------------------------------------ */
+/* ---- after the uid has changed ---- */
 
-/* Directories of the new root, parents first. Empty ones are mount points or expected by programs. */
+/* Directories of the new root, parents first. Empty ones are mount points or expected by programs.
+ */
 static const char *const root_dirs[] = {
-	"etc", "proc", "dev", "dev/pts", "dev/shm", "tmp", "var", "var/tmp", "run", "run/drydock", "run/drydock/cred", "mnt",
+	"etc", "proc",    "dev", "dev/pts",     "dev/shm",          "tmp",
+	"var", "var/tmp", "run", "run/drydock", "run/drydock/cred", "mnt",
 };
 
 static int root_make(struct inside *in, struct dd_err *err)
 {
-	const struct mnt_opt opts[] = { { "mode", "0755" }, { "size", "16m" }, { "nr_inodes", "4096" }, { NULL, NULL } };
-	/* Any directory serves: what is below it on the host has been copied already or is not wanted. */
+	const struct mnt_opt opts[] = {
+		{ "mode", "0755" }, { "size", "16m" }, { "nr_inodes", "4096" }, { NULL, NULL }
+	};
+	/* Any directory serves: what is below it on the host has been copied already or is not
+	 * wanted. */
 	dd_auto_fd int over = open("/tmp", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (over < 0)
-		return dd_err_set(err, errno, "/tmp of the host is the mount point of the new root");
+		return dd_err_set(err, errno,
+		                  "/tmp of the host is the mount point of the new root");
 	int r = mnt_new("tmpfs", opts, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, &in->root, err);
 	if (r == 0)
 		r = mnt_attach(in->root, over, "/tmp (new root)", err);
@@ -125,13 +149,16 @@ static int view_symlink(const struct inside *in, const char *path, struct dd_err
 	if (len < 0)
 		return 0;
 	link[len] = '\0';
-	return symlinkat(link, in->root, path + 1) < 0 ? dd_err_set(err, errno, "symlink %s", path) : 1;
+	return symlinkat(link, in->root, path + 1) < 0 ? dd_err_set(err, errno, "symlink %s", path)
+	                                               : 1;
 }
 
 /* A row without a tree: copied bytes, the host's symlink, or nothing. */
 static int view_make(const struct inside *in, const struct view_item *item, struct dd_err *err)
 {
-	const struct sandbox_file copy = { .path = item->path, .content = item->bytes, .len = item->len, .mode = 0444 };
+	const struct sandbox_file copy = {
+		.path = item->path, .content = item->bytes, .len = item->len, .mode = 0444
+	};
 
 	if (item->bytes)
 		return inside_file(in->root, &copy, err);
@@ -148,13 +175,14 @@ static int view_attach(const struct inside *in, struct dd_err *err)
 		if (in->view[i] < 0)
 			r = view_make(in, &items[i], err);
 		else
-			r = mnt_attach_at(in->view[i], in->root, items[i].path, true, err); /* whole trees are directories, or refused here */
+			/* whole trees are directories, or refused here */
+			r = mnt_attach_at(in->view[i], in->root, items[i].path, true, err);
 	}
 	return r < 0 ? r : 0;
 }
 
-/* /tmp, /var/tmp and /dev/shm are three directories of one private tmpfs, so one size and one number of inodes bounds
- * them. */
+/* /tmp, /var/tmp and /dev/shm are three directories of one private tmpfs, so one size and one
+ * number of inodes bounds them. */
 static const struct scratch_row {
 	const char *name, *target;
 } scratch_rows[] = { { "tmp", "/tmp" }, { "var-tmp", "/var/tmp" }, { "shm", "/dev/shm" } };
@@ -164,7 +192,8 @@ static int scratch_attach(const struct inside *in, int scratch, struct dd_err *e
 	for (size_t i = 0; i < ARRAY_LEN(scratch_rows); i++) {
 		const struct scratch_row *row = &scratch_rows[i];
 		dd_auto_fd int tree = -1;
-		if (mkdirat(scratch, row->name, 0700) < 0 || fchmodat(scratch, row->name, 01777, 0) < 0)
+		if (mkdirat(scratch, row->name, 0700) < 0 ||
+		    fchmodat(scratch, row->name, 01777, 0) < 0)
 			return dd_err_set(err, errno, "create %s", row->target);
 		int r = mnt_clone(scratch, row->name, 0, 0, &tree, err);
 		if (r == 0)
@@ -179,11 +208,15 @@ static int inside_scratch(const struct inside *in, struct dd_err *err)
 {
 	const struct sandbox_limits *l = &in->spec->limits;
 	char size[32], inodes[32];
-	(void)snprintf(size, sizeof(size), "%llu", (unsigned long long)(l->tmp_bytes ? l->tmp_bytes : 1ULL << 30));
+	(void)snprintf(size, sizeof(size), "%llu",
+	               (unsigned long long)(l->tmp_bytes ? l->tmp_bytes : 1ULL << 30));
 	(void)snprintf(inodes, sizeof(inodes), "%u", l->tmp_files ? l->tmp_files : 200000);
-	const struct mnt_opt opts[] = { { "mode", "0700" }, { "size", size }, { "nr_inodes", inodes }, { NULL, NULL } };
+	const struct mnt_opt opts[] = {
+		{ "mode", "0700" }, { "size", size }, { "nr_inodes", inodes }, { NULL, NULL }
+	};
 
-	/* Clones can be taken of attached mounts only (before 6.15), so it hangs at /mnt for a moment. */
+	/* Clones can be taken of attached mounts only (before 6.15), so it hangs at /mnt for a
+	 * moment. */
 	dd_auto_fd int scratch = -1;
 	int r = mnt_new("tmpfs", opts, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, &scratch, err);
 	if (r == 0)
@@ -197,13 +230,15 @@ static int inside_scratch(const struct inside *in, struct dd_err *err)
 	return 0;
 }
 
-/* ramfs, because it is never swapped; writable only until the delivery is in (inside_delivery.c). */
+/* ramfs, because it is never swapped; writable only until the delivery is in (inside_delivery.c).
+ */
 static int credentials_mount(const struct inside *in, struct dd_err *err)
 {
 	const struct mnt_opt opts[] = { { "mode", "0700" }, { NULL, NULL } };
 	dd_auto_fd int ram = -1;
 
-	int r = mnt_new("ramfs", opts, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, &ram, err);
+	int r = mnt_new("ramfs", opts, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
+	                &ram, err);
 	return r < 0 ? r : mnt_attach_at(ram, in->root, SANDBOX_CREDENTIALS_DIR, true, err);
 }
 
@@ -212,7 +247,8 @@ static int mounts_attach(const struct inside *in, struct dd_err *err)
 	for (size_t i = 0; i < in->spec->n_mounts; i++) {
 		if (in->mounts[i] < 0)
 			continue;
-		int r = mnt_attach_at(in->mounts[i], in->root, in->spec->mounts[i].target, in->mount_is_dir[i], err);
+		int r = mnt_attach_at(in->mounts[i], in->root, in->spec->mounts[i].target,
+		                      in->mount_is_dir[i], err);
 		if (r < 0)
 			return r;
 	}
@@ -243,36 +279,45 @@ int inside_root(struct inside *in, struct dd_err *err)
 	return r;
 }
 
-/* --- the last word ------------------------------------------------------------------------------------------------ */
+/* ---- the last word ---- */
 
-/* F-08: the kernel reports a directory outside the root as "(unreachable)"; a link in the workspace can only lead to
- * another place of the new root, a magic link of /proc is refused. */
+/* F-08: the kernel reports a directory outside the root as "(unreachable)"; a link in the workspace
+ * can only lead to another place of the new root, a magic link of /proc is refused. */
 static int enter_workdir(const char *workdir, struct dd_err *err)
 {
-	struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
+	struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
+		                .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
 	char cwd[4096];
 
-	if (!workdir || workdir[0] != '/' || strstr(workdir, "/../") || (strlen(workdir) >= 3 &&
-	    strcmp(workdir + strlen(workdir) - 3, "/..") == 0))
-		return dd_err_say(err, EINVAL, "working directory '%s': must be absolute and without ..", workdir ? workdir : "");
+	if (!workdir || workdir[0] != '/' || strstr(workdir, "/../") ||
+	    (strlen(workdir) >= 3 && strcmp(workdir + strlen(workdir) - 3, "/..") == 0))
+		return dd_err_say(err, EINVAL,
+		                  "working directory '%s': must be absolute and without ..",
+		                  workdir ? workdir : "");
 	dd_auto_fd int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0)
 		return dd_err_set(err, errno, "open the new root");
 	dd_auto_fd int fd = (int)syscall(SYS_openat2, root, workdir, &how, sizeof(how));
-	if (fd < 0) /* whatever the reason, one code: the tree that a step sees is not the host's fault */
-		return dd_err_say(err, ENOTDIR, "working directory %s: %s%s", workdir, strerrordesc_np(errno),
+	if (fd < 0) /* whatever the reason, one code: the tree that a step sees is not the host's
+	               fault */
+		return dd_err_say(err, ENOTDIR, "working directory %s: %s%s", workdir,
+		                  strerrordesc_np(errno),
 		                  errno == ELOOP ? " (links of /proc lead outside)" : "");
 	if (fchdir(fd) < 0)
-		return dd_err_say(err, ENOTDIR, "working directory %s: %s", workdir, strerrordesc_np(errno));
+		return dd_err_say(err, ENOTDIR, "working directory %s: %s", workdir,
+		                  strerrordesc_np(errno));
 	if (syscall(SYS_getcwd, cwd, sizeof(cwd)) < 0 || cwd[0] != '/')
-		return dd_err_say(err, EACCES, "working directory %s: is not inside the sandbox's root", workdir);
+		return dd_err_say(err, EACCES,
+		                  "working directory %s: is not inside the sandbox's root",
+		                  workdir);
 	return 0;
 }
 
 int inside_pivot(const struct inside *in, struct dd_err *err)
 {
 	/* Only the root tmpfs itself: what hangs below has its own flags. */
-	struct mount_attr ro = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV };
+	struct mount_attr ro = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID |
+		                             MOUNT_ATTR_NODEV };
 
 	if (mount_setattr(in->root, "", AT_EMPTY_PATH, &ro, sizeof(ro)) < 0)
 		return dd_err_set(err, errno, "make the new root read-only");
@@ -282,7 +327,8 @@ int inside_pivot(const struct inside *in, struct dd_err *err)
 		return dd_err_set(err, ENOSYS, "pivot_root");
 	if (syscall(SYS_pivot_root, ".", ".") < 0)
 		return dd_err_set(err, errno, "pivot_root");
-	/* The old root now lies over the new one, at ".": take it away before anything looks a path up. */
+	/* The old root now lies over the new one, at ".": take it away before anything looks a path
+	 * up. */
 	if (umount2(".", MNT_DETACH) < 0)
 		return dd_err_set(err, errno, "detach the host's root");
 	if (chdir("/") < 0)
@@ -290,20 +336,24 @@ int inside_pivot(const struct inside *in, struct dd_err *err)
 	return enter_workdir(in->spec->workdir, err);
 }
 
-/* --- the same tables, shown --------------------------------------------------------------------------------------- */
+/* ---- the same tables, shown ---- */
 
 static const struct made_row {
-	const char             *path;
+	const char *path;
 	enum sandbox_place_kind kind;
-	const char             *why;
+	const char *why;
 } made_rows[] = {
-	{ "/proc", SANDBOX_PLACE_MADE, "own processes only; sysctls read-only, kernel memory and the host's tables covered" },
-	{ "/dev", SANDBOX_PLACE_MADE, "null, zero, full, random, urandom, tty and pseudo-terminals" },
+	{ "/proc", SANDBOX_PLACE_MADE,
+	  "own processes only; sysctls read-only, kernel memory and the host's tables covered" },
+	{ "/dev", SANDBOX_PLACE_MADE,
+	  "null, zero, full, random, urandom, tty and pseudo-terminals" },
 	{ "/mnt", SANDBOX_PLACE_MADE, "empty" },
-	{ SANDBOX_CREDENTIALS_DIR, SANDBOX_PLACE_MADE, "files of credentials, in memory that is never swapped" },
+	{ SANDBOX_CREDENTIALS_DIR, SANDBOX_PLACE_MADE,
+	  "files of credentials, in memory that is never swapped" },
 };
 
-static void show_place(struct sandbox_place *ret, const char *path, enum sandbox_place_kind kind, const char *why)
+static void show_place(struct sandbox_place *ret, const char *path, enum sandbox_place_kind kind,
+                       const char *why)
 {
 	*ret = (struct sandbox_place){ .kind = kind, .why = why };
 	(void)snprintf(ret->path, sizeof(ret->path), "%s", path);
@@ -312,8 +362,11 @@ static void show_place(struct sandbox_place *ret, const char *path, enum sandbox
 static void show_host(const struct host_view_row *row, struct sandbox_place *ret)
 {
 	bool prefix = row->kind == HOST_VIEW_PREFIX;
-	*ret = (struct sandbox_place){ .kind = SANDBOX_PLACE_HOST, .optional = row->try, .why = row->why };
-	(void)snprintf(ret->path, sizeof(ret->path), "%s%s%s", prefix ? "/etc/" : "", row->path, prefix ? "*" : "");
+	*ret = (struct sandbox_place){ .kind = SANDBOX_PLACE_HOST,
+		                       .optional = row->try,
+		                       .why = row->why };
+	(void)snprintf(ret->path, sizeof(ret->path), "%s%s%s", prefix ? "/etc/" : "", row->path,
+	               prefix ? "*" : "");
 }
 
 bool sandbox_place_at(size_t i, struct sandbox_place *ret)
@@ -324,7 +377,8 @@ bool sandbox_place_at(size_t i, struct sandbox_place *ret)
 	}
 	i -= host_view_n;
 	if (i < ARRAY_LEN(scratch_rows)) {
-		show_place(ret, scratch_rows[i].target, SANDBOX_PLACE_PRIVATE, "scratch, in memory");
+		show_place(ret, scratch_rows[i].target, SANDBOX_PLACE_PRIVATE,
+		           "scratch, in memory");
 		return true;
 	}
 	i -= ARRAY_LEN(scratch_rows);
@@ -334,6 +388,7 @@ bool sandbox_place_at(size_t i, struct sandbox_place *ret)
 	}
 	const char *etc = inside_etc_path(i - ARRAY_LEN(made_rows));
 	if (etc)
-		show_place(ret, etc, SANDBOX_PLACE_MADE, "of this sandbox: accounts, host names, the resolver");
+		show_place(ret, etc, SANDBOX_PLACE_MADE,
+		           "of this sandbox: accounts, host names, the resolver");
 	return etc != NULL;
 }

@@ -5,8 +5,8 @@
 
 #include "drydock/sandbox.h"
 
-/* Make the step's leaf below spec->cgroup_parent with its limits, and open it. Without a parent: sb->cgroup_fd stays
- * -1, and limits that need a controller are an error. */
+/* Make the step's leaf below spec->cgroup_parent with its limits, and open it. Without a parent:
+ * sb->cgroup_fd stays -1, and limits that need a controller are an error. */
 int cgroup_step_make(const struct sandbox_spec *spec, struct sandbox *sb, struct dd_err *err);
 /* cgroup.kill; 0 also where the kernel (before 5.14) has none: killing init kills the namespace. */
 int cgroup_step_kill(const struct sandbox *sb, struct dd_err *err);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* outside_cgroup.c - a cgroup v2 group per job and a leaf per step, where the host delegates one.
  *
- * Runs in: supervisor. Order that the kernel demands: no process in a group whose controllers are handed down, so the
- * supervisor moves itself to a leaf first, but only if controllers are to be had. clone3 into a group needs write access to
- * the common ancestor's cgroup.procs, which is why everything is made below our own group and nowhere else.
+ * Runs in: supervisor. Order that the kernel demands: no process in a group whose controllers are
+ * handed down, so the supervisor moves itself to a leaf first, but only if controllers are to be
+ * had. clone3 into a group needs write access to the common ancestor's cgroup.procs, which is why
+ * everything is made below our own group and nowhere else.
  */
 #include "outside.h"
 
@@ -18,8 +19,9 @@
 #include <sys/xattr.h>
 #include <time.h>
 
-#define JOB_PREFIX     "drydock-"
-#define SUPERVISOR_LEAF "supervisor.drydock" /* not JOB_PREFIX: the reaper must never take it for a job */
+#define JOB_PREFIX "drydock-"
+#define SUPERVISOR_LEAF                                                                            \
+	"supervisor.drydock" /* not JOB_PREFIX: the reaper must never take it for a job */
 
 static int text_read(int dir, const char *file, char *buf, size_t size)
 {
@@ -46,12 +48,13 @@ static bool has_word(const char *list, const char *word)
 {
 	size_t len = strlen(word);
 	for (const char *p = list; (p = strstr(p, word)); p += len)
-		if ((p == list || p[-1] == ' ') && (p[len] == '\0' || p[len] == ' ' || p[len] == '\n'))
+		if ((p == list || p[-1] == ' ') &&
+		    (p[len] == '\0' || p[len] == ' ' || p[len] == '\n'))
 			return true;
 	return false;
 }
 
-/* --- job ---------------------------------------------------------------------------------------------------------- */
+/* ---- job ---- */
 
 /* Where cgroup2 is mounted, on pure and hybrid hosts; empty: nowhere. */
 static void find_mount(char ret[256])
@@ -61,7 +64,8 @@ static void find_mount(char ret[256])
 
 	ret[0] = '\0';
 	while (f && !ret[0] && fgets(line, sizeof(line), f))
-		if (strstr(line, " - cgroup2 ") && sscanf(line, "%*s %*s %*s %*s %255s", where) == 1)
+		if (strstr(line, " - cgroup2 ") &&
+		    sscanf(line, "%*s %*s %*s %*s %255s", where) == 1)
 			(void)snprintf(ret, 256, "%s", where);
 	if (f)
 		(void)fclose(f);
@@ -84,8 +88,8 @@ static void find_own(char ret[256])
 		(void)fclose(f);
 }
 
-/* The top of what was delegated to us: our own group, or its parent when we (or systemd's DelegateSubgroup=) sit in a
- * leaf of it. */
+/* The top of what was delegated to us: our own group, or its parent when we (or systemd's
+ * DelegateSubgroup=) sit in a leaf of it. */
 static int find_top(char ret[256])
 {
 	char mount[256], own[256], delegated[8];
@@ -101,7 +105,8 @@ static int find_top(char ret[256])
 	bool in_leaf = strcmp(slash + 1, SUPERVISOR_LEAF) == 0;
 	if (strcmp(own, "/") != 0) {
 		*slash = '\0';
-		in_leaf = in_leaf || getxattr(ret, "user.delegate", delegated, sizeof(delegated)) > 0;
+		in_leaf = in_leaf ||
+		          getxattr(ret, "user.delegate", delegated, sizeof(delegated)) > 0;
 		if (!in_leaf)
 			*slash = '/';
 	}
@@ -120,20 +125,24 @@ static bool has_more(int dir)
 	    text_read(dir, "cgroup.subtree_control", on, sizeof(on)) < 0)
 		return false;
 	for (size_t i = 0; i < ARRAY_LEN(wanted_controllers); i++)
-		more = more || (has_word(have, wanted_controllers[i]) && !has_word(on, wanted_controllers[i]));
+		more = more || (has_word(have, wanted_controllers[i]) &&
+		                !has_word(on, wanted_controllers[i]));
 	return more;
 }
 
-/* Processes in @dir, the root of the hierarchy apart: that one may have both, and has no cgroup.type. */
+/* Processes in @dir, the root of the hierarchy apart: that one may have both, and has no
+ * cgroup.type. */
 static bool is_inhabited(int dir)
 {
 	char procs[64] = "";
-	return faccessat(dir, "cgroup.type", F_OK, 0) == 0 && text_read(dir, "cgroup.procs", procs, sizeof(procs)) == 0 && procs[0];
+	return faccessat(dir, "cgroup.type", F_OK, 0) == 0 &&
+	       text_read(dir, "cgroup.procs", procs, sizeof(procs)) == 0 && procs[0];
 }
 
-/* Hand @dir's controllers down, one by one. A controller that cannot be had is simply absent below, and a limit that
- * needs it is refused by name in cgroup_step_make(). Never while a process is in @dir: the kernel refuses memory with EBUSY, but
- * accepts cpu and pids, which can count threads, and from then on takes no process into any group below (EOPNOTSUPP). */
+/* Hand @dir's controllers down, one by one. A controller that cannot be had is simply absent below,
+ * and a limit that needs it is refused by name in cgroup_step_make(). Never while a process is in
+ * @dir: the kernel refuses memory with EBUSY, but accepts cpu and pids, which can count threads,
+ * and from then on takes no process into any group below (EOPNOTSUPP). */
 static void hand_down(int dir)
 {
 	char have[256] = "", on[256] = "";
@@ -157,7 +166,8 @@ static void step_aside(int top)
 
 	if (mkdirat(top, SUPERVISOR_LEAF, 0755) < 0 && errno != EEXIST)
 		return;
-	dd_auto_fd int leaf = openat(top, SUPERVISOR_LEAF, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	dd_auto_fd int leaf = openat(top, SUPERVISOR_LEAF,
+	                             O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (leaf >= 0)
 		(void)text_write(leaf, "cgroup.procs", pid);
 }
@@ -166,7 +176,8 @@ static bool run_is_sane(const char *run)
 {
 	size_t len = strlen(run);
 	return len > 0 && len <= 64 && run[0] != '.' &&
-	       strspn(run, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.") == len;
+	       strspn(run, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.") ==
+	               len;
 }
 
 int cgroup_job_plan(const char *run, char ret_path[256], struct dd_err *err)
@@ -174,7 +185,8 @@ int cgroup_job_plan(const char *run, char ret_path[256], struct dd_err *err)
 	char top[256];
 
 	if (!run_is_sane(run))
-		return dd_err_say(err, EINVAL, "run name for a cgroup must be of letters, digits, - _ and .");
+		return dd_err_say(err, EINVAL,
+		                  "run name for a cgroup must be of letters, digits, - _ and .");
 	ret_path[0] = '\0';
 	if (!find_top(top))
 		return 0;
@@ -208,38 +220,47 @@ int cgroup_job_make(char path[256], struct dd_err *err)
 	return 0;
 }
 
-/* --- step --------------------------------------------------------------------------------------------------------- */
+/* ---- step ---- */
 
-static int limit_write(int dir, const char *controllers, const char *limit, const char *controller, const char *file,
-                       const char *text, struct dd_err *err)
+static int limit_write(int dir, const char *controllers, const char *limit, const char *controller,
+                       const char *file, const char *text, struct dd_err *err)
 {
 	if (!has_word(controllers, controller))
-		return dd_err_say(err, ENOTSUP, "%s needs the cgroup v2 %s controller, which is not delegated here (controllers: %.60s); as a "
-		                  "service set Delegate=yes, on a hybrid host boot with systemd.unified_cgroup_hierarchy=1, or drop the limit",
-		                  limit, controller, *controllers && *controllers != '\n' ? controllers : "none");
+		return dd_err_say(err, ENOTSUP,
+		                  "%s needs the cgroup v2 %s controller, which is not delegated "
+		                  "here (controllers: %.60s); as a "
+		                  "service set Delegate=yes, on a hybrid host boot with "
+		                  "systemd.unified_cgroup_hierarchy=1, or drop the limit",
+		                  limit, controller,
+		                  *controllers && *controllers != '\n' ? controllers : "none");
 	int r = text_write(dir, file, text);
 	return r < 0 ? dd_err_set(err, -r, "%s: write %s", limit, file) : 0;
 }
 
-static int limits_write(const struct sandbox_limits *l, int dir, const char *controllers, struct dd_err *err)
+static int limits_write(const struct sandbox_limits *l, int dir, const char *controllers,
+                        struct dd_err *err)
 {
 	char text[64];
 	int r = 0;
 
 	if (l->memory_bytes) {
 		(void)snprintf(text, sizeof(text), "%llu", (unsigned long long)l->memory_bytes);
-		r = limit_write(dir, controllers, "limits.memory", "memory", "memory.max", text, err);
+		r = limit_write(dir, controllers, "limits.memory", "memory", "memory.max", text,
+		                err);
 		if (r == 0)
-			r = limit_write(dir, controllers, "limits.memory", "memory", "memory.oom.group", "1", err);
-		if (r == 0 && faccessat(dir, "memory.swap.max", F_OK, 0) == 0) /* absent: a kernel without swap accounting */
-			r = limit_write(dir, controllers, "limits.memory", "memory", "memory.swap.max", "0", err);
+			r = limit_write(dir, controllers, "limits.memory", "memory",
+			                "memory.oom.group", "1", err);
+		if (r == 0 && faccessat(dir, "memory.swap.max", F_OK, 0) ==
+		                      0) /* absent: a kernel without swap accounting */
+			r = limit_write(dir, controllers, "limits.memory", "memory",
+			                "memory.swap.max", "0", err);
 	}
 	if (r == 0 && l->cpu_millis) {
 		(void)snprintf(text, sizeof(text), "%u 100000", l->cpu_millis * 100);
 		r = limit_write(dir, controllers, "limits.cpus", "cpu", "cpu.max", text, err);
 	}
-	/* pids has a second keeper, RLIMIT_NPROC, counted per user namespace since 5.14: the controller is used where
-	 * it is. */
+	/* pids has a second keeper, RLIMIT_NPROC, counted per user namespace since 5.14: the
+	 * controller is used where it is. */
 	if (r == 0 && l->pids && has_word(controllers, "pids")) {
 		(void)snprintf(text, sizeof(text), "%u", l->pids + 1);
 		r = limit_write(dir, controllers, "limits.pids", "pids", "pids.max", text, err);
@@ -254,8 +275,11 @@ int cgroup_step_make(const struct sandbox_spec *spec, struct sandbox *sb, struct
 
 	if (dd_fault("cgroup"))
 		return dd_err_set(err, ENOSYS, "cgroup of the step");
-	if (!spec->cgroup_parent || !*spec->cgroup_parent) /* none: the sentence of the limit that needs one */
-		return limits_write(&(struct sandbox_limits){ .memory_bytes = l->memory_bytes, .cpu_millis = l->cpu_millis }, -1, "", err);
+	if (!spec->cgroup_parent ||
+	    !*spec->cgroup_parent) /* none: the sentence of the limit that needs one */
+		return limits_write(&(struct sandbox_limits){ .memory_bytes = l->memory_bytes,
+		                                              .cpu_millis = l->cpu_millis },
+		                    -1, "", err);
 
 	int n = snprintf(sb->cgroup, sizeof(sb->cgroup), "%s/%s", spec->cgroup_parent, spec->name);
 	if (n < 0 || (size_t)n >= sizeof(sb->cgroup) || mkdir(sb->cgroup, 0755) < 0) {
@@ -320,7 +344,7 @@ int cgroup_step_remove(struct sandbox *sb, unsigned timeout_ms, struct dd_err *e
 	return r;
 }
 
-/* --- after a crash ------------------------------------------------------------------------------------------------ */
+/* ---- after a crash ---- */
 
 static int children_remove(int dir, const char *path, struct dd_err *err)
 {
@@ -330,9 +354,11 @@ static int children_remove(int dir, const char *path, struct dd_err *err)
 
 	if (!d)
 		return dd_err_set(err, errno, "read cgroup %s", path);
-	/* One level is all there is: a step sees no cgroup tree in which it could make groups below its leaf (K-08). */
+	/* One level is all there is: a step sees no cgroup tree in which it could make groups below
+	 * its leaf (K-08). */
 	while (r == 0 && (e = readdir(d)))
-		if (e->d_type == DT_DIR && strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+		if (e->d_type == DT_DIR && strcmp(e->d_name, ".") != 0 &&
+		    strcmp(e->d_name, "..") != 0)
 			r = remove_when_empty(dir, e->d_name, 5000, err);
 	(void)closedir(d);
 	return r;

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-/* outside_launch.c - the supervisor's half of a sandbox's life: clone, maps, release, status, death.
+/* outside_launch.c - the supervisor's half of a sandbox's life: clone, maps, release, status,
+ * death.
  *
- * Runs in: supervisor (id 0 of the outer user namespace, or the caller's own id in single mode). One thread: the
- * parent-death signal of the launcher follows the *thread* that cloned it. What comes back over ctl was written by
- * drydock's own code, but by a process that may have failed half-way, so its text is terminated and escaped here.
+ * Runs in: supervisor (id 0 of the outer user namespace, or the caller's own id in single mode).
+ * One thread: the parent-death signal of the launcher follows the *thread* that cloned it. What
+ * comes back over ctl was written by drydock's own code, but by a process that may have failed
+ * half-way, so its text is terminated and escaped here.
  */
 #include "host_view.h"
 #include "inside.h"
@@ -25,15 +27,17 @@
 #include <time.h>
 
 enum {
-	BUILD_TIMEOUT_MS = 60000, /* the first batch after boot loads modules; a loaded machine is slow */
+	/* the first batch after boot loads modules; a loaded machine is slow */
+	BUILD_TIMEOUT_MS = 60000,
 	EXEC_TIMEOUT_MS = 60000,
 	DEATH_TIMEOUT_MS = 5000,
 };
 
-#define STEP_NAMESPACES                                                                                                  \
-	(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP)
+#define STEP_NAMESPACES                                                                            \
+	(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | \
+	 CLONE_NEWCGROUP)
 
-/* --- what the child says ------------------------------------------------------------------------------------------ */
+/* ---- what the child says ---- */
 
 /* The child's text for a terminal and a log: terminated, printable. */
 static int child_error(struct dd_err *err, struct dd_err *from)
@@ -43,7 +47,8 @@ static int child_error(struct dd_err *err, struct dd_err *from)
 		if (*p < 0x20 || *p > 0x7e)
 			*p = '?';
 	int code = from->code > 0 && from->code < 4096 ? from->code : EPROTO;
-	return dd_err_say(err, code, "%s", *from->msg ? from->msg : "the launcher failed without a word");
+	return dd_err_say(err, code, "%s",
+	                  *from->msg ? from->msg : "the launcher failed without a word");
 }
 
 static int wait_readable(int fd, int timeout_ms, const char *what, struct dd_err *err)
@@ -58,15 +63,17 @@ static int wait_readable(int fd, int timeout_ms, const char *what, struct dd_err
 	return n == 0 ? dd_err_set(err, ETIMEDOUT, "wait for %s", what) : 0;
 }
 
-/* A process that ends with our message unread resets the socket, and the kernel reports that once, *before* the last
- * words that are still queued (sock_error() in datagram receive). Ask again for those. */
+/* A process that ends with our message unread resets the socket, and the kernel reports that once,
+ * *before* the last words that are still queued (sock_error() in datagram receive). Ask again for
+ * those. */
 static int ctl_recv(int ctl, struct ctl_msg *ret)
 {
 	int r = dd_recv_msg(ctl, ret, sizeof(*ret), NULL, 0);
 	return r == -ECONNRESET ? dd_recv_msg(ctl, ret, sizeof(*ret), NULL, 0) : r;
 }
 
-static int expect(const struct sandbox *sb, enum ctl_type type, const char *what, struct dd_err *err)
+static int expect(const struct sandbox *sb, enum ctl_type type, const char *what,
+                  struct dd_err *err)
 {
 	struct ctl_msg msg = { 0 };
 	int r = wait_readable(sb->ctl, BUILD_TIMEOUT_MS, what, err);
@@ -74,17 +81,19 @@ static int expect(const struct sandbox *sb, enum ctl_type type, const char *what
 		return r;
 	r = ctl_recv(sb->ctl, &msg);
 	if (r == 0)
-		return dd_err_say(err, ECHILD, "the launcher died without a word while %s was awaited", what);
+		return dd_err_say(err, ECHILD,
+		                  "the launcher died without a word while %s was awaited", what);
 	if (r < 0)
 		return dd_err_set(err, -r, "message of the launcher");
 	if (msg.type == CTL_FAILED)
 		return child_error(err, &msg.err);
 	if (msg.type != (uint32_t)type)
-		return dd_err_say(err, EPROTO, "the launcher sent message %u while %s was awaited", msg.type, what);
+		return dd_err_say(err, EPROTO, "the launcher sent message %u while %s was awaited",
+		                  msg.type, what);
 	return 0;
 }
 
-/* --- checks before anything is made ------------------------------------------------------------------------------- */
+/* ---- checks before anything is made ---- */
 
 /* What @id of this user namespace is one level up; -1 if nothing. */
 static int64_t id_outside(const char *map, uint32_t id)
@@ -101,41 +110,56 @@ static int64_t id_outside(const char *map, uint32_t id)
 	return found;
 }
 
-/* A step is never host root, and in range mode never the supervisor either (the owner of its rules). */
+/* A step is never host root, and in range mode never the supervisor either (the owner of its
+ * rules). */
 static int check_ids(const struct sandbox_spec *spec, struct dd_err *err)
 {
-	int64_t uid = id_outside("/proc/self/uid_map", spec->step_uid), gid = id_outside("/proc/self/gid_map", spec->step_gid);
+	int64_t uid = id_outside("/proc/self/uid_map", spec->step_uid),
+		gid = id_outside("/proc/self/gid_map", spec->step_gid);
 
 	if (uid < 0 || gid < 0)
-		return dd_err_say(err, EINVAL, "step ids %u:%u are not mapped in this user namespace", spec->step_uid, spec->step_gid);
+		return dd_err_say(err, EINVAL,
+		                  "step ids %u:%u are not mapped in this user namespace",
+		                  spec->step_uid, spec->step_gid);
 	if (uid == 0 || gid == 0 || spec->step_uid == 0)
-		return dd_err_say(err, EPERM, "step ids %u:%u are host ids %lld:%lld: a step never runs as root", spec->step_uid,
-		                  spec->step_gid, (long long)uid, (long long)gid);
-	if (spec->identity->mode == IDENTITY_RANGE && (spec->step_uid == geteuid() || spec->step_gid == getegid()))
-		return dd_err_say(err, EPERM, "step ids %u:%u: one is the supervisor's own, and a step never has that", spec->step_uid,
-		                  spec->step_gid);
-	if (spec->identity->mode == IDENTITY_SINGLE && (spec->step_uid != geteuid() || spec->step_gid != getegid()))
-		return dd_err_say(err, EPERM, "identity single has no other ids than %u:%u", geteuid(), getegid());
+		return dd_err_say(
+			err, EPERM,
+			"step ids %u:%u are host ids %lld:%lld: a step never runs as root",
+			spec->step_uid, spec->step_gid, (long long)uid, (long long)gid);
+	if (spec->identity->mode == IDENTITY_RANGE &&
+	    (spec->step_uid == geteuid() || spec->step_gid == getegid()))
+		return dd_err_say(
+			err, EPERM,
+			"step ids %u:%u: one is the supervisor's own, and a step never has that",
+			spec->step_uid, spec->step_gid);
+	if (spec->identity->mode == IDENTITY_SINGLE &&
+	    (spec->step_uid != geteuid() || spec->step_gid != getegid()))
+		return dd_err_say(err, EPERM, "identity single has no other ids than %u:%u",
+		                  geteuid(), getegid());
 	return 0;
 }
 
 static bool label_is_sane(const char *s, size_t max)
 {
 	size_t len = s ? strlen(s) : 0;
-	return len > 0 && len <= max && strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == len && s[0] != '-';
+	return len > 0 && len <= max && strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == len &&
+	       s[0] != '-';
 }
 
 static int check_spec(const struct sandbox_spec *spec, struct dd_err *err)
 {
 	if (!spec->identity || !spec->net || !spec->seccomp || !spec->argv || !spec->argv[0])
-		return dd_err_say(err, EINVAL, "incomplete sandbox spec: %s missing", !spec->identity ? "identity" : !spec->net ? "net" :
-		                  !spec->seccomp ? "seccomp" : "argv");
+		return dd_err_say(err, EINVAL, "incomplete sandbox spec: %s missing",
+		                  !spec->identity  ? "identity"
+		                  : !spec->net     ? "net"
+		                  : !spec->seccomp ? "seccomp"
+		                                   : "argv");
 	if (!label_is_sane(spec->name, 64) || !label_is_sane(spec->hostname, 63))
 		return dd_err_say(err, EINVAL, "step name and hostname must be of a-z, 0-9 and -");
 	return check_ids(spec, err);
 }
 
-/* --- build -------------------------------------------------------------------------------------------------------- */
+/* ---- build ---- */
 
 static int proc_write(pid_t pid, const char *file, const char *text, struct dd_err *err)
 {
@@ -149,8 +173,8 @@ static int proc_write(pid_t pid, const char *file, const char *text, struct dd_e
 	return write(fd, text, len) == (ssize_t)len ? 0 : dd_err_set(err, errno, "write %s", path);
 }
 
-/* The maps and, while the process's files are open to us, its place in the queue of the OOM killer: before the
- * supervisor. */
+/* The maps and, while the process's files are open to us, its place in the queue of the OOM killer:
+ * before the supervisor. */
 static int write_maps(const struct sandbox_spec *spec, pid_t pid, struct dd_err *err)
 {
 	char uid[48], gid[48];
@@ -160,7 +184,8 @@ static int write_maps(const struct sandbox_spec *spec, pid_t pid, struct dd_err 
 	if (dd_fault("maps"))
 		return dd_err_set(err, ENOSYS, "write the id maps");
 	int r = 0;
-	/* Without privilege the kernel takes a group map only after this; with it setgroups(0) must stay possible. */
+	/* Without privilege the kernel takes a group map only after this; with it setgroups(0) must
+	 * stay possible. */
 	if (spec->identity->mode == IDENTITY_SINGLE)
 		r = proc_write(pid, "setgroups", "deny", err);
 	if (r == 0)
@@ -172,12 +197,15 @@ static int write_maps(const struct sandbox_spec *spec, pid_t pid, struct dd_err 
 	return r;
 }
 
-/* At the clone: the child is inside_main.c's launcher and never returns here; it may do anything in its own
- * namespaces and nothing outside; it holds copies of all our descriptors until its first call closes them. */
-static int clone_launcher(struct inside *in, struct sandbox *sb, int parent_ends[2], struct dd_err *err)
+/* At the clone: the child is inside_main.c's launcher and never returns here; it may do anything in
+ * its own namespaces and nothing outside; it holds copies of all our descriptors until its first
+ * call closes them. */
+static int clone_launcher(struct inside *in, struct sandbox *sb, int parent_ends[2],
+                          struct dd_err *err)
 {
 	struct clone_args args = {
-		.flags = STEP_NAMESPACES | CLONE_PIDFD | (sb->cgroup_fd >= 0 ? CLONE_INTO_CGROUP : 0ULL),
+		.flags = STEP_NAMESPACES | CLONE_PIDFD |
+		         (sb->cgroup_fd >= 0 ? CLONE_INTO_CGROUP : 0ULL),
 		.pidfd = (uint64_t)(uintptr_t)&sb->pidfd,
 		.exit_signal = SIGCHLD,
 		.cgroup = sb->cgroup_fd >= 0 ? (unsigned long long)sb->cgroup_fd : 0ULL,
@@ -192,9 +220,14 @@ static int clone_launcher(struct inside *in, struct sandbox *sb, int parent_ends
 		inside_main(in);
 	}
 	if (pid < 0)
-		return dd_err_set(err, errno, "clone3 with seven namespaces%s%s%s", sb->cgroup_fd >= 0 ? " into cgroup " : "", sb->cgroup,
-		                  errno == ENOSYS ? " (needs Linux 5.7; in a unit, RestrictNamespaces= hides it)"
-		                  : errno == EPERM ? " (user namespaces are forbidden here: AppArmor, user.max_user_namespaces)" : "");
+		return dd_err_set(
+			err, errno, "clone3 with seven namespaces%s%s%s",
+			sb->cgroup_fd >= 0 ? " into cgroup " : "", sb->cgroup,
+			errno == ENOSYS
+				? " (needs Linux 5.7; in a unit, RestrictNamespaces= hides it)"
+			: errno == EPERM ? " (user namespaces are forbidden here: AppArmor, "
+					   "user.max_user_namespaces)"
+					 : "");
 	sb->pid = (pid_t)pid;
 	return 0;
 }
@@ -202,7 +235,7 @@ static int clone_launcher(struct inside *in, struct sandbox *sb, int parent_ends
 /* Where this process's command line lies (proc_pid_stat(5), fields 48 and 49), found once. */
 static void find_args(char **ret_args, size_t *ret_len)
 {
-	static char  *args;
+	static char *args;
 	static size_t len;
 	char text[1024], *p;
 	unsigned long start = 0, end = 0;
@@ -237,12 +270,19 @@ static int launch(const struct sandbox_spec *spec, struct sandbox *sb, struct dd
 	dd_auto_fd int deliver_child = deliver[1];
 
 	struct inside in = {
-		.spec = spec, .ctl = ctl_child, .deliver = deliver_child, .out = spec->stdout_fd, .err = spec->stderr_fd,
-		.announce = prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) != 1, .root = -1,
+		.spec = spec,
+		.ctl = ctl_child,
+		.deliver = deliver_child,
+		.out = spec->stdout_fd,
+		.err = spec->stderr_fd,
+		.announce = prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) != 1,
+		.root = -1,
 	};
 	find_args(&in.args, &in.args_len);
 	if (!in.args)
-		return dd_err_say(err, EPROTO, "/proc/self/stat does not tell where the command line is, and a step must not read it");
+		return dd_err_say(err, EPROTO,
+		                  "/proc/self/stat does not tell where the command line is, and a "
+		                  "step must not read it");
 	view_refresh();
 	return clone_launcher(&in, sb, (int[2]){ sb->ctl, sb->deliver }, err);
 }
@@ -259,9 +299,12 @@ static int converse(const struct sandbox_spec *spec, struct sandbox *sb, struct 
 		return r;
 	r = write_maps(spec, sb->pid, err);
 	if (r < 0) {
-		/* Its files vanish when it has failed meanwhile: then its own reason counts, not ours. */
+		/* Its files vanish when it has failed meanwhile: then its own reason counts, not
+		 * ours. */
 		struct pollfd said = { .fd = sb->ctl, .events = POLLIN };
-		return poll(&said, 1, 0) == 1 && said.revents & POLLIN ? expect(sb, CTL_NET, "the network", err) : r;
+		return poll(&said, 1, 0) == 1 && said.revents & POLLIN
+		               ? expect(sb, CTL_NET, "the network", err)
+		               : r;
 	}
 	r = dd_send_msg(sb->ctl, &go, sizeof(go), NULL, 0);
 	if (r < 0 && r != -EPIPE) /* EPIPE: it failed already, and its reason is still to be read */
@@ -298,7 +341,7 @@ int sandbox_build(const struct sandbox_spec *spec, struct sandbox *ret, struct d
 	return 0;
 }
 
-/* --- release ------------------------------------------------------------------------------------------------------ */
+/* ---- release ---- */
 
 static int send_all(int sock, const void *buf, size_t len)
 {
@@ -315,32 +358,41 @@ static int send_all(int sock, const void *buf, size_t len)
 	return 0;
 }
 
-static int delivery_measure(const struct sandbox_delivery *what, struct delivery_head *ret, struct dd_err *err)
+static int delivery_measure(const struct sandbox_delivery *what, struct delivery_head *ret,
+                            struct dd_err *err)
 {
 	size_t bytes = 0, n = 0;
 
 	for (; what->envp[n]; n++)
 		bytes += strlen(what->envp[n]) + 1;
 	if (bytes > DELIVERY_MAX || what->n_files > DELIVERY_FILES_MAX)
-		return dd_err_say(err, E2BIG, "environment of %zu bytes and %zu files, at most %d and %d", bytes, what->n_files, DELIVERY_MAX,
-		                  DELIVERY_FILES_MAX);
+		return dd_err_say(err, E2BIG,
+		                  "environment of %zu bytes and %zu files, at most %d and %d",
+		                  bytes, what->n_files, DELIVERY_MAX, DELIVERY_FILES_MAX);
 	for (size_t i = 0; i < what->n_files; i++)
-		if (!what->files[i].name || strlen(what->files[i].name) > DELIVERY_NAME_MAX || what->files[i].len > DELIVERY_MAX)
-			return dd_err_say(err, E2BIG, "credential file %zu: name or content too long", i);
+		if (!what->files[i].name || strlen(what->files[i].name) > DELIVERY_NAME_MAX ||
+		    what->files[i].len > DELIVERY_MAX)
+			return dd_err_say(err, E2BIG,
+			                  "credential file %zu: name or content too long", i);
 	*ret = (struct delivery_head){
-		.magic = DELIVERY_MAGIC, .n_env = (uint32_t)n, .env_bytes = (uint32_t)bytes, .n_files = (uint32_t)what->n_files,
+		.magic = DELIVERY_MAGIC,
+		.n_env = (uint32_t)n,
+		.env_bytes = (uint32_t)bytes,
+		.n_files = (uint32_t)what->n_files,
 	};
 	return 0;
 }
 
-static int delivery_send(int sock, const struct sandbox_delivery *what, const struct delivery_head *head)
+static int delivery_send(int sock, const struct sandbox_delivery *what,
+                         const struct delivery_head *head)
 {
 	int r = send_all(sock, head, sizeof(*head));
 	for (size_t i = 0; r == 0 && what->envp[i]; i++)
 		r = send_all(sock, what->envp[i], strlen(what->envp[i]) + 1);
 	for (size_t i = 0; r == 0 && i < what->n_files; i++) {
 		const struct sandbox_secret_file *f = &what->files[i];
-		struct delivery_file file = { .name_len = (uint32_t)strlen(f->name), .content_len = (uint32_t)f->len };
+		struct delivery_file file = { .name_len = (uint32_t)strlen(f->name),
+			                      .content_len = (uint32_t)f->len };
 		r = send_all(sock, &file, sizeof(file));
 		if (r == 0)
 			r = send_all(sock, f->name, file.name_len);
@@ -358,9 +410,10 @@ static ssize_t recv_with_fd(int sock, void *buf, size_t len, int *ret_fd)
 		char bytes[CMSG_SPACE(sizeof(int))];
 	} control = { .bytes = { 0 } };
 	struct iovec iov = { .iov_base = buf, .iov_len = len };
-	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof(control.bytes)
-	};
+	struct msghdr msg = { .msg_iov = &iov,
+		              .msg_iovlen = 1,
+		              .msg_control = control.bytes,
+		              .msg_controllen = sizeof(control.bytes) };
 	ssize_t n = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC);
 	const struct cmsghdr *c = n < 0 ? NULL : CMSG_FIRSTHDR(&msg);
 
@@ -370,7 +423,8 @@ static ssize_t recv_with_fd(int sock, void *buf, size_t len, int *ret_fd)
 	return n;
 }
 
-/* EOF: exec has closed the other end. In observe mode the listener of the filter comes before that. */
+/* EOF: exec has closed the other end. In observe mode the listener of the filter comes before that.
+ */
 static int wait_exec(int sock, bool asks, int *ret_listener, struct dd_err *err)
 {
 	struct dd_err from = { 0 };
@@ -385,20 +439,29 @@ static int wait_exec(int sock, bool asks, int *ret_listener, struct dd_err *err)
 		ssize_t n = recv_with_fd(sock, (char *)&from + got, sizeof(from) - got, &fd);
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0 && errno != ECONNRESET) /* it ended without reading all: what it said has been read before */
+		if (n < 0 && errno != ECONNRESET) /* it ended without reading all: what it said has
+		                                     been read before */
 			return dd_err_set(err, errno, "wait for exec");
 		if (fd >= 0) {
-			if (!asks || listener >= 0 || got != 0 || n != 1 || *(const char *)&from != DELIVERY_LISTENER)
-				return dd_err_say(err, EPROTO, "the step handed over a descriptor that nobody asked for");
+			if (!asks || listener >= 0 || got != 0 || n != 1 ||
+			    *(const char *)&from != DELIVERY_LISTENER)
+				return dd_err_say(
+					err, EPROTO,
+					"the step handed over a descriptor that nobody asked for");
 			listener = dd_take_fd(&fd);
 			continue;
 		}
 		if (n == 0 && got == 0 && asks && listener < 0)
-			return dd_err_say(err, EPROTO, "the step went on without handing over the listener of its filter");
+			return dd_err_say(
+				err, EPROTO,
+				"the step went on without handing over the listener of its filter");
 		if (n == 0 && got == 0)
 			*ret_listener = dd_take_fd(&listener);
 		if (n <= 0)
-			return got == 0 && n == 0 ? 0 : dd_err_say(err, EPROTO, "the step ended before exec, without a whole message");
+			return got == 0 && n == 0 ? 0
+			                          : dd_err_say(err, EPROTO,
+			                                       "the step ended before exec, "
+			                                       "without a whole message");
 		got += (size_t)n;
 	}
 	return child_error(err, &from);
@@ -425,10 +488,12 @@ int sandbox_release(struct sandbox *sb, const struct sandbox_delivery *what, str
 	if (r < 0)
 		return r;
 	int flags = fcntl(sb->ctl, F_GETFL);
-	return flags < 0 || fcntl(sb->ctl, F_SETFL, flags | O_NONBLOCK) < 0 ? dd_err_set(err, errno, "ctl") : 0;
+	return flags < 0 || fcntl(sb->ctl, F_SETFL, flags | O_NONBLOCK) < 0
+	               ? dd_err_set(err, errno, "ctl")
+	               : 0;
 }
 
-/* --- life and death ----------------------------------------------------------------------------------------------- */
+/* ---- life and death ---- */
 
 int sandbox_signal(const struct sandbox *sb, int sig, struct dd_err *err)
 {
@@ -447,7 +512,8 @@ int sandbox_recv_status(const struct sandbox *sb, struct sandbox_status *ret, st
 	if (r < 0)
 		return dd_err_set(err, -r, "status of the step");
 	if (msg.type != CTL_STATUS)
-		return dd_err_say(err, EPROTO, "init sent message %u, a status was expected", msg.type);
+		return dd_err_say(err, EPROTO, "init sent message %u, a status was expected",
+		                  msg.type);
 	uint64_t peak = cgroup_step_peak(sb);
 	*ret = msg.status;
 	if (peak)
@@ -455,7 +521,8 @@ int sandbox_recv_status(const struct sandbox *sb, struct sandbox_status *ret, st
 	return 1;
 }
 
-/* Init is our child, and its exit is complete only when every other process of its pid namespace has been reaped. */
+/* Init is our child, and its exit is complete only when every other process of its pid namespace
+ * has been reaped. */
 static int kill_init(struct sandbox *sb, struct dd_err *err)
 {
 	siginfo_t info = { 0 };
@@ -464,10 +531,12 @@ static int kill_init(struct sandbox *sb, struct dd_err *err)
 		return 0;
 	if (pidfd_send_signal(sb->pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
 		return dd_err_set(err, errno, "kill init of the step");
-	int r = wait_readable(sb->pidfd, DEATH_TIMEOUT_MS, "the death of the step's processes", err);
+	int r = wait_readable(sb->pidfd, DEATH_TIMEOUT_MS, "the death of the step's processes",
+	                      err);
 	if (r < 0)
 		return r;
-	if (waitid(P_PIDFD, (id_t)sb->pidfd, &info, WEXITED) < 0 && errno != ECHILD) /* ECHILD: the caller ignores SIGCHLD */
+	if (waitid(P_PIDFD, (id_t)sb->pidfd, &info, WEXITED) < 0 &&
+	    errno != ECHILD) /* ECHILD: the caller ignores SIGCHLD */
 		return dd_err_set(err, errno, "reap init of the step");
 	sb->pid = 0;
 	return 0;
@@ -481,8 +550,8 @@ int sandbox_destroy(struct sandbox *sb, struct dd_err *err)
 		r = killed;
 	if (r == 0)
 		r = cgroup_step_remove(sb, DEATH_TIMEOUT_MS, err);
-	/* On an error the pid and its pidfd stay, so that a second call can try again; nothing else is of use any
-	 * more. */
+	/* On an error the pid and its pidfd stay, so that a second call can try again; nothing else
+	 * is of use any more. */
 	dd_close_p(&sb->ctl);
 	dd_close_p(&sb->deliver);
 	dd_close_p(&sb->asked_fd);

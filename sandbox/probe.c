@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/* probe.c - asks this kernel, one feature at a time, what drydock can enforce here; each answer comes with its remedy.
+/* probe.c - asks this kernel, one feature at a time, what drydock can enforce here; each answer
+ * comes with its remedy.
  *
- * Runs in: supervisor, after identity_enter(), with the rights that it will build sandboxes with. Each question is put in a short-lived child, so
- * that a yes means that the launch will get past this point. DRYDOCK_FAULT names take rows away, as they take the call away in a launch.
+ * Runs in: supervisor, after identity_enter(), with the rights that it will build sandboxes with.
+ * Each question is put in a short-lived child, so that a yes means that the launch will get past
+ * this point. DRYDOCK_FAULT names take rows away, as they take the call away in a launch.
  */
 #include "probe.h"
 
@@ -20,7 +22,7 @@
 enum { CHILD_SEC = 30, FEATURES_MAX = 64 };
 
 struct finding {
-	int  r; /* 0, or -errno; a child that dies leaves no finding at all */
+	int r; /* 0, or -errno; a child that dies leaves no finding at all */
 	char found[PROBE_FOUND];
 };
 
@@ -57,24 +59,27 @@ static int write_text(const char *path, const char *text)
 	return 0;
 }
 
-/* --- asking in a child --------------------------------------------------------------------------------------------------- */
+/* ---- asking in a child ---- */
 
-/* The ids of a child in a new user namespace, as a launch maps them: one id of the range that is not the supervisor's, or in single mode the
- * supervisor's own. (Parent id 0 could not be mapped here: since Linux 5.12 that takes CAP_SETFCAP, which identity_enter() gave up.) */
+/* The ids of a child in a new user namespace, as a launch maps them: one id of the range that is
+ * not the supervisor's, or in single mode the supervisor's own. (Parent id 0 could not be mapped
+ * here: since Linux 5.12 that takes CAP_SETFCAP, which identity_enter() gave up.) */
 static int map_child(pid_t pid)
 {
 	const struct {
 		const char *file;
-		int         inside;
-		unsigned    own;
-	} maps[] = { { "uid_map", SANDBOX_UID, (unsigned)geteuid() }, { "gid_map", SANDBOX_GID, (unsigned)getegid() } };
+		int inside;
+		unsigned own;
+	} maps[] = { { "uid_map", SANDBOX_UID, (unsigned)geteuid() },
+		     { "gid_map", SANDBOX_GID, (unsigned)getegid() } };
 	bool range = probe_ids_usable() > 2;
 	char path[64], line[64];
 	(void)snprintf(path, sizeof(path), "/proc/%d/setgroups", (int)pid);
 	int r = write_text(path, "deny");
 	for (size_t i = 0; r == 0 && i < ARRAY_LEN(maps); i++) {
 		(void)snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, maps[i].file);
-		(void)snprintf(line, sizeof(line), "%d %u 1", maps[i].inside, range ? 2U : maps[i].own);
+		(void)snprintf(line, sizeof(line), "%d %u 1", maps[i].inside,
+		               range ? 2U : maps[i].own);
 		r = write_text(path, line);
 	}
 	return r;
@@ -85,12 +90,17 @@ _Noreturn static void answer_in_child(const struct probe_row *row, int sock)
 	struct finding f = { .r = 0 };
 	int mapped = 0;
 	(void)signal(SIGALRM, SIG_DFL);
-	(void)alarm(CHILD_SEC); /* loading kernel modules can take a second; a hang must not hang the doctor */
+	/* loading kernel modules can take a second; a hang must not hang the doctor */
+	(void)alarm(CHILD_SEC);
 	if (row->namespaces & CLONE_NEWUSER) {
-		(void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0); /* otherwise /proc/PID belongs to root, and the maps cannot be written */
-		if (write(sock, &mapped, sizeof(mapped)) < 0 || read(sock, &mapped, sizeof(mapped)) != (ssize_t)sizeof(mapped))
+		(void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0); /* otherwise /proc/PID belongs to root,
+		                                             and the maps cannot be written */
+		if (write(sock, &mapped, sizeof(mapped)) < 0 ||
+		    read(sock, &mapped, sizeof(mapped)) != (ssize_t)sizeof(mapped))
 			_exit(1);
-		f.r = mapped < 0 ? mapped : setresgid(SANDBOX_GID, SANDBOX_GID, SANDBOX_GID) < 0 ? -errno : 0;
+		f.r = mapped < 0                                             ? mapped
+		      : setresgid(SANDBOX_GID, SANDBOX_GID, SANDBOX_GID) < 0 ? -errno
+		                                                             : 0;
 		if (f.r == 0 && setresuid(SANDBOX_UID, SANDBOX_UID, SANDBOX_UID) < 0)
 			f.r = -errno;
 		if (f.r < 0)
@@ -141,23 +151,30 @@ static int ask_in_child(const struct probe_row *row, struct finding *ret)
 static void probe_one(const struct probe_row *row, struct sandbox_feature *ret)
 {
 	struct finding f = { .r = 0 };
-	*ret = (struct sandbox_feature){ .name = row->name, .area = row->area, .need = row->need, .required = row->required };
+	*ret = (struct sandbox_feature){
+		.name = row->name, .area = row->area, .need = row->need, .required = row->required
+	};
 	if (dd_fault(row->name) || (row->fault && dd_fault(row->fault))) {
 		probe_note(ret->found, "taken away by DRYDOCK_FAULT");
 		ret->remedy = row->remedy_now ? row->remedy_now() : row->remedy;
 		return;
 	}
 	int r = row->in_caller ? row->check(f.found) : ask_in_child(row, &f);
-	ret->remedy = row->remedy_now ? row->remedy_now() : row->remedy; /* after the question: it shows what is in the way */
+	/* after the question: it shows what is in the way */
+	ret->remedy = row->remedy_now ? row->remedy_now() : row->remedy;
 	ret->present = r == 0;
 	f.found[PROBE_FOUND - 1] = '\0';
 	if (f.found[0])
 		probe_note(ret->found, "%s", f.found);
 	else
-		probe_note(ret->found, "%s", r == 0 ? "yes" : r == -ECHILD ? "the probe died or hung" : strerrordesc_np(-r));
+		probe_note(ret->found, "%s",
+		           r == 0         ? "yes"
+		           : r == -ECHILD ? "the probe died or hung"
+		                          : strerrordesc_np(-r));
 }
 
-static const struct probe_table *const tables[] = { &probe_kernel_table, &probe_limits_table, &probe_host_table };
+static const struct probe_table *const tables[] = { &probe_kernel_table, &probe_limits_table,
+	                                            &probe_host_table };
 
 static int probe(bool all, const struct sandbox_feature **ret, struct dd_err *err)
 {
@@ -170,7 +187,8 @@ static int probe(bool all, const struct sandbox_feature **ret, struct dd_err *er
 			if (tables[t]->rows[i].told && !all)
 				continue;
 			if (n == FEATURES_MAX)
-				return dd_err_say(err, E2BIG, "more than %d features to ask for", FEATURES_MAX);
+				return dd_err_say(err, E2BIG, "more than %d features to ask for",
+				                  FEATURES_MAX);
 			probe_one(&tables[t]->rows[i], &features[n++]);
 		}
 	*ret = features;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* probe_host.c - the questions about ids, the clock, and the programs that steps see of this host.
  *
- * Runs in: a short-lived child of the supervisor. What a step runs comes from the host, so a host without a shell in the host view fails every step.
+ * Runs in: a short-lived child of the supervisor. What a step runs comes from the host, so a host
+ * without a shell in the host view fails every step.
  */
 #include "probe.h"
 
@@ -16,10 +17,11 @@
 #include <sys/wait.h>
 #include <time.h>
 
-/* --- ids ----------------------------------------------------------------------------------------------------------------- */
+/* ---- ids ---- */
 
-/* How many ids this process may map into a user namespace that it makes. In single mode identity_enter() enters none, so the map of the
- * namespace alone does not tell: without CAP_SETUID it is the caller's own id, however many there are. */
+/* How many ids this process may map into a user namespace that it makes. In single mode
+ * identity_enter() enters none, so the map of the namespace alone does not tell: without CAP_SETUID
+ * it is the caller's own id, however many there are. */
 unsigned long probe_ids_usable(void)
 {
 	char text[1024];
@@ -59,18 +61,24 @@ static const char *subids_remedy(void)
 	if (asked && strcmp(asked, "single") == 0)
 		return "unset DRYDOCK_IDENTITY, which asks for single mode";
 	if (access("/usr/bin/newuidmap", X_OK) < 0 || access("/usr/bin/newgidmap", X_OK) < 0)
-		return "newuidmap and newgidmap (Debian, Ubuntu: apt-get install uidmap; Fedora: shadow-utils), and for this user a line in /etc/subuid and "
+		return "newuidmap and newgidmap (Debian, Ubuntu: apt-get install uidmap; Fedora: "
+		       "shadow-utils), and for this user a line in /etc/subuid and "
 		       "/etc/subgid";
 	if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1)
-		return "NoNewPrivileges= stops newuidmap: give the unit AmbientCapabilities=CAP_SETUID CAP_SETGID, which drydock gives up at once";
+		return "NoNewPrivileges= stops newuidmap: give the unit "
+		       "AmbientCapabilities=CAP_SETUID CAP_SETGID, which drydock gives up at once";
 	identity_range_command(command, sizeof(command));
-	(void)snprintf(text, sizeof(text), "a line in /etc/subuid and /etc/subgid, of 65536 ids that nobody else has there: %s", command);
+	(void)snprintf(text, sizeof(text),
+	               "a line in /etc/subuid and /etc/subgid, of 65536 ids that nobody else has "
+	               "there: %s",
+	               command);
 	return text;
 }
 
-/* --- programs in view ---------------------------------------------------------------------------------------------------- */
+/* ---- programs in view ---- */
 
-/* A file that a step will find: where its links end must be shown too, and everybody may read it. */
+/* A file that a step will find: where its links end must be shown too, and everybody may read it.
+ */
 static int find_in_view(const char *path, unsigned mode, char found[PROBE_FOUND])
 {
 	struct stat st;
@@ -83,15 +91,18 @@ static int find_in_view(const char *path, unsigned mode, char found[PROBE_FOUND]
 		probe_note(found, "%s is %.100s, which no step sees", path, real);
 		return -ENOENT;
 	}
-	probe_note(found, "%.160s%s", real, (st.st_mode & mode) == mode ? "" : ": others may not use it");
+	probe_note(found, "%.160s%s", real,
+	           (st.st_mode & mode) == mode ? "" : ": others may not use it");
 	return (st.st_mode & mode) == mode ? 0 : -EACCES;
 }
 
-/* Found and able to run: a shell of another architecture, or without its loader, is found as well. */
+/* Found and able to run: a shell of another architecture, or without its loader, is found as well.
+ */
 static int run_shell(const char *path, char found[PROBE_FOUND])
 {
 	static char *const envp[] = { NULL };
-	char *const argv[] = { (char *)(uintptr_t)path, (char *)(uintptr_t)"-c", (char *)(uintptr_t)"exit 7", NULL };
+	char *const argv[] = { (char *)(uintptr_t)path, (char *)(uintptr_t) "-c",
+		               (char *)(uintptr_t) "exit 7", NULL };
 	int status = 0, r = find_in_view(path, 0005, found);
 	if (r < 0)
 		return r;
@@ -130,7 +141,7 @@ static int check_certificates(char found[PROBE_FOUND])
 	return find_in_view("/etc/ssl/certs/ca-certificates.crt", 0004, found);
 }
 
-/* --- the clock ----------------------------------------------------------------------------------------------------------- */
+/* ---- the clock ---- */
 
 static int64_t now_ns(clockid_t id)
 {
@@ -138,15 +149,20 @@ static int64_t now_ns(clockid_t id)
 	return clock_gettime(id, &t) < 0 ? -1 : (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-/* Deadlines and leases hang on the monotonic clock; certificates and the times of the record on the other. */
+/* Deadlines and leases hang on the monotonic clock; certificates and the times of the record on the
+ * other. */
 static int check_clock(char found[PROBE_FOUND])
 {
-	enum { ROUNDS = 1000, FIRST_PLAUSIBLE = 1735689600 /* 2025-01-01: this program is not older */ };
+	enum {
+		ROUNDS = 1000,
+		FIRST_PLAUSIBLE = 1735689600 /* 2025-01-01: this program is not older */
+	};
 	char source[64] = "unknown clocksource";
 	struct timespec now;
 	struct timex state = { .modes = 0 };
 
-	(void)probe_read_line("/sys/devices/system/clocksource/clocksource0/current_clocksource", source, sizeof(source));
+	(void)probe_read_line("/sys/devices/system/clocksource/clocksource0/current_clocksource",
+	                      source, sizeof(source));
 	int64_t before = now_ns(CLOCK_MONOTONIC), first = before;
 	for (int i = 0; i < ROUNDS; i++) {
 		int64_t t = now_ns(CLOCK_MONOTONIC);
@@ -165,22 +181,50 @@ static int check_clock(char found[PROBE_FOUND])
 	if (gmtime_r(&now.tv_sec, &utc))
 		(void)strftime(day, sizeof(day), "%Y-%m-%d %H:%M UTC", &utc);
 	bool known = adjtimex(&state) >= 0;
-	probe_note(found, "%s, %s, %s", source, day, !known ? "synchronisation unknown" : state.status & STA_UNSYNC ? "not synchronised" : "synchronised");
+	probe_note(found, "%s, %s, %s", source, day,
+	           !known                      ? "synchronisation unknown"
+	           : state.status & STA_UNSYNC ? "not synchronised"
+	                                       : "synchronised");
 	return now.tv_sec < FIRST_PLAUSIBLE ? -ERANGE : 0;
 }
 
 static const struct probe_row rows[] = {
-	{ .name = "subids", .area = "identity", .need = "ids of their own for launcher, gate and steps", .check = check_subids,
+	{ .name = "subids",
+	  .area = "identity",
+	  .need = "ids of their own for launcher, gate and steps",
+	  .check = check_subids,
 	  .remedy_now = subids_remedy },
-	{ .name = "sh", .area = "host", .need = "every script of a step", .check = check_sh, .told = true,
-	  .remedy = "a /bin/sh below /usr, /bin or /lib that runs: those are what steps see of this host" },
-	{ .name = "bash", .area = "host", .need = "steps that name no shell", .check = check_bash, .told = true,
+	{ .name = "sh",
+	  .area = "host",
+	  .need = "every script of a step",
+	  .check = check_sh,
+	  .told = true,
+	  .remedy = "a /bin/sh below /usr, /bin or /lib that runs: those are what steps see of "
+	            "this host" },
+	{ .name = "bash",
+	  .area = "host",
+	  .need = "steps that name no shell",
+	  .check = check_bash,
+	  .told = true,
 	  .remedy = "the package bash; or `shell: sh` in the workflow" },
-	{ .name = "loader", .area = "host", .need = "programs that are linked dynamically", .check = check_loader, .told = true,
+	{ .name = "loader",
+	  .area = "host",
+	  .need = "programs that are linked dynamically",
+	  .check = check_loader,
+	  .told = true,
 	  .remedy = "the C library of x86-64 (Debian, Ubuntu: libc6)" },
-	{ .name = "certificates", .area = "host", .need = "TLS in fetch and push steps", .check = check_certificates, .told = true,
-	  .remedy = "the package ca-certificates, or the site's own anchors in /etc/ssl/certs/ca-certificates.crt" },
-	{ .name = "clock", .area = "host", .need = "deadlines, leases, certificates, times in the record", .check = check_clock, .told = true,
+	{ .name = "certificates",
+	  .area = "host",
+	  .need = "TLS in fetch and push steps",
+	  .check = check_certificates,
+	  .told = true,
+	  .remedy = "the package ca-certificates, or the site's own anchors in "
+	            "/etc/ssl/certs/ca-certificates.crt" },
+	{ .name = "clock",
+	  .area = "host",
+	  .need = "deadlines, leases, certificates, times in the record",
+	  .check = check_clock,
+	  .told = true,
 	  .remedy = "set the clock and keep it: timedatectl set-ntp true, or chrony" },
 };
 

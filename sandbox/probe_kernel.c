@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/* probe_kernel.c - the questions about namespaces, mounts, the network's rules and the locks of a step.
+/* probe_kernel.c - the questions about namespaces, mounts, the network's rules and the locks of a
+ * step.
  *
- * Runs in: a short-lived child of the supervisor, made with the namespaces of its row, mapped as a launch maps them. Each question is put by the
- * same calls that a launch makes; nothing is inferred from version numbers but the floor itself.
+ * Runs in: a short-lived child of the supervisor, made with the namespaces of its row, mapped as a
+ * launch maps them. Each question is put by the same calls that a launch makes; nothing is inferred
+ * from version numbers but the floor itself.
  */
 #include "probe.h"
 
@@ -33,11 +35,13 @@ static int check_kernel(char found[PROBE_FOUND])
 		return -errno;
 	probe_note(found, "%.80s", u.release);
 	char *dot = NULL;
-	unsigned long major = strtoul(u.release, &dot, 10), minor = *dot == '.' ? strtoul(dot + 1, NULL, 10) : 0;
+	unsigned long major = strtoul(u.release, &dot, 10),
+		      minor = *dot == '.' ? strtoul(dot + 1, NULL, 10) : 0;
 	if (major < 5 || (major == 5 && minor < 15))
 		return -ENOSYS;
 	bool tested = major > 6 || (major == 6 && minor >= 1);
-	probe_note(found, "%.80s%s", u.release, tested ? "" : ": supported, but the tests run on 6.1 and newer");
+	probe_note(found, "%.80s%s", u.release,
+	           tested ? "" : ": supported, but the tests run on 6.1 and newer");
 	return 0;
 }
 
@@ -45,7 +49,10 @@ static int check_kernel(char found[PROBE_FOUND])
 static int check_userns(char found[PROBE_FOUND])
 {
 	int r = unshare(CLONE_NEWUTS) < 0 ? -errno : 0;
-	probe_note(found, r == 0 ? "can be made, with capabilities in it" : "can be made, but without power in it: %s", strerrordesc_np(-r));
+	probe_note(found,
+	           r == 0 ? "can be made, with capabilities in it"
+	                  : "can be made, but without power in it: %s",
+	           strerrordesc_np(-r));
 	return r;
 }
 
@@ -76,11 +83,14 @@ static int check_open_tree(char found[PROBE_FOUND])
 static int check_mount_setattr(char found[PROBE_FOUND])
 {
 	(void)found;
-	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV };
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID |
+		                               MOUNT_ATTR_NODEV };
 	dd_auto_fd int tree = clone_root();
 	if (tree < 0)
 		return tree;
-	return mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr)) < 0 ? -errno : 0;
+	return mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr)) < 0
+	               ? -errno
+	               : 0;
 }
 
 static int check_proc(char found[PROBE_FOUND])
@@ -89,15 +99,21 @@ static int check_proc(char found[PROBE_FOUND])
 	dd_auto_fd int fs = fsopen("proc", FSOPEN_CLOEXEC);
 	if (fs < 0 || fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		return -errno;
-	dd_auto_fd int mnt = fsmount(fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+	dd_auto_fd int mnt = fsmount(fs, FSMOUNT_CLOEXEC,
+	                             MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
 	return mnt < 0 ? -errno : 0;
 }
 
-/* The real rule set with one name allowed: that takes the sets, tproxy, log and reject expressions, and the NFLOG socket. */
+/* The real rule set with one name allowed: that takes the sets, tproxy, log and reject expressions,
+ * and the NFLOG socket. */
 static int check_nftables(char found[PROBE_FOUND])
 {
-	static const struct egress_entry entry = { .host = "probe.invalid", .port = 443, .origin = "doctor" };
-	static const struct egress_list list = { .entries = &entry, .n = 1, .connections = 1, .wildcard_names = 1 };
+	static const struct egress_entry entry = { .host = "probe.invalid",
+		                                   .port = 443,
+		                                   .origin = "doctor" };
+	static const struct egress_list list = {
+		.entries = &entry, .n = 1, .connections = 1, .wildcard_names = 1
+	};
 	struct net_plan *plan = NULL;
 	struct dd_err err = { .code = 0 };
 	int fds[NET_FD__COUNT];
@@ -138,12 +154,16 @@ static int check_seccomp(char found[PROBE_FOUND])
 	return prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == SECCOMP_MODE_FILTER ? 0 : -EPERM;
 }
 
-/* What later versions added that steps notice. Version 4 adds network rules, which a namespace with only lo does not need. */
+/* What later versions added that steps notice. Version 4 adds network rules, which a namespace with
+ * only lo does not need. */
 static const struct landlock_step {
-	int         abi;
+	int abi;
 	const char *adds;
 } landlock_steps[] = {
-	{ 2, "renames across directories (2)" }, { 3, "truncate (3)" }, { 5, "device ioctl (5)" }, { 6, "abstract sockets and signals (6)" },
+	{ 2, "renames across directories (2)" },
+	{ 3, "truncate (3)" },
+	{ 5, "device ioctl (5)" },
+	{ 6, "abstract sockets and signals (6)" },
 };
 
 static int check_landlock(char found[PROBE_FOUND])
@@ -153,8 +173,8 @@ static int check_landlock(char found[PROBE_FOUND])
 		return abi;
 	int len = snprintf(found, PROBE_FOUND, "version %d", abi);
 	for (size_t i = 0; i < ARRAY_LEN(landlock_steps); i++)
-		len += snprintf(found + len, PROBE_FOUND - (size_t)len, "%s%s%s", i ? ", " : ": ", landlock_steps[i].abi <= abi ? "" : "no ",
-		                landlock_steps[i].adds);
+		len += snprintf(found + len, PROBE_FOUND - (size_t)len, "%s%s%s", i ? ", " : ": ",
+		                landlock_steps[i].abi <= abi ? "" : "no ", landlock_steps[i].adds);
 	return 0;
 }
 
@@ -174,24 +194,32 @@ static int check_pidfd(char found[PROBE_FOUND])
 static int check_openat2(char found[PROBE_FOUND])
 {
 	(void)found;
-	struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH };
+	struct open_how how = { .flags = O_PATH | O_CLOEXEC,
+		                .resolve = RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH };
 	dd_auto_fd int root = open("/", O_PATH | O_CLOEXEC);
 	dd_auto_fd int fd = (int)syscall(SYS_openat2, root, "proc", &how, sizeof(how));
 	return fd < 0 ? -errno : 0;
 }
 
-/* No policy uses it yet; the child's own tmpfs holds the layers, so nothing of the host is touched. */
+/* No policy uses it yet; the child's own tmpfs holds the layers, so nothing of the host is touched.
+ */
 static int check_overlayfs(char found[PROBE_FOUND])
 {
 	(void)found;
-	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 || mount("probe", "/tmp", "tmpfs", 0, "size=64k") < 0)
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("probe", "/tmp", "tmpfs", 0, "size=64k") < 0)
 		return -errno;
-	if (mkdir("/tmp/lower", 0700) < 0 || mkdir("/tmp/upper", 0700) < 0 || mkdir("/tmp/work", 0700) < 0)
+	if (mkdir("/tmp/lower", 0700) < 0 || mkdir("/tmp/upper", 0700) < 0 ||
+	    mkdir("/tmp/work", 0700) < 0)
 		return -errno;
-	return mount("probe", "/tmp/lower", "overlay", 0, "lowerdir=/tmp/lower,upperdir=/tmp/upper,workdir=/tmp/work,userxattr") < 0 ? -errno : 0;
+	return mount("probe", "/tmp/lower", "overlay", 0,
+	             "lowerdir=/tmp/lower,upperdir=/tmp/upper,workdir=/tmp/work,userxattr") < 0
+	               ? -errno
+	               : 0;
 }
 
-/* The whole round: a child is stopped in a system call, its listener reads which one, and lets it continue. */
+/* The whole round: a child is stopped in a system call, its listener reads which one, and lets it
+ * continue. */
 static int notify_child(int sock)
 {
 	struct sock_filter code[] = {
@@ -203,9 +231,12 @@ static int notify_child(int sock)
 	struct sock_fprog prog = { .len = ARRAY_LEN(code), .filter = code };
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return errno;
-	/* With the flags of inside_seccomp(): TSYNC_ESRCH is what lets a listener and TSYNC go together (Linux 5.7). */
+	/* With the flags of inside_seccomp(): TSYNC_ESRCH is what lets a listener and TSYNC go
+	 * together (Linux 5.7). */
 	int fd = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
-	                      SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_TSYNC_ESRCH, &prog);
+	                      SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_TSYNC |
+	                              SECCOMP_FILTER_FLAG_TSYNC_ESRCH,
+	                      &prog);
 	if (fd < 0)
 		return errno;
 	if (write(sock, &fd, sizeof(fd)) != (ssize_t)sizeof(fd))
@@ -225,8 +256,11 @@ static int notify_answer(pid_t child, int sock)
 	struct seccomp_notif asked = { .id = 0 };
 	if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &asked) < 0)
 		return -errno;
-	struct seccomp_notif_resp go_on = { .id = asked.id, .flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE };
-	return asked.data.nr != SYS_getppid ? -EPROTO : ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &go_on) < 0 ? -errno : 0;
+	struct seccomp_notif_resp go_on = { .id = asked.id,
+		                            .flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE };
+	return asked.data.nr != SYS_getppid                            ? -EPROTO
+	       : ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &go_on) < 0 ? -errno
+	                                                               : 0;
 }
 
 static int check_seccomp_notify(char found[PROBE_FOUND])
@@ -252,7 +286,8 @@ static int check_seccomp_notify(char found[PROBE_FOUND])
 		r = -WEXITSTATUS(status); /* the child could not install its filter */
 	if (r == 0 && !(WIFEXITED(status) && WEXITSTATUS(status) == 0))
 		r = -EPROTO;
-	probe_note(found, "%s", r == 0 ? "a call was caught, read and continued" : strerrordesc_np(-r));
+	probe_note(found, "%s",
+	           r == 0 ? "a call was caught, read and continued" : strerrordesc_np(-r));
 	return r;
 }
 
@@ -260,81 +295,169 @@ static int check_io_uring(char found[PROBE_FOUND])
 {
 	long disabled = probe_read_sysctl("/proc/sys/kernel/io_uring_disabled", -1);
 	if (disabled < 0)
-		probe_note(found, "no such sysctl (before Linux 6.6); steps are refused io_uring by the filter");
+		probe_note(found, "no such sysctl (before Linux 6.6); steps are refused io_uring "
+		                  "by the filter");
 	else
-		probe_note(found, "kernel.io_uring_disabled=%ld; steps are refused io_uring by the filter", disabled);
+		probe_note(found,
+		           "kernel.io_uring_disabled=%ld; steps are refused io_uring by the filter",
+		           disabled);
 	return 0;
 }
 
-/* --- remedies that depend on what is in the way -------------------------------------------------------------------------- */
+/* ---- remedies that depend on what is in the way ---- */
 
 static const struct switch_row {
 	const char *path;
-	long        bad;
+	long bad;
 	const char *remedy;
 } userns_switches[] = {
-	{ "/proc/sys/kernel/unprivileged_userns_clone", 0, "sysctl kernel.unprivileged_userns_clone=1 (Debian)" },
+	{ "/proc/sys/kernel/unprivileged_userns_clone", 0,
+	  "sysctl kernel.unprivileged_userns_clone=1 (Debian)" },
 	{ "/proc/sys/user/max_user_namespaces", 0, "sysctl user.max_user_namespaces=10000" },
 	{ "/proc/sys/kernel/apparmor_restrict_unprivileged_userns", 1,
-	  "Ubuntu 23.10 and newer: write /etc/apparmor.d/drydock with `profile drydock /usr/local/bin/drydock flags=(unconfined) { userns, }` (the "
-	  "path of your binary), then apparmor_parser -r /etc/apparmor.d/drydock; or, for every program of this host, "
+	  "Ubuntu 23.10 and newer: write /etc/apparmor.d/drydock with `profile drydock "
+	  "/usr/local/bin/drydock flags=(unconfined) { userns, }` (the "
+	  "path of your binary), then apparmor_parser -r /etc/apparmor.d/drydock; or, for every "
+	  "program of this host, "
 	  "sysctl kernel.apparmor_restrict_unprivileged_userns=0" },
 };
 
 static const char *userns_remedy(void)
 {
 	if (prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == SECCOMP_MODE_FILTER)
-		return "drydock itself runs under a seccomp filter. In its unit: no RestrictNamespaces=, ProtectHostname= or SystemCallFilter= that takes "
-		       "namespaces or mounts away. In a container: a seccomp profile that allows clone3, unshare and the mount calls";
+		return "drydock itself runs under a seccomp filter. In its unit: no "
+		       "RestrictNamespaces=, ProtectHostname= or SystemCallFilter= that takes "
+		       "namespaces or mounts away. In a container: a seccomp profile that allows "
+		       "clone3, unshare and the mount calls";
 	for (size_t i = 0; i < ARRAY_LEN(userns_switches); i++) {
 		if (probe_read_sysctl(userns_switches[i].path, -1) == userns_switches[i].bad)
 			return userns_switches[i].remedy;
 	}
-	return "a kernel with CONFIG_USER_NS; inside a container, a seccomp profile that allows clone3 and unshare of user namespaces";
+	return "a kernel with CONFIG_USER_NS; inside a container, a seccomp profile that allows "
+	       "clone3 and unshare of user namespaces";
 }
 
-/* --- the table --------------------------------------------------------------------------------------------------------- */
+/* ---- the table ---- */
 
-#define PROC_REMEDY \
-	"a wholly visible /proc where drydock starts. In its unit: no ProtectKernelTunables=, ProtectKernelLogs= or InaccessiblePaths= below /proc " \
-	"(ProcSubset=pid makes the first two harmless). In docker: --security-opt systempaths=unconfined"
+#define PROC_REMEDY                                                                                \
+	"a wholly visible /proc where drydock starts. In its unit: no ProtectKernelTunables=, "    \
+	"ProtectKernelLogs= or InaccessiblePaths= below /proc "                                    \
+	"(ProcSubset=pid makes the first two harmless). In docker: --security-opt "                \
+	"systempaths=unconfined"
 static const struct probe_row rows[] = {
-	{ .name = "kernel", .area = "host", .need = "oldest supported: 5.15", .required = true, .check = check_kernel,
+	{ .name = "kernel",
+	  .area = "host",
+	  .need = "oldest supported: 5.15",
+	  .required = true,
+	  .check = check_kernel,
 	  .remedy = "a kernel of 5.15 or later" },
-	{ .name = "userns", .area = "isolation", .need = "sandboxes without host root", .required = true, .namespaces = CLONE_NEWUSER,
-	  .check = check_userns, .remedy_now = userns_remedy },
-	{ .name = "namespaces", .area = "isolation", .need = "one of each kind for every step", .required = true, .namespaces = PROBE_SEVEN,
-	  .check = check_namespaces, .fault = "netns",
-	  .remedy = "CONFIG_NAMESPACES with all kinds. In a unit: no RestrictNamespaces=, no ProtectHostname=. In a container: a seccomp profile "
+	{ .name = "userns",
+	  .area = "isolation",
+	  .need = "sandboxes without host root",
+	  .required = true,
+	  .namespaces = CLONE_NEWUSER,
+	  .check = check_userns,
+	  .remedy_now = userns_remedy },
+	{ .name = "namespaces",
+	  .area = "isolation",
+	  .need = "one of each kind for every step",
+	  .required = true,
+	  .namespaces = PROBE_SEVEN,
+	  .check = check_namespaces,
+	  .fault = "netns",
+	  .remedy = "CONFIG_NAMESPACES with all kinds. In a unit: no RestrictNamespaces=, no "
+	            "ProtectHostname=. In a container: a seccomp profile "
 	            "that allows clone3" },
-	{ .name = "open_tree", .area = "isolation", .need = "views of the host's files", .required = true, .namespaces = PROBE_SEVEN,
-	  .check = check_open_tree, .remedy = "Linux 5.2 or later; in a container, a seccomp profile that allows mount calls" },
-	{ .name = "mount_setattr", .area = "isolation", .need = "a root that is read-only in one step", .required = true,
-	  .namespaces = PROBE_SEVEN, .check = check_mount_setattr,
-	  .remedy = "Linux 5.12 or later; in a container, a seccomp profile that allows mount calls" },
-	{ .name = "proc", .area = "isolation", .need = "a /proc that shows only the step", .required = true, .namespaces = PROBE_SEVEN,
-	  .check = check_proc, .remedy = PROC_REMEDY },
-	{ .name = "overlayfs", .area = "isolation", .need = "overlay workspaces (no policy can ask for one yet)", .namespaces = PROBE_SEVEN,
-	  .check = check_overlayfs, .remedy = "modprobe overlay; Linux 5.11 or later", .told = true },
-	{ .name = "nftables", .area = "network", .need = "the wall around a step's network", .required = true, .namespaces = PROBE_SEVEN,
+	{ .name = "open_tree",
+	  .area = "isolation",
+	  .need = "views of the host's files",
+	  .required = true,
+	  .namespaces = PROBE_SEVEN,
+	  .check = check_open_tree,
+	  .remedy =
+	          "Linux 5.2 or later; in a container, a seccomp profile that allows mount calls" },
+	{ .name = "mount_setattr",
+	  .area = "isolation",
+	  .need = "a root that is read-only in one step",
+	  .required = true,
+	  .namespaces = PROBE_SEVEN,
+	  .check = check_mount_setattr,
+	  .remedy = "Linux 5.12 or later; in a container, a seccomp profile that allows mount "
+	            "calls" },
+	{ .name = "proc",
+	  .area = "isolation",
+	  .need = "a /proc that shows only the step",
+	  .required = true,
+	  .namespaces = PROBE_SEVEN,
+	  .check = check_proc,
+	  .remedy = PROC_REMEDY },
+	{ .name = "overlayfs",
+	  .area = "isolation",
+	  .need = "overlay workspaces (no policy can ask for one yet)",
+	  .namespaces = PROBE_SEVEN,
+	  .check = check_overlayfs,
+	  .remedy = "modprobe overlay; Linux 5.11 or later",
+	  .told = true },
+	{ .name = "nftables",
+	  .area = "network",
+	  .need = "the wall around a step's network",
+	  .required = true,
+	  .namespaces = PROBE_SEVEN,
 	  .check = check_nftables,
-	  .remedy = "modprobe nf_tables nft_tproxy nft_log nft_limit nft_reject_inet nfnetlink_log, and list them in a file of /etc/modules-load.d. "
+	  .remedy = "modprobe nf_tables nft_tproxy nft_log nft_limit nft_reject_inet "
+	            "nfnetlink_log, and list them in a file of /etc/modules-load.d. "
 	            "In a unit: AF_NETLINK in RestrictAddressFamilies=" },
-	{ .name = "capabilities", .area = "locks", .need = "a step holds none", .required = true, .namespaces = CLONE_NEWUSER,
-	  .check = check_capabilities, .remedy = "a kernel with no_new_privs and ambient capabilities (4.3)", .fault = "no_new_privs" },
-	{ .name = "seccomp", .area = "locks", .need = "the system call allowlist", .required = true, .check = check_seccomp,
+	{ .name = "capabilities",
+	  .area = "locks",
+	  .need = "a step holds none",
+	  .required = true,
+	  .namespaces = CLONE_NEWUSER,
+	  .check = check_capabilities,
+	  .remedy = "a kernel with no_new_privs and ambient capabilities (4.3)",
+	  .fault = "no_new_privs" },
+	{ .name = "seccomp",
+	  .area = "locks",
+	  .need = "the system call allowlist",
+	  .required = true,
+	  .check = check_seccomp,
 	  .remedy = "CONFIG_SECCOMP_FILTER" },
-	{ .name = "seccomp_notify", .area = "locks", .need = "run --observe: seeing system calls outside the profile", .check = check_seccomp_notify,
-	  .remedy = "Linux 5.7 or later with CONFIG_SECCOMP_FILTER; in a container, a seccomp profile that allows pidfd_getfd and seccomp listeners" },
-	{ .name = "landlock", .area = "locks", .need = "a second lock on writing files", .required = true, .check = check_landlock,
-	  .remedy = "CONFIG_SECURITY_LANDLOCK, and landlock in the lsm= list of the kernel command line" },
-	{ .name = "close_range", .area = "locks", .need = "no descriptor leaks into a step", .required = true, .check = check_close_range,
+	{ .name = "seccomp_notify",
+	  .area = "locks",
+	  .need = "run --observe: seeing system calls outside the profile",
+	  .check = check_seccomp_notify,
+	  .remedy = "Linux 5.7 or later with CONFIG_SECCOMP_FILTER; in a container, a seccomp "
+	            "profile that allows pidfd_getfd and seccomp listeners" },
+	{ .name = "landlock",
+	  .area = "locks",
+	  .need = "a second lock on writing files",
+	  .required = true,
+	  .check = check_landlock,
+	  .remedy = "CONFIG_SECURITY_LANDLOCK, and landlock in the lsm= list of the kernel command "
+	            "line" },
+	{ .name = "close_range",
+	  .area = "locks",
+	  .need = "no descriptor leaks into a step",
+	  .required = true,
+	  .check = check_close_range,
 	  .remedy = "Linux 5.9 or later" },
-	{ .name = "pidfd", .area = "locks", .need = "signals that cannot hit a stranger", .required = true, .check = check_pidfd,
+	{ .name = "pidfd",
+	  .area = "locks",
+	  .need = "signals that cannot hit a stranger",
+	  .required = true,
+	  .check = check_pidfd,
 	  .remedy = "Linux 5.3 or later" },
-	{ .name = "openat2", .area = "locks", .need = "paths of hostile trees", .required = true, .check = check_openat2,
+	{ .name = "openat2",
+	  .area = "locks",
+	  .need = "paths of hostile trees",
+	  .required = true,
+	  .check = check_openat2,
 	  .remedy = "Linux 5.6 or later" },
-	{ .name = "io_uring", .area = "locks", .need = "noted only", .check = check_io_uring, .remedy = "sysctl kernel.io_uring_disabled=2", .told = true },
+	{ .name = "io_uring",
+	  .area = "locks",
+	  .need = "noted only",
+	  .check = check_io_uring,
+	  .remedy = "sysctl kernel.io_uring_disabled=2",
+	  .told = true },
 };
 
 const struct probe_table probe_kernel_table = { rows, ARRAY_LEN(rows) };

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/* probe_limits.c - the questions about cgroup v2: is there a group that is ours, and which controllers reach a step in it.
+/* probe_limits.c - the questions about cgroup v2: is there a group that is ours, and which
+ * controllers reach a step in it.
  *
- * Runs in: supervisor itself, not a child. The kernel hands controllers down only from a group without processes, so whoever makes a job's group
- * first steps aside into a leaf; a child that did so would leave its parent in the way, and answer no where a run would succeed.
+ * Runs in: supervisor itself, not a child. The kernel hands controllers down only from a group
+ * without processes, so whoever makes a job's group first steps aside into a leaf; a child that did
+ * so would leave its parent in the way, and answer no where a run would succeed.
  */
 #include "probe.h"
 
@@ -17,13 +19,14 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-/* --- one job group with one step group, as a launch makes them ----------------------------------------------------------- */
+/* ---- one job group with one step group, as a launch makes them ---- */
 
 struct probe_group {
 	char job[256], step[300];
 };
 
-/* A process that was killed while it asked has left its group: nobody else knows of it. @path is where ours will be. */
+/* A process that was killed while it asked has left its group: nobody else knows of it. @path is
+ * where ours will be. */
 static void sweep_abandoned(const char *path)
 {
 	static const char prefix[] = "drydock-probe-";
@@ -34,11 +37,14 @@ static void sweep_abandoned(const char *path)
 	DIR *groups = opendir(dir);
 	const struct dirent *e;
 	while (groups && (e = readdir(groups))) {
-		long pid = strncmp(e->d_name, prefix, strlen(prefix)) == 0 ? strtol(e->d_name + strlen(prefix), NULL, 10) : 0;
+		long pid = strncmp(e->d_name, prefix, strlen(prefix)) == 0
+		                   ? strtol(e->d_name + strlen(prefix), NULL, 10)
+		                   : 0;
 		if (pid <= 0 || pid > INT32_MAX || kill((pid_t)pid, 0) == 0 || errno != ESRCH)
 			continue;
 		(void)snprintf(left, sizeof(left), "%s/%s", dir, e->d_name);
-		(void)cgroup_job_remove(left, NULL); /* should it stay, the next one tries again */
+		/* should it stay, the next one tries again */
+		(void)cgroup_job_remove(left, NULL);
 	}
 	if (groups)
 		(void)closedir(groups);
@@ -66,7 +72,8 @@ static int group_open(struct probe_group *ret, char found[PROBE_FOUND])
 		if (wanted[0])
 			probe_note(found, "this user may make no group at %.180s", wanted);
 		else
-			probe_note(found, "no cgroup v2 file system is mounted, or this process is in none of its groups");
+			probe_note(found, "no cgroup v2 file system is mounted, or this process is "
+			                  "in none of its groups");
 		return -ENOENT;
 	}
 	(void)snprintf(ret->step, sizeof(ret->step), "%s/step", ret->job);
@@ -80,13 +87,14 @@ static int group_close(struct probe_group *g, int r)
 	return r < 0 ? r : removed;
 }
 
-/* --- what is in the way of a controller ---------------------------------------------------------------------------------- */
+/* ---- what is in the way of a controller ---- */
 
 static bool has_word(const char *list, const char *word)
 {
 	size_t len = strlen(word);
 	for (const char *p = list; (p = strstr(p, word)); p += len)
-		if ((p == list || p[-1] == ' ' || p[-1] == ',' || p[-1] == ':') && strchr(" ,:", p[len])) /* the end of the text is in the set */
+		if ((p == list || p[-1] == ' ' || p[-1] == ',' || p[-1] == ':') &&
+		    strchr(" ,:", p[len])) /* the end of the text is in the set */
 			return true;
 	return false;
 }
@@ -117,34 +125,50 @@ static bool is_switched_off(const char *controller)
 	size_t len = strlen(controller);
 	bool off = f != NULL; /* a controller that the kernel does not list is not built in */
 	while (f && fgets(line, sizeof(line), f))
-		if (strncmp(line, controller, len) == 0 && line[len] == '\t') /* "name hierarchy groups enabled" */
+		if (strncmp(line, controller, len) == 0 &&
+		    line[len] == '\t') /* "name hierarchy groups enabled" */
 			off = strstr(line, "\t0\n") != NULL;
 	if (f)
 		(void)fclose(f);
 	return off;
 }
 
-enum obstacle { OBSTACLE_NONE, OBSTACLE_NO_GROUP, OBSTACLE_V1, OBSTACLE_OFF, OBSTACLE_NOT_DELEGATED, OBSTACLE_NOT_HANDED_DOWN, OBSTACLE__COUNT };
+enum obstacle {
+	OBSTACLE_NONE,
+	OBSTACLE_NO_GROUP,
+	OBSTACLE_V1,
+	OBSTACLE_OFF,
+	OBSTACLE_NOT_DELEGATED,
+	OBSTACLE_NOT_HANDED_DOWN,
+	OBSTACLE__COUNT
+};
 
-#define DELEGATE_REMEDY \
-	"as a service, Delegate=yes in its unit (no ProtectControlGroups=); for a user session, Delegate=cpu cpuset io memory pids under [Service] in " \
-	"/etc/systemd/system/user@.service.d/delegate.conf, then log in again; by hand, systemd-run --user --scope -p Delegate=yes drydock ..."
+#define DELEGATE_REMEDY                                                                            \
+	"as a service, Delegate=yes in its unit (no ProtectControlGroups=); for a user session, "  \
+	"Delegate=cpu cpuset io memory pids under [Service] in "                                   \
+	"/etc/systemd/system/user@.service.d/delegate.conf, then log in again; by hand, "          \
+	"systemd-run --user --scope -p Delegate=yes drydock ..."
 static const char *const obstacle_remedies[OBSTACLE__COUNT] = {
 	[OBSTACLE_NONE] = DELEGATE_REMEDY,
 	[OBSTACLE_NO_GROUP] = "a cgroup v2 group of its own: " DELEGATE_REMEDY,
-	[OBSTACLE_V1] = "cgroup v2 alone: boot with systemd.unified_cgroup_hierarchy=1 (or cgroup_no_v1=all) on the kernel command line",
-	[OBSTACLE_OFF] = "a kernel with the controller, and without cgroup_disable= on its command line (some boards: cgroup_enable=memory)",
+	[OBSTACLE_V1] = "cgroup v2 alone: boot with systemd.unified_cgroup_hierarchy=1 (or "
+			"cgroup_no_v1=all) on the kernel command line",
+	[OBSTACLE_OFF] = "a kernel with the controller, and without cgroup_disable= on its command "
+			 "line (some boards: cgroup_enable=memory)",
 	[OBSTACLE_NOT_DELEGATED] = DELEGATE_REMEDY,
-	[OBSTACLE_NOT_HANDED_DOWN] = "start drydock in a group without other processes: as a service with Delegate=yes, or in a scope of its own "
-	                             "(systemd-run --user --scope -p Delegate=yes drydock ...)",
+	[OBSTACLE_NOT_HANDED_DOWN] = "start drydock in a group without other processes: as a "
+				     "service with Delegate=yes, or in a scope of its own "
+				     "(systemd-run --user --scope -p Delegate=yes drydock ...)",
 };
 
-static enum obstacle obstacle_of(const char *controller, const struct probe_group *g, char found[PROBE_FOUND])
+static enum obstacle obstacle_of(const char *controller, const struct probe_group *g,
+                                 char found[PROBE_FOUND])
 {
 	char path[300], list[256] = "";
 
 	if (is_bound_to_v1(controller)) {
-		probe_note(found, "the %s controller is bound to a cgroup v1 tree (hybrid host)", controller);
+		probe_note(found, "the %s controller is bound to a cgroup v1 tree (hybrid host)",
+		           controller);
 		return OBSTACLE_V1;
 	}
 	if (is_switched_off(controller)) {
@@ -156,10 +180,13 @@ static enum obstacle obstacle_of(const char *controller, const struct probe_grou
 	(void)snprintf(path, sizeof(path), "%.*s/cgroup.controllers", top, g->job);
 	(void)probe_read_line(path, list, sizeof(list));
 	if (!has_word(list, controller)) {
-		probe_note(found, "%s is not delegated to %.*s, which has: %.60s", controller, top > 100 ? 100 : top, g->job, list[0] ? list : "none");
+		probe_note(found, "%s is not delegated to %.*s, which has: %.60s", controller,
+		           top > 100 ? 100 : top, g->job, list[0] ? list : "none");
 		return OBSTACLE_NOT_DELEGATED;
 	}
-	probe_note(found, "%s reaches %.*s, but cannot be handed down: other processes are in that group", controller, top > 100 ? 100 : top, g->job);
+	probe_note(found,
+	           "%s reaches %.*s, but cannot be handed down: other processes are in that group",
+	           controller, top > 100 ? 100 : top, g->job);
 	return OBSTACLE_NOT_HANDED_DOWN;
 }
 
@@ -191,28 +218,49 @@ static int check_controller(size_t which, char found[PROBE_FOUND])
 	met[which] = OBSTACLE_NONE;
 	if (r == 0)
 		probe_note(found, "%s can be set in the group of a step", controllers[which].file);
-	else if (group || is_bound_to_v1(name) || is_switched_off(name)) /* without a group the deeper reason is still worth naming */
+	else if (group || is_bound_to_v1(name) ||
+	         is_switched_off(
+			 name)) /* without a group the deeper reason is still worth naming */
 		met[which] = obstacle_of(name, &g, found);
 	else
 		met[which] = OBSTACLE_NO_GROUP;
 	return group_close(&g, r);
 }
 
-static int check_memory(char found[PROBE_FOUND]) { return check_controller(MEMORY, found); }
-static int check_cpu(char found[PROBE_FOUND]) { return check_controller(CPU, found); }
-static int check_pids(char found[PROBE_FOUND]) { return check_controller(PIDS, found); }
-static const char *memory_remedy(void) { return obstacle_remedies[met[MEMORY]]; }
-static const char *cpu_remedy(void) { return obstacle_remedies[met[CPU]]; }
-static const char *pids_remedy(void) { return obstacle_remedies[met[PIDS]]; }
+static int check_memory(char found[PROBE_FOUND])
+{
+	return check_controller(MEMORY, found);
+}
+static int check_cpu(char found[PROBE_FOUND])
+{
+	return check_controller(CPU, found);
+}
+static int check_pids(char found[PROBE_FOUND])
+{
+	return check_controller(PIDS, found);
+}
+static const char *memory_remedy(void)
+{
+	return obstacle_remedies[met[MEMORY]];
+}
+static const char *cpu_remedy(void)
+{
+	return obstacle_remedies[met[CPU]];
+}
+static const char *pids_remedy(void)
+{
+	return obstacle_remedies[met[PIDS]];
+}
 
-/* --- the group itself ---------------------------------------------------------------------------------------------------- */
+/* ---- the group itself ---- */
 
 static int check_cgroup2(char found[PROBE_FOUND])
 {
 	struct probe_group g;
 	int r = group_open(&g, found);
 	if (r == 0)
-		probe_note(found, "groups can be made in %.*s", (int)(strrchr(g.job, '/') - g.job), g.job);
+		probe_note(found, "groups can be made in %.*s", (int)(strrchr(g.job, '/') - g.job),
+		           g.job);
 	return group_close(&g, r);
 }
 
@@ -224,7 +272,9 @@ static int check_clone_into(char found[PROBE_FOUND])
 	if (r < 0)
 		return group_close(&g, r);
 	dd_auto_fd int dir = open(g.step, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct clone_args args = { .flags = CLONE_INTO_CGROUP, .exit_signal = SIGCHLD, .cgroup = (unsigned long long)(dir < 0 ? 0 : dir) };
+	struct clone_args args = { .flags = CLONE_INTO_CGROUP,
+		                   .exit_signal = SIGCHLD,
+		                   .cgroup = (unsigned long long)(dir < 0 ? 0 : dir) };
 	pid_t pid = dir < 0 ? -1 : (pid_t)syscall(SYS_clone3, &args, sizeof(args));
 	if (pid == 0)
 		_exit(0);
@@ -256,21 +306,50 @@ static int check_cgroup_kill(char found[PROBE_FOUND])
 		r = -errno;
 	if (r < 0 && pid > 0)
 		(void)kill(pid, SIGKILL);
-	if (pid > 0 && waitpid(pid, &status, 0) == pid && r == 0 && !(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL))
+	if (pid > 0 && waitpid(pid, &status, 0) == pid && r == 0 &&
+	    !(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL))
 		r = -ESRCH;
 	return group_close(&g, r);
 }
 
 static const struct probe_row rows[] = {
-	{ .name = "cgroup2", .area = "limits", .need = "limits, and one kill for a whole step", .check = check_cgroup2, .remedy = DELEGATE_REMEDY,
+	{ .name = "cgroup2",
+	  .area = "limits",
+	  .need = "limits, and one kill for a whole step",
+	  .check = check_cgroup2,
+	  .remedy = DELEGATE_REMEDY,
 	  .in_caller = true },
-	{ .name = "cgroup_clone", .area = "limits", .need = "a step is born inside its limits", .check = check_clone_into, .in_caller = true,
-	  .remedy = "Linux 5.7 or later (CLONE_INTO_CGROUP); no RestrictNamespaces= in the unit; " DELEGATE_REMEDY },
-	{ .name = "cgroup_kill", .area = "limits", .need = "one kill for a whole step", .check = check_cgroup_kill, .in_caller = true,
+	{ .name = "cgroup_clone",
+	  .area = "limits",
+	  .need = "a step is born inside its limits",
+	  .check = check_clone_into,
+	  .in_caller = true,
+	  .remedy = "Linux 5.7 or later (CLONE_INTO_CGROUP); no RestrictNamespaces= in the "
+	            "unit; " DELEGATE_REMEDY },
+	{ .name = "cgroup_kill",
+	  .area = "limits",
+	  .need = "one kill for a whole step",
+	  .check = check_cgroup_kill,
+	  .in_caller = true,
 	  .remedy = "Linux 5.14 or later; " DELEGATE_REMEDY },
-	{ .name = "memory", .area = "limits", .need = "limits.memory", .check = check_memory, .remedy_now = memory_remedy, .in_caller = true },
-	{ .name = "cpu", .area = "limits", .need = "limits.cpus", .check = check_cpu, .remedy_now = cpu_remedy, .in_caller = true },
-	{ .name = "pids", .area = "limits", .need = "limits.pids beyond the rlimit", .check = check_pids, .remedy_now = pids_remedy, .in_caller = true },
+	{ .name = "memory",
+	  .area = "limits",
+	  .need = "limits.memory",
+	  .check = check_memory,
+	  .remedy_now = memory_remedy,
+	  .in_caller = true },
+	{ .name = "cpu",
+	  .area = "limits",
+	  .need = "limits.cpus",
+	  .check = check_cpu,
+	  .remedy_now = cpu_remedy,
+	  .in_caller = true },
+	{ .name = "pids",
+	  .area = "limits",
+	  .need = "limits.pids beyond the rlimit",
+	  .check = check_pids,
+	  .remedy_now = pids_remedy,
+	  .in_caller = true },
 };
 
 const struct probe_table probe_limits_table = { rows, ARRAY_LEN(rows) };

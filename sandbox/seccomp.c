@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* seccomp.c - loads a seccomp profile from its file and hands out the compiled program.
  *
- * Runs in: supervisor, once per profile, before any step exists; a step's launcher inherits the bytes by fork. Reads only files of the
- * operator (configs/seccomp/). Parsing: seccomp_profile.c; filter bytes: seccomp_compile.c; loading into the kernel: inside_lock.c.
+ * Runs in: supervisor, once per profile, before any step exists; a step's launcher inherits the
+ * bytes by fork. Reads only files of the operator (configs/seccomp/). Parsing: seccomp_profile.c;
+ * filter bytes: seccomp_compile.c; loading into the kernel: inside_lock.c.
  */
 #include "drydock/fd.h"
 #include "seccomp_internal.h"
@@ -22,7 +23,9 @@ static int read_file(const char *path, char **ret_text, size_t *ret_len, struct 
 	if (fstat(fd, &st) < 0)
 		return dd_err_set(err, errno, "seccomp profile %s", path);
 	if (!S_ISREG(st.st_mode) || st.st_size > SECCOMP_TEXT_MAX)
-		return dd_err_say(err, EINVAL, "seccomp profile %s: not a regular file of at most %d bytes", path, SECCOMP_TEXT_MAX);
+		return dd_err_say(err, EINVAL,
+		                  "seccomp profile %s: not a regular file of at most %d bytes",
+		                  path, SECCOMP_TEXT_MAX);
 
 	size_t size = (size_t)st.st_size, len = 0;
 	dd_auto_free char *text = malloc(size + 1);
@@ -33,7 +36,8 @@ static int read_file(const char *path, char **ret_text, size_t *ret_len, struct 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			return dd_err_set(err, n < 0 ? errno : EIO, "seccomp profile %s: read", path);
+			return dd_err_set(err, n < 0 ? errno : EIO, "seccomp profile %s: read",
+			                  path);
 		len += (size_t)n;
 	}
 	*ret_text = text;
@@ -42,7 +46,8 @@ static int read_file(const char *path, char **ret_text, size_t *ret_len, struct 
 	return 0;
 }
 
-static int load_into(const char *path, bool is_base, struct seccomp_profile *prof, struct dd_err *err)
+static int load_into(const char *path, bool is_base, struct seccomp_profile *prof,
+                     struct dd_err *err)
 {
 	dd_auto_free char *text = NULL;
 	size_t len = 0;
@@ -75,19 +80,26 @@ int seccomp_profile_load(const char *path, struct seccomp_profile *prof, struct 
 	return r == 0 && prof->base[0] ? load_base(path, prof, err) : r;
 }
 
-/* Between the filter and exec the step hands its listener over and has nobody to ask yet: these calls must be answered by the filter alone. */
-static int check_before_exec(const char *path, const struct seccomp_profile *prof, struct dd_err *err)
+/* Between the filter and exec the step hands its listener over and has nobody to ask yet: these
+ * calls must be answered by the filter alone. */
+static int check_before_exec(const char *path, const struct seccomp_profile *prof,
+                             struct dd_err *err)
 {
 	static const char *const names[] = { "sendmsg", "sendto", "execve", "exit_group" };
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		int nr = seccomp_syscall_resolve_name(names[i]);
-		const struct seccomp_call *call = nr >= 0 && nr < SECCOMP_NR_MAX ? &prof->calls[nr] : NULL;
+		const struct seccomp_call *call = nr >= 0 && nr < SECCOMP_NR_MAX ? &prof->calls[nr]
+		                                                                 : NULL;
 		bool allowed = false;
 		for (size_t k = 0; call && !call->conditional && k < prof->n_rules; k++)
-			allowed = allowed || (prof->rules[k].nr == nr && prof->rules[k].ret == SECCOMP_RET_ALLOW);
+			allowed = allowed || (prof->rules[k].nr == nr &&
+			                      prof->rules[k].ret == SECCOMP_RET_ALLOW);
 		if (!allowed)
-			return dd_err_say(err, EINVAL, "%s: observe mode needs a profile that allows %s without a condition", path, names[i]);
+			return dd_err_say(err, EINVAL,
+			                  "%s: observe mode needs a profile that allows %s without "
+			                  "a condition",
+			                  path, names[i]);
 	}
 	return 0;
 }
@@ -97,9 +109,11 @@ int seccomp_program_load(const char *path, struct seccomp_program **ret, struct 
 	return seccomp_program_load_with(path, NULL, false, ret, err);
 }
 
-int seccomp_program_load_with(const char *path, const char *const *extra, bool observe, struct seccomp_program **ret, struct dd_err *err)
+int seccomp_program_load_with(const char *path, const char *const *extra, bool observe,
+                              struct seccomp_program **ret, struct dd_err *err)
 {
-	__attribute__((cleanup(profile_free))) struct seccomp_profile *prof = calloc(1, sizeof(*prof));
+	__attribute__((cleanup(profile_free))) struct seccomp_profile *prof = calloc(1,
+	                                                                             sizeof(*prof));
 	if (!prof)
 		return dd_err_set(err, ENOMEM, "seccomp profile %s", path);
 	int r = seccomp_profile_load(path, prof, err);

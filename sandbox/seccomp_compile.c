@@ -4,14 +4,16 @@
  * Runs in: supervisor, once per profile. Pure but for a memfd that libseccomp writes to.
  *
  * The program has two halves, in this order:
- *   ours        architecture (foreign: the process is killed), x32 numbers (ENOSYS), then one block of tests for each system
- *               call with conditions
- *   libseccomp  every other system call, as a binary tree
- * Why not libseccomp for all: it has no "otherwise" for a conditional rule but the default action (here ENOSYS, where a refused clone or
- * socket must say EPERM), no masked inequality, and compares 64 bits where the kernel reads 32 of an int: TIOCSTI with a high
- * bit set would pass a list of refused commands. Our tests read the low 32 bits, first match wins, and each list ends in a decision.
- * In observe mode an answer with errno becomes a question to the listener (seccomp_notify.c decides it from the same rules), but for the calls in
- * unheard[]. The jumps of the first half depend only on number and architecture, so the kernel's cache of always-allowed calls (Linux 5.11) holds.
+ *   ours        architecture (foreign: the process is killed), x32 numbers (ENOSYS), then one block
+ * of tests for each system call with conditions libseccomp  every other system call, as a binary
+ * tree Why not libseccomp for all: it has no "otherwise" for a conditional rule but the default
+ * action (here ENOSYS, where a refused clone or socket must say EPERM), no masked inequality, and
+ * compares 64 bits where the kernel reads 32 of an int: TIOCSTI with a high bit set would pass a
+ * list of refused commands. Our tests read the low 32 bits, first match wins, and each list ends in
+ * a decision. In observe mode an answer with errno becomes a question to the listener
+ * (seccomp_notify.c decides it from the same rules), but for the calls in unheard[]. The jumps of
+ * the first half depend only on number and architecture, so the kernel's cache of always-allowed
+ * calls (Linux 5.11) holds.
  */
 #include "drydock/fd.h"
 #include "seccomp_internal.h"
@@ -38,8 +40,10 @@ static const struct unheard_row {
 	const char *call;
 	const char *why;
 } unheard[] = {
-	{ "clone3", "every new thread asks for it and goes on with clone: noise, and a question each" },
-	{ "seccomp", "a second listener could answer in the place of ours: this must not depend on anybody's answer" },
+	{ "clone3",
+	  "every new thread asks for it and goes on with clone: noise, and a question each" },
+	{ "seccomp", "a second listener could answer in the place of ours: this must not depend on "
+	             "anybody's answer" },
 };
 
 static bool is_unheard(int nr)
@@ -50,10 +54,12 @@ static bool is_unheard(int nr)
 	return false;
 }
 
-/* libseccomp's half only knows one action for each errno, so what differs from it there is ours to say. */
+/* libseccomp's half only knows one action for each errno, so what differs from it there is ours to
+ * say. */
 static bool in_first_half(const struct seccomp_profile *prof, int nr)
 {
-	return prof->calls[nr].conditional || (prof->observe && prof->calls[nr].named && is_unheard(nr));
+	return prof->calls[nr].conditional ||
+	       (prof->observe && prof->calls[nr].named && is_unheard(nr));
 }
 
 static bool is_errno(uint32_t ret)
@@ -63,8 +69,8 @@ static bool is_errno(uint32_t ret)
 
 struct code {
 	struct sock_filter insns[BPF_MAXINSNS];
-	size_t             n;
-	bool               full; /* an instruction did not fit: the program must not be used */
+	size_t n;
+	bool full; /* an instruction did not fit: the program must not be used */
 };
 
 static size_t emit(struct code *c, unsigned op, uint32_t k, size_t jt, size_t jf)
@@ -73,7 +79,9 @@ static size_t emit(struct code *c, unsigned op, uint32_t k, size_t jt, size_t jf
 		c->full = true;
 		return 0;
 	}
-	c->insns[c->n] = (struct sock_filter){ .code = (uint16_t)op, .jt = (uint8_t)jt, .jf = (uint8_t)jf, .k = k };
+	c->insns[c->n] = (struct sock_filter){
+		.code = (uint16_t)op, .jt = (uint8_t)jt, .jf = (uint8_t)jf, .k = k
+	};
 	return c->n++;
 }
 
@@ -118,7 +126,8 @@ static size_t emit_cond(struct code *c, const struct seccomp_cond *cond)
 	return emit_jump(c);
 }
 
-static void emit_rule(struct code *c, const struct seccomp_profile *prof, const struct seccomp_rule *rule)
+static void emit_rule(struct code *c, const struct seccomp_profile *prof,
+                      const struct seccomp_rule *rule)
 {
 	size_t fail[SECCOMP_CONDS_MAX] = { 0 };
 	for (size_t i = 0; i < rule->n_conds; i++)
@@ -144,7 +153,8 @@ static void emit_first_half(struct code *c, const struct seccomp_profile *prof)
 	(void)emit(c, BPF_JMP | BPF_JEQ | BPF_K, seccomp_arch_native(), 1, 0);
 	emit_return(c, SECCOMP_RET_KILL_PROCESS);
 	emit_load(c, offsetof(struct seccomp_data, nr));
-	/* x32 shares the architecture word with x86-64 and marks the number. The bit means nothing elsewhere: no such call exists. */
+	/* x32 shares the architecture word with x86-64 and marks the number. The bit means nothing
+	 * elsewhere: no such call exists. */
 	(void)emit(c, BPF_JMP | BPF_JGE | BPF_K, X32_BIT, 0, 1);
 	emit_return(c, SECCOMP_RET_ERRNO | ENOSYS);
 	for (int nr = 0; nr < SECCOMP_NR_MAX; nr++) {
@@ -166,7 +176,8 @@ static uint32_t scmp_action(uint32_t ret)
 	return SCMP_ACT_ERRNO(ret & SECCOMP_RET_DATA);
 }
 
-static int add_plain_rules(scmp_filter_ctx ctx, const char *name, const struct seccomp_profile *prof, struct dd_err *err)
+static int add_plain_rules(scmp_filter_ctx ctx, const char *name,
+                           const struct seccomp_profile *prof, struct dd_err *err)
 {
 	for (size_t i = 0; i < prof->n_rules; i++) {
 		const struct seccomp_rule *rule = &prof->rules[i];
@@ -174,7 +185,8 @@ static int add_plain_rules(scmp_filter_ctx ctx, const char *name, const struct s
 			continue; /* libseccomp refuses a rule that only repeats the default */
 		int r = seccomp_rule_add_exact(ctx, scmp_action(rule->ret), rule->nr, 0);
 		if (r < 0)
-			return dd_err_set(err, -r, "%s: system call %d: libseccomp", name, rule->nr);
+			return dd_err_set(err, -r, "%s: system call %d: libseccomp", name,
+			                  rule->nr);
 	}
 	return 0;
 }
@@ -186,16 +198,20 @@ static void ctx_release(scmp_filter_ctx *ctx)
 }
 
 /* Append libseccomp's program to @c. */
-static int append_second_half(struct code *c, const char *name, const struct seccomp_profile *prof, struct dd_err *err)
+static int append_second_half(struct code *c, const char *name, const struct seccomp_profile *prof,
+                              struct dd_err *err)
 {
-	__attribute__((cleanup(ctx_release))) scmp_filter_ctx ctx = seccomp_init(scmp_action(prof->default_ret));
+	__attribute__((cleanup(ctx_release)))
+	scmp_filter_ctx ctx = seccomp_init(scmp_action(prof->default_ret));
 	if (!ctx)
 		return dd_err_set(err, ENOMEM, "%s: libseccomp", name);
-	int r = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* binary tree: 2.5 times faster to load than the list */
+	/* binary tree: 2.5 times faster to load than the list */
+	int r = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	if (r == 0)
 		r = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 	if (r < 0)
-		return dd_err_set(err, -r, "%s: libseccomp attribute (2.5 or newer is needed)", name);
+		return dd_err_set(err, -r, "%s: libseccomp attribute (2.5 or newer is needed)",
+		                  name);
 	r = add_plain_rules(ctx, name, prof, err);
 	if (r < 0)
 		return r;
@@ -211,7 +227,8 @@ static int append_second_half(struct code *c, const char *name, const struct sec
 		return dd_err_set(err, errno, "%s: size of the exported filter", name);
 	size_t bytes = (size_t)st.st_size, room = (BPF_MAXINSNS - c->n) * sizeof(c->insns[0]);
 	if (c->full || bytes > room || bytes == 0 || bytes % sizeof(c->insns[0]) != 0)
-		return dd_err_say(err, E2BIG, "%s: the filter does not fit into %d instructions", name, BPF_MAXINSNS);
+		return dd_err_say(err, E2BIG, "%s: the filter does not fit into %d instructions",
+		                  name, BPF_MAXINSNS);
 	if (pread(fd, &c->insns[c->n], bytes, 0) != (ssize_t)bytes)
 		return dd_err_set(err, EIO, "%s: read the exported filter", name);
 	for (size_t end = c->n + bytes / sizeof(c->insns[0]); c->n < end; c->n++) {
@@ -243,14 +260,16 @@ static int digest_hex(const struct code *c, char ret_hex[65])
 {
 	unsigned char sum[32];
 	unsigned len = 0;
-	if (!EVP_Digest(c->insns, c->n * sizeof(c->insns[0]), sum, &len, EVP_sha256(), NULL) || len != sizeof(sum))
+	if (!EVP_Digest(c->insns, c->n * sizeof(c->insns[0]), sum, &len, EVP_sha256(), NULL) ||
+	    len != sizeof(sum))
 		return -EIO;
 	for (size_t i = 0; i < sizeof(sum); i++)
 		(void)snprintf(ret_hex + 2 * i, 3, "%02x", sum[i]);
 	return 0;
 }
 
-int seccomp_profile_compile(const char *name, const struct seccomp_profile *prof, struct seccomp_program **ret, struct dd_err *err)
+int seccomp_profile_compile(const char *name, const struct seccomp_profile *prof,
+                            struct seccomp_program **ret, struct dd_err *err)
 {
 	dd_auto_free struct code *c = calloc(1, sizeof(*c));
 	if (!c)

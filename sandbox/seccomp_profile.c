@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-/* seccomp_profile.c - reads a seccomp profile: lines of text into rules, every complaint with file and line.
+/* seccomp_profile.c - reads a seccomp profile: lines of text into rules, every complaint with file
+ * and line.
  *
- * Runs in: supervisor, once at start. The file is the operator's, but a typing error in it must never become a hole: an unknown word,
- * a rule that can never be reached, a call whose conditions do not end in a decision, a group without a reason are all errors.
- * Format: docs/seccomp.md. Within one system call the first matching line decides, as in a packet filter.
+ * Runs in: supervisor, once at start. The file is the operator's, but a typing error in it must
+ * never become a hole: an unknown word, a rule that can never be reached, a call whose conditions
+ * do not end in a decision, a group without a reason are all errors. Format: docs/seccomp.md.
+ * Within one system call the first matching line decides, as in a packet filter.
  */
 #include "seccomp_internal.h"
 
@@ -12,15 +14,16 @@
 #include <stdlib.h>
 
 struct parser {
-	const char             *file;
-	unsigned                line;
-	bool                    is_base;
-	const char             *why;     /* the reason of the current group (up to a blank line); NULL: not said yet */
-	bool                    in_why;  /* the line before was `why`: another one goes on with the sentence */
-	bool                    is_never;
+	const char *file;
+	unsigned line;
+	bool is_base;
+	/* the reason of the current group (up to a blank line); NULL: not said yet */
+	const char *why;
+	bool in_why; /* the line before was `why`: another one goes on with the sentence */
+	bool is_never;
 	struct seccomp_profile *prof;
-	struct dd_err          *err;
-	char                   *rest;    /* strtok_r state: the words of this line not yet read */
+	struct dd_err *err;
+	char *rest; /* strtok_r state: the words of this line not yet read */
 };
 
 __attribute__((format(printf, 2, 3))) static int say(const struct parser *p, const char *fmt, ...)
@@ -58,7 +61,9 @@ static void *append(void **items, size_t *n, size_t *cap, size_t size)
 /* Give @text (heap) to the profile; NULL in, or no memory: NULL, and nothing is left behind. */
 static const char *keep_text(struct seccomp_profile *prof, char *text)
 {
-	char **slot = text ? append((void **)&prof->texts, &prof->n_texts, &prof->cap_texts, sizeof(*slot)) : NULL;
+	char **slot = text ? append((void **)&prof->texts, &prof->n_texts, &prof->cap_texts,
+	                            sizeof(*slot))
+	                   : NULL;
 	if (!slot) {
 		free(text);
 		return NULL;
@@ -109,9 +114,11 @@ static int parse_values(const struct parser *p, char *word, uint32_t *values, si
 {
 	size_t n = 0;
 	char *rest = NULL;
-	for (char *v = word ? strtok_r(word, ",", &rest) : NULL; v; v = strtok_r(NULL, ",", &rest)) {
+	for (char *v = word ? strtok_r(word, ",", &rest) : NULL; v;
+	     v = strtok_r(NULL, ",", &rest)) {
 		if (n == SECCOMP_VALUES_MAX)
-			return say(p, "more than %d values in one condition; write a second line", SECCOMP_VALUES_MAX);
+			return say(p, "more than %d values in one condition; write a second line",
+			           SECCOMP_VALUES_MAX);
 		int r = parse_value(p, v, &values[n]);
 		if (r < 0)
 			return r;
@@ -132,9 +139,9 @@ static uint32_t or_all(const uint32_t *values, size_t n)
 }
 
 static const struct op_row {
-	const char     *word;
+	const char *word;
 	enum seccomp_op op;
-	bool            bits; /* the values are joined into one mask */
+	bool bits; /* the values are joined into one mask */
 } op_rows[] = {
 	{ "==", SECCOMP_IS_ONE_OF, false },
 	{ "!=", SECCOMP_IS_NONE_OF, false },
@@ -191,7 +198,8 @@ static int parse_conds(struct parser *p, size_t *ret_first, size_t *ret_n)
 	for (size_t n = 0; more && strcmp(more, "and") == 0; n++, more = next_word(p)) {
 		if (n == SECCOMP_CONDS_MAX)
 			return say(p, "more than %d conditions in one line", SECCOMP_CONDS_MAX);
-		struct seccomp_cond *cond = append((void **)&prof->conds, &prof->n_conds, &prof->cap_conds, sizeof(*cond));
+		struct seccomp_cond *cond = append((void **)&prof->conds, &prof->n_conds,
+		                                   &prof->cap_conds, sizeof(*cond));
 		if (!cond)
 			return dd_err_set(p->err, ENOMEM, "%s:%u", p->file, p->line);
 		int r = parse_cond(p, cond);
@@ -205,9 +213,10 @@ static int parse_conds(struct parser *p, size_t *ret_first, size_t *ret_n)
 	return 0;
 }
 
-/* "name", or "name=number" for what is newer than this libseccomp. Since 424 all architectures share one numbering (Linux 5.1), so a
- * number at or above it is safe to write; below it the name is the only portable spelling.
- * Sets *ret_nr negative for a call that this architecture does not have. */
+/* "name", or "name=number" for what is newer than this libseccomp. Since 424 all architectures
+ * share one numbering (Linux 5.1), so a number at or above it is safe to write; below it the name
+ * is the only portable spelling. Sets *ret_nr negative for a call that this architecture does not
+ * have. */
 static int parse_call(const struct parser *p, char *word, int *ret_nr)
 {
 	char *number = strchr(word, '=');
@@ -218,7 +227,10 @@ static int parse_call(const struct parser *p, char *word, int *ret_nr)
 	int nr = seccomp_syscall_resolve_name(word);
 	if (!number) {
 		if (nr == __NR_SCMP_ERROR)
-			return say(p, "no system call is called `%.40s` (newer than libseccomp? write NAME=NUMBER)", word);
+			return say(p,
+			           "no system call is called `%.40s` (newer than libseccomp? write "
+			           "NAME=NUMBER)",
+			           word);
 		*ret_nr = nr;
 		return 0;
 	}
@@ -243,15 +255,22 @@ static int add_rule(const struct parser *p, int nr, uint32_t ret, size_t cond_fi
 	if (p->is_base && call->named && !call->from_base)
 		return 0;
 	if (call->decided_line)
-		return say(p, "never reached: line %u decides system call %d without a condition", call->decided_line, nr);
+		return say(p, "never reached: line %u decides system call %d without a condition",
+		           call->decided_line, nr);
 	if (p->prof->n_rules == SECCOMP_RULES_MAX)
 		return say(p, "more than %d rules", SECCOMP_RULES_MAX);
 
-	struct seccomp_rule *rule = append((void **)&p->prof->rules, &p->prof->n_rules, &p->prof->cap_rules, sizeof(*rule));
+	struct seccomp_rule *rule = append((void **)&p->prof->rules, &p->prof->n_rules,
+	                                   &p->prof->cap_rules, sizeof(*rule));
 	if (!rule)
 		return dd_err_set(p->err, ENOMEM, "%s:%u", p->file, p->line);
-	*rule = (struct seccomp_rule){ .nr = nr, .ret = ret, .never = p->is_never, .cond_first = cond_first, .n_conds = n_conds,
-	                              .line = p->line, .why = p->why };
+	*rule = (struct seccomp_rule){ .nr = nr,
+		                       .ret = ret,
+		                       .never = p->is_never,
+		                       .cond_first = cond_first,
+		                       .n_conds = n_conds,
+		                       .line = p->line,
+		                       .why = p->why };
 	if (!call->named)
 		call->first_line = p->line;
 	if (p->is_never && !call->never_line)
@@ -274,7 +293,8 @@ static int parse_rule(struct parser *p, uint32_t ret)
 	for (char *word = next_word(p); word; word = next_word(p)) {
 		if (strcmp(word, "if") == 0) {
 			if (n != 1)
-				return say(p, "a condition needs exactly one system call before `if`");
+				return say(p,
+				           "a condition needs exactly one system call before `if`");
 			int r = parse_conds(p, &cond_first, &n_conds);
 			if (r < 0)
 				return r;
@@ -344,7 +364,8 @@ static int parse_base(struct parser *p)
 	const char *name = next_word(p);
 	if (p->is_base)
 		return say(p, "a profile that is a base cannot have one itself");
-	if (!name || next_word(p) || strchr(name, '/') || name[0] == '.' || strlen(name) >= sizeof(p->prof->base))
+	if (!name || next_word(p) || strchr(name, '/') || name[0] == '.' ||
+	    strlen(name) >= sizeof(p->prof->base))
 		return say(p, "`base` takes the name of one file in the same directory");
 	if (p->prof->base[0])
 		return say(p, "a second `base`");
@@ -360,7 +381,8 @@ static int parse_why(struct parser *p)
 		return say(p, "`why` without a reason");
 	if (p->in_why && strlen(p->why) > SECCOMP_WHY_MAX)
 		return say(p, "a reason of more than %d bytes", SECCOMP_WHY_MAX);
-	int n = asprintf(&text, "%s%s%s%s%s", p->in_why ? p->why : "", p->in_why ? " " : "", first, *more ? " " : "", more);
+	int n = asprintf(&text, "%s%s%s%s%s", p->in_why ? p->why : "", p->in_why ? " " : "", first,
+	                 *more ? " " : "", more);
 	if (n >= 0 && p->in_why) { /* no rule has it yet: the longer one takes its place */
 		char **last = &p->prof->texts[p->prof->n_texts - 1];
 		free(*last);
@@ -376,8 +398,8 @@ static const struct statement_row {
 	const char *word;
 	int (*parse)(struct parser *p);
 } statement_rows[] = {
-	{ "why", parse_why },         { "allow", parse_allow },     { "refuse", parse_refuse },
-	{ "never", parse_never },     { "kill", parse_kill },       { "default", parse_default },
+	{ "why", parse_why },     { "allow", parse_allow }, { "refuse", parse_refuse },
+	{ "never", parse_never }, { "kill", parse_kill },   { "default", parse_default },
 	{ "base", parse_base },
 };
 
@@ -399,7 +421,8 @@ static int parse_line(struct parser *p, char *line)
 		p->in_why = p->in_why && statement_rows[i].parse == parse_why;
 		return statement_rows[i].parse(p);
 	}
-	return say(p, "expected why, allow, refuse, never, kill, default or base, not `%.40s`", word);
+	return say(p, "expected why, allow, refuse, never, kill, default or base, not `%.40s`",
+	           word);
 }
 
 static int check_complete(struct parser *p)
@@ -409,10 +432,12 @@ static int check_complete(struct parser *p)
 		if (!call->named || call->decided_line || call->from_base != p->is_base)
 			continue;
 		p->line = call->first_line;
-		return say(p, "the conditions of system call %d do not end in a line without `if`", nr);
+		return say(p, "the conditions of system call %d do not end in a line without `if`",
+		           nr);
 	}
 	if (!p->is_base && !p->prof->default_line)
-		return say(p, "`default` is missing: what does a system call get that no line names?");
+		return say(p,
+		           "`default` is missing: what does a system call get that no line names?");
 	return 0;
 }
 
@@ -425,8 +450,8 @@ static bool is_text(const char *s, size_t len)
 	return true;
 }
 
-int seccomp_profile_parse(const char *name, const char *text, size_t len, bool is_base, struct seccomp_profile *prof,
-                          struct dd_err *err)
+int seccomp_profile_parse(const char *name, const char *text, size_t len, bool is_base,
+                          struct seccomp_profile *prof, struct dd_err *err)
 {
 	struct parser p = { .file = name, .is_base = is_base, .prof = prof, .err = err };
 	if (len > SECCOMP_TEXT_MAX)
@@ -461,15 +486,19 @@ static void forget_call(struct seccomp_profile *prof, int nr)
 	prof->calls[nr] = (struct seccomp_call){ .named = false };
 }
 
-int seccomp_profile_allow(const char *name, const char *call, struct seccomp_profile *prof, struct dd_err *err)
+int seccomp_profile_allow(const char *name, const char *call, struct seccomp_profile *prof,
+                          struct dd_err *err)
 {
 	struct parser p = { .file = name, .prof = prof, .err = err };
 	int nr = seccomp_syscall_resolve_name(call);
 
 	if (nr < 0 || nr >= SECCOMP_NR_MAX) /* the constant of an unknown name is negative, too */
-		return dd_err_say(err, EINVAL, "no system call of this architecture is called `%.40s`", call);
+		return dd_err_say(err, EINVAL,
+		                  "no system call of this architecture is called `%.40s`", call);
 	if (prof->calls[nr].never_line)
-		return dd_err_say(err, EINVAL, "the system call `%.40s` can never be allowed: line %u of %s", call, prof->calls[nr].never_line,
+		return dd_err_say(err, EINVAL,
+		                  "the system call `%.40s` can never be allowed: line %u of %s",
+		                  call, prof->calls[nr].never_line,
 		                  prof->calls[nr].from_base ? prof->base : name);
 	forget_call(prof, nr);
 	return add_rule(&p, nr, SECCOMP_RET_ALLOW, 0, 0);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* seccomp_view.c - turns a parsed seccomp profile into one row for each system call: the answer, the line and its reason.
+/* seccomp_view.c - turns a parsed seccomp profile into one row for each system call: the answer,
+ * the line and its reason.
  *
- * Runs in: command line and supervisor. Takes struct seccomp_profile as the filter's compiler does, and never reads the text itself. */
+ * Runs in: command line and supervisor. Takes struct seccomp_profile as the filter's compiler does,
+ * and never reads the text itself. */
 #include "drydock/seccomp_view.h"
 
 #include "drydock/fd.h"
@@ -15,11 +17,11 @@ static const char why_default[] = "no line of the profile names it";
 static const char why_extra[] = "the policy allows it besides the profile (sandbox.syscalls)";
 
 struct seccomp_view {
-	struct seccomp_profile    prof; /* owns the reasons */
-	char                     *path, *base_path;
+	struct seccomp_profile prof; /* owns the reasons */
+	char *path, *base_path;
 	struct seccomp_view_call *calls;
-	size_t                    n_calls;
-	char                     *names[SECCOMP_NR_MAX]; /* libseccomp hands them out as heap */
+	size_t n_calls;
+	char *names[SECCOMP_NR_MAX]; /* libseccomp hands them out as heap */
 };
 
 static void view_cleanup(struct seccomp_view **view)
@@ -76,7 +78,8 @@ static void read_rules(const struct seccomp_view *view, int nr, struct seccomp_v
 		ret->answer = SECCOMP_ANSWER_DEPENDS;
 }
 
-/* Only what exists here has a row: known to libseccomp for this architecture, or given a number by the profile. */
+/* Only what exists here has a row: known to libseccomp for this architecture, or given a number by
+ * the profile. */
 static int add_calls(struct seccomp_view *view, struct dd_err *err)
 {
 	view->calls = calloc(SECCOMP_NR_MAX, sizeof(*view->calls));
@@ -84,7 +87,8 @@ static int add_calls(struct seccomp_view *view, struct dd_err *err)
 		return dd_err_set(err, ENOMEM, "seccomp profile %s", view->path);
 	for (int nr = 0; nr < SECCOMP_NR_MAX; nr++) {
 		view->names[nr] = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, nr);
-		const char *name = view->names[nr] ? view->names[nr] : view->prof.calls[nr].new_name;
+		const char *name = view->names[nr] ? view->names[nr]
+		                                   : view->prof.calls[nr].new_name;
 		if (!name)
 			continue;
 		struct seccomp_view_call *call = &view->calls[view->n_calls++];
@@ -96,7 +100,8 @@ static int add_calls(struct seccomp_view *view, struct dd_err *err)
 
 static int compare_names(const void *a, const void *b)
 {
-	return strcmp(((const struct seccomp_view_call *)a)->name, ((const struct seccomp_view_call *)b)->name);
+	return strcmp(((const struct seccomp_view_call *)a)->name,
+	              ((const struct seccomp_view_call *)b)->name);
 }
 
 static struct seccomp_view_call *find(const struct seccomp_view *view, const char *name)
@@ -105,16 +110,19 @@ static struct seccomp_view_call *find(const struct seccomp_view *view, const cha
 	return bsearch(&key, view->calls, view->n_calls, sizeof(key), compare_names);
 }
 
-/* The profile itself says whether the name may be added; a call that was allowed before keeps its own reason. */
+/* The profile itself says whether the name may be added; a call that was allowed before keeps its
+ * own reason. */
 static int allow_extra(struct seccomp_view *view, const char *name, struct dd_err *err)
 {
 	int r = seccomp_profile_allow(view->path, name, &view->prof, err);
 	struct seccomp_view_call *call = r < 0 ? NULL : find(view, name);
 	if (!call || call->answer == SECCOMP_ANSWER_ALLOW)
 		return r;
-	*call = (struct seccomp_view_call){
-		.name = call->name, .nr = call->nr, .answer = SECCOMP_ANSWER_ALLOW, .named = true, .why = why_extra
-	};
+	*call = (struct seccomp_view_call){ .name = call->name,
+		                            .nr = call->nr,
+		                            .answer = SECCOMP_ANSWER_ALLOW,
+		                            .named = true,
+		                            .why = why_extra };
 	return 0;
 }
 
@@ -123,12 +131,14 @@ static bool name_files(struct seccomp_view *view, const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	view->path = strdup(path);
-	if (asprintf(&view->base_path, "%.*s%s", slash ? (int)(slash - path) + 1 : 0, path, view->prof.base) < 0)
+	if (asprintf(&view->base_path, "%.*s%s", slash ? (int)(slash - path) + 1 : 0, path,
+	             view->prof.base) < 0)
 		view->base_path = NULL;
 	return view->path && view->base_path;
 }
 
-int seccomp_view_load(const char *path, const char *const *extra, struct seccomp_view **ret, struct dd_err *err)
+int seccomp_view_load(const char *path, const char *const *extra, struct seccomp_view **ret,
+                      struct dd_err *err)
 {
 	__attribute__((cleanup(view_cleanup))) struct seccomp_view *view = calloc(1, sizeof(*view));
 	if (!view)

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* shown_path.c - what a step finds at a path, besides the mounts of its spec. Data for `policy explain`; nothing is mounted from here.
+/* shown_path.c - what a step finds at a path, besides the mounts of its spec. Data for `policy
+ * explain`; nothing is mounted from here.
  *
- * Pure. The launcher's own tables (host_view.c, inside_root.c, inside_dev_proc.c, inside_etc.c) decide; tests/integration/explain_test.py holds each answer
- * against what a step finds.
+ * Pure. The launcher's own tables (host_view.c, inside_root.c, inside_dev_proc.c, inside_etc.c)
+ * decide; tests/integration/explain_test.py holds each answer against what a step finds.
  */
 #include "drydock/host_view.h"
 #include "drydock/sandbox.h"
@@ -12,12 +13,14 @@
 enum match { BELOW = 0 /* the path and everything below it */, EXACT };
 
 static const struct place_row {
-	const char         *path;
-	enum match          match;
+	const char *path;
+	enum match match;
 	enum sandbox_access access;
-	const char         *why;
-} rows[] = { /* the first that matches decides */
-	{ SANDBOX_CREDENTIALS_DIR, BELOW, SANDBOX_READ_ONLY, "the file credentials of this step; empty without one" },
+	const char *why;
+} rows[] = {
+	/* the first that matches decides */
+	{ SANDBOX_CREDENTIALS_DIR, BELOW, SANDBOX_READ_ONLY,
+	  "the file credentials of this step; empty without one" },
 	{ "/tmp", BELOW, SANDBOX_WRITABLE, "private to the step, gone with it" },
 	{ "/var/tmp", BELOW, SANDBOX_WRITABLE, "private to the step, gone with it" },
 	{ "/dev/shm", BELOW, SANDBOX_WRITABLE, "private to the step, gone with it" },
@@ -35,16 +38,21 @@ static const struct place_row {
 	{ "/dev/stderr", EXACT, SANDBOX_WRITABLE, "a link to the step's own descriptors" },
 	{ "/dev", EXACT, SANDBOX_READ_ONLY, "only the devices that every step has" },
 	{ "/dev", BELOW, SANDBOX_ABSENT, "no other device is shown" },
-	{ "/proc/sysrq-trigger", EXACT, SANDBOX_READ_ONLY, "reads as empty: a host secret or switch" },
+	{ "/proc/sysrq-trigger", EXACT, SANDBOX_READ_ONLY,
+	  "reads as empty: a host secret or switch" },
 	{ "/proc/kcore", EXACT, SANDBOX_READ_ONLY, "reads as empty: a host secret or switch" },
 	{ "/proc/kmsg", EXACT, SANDBOX_READ_ONLY, "reads as empty: a host secret or switch" },
 	{ "/proc/kallsyms", EXACT, SANDBOX_READ_ONLY, "reads as empty: a host secret or switch" },
 	{ "/proc/keys", EXACT, SANDBOX_READ_ONLY, "reads as empty: a host secret or switch" },
 	{ "/proc/sys", BELOW, SANDBOX_READ_ONLY, "kernel settings can be read, never written" },
-	{ "/proc", BELOW, SANDBOX_READ_ONLY, "a procfs of the step's own: no process but its own is in it" },
-	{ "/etc/passwd", EXACT, SANDBOX_READ_ONLY, "made up for the sandbox: no account of the host is named" },
-	{ "/etc/group", EXACT, SANDBOX_READ_ONLY, "made up for the sandbox: no account of the host is named" },
-	{ "/etc/resolv.conf", EXACT, SANDBOX_READ_ONLY, "made up for the sandbox: the step's own resolver" },
+	{ "/proc", BELOW, SANDBOX_READ_ONLY,
+	  "a procfs of the step's own: no process but its own is in it" },
+	{ "/etc/passwd", EXACT, SANDBOX_READ_ONLY,
+	  "made up for the sandbox: no account of the host is named" },
+	{ "/etc/group", EXACT, SANDBOX_READ_ONLY,
+	  "made up for the sandbox: no account of the host is named" },
+	{ "/etc/resolv.conf", EXACT, SANDBOX_READ_ONLY,
+	  "made up for the sandbox: the step's own resolver" },
 	{ "/etc/nsswitch.conf", EXACT, SANDBOX_READ_ONLY, "made up for the sandbox" },
 	{ "/etc/host.conf", EXACT, SANDBOX_READ_ONLY, "made up for the sandbox" },
 	{ "/etc/hosts", EXACT, SANDBOX_READ_ONLY, "made up for the sandbox" },
@@ -55,7 +63,8 @@ static const struct place_row {
 	{ "/run", EXACT, SANDBOX_READ_ONLY, "a directory of the sandbox's root" },
 	{ "/run/drydock", EXACT, SANDBOX_READ_ONLY, "a directory of the sandbox's root" },
 	{ "/mnt", EXACT, SANDBOX_READ_ONLY, "an empty directory of the sandbox's root" },
-	{ "/home", EXACT, SANDBOX_READ_ONLY, "a directory of the sandbox's root: only /home/runner is in it" },
+	{ "/home", EXACT, SANDBOX_READ_ONLY,
+	  "a directory of the sandbox's root: only /home/runner is in it" },
 	{ "/opt", EXACT, SANDBOX_READ_ONLY, "a directory of the sandbox's root" },
 };
 
@@ -68,7 +77,8 @@ static bool is_at_or_below(const char *path, const char *dir)
 static bool row_shows(const struct host_view_row *row, const char *path)
 {
 	if (row->kind == HOST_VIEW_PREFIX)
-		return strncmp(path, "/etc/", 5) == 0 && strncmp(path + 5, row->path, strlen(row->path)) == 0;
+		return strncmp(path, "/etc/", 5) == 0 &&
+		       strncmp(path + 5, row->path, strlen(row->path)) == 0;
 	return is_at_or_below(path, row->path);
 }
 
@@ -87,10 +97,14 @@ const char *sandbox_view_find(const char *path, const char **ret_why)
 
 struct sandbox_path sandbox_path_find(const char *path)
 {
-	struct sandbox_path place = { .path = NULL, .access = SANDBOX_ABSENT, .why = "no row of the host view and no mount shows it (what is not named is not there)" };
+	struct sandbox_path place = { .path = NULL,
+		                      .access = SANDBOX_ABSENT,
+		                      .why = "no row of the host view and no mount shows it (what "
+		                             "is not named is not there)" };
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		const struct place_row *row = &rows[i];
-		if (row->match == EXACT ? strcmp(path, row->path) == 0 : is_at_or_below(path, row->path))
+		if (row->match == EXACT ? strcmp(path, row->path) == 0
+		                        : is_at_or_below(path, row->path))
 			return (struct sandbox_path){ row->path, row->access, row->why, false };
 	}
 	place.path = sandbox_view_find(path, &place.why);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* fault.h - takes one kernel feature away, so that "fails closed" is tested and not hoped.
  *
- * DRYDOCK_FAULT=name[,name...] in the environment of the drydock process makes the named set-up call fail as an old kernel
- * would. It can only ever make drydock refuse, so it is honoured in every build; `drydock doctor` says when it is set.
- * A step never sees or sets it. Read once, before any thread or child exists, by dd_fault_init().
+ * DRYDOCK_FAULT=name[,name...] in the environment of the drydock process makes the named set-up
+ * call fail as an old kernel would. It can only ever make drydock refuse, so it is honoured in
+ * every build; `drydock doctor` says when it is set. A step never sees or sets it. Read once,
+ * before any thread or child exists, by dd_fault_init().
  */
 #ifndef DRYDOCK_FAULT_H
 #define DRYDOCK_FAULT_H
@@ -14,7 +15,8 @@
 
 /* One copy in the whole program: weak, because the ground floor has no object of its own. */
 __attribute__((weak)) char dd_fault_names[256]; /* "name,name"; empty: nothing is taken away */
-__attribute__((weak)) bool dd_fault_all; /* the list did not fit: refuse everything rather than forget a name */
+__attribute__((weak)) bool
+	dd_fault_all; /* the list did not fit: refuse everything rather than forget a name */
 
 /* Called first in main(). */
 static inline void dd_fault_init(void)

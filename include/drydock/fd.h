@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/* fd.h - the variable is the owner: file descriptors and heap blocks that release themselves, and fds that travel.
+/* fd.h - the variable is the owner: file descriptors and heap blocks that release themselves, and
+ * fds that travel.
  *
- * Everything is CLOEXEC from birth; what a step inherits is listed in one array (sandbox/inside_exec.c). Handlers keep
- * errno, accept "nothing", and never retry close(2): Linux frees the number first.
+ * Everything is CLOEXEC from birth; what a step inherits is listed in one array
+ * (sandbox/inside_exec.c). Handlers keep errno, accept "nothing", and never retry close(2): Linux
+ * frees the number first.
  */
 #ifndef DRYDOCK_FD_H
 #define DRYDOCK_FD_H
@@ -49,8 +51,8 @@ static inline int dd_take_fd(int *fd)
 
 enum { DD_FDS_MAX = 8 };
 
-/* Send one message of exactly @len bytes with @n_fds (<= DD_FDS_MAX) descriptors over a SEQPACKET socket. @n_fds may be
- * 0. Never raises SIGPIPE. Returns 0 or -errno. */
+/* Send one message of exactly @len bytes with @n_fds (<= DD_FDS_MAX) descriptors over a SEQPACKET
+ * socket. @n_fds may be 0. Never raises SIGPIPE. Returns 0 or -errno. */
 static inline int dd_send_msg(int sock, const void *buf, size_t len, const int *fds, size_t n_fds)
 {
 	union {
@@ -80,9 +82,10 @@ static inline int dd_send_msg(int sock, const void *buf, size_t len, const int *
 	return (size_t)sent == len ? 0 : -EMSGSIZE;
 }
 
-/* Receive one message of exactly @len bytes and exactly @n_fds descriptors (CLOEXEC, owned by the caller afterwards).
- * Returns 1 for a message, 0 at end of file, -EAGAIN on an empty non-blocking socket, -EBADMSG when size or descriptor
- * count differ: descriptors that nobody announced are closed, never kept. */
+/* Receive one message of exactly @len bytes and exactly @n_fds descriptors (CLOEXEC, owned by the
+ * caller afterwards). Returns 1 for a message, 0 at end of file, -EAGAIN on an empty non-blocking
+ * socket, -EBADMSG when size or descriptor count differ: descriptors that nobody announced are
+ * closed, never kept. */
 static inline int dd_recv_msg(int sock, void *buf, size_t len, int *fds, size_t n_fds)
 {
 	union {
@@ -90,9 +93,10 @@ static inline int dd_recv_msg(int sock, void *buf, size_t len, int *fds, size_t 
 		char bytes[CMSG_SPACE(sizeof(int) * DD_FDS_MAX)];
 	} control;
 	struct iovec iov = { .iov_base = buf, .iov_len = len };
-	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof(control.bytes)
-	};
+	struct msghdr msg = { .msg_iov = &iov,
+		              .msg_iovlen = 1,
+		              .msg_control = control.bytes,
+		              .msg_controllen = sizeof(control.bytes) };
 	ssize_t got;
 	do
 		got = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC);

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-/* gate.h - the egress proxy of one step: a process of its own between the step's sockets and the world.
+/* gate.h - the egress proxy of one step: a process of its own between the step's sockets and the
+ * world.
  *
- * It parses hostile bytes (DNS queries, TLS hellos, HTTP heads, logged packets), so it owns nothing else: no files, no
- * capabilities, its own uid in range mode, its own seccomp filter; a closed gate's filter has no socket(2) and no connect(2).
- * It cannot change rules: it asks the supervisor, which re-checks the name against the same allowlist.
+ * It parses hostile bytes (DNS queries, TLS hellos, HTTP heads, logged packets), so it owns nothing
+ * else: no files, no capabilities, its own uid in range mode, its own seccomp filter; a closed
+ * gate's filter has no socket(2) and no connect(2). It cannot change rules: it asks the supervisor,
+ * which re-checks the name against the same allowlist.
  *
- * Order of use (supervisor): gate_start(), wait for GATE_READY, release the step; answer GATE_ASK_ADMIT; when the step has
- * ended: net_rules_close(), gate_ask_close() -> GATE_CLOSED (no byte passes any more); kill the step's pid namespace;
- * gate_ask_finish() -> the last denials, one GATE_RECEIPT per destination, GATE_DONE; then the process exits 0.
- * EOF, a message out of turn or of another size, or any other exit: the supervisor must kill the step (fail closed). The
- * gate dies with its supervisor (parent-death signal and EOF on the socket).
+ * Order of use (supervisor): gate_start(), wait for GATE_READY, release the step; answer
+ * GATE_ASK_ADMIT; when the step has ended: net_rules_close(), gate_ask_close() -> GATE_CLOSED (no
+ * byte passes any more); kill the step's pid namespace; gate_ask_finish() -> the last denials, one
+ * GATE_RECEIPT per destination, GATE_DONE; then the process exits 0. EOF, a message out of turn or
+ * of another size, or any other exit: the supervisor must kill the step (fail closed). The gate
+ * dies with its supervisor (parent-death signal and EOF on the socket).
  */
 #ifndef DRYDOCK_GATE_H
 #define DRYDOCK_GATE_H
@@ -22,20 +25,28 @@
 enum gate_msg_type {
 	GATE_MSG_INVALID = 0,
 	/* gate -> supervisor */
-	GATE_READY,     /* locked down and serving */
-	GATE_ASK_ADMIT, /* host, port (0 = every port the list has for this host), addr = the synthetic address */
-	GATE_NET_ALLOW, /* host, port, addr = the address that was dialled, why, speaks; would: observe mode, and why is the refusal */
-	GATE_NET_DENY,  /* host (may be empty), port, addr, proto, src_port, why */
-	GATE_DNS_DENY,  /* host = the name asked (escaped), why, src_port */
-	GATE_DNS_ALLOW, /* observe mode: a name that enforcing refuses was answered; host, why = the refusal */
+	GATE_READY, /* locked down and serving */
+	/* host, port (0 = every port the list has for this host), addr = the synthetic address */
+	GATE_ASK_ADMIT,
+	/* host, port, addr = the address that was dialled, why, speaks; would: observe mode, and
+	   why is the refusal */
+	GATE_NET_ALLOW,
+	GATE_NET_DENY, /* host (may be empty), port, addr, proto, src_port, why */
+	GATE_DNS_DENY, /* host = the name asked (escaped), why, src_port */
+	/* observe mode: a name that enforcing refuses was answered; host, why = the refusal */
+	GATE_DNS_ALLOW,
 	GATE_VIOLATION, /* a budget was exceeded: host, port, why, bytes_out */
 	GATE_RECEIPT,   /* host, port, connections, bytes_in, bytes_out, denials */
-	GATE_WILDCARD,  /* id = index of a wildcard entry, connections = how many names were admitted under it */
-	GATE_CLOSED,    /* every flow is reset, nothing listens */
-	GATE_DONE,      /* denials = all refusals seen; dropped = those not reported one by one; connections = most that were open at once */
+	/* id = index of a wildcard entry, connections = how many names were admitted under it */
+	GATE_WILDCARD,
+	GATE_CLOSED, /* every flow is reset, nothing listens */
+	/* denials = all refusals seen; dropped = those not reported one by one; connections = most
+	   that were open at once */
+	GATE_DONE,
 	/* supervisor -> gate */
 	GATE_ADMITTED, /* admitted = false: the rules refused; the gate answers SERVFAIL */
-	GATE_SEEN,     /* id of a GATE_DNS_DENY: the process behind it has been looked for, and may go on */
+	/* id of a GATE_DNS_DENY: the process behind it has been looked for, and may go on */
+	GATE_SEEN,
 	GATE_CLOSE,
 	GATE_FINISH,
 	GATE_MSG__COUNT
@@ -46,48 +57,56 @@ enum gate_speaks {
 	GATE_SPEAKS_NOTHING = 0, /* unknown, or nothing was said */
 	GATE_SPEAKS_TLS,         /* a hello for this very name */
 	GATE_SPEAKS_HTTP,        /* requests for this very name */
-	GATE_SPEAKS_RAW,         /* anything else, or nobody looked: only an entry with `tls: raw` lets it pass */
+	/* anything else, or nobody looked: only an entry with `tls: raw` lets it pass */
+	GATE_SPEAKS_RAW,
 	GATE_SPEAKS__COUNT
 };
 
-/* One shape for all messages, read at exact size. Text is NUL-terminated and holds only printable ASCII: the gate escapes,
- * and the receiver checks again (gate_msg_is_sane). */
+/* One shape for all messages, read at exact size. Text is NUL-terminated and holds only printable
+ * ASCII: the gate escapes, and the receiver checks again (gate_msg_is_sane). */
 struct gate_msg {
-	uint32_t type;      /* enum gate_msg_type */
-	uint32_t id;        /* ties GATE_ADMITTED to its GATE_ASK_ADMIT, GATE_SEEN to its GATE_DNS_DENY (0: nobody waits) */
+	uint32_t type; /* enum gate_msg_type */
+	/* ties GATE_ADMITTED to its GATE_ASK_ADMIT, GATE_SEEN to its GATE_DNS_DENY (0: nobody
+	 * waits) */
+	uint32_t id;
 	uint16_t port;
-	uint16_t src_port;  /* the step's port, to find the process that tried; 0 = unknown */
-	uint8_t  proto;     /* IPPROTO_TCP, IPPROTO_UDP, ... of a refusal */
-	uint8_t  admitted;
-	uint8_t  would;     /* 1: let through by observe mode alone */
-	uint8_t  speaks;    /* enum gate_speaks */
-	char     host[EGRESS_HOST_MAX + 3];
-	char     addr[48];  /* textual */
-	char     why[160];
+	uint16_t src_port; /* the step's port, to find the process that tried; 0 = unknown */
+	uint8_t proto;     /* IPPROTO_TCP, IPPROTO_UDP, ... of a refusal */
+	uint8_t admitted;
+	uint8_t would;  /* 1: let through by observe mode alone */
+	uint8_t speaks; /* enum gate_speaks */
+	char host[EGRESS_HOST_MAX + 3];
+	char addr[48]; /* textual */
+	char why[160];
 	uint64_t connections, bytes_in, bytes_out, denials, dropped;
 };
 
 struct gate_spec {
-	const struct egress_list *egress;     /* borrowed; NULL or empty = closed: every name is refused, nothing is dialled */
-	bool                      observe;    /* let public destinations through and report them; what is not public stays refused */
-	const int                *net;        /* NET_FD__COUNT fds; the gate takes all but NET_FD_RULES, the caller closes its copies */
-	bool                      switch_ids; /* range mode */
-	uid_t                     uid;        /* in the caller's user namespace; only with switch_ids */
-	gid_t                     gid;
+	/* borrowed; NULL or empty = closed: every name is refused, nothing is dialled */
+	const struct egress_list *egress;
+	/* let public destinations through and report them; what is not public stays refused */
+	bool observe;
+	/* NET_FD__COUNT fds; the gate takes all but NET_FD_RULES, the caller closes its copies */
+	const int *net;
+	bool switch_ids; /* range mode */
+	uid_t uid;       /* in the caller's user namespace; only with switch_ids */
+	gid_t gid;
 };
 
 struct gate {
 	pid_t pid;
-	int   pidfd;
-	int   ctl; /* SEQPACKET, non-blocking */
+	int pidfd;
+	int ctl; /* SEQPACKET, non-blocking */
 };
 
-/* Supervisor only. Forks the gate. Returns at once; GATE_READY comes over ctl. The child keeps nothing of the caller but what
+/* Supervisor only. Forks the gate. Returns at once; GATE_READY comes over ctl. The child keeps
+ * nothing of the caller but what
  * @spec names: memory marked MADV_WIPEONFORK stays behind, every other fd is closed. */
-int  gate_start(const struct gate_spec *spec, struct gate *ret_gate, struct dd_err *err);
-int  gate_send(const struct gate *gate, const struct gate_msg *msg, struct dd_err *err);
-/* 1: @ret_msg is a sane message; 0: end of file; -EAGAIN: nothing there; other: protocol error, kill the step. */
-int  gate_recv(const struct gate *gate, struct gate_msg *ret_msg, struct dd_err *err);
+int gate_start(const struct gate_spec *spec, struct gate *ret_gate, struct dd_err *err);
+int gate_send(const struct gate *gate, const struct gate_msg *msg, struct dd_err *err);
+/* 1: @ret_msg is a sane message; 0: end of file; -EAGAIN: nothing there; other: protocol error,
+ * kill the step. */
+int gate_recv(const struct gate *gate, struct gate_msg *ret_msg, struct dd_err *err);
 bool gate_msg_is_sane(const struct gate_msg *msg);
 /* Kill, reap, close. Safe on a gate that never started ({ .pid = 0, .pidfd = -1, .ctl = -1 }). */
 void gate_destroy(struct gate *gate);

@@ -4,17 +4,18 @@
  * Order of use (supervisor):
  *   sandbox_probe()           once: which features this host has; refuse early, by name (K-12)
  *   seccomp_program_load()    once per profile: allowlist file -> filter bytes
- *   sandbox_build()           namespaces, maps, network, mounts: everything but the last lock and exec. Hands back the sockets
- *                             of the step's netns. No byte of the step has run.
- *   (verify the rules, start the gate, wait for it)
- *   sandbox_release()         delivers environment and secrets, locks (capabilities, Landlock, seccomp), execs
- *   sandbox_recv_status()     when ctl is readable: how the step's main process ended; background processes may still live
- *   sandbox_destroy()         kills whatever is left, reaps, removes the cgroup; afterwards zero processes of the step exist
+ *   sandbox_build()           namespaces, maps, network, mounts: everything but the last lock and
+ * exec. Hands back the sockets of the step's netns. No byte of the step has run. (verify the rules,
+ * start the gate, wait for it) sandbox_release()         delivers environment and secrets, locks
+ * (capabilities, Landlock, seccomp), execs sandbox_recv_status()     when ctl is readable: how the
+ * step's main process ended; background processes may still live sandbox_destroy()         kills
+ * whatever is left, reaps, removes the cgroup; afterwards zero processes of the step exist
  *
- * Roles: the *supervisor* calls; the child is the *launcher* until it has built everything, then pid 1 of the step (*init*: reaps,
- * forwards signals, nothing else); init's only child becomes the *step*. The child inherits the spec by fork, never by
- * marshalling; secrets are not in its memory: they come through a pipe that only the process about to exec reads.
- * If the supervisor dies, the pid namespace dies (parent-death signal, and EOF on ctl).
+ * Roles: the *supervisor* calls; the child is the *launcher* until it has built everything, then
+ * pid 1 of the step (*init*: reaps, forwards signals, nothing else); init's only child becomes the
+ * *step*. The child inherits the spec by fork, never by marshalling; secrets are not in its memory:
+ * they come through a pipe that only the process about to exec reads. If the supervisor dies, the
+ * pid namespace dies (parent-death signal, and EOF on ctl).
  */
 #ifndef DRYDOCK_SANDBOX_H
 #define DRYDOCK_SANDBOX_H
@@ -32,56 +33,67 @@ enum {
 	SANDBOX_UID = 1001, /* inside: user and group `runner` */
 	SANDBOX_GID = 1001,
 };
-#define SANDBOX_CREDENTIALS_DIR "/run/drydock/cred" /* private ramfs 0500, read-only, files 0400; empty without a file lease */
+#define SANDBOX_CREDENTIALS_DIR                                                                    \
+	"/run/drydock/cred" /* private ramfs 0500, read-only, files 0400; empty without a file     \
+	                       lease */
 
-/* --- seccomp -------------------------------------------------------------------------------------------------------- */
+/* ---- seccomp ---- */
 
 struct seccomp_program; /* filter bytes, compiled once, loaded raw */
 
 struct seccomp_summary {
-	unsigned allowed, conditional, errno_answered, killed; /* syscalls by what the filter does; the rest gets ENOSYS */
+	/* syscalls by what the filter does; the rest gets ENOSYS */
+	unsigned allowed, conditional, errno_answered, killed;
 };
 
-/* Compile the allowlist data file at @path (format: docs/seccomp.md and the head of configs/seccomp/default.seccomp). Errors name
- * file and line. */
-int  seccomp_program_load(const char *path, struct seccomp_program **ret, struct dd_err *err);
-/* The same, and: @extra (NULL-terminated, or NULL) names system calls that are allowed besides; one that the profile says `never` about, or that does
- * not exist, is -EINVAL. With @observe the program asks a listener about everything that it would refuse (sandbox_asked_recv()). */
-int  seccomp_program_load_with(const char *path, const char *const *extra, bool observe, struct seccomp_program **ret, struct dd_err *err);
+/* Compile the allowlist data file at @path (format: docs/seccomp.md and the head of
+ * configs/seccomp/default.seccomp). Errors name file and line. */
+int seccomp_program_load(const char *path, struct seccomp_program **ret, struct dd_err *err);
+/* The same, and: @extra (NULL-terminated, or NULL) names system calls that are allowed besides; one
+ * that the profile says `never` about, or that does not exist, is -EINVAL. With @observe the
+ * program asks a listener about everything that it would refuse (sandbox_asked_recv()). */
+int seccomp_program_load_with(const char *path, const char *const *extra, bool observe,
+                              struct seccomp_program **ret, struct dd_err *err);
 void seccomp_program_free(struct seccomp_program *prog);
 void seccomp_program_summary(const struct seccomp_program *prog, struct seccomp_summary *ret);
-bool seccomp_program_asks(const struct seccomp_program *prog); /* observe mode: sandbox_asked_recv() must be called until the step ends */
-const char *seccomp_program_digest(const struct seccomp_program *prog); /* sha256 of the filter bytes, hex; borrowed */
+bool seccomp_program_asks(
+	const struct seccomp_program
+		*prog); /* observe mode: sandbox_asked_recv() must be called until the step ends */
+const char *seccomp_program_digest(
+	const struct seccomp_program *prog); /* sha256 of the filter bytes, hex; borrowed */
 
-/* --- spec ----------------------------------------------------------------------------------------------------------- */
+/* ---- spec ---- */
 
 enum sandbox_mount_flags {
 	SANDBOX_MOUNT_RO = 0,
-	SANDBOX_MOUNT_RW = 1 << 0,     /* always nosuid,nodev */
+	SANDBOX_MOUNT_RW = 1 << 0, /* always nosuid,nodev */
 	SANDBOX_MOUNT_NOEXEC = 1 << 1,
-	SANDBOX_MOUNT_TRY = 1 << 2,    /* a missing source is left out; said so in the plan */
+	SANDBOX_MOUNT_TRY = 1 << 2, /* a missing source is left out; said so in the plan */
 };
 
-/* Bind @source (host path, opened O_PATH|O_NOFOLLOW by the launcher) at @target (absolute, normalised, inside the new root). */
+/* Bind @source (host path, opened O_PATH|O_NOFOLLOW by the launcher) at @target (absolute,
+ * normalised, inside the new root). */
 struct sandbox_mount {
 	const char *source;
 	const char *target;
-	unsigned    flags;
+	unsigned flags;
 };
 
 /* A file made up for this sandbox, read-only: /etc/passwd, /etc/resolv.conf, the step's script. */
 struct sandbox_file {
 	const char *path;
 	const void *content;
-	size_t      len;
-	mode_t      mode;
+	size_t len;
+	mode_t mode;
 };
 
-/* 0 = not limited by drydock. What needs a cgroup controller that is missing is an error in sandbox_build(), never ignored. */
+/* 0 = not limited by drydock. What needs a cgroup controller that is missing is an error in
+ * sandbox_build(), never ignored. */
 struct sandbox_limits {
-	uint64_t memory_bytes;    /* cgroup memory.max, swap 0, oom.group */
-	unsigned cpu_millis;      /* cgroup cpu.max; 1000 = one core */
-	unsigned pids;            /* RLIMIT_NPROC always (counted per user namespace), and cgroup pids.max where delegated */
+	uint64_t memory_bytes; /* cgroup memory.max, swap 0, oom.group */
+	unsigned cpu_millis;   /* cgroup cpu.max; 1000 = one core */
+	/* RLIMIT_NPROC always (counted per user namespace), and cgroup pids.max where delegated */
+	unsigned pids;
 	uint64_t file_size_bytes; /* RLIMIT_FSIZE */
 	unsigned open_files;      /* RLIMIT_NOFILE; 0 = 1024:65536 */
 	uint64_t tmp_bytes;       /* size of /tmp and /dev/shm together each; 0 = 1 GiB */
@@ -89,134 +101,157 @@ struct sandbox_limits {
 };
 
 struct sandbox_spec {
-	const struct identity        *identity;
-	uid_t                         step_uid;  /* in the caller's user namespace; from identity_slot(); never maps to host root */
-	gid_t                         step_gid;
-	const char                   *hostname;
-	const struct sandbox_mount   *mounts;    /* besides the host root view (sandbox/inside_root.c), in order */
-	size_t                        n_mounts;
-	const struct sandbox_file    *files;     /* besides the synthesised /etc files */
-	size_t                        n_files;
-	const char                   *workdir;   /* absolute, inside the new root; checked after pivot_root (F-08) */
-	char *const                  *argv;      /* argv[0] searched in PATH of the delivered environment when it has no slash */
+	const struct identity *identity;
+	/* in the caller's user namespace; from identity_slot(); never maps to host root */
+	uid_t step_uid;
+	gid_t step_gid;
+	const char *hostname;
+	const struct sandbox_mount
+		*mounts; /* besides the host root view (sandbox/inside_root.c), in order */
+	size_t n_mounts;
+	const struct sandbox_file *files; /* besides the synthesised /etc files */
+	size_t n_files;
+	const char *workdir; /* absolute, inside the new root; checked after pivot_root (F-08) */
+	/* argv[0] searched in PATH of the delivered environment when it has no slash */
+	char *const *argv;
 	const struct seccomp_program *seccomp;
-	unsigned                      landlock_abi_min; /* refuse below; 0 = 1 */
-	struct sandbox_limits         limits;
-	const struct net_plan        *net;
-	const char                   *cgroup_parent; /* job cgroup as cgroup_job_make() returned it (file system path), NULL or empty: none */
-	const char                   *name;      /* step label for cgroup and messages: [a-z0-9-]+ */
-	int                           stdout_fd; /* borrowed; become fds 1 and 2 of the step; fd 0 is /dev/null */
-	int                           stderr_fd;
+	unsigned landlock_abi_min; /* refuse below; 0 = 1 */
+	struct sandbox_limits limits;
+	const struct net_plan *net;
+	/* job cgroup as cgroup_job_make() returned it (file system path), NULL or empty: none */
+	const char *cgroup_parent;
+	const char *name; /* step label for cgroup and messages: [a-z0-9-]+ */
+	int stdout_fd;    /* borrowed; become fds 1 and 2 of the step; fd 0 is /dev/null */
+	int stderr_fd;
 };
 
-/* What sandbox_release() delivers. Read by the process about to exec, through a pipe; never part of the spec. */
+/* What sandbox_release() delivers. Read by the process about to exec, through a pipe; never part of
+ * the spec. */
 struct sandbox_secret_file {
 	const char *name; /* below SANDBOX_CREDENTIALS_DIR; no slash */
 	const void *content;
-	size_t      len;
+	size_t len;
 };
 
 struct sandbox_delivery {
-	char *const                      *envp; /* the whole environment, NULL-terminated; may hold secrets */
+	char *const *envp; /* the whole environment, NULL-terminated; may hold secrets */
 	const struct sandbox_secret_file *files;
-	size_t                            n_files;
+	size_t n_files;
 };
 
 struct sandbox {
-	pid_t pid;                 /* init, as the caller sees it */
-	int   pidfd;
-	int   ctl;                 /* SEQPACKET to init, non-blocking after sandbox_release() */
-	int   deliver;             /* our end of the delivery socket; -1 after release */
-	int   net[NET_FD__COUNT];
-	bool  asks;                /* observe mode: the step was given a filter that asks */
-	int   asked_fd;            /* listener of that filter, from release on; -1: none */
-	int   cgroup_fd;           /* -1: none */
-	char  cgroup[256];         /* path, empty: none */
+	pid_t pid; /* init, as the caller sees it */
+	int pidfd;
+	int ctl;     /* SEQPACKET to init, non-blocking after sandbox_release() */
+	int deliver; /* our end of the delivery socket; -1 after release */
+	int net[NET_FD__COUNT];
+	bool asks;        /* observe mode: the step was given a filter that asks */
+	int asked_fd;     /* listener of that filter, from release on; -1: none */
+	int cgroup_fd;    /* -1: none */
+	char cgroup[256]; /* path, empty: none */
 };
 
 struct sandbox_status {
-	bool     exited;   /* false: killed by @signal */
-	int      code;
-	int      signal;
+	bool exited; /* false: killed by @signal */
+	int code;
+	int signal;
 	uint64_t cpu_usec; /* user + system of all reaped processes */
-	uint64_t peak_memory_bytes; /* memory.peak where there is a controller, otherwise the largest resident set (ru_maxrss) */
+	/* memory.peak where there is a controller, otherwise the largest resident set (ru_maxrss)
+	 */
+	uint64_t peak_memory_bytes;
 };
 
-#define SANDBOX_NONE { .pid = 0, .pidfd = -1, .ctl = -1, .deliver = -1, .net = { -1, -1, -1, -1, -1 }, .asked_fd = -1, .cgroup_fd = -1 }
+#define SANDBOX_NONE                                                                               \
+	{                                                                                          \
+		.pid = 0, .pidfd = -1, .ctl = -1, .deliver = -1, .net = { -1, -1, -1, -1, -1 },    \
+		.asked_fd = -1, .cgroup_fd = -1                                                    \
+	}
 
-/* --- features ------------------------------------------------------------------------------------------------------- */
+/* ---- features ---- */
 
 struct sandbox_feature {
-	const char *name;    /* "userns", "nftables", "landlock", ... */
-	const char *area;    /* "host", "identity", "isolation", "network", "locks", "limits" */
-	const char *need;    /* what it is for */
-	bool        required; /* a run without it is refused */
-	bool        present;
-	char        found[240];  /* version, count, or errno text */
+	const char *name; /* "userns", "nftables", "landlock", ... */
+	const char *area; /* "host", "identity", "isolation", "network", "locks", "limits" */
+	const char *need; /* what it is for */
+	bool required;    /* a run without it is refused */
+	bool present;
+	char found[240]; /* version, count, or errno text */
 	const char *remedy;
 };
 
-/* Probe this host; must run after identity_enter(). @ret: static storage owned by the callee, valid until the next call. Forks short-lived
- * children and leaves nothing. Returns the number of rows, or -errno. */
+/* Probe this host; must run after identity_enter(). @ret: static storage owned by the callee, valid
+ * until the next call. Forks short-lived children and leaves nothing. Returns the number of rows,
+ * or -errno. */
 int sandbox_probe(const struct sandbox_feature **ret, struct dd_err *err);
 /* The same and what no run depends on: for the doctor. */
 int sandbox_probe_all(const struct sandbox_feature **ret, struct dd_err *err);
 
-/* Which row of the host view shows @path (absolute, normalised) to every step; NULL: none. @ret_why (may be NULL): what the row is there for. */
+/* Which row of the host view shows @path (absolute, normalised) to every step; NULL: none. @ret_why
+ * (may be NULL): what the row is there for. */
 const char *sandbox_view_find(const char *path, const char **ret_why);
 
-/* What every step finds at @path (absolute, normalised) where no mount of its spec lies: the host view and what is made up. Pure. */
+/* What every step finds at @path (absolute, normalised) where no mount of its spec lies: the host
+ * view and what is made up. Pure. */
 enum sandbox_access { SANDBOX_ABSENT = 0, SANDBOX_READ_ONLY, SANDBOX_WRITABLE };
 struct sandbox_path {
-	const char         *path;    /* of the row that decides; NULL: none, so it is absent */
+	const char *path; /* of the row that decides; NULL: none, so it is absent */
 	enum sandbox_access access;
-	const char         *why;     /* never NULL */
-	bool                of_host; /* the host's own file is shown, if it has one there and others may read it */
+	const char *why; /* never NULL */
+	/* the host's own file is shown, if it has one there and others may read it */
+	bool of_host;
 };
 struct sandbox_path sandbox_path_find(const char *path);
 
-/* --- life ----------------------------------------------------------------------------------------------------------- */
+/* ---- life ---- */
 
-/* -ENOTDIR: everything is as the spec asks, but its working directory does not exist, is none, or cannot be entered. */
+/* -ENOTDIR: everything is as the spec asks, but its working directory does not exist, is none, or
+ * cannot be entered. */
 int sandbox_build(const struct sandbox_spec *spec, struct sandbox *ret, struct dd_err *err);
-/* Returns 0 once exec has happened; otherwise @err is the child's own sentence (its bytes are terminated and escaped here). -ENOEXEC: every lock held,
- * but the program of argv could not be executed (missing, not executable, no such interpreter). */
+/* Returns 0 once exec has happened; otherwise @err is the child's own sentence (its bytes are
+ * terminated and escaped here). -ENOEXEC: every lock held, but the program of argv could not be
+ * executed (missing, not executable, no such interpreter). */
 int sandbox_release(struct sandbox *sb, const struct sandbox_delivery *what, struct dd_err *err);
 /* Ask init to send @sig to every process of the step. */
 int sandbox_signal(const struct sandbox *sb, int sig, struct dd_err *err);
 /* 1: @ret is set; 0: init is gone without a word (killed from outside); -EAGAIN: still running. */
 int sandbox_recv_status(const struct sandbox *sb, struct sandbox_status *ret, struct dd_err *err);
-/* cgroup.kill where there is one, SIGKILL to init, wait until the pid namespace is empty, rmdir the cgroup, close all. Idempotent. */
+/* cgroup.kill where there is one, SIGKILL to init, wait until the pid namespace is empty, rmdir the
+ * cgroup, close all. Idempotent. */
 int sandbox_destroy(struct sandbox *sb, struct dd_err *err);
 
-/* --- observe mode ----------------------------------------------------------------------------------------------------- */
+/* ---- observe mode ---- */
 
 /* One system call that the filter would have refused; its thread waits for the answer. */
 struct sandbox_asked {
 	uint64_t id;
-	pid_t    pid;        /* of the thread, as the caller counts; 0: unknown */
-	int      nr;
-	int      answer;     /* 0: the kernel goes on; an errno: `never`, and the call fails with it */
-	char     call[32];   /* name; its number where no name is known here */
-	char     detail[32]; /* the argument that matters: "AF_VSOCK", "0x5412"; may be empty */
+	pid_t pid; /* of the thread, as the caller counts; 0: unknown */
+	int nr;
+	int answer;      /* 0: the kernel goes on; an errno: `never`, and the call fails with it */
+	char call[32];   /* name; its number where no name is known here */
+	char detail[32]; /* the argument that matters: "AF_VSOCK", "0x5412"; may be empty */
 };
 
-/* Supervisor, when asked_fd is readable. 1: @ret is a question, and sandbox_asked_answer() must follow; 0: none waits; -EPIPE: nobody is left who
- * could ask, stop polling. @prog is the one of the spec. */
-int  sandbox_asked_recv(const struct sandbox *sb, const struct seccomp_program *prog, struct sandbox_asked *ret, struct dd_err *err);
+/* Supervisor, when asked_fd is readable. 1: @ret is a question, and sandbox_asked_answer() must
+ * follow; 0: none waits; -EPIPE: nobody is left who could ask, stop polling. @prog is the one of
+ * the spec. */
+int sandbox_asked_recv(const struct sandbox *sb, const struct seccomp_program *prog,
+                       struct sandbox_asked *ret, struct dd_err *err);
 /* Does the thread still wait? Only then what /proc/PID showed before this call was about it. */
 bool sandbox_asked_waits(const struct sandbox *sb, const struct sandbox_asked *asked);
-int  sandbox_asked_answer(const struct sandbox *sb, const struct sandbox_asked *asked, struct dd_err *err);
+int sandbox_asked_answer(const struct sandbox *sb, const struct sandbox_asked *asked,
+                         struct dd_err *err);
 
-/* --- cgroup of a job ------------------------------------------------------------------------------------------------ */
+/* ---- cgroup of a job ---- */
 
-/* Where the group "drydock-<run>" of a job would be: below the cgroup v2 directory in which this process may make groups. @ret_path is empty when
- * the host offers none (that is no error; limits that need controllers are refused later, by name). Makes nothing: the caller writes the path
- * down first, so that a crash between the two leaves no group that nobody knows of. */
+/* Where the group "drydock-<run>" of a job would be: below the cgroup v2 directory in which this
+ * process may make groups. @ret_path is empty when the host offers none (that is no error; limits
+ * that need controllers are refused later, by name). Makes nothing: the caller writes the path down
+ * first, so that a crash between the two leaves no group that nobody knows of. */
 int cgroup_job_plan(const char *run, char ret_path[256], struct dd_err *err);
 /* Make it and hand the controllers down. Empties @path when the host does not let us. */
 int cgroup_job_make(char path[256], struct dd_err *err);
-/* Kill what is inside, remove the tree. Used by the keeper after a crash and by the start-up reaper; touches only names "drydock-*". */
+/* Kill what is inside, remove the tree. Used by the keeper after a crash and by the start-up
+ * reaper; touches only names "drydock-*". */
 int cgroup_job_remove(const char *path, struct dd_err *err);
 
 #endif

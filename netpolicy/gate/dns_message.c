@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* dns_message.c - reads one DNS query and writes one DNS answer (RFC 1035 4.1, RFC 6891).
  *
- * Runs in: gate, on bytes that hostile code chose. Pure. Nothing of a query is ever forwarded: the name alone goes on,
- * and only after a verdict, so options, flags and odd types cannot carry data out (N-06).
+ * Runs in: gate, on bytes that hostile code chose. Pure. Nothing of a query is ever forwarded: the
+ * name alone goes on, and only after a verdict, so options, flags and odd types cannot carry data
+ * out (N-06).
  */
 #include "dns_message.h"
 
@@ -16,13 +17,14 @@ enum {
 	OPCODE_MASK = 0x78,
 	CLASS_IN = 1,
 	TYPE_OPT = 41,
-	OPT_PAYLOAD = 1232, /* the size we would take; the value that fits every path, "DNS flag day 2020" */
+	/* the size we would take; the value that fits every path, "DNS flag day 2020" */
+	OPT_PAYLOAD = 1232,
 };
 
 struct cursor {
 	const uint8_t *in;
-	size_t         len, pos;
-	bool           short_read;
+	size_t len, pos;
+	bool short_read;
 };
 
 static uint8_t get8(struct cursor *c)
@@ -42,10 +44,12 @@ static uint16_t get16(struct cursor *c)
 
 static bool is_host_char(uint8_t c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       c == '-' || c == '_';
 }
 
-/* A dot inside a label would read as a label boundary, so it counts as foreign like NUL or space. */
+/* A dot inside a label would read as a label boundary, so it counts as foreign like NUL or space.
+ */
 static void append_name_byte(struct dns_query *q, size_t *at, uint8_t c)
 {
 	if (is_host_char(c)) {
@@ -98,7 +102,8 @@ static bool read_opt(struct cursor *c, struct dns_query *q)
 	(void)get16(c);
 	uint16_t options_len = get16(c);
 
-	if (c->short_read || owner != 0 || type != TYPE_OPT || version != 0 || c->len - c->pos < options_len)
+	if (c->short_read || owner != 0 || type != TYPE_OPT || version != 0 ||
+	    c->len - c->pos < options_len)
 		return false;
 	c->pos += options_len;
 	q->edns = true;
@@ -174,8 +179,8 @@ static void put_opt(uint8_t **out)
 	put16(out, 0);
 }
 
-size_t dns_answer_build(const struct dns_query *query, uint8_t rcode, const struct in_addr *addr, uint32_t ttl_sec,
-                        uint8_t out[DNS_ANSWER_MAX])
+size_t dns_answer_build(const struct dns_query *query, uint8_t rcode, const struct in_addr *addr,
+                        uint32_t ttl_sec, uint8_t out[DNS_ANSWER_MAX])
 {
 	bool question = query->wire_len > 0;
 	uint8_t *at = out;

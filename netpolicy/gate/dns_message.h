@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* dns_message.h - the little of DNS that a step needs: one question in, one short answer out. Pure; runs in the gate. */
+/* dns_message.h - the little of DNS that a step needs: one question in, one short answer out. Pure;
+ * runs in the gate. */
 #ifndef NETPOLICY_DNS_MESSAGE_H
 #define NETPOLICY_DNS_MESSAGE_H
 
@@ -10,7 +11,8 @@
 
 enum {
 	DNS_NAME_WIRE_MAX = 255,
-	DNS_ANSWER_MAX = 12 + DNS_NAME_WIRE_MAX + 4 + 16 + 11, /* header, question, one A record, OPT: always below 512 */
+	/* header, question, one A record, OPT: always below 512 */
+	DNS_ANSWER_MAX = 12 + DNS_NAME_WIRE_MAX + 4 + 16 + 11,
 	DNS_TYPE_A = 1,
 	DNS_TYPE_AAAA = 28,
 	DNS_TYPE_SVCB = 64,
@@ -31,20 +33,25 @@ enum dns_parse {
 
 struct dns_query {
 	uint16_t id, type;
-	uint8_t  rcode;                     /* for DNS_MALFORMED */
-	bool     rd, edns;
-	bool     odd;                       /* a label holds a byte that no host name has: never ask a verdict about @name */
-	uint8_t  wire[DNS_NAME_WIRE_MAX];   /* the name as it came, its case kept (clients check it: "0x20") */
-	size_t   wire_len;
-	char     name[4 * DNS_NAME_WIRE_MAX + 1]; /* labels joined by dots, foreign bytes as \DDD; printable ASCII only */
+	uint8_t rcode; /* for DNS_MALFORMED */
+	bool rd, edns;
+	/* a label holds a byte that no host name has: never ask a verdict about @name */
+	bool odd;
+	/* the name as it came, its case kept (clients check it: "0x20") */
+	uint8_t wire[DNS_NAME_WIRE_MAX];
+	size_t wire_len;
+	/* labels joined by dots, foreign bytes as \DDD; printable ASCII only */
+	char name[4 * DNS_NAME_WIRE_MAX + 1];
 };
 
-/* Read one query of exactly @len bytes: one question of class IN, nothing else but an optional OPT record, whose options are
- * ignored. Compression in the question is refused (nothing could be pointed at but itself). */
+/* Read one query of exactly @len bytes: one question of class IN, nothing else but an optional OPT
+ * record, whose options are ignored. Compression in the question is refused (nothing could be
+ * pointed at but itself). */
 enum dns_parse dns_query_parse(const uint8_t *in, size_t len, struct dns_query *ret_query);
 
-/* Write the answer to @query: @rcode, and one A record when @addr is not NULL. Returns its length, at most DNS_ANSWER_MAX. */
-size_t dns_answer_build(const struct dns_query *query, uint8_t rcode, const struct in_addr *addr, uint32_t ttl_sec,
-                        uint8_t out[DNS_ANSWER_MAX]);
+/* Write the answer to @query: @rcode, and one A record when @addr is not NULL. Returns its length,
+ * at most DNS_ANSWER_MAX. */
+size_t dns_answer_build(const struct dns_query *query, uint8_t rcode, const struct in_addr *addr,
+                        uint32_t ttl_sec, uint8_t out[DNS_ANSWER_MAX]);
 
 #endif

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-/* gate_dest.c - the table of destinations (name and port) that budgets and receipts are counted by. Runs in: gate. */
+/* gate_dest.c - the table of destinations (name and port) that budgets and receipts are counted by.
+ * Runs in: gate. */
 #include "gate_internal.h"
 
 #include <string.h>
 
 static size_t bucket_of(const struct gate_state *g, const char *host, uint16_t port)
 {
-	uint32_t h = 2166136261u ^ port; /* FNV-1a: only allowed names get here, so collisions cannot be chosen freely */
+	/* FNV-1a: only allowed names get here, so collisions cannot be chosen freely */
+	uint32_t h = 2166136261u ^ port;
 	for (; *host; host++)
 		h = (h ^ (uint8_t)*host) * 16777619u;
 	return h % ARRAY_LEN(g->dest_buckets);
@@ -36,5 +38,7 @@ uint64_t gate_dest_left(const struct gate_state *g, const struct gate_dest *dest
 {
 	if (g->observe)
 		return UINT64_MAX; /* gate_observe_budget() says when it would have been cut */
-	return dest->bytes_out >= g->egress->upload_bytes ? 0 : g->egress->upload_bytes - dest->bytes_out;
+	return dest->bytes_out >= g->egress->upload_bytes
+	               ? 0
+	               : g->egress->upload_bytes - dest->bytes_out;
 }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* gate_dns.c - the step's resolver: 198.18.0.1:53, UDP and TCP, one policy for both.
  *
- * Runs in: gate, on bytes that hostile code chose. A name that the list does not hold is refused here and nothing of it
- * leaves the host (N-04); in observe mode it is resolved like the others, and reported. Everything is bounded: waiting queries, connections, and what each connection may hold.
+ * Runs in: gate, on bytes that hostile code chose. A name that the list does not hold is refused
+ * here and nothing of it leaves the host (N-04); in observe mode it is resolved like the others,
+ * and reported. Everything is bounded: waiting queries, connections, and what each connection may
+ * hold.
  */
 #include "gate_internal.h"
 
@@ -14,7 +16,8 @@ enum {
 	QUERY_MAX = 1024,   /* a query with options is far smaller; longer ones are malformed */
 	CONN_IDLE_SEC = 10,
 	HELD_MAX = 64,
-	HELD_MS = 100, /* the supervisor looks through /proc in far less; a stuck one must not look like a dead resolver */
+	HELD_MS = 100, /* the supervisor looks through /proc in far less; a stuck one must not look
+	                  like a dead resolver */
 	QUERIES_PER_CONN = 1000,
 };
 
@@ -22,27 +25,27 @@ enum {
 struct dns_conn {
 	struct gate_source source;
 	struct gate_state *gate;
-	struct dns_conn   *next;
-	uint64_t           deadline_ns;
-	unsigned           queries;
-	bool               waiting; /* a dns_waiter points here */
-	bool               dead;    /* closed; freed when nobody points here */
-	uint16_t           src_port;
-	size_t             filled;
-	uint8_t            in[2 + QUERY_MAX];
+	struct dns_conn *next;
+	uint64_t deadline_ns;
+	unsigned queries;
+	bool waiting; /* a dns_waiter points here */
+	bool dead;    /* closed; freed when nobody points here */
+	uint16_t src_port;
+	size_t filled;
+	uint8_t in[2 + QUERY_MAX];
 };
 
 struct reply_to {
-	struct dns_conn   *conn; /* NULL: UDP */
+	struct dns_conn *conn; /* NULL: UDP */
 	struct sockaddr_in peer;
 };
 
 struct dns_waiter {
 	struct dns_waiter *next;
-	uint32_t           id;          /* of a held refusal */
-	uint64_t           deadline_ns; /* likewise */
-	struct dns_query   query;
-	struct reply_to    to;
+	uint32_t id;          /* of a held refusal */
+	uint64_t deadline_ns; /* likewise */
+	struct dns_query query;
+	struct reply_to to;
 };
 
 static void conn_close(struct dns_conn *conn)
@@ -51,16 +54,16 @@ static void conn_close(struct dns_conn *conn)
 	conn->dead = true;
 }
 
-static void answer(struct gate_state *g, const struct reply_to *to, const struct dns_query *q, uint8_t rcode,
-                   const struct in_addr *addr)
+static void answer(struct gate_state *g, const struct reply_to *to, const struct dns_query *q,
+                   uint8_t rcode, const struct in_addr *addr)
 {
 	uint8_t out[2 + DNS_ANSWER_MAX];
 	size_t len = dns_answer_build(q, rcode, addr, GATE_ANSWER_TTL_SEC, out + 2);
 
 	if (!to->conn) {
 		/* A full socket loses the answer, as the network may; the client asks again. */
-		(void)sendto(g->dns_udp.fd, out + 2, len, MSG_DONTWAIT | MSG_NOSIGNAL, (const void *)&to->peer,
-		             sizeof(to->peer));
+		(void)sendto(g->dns_udp.fd, out + 2, len, MSG_DONTWAIT | MSG_NOSIGNAL,
+		             (const void *)&to->peer, sizeof(to->peer));
 		return;
 	}
 	to->conn->waiting = false;
@@ -69,18 +72,25 @@ static void answer(struct gate_state *g, const struct reply_to *to, const struct
 		return;
 	out[0] = (uint8_t)(len >> 8);
 	out[1] = (uint8_t)len;
-	if (send(to->conn->source.fd, out, len + 2, MSG_DONTWAIT | MSG_NOSIGNAL) != (ssize_t)(len + 2))
+	if (send(to->conn->source.fd, out, len + 2, MSG_DONTWAIT | MSG_NOSIGNAL) !=
+	    (ssize_t)(len + 2))
 		conn_close(to->conn);
 }
 
-/* Who asked for a name that is refused is the first question of whoever reads the log, and a client that has its answer is gone in a millisecond. So
- * the answer waits until the supervisor has looked; a repetition, a flood and a supervisor that does not answer do not wait. */
-static bool hold(struct gate_state *g, const struct reply_to *to, const struct dns_query *q, uint32_t id)
+/* Who asked for a name that is refused is the first question of whoever reads the log, and a client
+ * that has its answer is gone in a millisecond. So the answer waits until the supervisor has
+ * looked; a repetition, a flood and a supervisor that does not answer do not wait. */
+static bool hold(struct gate_state *g, const struct reply_to *to, const struct dns_query *q,
+                 uint32_t id)
 {
 	struct dns_waiter *w = g->n_held < HELD_MAX ? malloc(sizeof(*w)) : NULL;
 	if (!w)
 		return false;
-	*w = (struct dns_waiter){ .next = g->held, .id = id, .deadline_ns = g->now_ns + HELD_MS * 1000000ull, .query = *q, .to = *to };
+	*w = (struct dns_waiter){ .next = g->held,
+		                  .id = id,
+		                  .deadline_ns = g->now_ns + HELD_MS * 1000000ull,
+		                  .query = *q,
+		                  .to = *to };
 	g->held = w;
 	g->n_held++;
 	if (to->conn)
@@ -112,10 +122,14 @@ void gate_dns_seen(struct gate_state *g, uint32_t id)
 		release_held(g, id);
 }
 
-static void refuse(struct gate_state *g, const struct reply_to *to, const struct dns_query *q, const char *why)
+static void refuse(struct gate_state *g, const struct reply_to *to, const struct dns_query *q,
+                   const char *why)
 {
-	struct gate_msg msg = { .type = GATE_DNS_DENY, .src_port = ntohs(to->peer.sin_port), .port = 53,
-		                .proto = to->conn ? IPPROTO_TCP : IPPROTO_UDP, .id = ++g->held_serial ? g->held_serial : ++g->held_serial };
+	struct gate_msg msg = { .type = GATE_DNS_DENY,
+		                .src_port = ntohs(to->peer.sin_port),
+		                .port = 53,
+		                .proto = to->conn ? IPPROTO_TCP : IPPROTO_UDP,
+		                .id = ++g->held_serial ? g->held_serial : ++g->held_serial };
 
 	gate_text(msg.host, sizeof(msg.host), q->name);
 	gate_text(msg.why, sizeof(msg.why), why);
@@ -123,10 +137,14 @@ static void refuse(struct gate_state *g, const struct reply_to *to, const struct
 		answer(g, to, q, DNS_RCODE_REFUSED, NULL);
 }
 
-static void answer_name(const struct gate_name *name, const struct reply_to *to, const struct dns_query *q)
+static void answer_name(const struct gate_name *name, const struct reply_to *to,
+                        const struct dns_query *q)
 {
 	bool ok = name->rcode == DNS_RCODE_OK && name->admitted;
-	answer(name->gate, to, q, ok ? DNS_RCODE_OK : name->rcode ? name->rcode : DNS_RCODE_SERVFAIL,
+	answer(name->gate, to, q,
+	       ok            ? DNS_RCODE_OK
+	       : name->rcode ? name->rcode
+	                     : DNS_RCODE_SERVFAIL,
 	       ok ? &name->synthetic : NULL);
 }
 
@@ -161,8 +179,8 @@ static void wait_for_name(struct gate_state *g, struct gate_name *name, const st
 }
 
 /* @would: in observe mode, why the enforcing gate refuses the name; otherwise NULL. */
-static void answer_allowed(struct gate_state *g, const char *host, const struct egress_entry *entry, const char *would,
-                           const struct reply_to *to, const struct dns_query *q)
+static void answer_allowed(struct gate_state *g, const char *host, const struct egress_entry *entry,
+                           const char *would, const struct reply_to *to, const struct dns_query *q)
 {
 	const char *why = NULL;
 	struct gate_name *name = NULL;
@@ -180,14 +198,16 @@ static void answer_allowed(struct gate_state *g, const char *host, const struct 
 	case DNS_TYPE_AAAA:
 	case DNS_TYPE_SVCB:
 	case DNS_TYPE_HTTPS:
-		answer(g, to, q, DNS_RCODE_OK, NULL); /* the step's way out is IPv4 and TCP; this makes clients take it */
+		/* the step's way out is IPv4 and TCP; this makes clients take it */
+		answer(g, to, q, DNS_RCODE_OK, NULL);
 		return;
 	default:
 		refuse(g, to, q, "only addresses are answered, not this type of record");
 	}
 }
 
-static void handle_query(struct gate_state *g, const uint8_t *in, size_t len, const struct reply_to *to)
+static void handle_query(struct gate_state *g, const uint8_t *in, size_t len,
+                         const struct reply_to *to)
 {
 	struct dns_query q;
 	char host[EGRESS_HOST_MAX + 1];
@@ -222,7 +242,8 @@ void gate_dns_udp(struct gate_state *g)
 	for (unsigned i = 0; i < UDP_READS_MAX; i++) {
 		struct reply_to to = { .conn = NULL };
 		socklen_t peer_len = sizeof(to.peer);
-		ssize_t n = recvfrom(g->dns_udp.fd, in, sizeof(in), MSG_DONTWAIT, (void *)&to.peer, &peer_len);
+		ssize_t n = recvfrom(g->dns_udp.fd, in, sizeof(in), MSG_DONTWAIT, (void *)&to.peer,
+		                     &peer_len);
 		if (n < 0 && errno != EINTR)
 			return;
 		if (n > 0 && n <= QUERY_MAX)
@@ -236,7 +257,8 @@ void gate_dns_accept(struct gate_state *g)
 {
 	struct sockaddr_in peer = { .sin_port = 0 };
 	socklen_t len = sizeof(peer);
-	dd_auto_fd int fd = accept4(g->dns_tcp.fd, (void *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	dd_auto_fd int fd = accept4(g->dns_tcp.fd, (void *)&peer, &len,
+	                            SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 	if (fd < 0 || g->dns_conns >= GATE_DNS_CONNS_MAX)
 		return; /* closed at once: the client falls back to UDP or tries later */
@@ -244,7 +266,9 @@ void gate_dns_accept(struct gate_state *g)
 	if (!conn)
 		return;
 	conn->gate = g;
-	conn->source = (struct gate_source){ .kind = SOURCE_DNS_CONN, .fd = dd_take_fd(&fd), .owner = conn };
+	conn->source = (struct gate_source){ .kind = SOURCE_DNS_CONN,
+		                             .fd = dd_take_fd(&fd),
+		                             .owner = conn };
 	conn->deadline_ns = g->now_ns + CONN_IDLE_SEC * GATE_SEC;
 	conn->src_port = ntohs(peer.sin_port);
 	conn->next = g->dns_conn_list;
@@ -288,7 +312,8 @@ void gate_dns_conn_event(struct gate_source *s)
 		conn_close(conn); /* sends without reading; level-triggered events would spin */
 		return;
 	}
-	ssize_t n = recv(s->fd, conn->in + conn->filled, sizeof(conn->in) - conn->filled, MSG_DONTWAIT);
+	ssize_t n = recv(s->fd, conn->in + conn->filled, sizeof(conn->in) - conn->filled,
+	                 MSG_DONTWAIT);
 	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
 		conn_close(conn);
 		return;

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /* gate_flow.c - one connection of the step, from accept to close.
  *
- * Runs in: gate. The states: HELLO (read the first bytes, judge them) -> RESOLVE (only if the name's answers are over)
- * -> DIAL (validated addresses, one after the other) -> RELAY. An entry that says `raw` skips HELLO. Every state but
- * RELAY has a short deadline; whatever is not understood is reset, and said. In observe mode HELLO is skipped and the first bytes are judged in
- * RELAY (gate_observe.c). Events are edge-triggered, so each step
- * runs until the kernel says EAGAIN.
+ * Runs in: gate. The states: HELLO (read the first bytes, judge them) -> RESOLVE (only if the
+ * name's answers are over)
+ * -> DIAL (validated addresses, one after the other) -> RELAY. An entry that says `raw` skips
+ * HELLO. Every state but RELAY has a short deadline; whatever is not understood is reset, and said.
+ * In observe mode HELLO is skipped and the first bytes are judged in RELAY (gate_observe.c). Events
+ * are edge-triggered, so each step runs until the kernel says EAGAIN.
  */
 #include "gate_internal.h"
 
@@ -49,7 +50,8 @@ void gate_flow_close(struct gate_flow *f, bool reset)
 	if (f->next)
 		f->next->prev = f->prev;
 	g->n_flows--;
-	/* Freed only after this turn of the loop: epoll may have more events with this address in hand. */
+	/* Freed only after this turn of the loop: epoll may have more events with this address in
+	 * hand. */
 	f->next = g->graveyard;
 	g->graveyard = f;
 }
@@ -65,7 +67,9 @@ void gate_flow_bury(struct gate_state *g)
 
 static struct gate_msg flow_msg(const struct gate_flow *f, enum gate_msg_type type, const char *why)
 {
-	struct gate_msg msg = { .type = type, .port = f->dest->port, .src_port = f->src_port, .proto = IPPROTO_TCP };
+	struct gate_msg msg = {
+		.type = type, .port = f->dest->port, .src_port = f->src_port, .proto = IPPROTO_TCP
+	};
 
 	if (f->name)
 		gate_text(msg.host, sizeof(msg.host), f->name->host);
@@ -87,7 +91,8 @@ void gate_flow_report_violation(struct gate_flow *f)
 {
 	struct gate_msg msg = flow_msg(f, GATE_VIOLATION, "");
 
-	(void)snprintf(msg.why, sizeof(msg.why), "upload budget of %llu bytes", (unsigned long long)f->gate->egress->upload_bytes);
+	(void)snprintf(msg.why, sizeof(msg.why), "upload budget of %llu bytes",
+	               (unsigned long long)f->gate->egress->upload_bytes);
 	msg.bytes_out = f->dest->bytes_out;
 	gate_report_always(f->gate, &msg);
 }
@@ -105,7 +110,10 @@ void gate_flow_over_budget(struct gate_flow *f)
 void gate_flow_report_allowed(struct gate_flow *f)
 {
 	const struct egress_entry *e = f->entry;
-	struct gate_msg msg = flow_msg(f, GATE_NET_ALLOW, f->would ? f->would : e->why ? e->why : e->origin);
+	struct gate_msg msg = flow_msg(f, GATE_NET_ALLOW,
+	                               f->would ? f->would
+	                               : e->why ? e->why
+	                                        : e->origin);
 
 	gate_addr_text(&f->candidates[f->next_candidate - 1].any, msg.addr);
 	msg.would = f->would != NULL;
@@ -126,7 +134,8 @@ static bool send_cleared(struct gate_flow *f)
 			return false;
 		}
 		n = left < n ? (size_t)left : n;
-		ssize_t sent = send(f->server.fd, f->buffer + f->sent, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+		ssize_t sent = send(f->server.fd, f->buffer + f->sent, n,
+		                    MSG_DONTWAIT | MSG_NOSIGNAL);
 		if (sent < 0) {
 			if (errno != EAGAIN && errno != EINTR)
 				f->up.broken = true;
@@ -146,12 +155,14 @@ static void compact(struct gate_flow *f)
 	f->sent = 0;
 }
 
-/* Returns bytes read, 0 at the end of the stream or with a full buffer, -1 when it would block; closes on error. */
+/* Returns bytes read, 0 at the end of the stream or with a full buffer, -1 when it would block;
+ * closes on error. */
 static ssize_t read_client(struct gate_flow *f)
 {
 	if (f->filled == GATE_BUFFER || f->client_eof)
 		return 0;
-	ssize_t n = recv(f->client.fd, f->buffer + f->filled, GATE_BUFFER - f->filled, MSG_DONTWAIT);
+	ssize_t n = recv(f->client.fd, f->buffer + f->filled, GATE_BUFFER - f->filled,
+	                 MSG_DONTWAIT);
 	if (n > 0)
 		f->filled += (size_t)n;
 	else if (n == 0)
@@ -161,7 +172,8 @@ static ssize_t read_client(struct gate_flow *f)
 	return n;
 }
 
-/* Cleartext HTTP: through the buffer, request by request. true: the buffer is done with, the pump takes over. */
+/* Cleartext HTTP: through the buffer, request by request. true: the buffer is done with, the pump
+ * takes over. */
 static bool relay_requests(struct gate_flow *f)
 {
 	for (unsigned i = 0; i < UPLOAD_ROUNDS; i++) {
@@ -178,7 +190,8 @@ static bool relay_requests(struct gate_flow *f)
 				f->up.shut = true;
 				(void)shutdown(f->server.fd, SHUT_WR);
 			}
-			return false; /* the end, or a buffer full of bytes that wait for the server's 101 */
+			/* the end, or a buffer full of bytes that wait for the server's 101 */
+			return false;
 		}
 	}
 	f->ready = true;
@@ -236,7 +249,8 @@ static void relay(struct gate_flow *f)
 		gate_flow_over_budget(f);
 		return;
 	}
-	/* The server may have closed its ear and still be speaking: what it says goes to the client before the reset. */
+	/* The server may have closed its ear and still be speaking: what it says goes to the client
+	 * before the reset. */
 	if (up == MOVED_BROKEN && f->up.pending == 0) {
 		gate_flow_close(f, true);
 		return;
@@ -256,7 +270,8 @@ static void relay(struct gate_flow *f)
 static void no_delay(int fd)
 {
 	int one = 1;
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)); /* latency only; a refusal costs nothing else */
+	/* latency only; a refusal costs nothing else */
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 }
 
 static int dial_one(struct gate_flow *f, const union gate_addr *to)
@@ -328,14 +343,17 @@ static void dial(struct gate_flow *f)
 	union gate_addr refused = { .v4 = { .sin_family = AF_INET } };
 
 	if (f->name) {
-		f->n_candidates = gate_name_dialable(f->name, f->entry, f->candidates, &why, &refused);
+		f->n_candidates = gate_name_dialable(f->name, f->entry, f->candidates, &why,
+		                                     &refused);
 	} else {
-		f->candidates[0] = (union gate_addr){ .v4 = { .sin_family = AF_INET, .sin_addr = f->local } };
+		f->candidates[0] =
+			(union gate_addr){ .v4 = { .sin_family = AF_INET, .sin_addr = f->local } };
 		f->n_candidates = 1;
 	}
 	if (f->n_candidates == 0) {
 		char text[160];
-		(void)snprintf(text, sizeof(text), "private answer: %s", why ? why : "no address for this entry");
+		(void)snprintf(text, sizeof(text), "private answer: %s",
+		               why ? why : "no address for this entry");
 		gate_flow_refuse(f, text);
 		return;
 	}
@@ -357,8 +375,9 @@ void gate_flow_name_ready(struct gate_name *name)
 		if (name->rcode == DNS_RCODE_OK && name->resolved)
 			dial(f);
 		else
-			gate_flow_refuse(f, name->rcode == DNS_RCODE_REFUSED ? "private answer: no address left to dial" :
-			                                                        "the name could not be resolved");
+			gate_flow_refuse(f, name->rcode == DNS_RCODE_REFUSED
+			                            ? "private answer: no address left to dial"
+			                            : "the name could not be resolved");
 	}
 }
 
@@ -445,10 +464,12 @@ static void refuse_accepted(struct gate_state *g, int fd, const struct gate_msg 
 	gate_source_close(&s, true);
 }
 
-/* Of a destination that may be reached. Observe mode only keeps to what the gate itself can hold. */
+/* Of a destination that may be reached. Observe mode only keeps to what the gate itself can hold.
+ */
 static const char *over_limit(struct gate_state *g, struct gate_flow *f)
 {
-	static const char used_up[] = "the upload budget of this destination is used up", too_many[] = "too many open connections in this step";
+	static const char used_up[] = "the upload budget of this destination is used up",
+			  too_many[] = "too many open connections in this step";
 
 	if (g->n_flows >= g->max_flows)
 		return too_many;
@@ -463,16 +484,18 @@ static const char *over_limit(struct gate_state *g, struct gate_flow *f)
 	return NULL;
 }
 
-/* Which entry lets this connection through? The list is asked again: an admission is about an address, a verdict about a
- * name and a port. */
-static const char *identify(struct gate_state *g, struct gate_flow *f, uint16_t port, struct gate_msg *msg)
+/* Which entry lets this connection through? The list is asked again: an admission is about an
+ * address, a verdict about a name and a port. */
+static const char *identify(struct gate_state *g, struct gate_flow *f, uint16_t port,
+                            struct gate_msg *msg)
 {
 	uint32_t local = ntohl(f->local.s_addr);
 	bool synthetic = local >= NET_SYNTHETIC_FIRST && local <= NET_SYNTHETIC_LAST;
 	char text[48];
 	struct egress_verdict verdict;
 
-	/* A step that dials the listener itself arrives with the listener's own address; no list can mean that. */
+	/* A step that dials the listener itself arrives with the listener's own address; no list
+	 * can mean that. */
 	if (local >> 24 == IN_LOOPBACKNET)
 		return "not a destination: the gate's own address";
 	f->name = gate_name_by_synthetic(g, f->local);
@@ -486,7 +509,8 @@ static const char *identify(struct gate_state *g, struct gate_flow *f, uint16_t 
 	else
 		verdict = egress_verdict_addr(g->egress, f->local, port);
 	if (!verdict.allow && !gate_observe_may_pass(g, f))
-		return verdict.why ? verdict.why : "no entry allows it"; /* NULL would mean "identified" */
+		/* NULL would mean "identified" */
+		return verdict.why ? verdict.why : "no entry allows it";
 	if (!verdict.allow)
 		gate_observe_would(f, verdict.why);
 	else if (f->name)
@@ -515,7 +539,8 @@ static void flow_begin(struct gate_flow *f)
 	bool raw = !f->name || f->entry->tls == EGRESS_TLS_RAW;
 	if (!raw)
 		f->buffer = malloc(GATE_BUFFER);
-	if ((!raw && !f->buffer) || gate_watch(g, &f->client, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET) < 0) {
+	if ((!raw && !f->buffer) ||
+	    gate_watch(g, &f->client, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET) < 0) {
 		gate_flow_refuse(f, "the gate has no memory for another connection");
 		return;
 	}
@@ -533,11 +558,16 @@ static void flow_accepted(struct gate_state *g, int fd, const struct sockaddr_in
 	struct sockaddr_in local = { .sin_family = AF_INET };
 	socklen_t len = sizeof(local);
 	struct gate_flow found = {
-		.gate = g, .src_port = ntohs(peer->sin_port),
-		.client = { SOURCE_CLIENT, fd, NULL }, .server = { SOURCE_SERVER, -1, NULL },
-		.up = { .pipe = { -1, -1 } }, .down = { .pipe = { -1, -1 } },
+		.gate = g,
+		.src_port = ntohs(peer->sin_port),
+		.client = { SOURCE_CLIENT, fd, NULL },
+		.server = { SOURCE_SERVER, -1, NULL },
+		.up = { .pipe = { -1, -1 } },
+		.down = { .pipe = { -1, -1 } },
 	};
-	struct gate_msg msg = { .type = GATE_NET_DENY, .src_port = found.src_port, .proto = IPPROTO_TCP };
+	struct gate_msg msg = { .type = GATE_NET_DENY,
+		                .src_port = found.src_port,
+		                .proto = IPPROTO_TCP };
 	const char *why = "the connection is gone";
 
 	if (getsockname(fd, (void *)&local, &len) == 0) {
@@ -548,7 +578,8 @@ static void flow_accepted(struct gate_state *g, int fd, const struct sockaddr_in
 	}
 	struct gate_flow *f = why ? NULL : malloc(sizeof(*f));
 	if (!f) {
-		gate_text(msg.why, sizeof(msg.why), why ? why : "the gate has no memory for another connection");
+		gate_text(msg.why, sizeof(msg.why),
+		          why ? why : "the gate has no memory for another connection");
 		refuse_accepted(g, fd, &msg);
 		return;
 	}
@@ -597,7 +628,8 @@ void gate_flow_event(struct gate_source *s, uint32_t events)
 	}
 }
 
-/* Connections that had more to move when their turn was over: edge-triggered events will not come for them again. */
+/* Connections that had more to move when their turn was over: edge-triggered events will not come
+ * for them again. */
 void gate_flow_run_ready(struct gate_state *g)
 {
 	struct gate_flow *next = NULL;
@@ -611,7 +643,8 @@ void gate_flow_run_ready(struct gate_state *g)
 }
 
 const char gate_hello_unfinished[] = "the client's first message did not come within 10 s";
-const char gate_hello_silent[] = "the client says neither TLS nor HTTP within 10 s: entry needs tls: raw";
+const char gate_hello_silent[] =
+	"the client says neither TLS nor HTTP within 10 s: entry needs tls: raw";
 
 static void expire(struct gate_flow *f)
 {
@@ -640,7 +673,8 @@ void gate_flow_sweep(struct gate_state *g)
 		next = f->next;
 		if (f->deadline_ns <= g->now_ns)
 			expire(f);
-		else if (f->judging && f->state == FLOW_RELAY && f->filled > 0 && f->hello_ns <= g->now_ns)
+		else if (f->judging && f->state == FLOW_RELAY && f->filled > 0 &&
+		         f->hello_ns <= g->now_ns)
 			relay(f); /* half a first message: what is there goes on now */
 	}
 }

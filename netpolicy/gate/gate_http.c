@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-/* gate_http.c - cleartext HTTP: lets only whole, checked requests for the right host go to the server.
+/* gate_http.c - cleartext HTTP: lets only whole, checked requests for the right host go to the
+ * server.
  *
- * Runs in: gate, on bytes that hostile code chose. A kept-alive connection carries many requests and each names a
- * host, so every head is read and every body stepped over; nothing is forwarded that was not understood. Only after
- * the server's own 101 to a WebSocket upgrade, on the first request, do the bytes become opaque.
+ * Runs in: gate, on bytes that hostile code chose. A kept-alive connection carries many requests
+ * and each names a host, so every head is read and every body stepped over; nothing is forwarded
+ * that was not understood. Only after the server's own 101 to a WebSocket upgrade, on the first
+ * request, do the bytes become opaque.
  */
 #include "gate_internal.h"
 
@@ -14,10 +16,11 @@
 enum http_mode { HTTP_HEAD = 0, HTTP_BODY, HTTP_CHUNKED, HTTP_AWAIT_101, HTTP_RAW };
 
 struct http_relay {
-	enum http_mode      mode;
-	enum http_upgrade   upgrade; /* of the first request, while the server's answer is awaited */
-	unsigned            requests;
-	uint64_t            body_left;
+	enum http_mode mode;
+	/* of the first request, while the server's answer is awaited */
+	enum http_upgrade upgrade;
+	unsigned requests;
+	uint64_t body_left;
 	struct http_chunked chunked;
 };
 
@@ -56,8 +59,8 @@ static int refuse(struct gate_flow *f, const char *why)
 static bool is_this_host(const struct gate_flow *f, const struct http_head *head)
 {
 	char host[EGRESS_HOST_MAX + 1];
-	return egress_host_canonical(head->host, head->host_len, host) == 0 && strcmp(host, f->name->host) == 0 &&
-	       (head->port == 0 || head->port == f->dest->port);
+	return egress_host_canonical(head->host, head->host_len, host) == 0 &&
+	       strcmp(host, f->name->host) == 0 && (head->port == 0 || head->port == f->dest->port);
 }
 
 static void request_ended(struct http_relay *h)
@@ -70,10 +73,13 @@ static int clear_head(struct gate_flow *f)
 	struct http_relay *h = f->http;
 	struct http_head head;
 	const char *why = NULL;
-	enum parse result = http_head_parse(f->buffer + f->cleared, f->filled - f->cleared, &head, &why);
+	enum parse result = http_head_parse(f->buffer + f->cleared, f->filled - f->cleared, &head,
+	                                    &why);
 
 	if (result == PARSE_MORE)
-		return f->filled - f->cleared == GATE_BUFFER ? refuse(f, "HTTP: the head is larger than 16 KiB") : -EAGAIN;
+		return f->filled - f->cleared == GATE_BUFFER
+		               ? refuse(f, "HTTP: the head is larger than 16 KiB")
+		               : -EAGAIN;
 	if (result == PARSE_REFUSED)
 		return refuse(f, why);
 	if (!is_this_host(f, &head))
@@ -112,7 +118,8 @@ static int clear_chunked(struct gate_flow *f)
 {
 	const char *why = NULL;
 	size_t used = 0;
-	enum parse result = http_chunked_step(&f->http->chunked, f->buffer + f->cleared, f->filled - f->cleared, &used, &why);
+	enum parse result = http_chunked_step(&f->http->chunked, f->buffer + f->cleared,
+	                                      f->filled - f->cleared, &used, &why);
 
 	if (result == PARSE_REFUSED)
 		return refuse(f, why);
@@ -122,7 +129,8 @@ static int clear_chunked(struct gate_flow *f)
 	return 0;
 }
 
-/* 0: f->cleared is as far as it goes. Anything else: the flow is closed. (In observe mode a refusal makes the rest opaque instead.) */
+/* 0: f->cleared is as far as it goes. Anything else: the flow is closed. (In observe mode a refusal
+ * makes the rest opaque instead.) */
 int gate_http_clear(struct gate_flow *f)
 {
 	int r = 0;
@@ -148,8 +156,8 @@ int gate_http_clear(struct gate_flow *f)
 	return r == -EAGAIN ? 0 : r;
 }
 
-/* Before bytes of the server move: the first of them say whether an upgrade was granted. 0: they may move; -EAGAIN: not
- * yet; anything else: the flow is closed. */
+/* Before bytes of the server move: the first of them say whether an upgrade was granted. 0: they
+ * may move; -EAGAIN: not yet; anything else: the flow is closed. */
 int gate_http_down(struct gate_flow *f)
 {
 	static const char status[] = "HTTP/1.1 101";
@@ -160,11 +168,13 @@ int gate_http_down(struct gate_flow *f)
 		return 0;
 	ssize_t n = recv(f->server.fd, seen, sizeof(seen), MSG_PEEK | MSG_DONTWAIT);
 	if (n < 0)
-		return errno == EAGAIN || errno == EINTR ? -EAGAIN : 0; /* an error is the pump's to find */
+		/* an error is the pump's to find */
+		return errno == EAGAIN || errno == EINTR ? -EAGAIN : 0;
 	bool prefix = memcmp(seen, status, (size_t)n) == 0;
 	if (prefix && n > 0 && (size_t)n < sizeof(seen))
 		return -EAGAIN;
-	if (!prefix && (size_t)n == sizeof(seen) && memcmp(seen, status, sizeof("HTTP/1.1 1") - 1) == 0)
+	if (!prefix && (size_t)n == sizeof(seen) &&
+	    memcmp(seen, status, sizeof("HTTP/1.1 1") - 1) == 0)
 		return refuse(f, "HTTP: an interim answer to an upgrade");
 	bool granted = prefix && n > 0;
 	if (granted && (h->upgrade != HTTP_UPGRADE_WEBSOCKET || h->mode != HTTP_AWAIT_101))

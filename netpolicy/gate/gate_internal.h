@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* gate_internal.h - what the files of the gate process share.
  *
- * One process, one thread, one epoll set. All of it runs in the gate role after gate_lock(), except what says
- * otherwise. Who calls whom: gate_main (loop) -> gate_dns, gate_flow, gate_report by kind of socket; gate_dns ->
- * gate_name -> upstream; gate_flow -> gate_name, gate_http, gate_splice, gate_observe; all of them -> gate_report.
+ * One process, one thread, one epoll set. All of it runs in the gate role after gate_lock(), except
+ * what says otherwise. Who calls whom: gate_main (loop) -> gate_dns, gate_flow, gate_report by kind
+ * of socket; gate_dns -> gate_name -> upstream; gate_flow -> gate_name, gate_http, gate_splice,
+ * gate_observe; all of them -> gate_report.
  */
 #ifndef NETPOLICY_GATE_INTERNAL_H
 #define NETPOLICY_GATE_INTERNAL_H
@@ -18,13 +19,13 @@
 #define GATE_SEC 1000000000ull
 
 enum {
-	GATE_FLOWS_MAX = 1024,   /* hard cap, whatever the policy says */
-	GATE_NAMES_MAX = 16384,  /* synthetic addresses of one step */
+	GATE_FLOWS_MAX = 1024,  /* hard cap, whatever the policy says */
+	GATE_NAMES_MAX = 16384, /* synthetic addresses of one step */
 	GATE_DESTS_MAX = 20000,
-	GATE_ANSWERS_MAX = 32,   /* addresses kept of one name, 16 of each family */
+	GATE_ANSWERS_MAX = 32, /* addresses kept of one name, 16 of each family */
 	GATE_DNS_PENDING_MAX = 256,
 	GATE_DNS_CONNS_MAX = 32,
-	GATE_BUFFER = 16384,     /* the first bytes of a connection must fit: a hello or a head */
+	GATE_BUFFER = 16384, /* the first bytes of a connection must fit: a hello or a head */
 	GATE_PIPE_BYTES = 65536,
 	GATE_ANSWER_TTL_SEC = 30,
 };
@@ -45,25 +46,25 @@ enum gate_source_kind {
 
 struct gate_source {
 	enum gate_source_kind kind;
-	int                   fd; /* owned; -1 when closed */
-	void                 *owner;
+	int fd; /* owned; -1 when closed */
+	void *owner;
 };
 
 union gate_addr {
-	struct sockaddr     any;
-	struct sockaddr_in  v4;
+	struct sockaddr any;
+	struct sockaddr_in v4;
 	struct sockaddr_in6 v6;
 };
 
 /* ---- destinations: what budgets and receipts are counted by ---- */
 
 struct gate_dest {
-	struct gate_dest *next; /* in its hash bucket */
-	char              host[EGRESS_HOST_MAX + 1]; /* or a textual address */
-	uint16_t          port;
-	bool              exhausted; /* the upload budget was exceeded: no further connection */
-	uint8_t           told;      /* which kinds of connection (gate_report_connection) have been reported */
-	uint64_t          connections, bytes_in, bytes_out, denials;
+	struct gate_dest *next;         /* in its hash bucket */
+	char host[EGRESS_HOST_MAX + 1]; /* or a textual address */
+	uint16_t port;
+	bool exhausted; /* the upload budget was exceeded: no further connection */
+	uint8_t told;   /* which kinds of connection (gate_report_connection) have been reported */
+	uint64_t connections, bytes_in, bytes_out, denials;
 };
 
 /* ---- names ---- */
@@ -74,26 +75,28 @@ struct dns_waiter;
 struct gate_state;
 
 struct gate_name {
-	struct gate_state   *gate;
-	struct gate_name    *next; /* in its hash bucket */
-	char                 host[EGRESS_HOST_MAX + 1];
-	struct in_addr       synthetic;
-	uint32_t             id; /* of the question to the supervisor; index + 1 */
+	struct gate_state *gate;
+	struct gate_name *next; /* in its hash bucket */
+	char host[EGRESS_HOST_MAX + 1];
+	struct in_addr synthetic;
+	uint32_t id; /* of the question to the supervisor; index + 1 */
 	enum gate_name_state state;
-	const char          *would;       /* observe mode: why the enforcing gate would not answer it; NULL: it would */
-	bool                 would_told;
-	bool                 admitted;    /* the supervisor has said so: the rules let TCP to synthetic through */
-	bool                 resolved;    /* answers is current until expires_ns */
-	uint8_t              rcode;       /* of the last attempt */
-	uint64_t             expires_ns;  /* of answers, or of a failure's memory */
-	uint64_t             deadline_ns; /* of the running attempt */
-	struct dns_waiter   *waiters;
+	/* observe mode: why the enforcing gate would not answer it; NULL: it would */
+	const char *would;
+	bool would_told;
+	bool admitted; /* the supervisor has said so: the rules let TCP to synthetic through */
+	bool resolved; /* answers is current until expires_ns */
+	uint8_t rcode; /* of the last attempt */
+	uint64_t expires_ns;  /* of answers, or of a failure's memory */
+	uint64_t deadline_ns; /* of the running attempt */
+	struct dns_waiter *waiters;
 	/* while resolving */
-	uint32_t             attempt; /* answers of an earlier one are ignored */
-	unsigned             outstanding, not_found, no_data;
-	uint32_t             ttl_sec;
-	union gate_addr      answers[GATE_ANSWERS_MAX]; /* as they came; every use filters them (gate_name_dialable) */
-	unsigned             n_answers;
+	uint32_t attempt; /* answers of an earlier one are ignored */
+	unsigned outstanding, not_found, no_data;
+	uint32_t ttl_sec;
+	/* as they came; every use filters them (gate_name_dialable) */
+	union gate_addr answers[GATE_ANSWERS_MAX];
+	unsigned n_answers;
 };
 
 /* ---- one connection ---- */
@@ -102,42 +105,46 @@ enum gate_flow_state { FLOW_HELLO = 0, FLOW_RESOLVE, FLOW_DIAL, FLOW_RELAY };
 
 struct gate_pump {
 	struct gate_source *from, *to;
-	uint64_t           *count;
-	bool                upload;  /* from the step: budgeted */
-	int                 pipe[2]; /* borrowed from the pool while bytes are inside; -1 otherwise */
-	uint8_t            *copy;    /* instead of the pipe when there is none */
-	size_t              copy_at;
-	size_t              pending;
-	bool                eof, shut, broken;
+	uint64_t *count;
+	bool upload;   /* from the step: budgeted */
+	int pipe[2];   /* borrowed from the pool while bytes are inside; -1 otherwise */
+	uint8_t *copy; /* instead of the pipe when there is none */
+	size_t copy_at;
+	size_t pending;
+	bool eof, shut, broken;
 };
 
 struct http_relay;
 
 struct gate_flow {
-	struct gate_state         *gate;
-	struct gate_flow          *next, *prev; /* all flows; next also in the graveyard */
-	bool                       ready, dead;
-	enum gate_flow_state       state;
-	struct gate_source         client, server;
-	struct gate_name          *name;  /* NULL: a raw address of a cidr entry */
+	struct gate_state *gate;
+	struct gate_flow *next, *prev; /* all flows; next also in the graveyard */
+	bool ready, dead;
+	enum gate_flow_state state;
+	struct gate_source client, server;
+	struct gate_name *name; /* NULL: a raw address of a cidr entry */
 	const struct egress_entry *entry;
-	struct gate_dest          *dest;
-	struct in_addr             local; /* the address that the client dialled */
-	uint16_t                   src_port;
-	uint64_t                   deadline_ns, dial_deadline_ns;
-	uint64_t                   hello_ns; /* until then the first bytes should be there */
-	enum gate_speaks           speaks;
-	bool                       judging;  /* observe mode: the first bytes are looked at while the connection is relayed; not reported yet */
-	const char                *would;    /* observe mode: why the enforcing gate would have refused it; NULL: it would not */
-	union gate_addr            candidates[GATE_ANSWERS_MAX];
-	unsigned                   n_candidates, next_candidate;
-	int                        dial_error;
-	/* First bytes, read and not peeked: what was judged is what is sent, whatever urgent data does to the stream. */
-	uint8_t                   *buffer;
-	size_t                     filled, cleared, sent; /* sent <= cleared <= filled <= GATE_BUFFER */
-	bool                       client_eof;
-	struct http_relay         *http; /* cleartext: every request is read */
-	struct gate_pump           up, down;
+	struct gate_dest *dest;
+	struct in_addr local; /* the address that the client dialled */
+	uint16_t src_port;
+	uint64_t deadline_ns, dial_deadline_ns;
+	uint64_t hello_ns; /* until then the first bytes should be there */
+	enum gate_speaks speaks;
+	/* observe mode: the first bytes are looked at while the connection is relayed; not reported
+	 * yet */
+	bool judging;
+	/* observe mode: why the enforcing gate would have refused it; NULL: it would not */
+	const char *would;
+	union gate_addr candidates[GATE_ANSWERS_MAX];
+	unsigned n_candidates, next_candidate;
+	int dial_error;
+	/* First bytes, read and not peeked: what was judged is what is sent, whatever urgent data
+	 * does to the stream. */
+	uint8_t *buffer;
+	size_t filled, cleared, sent; /* sent <= cleared <= filled <= GATE_BUFFER */
+	bool client_eof;
+	struct http_relay *http; /* cleartext: every request is read */
+	struct gate_pump up, down;
 };
 
 /* ---- the process ---- */
@@ -147,49 +154,51 @@ struct upstream;
 
 struct gate_state {
 	const struct egress_list *egress; /* never NULL inside: an empty list is a closed gate */
-	bool                      observe;
-	bool                      closed_variant;
-	int                       epoll_fd;
-	uint64_t                  now_ns;
-	uint64_t                  swept_ns;
-	bool                      closing;   /* GATE_CLOSE was obeyed */
-	bool                      finishing; /* GATE_DONE is queued: leave when everything is sent */
-	struct gate_source        ctl, nflog, listener, dns_udp, dns_tcp;
-	struct upstream          *upstream; /* NULL in the closed variant */
-	struct gate_event_queue  *events;
+	bool observe;
+	bool closed_variant;
+	int epoll_fd;
+	uint64_t now_ns;
+	uint64_t swept_ns;
+	bool closing;   /* GATE_CLOSE was obeyed */
+	bool finishing; /* GATE_DONE is queued: leave when everything is sent */
+	struct gate_source ctl, nflog, listener, dns_udp, dns_tcp;
+	struct upstream *upstream; /* NULL in the closed variant */
+	struct gate_event_queue *events;
 
-	struct gate_name        **names;
-	size_t                    n_names, cap_names;
-	struct gate_name         *name_buckets[1024];
-	unsigned                 *wildcard_used; /* one per entry */
-	unsigned                  busy_names, dns_pending, dns_conns;
-	struct dns_waiter        *held; /* refused queries whose answer waits for GATE_SEEN */
-	unsigned                  n_held;
-	uint32_t                  held_serial;
-	struct dns_conn          *dns_conn_list;
+	struct gate_name **names;
+	size_t n_names, cap_names;
+	struct gate_name *name_buckets[1024];
+	unsigned *wildcard_used; /* one per entry */
+	unsigned busy_names, dns_pending, dns_conns;
+	struct dns_waiter *held; /* refused queries whose answer waits for GATE_SEEN */
+	unsigned n_held;
+	uint32_t held_serial;
+	struct dns_conn *dns_conn_list;
 
-	struct gate_dest         *dest_buckets[1024];
-	size_t                    n_dests;
+	struct gate_dest *dest_buckets[1024];
+	size_t n_dests;
 
-	struct gate_flow         *flows, *graveyard;
-	bool                      some_ready;
-	unsigned                  n_flows, max_flows, peak_flows;
-	int                       pipe_pool[32][2];
-	unsigned                  n_pipes;
+	struct gate_flow *flows, *graveyard;
+	bool some_ready;
+	unsigned n_flows, max_flows, peak_flows;
+	int pipe_pool[32][2];
+	unsigned n_pipes;
 
-	uint64_t                  denials, dropped;
+	uint64_t denials, dropped;
 };
 
-/* gate_main.c. The gate from the fork on; never returns. @fds: the control socket, then NET_FD_NFLOG.. in their order. */
+/* gate_main.c. The gate from the fork on; never returns. @fds: the control socket, then
+ * NET_FD_NFLOG.. in their order. */
 enum { GATE_FD_CTL = 0, GATE_FD__COUNT = NET_FD__COUNT };
-__attribute__((noreturn)) void gate_main(const struct gate_spec *spec, const int fds[GATE_FD__COUNT], pid_t supervisor);
-int  gate_watch(struct gate_state *g, struct gate_source *s, uint32_t events);
+__attribute__((noreturn)) void gate_main(const struct gate_spec *spec,
+                                         const int fds[GATE_FD__COUNT], pid_t supervisor);
+int gate_watch(struct gate_state *g, struct gate_source *s, uint32_t events);
 void gate_source_close(struct gate_source *s, bool reset);
 
 /* gate_lock.c */
 struct gate_lock {
-	bool  closed; /* no socket(2), no connect(2) */
-	bool  switch_ids;
+	bool closed; /* no socket(2), no connect(2) */
+	bool switch_ids;
 	uid_t uid;
 	gid_t gid;
 	pid_t supervisor;
@@ -198,14 +207,17 @@ int gate_lock(const struct gate_lock *lock, struct dd_err *err);
 int gate_lock_fds(const int fds[], size_t n, int first, struct dd_err *err);
 
 /* gate_report.c */
-int  gate_events_init(struct gate_state *g, struct dd_err *err);
-void gate_text(char *dst, size_t cap, const char *src); /* printable ASCII only, always terminated */
+int gate_events_init(struct gate_state *g, struct dd_err *err);
+void gate_text(char *dst, size_t cap,
+               const char *src); /* printable ASCII only, always terminated */
 void gate_addr_text(const struct sockaddr *addr, char ret_text[48]);
 /* May be merged or dropped, and is then counted. true: it is on its way by itself. */
 bool gate_report(struct gate_state *g, const struct gate_msg *msg);
 void gate_report_always(struct gate_state *g, const struct gate_msg *msg); /* never dropped */
-/* The first of its kind to a destination is never dropped: a person who reads the record misses no host. */
-void gate_report_connection(struct gate_state *g, struct gate_dest *dest, const struct gate_msg *msg);
+/* The first of its kind to a destination is never dropped: a person who reads the record misses no
+ * host. */
+void gate_report_connection(struct gate_state *g, struct gate_dest *dest,
+                            const struct gate_msg *msg);
 void gate_report_sweep(struct gate_state *g, bool all);
 bool gate_report_flush(struct gate_state *g); /* true: nothing is left to send */
 bool gate_report_pending(const struct gate_state *g);
@@ -213,34 +225,40 @@ void gate_report_nflog(struct gate_state *g);
 void gate_report_receipts(struct gate_state *g);
 
 /* gate_dest.c */
-struct gate_dest *gate_dest_get(struct gate_state *g, const char *host, uint16_t port); /* NULL: no memory or too many */
-uint64_t          gate_dest_left(const struct gate_state *g, const struct gate_dest *dest);
+struct gate_dest *gate_dest_get(struct gate_state *g, const char *host,
+                                uint16_t port); /* NULL: no memory or too many */
+uint64_t gate_dest_left(const struct gate_state *g, const struct gate_dest *dest);
 
 /* gate_name.c */
 struct gate_name *gate_name_find(struct gate_state *g, const char *host);
 struct gate_name *gate_name_by_synthetic(struct gate_state *g, struct in_addr addr);
-/* Find or make; NULL with *ret_why when a cap is reached. @entry is the one that decided the verdict. */
-struct gate_name *gate_name_get(struct gate_state *g, const char *host, const struct egress_entry *entry,
-                                const char **ret_why);
-void              gate_name_refresh(struct gate_name *name);   /* resolve unless current or already under way */
-void              gate_name_resolved(struct gate_name *name);  /* upstream.c calls it when outstanding is 0 */
-void              gate_name_admitted(struct gate_state *g, uint32_t id, bool admitted);
-void              gate_name_sweep(struct gate_state *g);
-/* The addresses of @name that @entry may dial. Returns how many; the first refusal in *ret_why, *ret_refused. */
+/* Find or make; NULL with *ret_why when a cap is reached. @entry is the one that decided the
+ * verdict. */
+struct gate_name *gate_name_get(struct gate_state *g, const char *host,
+                                const struct egress_entry *entry, const char **ret_why);
+void gate_name_refresh(struct gate_name *name);  /* resolve unless current or already under way */
+void gate_name_resolved(struct gate_name *name); /* upstream.c calls it when outstanding is 0 */
+void gate_name_admitted(struct gate_state *g, uint32_t id, bool admitted);
+void gate_name_sweep(struct gate_state *g);
+/* The addresses of @name that @entry may dial. Returns how many; the first refusal in *ret_why,
+ * *ret_refused. */
 unsigned gate_name_dialable(const struct gate_name *name, const struct egress_entry *entry,
-                            union gate_addr ret[GATE_ANSWERS_MAX], const char **ret_why, union gate_addr *ret_refused);
+                            union gate_addr ret[GATE_ANSWERS_MAX], const char **ret_why,
+                            union gate_addr *ret_refused);
 
 /* gate_dns.c */
 void gate_dns_udp(struct gate_state *g);
 void gate_dns_accept(struct gate_state *g);
 void gate_dns_conn_event(struct gate_source *s);
 void gate_dns_answer_waiters(struct gate_name *name); /* by name->rcode */
-void gate_dns_seen(struct gate_state *g, uint32_t id); /* the supervisor has looked who asked: the refusal may go out */
+void gate_dns_seen(struct gate_state *g,
+                   uint32_t id); /* the supervisor has looked who asked: the refusal may go out */
 void gate_dns_sweep(struct gate_state *g);
 void gate_dns_close(struct gate_state *g);
 
 /* upstream.c */
-int  upstream_init(struct gate_state *g, struct dd_err *err); /* before gate_lock: reads the host's files */
+int upstream_init(struct gate_state *g,
+                  struct dd_err *err); /* before gate_lock: reads the host's files */
 void upstream_resolve(struct gate_name *name);
 void upstream_event(struct gate_state *g, struct gate_source *s, uint32_t events);
 void upstream_sweep(struct gate_state *g);
@@ -252,7 +270,8 @@ void gate_flow_name_ready(struct gate_name *name);
 void gate_flow_close(struct gate_flow *f, bool reset);
 void gate_flow_refuse(struct gate_flow *f, const char *why);
 void gate_flow_over_budget(struct gate_flow *f);
-extern const char gate_hello_unfinished[], gate_hello_silent[]; /* why a connection is refused when its time for first bytes is over */
+extern const char gate_hello_unfinished[],
+	gate_hello_silent[]; /* why a connection is refused when its time for first bytes is over */
 void gate_flow_report_allowed(struct gate_flow *f);
 void gate_flow_report_violation(struct gate_flow *f);
 enum parse gate_flow_judge(struct gate_flow *f, enum gate_speaks *ret_speaks, const char **ret_why);
@@ -262,29 +281,34 @@ void gate_flow_close_all(struct gate_state *g);
 void gate_flow_bury(struct gate_state *g);
 
 /* gate_http.c: cleartext requests. 0, or -errno after the flow was closed */
-int  gate_http_start(struct gate_flow *f);
-int  gate_http_clear(struct gate_flow *f);     /* advance f->cleared over what may go out */
-int  gate_http_check_host(struct gate_flow *f, const char *host, size_t host_len, uint16_t port);
-int  gate_http_down(struct gate_flow *f);      /* before server bytes move: look for the 101 of an upgrade */
+int gate_http_start(struct gate_flow *f);
+int gate_http_clear(struct gate_flow *f); /* advance f->cleared over what may go out */
+int gate_http_check_host(struct gate_flow *f, const char *host, size_t host_len, uint16_t port);
+int gate_http_down(
+	struct gate_flow *f); /* before server bytes move: look for the 101 of an upgrade */
 bool gate_http_is_raw(const struct gate_flow *f);
 void gate_http_free(struct gate_flow *f);
 
 /* gate_observe.c */
-extern const struct egress_entry gate_observed_entry; /* stands for the entry that an observed destination has not */
-bool gate_observe_may_pass(const struct gate_state *g, const struct gate_flow *f); /* a destination that the list refuses */
+extern const struct egress_entry
+	gate_observed_entry; /* stands for the entry that an observed destination has not */
+bool gate_observe_may_pass(const struct gate_state *g,
+                           const struct gate_flow *f); /* a destination that the list refuses */
 void gate_observe_would(struct gate_flow *f, const char *why); /* @why: static text */
-bool gate_observe_hear(struct gate_flow *f);         /* after reading from the client; true: judged, what is in the buffer may go */
+bool gate_observe_hear(struct gate_flow *f); /* after reading from the client; true: judged, what is
+                                                in the buffer may go */
 void gate_observe_server_spoke(struct gate_flow *f); /* while the client was silent */
 void gate_observe_ended(struct gate_flow *f);
-bool gate_observe_tolerates(struct gate_flow *f, const char *why); /* a request; false: not observing, refuse it */
+bool gate_observe_tolerates(struct gate_flow *f,
+                            const char *why); /* a request; false: not observing, refuse it */
 void gate_observe_budget(struct gate_flow *f);
 
 /* gate_splice.c */
 enum gate_moved { MOVED_BLOCKED = 0, MOVED_MORE, MOVED_END, MOVED_BROKEN, MOVED_OVER_BUDGET };
-void            gate_pump_init(struct gate_pump *p, struct gate_source *from, struct gate_source *to, uint64_t *count,
-                               bool upload);
+void gate_pump_init(struct gate_pump *p, struct gate_source *from, struct gate_source *to,
+                    uint64_t *count, bool upload);
 enum gate_moved gate_pump_run(struct gate_flow *f, struct gate_pump *p);
-void            gate_pump_done(struct gate_state *g, struct gate_pump *p);
-void            gate_pipes_close(struct gate_state *g);
+void gate_pump_done(struct gate_state *g, struct gate_pump *p);
+void gate_pipes_close(struct gate_state *g);
 
 #endif

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-/* gate_lock.c - takes everything away from the gate process that it does not need, before it reads a hostile byte.
+/* gate_lock.c - takes everything away from the gate process that it does not need, before it reads
+ * a hostile byte.
  *
- * Runs in: gate, once. The order matters: ids first (they clear the parent-death signal and the dumpable flag, so
- * those come after), capabilities, limits, Landlock (needs no_new_privs), seccomp last, because it forbids all of the
- * above. There is no way back and no best effort: any failure ends the gate, and with it the step. Only Landlock may
- * be absent: the filter has no system call that takes a path.
+ * Runs in: gate, once. The order matters: ids first (they clear the parent-death signal and the
+ * dumpable flag, so those come after), capabilities, limits, Landlock (needs no_new_privs), seccomp
+ * last, because it forbids all of the above. There is no way back and no best effort: any failure
+ * ends the gate, and with it the step. Only Landlock may be absent: the filter has no system call
+ * that takes a path.
  */
 #include "gate_internal.h"
 
@@ -91,14 +93,12 @@ static int set_limits(struct dd_err *err)
 {
 	static const struct {
 		__rlimit_resource_t resource;
-		rlim_t              limit;
-		const char         *name;
+		rlim_t limit;
+		const char *name;
 	} rows[] = {
-		{ RLIMIT_CORE,     0, "RLIMIT_CORE" },  /* memory holds what clients said */
-		{ RLIMIT_NPROC,    0, "RLIMIT_NPROC" },
-		{ RLIMIT_FSIZE,    0, "RLIMIT_FSIZE" },
-		{ RLIMIT_MEMLOCK,  0, "RLIMIT_MEMLOCK" },
-		{ RLIMIT_MSGQUEUE, 0, "RLIMIT_MSGQUEUE" },
+		{ RLIMIT_CORE, 0, "RLIMIT_CORE" }, /* memory holds what clients said */
+		{ RLIMIT_NPROC, 0, "RLIMIT_NPROC" },     { RLIMIT_FSIZE, 0, "RLIMIT_FSIZE" },
+		{ RLIMIT_MEMLOCK, 0, "RLIMIT_MEMLOCK" }, { RLIMIT_MSGQUEUE, 0, "RLIMIT_MSGQUEUE" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct rlimit limit = { rows[i].limit, rows[i].limit };
@@ -108,8 +108,8 @@ static int set_limits(struct dd_err *err)
 	return 0;
 }
 
-/* The gate must not outlive its supervisor. The signal is about the thread that forked; the closed control socket is the
- * second way to notice. */
+/* The gate must not outlive its supervisor. The signal is about the thread that forked; the closed
+ * control socket is the second way to notice. */
 static int tie_to_supervisor(pid_t supervisor, struct dd_err *err)
 {
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
@@ -131,16 +131,16 @@ struct landlock_attr {
 enum { LANDLOCK_VERSION_FLAG = 1 };
 
 static const struct landlock_row {
-	long     abi;
-	size_t   size; /* older kernels refuse a longer struct */
+	long abi;
+	size_t size; /* older kernels refuse a longer struct */
 	uint64_t fs, net, scoped;
 } landlock_rows[] = {
 	{ 6, 24, 0xffff, 0x1, 0x3 }, /* 6.12: abstract sockets, signals */
 	{ 5, 16, 0xffff, 0x1, 0 },   /* 6.10: device ioctls */
 	{ 4, 16, 0x7fff, 0x1, 0 },   /* 6.7: TCP bind, which the gate never does */
-	{ 3, 8,  0x7fff, 0,   0 },   /* 6.2: truncate */
-	{ 2, 8,  0x3fff, 0,   0 },   /* 5.19: refer */
-	{ 1, 8,  0x1fff, 0,   0 },   /* 5.13 */
+	{ 3, 8, 0x7fff, 0, 0 },      /* 6.2: truncate */
+	{ 2, 8, 0x3fff, 0, 0 },      /* 5.19: refer */
+	{ 1, 8, 0x1fff, 0, 0 },      /* 5.13 */
 };
 
 /* Every right handled, no rule that allows one: no path can be opened by any means. */
@@ -167,45 +167,45 @@ static int forbid_files(bool closed, struct dd_err *err)
 enum arg_check { ANY = 0, NO_EXEC, INET_ONLY };
 
 static const struct filter_row {
-	int            nr;
-	bool           open_only;
+	int nr;
+	bool open_only;
 	enum arg_check check;
 } filter_rows[] = {
-	{ SCMP_SYS(read),            false, ANY },
-	{ SCMP_SYS(write),           false, ANY },
-	{ SCMP_SYS(close),           false, ANY },
-	{ SCMP_SYS(recvmsg),         false, ANY },
-	{ SCMP_SYS(recvfrom),        false, ANY },
-	{ SCMP_SYS(sendmsg),         false, ANY },
-	{ SCMP_SYS(sendto),          false, ANY },
-	{ SCMP_SYS(accept4),         false, ANY },
-	{ SCMP_SYS(getsockname),     false, ANY },
-	{ SCMP_SYS(setsockopt),      false, ANY },
-	{ SCMP_SYS(shutdown),        false, ANY },
-	{ SCMP_SYS(epoll_wait),      false, ANY },
-	{ SCMP_SYS(epoll_pwait),     false, ANY },
-	{ SCMP_SYS(epoll_ctl),       false, ANY },
-	{ SCMP_SYS(brk),             false, ANY },
-	{ SCMP_SYS(mmap),            false, NO_EXEC },
-	{ SCMP_SYS(mremap),          false, ANY },
-	{ SCMP_SYS(munmap),          false, ANY },
-	{ SCMP_SYS(madvise),         false, ANY },
-	{ SCMP_SYS(clock_gettime),   false, ANY }, /* the vDSO's fallback */
-	{ SCMP_SYS(gettimeofday),    false, ANY },
-	{ SCMP_SYS(getrandom),       false, ANY },
-	{ SCMP_SYS(rt_sigreturn),    false, ANY },
+	{ SCMP_SYS(read), false, ANY },
+	{ SCMP_SYS(write), false, ANY },
+	{ SCMP_SYS(close), false, ANY },
+	{ SCMP_SYS(recvmsg), false, ANY },
+	{ SCMP_SYS(recvfrom), false, ANY },
+	{ SCMP_SYS(sendmsg), false, ANY },
+	{ SCMP_SYS(sendto), false, ANY },
+	{ SCMP_SYS(accept4), false, ANY },
+	{ SCMP_SYS(getsockname), false, ANY },
+	{ SCMP_SYS(setsockopt), false, ANY },
+	{ SCMP_SYS(shutdown), false, ANY },
+	{ SCMP_SYS(epoll_wait), false, ANY },
+	{ SCMP_SYS(epoll_pwait), false, ANY },
+	{ SCMP_SYS(epoll_ctl), false, ANY },
+	{ SCMP_SYS(brk), false, ANY },
+	{ SCMP_SYS(mmap), false, NO_EXEC },
+	{ SCMP_SYS(mremap), false, ANY },
+	{ SCMP_SYS(munmap), false, ANY },
+	{ SCMP_SYS(madvise), false, ANY },
+	{ SCMP_SYS(clock_gettime), false, ANY }, /* the vDSO's fallback */
+	{ SCMP_SYS(gettimeofday), false, ANY },
+	{ SCMP_SYS(getrandom), false, ANY },
+	{ SCMP_SYS(rt_sigreturn), false, ANY },
 	{ SCMP_SYS(restart_syscall), false, ANY },
-	{ SCMP_SYS(exit),            false, ANY },
-	{ SCMP_SYS(exit_group),      false, ANY },
-	{ SCMP_SYS(getsockopt),      true,  ANY }, /* the outcome of a connect */
-	{ SCMP_SYS(splice),          true,  ANY },
-	{ SCMP_SYS(pipe2),           true,  ANY },
-	{ SCMP_SYS(connect),         true,  ANY },
-	{ SCMP_SYS(socket),          true,  INET_ONLY },
+	{ SCMP_SYS(exit), false, ANY },
+	{ SCMP_SYS(exit_group), false, ANY },
+	{ SCMP_SYS(getsockopt), true, ANY }, /* the outcome of a connect */
+	{ SCMP_SYS(splice), true, ANY },
+	{ SCMP_SYS(pipe2), true, ANY },
+	{ SCMP_SYS(connect), true, ANY },
+	{ SCMP_SYS(socket), true, INET_ONLY },
 #if WITH_SANITIZER
-	{ SCMP_SYS(futex),           false, ANY },
-	{ SCMP_SYS(sched_yield),     false, ANY },
-	{ SCMP_SYS(sigaltstack),     false, ANY },
+	{ SCMP_SYS(futex), false, ANY },
+	{ SCMP_SYS(sched_yield), false, ANY },
+	{ SCMP_SYS(sigaltstack), false, ANY },
 #endif
 };
 
@@ -230,7 +230,8 @@ static int add_row(scmp_filter_ctx ctx, const struct filter_row *row)
 	return r;
 }
 
-/* Anything else kills the gate: it is a sign that somebody else is at the wheel, and a dead gate is a closed one. */
+/* Anything else kills the gate: it is a sign that somebody else is at the wheel, and a dead gate is
+ * a closed one. */
 static int enter_filter(bool closed, struct dd_err *err)
 {
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
@@ -244,7 +245,9 @@ static int enter_filter(bool closed, struct dd_err *err)
 	if (r == 0)
 		r = dd_fault("gate_seccomp") ? -ENOSYS : seccomp_load(ctx);
 	seccomp_release(ctx);
-	return r < 0 ? dd_err_set(err, -r, "gate: load the seccomp filter (needs CONFIG_SECCOMP_FILTER)") : 0;
+	return r < 0 ? dd_err_set(err, -r,
+	                          "gate: load the seccomp filter (needs CONFIG_SECCOMP_FILTER)")
+	             : 0;
 }
 
 int gate_lock(const struct gate_lock *lock, struct dd_err *err)

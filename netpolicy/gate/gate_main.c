@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /* gate_main.c - the gate process: from the fork through the lock to the loop, and out.
  *
- * Runs in: gate. Who am I: a child of the supervisor, in the host's network namespace. What can I still do at the
- * fork: everything the supervisor can; after gate_lock(): use the sockets I hold and, if the list is not empty, dial.
- * What do I hold: the control socket and four sockets of the step's network namespace. Everything that opens a file
- * (resolver configuration, hosts) happens before the lock, everything that reads a byte of the step after it. Any
- * doubt about the supervisor (end of file, a message out of turn) ends the process: a dead gate is closed.
+ * Runs in: gate. Who am I: a child of the supervisor, in the host's network namespace. What can I
+ * still do at the fork: everything the supervisor can; after gate_lock(): use the sockets I hold
+ * and, if the list is not empty, dial. What do I hold: the control socket and four sockets of the
+ * step's network namespace. Everything that opens a file (resolver configuration, hosts) happens
+ * before the lock, everything that reads a byte of the step after it. Any doubt about the
+ * supervisor (end of file, a message out of turn) ends the process: a dead gate is closed.
  */
 #include "gate_internal.h"
 
@@ -43,10 +44,12 @@ void gate_source_close(struct gate_source *s, bool reset)
 
 	if (s->fd < 0)
 		return;
-	/* Unsent bytes are thrown away and the peer gets a reset: nothing passes after this line (G-01). */
+	/* Unsent bytes are thrown away and the peer gets a reset: nothing passes after this line
+	 * (G-01). */
 	if (reset)
 		(void)setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
-	/* Somebody may still hold a copy of a listening socket: it must stop listening all the same. */
+	/* Somebody may still hold a copy of a listening socket: it must stop listening all the
+	 * same. */
 	if (s->kind == SOURCE_LISTENER || s->kind == SOURCE_DNS_TCP)
 		(void)shutdown(s->fd, SHUT_RDWR);
 	dd_close_p(&s->fd);
@@ -56,10 +59,13 @@ void gate_source_close(struct gate_source *s, bool reset)
 
 static void quiet_signals(void)
 {
-	static const int ignored[] = { SIGPIPE, SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2 };
+	static const int ignored[] = {
+		SIGPIPE, SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2
+	};
 	sigset_t none;
 
-	/* Handlers of the supervisor must not run here. A terminal's ^C ends the job through the supervisor, in order. */
+	/* Handlers of the supervisor must not run here. A terminal's ^C ends the job through the
+	 * supervisor, in order. */
 	for (int i = 1; i < SIGRTMIN; i++)
 		(void)signal(i, SIG_DFL);
 	for (size_t i = 0; i < ARRAY_LEN(ignored); i++)
@@ -97,8 +103,10 @@ static int raise_fd_limit(const struct gate_state *g, unsigned *ret_flows, struc
 	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
 		return dd_err_set(err, errno, "gate: set RLIMIT_NOFILE");
 	if (want < FDS_RESERVED + FDS_PER_FLOW)
-		return dd_err_say(err, EMFILE, "gate: %llu descriptors are too few; raise the hard limit of open files",
-		                  (unsigned long long)want);
+		return dd_err_say(
+			err, EMFILE,
+			"gate: %llu descriptors are too few; raise the hard limit of open files",
+			(unsigned long long)want);
 	unsigned flows = (unsigned)(want - FDS_RESERVED) / FDS_PER_FLOW;
 	flows = flows < GATE_FLOWS_MAX ? flows : GATE_FLOWS_MAX;
 	*ret_flows = !g->observe && g->egress->connections < flows ? g->egress->connections : flows;
@@ -108,19 +116,22 @@ static int raise_fd_limit(const struct gate_state *g, unsigned *ret_flows, struc
 static int watch_sockets(struct gate_state *g, struct dd_err *err)
 {
 	static const enum gate_source_kind kinds[GATE_FD__COUNT] = {
-		[GATE_FD_CTL] = SOURCE_CTL,           [NET_FD_NFLOG] = SOURCE_NFLOG,     [NET_FD_LISTENER] = SOURCE_LISTENER,
-		[NET_FD_DNS_UDP] = SOURCE_DNS_UDP,    [NET_FD_DNS_TCP] = SOURCE_DNS_TCP,
+		[GATE_FD_CTL] = SOURCE_CTL,          [NET_FD_NFLOG] = SOURCE_NFLOG,
+		[NET_FD_LISTENER] = SOURCE_LISTENER, [NET_FD_DNS_UDP] = SOURCE_DNS_UDP,
+		[NET_FD_DNS_TCP] = SOURCE_DNS_TCP,
 	};
 	struct gate_source *sources[GATE_FD__COUNT] = {
-		[GATE_FD_CTL] = &g->ctl,              [NET_FD_NFLOG] = &g->nflog,        [NET_FD_LISTENER] = &g->listener,
-		[NET_FD_DNS_UDP] = &g->dns_udp,       [NET_FD_DNS_TCP] = &g->dns_tcp,
+		[GATE_FD_CTL] = &g->ctl,          [NET_FD_NFLOG] = &g->nflog,
+		[NET_FD_LISTENER] = &g->listener, [NET_FD_DNS_UDP] = &g->dns_udp,
+		[NET_FD_DNS_TCP] = &g->dns_tcp,
 	};
 	static const char *const names[GATE_FD__COUNT] = {
 		"control socket", "log socket", "listener", "DNS socket", "DNS listener",
 	};
 
 	for (int i = 0; i < GATE_FD__COUNT; i++) {
-		*sources[i] = (struct gate_source){ .kind = kinds[i], .fd = FIRST_FD + i, .owner = g };
+		*sources[i] =
+			(struct gate_source){ .kind = kinds[i], .fd = FIRST_FD + i, .owner = g };
 		int flags = fcntl(FIRST_FD + i, F_GETFL);
 		if (flags < 0 || fcntl(FIRST_FD + i, F_SETFL, flags | O_NONBLOCK) < 0)
 			return dd_err_set(err, errno, "gate: make the %s non-blocking", names[i]);
@@ -137,7 +148,8 @@ static int keep_sockets(const int fds[GATE_FD__COUNT], struct dd_err *err)
 	return r < 0 ? r : gate_lock_fds(fds, GATE_FD__COUNT, FIRST_FD, err);
 }
 
-static int prepare(struct gate_state *g, const struct gate_spec *spec, pid_t supervisor, struct dd_err *err)
+static int prepare(struct gate_state *g, const struct gate_spec *spec, pid_t supervisor,
+                   struct dd_err *err)
 {
 	g->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (g->epoll_fd < 0)
@@ -155,8 +167,11 @@ static int prepare(struct gate_state *g, const struct gate_spec *spec, pid_t sup
 	if (r < 0)
 		return r;
 	struct gate_lock lock = {
-		.closed = g->closed_variant, .supervisor = supervisor,
-		.switch_ids = spec->switch_ids, .uid = spec->uid, .gid = spec->gid,
+		.closed = g->closed_variant,
+		.supervisor = supervisor,
+		.switch_ids = spec->switch_ids,
+		.uid = spec->uid,
+		.gid = spec->gid,
 	};
 	return gate_lock(&lock, err);
 }
@@ -168,7 +183,8 @@ static void answer_close(struct gate_state *g)
 	struct gate_msg msg = { .type = GATE_CLOSED };
 
 	g->closing = true;
-	/* Out of the set by hand: while anybody holds a copy of a socket, close(2) alone would leave it there. */
+	/* Out of the set by hand: while anybody holds a copy of a socket, close(2) alone would
+	 * leave it there. */
 	(void)epoll_ctl(g->epoll_fd, EPOLL_CTL_DEL, g->listener.fd, NULL);
 	(void)epoll_ctl(g->epoll_fd, EPOLL_CTL_DEL, g->dns_udp.fd, NULL);
 	(void)epoll_ctl(g->epoll_fd, EPOLL_CTL_DEL, g->dns_tcp.fd, NULL);

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-/* gate_name.c - the allowed names that this step has asked for: synthetic address, validated answers, admission.
+/* gate_name.c - the allowed names that this step has asked for: synthetic address, validated
+ * answers, admission.
  *
- * Runs in: gate. The life of a name: asked -> resolved outside -> answers validated -> the supervisor asked to admit
- * the synthetic address -> its acknowledgement -> only then the step learns the address (N-28). A connection later
- * uses the answers that were validated; when their time is over they are fetched and validated again (N-11).
+ * Runs in: gate. The life of a name: asked -> resolved outside -> answers validated -> the
+ * supervisor asked to admit the synthetic address -> its acknowledgement -> only then the step
+ * learns the address (N-28). A connection later uses the answers that were validated; when their
+ * time is over they are fetched and validated again (N-11).
  */
 #include "gate_internal.h"
 
@@ -13,7 +15,8 @@
 enum {
 	RESOLVE_SEC = 12, /* longer than upstream's own time-outs: the last resort */
 	ASK_SEC = 5,
-	FAILURE_SEC = 1, /* a name that failed is not asked for again at once, however often the step asks */
+	/* a name that failed is not asked for again at once, however often the step asks */
+	FAILURE_SEC = 1,
 	TTL_MIN_SEC = 2,
 	TTL_MAX_SEC = 300,
 };
@@ -56,8 +59,8 @@ static bool names_grow(struct gate_state *g)
 	return true;
 }
 
-struct gate_name *gate_name_get(struct gate_state *g, const char *host, const struct egress_entry *entry,
-                                const char **ret_why)
+struct gate_name *gate_name_get(struct gate_state *g, const char *host,
+                                const struct egress_entry *entry, const char **ret_why)
 {
 	struct gate_name *name = gate_name_find(g, host);
 	if (name)
@@ -111,18 +114,22 @@ static bool entry_decides(const struct gate_name *name, const struct egress_entr
 	return egress_verdict_name(name->gate->egress, name->host, entry->port).entry == entry;
 }
 
-/* Whose `address:` says where @name is? Observe mode reaches a name at other ports where its entries put it. */
-static const struct egress_entry *pins_for(const struct gate_name *name, const struct egress_entry *entry)
+/* Whose `address:` says where @name is? Observe mode reaches a name at other ports where its
+ * entries put it. */
+static const struct egress_entry *pins_for(const struct gate_name *name,
+                                           const struct egress_entry *entry)
 {
 	const struct egress_list *list = name->gate->egress;
-	for (size_t i = 0; entry == &gate_observed_entry && name->n_answers == 0 && i < list->n; i++)
+	for (size_t i = 0; entry == &gate_observed_entry && name->n_answers == 0 && i < list->n;
+	     i++)
 		if (list->entries[i].pins[0] && entry_decides(name, &list->entries[i]))
 			return &list->entries[i];
 	return entry;
 }
 
 unsigned gate_name_dialable(const struct gate_name *name, const struct egress_entry *entry,
-                            union gate_addr ret[GATE_ANSWERS_MAX], const char **ret_why, union gate_addr *ret_refused)
+                            union gate_addr ret[GATE_ANSWERS_MAX], const char **ret_why,
+                            union gate_addr *ret_refused)
 {
 	const struct egress_entry *where = pins_for(name, entry);
 	bool pinned = where->pins[0] != NULL;
@@ -148,7 +155,8 @@ unsigned gate_name_dialable(const struct gate_name *name, const struct egress_en
 	return n;
 }
 
-/* Has @name an entry whose addresses the policy pins (@pinned), or one whose addresses must be asked for? */
+/* Has @name an entry whose addresses the policy pins (@pinned), or one whose addresses must be
+ * asked for? */
 static bool has_entry(const struct gate_name *name, bool pinned)
 {
 	const struct egress_list *list = name->gate->egress;
@@ -163,7 +171,8 @@ static bool has_entry(const struct gate_name *name, bool pinned)
 	return !decided && !pinned; /* observe mode: no entry at all, so it must be asked for */
 }
 
-static void report_private(struct gate_name *name, uint16_t port, const char *why, const union gate_addr *addr)
+static void report_private(struct gate_name *name, uint16_t port, const char *why,
+                           const union gate_addr *addr)
 {
 	struct gate_msg msg = { .type = GATE_NET_DENY, .port = port, .proto = IPPROTO_TCP };
 
@@ -173,7 +182,8 @@ static void report_private(struct gate_name *name, uint16_t port, const char *wh
 	(void)gate_report(name->gate, &msg);
 }
 
-/* Refused answers are left out and reported; a name is good while one entry for it has an address left (N-10). */
+/* Refused answers are left out and reported; a name is good while one entry for it has an address
+ * left (N-10). */
 static bool any_dialable(struct gate_name *name)
 {
 	const struct egress_list *list = name->gate->egress;
@@ -248,7 +258,8 @@ void gate_name_resolved(struct gate_name *name)
 	if (name->state != NAME_RESOLVING)
 		return; /* given up already */
 	if (name->n_answers == 0 && !has_entry(name, true)) {
-		bool absent = name->not_found + name->no_data == 2; /* both questions were answered: there is nothing */
+		/* both questions were answered: there is nothing */
+		bool absent = name->not_found + name->no_data == 2;
 		settle(name, absent ? DNS_RCODE_NXDOMAIN : DNS_RCODE_SERVFAIL);
 		return;
 	}
@@ -256,7 +267,9 @@ void gate_name_resolved(struct gate_name *name)
 		settle(name, DNS_RCODE_REFUSED);
 		return;
 	}
-	uint32_t ttl = name->ttl_sec < TTL_MIN_SEC ? TTL_MIN_SEC : name->ttl_sec > TTL_MAX_SEC ? TTL_MAX_SEC : name->ttl_sec;
+	uint32_t ttl = name->ttl_sec < TTL_MIN_SEC   ? TTL_MIN_SEC
+	               : name->ttl_sec > TTL_MAX_SEC ? TTL_MAX_SEC
+	                                             : name->ttl_sec;
 	name->resolved = true;
 	name->expires_ns = name->gate->now_ns + ttl * GATE_SEC;
 	if (name->admitted)
@@ -290,7 +303,8 @@ void gate_name_refresh(struct gate_name *name)
 void gate_name_admitted(struct gate_state *g, uint32_t id, bool admitted)
 {
 	if (id == 0 || id > g->n_names)
-		_exit(1); /* an answer to no question: the two sides disagree about the protocol */
+		/* an answer to no question: the two sides disagree about the protocol */
+		_exit(1);
 	struct gate_name *name = g->names[id - 1];
 	name->admitted = admitted;
 	if (name->state == NAME_ASKING)

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-/* gate_observe.c - observe mode: lets public destinations through and says what the enforcing gate would have said.
+/* gate_observe.c - observe mode: lets public destinations through and says what the enforcing gate
+ * would have said.
  *
- * Runs in: gate, on bytes that hostile code chose. The verdict is the enforcing one, from the same functions; only what follows from a
- * refusal differs, and only here. What stays refused is in egress_entry_may_dial(): an address that is not public is dialled for an entry of the
- * list that says so, never for the entry of this file. A connection is dialled at once and its first bytes are judged in passing, so that
- * a protocol in which the server speaks first waits for nothing. What is reported is then one event: where to, what was said, would it have passed.
+ * Runs in: gate, on bytes that hostile code chose. The verdict is the enforcing one, from the same
+ * functions; only what follows from a refusal differs, and only here. What stays refused is in
+ * egress_entry_may_dial(): an address that is not public is dialled for an entry of the list that
+ * says so, never for the entry of this file. A connection is dialled at once and its first bytes
+ * are judged in passing, so that a protocol in which the server speaks first waits for nothing.
+ * What is reported is then one event: where to, what was said, would it have passed.
  */
 #include "gate_internal.h"
 
-/* Stands for the entry that is missing. No private address, no name, no pin: it opens what is public and nothing else. */
+/* Stands for the entry that is missing. No private address, no name, no pin: it opens what is
+ * public and nothing else. */
 const struct egress_entry gate_observed_entry = { .origin = "observe mode" };
 
 bool gate_observe_may_pass(const struct gate_state *g, const struct gate_flow *f)
@@ -19,7 +23,8 @@ bool gate_observe_may_pass(const struct gate_state *g, const struct gate_flow *f
 	if (!g->observe)
 		return false;
 	/* The addresses of a name are judged when they are dialled. */
-	return f->name || egress_entry_may_dial(&gate_observed_entry, (const struct sockaddr *)&local, &why);
+	return f->name ||
+	       egress_entry_may_dial(&gate_observed_entry, (const struct sockaddr *)&local, &why);
 }
 
 void gate_observe_would(struct gate_flow *f, const char *why)
@@ -71,7 +76,8 @@ bool gate_observe_hear(struct gate_flow *f)
 		tolerate(f, GATE_SPEAKS_RAW, "the client's first message is larger than 16 KiB");
 	else if (f->filled > 0 && f->gate->now_ns >= f->hello_ns)
 		tolerate(f, GATE_SPEAKS_RAW, gate_hello_unfinished);
-	else if (f->client_eof) { /* ended before it said anything whole: the enforcing gate has no word for that either */
+	else if (f->client_eof) { /* ended before it said anything whole: the enforcing gate has no
+		                     word for that either */
 		f->cleared = f->filled;
 		judged(f, f->filled > 0 ? GATE_SPEAKS_RAW : GATE_SPEAKS_NOTHING);
 	}
@@ -89,7 +95,8 @@ void gate_observe_ended(struct gate_flow *f)
 		judged(f, GATE_SPEAKS_NOTHING);
 }
 
-/* A request that the enforcing gate would have stopped, the first or a later one of its connection. */
+/* A request that the enforcing gate would have stopped, the first or a later one of its connection.
+ */
 bool gate_observe_tolerates(struct gate_flow *f, const char *why)
 {
 	if (!f->gate->observe)
@@ -98,7 +105,8 @@ bool gate_observe_tolerates(struct gate_flow *f, const char *why)
 	f->speaks = GATE_SPEAKS_RAW;
 	bool told = !f->judging && f->would;
 	gate_observe_would(f, why);
-	if (!f->judging && !told) /* told as allowed before: told again, with what would have cut it */
+	if (!f->judging &&
+	    !told) /* told as allowed before: told again, with what would have cut it */
 		gate_flow_report_allowed(f);
 	return true;
 }
@@ -111,7 +119,8 @@ void gate_observe_budget(struct gate_flow *f)
 	struct gate_dest *dest = f->dest;
 
 	/* A destination without an entry has no budget: that it has no entry is said already. */
-	if (!g->observe || dest->exhausted || f->entry == &gate_observed_entry || dest->bytes_out <= g->egress->upload_bytes)
+	if (!g->observe || dest->exhausted || f->entry == &gate_observed_entry ||
+	    dest->bytes_out <= g->egress->upload_bytes)
 		return;
 	dest->exhausted = true;
 	gate_flow_report_violation(f);

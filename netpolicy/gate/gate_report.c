@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /* gate_report.c - what the gate tells the supervisor, and how much of it.
  *
- * Runs in: gate. A step can cause a refusal in two microseconds, so events are merged (the same refusal again within a
- * second is one event with a count), rate-limited (a token bucket) and queued in bounded memory; what is left out is
- * counted and said at the end. Questions, receipts and the answers to commands are never left out. The control socket
- * is never waited for: a slow supervisor must not stop the data path.
+ * Runs in: gate. A step can cause a refusal in two microseconds, so events are merged (the same
+ * refusal again within a second is one event with a count), rate-limited (a token bucket) and
+ * queued in bounded memory; what is left out is counted and said at the end. Questions, receipts
+ * and the answers to commands are never left out. The control socket is never waited for: a slow
+ * supervisor must not stop the data path.
  */
 #include "gate_internal.h"
 
@@ -20,29 +21,31 @@ enum {
 	BUCKET_PER_SEC = 50,
 	MERGE_ROWS = 64,
 	NFLOG_READS_MAX = 64, /* per turn of the loop */
-	NFLOG_DRAIN_MAX = 65536, /* at the end; bounded, because nothing here proves that the step is dead */
+	/* at the end; bounded, because nothing here proves that the step is dead */
+	NFLOG_DRAIN_MAX = 65536,
 };
 
 struct queued {
-	struct queued  *next;
+	struct queued *next;
 	struct gate_msg msg;
 };
 
 struct bucket {
-	uint64_t tokens;  /* in units of 1/GATE_SEC event */
+	uint64_t tokens; /* in units of 1/GATE_SEC event */
 	uint64_t last_ns;
 };
 
 struct merge_row {
 	struct gate_msg msg;
-	uint64_t        since_ns; /* 0: free */
-	uint64_t        repeats;  /* not told yet */
+	uint64_t since_ns; /* 0: free */
+	uint64_t repeats;  /* not told yet */
 };
 
 struct gate_event_queue {
-	struct queued   *first, **last;
-	size_t           n;
-	struct bucket    denied, allowed; /* apart, so that a flood of refusals hides no connection */
+	struct queued *first, **last;
+	size_t n;
+	/* apart, so that a flood of refusals hides no connection */
+	struct bucket denied, allowed;
 	struct merge_row merge[MERGE_ROWS];
 };
 
@@ -68,7 +71,8 @@ void gate_addr_text(const struct sockaddr *addr, char ret_text[48])
 {
 	const struct sockaddr_in *v4 = (const void *)addr;
 	const struct sockaddr_in6 *v6 = (const void *)addr;
-	const void *bytes = addr->sa_family == AF_INET6 ? (const void *)&v6->sin6_addr : (const void *)&v4->sin_addr;
+	const void *bytes = addr->sa_family == AF_INET6 ? (const void *)&v6->sin6_addr
+	                                                : (const void *)&v4->sin_addr;
 	if (!inet_ntop(addr->sa_family, bytes, ret_text, 48))
 		ret_text[0] = '\0';
 }
@@ -88,7 +92,8 @@ static bool enqueue(struct gate_state *g, const struct gate_msg *msg)
 
 void gate_report_always(struct gate_state *g, const struct gate_msg *msg)
 {
-	/* Without memory for a question or a receipt the gate cannot keep its promises; its death closes everything. */
+	/* Without memory for a question or a receipt the gate cannot keep its promises; its death
+	 * closes everything. */
 	if (!enqueue(g, msg))
 		_exit(1);
 	(void)gate_report_flush(g);
@@ -100,7 +105,8 @@ static bool take_token(struct gate_state *g, struct bucket *b)
 	uint64_t room = BUCKET_SIZE * GATE_SEC - b->tokens;
 
 	b->last_ns = g->now_ns;
-	b->tokens = elapsed > room / BUCKET_PER_SEC ? BUCKET_SIZE * GATE_SEC : b->tokens + elapsed * BUCKET_PER_SEC;
+	b->tokens = elapsed > room / BUCKET_PER_SEC ? BUCKET_SIZE * GATE_SEC
+	                                            : b->tokens + elapsed * BUCKET_PER_SEC;
 	if (b->tokens < GATE_SEC)
 		return false;
 	b->tokens -= GATE_SEC;
@@ -118,8 +124,9 @@ static bool send_limited(struct gate_state *g, const struct gate_msg *msg)
 
 static bool same_refusal(const struct gate_msg *a, const struct gate_msg *b)
 {
-	return a->type == b->type && a->port == b->port && a->proto == b->proto && strcmp(a->addr, b->addr) == 0 &&
-	       strcmp(a->host, b->host) == 0 && strcmp(a->why, b->why) == 0;
+	return a->type == b->type && a->port == b->port && a->proto == b->proto &&
+	       strcmp(a->addr, b->addr) == 0 && strcmp(a->host, b->host) == 0 &&
+	       strcmp(a->why, b->why) == 0;
 }
 
 static void end_merge(struct gate_state *g, struct merge_row *row)
@@ -166,7 +173,8 @@ bool gate_report(struct gate_state *g, const struct gate_msg *msg)
 	return send_limited(g, &m);
 }
 
-void gate_report_connection(struct gate_state *g, struct gate_dest *dest, const struct gate_msg *msg)
+void gate_report_connection(struct gate_state *g, struct gate_dest *dest,
+                            const struct gate_msg *msg)
 {
 	uint8_t kind = (uint8_t)(1u << (msg->speaks + (msg->would ? GATE_SPEAKS__COUNT : 0)));
 
@@ -216,7 +224,8 @@ bool gate_report_flush(struct gate_state *g)
 
 /* ---- what the wall refused ---- */
 
-static const char *refusal_why(struct gate_state *g, const struct nflog_packet *p, struct gate_msg *msg)
+static const char *refusal_why(struct gate_state *g, const struct nflog_packet *p,
+                               struct gate_msg *msg)
 {
 	uint32_t v4 = p->dst.any.sa_family == AF_INET ? ntohl(p->dst.v4.sin_addr.s_addr) : 0;
 	struct gate_name *name = v4 ? gate_name_by_synthetic(g, p->dst.v4.sin_addr) : NULL;
@@ -225,7 +234,8 @@ static const char *refusal_why(struct gate_state *g, const struct nflog_packet *
 		return "metadata service: blocked in every phase";
 	if (name)
 		gate_text(msg->host, sizeof(msg->host), name->host);
-	if (name && p->proto == IPPROTO_UDP && (g->observe || egress_verdict_name(g->egress, name->host, p->dst_port).allow))
+	if (name && p->proto == IPPROTO_UDP &&
+	    (g->observe || egress_verdict_name(g->egress, name->host, p->dst_port).allow))
 		return "UDP is not carried; clients fall back to TCP";
 	if (name)
 		return "no entry for this port of the name";
@@ -243,7 +253,10 @@ static const char *refusal_why(struct gate_state *g, const struct nflog_packet *
 
 static void report_packet(struct gate_state *g, const struct nflog_packet *p)
 {
-	struct gate_msg msg = { .type = GATE_NET_DENY, .port = p->dst_port, .src_port = p->src_port, .proto = p->proto };
+	struct gate_msg msg = { .type = GATE_NET_DENY,
+		                .port = p->dst_port,
+		                .src_port = p->src_port,
+		                .proto = p->proto };
 
 	gate_addr_text(&p->dst.any, msg.addr);
 	gate_text(msg.why, sizeof(msg.why), refusal_why(g, p, &msg));
@@ -271,7 +284,8 @@ void gate_report_nflog(struct gate_state *g)
 		if (n > 0)
 			report_datagram(g, buffer, (size_t)n);
 		else if (n < 0 && errno == ENOBUFS)
-			g->dropped++; /* at least one: the kernel does not say how many, its counters do */
+			/* at least one: the kernel does not say how many, its counters do */
+			g->dropped++;
 		else if (n < 0 && errno == EINTR)
 			continue;
 		else
@@ -282,7 +296,9 @@ void gate_report_nflog(struct gate_state *g)
 static void report_wildcards(struct gate_state *g)
 {
 	for (size_t i = 0; i < g->egress->n; i++) {
-		struct gate_msg msg = { .type = GATE_WILDCARD, .id = (uint32_t)i, .connections = g->wildcard_used[i] };
+		struct gate_msg msg = { .type = GATE_WILDCARD,
+			                .id = (uint32_t)i,
+			                .connections = g->wildcard_used[i] };
 		if (g->wildcard_used[i] > 0)
 			gate_report_always(g, &msg);
 	}
@@ -294,8 +310,12 @@ void gate_report_receipts(struct gate_state *g)
 	for (size_t b = 0; b < ARRAY_LEN(g->dest_buckets); b++) {
 		for (const struct gate_dest *d = g->dest_buckets[b]; d; d = d->next) {
 			struct gate_msg msg = {
-				.type = GATE_RECEIPT, .port = d->port, .connections = d->connections,
-				.bytes_in = d->bytes_in, .bytes_out = d->bytes_out, .denials = d->denials,
+				.type = GATE_RECEIPT,
+				.port = d->port,
+				.connections = d->connections,
+				.bytes_in = d->bytes_in,
+				.bytes_out = d->bytes_out,
+				.denials = d->denials,
 			};
 			gate_text(msg.host, sizeof(msg.host), d->host);
 			gate_report_always(g, &msg);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/* gate_splice.c - moves the bytes of a relayed connection in one direction, through a pipe and without copying them.
+/* gate_splice.c - moves the bytes of a relayed connection in one direction, through a pipe and
+ * without copying them.
  *
- * Runs in: gate. A pipe is borrowed from a pool only while bytes are inside, so idle connections hold none (pipe pages
- * are counted per user). Without a pipe the bytes are copied. Upload is counted when it is taken from the client, and
- * never more is taken than the budget has left.
+ * Runs in: gate. A pipe is borrowed from a pool only while bytes are inside, so idle connections
+ * hold none (pipe pages are counted per user). Without a pipe the bytes are copied. Upload is
+ * counted when it is taken from the client, and never more is taken than the budget has left.
  */
 #include "gate_internal.h"
 
@@ -11,9 +12,12 @@
 
 enum { ROUNDS_MAX = 16 }; /* about 1 MiB, then the other connections have their turn */
 
-void gate_pump_init(struct gate_pump *p, struct gate_source *from, struct gate_source *to, uint64_t *count, bool upload)
+void gate_pump_init(struct gate_pump *p, struct gate_source *from, struct gate_source *to,
+                    uint64_t *count, bool upload)
 {
-	*p = (struct gate_pump){ .from = from, .to = to, .count = count, .upload = upload, .pipe = { -1, -1 } };
+	*p = (struct gate_pump){
+		.from = from, .to = to, .count = count, .upload = upload, .pipe = { -1, -1 }
+	};
 }
 
 /* Something to hold bytes: a pooled pipe, a new one, or plain memory. */
@@ -55,7 +59,8 @@ static void give_back(struct gate_state *g, struct gate_pump *p)
 
 void gate_pump_done(struct gate_state *g, struct gate_pump *p)
 {
-	if (p->pending > 0 && p->pipe[0] >= 0) { /* foreign bytes inside: this pipe is never used again */
+	if (p->pending > 0 &&
+	    p->pipe[0] >= 0) { /* foreign bytes inside: this pipe is never used again */
 		dd_close(p->pipe[0]);
 		dd_close(p->pipe[1]);
 		p->pipe[0] = p->pipe[1] = -1;
@@ -77,7 +82,8 @@ static ssize_t take_in(struct gate_pump *p, size_t want)
 {
 	if (p->copy) {
 		p->copy_at = 0;
-		return recv(p->from->fd, p->copy, want < GATE_BUFFER ? want : GATE_BUFFER, MSG_DONTWAIT);
+		return recv(p->from->fd, p->copy, want < GATE_BUFFER ? want : GATE_BUFFER,
+		            MSG_DONTWAIT);
 	}
 	return splice(p->from->fd, NULL, p->pipe[1], NULL, want, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
 }
@@ -85,11 +91,14 @@ static ssize_t take_in(struct gate_pump *p, size_t want)
 static ssize_t put_out(struct gate_pump *p)
 {
 	if (p->copy)
-		return send(p->to->fd, p->copy + p->copy_at, p->pending, MSG_DONTWAIT | MSG_NOSIGNAL);
-	return splice(p->pipe[0], NULL, p->to->fd, NULL, p->pending, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+		return send(p->to->fd, p->copy + p->copy_at, p->pending,
+		            MSG_DONTWAIT | MSG_NOSIGNAL);
+	return splice(p->pipe[0], NULL, p->to->fd, NULL, p->pending,
+	              SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
 }
 
-/* With nothing left of the budget, is there a byte more? Silence and the end of the stream are fine. */
+/* With nothing left of the budget, is there a byte more? Silence and the end of the stream are
+ * fine. */
 static enum gate_moved beyond_budget(struct gate_pump *p)
 {
 	char byte;
@@ -136,7 +145,8 @@ static enum gate_moved drain(struct gate_pump *p)
 	return MOVED_MORE;
 }
 
-/* Move until one side blocks. MOVED_MORE: there may be more, call again when the others had their turn. */
+/* Move until one side blocks. MOVED_MORE: there may be more, call again when the others had their
+ * turn. */
 enum gate_moved gate_pump_run(struct gate_flow *f, struct gate_pump *p)
 {
 	enum gate_moved moved = MOVED_MORE;
@@ -147,7 +157,8 @@ enum gate_moved gate_pump_run(struct gate_flow *f, struct gate_pump *p)
 		if (moved == MOVED_MORE)
 			moved = drain(p);
 		if (moved == MOVED_MORE && p->eof) {
-			(void)shutdown(p->to->fd, SHUT_WR); /* half-close goes on to the other side */
+			/* half-close goes on to the other side */
+			(void)shutdown(p->to->fd, SHUT_WR);
 			p->shut = true;
 		}
 	}

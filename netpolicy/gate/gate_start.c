@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* gate_start.c - the supervisor's side of the gate: starts it, speaks with it, ends it.
  *
- * Runs in: supervisor. What comes over the control socket was written by a process that reads hostile bytes, so every
- * message is read at exact size and checked before anybody believes a field of it.
+ * Runs in: supervisor. What comes over the control socket was written by a process that reads
+ * hostile bytes, so every message is read at exact size and checked before anybody believes a field
+ * of it.
  */
 #include "gate_internal.h"
 
@@ -25,16 +26,19 @@ static bool text_is_sane(const char *text, size_t cap)
 
 bool gate_msg_is_sane(const struct gate_msg *msg)
 {
-	return msg->type > GATE_MSG_INVALID && msg->type < GATE_MSG__COUNT && msg->admitted <= 1 && msg->would <= 1 &&
-	       msg->speaks < GATE_SPEAKS__COUNT &&
-	       text_is_sane(msg->host, sizeof(msg->host)) && text_is_sane(msg->addr, sizeof(msg->addr)) &&
+	return msg->type > GATE_MSG_INVALID && msg->type < GATE_MSG__COUNT && msg->admitted <= 1 &&
+	       msg->would <= 1 && msg->speaks < GATE_SPEAKS__COUNT &&
+	       text_is_sane(msg->host, sizeof(msg->host)) &&
+	       text_is_sane(msg->addr, sizeof(msg->addr)) &&
 	       text_is_sane(msg->why, sizeof(msg->why));
 }
 
 int gate_send(const struct gate *gate, const struct gate_msg *msg, struct dd_err *err)
 {
 	int r = dd_send_msg(gate->ctl, msg, sizeof(*msg), NULL, 0);
-	return r < 0 ? dd_err_set(err, -r, "gate (pid %d): send message %u", (int)gate->pid, msg->type) : 0;
+	return r < 0 ? dd_err_set(err, -r, "gate (pid %d): send message %u", (int)gate->pid,
+	                          msg->type)
+	             : 0;
 }
 
 static bool from_gate(uint32_t type)
@@ -51,11 +55,13 @@ int gate_recv(const struct gate *gate, struct gate_msg *ret_msg, struct dd_err *
 		return r;
 	if (r < 0)
 		return dd_err_set(err, -r, "gate (pid %d): receive a message", (int)gate->pid);
-	/* A gate that cannot serve says why in its last words: type INVALID, which is an error however it is read. */
+	/* A gate that cannot serve says why in its last words: type INVALID, which is an error
+	 * however it is read. */
 	if (msg.type == GATE_MSG_INVALID && text_is_sane(msg.why, sizeof(msg.why)))
 		return dd_err_say(err, ECONNABORTED, "gate (pid %d): %s", (int)gate->pid, msg.why);
 	if (!gate_msg_is_sane(&msg) || !from_gate(msg.type))
-		return dd_err_say(err, EPROTO, "gate (pid %d): malformed message, type %u", (int)gate->pid, msg.type);
+		return dd_err_say(err, EPROTO, "gate (pid %d): malformed message, type %u",
+		                  (int)gate->pid, msg.type);
 	*ret_msg = msg;
 	return 1;
 }
@@ -63,10 +69,13 @@ int gate_recv(const struct gate *gate, struct gate_msg *ret_msg, struct dd_err *
 static int check_spec(const struct gate_spec *spec, struct dd_err *err)
 {
 	if (spec->switch_ids && (spec->uid == 0 || spec->gid == 0))
-		return dd_err_say(err, EINVAL, "gate: refuses to run as id 0; give it a subordinate id of its own");
+		return dd_err_say(
+			err, EINVAL,
+			"gate: refuses to run as id 0; give it a subordinate id of its own");
 	for (int i = NET_FD_RULES + 1; i < NET_FD__COUNT; i++) {
 		if (spec->net[i] < 0)
-			return dd_err_say(err, EBADF, "gate: socket %d of the step's network is missing", i);
+			return dd_err_say(err, EBADF,
+			                  "gate: socket %d of the step's network is missing", i);
 	}
 	return 0;
 }
@@ -98,7 +107,8 @@ int gate_start(const struct gate_spec *spec, struct gate *ret_gate, struct dd_er
 		gate_main(spec, fds, supervisor);
 	}
 
-	int pidfd = pidfd_open(pid, 0); /* the child is ours and unreaped, so the number cannot mean another process */
+	/* the child is ours and unreaped, so the number cannot mean another process */
+	int pidfd = pidfd_open(pid, 0);
 	if (pidfd < 0) {
 		r = dd_err_set(err, errno, "gate: pidfd_open of pid %d", (int)pid);
 		(void)kill(pid, SIGKILL);
@@ -114,7 +124,8 @@ void gate_destroy(struct gate *gate)
 	int saved = errno;
 
 	if (gate->pid > 0) {
-		(void)kill(gate->pid, SIGKILL); /* unreaped until the next line, so this is still our child */
+		/* unreaped until the next line, so this is still our child */
+		(void)kill(gate->pid, SIGKILL);
 		while (waitpid(gate->pid, NULL, 0) < 0 && errno == EINTR)
 			;
 	}

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* http_head.c - reads the head of an HTTP/1 request (RFC 9112), strictly, and steps over its body.
  *
- * Runs in: gate, on bytes that hostile code chose. Pure. A cleartext connection may carry many requests, and each of
- * them names a host; the gate must know where each begins. Whatever two servers are known to frame differently (bare
- * LF, folded lines, both lengths, lengths twice, space before a colon) is refused, not repaired: a repaired request is
- * a smuggled one.
+ * Runs in: gate, on bytes that hostile code chose. Pure. A cleartext connection may carry many
+ * requests, and each of them names a host; the gate must know where each begins. Whatever two
+ * servers are known to frame differently (bare LF, folded lines, both lengths, lengths twice, space
+ * before a colon) is refused, not repaired: a repaired request is a smuggled one.
  */
 #include "http_head.h"
 
@@ -20,7 +20,7 @@ enum {
 
 struct span {
 	const char *at;
-	size_t      len;
+	size_t len;
 };
 
 static bool span_is(struct span s, const char *text)
@@ -51,7 +51,8 @@ static bool is_method_char(char c)
 
 static bool is_token_char(char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit(c) || (c != '\0' && strchr("!#$%&'*+-.^_`|~", c));
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit(c) ||
+	       (c != '\0' && strchr("!#$%&'*+-.^_`|~", c));
 }
 
 enum parse http_head_sniff(const uint8_t *in, size_t len)
@@ -65,13 +66,14 @@ enum parse http_head_sniff(const uint8_t *in, size_t len)
 		return PARSE_REFUSED;
 	if (i + 1 == len)
 		return PARSE_MORE;
-	/* The target of CONNECT begins with a letter or digit, of "PRI * HTTP/2.0" with a star: both are told apart later,
-	 * where the sentence can say so. */
+	/* The target of CONNECT begins with a letter or digit, of "PRI * HTTP/2.0" with a star:
+	 * both are told apart later, where the sentence can say so. */
 	char c = (char)in[i + 1];
 	return c == '/' || c == '*' || is_token_char(c) || c == '[' ? PARSE_OK : PARSE_REFUSED;
 }
 
-/* "name[:port]" as in Host or in an absolute target. The name is checked by egress_host_canonical() later. */
+/* "name[:port]" as in Host or in an absolute target. The name is checked by egress_host_canonical()
+ * later. */
 static bool read_authority(struct span in, struct span *ret_name, uint16_t *ret_port)
 {
 	const char *colon = memchr(in.at, ':', in.len);
@@ -98,9 +100,9 @@ static bool read_authority(struct span in, struct span *ret_name, uint16_t *ret_
 
 struct request {
 	struct span target_host; /* of an absolute target; at == NULL otherwise */
-	uint16_t    target_port;
-	bool        http10;
-	unsigned    hosts, lengths, encodings, upgrades;
+	uint16_t target_port;
+	bool http10;
+	unsigned hosts, lengths, encodings, upgrades;
 	struct http_head head;
 };
 
@@ -190,7 +192,8 @@ static const char *on_transfer_encoding(struct span value, struct request *r)
 
 static const char *on_upgrade(struct span value, struct request *r)
 {
-	r->head.upgrade = r->upgrades++ == 0 && span_is(value, "websocket") ? HTTP_UPGRADE_WEBSOCKET : HTTP_UPGRADE_OTHER;
+	r->head.upgrade = r->upgrades++ == 0 && span_is(value, "websocket") ? HTTP_UPGRADE_WEBSOCKET
+	                                                                    : HTTP_UPGRADE_OTHER;
 	return NULL;
 }
 
@@ -198,10 +201,10 @@ static const struct header_row {
 	const char *name;
 	const char *(*read)(struct span value, struct request *r);
 } header_rows[] = {
-	{ "Host",              on_host },
-	{ "Content-Length",    on_content_length },
+	{ "Host", on_host },
+	{ "Content-Length", on_content_length },
 	{ "Transfer-Encoding", on_transfer_encoding },
-	{ "Upgrade",           on_upgrade },
+	{ "Upgrade", on_upgrade },
 };
 
 static const char *check_header(struct span line, struct span *ret_name, struct span *ret_value)
@@ -249,14 +252,17 @@ static const char *check_request(const struct request *r)
 		return "HTTP: Transfer-Encoding in HTTP/1.0";
 	if (!r->target_host.at)
 		return NULL;
-	if (r->target_host.len != r->head.host_len || strncasecmp(r->target_host.at, r->head.host, r->head.host_len) != 0 ||
+	if (r->target_host.len != r->head.host_len ||
+	    strncasecmp(r->target_host.at, r->head.host, r->head.host_len) != 0 ||
 	    r->target_port != r->head.port)
 		return "HTTP: target and Host name different hosts";
 	return NULL;
 }
 
-/* One line up to CRLF. Bare CR or LF and NUL are refused here, for every line, before anything interprets it. */
-static enum parse next_line(const uint8_t *in, size_t len, size_t *pos, struct span *ret_line, const char **ret_why)
+/* One line up to CRLF. Bare CR or LF and NUL are refused here, for every line, before anything
+ * interprets it. */
+static enum parse next_line(const uint8_t *in, size_t len, size_t *pos, struct span *ret_line,
+                            const char **ret_why)
 {
 	for (size_t i = *pos; i < len; i++) {
 		if (in[i] == '\0' || in[i] == '\n') {
@@ -278,7 +284,8 @@ static enum parse next_line(const uint8_t *in, size_t len, size_t *pos, struct s
 	return PARSE_MORE;
 }
 
-enum parse http_head_parse(const uint8_t *in, size_t len, struct http_head *ret_head, const char **ret_why)
+enum parse http_head_parse(const uint8_t *in, size_t len, struct http_head *ret_head,
+                           const char **ret_why)
 {
 	struct request r = { .head = { .len = 0 } };
 	size_t pos = 0;
@@ -417,8 +424,8 @@ static const char *chunk_byte(struct http_chunked *b, uint8_t c)
 	return "HTTP: malformed chunked body";
 }
 
-enum parse http_chunked_step(struct http_chunked *body, const uint8_t *in, size_t len, size_t *ret_used,
-                             const char **ret_why)
+enum parse http_chunked_step(struct http_chunked *body, const uint8_t *in, size_t len,
+                             size_t *ret_used, const char **ret_why)
 {
 	size_t pos = 0;
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* nflog_packet.c - reads the destination out of a packet that the wall refused and logged.
  *
- * Runs in: gate. The netlink framing comes from the kernel, the packet inside from hostile code; both are read with the
- * same distrust. Pure.
+ * Runs in: gate. The netlink framing comes from the kernel, the packet inside from hostile code;
+ * both are read with the same distrust. Pure.
  */
 #include "nflog_packet.h"
 
@@ -14,7 +14,8 @@
 enum {
 	EXTENSION_HEADERS_MAX = 6,
 	PROTO_UNREADABLE = 255,
-	ATTR_HEADER = sizeof(struct nlattr), /* NLA_HDRLEN and NLA_ALIGN mix signed and unsigned */
+	/* NLA_HDRLEN and NLA_ALIGN mix signed and unsigned */
+	ATTR_HEADER = sizeof(struct nlattr),
 	ATTR_ALIGN = 4,
 };
 
@@ -25,8 +26,8 @@ static uint16_t be16(const uint8_t *p)
 
 static bool has_ports(uint8_t proto)
 {
-	return proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == IPPROTO_SCTP || proto == IPPROTO_DCCP ||
-	       proto == IPPROTO_UDPLITE;
+	return proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == IPPROTO_SCTP ||
+	       proto == IPPROTO_DCCP || proto == IPPROTO_UDPLITE;
 }
 
 static void read_ports(const uint8_t *in, size_t len, struct nflog_packet *p)
@@ -54,7 +55,8 @@ static bool parse_v4(const uint8_t *in, size_t len, struct nflog_packet *p)
 
 static bool is_extension(uint8_t next)
 {
-	return next == IPPROTO_HOPOPTS || next == IPPROTO_ROUTING || next == IPPROTO_FRAGMENT || next == IPPROTO_DSTOPTS;
+	return next == IPPROTO_HOPOPTS || next == IPPROTO_ROUTING || next == IPPROTO_FRAGMENT ||
+	       next == IPPROTO_DSTOPTS;
 }
 
 static bool parse_v6(const uint8_t *in, size_t len, struct nflog_packet *p)
@@ -99,7 +101,8 @@ bool nflog_packet_parse(const uint8_t *in, size_t len, struct nflog_packet *ret_
 }
 
 /* The payload attribute of one NFLOG message; attributes are padded to four bytes. */
-static bool find_payload(const uint8_t *in, size_t len, const uint8_t **ret_payload, size_t *ret_len)
+static bool find_payload(const uint8_t *in, size_t len, const uint8_t **ret_payload,
+                         size_t *ret_len)
 {
 	size_t pos = 0;
 
@@ -131,7 +134,8 @@ static bool read_message(const uint8_t *in, size_t len, struct nflog_packet *ret
 	       nflog_packet_parse(payload, payload_len, ret_packet);
 }
 
-bool nflog_next(const uint8_t *in, size_t len, size_t *pos, struct nflog_packet *ret_packet, unsigned *ret_bad)
+bool nflog_next(const uint8_t *in, size_t len, size_t *pos, struct nflog_packet *ret_packet,
+                unsigned *ret_bad)
 {
 	while (len - *pos >= sizeof(struct nlmsghdr)) {
 		struct nlmsghdr head;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* parse.h - the three answers that every parser of the step's bytes gives.
  *
- * The parsers (tls_hello, http_head, dns_message, nflog_packet) are pure functions of (bytes, length): no allocation,
- * no clock, no socket, so that a fuzzer can drive them and a reader can believe them. Runs in: gate.
+ * The parsers (tls_hello, http_head, dns_message, nflog_packet) are pure functions of (bytes,
+ * length): no allocation, no clock, no socket, so that a fuzzer can drive them and a reader can
+ * believe them. Runs in: gate.
  */
 #ifndef NETPOLICY_PARSE_H
 #define NETPOLICY_PARSE_H

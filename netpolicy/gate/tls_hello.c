@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-/* tls_hello.c - reads the server name out of a TLS ClientHello (RFC 8446 4.1.2, RFC 6066 3), strictly.
+/* tls_hello.c - reads the server name out of a TLS ClientHello (RFC 8446 4.1.2, RFC 6066 3),
+ * strictly.
  *
- * Runs in: gate, on bytes that hostile code chose. Pure. Strict because two readers of the same bytes must agree: a
- * hello that this file accepts for one name must not mean another name to the server. So lengths must nest exactly, no
- * extension may come twice, and a hello that hides its real name (ECH) is refused: its outer name proves nothing.
+ * Runs in: gate, on bytes that hostile code chose. Pure. Strict because two readers of the same
+ * bytes must agree: a hello that this file accepts for one name must not mean another name to the
+ * server. So lengths must nest exactly, no extension may come twice, and a hello that hides its
+ * real name (ECH) is refused: its outer name proves nothing.
  *
- * Not covered: a server that answers with HelloRetryRequest receives a second hello, which nobody reads. RFC 8446
- * makes the server check that it equals the first; where it does not, that is domain fronting by the allowed server's
- * own doing.
+ * Not covered: a server that answers with HelloRetryRequest receives a second hello, which nobody
+ * reads. RFC 8446 makes the server check that it equals the first; where it does not, that is
+ * domain fronting by the allowed server's own doing.
  */
 #include "tls_hello.h"
 
@@ -22,14 +24,15 @@ enum {
 	EXTENSIONS_MAX = 64, /* browsers send about 20 */
 };
 
-/* The handshake stream inside the records: reading skips record headers, so a hello cut into many records reads as one. */
+/* The handshake stream inside the records: reading skips record headers, so a hello cut into many
+ * records reads as one. */
 struct stream {
 	const uint8_t *in;
-	size_t         len, pos;
-	size_t         record_left; /* handshake bytes left in the current record */
-	size_t         left;        /* bytes left in the hello; SIZE_MAX until its length is known */
-	enum parse     bad;         /* PARSE_OK while everything was fine */
-	const char    *why;
+	size_t len, pos;
+	size_t record_left; /* handshake bytes left in the current record */
+	size_t left;        /* bytes left in the hello; SIZE_MAX until its length is known */
+	enum parse bad;     /* PARSE_OK while everything was fine */
+	const char *why;
 };
 
 static void fail(struct stream *s, enum parse result, const char *why)
@@ -42,7 +45,8 @@ static void fail(struct stream *s, enum parse result, const char *why)
 
 static void next_record(struct stream *s)
 {
-	/* Each header byte is judged as soon as it is there: a stream that can never become a hello is not waited for. */
+	/* Each header byte is judged as soon as it is there: a stream that can never become a hello
+	 * is not waited for. */
 	const uint8_t *h = s->in + s->pos;
 	size_t have = s->len - s->pos;
 
@@ -190,7 +194,8 @@ static void read_hello(struct stream *s, struct tls_hello *hello)
 	read_extensions(s, hello);
 }
 
-enum parse tls_hello_parse(const uint8_t *in, size_t len, struct tls_hello *ret_hello, const char **ret_why)
+enum parse tls_hello_parse(const uint8_t *in, size_t len, struct tls_hello *ret_hello,
+                           const char **ret_why)
 {
 	struct stream s = { .in = in, .len = len, .left = SIZE_MAX, .bad = PARSE_OK };
 	struct tls_hello hello = { .sni_len = 0 };

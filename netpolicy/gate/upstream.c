@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /* upstream.c - asks the host's own resolver for an allowed name, with c-ares.
  *
- * Runs in: gate. upstream_init() runs before the lock: it reads the host's resolver configuration and hosts file into
- * memory; afterwards no file is opened. Sockets are made by our own functions, so that the filter sees exactly the
- * calls it knows, whatever c-ares would choose. Search domains are never applied: the name is sent as the policy has
- * it, or not at all. Answers are not trusted: gate_name.c validates each one.
+ * Runs in: gate. upstream_init() runs before the lock: it reads the host's resolver configuration
+ * and hosts file into memory; afterwards no file is opened. Sockets are made by our own functions,
+ * so that the filter sees exactly the calls it knows, whatever c-ares would choose. Search domains
+ * are never applied: the name is sent as the policy has it, or not at all. Answers are not trusted:
+ * gate_name.c validates each one.
  */
 #include "gate_internal.h"
 
@@ -28,22 +29,22 @@ enum {
 };
 
 struct host_line {
-	char            name[EGRESS_HOST_MAX + 1];
+	char name[EGRESS_HOST_MAX + 1];
 	union gate_addr addr;
 };
 
 struct upstream {
 	struct gate_state *gate;
-	ares_channel       channel;
+	ares_channel channel;
 	struct gate_source sockets[SOCKETS_MAX];
-	struct host_line  *hosts;
-	size_t             n_hosts;
+	struct host_line *hosts;
+	size_t n_hosts;
 };
 
 struct question {
 	struct gate_name *name;
-	uint32_t          attempt;
-	int               type;
+	uint32_t attempt;
+	int type;
 };
 
 /* ---- the hosts file ---- */
@@ -64,7 +65,8 @@ static int add_host(struct upstream *u, const char *name, const union gate_addr 
 	if (egress_host_canonical(name, strlen(name), canonical) < 0 || u->n_hosts >= HOSTS_MAX)
 		return 0;
 	if ((u->n_hosts & (u->n_hosts - 1)) == 0) { /* full at each power of two */
-		struct host_line *more = reallocarray(u->hosts, u->n_hosts ? u->n_hosts * 2 : 1, sizeof(*more));
+		struct host_line *more = reallocarray(u->hosts, u->n_hosts ? u->n_hosts * 2 : 1,
+		                                      sizeof(*more));
 		if (!more)
 			return -ENOMEM;
 		u->hosts = more;
@@ -123,14 +125,15 @@ static int close_socket(ares_socket_t fd, void *arg)
 	return close(fd);
 }
 
-static int connect_socket(ares_socket_t fd, const struct sockaddr *addr, ares_socklen_t len, void *arg)
+static int connect_socket(ares_socket_t fd, const struct sockaddr *addr, ares_socklen_t len,
+                          void *arg)
 {
 	(void)arg;
 	return connect(fd, addr, len);
 }
 
-static ares_ssize_t receive(ares_socket_t fd, void *buf, size_t len, int flags, struct sockaddr *from,
-                            ares_socklen_t *from_len, void *arg)
+static ares_ssize_t receive(ares_socket_t fd, void *buf, size_t len, int flags,
+                            struct sockaddr *from, ares_socklen_t *from_len, void *arg)
 {
 	(void)arg;
 	return recvfrom(fd, buf, len, flags, from, from_len);
@@ -144,8 +147,11 @@ static ares_ssize_t send_vector(ares_socket_t fd, const struct iovec *iov, int n
 }
 
 static const struct ares_socket_functions socket_functions = {
-	.asocket = open_socket, .aclose = close_socket, .aconnect = connect_socket,
-	.arecvfrom = receive, .asendv = send_vector,
+	.asocket = open_socket,
+	.aclose = close_socket,
+	.aconnect = connect_socket,
+	.arecvfrom = receive,
+	.asendv = send_vector,
 };
 
 static struct gate_source *slot_of(struct upstream *u, int fd)
@@ -157,12 +163,14 @@ static struct gate_source *slot_of(struct upstream *u, int fd)
 	return NULL;
 }
 
-/* c-ares says what it wants to know about a socket. One that finds no slot is not watched: its query times out. */
+/* c-ares says what it wants to know about a socket. One that finds no slot is not watched: its
+ * query times out. */
 static void on_socket_state(void *arg, ares_socket_t fd, int readable, int writable)
 {
 	struct upstream *u = arg;
 	struct gate_source *s = slot_of(u, fd);
-	struct epoll_event ev = { .events = (readable ? (uint32_t)EPOLLIN : 0) | (writable ? (uint32_t)EPOLLOUT : 0) };
+	struct epoll_event ev = { .events = (readable ? (uint32_t)EPOLLIN : 0) |
+		                            (writable ? (uint32_t)EPOLLOUT : 0) };
 
 	if (!readable && !writable) {
 		if (s) {
@@ -188,7 +196,8 @@ int upstream_init(struct gate_state *g, struct dd_err *err)
 		return dd_err_set(err, ENOMEM, "gate: resolver");
 	u->gate = g;
 	for (size_t i = 0; i < SOCKETS_MAX; i++)
-		u->sockets[i] = (struct gate_source){ .kind = SOURCE_UPSTREAM, .fd = -1, .owner = u };
+		u->sockets[i] =
+			(struct gate_source){ .kind = SOURCE_UPSTREAM, .fd = -1, .owner = u };
 	g->upstream = u;
 	int r = read_hosts(u, err);
 	if (r < 0)
@@ -206,10 +215,13 @@ int upstream_init(struct gate_state *g, struct dd_err *err)
 	};
 	int status = ares_library_init(ARES_LIB_INIT_ALL);
 	if (status == ARES_SUCCESS)
-		status = ares_init_options(&u->channel, &options, ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES |
-		                           ARES_OPT_EDNSPSZ | ARES_OPT_LOOKUPS | ARES_OPT_SOCK_STATE_CB);
+		status = ares_init_options(&u->channel, &options,
+		                           ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES |
+		                                   ARES_OPT_EDNSPSZ | ARES_OPT_LOOKUPS |
+		                                   ARES_OPT_SOCK_STATE_CB);
 	if (status != ARES_SUCCESS)
-		return dd_err_say(err, EIO, "gate: set up the resolver from /etc/resolv.conf: %s", ares_strerror(status));
+		return dd_err_say(err, EIO, "gate: set up the resolver from /etc/resolv.conf: %s",
+		                  ares_strerror(status));
 	ares_set_socket_functions(u->channel, &socket_functions, u);
 	return 0;
 }
@@ -234,7 +246,8 @@ static int keep_answers(struct gate_name *name, int type, const unsigned char *a
 	for (int i = 0; status == ARES_SUCCESS && i < n; i++) {
 		union gate_addr addr;
 		if (type == TYPE_A) {
-			addr = (union gate_addr){ .v4 = { .sin_family = AF_INET, .sin_addr = v4[i].ipaddr } };
+			addr = (union gate_addr){ .v4 = { .sin_family = AF_INET,
+				                          .sin_addr = v4[i].ipaddr } };
 			keep(name, &addr, v4[i].ttl > 0 ? (uint32_t)v4[i].ttl : 0);
 		} else {
 			addr = (union gate_addr){ .v6 = { .sin6_family = AF_INET6 } };
@@ -286,7 +299,8 @@ void upstream_resolve(struct gate_name *name)
 		gate_name_resolved(name);
 		return;
 	}
-	name->outstanding = 3; /* one more than questions: an answer that comes at once must not end the attempt early */
+	/* one more than questions: an answer that comes at once must not end the attempt early */
+	name->outstanding = 3;
 	ask(name, TYPE_A);
 	ask(name, TYPE_AAAA);
 	if (--name->outstanding == 0 && name->state == NAME_RESOLVING)
@@ -298,7 +312,8 @@ void upstream_event(struct gate_state *g, struct gate_source *s, uint32_t events
 	if (s->fd < 0)
 		return;
 	bool failed = (events & (EPOLLERR | EPOLLHUP)) != 0;
-	ares_process_fd(g->upstream->channel, failed || (events & EPOLLIN) ? s->fd : ARES_SOCKET_BAD,
+	ares_process_fd(g->upstream->channel,
+	                failed || (events & EPOLLIN) ? s->fd : ARES_SOCKET_BAD,
 	                events & EPOLLOUT ? s->fd : ARES_SOCKET_BAD);
 }
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* host_name.c - one spelling for every host name, whoever wrote it.
  *
- * Runs in: supervisor (policy text) and gate (bytes of the step: DNS, SNI, Host). Pure, no allocation.
- * Invariant: what comes out holds only [a-z0-9._-], has no empty label, and no resolver reads it as an address.
- * Two names are the same destination exactly if their canonical bytes are equal, so no later code folds case or
- * strips dots.
+ * Runs in: supervisor (policy text) and gate (bytes of the step: DNS, SNI, Host). Pure, no
+ * allocation. Invariant: what comes out holds only [a-z0-9._-], has no empty label, and no resolver
+ * reads it as an address. Two names are the same destination exactly if their canonical bytes are
+ * equal, so no later code folds case or strips dots.
  */
 #include "drydock/egress.h"
 
@@ -37,8 +37,9 @@ static bool labels_are_sound(const char *host)
 	}
 }
 
-/* inet_aton(3) takes "127.1", "0x7f.1" and "2130706433" for addresses, and so does every C program that calls it before it
- * asks the resolver. All of those end in a number; no real name does, because there is no numeric top-level domain. */
+/* inet_aton(3) takes "127.1", "0x7f.1" and "2130706433" for addresses, and so does every C program
+ * that calls it before it asks the resolver. All of those end in a number; no real name does,
+ * because there is no numeric top-level domain. */
 static bool ends_in_number(const char *host)
 {
 	const char *dot = strrchr(host, '.');
@@ -53,7 +54,8 @@ int egress_host_canonical(const char *in, size_t len, char ret_host[EGRESS_HOST_
 {
 	char host[EGRESS_HOST_MAX + 1];
 
-	if (len > 0 && in[len - 1] == '.') /* "example.test." is the same name, spelled from the root */
+	if (len > 0 &&
+	    in[len - 1] == '.') /* "example.test." is the same name, spelled from the root */
 		len--;
 	if (len == 0 || len > EGRESS_HOST_MAX)
 		return -EINVAL;
@@ -69,22 +71,36 @@ int egress_host_canonical(const char *in, size_t len, char ret_host[EGRESS_HOST_
 	return 0;
 }
 
-int egress_host_parse(const char *in, char ret_host[EGRESS_HOST_MAX + 1], bool *ret_wildcard, struct dd_err *err)
+int egress_host_parse(const char *in, char ret_host[EGRESS_HOST_MAX + 1], bool *ret_wildcard,
+                      struct dd_err *err)
 {
 	char host[EGRESS_HOST_MAX + 1];
 	bool wildcard = strncmp(in, "*.", 2) == 0;
 	const char *name = wildcard ? in + 2 : in;
 
 	if (strchr(name, '*'))
-		return dd_err_say(err, EINVAL, "`%.200s`: a star may only be the whole first label, as in `*.example.com`", in);
+		return dd_err_say(
+			err, EINVAL,
+			"`%.200s`: a star may only be the whole first label, as in `*.example.com`",
+			in);
 	if (ends_in_number(in))
-		return dd_err_say(err, EINVAL, "`%.200s` is an address, not a name: write it as `cidr: %.200s/32`", in, in);
+		return dd_err_say(
+			err, EINVAL,
+			"`%.200s` is an address, not a name: write it as `cidr: %.200s/32`", in,
+			in);
 	if (egress_host_canonical(name, strlen(name), host) < 0)
-		return dd_err_say(err, EINVAL, "`%.200s` is not a host name: expected labels of 1 to 63 letters, digits, `-` or `_` "
-		                  "between dots, 253 characters at most, international names as A-labels (xn--...)", in);
+		return dd_err_say(err, EINVAL,
+		                  "`%.200s` is not a host name: expected labels of 1 to 63 "
+		                  "letters, digits, `-` or `_` "
+		                  "between dots, 253 characters at most, international names as "
+		                  "A-labels (xn--...)",
+		                  in);
 	if (wildcard && !strchr(host, '.'))
-		return dd_err_say(err, EINVAL, "`%.200s` covers a whole top-level domain: name at least two labels after the star, "
-		                  "as in `*.example.com`", in);
+		return dd_err_say(err, EINVAL,
+		                  "`%.200s` covers a whole top-level domain: name at least two "
+		                  "labels after the star, "
+		                  "as in `*.example.com`",
+		                  in);
 	memcpy(ret_host, host, sizeof(host));
 	*ret_wildcard = wildcard;
 	return 0;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/* verdict.c - decides whether a step may reach one destination, and which entry of the allowlist says so.
+/* verdict.c - decides whether a step may reach one destination, and which entry of the allowlist
+ * says so.
  *
- * Runs in: supervisor (dry run, re-check of every admission), gate (every query and connection). Pure: same
- * question, same answer. The walk over the entries is the meaning; a list with an index (verdict_index.c) is asked there instead, and a
- * test holds the two against each other.
+ * Runs in: supervisor (dry run, re-check of every admission), gate (every query and connection).
+ * Pure: same question, same answer. The walk over the entries is the meaning; a list with an index
+ * (verdict_index.c) is asked there instead, and a test holds the two against each other.
  */
 #include "verdict_index.h"
 
@@ -13,7 +14,9 @@ static const char allowed_without_why[] = "allowed by the policy";
 
 static struct egress_verdict allow(const struct egress_entry *entry)
 {
-	return (struct egress_verdict){ .allow = true, .entry = entry, .why = entry->why ? entry->why : allowed_without_why };
+	return (struct egress_verdict){ .allow = true,
+		                        .entry = entry,
+		                        .why = entry->why ? entry->why : allowed_without_why };
 }
 
 static struct egress_verdict deny(const struct egress_entry *entry, const char *why)
@@ -26,8 +29,9 @@ static bool port_matches(const struct egress_entry *entry, uint16_t port)
 	return port == 0 || entry->port == port;
 }
 
-/* How closely @entry fits the name: 0 not at all, a longer suffix more, the exact name most. The byte before the suffix must be a dot:
- * "notexample.test" does not end in the label sequence "example.test" (N-18). */
+/* How closely @entry fits the name: 0 not at all, a longer suffix more, the exact name most. The
+ * byte before the suffix must be a dot: "notexample.test" does not end in the label sequence
+ * "example.test" (N-18). */
 static size_t name_fit(const struct egress_entry *entry, const char *host, size_t len)
 {
 	if (!entry->host)
@@ -41,7 +45,8 @@ static size_t name_fit(const struct egress_entry *entry, const char *host, size_
 	return memcmp(host + len - suffix, entry->host, suffix) == 0 ? suffix : 0;
 }
 
-static const struct egress_entry *walk(const struct egress_list *list, const char *host, uint16_t port, bool *ret_known)
+static const struct egress_entry *walk(const struct egress_list *list, const char *host,
+                                       uint16_t port, bool *ret_known)
 {
 	const struct egress_entry *best = NULL;
 	size_t best_fit = 0, len = strlen(host);
@@ -61,14 +66,18 @@ static const struct egress_entry *walk(const struct egress_list *list, const cha
 	return best;
 }
 
-struct egress_verdict egress_verdict_name(const struct egress_list *list, const char *host, uint16_t port)
+struct egress_verdict egress_verdict_name(const struct egress_list *list, const char *host,
+                                          uint16_t port)
 {
 	bool known, indexed = egress_index_fits(list->index, list->entries, list->n);
-	const struct egress_entry *best = indexed ? egress_index_find(list->index, host, port, &known) : walk(list, host, port, &known);
+	const struct egress_entry *best = indexed ? egress_index_find(list->index, host, port,
+	                                                              &known)
+	                                          : walk(list, host, port, &known);
 
 	if (best)
 		return allow(best);
-	return deny(NULL, known ? "the allowlist has this name, but not this port" : "not in the allowlist");
+	return deny(NULL, known ? "the allowlist has this name, but not this port"
+	                        : "not in the allowlist");
 }
 
 static bool block_covers(const struct egress_entry *entry, struct in_addr addr)
@@ -79,7 +88,8 @@ static bool block_covers(const struct egress_entry *entry, struct in_addr addr)
 	return ((ntohl(addr.s_addr) ^ ntohl(entry->cidr.s_addr)) & mask) == 0;
 }
 
-struct egress_verdict egress_verdict_addr(const struct egress_list *list, struct in_addr addr, uint16_t port)
+struct egress_verdict egress_verdict_addr(const struct egress_list *list, struct in_addr addr,
+                                          uint16_t port)
 {
 	const struct sockaddr_in sin = { .sin_family = AF_INET, .sin_addr = addr };
 	const struct egress_entry *best = NULL;

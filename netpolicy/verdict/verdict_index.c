@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /* verdict_index.c - finds the entry that decides about a name without walking the list.
  *
- * Runs in: supervisor (makes it, once for each plan), gate (asks it, for every query and connection). Pure.
- * One open table of (host, wildcard, port) and of (host, wildcard, any port); the first entry of the list that has a key keeps it, as a
- * walk would find it first. A name is hashed once, from its end: every suffix of it is a prefix of that walk, so its hash is there when
- * the walk passes a dot. The names are a step's, so the table never grows and is at most half full: a probe always ends.
- * tests/unit/verdict_index_test.c holds the answers against the plain walk over random lists. */
+ * Runs in: supervisor (makes it, once for each plan), gate (asks it, for every query and
+ * connection). Pure. One open table of (host, wildcard, port) and of (host, wildcard, any port);
+ * the first entry of the list that has a key keeps it, as a walk would find it first. A name is
+ * hashed once, from its end: every suffix of it is a prefix of that walk, so its hash is there when
+ * the walk passes a dot. The names are a step's, so the table never grows and is at most half full:
+ * a probe always ends. tests/unit/verdict_index_test.c holds the answers against the plain walk
+ * over random lists. */
 #include "verdict_index.h"
 
 enum { SLOTS_PER_ENTRY = 4, LABELS_MAX = 128 };
@@ -17,12 +19,12 @@ struct slot {
 
 struct egress_index {
 	const struct egress_entry *entries; /* of the list that it was made of */
-	size_t                     n;
-	uint64_t                   depths[LABELS_MAX / 64]; /* numbers of labels that some wildcard's suffix has */
-	size_t                     n_blocks;
-	uint32_t                  *blocks;  /* entries without a name, in the order of the list */
-	size_t                     mask;
-	struct slot                slots[];
+	size_t n;
+	uint64_t depths[LABELS_MAX / 64]; /* numbers of labels that some wildcard's suffix has */
+	size_t n_blocks;
+	uint32_t *blocks; /* entries without a name, in the order of the list */
+	size_t mask;
+	struct slot slots[];
 };
 
 static size_t slots_for(size_t n)
@@ -35,7 +37,8 @@ static size_t slots_for(size_t n)
 
 size_t egress_index_size(size_t n)
 {
-	return sizeof(struct egress_index) + slots_for(n) * sizeof(struct slot) + n * sizeof(uint32_t);
+	return sizeof(struct egress_index) + slots_for(n) * sizeof(struct slot) +
+	       n * sizeof(uint32_t);
 }
 
 #define HASH_START 2166136261u
@@ -61,20 +64,23 @@ static uint32_t hash_name(const char *host, size_t len)
 
 struct question {
 	const char *host;
-	size_t      len;
-	uint32_t    name; /* hash_name() of them */
-	bool        wildcard;
+	size_t len;
+	uint32_t name; /* hash_name() of them */
+	bool wildcard;
 };
 
-/* The slot that holds @port of what @q names, or the empty one where it would stand. @any: whatever its port. */
-static size_t find_slot(const struct egress_index *index, const struct question *q, uint16_t port, bool any)
+/* The slot that holds @port of what @q names, or the empty one where it would stand. @any: whatever
+ * its port. */
+static size_t find_slot(const struct egress_index *index, const struct question *q, uint16_t port,
+                        bool any)
 {
 	uint32_t hash = hash_key(q->name, q->wildcard, any ? 0 : port);
 	size_t at = hash & index->mask;
 	for (; index->slots[at].entry; at = (at + 1) & index->mask) {
 		const struct egress_entry *e = &index->entries[index->slots[at].entry - 1];
-		if (index->slots[at].hash == hash && e->wildcard == q->wildcard && (any || e->port == port) &&
-		    strncmp(e->host, q->host, q->len) == 0 && e->host[q->len] == '\0')
+		if (index->slots[at].hash == hash && e->wildcard == q->wildcard &&
+		    (any || e->port == port) && strncmp(e->host, q->host, q->len) == 0 &&
+		    e->host[q->len] == '\0')
 			break;
 	}
 	return at;
@@ -85,7 +91,9 @@ static void put(struct egress_index *index, const struct question *q, size_t ent
 	uint16_t port = index->entries[entry].port;
 	size_t at = find_slot(index, q, port, any);
 	if (index->slots[at].entry == 0)
-		index->slots[at] = (struct slot){ .hash = hash_key(q->name, q->wildcard, any ? 0 : port), .entry = (uint32_t)entry + 1 };
+		index->slots[at] =
+			(struct slot){ .hash = hash_key(q->name, q->wildcard, any ? 0 : port),
+			               .entry = (uint32_t)entry + 1 };
 }
 
 static unsigned label_count(const char *host)
@@ -96,7 +104,8 @@ static unsigned label_count(const char *host)
 	return n < LABELS_MAX ? n : LABELS_MAX - 1;
 }
 
-const struct egress_index *egress_index_make(void *memory, const struct egress_entry *entries, size_t n)
+const struct egress_index *egress_index_make(void *memory, const struct egress_entry *entries,
+                                             size_t n)
 {
 	struct egress_index *index = memory;
 	size_t slots = slots_for(n);
@@ -112,7 +121,10 @@ const struct egress_index *egress_index_make(void *memory, const struct egress_e
 			continue;
 		}
 		size_t len = strlen(e->host);
-		const struct question q = { .host = e->host, .len = len, .name = hash_name(e->host, len), .wildcard = e->wildcard };
+		const struct question q = { .host = e->host,
+			                    .len = len,
+			                    .name = hash_name(e->host, len),
+			                    .wildcard = e->wildcard };
 		unsigned depth = label_count(e->host);
 		put(index, &q, i, false);
 		put(index, &q, i, true);
@@ -122,7 +134,8 @@ const struct egress_index *egress_index_make(void *memory, const struct egress_e
 	return index;
 }
 
-bool egress_index_fits(const struct egress_index *index, const struct egress_entry *entries, size_t n)
+bool egress_index_fits(const struct egress_index *index, const struct egress_entry *entries,
+                       size_t n)
 {
 	return index && index->entries == entries && index->n == n;
 }
@@ -134,7 +147,8 @@ size_t egress_index_blocks(const struct egress_index *index, const uint32_t **re
 }
 
 /* Is there such a name at all (*known), and which entry has it at @port (0: any)? */
-static const struct egress_entry *ask(const struct egress_index *index, const struct question *q, uint16_t port, bool *known)
+static const struct egress_entry *ask(const struct egress_index *index, const struct question *q,
+                                      uint16_t port, bool *known)
 {
 	uint32_t any = index->slots[find_slot(index, q, 0, true)].entry;
 	if (!any)
@@ -144,7 +158,8 @@ static const struct egress_entry *ask(const struct egress_index *index, const st
 	return at ? &index->entries[at - 1] : NULL;
 }
 
-const struct egress_entry *egress_index_find(const struct egress_index *index, const char *host, uint16_t port, bool *ret_known)
+const struct egress_entry *egress_index_find(const struct egress_index *index, const char *host,
+                                             uint16_t port, bool *ret_known)
 {
 	const struct egress_entry *best = NULL;
 	size_t len = strlen(host);
@@ -152,12 +167,15 @@ const struct egress_entry *egress_index_find(const struct egress_index *index, c
 	unsigned depth = 1;
 
 	*ret_known = false;
-	for (size_t at = len; at > 0; at--, q.len++) { /* from the end: a later hit is a longer suffix, so it is closer */
+	for (size_t at = len; at > 0;
+	     at--, q.len++) { /* from the end: a later hit is a longer suffix, so it is closer */
 		char c = host[at - 1];
 		if (c == '.') {
 			bool wanted = index->depths[depth / 64] >> (depth % 64) & 1;
 			q.host = host + at;
-			const struct egress_entry *found = wanted && at > 1 && q.len > 0 ? ask(index, &q, port, ret_known) : NULL;
+			const struct egress_entry *found = wanted && at > 1 && q.len > 0
+			                                           ? ask(index, &q, port, ret_known)
+			                                           : NULL;
 			best = found ? found : best;
 			depth += depth < LABELS_MAX - 1;
 		}

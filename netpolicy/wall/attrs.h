@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* attrs.h - inside netpolicy/: walking the attributes of one nftables message, bounds checked, by type and place. */
+/* attrs.h - inside netpolicy/: walking the attributes of one nftables message, bounds checked, by
+ * type and place. */
 #ifndef NETPOLICY_ATTRS_H
 #define NETPOLICY_ATTRS_H
 
@@ -9,13 +10,14 @@
 
 struct attrs {
 	const char *at;
-	size_t      len;
+	size_t len;
 };
 
 static inline struct attrs message_attrs(const struct nlmsghdr *nlh)
 {
 	size_t head = NLMSG_SPACE(sizeof(struct nfgenmsg));
-	return (struct attrs){ (const char *)nlh + head, nlh->nlmsg_len > head ? nlh->nlmsg_len - head : 0 };
+	return (struct attrs){ (const char *)nlh + head,
+		               nlh->nlmsg_len > head ? nlh->nlmsg_len - head : 0 };
 }
 
 static inline struct attrs nested_attrs(const struct nlattr *attr)

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-/* inside_net.c - puts the wall up: rules, then addresses and routes, then the sockets that the gate will own.
+/* inside_net.c - puts the wall up: rules, then addresses and routes, then the sockets that the gate
+ * will own.
  *
- * Runs in: launcher, inside the step's new netns, with CAP_NET_ADMIN and CAP_NET_BIND_SERVICE over that netns
- * only; nothing hostile runs yet. Order: the rules stand before the interface is up, so there is no moment with an
- * address and no wall. The resolver's sockets come last: 198.18.0.1 can be bound only once the local route exists.
+ * Runs in: launcher, inside the step's new netns, with CAP_NET_ADMIN and CAP_NET_BIND_SERVICE over
+ * that netns only; nothing hostile runs yet. Order: the rules stand before the interface is up, so
+ * there is no moment with an address and no wall. The resolver's sockets come last: 198.18.0.1 can
+ * be bound only once the local route exists.
  */
 #include "plan_model.h"
 
@@ -15,13 +17,16 @@
 #include <netinet/tcp.h>
 
 static const char modules_remedy[] =
-	"load the modules nf_tables nft_tproxy nft_log nfnetlink_log nft_limit nft_reject_inet (modprobe now, a file in /etc/modules-load.d "
-	"for every start) or use a kernel that has CONFIG_NF_TABLES_INET, CONFIG_NFT_TPROXY, CONFIG_NFT_LOG, CONFIG_NETFILTER_NETLINK_LOG";
+	"load the modules nf_tables nft_tproxy nft_log nfnetlink_log nft_limit nft_reject_inet "
+	"(modprobe now, a file in /etc/modules-load.d "
+	"for every start) or use a kernel that has CONFIG_NF_TABLES_INET, CONFIG_NFT_TPROXY, "
+	"CONFIG_NFT_LOG, CONFIG_NETFILTER_NETLINK_LOG";
 
 /* These errors mean "the kernel does not have it", not "we did it wrong". */
 int net_add_remedy(struct dd_err *err, int r)
 {
-	static const int missing[] = { -ENOENT, -EOPNOTSUPP, -EPROTONOSUPPORT, -ENOSYS, -EAFNOSUPPORT, -ENOPROTOOPT };
+	static const int missing[] = { -ENOENT, -EOPNOTSUPP,   -EPROTONOSUPPORT,
+		                       -ENOSYS, -EAFNOSUPPORT, -ENOPROTOOPT };
 
 	for (size_t i = 0; err && i < ARRAY_LEN(missing); i++) {
 		if (r != missing[i])
@@ -87,27 +92,31 @@ static int setup_routes(const struct net_plan *plan, struct dd_err *err)
 		(void)dd_err_ctx(err, r, "addresses and routes of lo");
 		size_t len = err ? strlen(err->msg) : 0;
 		if (err)
-			(void)snprintf(err->msg + len, sizeof(err->msg) - len, "; IPv6 must be on inside the sandbox, where it reaches nothing: boot without "
-			               "ipv6.disable=1 and set net.ipv6.conf.default.disable_ipv6=0");
+			(void)snprintf(
+				err->msg + len, sizeof(err->msg) - len,
+				"; IPv6 must be on inside the sandbox, where it reaches nothing: "
+				"boot without "
+				"ipv6.disable=1 and set net.ipv6.conf.default.disable_ipv6=0");
 		return r;
 	}
 	return r < 0 ? dd_err_ctx(err, r, "addresses and routes of lo") : 0;
 }
 
-/* --- the gate's sockets ------------------------------------------------------------------------------------------------- */
+/* ---- the gate's sockets ---- */
 
 struct socket_row {
 	enum net_fd fd;
 	const char *name;
-	int         type;
-	uint32_t    addr;
-	uint16_t    port;
-	bool        transparent; /* may stand for addresses that are not ours: what TPROXY needs */
-	int         backlog;     /* 0: not listening */
+	int type;
+	uint32_t addr;
+	uint16_t port;
+	bool transparent; /* may stand for addresses that are not ours: what TPROXY needs */
+	int backlog;      /* 0: not listening */
 };
 
 static const struct socket_row socket_rows[] = {
-	{ NET_FD_LISTENER, "listener of the gate (tproxy)", SOCK_STREAM, INADDR_LOOPBACK, NET_GATE_PORT, true, 1024 },
+	{ NET_FD_LISTENER, "listener of the gate (tproxy)", SOCK_STREAM, INADDR_LOOPBACK,
+	  NET_GATE_PORT, true, 1024 },
 	{ NET_FD_DNS_UDP, "resolver (UDP)", SOCK_DGRAM, NET_RESOLVER_ADDR, 53, false, 0 },
 	{ NET_FD_DNS_TCP, "resolver (TCP)", SOCK_STREAM, NET_RESOLVER_ADDR, 53, false, 64 },
 };
@@ -115,15 +124,20 @@ static const struct socket_row socket_rows[] = {
 static int set_transparent(int fd, struct dd_err *err)
 {
 	const int one = 1;
-	int code = dd_fault("tproxy") ? ENOSYS : setsockopt(fd, SOL_IP, IP_TRANSPARENT, &one, sizeof(one)) < 0 ? errno : 0;
-	return code ? net_add_remedy(err, dd_err_set(err, code, "tproxy: make the gate's listener transparent")) : 0;
+	int code = dd_fault("tproxy")                                              ? ENOSYS
+	           : setsockopt(fd, SOL_IP, IP_TRANSPARENT, &one, sizeof(one)) < 0 ? errno
+	                                                                           : 0;
+	return code ? net_add_remedy(
+			      err,
+			      dd_err_set(err, code, "tproxy: make the gate's listener transparent"))
+	            : 0;
 }
 
 static int make_socket(const struct socket_row *row, int *ret_fd, struct dd_err *err)
 {
-	const struct sockaddr_in sin = {
-		.sin_family = AF_INET, .sin_addr.s_addr = htonl(row->addr), .sin_port = htons(row->port)
-	};
+	const struct sockaddr_in sin = { .sin_family = AF_INET,
+		                         .sin_addr.s_addr = htonl(row->addr),
+		                         .sin_port = htons(row->port) };
 
 	if (dd_fault("listener"))
 		return dd_err_set(err, ENOSYS, "open %s", row->name);

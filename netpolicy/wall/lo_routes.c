@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-/* lo_routes.c - compiles what `lo` needs: up, one address, the routes that bring every packet of the step to the output hook.
+/* lo_routes.c - compiles what `lo` needs: up, one address, the routes that bring every packet of
+ * the step to the output hook.
  *
- * Runs in: supervisor, once per allowlist; the launcher only sends the bytes. libnl-route builds the messages, so
- * that their layout is the library's business. Local routes make an address deliverable here (and so reachable for
- * TPROXY); the defaults are plain unicast: with `local default` a step could bind any address, and with no default
- * connect(2) fails before any hook and nothing is logged. Observe mode needs no other route: what leaves through lo comes back as local traffic
- * whatever its route says (RTCF_LOCAL, __mkroute_output()), so TPROXY gets it (seen on 6.18), and foreign addresses cannot be bound there either.
+ * Runs in: supervisor, once per allowlist; the launcher only sends the bytes. libnl-route builds
+ * the messages, so that their layout is the library's business. Local routes make an address
+ * deliverable here (and so reachable for TPROXY); the defaults are plain unicast: with `local
+ * default` a step could bind any address, and with no default connect(2) fails before any hook and
+ * nothing is logged. Observe mode needs no other route: what leaves through lo comes back as local
+ * traffic whatever its route says (RTCF_LOCAL, __mkroute_output()), so TPROXY gets it (seen
+ * on 6.18), and foreign addresses cannot be bound there either.
  */
 #include "plan_model.h"
 
@@ -16,13 +19,30 @@
 #include <netlink/route/link.h>
 #include <netlink/route/route.h>
 
-enum { LO_INDEX = 1 }; /* every network namespace has `lo` first: LOOPBACK_IFINDEX in include/net/flow.h */
+enum {
+	LO_INDEX = 1
+}; /* every network namespace has `lo` first: LOOPBACK_IFINDEX in include/net/flow.h */
 
-static inline void msg_free_p(struct nl_msg **msg) { nlmsg_free(*msg); }
-static inline void link_put_p(struct rtnl_link **link) { rtnl_link_put(*link); }
-static inline void addr_put_p(struct rtnl_addr **addr) { rtnl_addr_put(*addr); }
-static inline void route_put_p(struct rtnl_route **route) { rtnl_route_put(*route); }
-static inline void nl_addr_put_p(struct nl_addr **addr) { nl_addr_put(*addr); }
+static inline void msg_free_p(struct nl_msg **msg)
+{
+	nlmsg_free(*msg);
+}
+static inline void link_put_p(struct rtnl_link **link)
+{
+	rtnl_link_put(*link);
+}
+static inline void addr_put_p(struct rtnl_addr **addr)
+{
+	rtnl_addr_put(*addr);
+}
+static inline void route_put_p(struct rtnl_route **route)
+{
+	rtnl_route_put(*route);
+}
+static inline void nl_addr_put_p(struct nl_addr **addr)
+{
+	nl_addr_put(*addr);
+}
 #define auto_msg     __attribute__((cleanup(msg_free_p)))
 #define auto_link    __attribute__((cleanup(link_put_p)))
 #define auto_addr    __attribute__((cleanup(addr_put_p)))
@@ -80,17 +100,20 @@ static int add_step_address(struct nl_batch *batch, struct dd_err *err)
 	rtnl_addr_set_scope(addr, RT_SCOPE_UNIVERSE);
 	int r = built(rtnl_addr_set_local(addr, local), "address of lo", err);
 	if (r == 0)
-		r = built(rtnl_addr_build_add_request(addr, NLM_F_CREATE | NLM_F_EXCL, &msg), "address of lo", err);
+		r = built(rtnl_addr_build_add_request(addr, NLM_F_CREATE | NLM_F_EXCL, &msg),
+		          "address of lo", err);
 	return r < 0 ? r : add(batch, msg, "address 198.18.0.2/32 on lo", err);
 }
 
 struct route_row {
-	int            family, type, scope;
-	uint32_t       table;
+	int family, type, scope;
+	uint32_t table;
 	struct nl_addr *dst; /* borrowed */
-	bool           from_step_addr; /* without it a connection to a local route takes the destination for its own source address */
-	uint16_t       flags;
-	const char    *label;
+	/* without it a connection to a local route takes the destination for its own source address
+	 */
+	bool from_step_addr;
+	uint16_t flags;
+	const char *label;
 };
 
 static int add_route(struct nl_batch *batch, const struct route_row *row, struct dd_err *err)
@@ -115,14 +138,18 @@ static int add_route(struct nl_batch *batch, const struct route_row *row, struct
 	if (r == 0 && row->from_step_addr)
 		r = built(rtnl_route_set_pref_src(route, src), row->label, err);
 	if (r == 0)
-		r = built(rtnl_route_build_add_request(route, NLM_F_CREATE | NLM_F_EXCL | row->flags, &msg), row->label, err);
+		r = built(rtnl_route_build_add_request(
+				  route, NLM_F_CREATE | NLM_F_EXCL | row->flags, &msg),
+		          row->label, err);
 	return r < 0 ? r : add(batch, msg, row->label, err);
 }
 
-static int add_local(struct nl_batch *batch, uint32_t net, unsigned prefix, const char *label, struct dd_err *err)
+static int add_local(struct nl_batch *batch, uint32_t net, unsigned prefix, const char *label,
+                     struct dd_err *err)
 {
 	auto_nl_addr struct nl_addr *dst = address4(net, prefix);
-	const struct route_row row = { AF_INET, RTN_LOCAL, RT_SCOPE_HOST, RT_TABLE_LOCAL, dst, true, 0, label };
+	const struct route_row row = { AF_INET, RTN_LOCAL, RT_SCOPE_HOST, RT_TABLE_LOCAL, dst,
+		                       true,    0,         label };
 	return add_route(batch, &row, err);
 }
 
@@ -144,7 +171,8 @@ static int add_blocks(struct nl_batch *batch, const struct egress_list *list, st
 		char label[NL_LABEL_MAX], text[INET_ADDRSTRLEN];
 		if (entry->host || is_repeated(list, i))
 			continue;
-		(void)snprintf(label, sizeof(label), "route local %s/%u", inet_ntop(AF_INET, &entry->cidr, text, sizeof(text)), entry->prefix);
+		(void)snprintf(label, sizeof(label), "route local %s/%u",
+		               inet_ntop(AF_INET, &entry->cidr, text, sizeof(text)), entry->prefix);
 		int r = add_local(batch, ntohl(entry->cidr.s_addr), entry->prefix, label, err);
 		if (r < 0)
 			return r;
@@ -152,14 +180,16 @@ static int add_blocks(struct nl_batch *batch, const struct egress_list *list, st
 	return 0;
 }
 
-static int add_default(struct nl_batch *batch, int family, uint16_t flags, const char *label, struct dd_err *err)
+static int add_default(struct nl_batch *batch, int family, uint16_t flags, const char *label,
+                       struct dd_err *err)
 {
 	static const uint8_t any[16];
 	auto_nl_addr struct nl_addr *dst = nl_addr_build(family, any, family == AF_INET ? 4 : 16);
 	if (dst)
 		nl_addr_set_prefixlen(dst, 0);
 	int scope = family == AF_INET ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
-	const struct route_row row = { family, RTN_UNICAST, scope, RT_TABLE_MAIN, dst, false, flags, label };
+	const struct route_row row = { family, RTN_UNICAST, scope, RT_TABLE_MAIN,
+		                       dst,    false,       flags, label };
 	return add_route(batch, &row, err);
 }
 

@@ -1,22 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 /* net_plan.c - decides the rules and routes of one allowlist, and compiles them to bytes.
  *
- * Runs in: supervisor. Pure. The rules are a table plus a few rows for each cidr entry; encoding, spelling and
- * read-back all follow it.
+ * Runs in: supervisor. Pure. The rules are a table plus a few rows for each cidr entry; encoding,
+ * spelling and read-back all follow it.
  *
  * What the rules say, in the order in which an outgoing packet meets them:
- *   output      the gate's own listener is refused (only TPROXY may lead there); loopback, the step's own address and its resolver pass;
- *               chain gate may accept; the rest is refused. Policy drop: should a rule be missing, nothing passes.
- *   gate        what the allowlist opens; flushed when the gate closes, and empty from the start for a closed one.
- *   refuse      counted, logged at a bounded rate, and answered at once, so that no tool hangs (N-01). But for resets: the kernel sends them for
- *               a socket whose process is gone, also into a gate that has closed meanwhile. They ask for nothing, and a step cannot
- *               make one without CAP_NET_RAW; told as refusals they would accuse a destination that is allowed.
- *   prerouting  accepted packets come round on lo; TPROXY hands them to the gate's listener.
- * In observe mode `gate` and `prerouting` end with "any TCP over IPv4", behind returns for every special range: so private addresses, metadata
- * services and synthetic addresses that nobody was told are refused by rule there as well.
- * No input chain: there is no interface but lo, so every arriving packet has passed output; forging a source takes
- * CAP_NET_RAW, which a step has not, and would fool only the step's own sockets and the gate, which does not look
- * at sources. IPv6 has one rule, for ::1; everything else ends in refuse (N-19).
+ *   output      the gate's own listener is refused (only TPROXY may lead there); loopback, the
+ * step's own address and its resolver pass; chain gate may accept; the rest is refused. Policy
+ * drop: should a rule be missing, nothing passes. gate        what the allowlist opens; flushed
+ * when the gate closes, and empty from the start for a closed one. refuse      counted, logged at a
+ * bounded rate, and answered at once, so that no tool hangs (N-01). But for resets: the kernel
+ * sends them for a socket whose process is gone, also into a gate that has closed meanwhile. They
+ * ask for nothing, and a step cannot make one without CAP_NET_RAW; told as refusals they would
+ * accuse a destination that is allowed. prerouting  accepted packets come round on lo; TPROXY hands
+ * them to the gate's listener. In observe mode `gate` and `prerouting` end with "any TCP over
+ * IPv4", behind returns for every special range: so private addresses, metadata services and
+ * synthetic addresses that nobody was told are refused by rule there as well. No input chain: there
+ * is no interface but lo, so every arriving packet has passed output; forging a source takes
+ * CAP_NET_RAW, which a step has not, and would fool only the step's own sockets and the gate, which
+ * does not look at sources. IPv6 has one rule, for ::1; everything else ends in refuse (N-19).
  */
 #include "plan_model.h"
 
@@ -28,10 +30,11 @@
 #include <linux/netfilter_ipv4.h>
 
 const struct net_chain_row net_chain_rows[CHAIN__COUNT] = {
-	[CHAIN_REFUSE]     = { "refuse",     NULL, 0, 0, false },
-	[CHAIN_GATE]       = { "gate",       NULL, 0, 0, false },
-	[CHAIN_OUTPUT]     = { "output",     "output",     NF_INET_LOCAL_OUT,   NF_IP_PRI_FILTER, true },
-	[CHAIN_PREROUTING] = { "prerouting", "prerouting", NF_INET_PRE_ROUTING, NF_IP_PRI_MANGLE, false },
+	[CHAIN_REFUSE] = { "refuse", NULL, 0, 0, false },
+	[CHAIN_GATE] = { "gate", NULL, 0, 0, false },
+	[CHAIN_OUTPUT] = { "output", "output", NF_INET_LOCAL_OUT, NF_IP_PRI_FILTER, true },
+	[CHAIN_PREROUTING] = { "prerouting", "prerouting", NF_INET_PRE_ROUTING, NF_IP_PRI_MANGLE,
+	                       false },
 };
 
 enum { LOOPBACK_NET = 0x7F000000, SYNTHETIC_PREFIX = 15 };
@@ -67,12 +70,13 @@ static int add_rule(struct net_plan *plan, struct net_rule rule, struct dd_err *
 	return 0;
 }
 
-/* --- the allowlist, checked once more: the wall does not trust its caller to have canonical entries --------------------- */
+/* ---- the allowlist, checked once more: the wall does not trust its caller to have canonical entries ---- */
 
 static const char *name_fault(const struct egress_entry *entry)
 {
 	char host[EGRESS_HOST_MAX + 1];
-	if (egress_host_canonical(entry->host, strlen(entry->host), host) < 0 || strcmp(host, entry->host) != 0)
+	if (egress_host_canonical(entry->host, strlen(entry->host), host) < 0 ||
+	    strcmp(host, entry->host) != 0)
 		return "the host name is not canonical";
 	return NULL;
 }
@@ -84,10 +88,17 @@ static bool lies_in(uint32_t net, unsigned prefix, uint32_t outer, unsigned oute
 
 static const char *block_fault(const struct egress_entry *entry)
 {
-	static const struct { uint32_t net; unsigned prefix; const char *why; } impossible[] = {
+	static const struct {
+		uint32_t net;
+		unsigned prefix;
+		const char *why;
+	} impossible[] = {
 		{ 0x00000000, 8, "0.0.0.0/8 is no destination" },
-		{ LOOPBACK_NET, 8, "loopback is the step's own inside the sandbox; a service of the host needs a name with `address:`" },
-		{ 0xC6120000, SYNTHETIC_PREFIX, "198.18.0.0/15 is used inside the sandbox; reach such a host by name" },
+		{ LOOPBACK_NET, 8,
+		  "loopback is the step's own inside the sandbox; a service of the host needs a "
+		  "name with `address:`" },
+		{ 0xC6120000, SYNTHETIC_PREFIX,
+		  "198.18.0.0/15 is used inside the sandbox; reach such a host by name" },
 		{ 0xE0000000, 3, "multicast and reserved addresses are no destinations" },
 	};
 	uint32_t net = ntohl(entry->cidr.s_addr);
@@ -98,7 +109,8 @@ static const char *block_fault(const struct egress_entry *entry)
 		return "the address has bits set after the prefix";
 	for (size_t i = 0; i < ARRAY_LEN(impossible); i++) {
 		/* /0 holds everything else too, and the rules before it keep these out */
-		if (entry->prefix > 0 && lies_in(net, entry->prefix, impossible[i].net, impossible[i].prefix))
+		if (entry->prefix > 0 &&
+		    lies_in(net, entry->prefix, impossible[i].net, impossible[i].prefix))
 			return impossible[i].why;
 	}
 	return NULL;
@@ -109,28 +121,35 @@ static int check_list(const struct egress_list *list, struct dd_err *err)
 	size_t blocks = 0;
 
 	if (list->n > EGRESS_ENTRIES_MAX)
-		return dd_err_say(err, EINVAL, "%zu egress entries, at most %d are possible", list->n, EGRESS_ENTRIES_MAX);
+		return dd_err_say(err, EINVAL, "%zu egress entries, at most %d are possible",
+		                  list->n, EGRESS_ENTRIES_MAX);
 	for (size_t i = 0; i < list->n; i++) {
 		const struct egress_entry *entry = &list->entries[i];
-		const char *fault = entry->port == 0 ? "the port is 0" : entry->host ? name_fault(entry) : block_fault(entry);
+		const char *fault = entry->port == 0 ? "the port is 0"
+		                    : entry->host    ? name_fault(entry)
+		                                     : block_fault(entry);
 		if (!fault && !entry->host && ++blocks > NET_BLOCKS_MAX)
-			fault = "more than 128 cidr entries in one allowlist; join blocks, or use names";
+			fault = "more than 128 cidr entries in one allowlist; join blocks, or use "
+				"names";
 		if (fault)
-			return dd_err_say(err, EINVAL, "%s: egress entry %zu cannot be enforced: %s", entry->origin, i + 1, fault);
+			return dd_err_say(err, EINVAL,
+			                  "%s: egress entry %zu cannot be enforced: %s",
+			                  entry->origin, i + 1, fault);
 	}
 	return 0;
 }
 
-/* --- rules for raw blocks ----------------------------------------------------------------------------------------------- */
+/* ---- rules for raw blocks ---- */
 
 struct metadata_walk {
 	struct net_plan *plan;
-	enum net_chain   chain;
-	enum net_action  action;
-	struct dd_err   *err;
+	enum net_chain chain;
+	enum net_action action;
+	struct dd_err *err;
 };
 
-/* For one metadata address: what names exactly it passes, then nobody else gets there, whatever block covers it (N-12). */
+/* For one metadata address: what names exactly it passes, then nobody else gets there, whatever
+ * block covers it (N-12). */
 static int add_metadata(void *arg, struct in_addr addr)
 {
 	const struct metadata_walk *walk = arg;
@@ -140,12 +159,17 @@ static int add_metadata(void *arg, struct in_addr addr)
 		const struct egress_entry *entry = &list->entries[i];
 		if (!address_entry_names(entry, addr))
 			continue;
-		int r = add_rule(walk->plan, (struct net_rule){ walk->chain, MATCH_ADDR_TCP, ntohl(addr.s_addr), 32, entry->port, walk->action },
+		int r = add_rule(walk->plan,
+		                 (struct net_rule){ walk->chain, MATCH_ADDR_TCP, ntohl(addr.s_addr),
+		                                    32, entry->port, walk->action },
 		                 walk->err);
 		if (r < 0)
 			return r;
 	}
-	return add_rule(walk->plan, (struct net_rule){ walk->chain, MATCH_ADDR, ntohl(addr.s_addr), 32, 0, ACTION_RETURN }, walk->err);
+	return add_rule(walk->plan,
+	                (struct net_rule){ walk->chain, MATCH_ADDR, ntohl(addr.s_addr), 32, 0,
+	                                   ACTION_RETURN },
+	                walk->err);
 }
 
 static bool names_metadata(const struct egress_entry *entry)
@@ -155,17 +179,24 @@ static bool names_metadata(const struct egress_entry *entry)
 }
 
 /* Synthetic addresses only pass by admission, however wide a block is (N-26). */
-static int add_blocks(struct net_plan *plan, enum net_chain chain, enum net_action action, struct dd_err *err)
+static int add_blocks(struct net_plan *plan, enum net_chain chain, enum net_action action,
+                      struct dd_err *err)
 {
 	struct metadata_walk walk = { plan, chain, action, err };
 
 	int r = address_each_metadata_v4(add_metadata, &walk);
 	if (r == 0)
-		r = add_rule(plan, (struct net_rule){ chain, MATCH_ADDR, synthetic_net, SYNTHETIC_PREFIX, 0, ACTION_RETURN }, err);
+		r = add_rule(plan,
+		             (struct net_rule){ chain, MATCH_ADDR, synthetic_net, SYNTHETIC_PREFIX,
+		                                0, ACTION_RETURN },
+		             err);
 	for (size_t i = 0; r == 0 && i < plan->list->n; i++) {
 		const struct egress_entry *entry = &plan->list->entries[i];
 		if (!entry->host && !names_metadata(entry)) /* those have their rules above */
-			r = add_rule(plan, (struct net_rule){ chain, MATCH_ADDR_TCP, ntohl(entry->cidr.s_addr), entry->prefix, entry->port, action },
+			r = add_rule(plan,
+			             (struct net_rule){ chain, MATCH_ADDR_TCP,
+			                                ntohl(entry->cidr.s_addr), entry->prefix,
+			                                entry->port, action },
 			             err);
 	}
 	return r;
@@ -183,19 +214,26 @@ static bool has_blocks(const struct egress_list *list)
 static int add_special(void *arg, struct in_addr net, unsigned prefix)
 {
 	const struct metadata_walk *walk = arg;
-	return add_rule(walk->plan, (struct net_rule){ walk->chain, MATCH_ADDR, ntohl(net.s_addr), prefix, 0, ACTION_RETURN }, walk->err);
+	return add_rule(walk->plan,
+	                (struct net_rule){ walk->chain, MATCH_ADDR, ntohl(net.s_addr), prefix, 0,
+	                                   ACTION_RETURN },
+	                walk->err);
 }
 
-/* Observe mode, behind what the list itself opens: every special range goes back to refuse, what is left is public. */
-static int add_public(struct net_plan *plan, enum net_chain chain, enum net_action action, struct dd_err *err)
+/* Observe mode, behind what the list itself opens: every special range goes back to refuse, what is
+ * left is public. */
+static int add_public(struct net_plan *plan, enum net_chain chain, enum net_action action,
+                      struct dd_err *err)
 {
 	struct metadata_walk walk = { plan, chain, ACTION_RETURN, err };
 	int r = address_each_special_v4(add_special, &walk);
-	return r < 0 ? r : add_rule(plan, (struct net_rule){ chain, MATCH_TCP4, 0, 0, 0, action }, err);
+	return r < 0 ? r
+	             : add_rule(plan, (struct net_rule){ chain, MATCH_TCP4, 0, 0, 0, action }, err);
 }
 
 /* The same tests in both chains, so that nothing is accepted that is not also led to the gate. */
-static int add_open(struct net_plan *plan, enum net_chain chain, enum net_action action, struct dd_err *err)
+static int add_open(struct net_plan *plan, enum net_chain chain, enum net_action action,
+                    struct dd_err *err)
 {
 	enum net_match admitted = plan->observe ? MATCH_ADMITTED_HOST : MATCH_ADMITTED;
 	int r = add_rule(plan, (struct net_rule){ chain, admitted, 0, 0, 0, action }, err);
@@ -228,7 +266,8 @@ int net_plan_new(const struct egress_list *list, struct net_plan **ret_plan, str
 	return net_plan_new_with(list, false, ret_plan, err);
 }
 
-int net_plan_new_with(const struct egress_list *list, bool observe, struct net_plan **ret_plan, struct dd_err *err)
+int net_plan_new_with(const struct egress_list *list, bool observe, struct net_plan **ret_plan,
+                      struct dd_err *err)
 {
 	int r = check_list(list, err);
 	if (r < 0)

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-/* netlink.c - sends compiled netlink messages and believes only the answers that the kernel gave to them.
+/* netlink.c - sends compiled netlink messages and believes only the answers that the kernel gave to
+ * them.
  *
- * Runs in: launcher (set-up inside the step's netns), supervisor (rules socket, from outside that netns).
- * Invariant: after each call the socket's queue is empty, or the call has failed. A message from anyone but the
- * kernel, with a foreign sequence number, or one that does not fit, is an error: somebody else is on this socket,
- * and the state of the gate is unknown.
+ * Runs in: launcher (set-up inside the step's netns), supervisor (rules socket, from outside that
+ * netns). Invariant: after each call the socket's queue is empty, or the call has failed. A message
+ * from anyone but the kernel, with a foreign sequence number, or one that does not fit, is an
+ * error: somebody else is on this socket, and the state of the gate is unknown.
  */
 #include "netlink.h"
 
@@ -30,7 +31,8 @@ static int grow(void **block, size_t item, size_t *cap, size_t need)
 	return 0;
 }
 
-int nl_batch_add(struct nl_batch *batch, const struct nlmsghdr *nlh, const char *label, struct dd_err *err)
+int nl_batch_add(struct nl_batch *batch, const struct nlmsghdr *nlh, const char *label,
+                 struct dd_err *err)
 {
 	size_t len = NLMSG_ALIGN(nlh->nlmsg_len), cap_labels = batch->cap_labels;
 	void *bytes = batch->bytes, *labels = batch->labels;
@@ -77,12 +79,15 @@ static int send_all(int fd, const void *bytes, size_t len, struct dd_err *err)
 	return 0;
 }
 
-/* Take one datagram out of the queue. Returns its length; -EAGAIN when the queue is empty, without a word in @err. */
+/* Take one datagram out of the queue. Returns its length; -EAGAIN when the queue is empty, without
+ * a word in @err. */
 static int receive(int fd, void *buf, size_t cap, struct dd_err *err)
 {
 	struct sockaddr_nl from = { 0 };
 	struct iovec iov = { .iov_base = buf, .iov_len = cap };
-	struct msghdr msg = { .msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = &iov, .msg_iovlen = 1 };
+	struct msghdr msg = {
+		.msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = &iov, .msg_iovlen = 1
+	};
 	ssize_t got;
 
 	do
@@ -95,24 +100,31 @@ static int receive(int fd, void *buf, size_t cap, struct dd_err *err)
 	if (msg.msg_flags & MSG_TRUNC)
 		return dd_err_say(err, EPROTO, "netlink answer longer than %zu bytes", cap);
 	if (msg.msg_namelen != sizeof(from) || from.nl_pid != 0)
-		return dd_err_say(err, EPROTO, "netlink message from port %u, not from the kernel", from.nl_pid);
+		return dd_err_say(err, EPROTO, "netlink message from port %u, not from the kernel",
+		                  from.nl_pid);
 	return (int)got;
 }
 
 struct answers {
 	const struct nl_batch *batch;
-	uint32_t               ack;      /* waits for this one */
-	bool                   acked;
-	int                    error;    /* of the first message that failed; 0: none */
-	uint32_t               error_seq;
+	uint32_t ack; /* waits for this one */
+	bool acked;
+	int error; /* of the first message that failed; 0: none */
+	uint32_t error_seq;
 };
 
 static int take_answer(struct answers *a, const struct nlmsghdr *nlh, struct dd_err *err)
 {
-	if (nlh->nlmsg_type != NLMSG_ERROR || nlh->nlmsg_len < NLMSG_LENGTH(sizeof(struct nlmsgerr)))
-		return dd_err_say(err, EPROTO, "netlink answered with message type %u, expected an acknowledgement", nlh->nlmsg_type);
+	if (nlh->nlmsg_type != NLMSG_ERROR ||
+	    nlh->nlmsg_len < NLMSG_LENGTH(sizeof(struct nlmsgerr)))
+		return dd_err_say(
+			err, EPROTO,
+			"netlink answered with message type %u, expected an acknowledgement",
+			nlh->nlmsg_type);
 	if (nlh->nlmsg_seq == 0 || nlh->nlmsg_seq > a->batch->n)
-		return dd_err_say(err, EPROTO, "netlink answer to message %u, but only %u were sent", nlh->nlmsg_seq, a->batch->n);
+		return dd_err_say(err, EPROTO,
+		                  "netlink answer to message %u, but only %u were sent",
+		                  nlh->nlmsg_seq, a->batch->n);
 
 	const struct nlmsgerr *answer = mnl_nlmsg_get_payload(nlh);
 	if (answer->error != 0 && a->error == 0) {
@@ -124,10 +136,12 @@ static int take_answer(struct answers *a, const struct nlmsghdr *nlh, struct dd_
 	return 0;
 }
 
-/* Errors are always reported, acknowledgements only where asked for. The kernel reports in order, and a failed commit of an nftables batch (reported against
- * the first message) before anything else; so one acknowledgement, at the end, speaks for all before it
- * (nfnetlink_rcv_batch() in net/netfilter/nfnetlink.c; the error path is tested on 6.18, a failing commit is not). The
- * closing message of a batch is not the one to ask: older kernels never acknowledge it. The read-back proves the rest. */
+/* Errors are always reported, acknowledgements only where asked for. The kernel reports in order,
+ * and a failed commit of an nftables batch (reported against the first message) before anything
+ * else; so one acknowledgement, at the end, speaks for all before it (nfnetlink_rcv_batch() in
+ * net/netfilter/nfnetlink.c; the error path is tested on 6.18, a failing commit is not). The
+ * closing message of a batch is not the one to ask: older kernels never acknowledge it. The
+ * read-back proves the rest. */
 int nl_batch_send(int fd, const struct nl_batch *batch, uint32_t ack, struct dd_err *err)
 {
 	_Alignas(struct nlmsghdr) char buf[8192];
@@ -150,22 +164,24 @@ int nl_batch_send(int fd, const struct nl_batch *batch, uint32_t ack, struct dd_
 	if (a.error != 0)
 		return dd_err_set(err, -a.error, "%s", batch->labels[a.error_seq - 1]);
 	if (!a.acked)
-		return dd_err_say(err, EPROTO, "%s: the kernel did not acknowledge it", batch->labels[ack - 1]);
+		return dd_err_say(err, EPROTO, "%s: the kernel did not acknowledge it",
+		                  batch->labels[ack - 1]);
 	return 0;
 }
 
 struct dump {
-	uint32_t                   seq;
+	uint32_t seq;
 	const struct nl_sink *sink;
-	bool                       done, interrupted;
-	int                        refused; /* by the sink; the rest is still taken out of the queue */
+	bool done, interrupted;
+	int refused; /* by the sink; the rest is still taken out of the queue */
 };
 
 static int take_object(struct dump *d, const struct nlmsghdr *nlh, struct dd_err *err)
 {
 	if (nlh->nlmsg_seq != d->seq || d->done)
-		return dd_err_say(err, EPROTO, "netlink message %u of type %u does not belong to the read-back", nlh->nlmsg_seq,
-		                  nlh->nlmsg_type);
+		return dd_err_say(err, EPROTO,
+		                  "netlink message %u of type %u does not belong to the read-back",
+		                  nlh->nlmsg_seq, nlh->nlmsg_type);
 	if (nlh->nlmsg_flags & NLM_F_DUMP_INTR)
 		d->interrupted = true;
 	if (nlh->nlmsg_type == NLMSG_DONE) {
@@ -177,7 +193,9 @@ static int take_object(struct dump *d, const struct nlmsghdr *nlh, struct dd_err
 	}
 	if (nlh->nlmsg_type == NLMSG_ERROR) {
 		const struct nlmsgerr *answer = mnl_nlmsg_get_payload(nlh);
-		int code = nlh->nlmsg_len >= NLMSG_LENGTH(sizeof(*answer)) && answer->error < 0 ? -answer->error : EPROTO;
+		int code = nlh->nlmsg_len >= NLMSG_LENGTH(sizeof(*answer)) && answer->error < 0
+		                   ? -answer->error
+		                   : EPROTO;
 		return dd_err_set(err, code, "read back rules");
 	}
 	if (d->refused == 0)
@@ -190,7 +208,9 @@ static int read_dump(int fd, struct dump *d, char *buf, struct dd_err *err)
 	while (!d->done) {
 		int r = receive(fd, buf, DUMP_BUFFER, err);
 		if (r == -EAGAIN)
-			return dd_err_say(err, EPROTO, "read back rules: the kernel stopped in the middle of the list");
+			return dd_err_say(
+				err, EPROTO,
+				"read back rules: the kernel stopped in the middle of the list");
 		if (r < 0)
 			return r;
 		int left = r;
@@ -206,7 +226,8 @@ static int read_dump(int fd, struct dump *d, char *buf, struct dd_err *err)
 
 int nl_read_back(int fd, struct nlmsghdr *nlh, const struct nl_sink *sink, struct dd_err *err)
 {
-	static _Thread_local uint32_t last_seq = 0x10000; /* above any batch, so that answers cannot be taken for each other */
+	/* above any batch, so that answers cannot be taken for each other */
+	static _Thread_local uint32_t last_seq = 0x10000;
 	dd_auto_free char *buf = malloc(DUMP_BUFFER);
 	if (!buf)
 		return dd_err_set(err, ENOMEM, "read back rules");

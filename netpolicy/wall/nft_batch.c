@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-/* nft_batch.c - encodes the rules of a plan as nftables netlink messages, byte for byte what the kernel will show when asked.
+/* nft_batch.c - encodes the rules of a plan as nftables netlink messages, byte for byte what the
+ * kernel will show when asked.
  *
  * Runs in: supervisor, once per allowlist. Pure: no socket. The bytes depend on the plan only.
- * Every attribute that the kernel reports for an expression is sent, defaults included, so that the read-back
- * (rules.c) can demand equality. Registers: 128-bit register 1 for one value; a concatenation goes on in the
- * 32-bit register that follows its first four bytes.
+ * Every attribute that the kernel reports for an expression is sent, defaults included, so that the
+ * read-back (rules.c) can demand equality. Registers: 128-bit register 1 for one value; a
+ * concatenation goes on in the 32-bit register that follows its first four bytes.
  */
 #include "plan_model.h"
 
@@ -16,11 +17,12 @@
 #include <linux/netfilter/nfnetlink_log.h>
 
 enum {
-	KEY_LEN = 8,                     /* 4 bytes of address, 2 of port, padded to 32-bit registers */
-	KEY_TYPE = 7 << 6 | 13,          /* nft's own numbering: ipv4_addr . inet_service; only for the listing */
-	KEY_LEN_HOST = 4,                /* of an observing plan: the address alone */
+	KEY_LEN = 8, /* 4 bytes of address, 2 of port, padded to 32-bit registers */
+	/* nft's own numbering: ipv4_addr . inet_service; only for the listing */
+	KEY_TYPE = 7 << 6 | 13,
+	KEY_LEN_HOST = 4, /* of an observing plan: the address alone */
 	KEY_TYPE_HOST = 7,
-	OFFSET_SADDR4_END = 16,          /* daddr in an IPv4 header */
+	OFFSET_SADDR4_END = 16, /* daddr in an IPv4 header */
 	OFFSET_DADDR6 = 24,
 	OFFSET_DPORT = 2,
 	OFFSET_TCP_FLAGS = 13,
@@ -38,7 +40,7 @@ struct nlmsghdr *nft_message(void *buf, unsigned type, uint16_t flags, uint8_t f
 	return nlh;
 }
 
-/* --- expressions ------------------------------------------------------------------------------------------------------ */
+/* ---- expressions ---- */
 
 struct expr {
 	struct nlattr *item, *data;
@@ -78,7 +80,8 @@ static void put_meta(struct nlmsghdr *nlh, unsigned key)
 	expr_end(nlh, e);
 }
 
-static void put_payload(struct nlmsghdr *nlh, unsigned base, unsigned offset, unsigned len, unsigned reg)
+static void put_payload(struct nlmsghdr *nlh, unsigned base, unsigned offset, unsigned len,
+                        unsigned reg)
 {
 	struct expr e = expr_begin(nlh, "payload");
 	put_be32(nlh, NFTA_PAYLOAD_DREG, reg);
@@ -140,9 +143,10 @@ static void put_count(struct nlmsghdr *nlh, const char *counter)
 	expr_end(nlh, e);
 }
 
-/* --- matches ---------------------------------------------------------------------------------------------------------- */
+/* ---- matches ---- */
 
-/* The table is `inet`: without this a rule about bytes 16..19 of an IPv4 header would read the middle of an IPv6 source address. */
+/* The table is `inet`: without this a rule about bytes 16..19 of an IPv4 header would read the
+ * middle of an IPv6 source address. */
 static void put_family(struct nlmsghdr *nlh, uint8_t family)
 {
 	put_meta(nlh, NFT_META_NFPROTO);
@@ -225,7 +229,8 @@ static void put_match(struct nlmsghdr *nlh, const struct net_rule *rule)
 	case MATCH_ADDR_TCP:
 	case MATCH_ADDR_UDP:
 		put_address(nlh, rule);
-		put_port(nlh, rule->match == MATCH_ADDR_TCP ? IPPROTO_TCP : IPPROTO_UDP, rule->port);
+		put_port(nlh, rule->match == MATCH_ADDR_TCP ? IPPROTO_TCP : IPPROTO_UDP,
+		         rule->port);
 		return;
 	case MATCH_ADDR:
 		put_address(nlh, rule);
@@ -242,7 +247,7 @@ static void put_match(struct nlmsghdr *nlh, const struct net_rule *rule)
 	}
 }
 
-/* --- actions ---------------------------------------------------------------------------------------------------------- */
+/* ---- actions ---- */
 
 static void put_tproxy(struct nlmsghdr *nlh)
 {
@@ -323,7 +328,7 @@ static void put_action(struct nlmsghdr *nlh, enum net_action action)
 	}
 }
 
-/* --- objects ---------------------------------------------------------------------------------------------------------- */
+/* ---- objects ---- */
 
 typedef char message_buf[NL_MESSAGE_MAX] __attribute__((aligned(__alignof__(struct nlmsghdr))));
 
@@ -341,16 +346,19 @@ static int add_mark(struct nl_batch *batch, uint16_t type, const char *label, st
 static int add_table(struct nl_batch *batch, struct dd_err *err)
 {
 	message_buf buf;
-	struct nlmsghdr *nlh = nft_message(buf, NFT_MSG_NEWTABLE, NLM_F_CREATE | NLM_F_EXCL, NFPROTO_INET);
+	struct nlmsghdr *nlh = nft_message(buf, NFT_MSG_NEWTABLE, NLM_F_CREATE | NLM_F_EXCL,
+	                                   NFPROTO_INET);
 	mnl_attr_put_strz(nlh, NFTA_TABLE_NAME, NET_TABLE);
 	put_be32(nlh, NFTA_TABLE_FLAGS, 0);
 	return nl_batch_add(batch, nlh, "table inet " NET_TABLE, err);
 }
 
-static int add_counter(struct nl_batch *batch, const char *name, const char *label, struct dd_err *err)
+static int add_counter(struct nl_batch *batch, const char *name, const char *label,
+                       struct dd_err *err)
 {
 	message_buf buf;
-	struct nlmsghdr *nlh = nft_message(buf, NFT_MSG_NEWOBJ, NLM_F_CREATE | NLM_F_EXCL, NFPROTO_INET);
+	struct nlmsghdr *nlh = nft_message(buf, NFT_MSG_NEWOBJ, NLM_F_CREATE | NLM_F_EXCL,
+	                                   NFPROTO_INET);
 	mnl_attr_put_strz(nlh, NFTA_OBJ_TABLE, NET_TABLE);
 	mnl_attr_put_strz(nlh, NFTA_OBJ_NAME, name);
 	put_be32(nlh, NFTA_OBJ_TYPE, NFT_OBJECT_COUNTER);
@@ -365,11 +373,13 @@ static void put_field(struct nlmsghdr *nlh, uint32_t len)
 	mnl_attr_nest_end(nlh, field);
 }
 
-/* Without the lengths of the fields a concatenated key is EINVAL (seen on 6.18). No size: a fixed size makes the kernel allocate all buckets at once. */
+/* Without the lengths of the fields a concatenated key is EINVAL (seen on 6.18). No size: a fixed
+ * size makes the kernel allocate all buckets at once. */
 static int add_set(struct nl_batch *batch, bool any_port, struct dd_err *err)
 {
 	message_buf buf;
-	struct nlmsghdr *nlh = nft_message(buf, NFT_MSG_NEWSET, NLM_F_CREATE | NLM_F_EXCL, NFPROTO_INET);
+	struct nlmsghdr *nlh = nft_message(buf, NFT_MSG_NEWSET, NLM_F_CREATE | NLM_F_EXCL,
+	                                   NFPROTO_INET);
 	mnl_attr_put_strz(nlh, NFTA_SET_TABLE, NET_TABLE);
 	mnl_attr_put_strz(nlh, NFTA_SET_NAME, NET_SET);
 	if (!any_port) /* no flags, no attribute: that is how the kernel lists it */
@@ -392,7 +402,8 @@ static int add_chain(struct nl_batch *batch, const struct net_chain_row *row, st
 {
 	message_buf buf;
 	char label[NL_LABEL_MAX];
-	struct nlmsghdr *nlh = nft_message(buf, NFT_MSG_NEWCHAIN, NLM_F_CREATE | NLM_F_EXCL, NFPROTO_INET);
+	struct nlmsghdr *nlh = nft_message(buf, NFT_MSG_NEWCHAIN, NLM_F_CREATE | NLM_F_EXCL,
+	                                   NFPROTO_INET);
 	mnl_attr_put_strz(nlh, NFTA_CHAIN_TABLE, NET_TABLE);
 	mnl_attr_put_strz(nlh, NFTA_CHAIN_NAME, row->name);
 	if (row->hook) {
@@ -417,11 +428,15 @@ static int add_rule(struct net_plan *plan, size_t i, bool last, struct dd_err *e
 
 	for (size_t k = 0; k < i; k++)
 		number += plan->rules[k].chain == rule->chain;
-	(void)snprintf(label, sizeof(label), "rule %u of chain %s%s", number, net_chain_rows[rule->chain].name,
-	               rule->action == ACTION_TPROXY ? " (tproxy)" : rule->action == ACTION_LOG ? " (log)" : "");
+	(void)snprintf(label, sizeof(label), "rule %u of chain %s%s", number,
+	               net_chain_rows[rule->chain].name,
+	               rule->action == ACTION_TPROXY ? " (tproxy)"
+	               : rule->action == ACTION_LOG  ? " (log)"
+	                                             : "");
 
 	uint16_t ack = last ? NLM_F_ACK : 0;
-	struct nlmsghdr *nlh = nft_message(buf, NFT_MSG_NEWRULE, (uint16_t)(NLM_F_CREATE | NLM_F_APPEND | ack), NFPROTO_INET);
+	struct nlmsghdr *nlh = nft_message(
+		buf, NFT_MSG_NEWRULE, (uint16_t)(NLM_F_CREATE | NLM_F_APPEND | ack), NFPROTO_INET);
 	mnl_attr_put_strz(nlh, NFTA_RULE_TABLE, NET_TABLE);
 	mnl_attr_put_strz(nlh, NFTA_RULE_CHAIN, net_chain_rows[rule->chain].name);
 	struct nlattr *list = mnl_attr_nest_start(nlh, NFTA_RULE_EXPRESSIONS);
@@ -435,7 +450,8 @@ static int add_objects(struct net_plan *plan, struct dd_err *err)
 {
 	int r = add_table(&plan->nft, err);
 	if (r == 0)
-		r = add_counter(&plan->nft, NET_COUNTER_ACCEPTED, "counter " NET_COUNTER_ACCEPTED, err);
+		r = add_counter(&plan->nft, NET_COUNTER_ACCEPTED, "counter " NET_COUNTER_ACCEPTED,
+		                err);
 	if (r == 0)
 		r = add_counter(&plan->nft, NET_COUNTER_DENIED, "counter " NET_COUNTER_DENIED, err);
 	if (r == 0)
@@ -457,9 +473,10 @@ int nft_compile(struct net_plan *plan, struct dd_err *err)
 	return r;
 }
 
-/* --- the small batches of a running step -------------------------------------------------------------------------------- */
+/* ---- the small batches of a running step ---- */
 
-int nft_compile_admit(struct nl_batch *batch, struct in_addr addr, uint16_t port, struct dd_err *err)
+int nft_compile_admit(struct nl_batch *batch, struct in_addr addr, uint16_t port,
+                      struct dd_err *err)
 {
 	message_buf buf;
 	uint8_t key[KEY_LEN] = { 0 };
@@ -468,7 +485,8 @@ int nft_compile_admit(struct nl_batch *batch, struct in_addr addr, uint16_t port
 	memcpy(key + sizeof(addr), &be_port, sizeof(be_port));
 
 	int r = add_mark(batch, NFNL_MSG_BATCH_BEGIN, "admission", err);
-	struct nlmsghdr *nlh = nft_message(buf, NFT_MSG_NEWSETELEM, NLM_F_CREATE | NLM_F_ACK, NFPROTO_INET);
+	struct nlmsghdr *nlh = nft_message(buf, NFT_MSG_NEWSETELEM, NLM_F_CREATE | NLM_F_ACK,
+	                                   NFPROTO_INET);
 	mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_TABLE, NET_TABLE);
 	mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_SET, NET_SET);
 	struct nlattr *list = mnl_attr_nest_start(nlh, NFTA_SET_ELEM_LIST_ELEMENTS);
@@ -505,8 +523,8 @@ int nft_compile_close(struct nl_batch *batch, struct dd_err *err)
 	return r;
 }
 
-/* One message binds the group and sets both modes. Without QTHRESH 1 the kernel holds messages back for up to a second, and a short step would
- * end before its only refusal was ever seen. */
+/* One message binds the group and sets both modes. Without QTHRESH 1 the kernel holds messages back
+ * for up to a second, and a short step would end before its only refusal was ever seen. */
 int nft_compile_nflog(struct nl_batch *batch, struct dd_err *err)
 {
 	message_buf buf;
@@ -517,7 +535,8 @@ int nft_compile_nflog(struct nl_batch *batch, struct dd_err *err)
 	*nfg = (struct nfgenmsg){ .version = NFNETLINK_V0, .res_id = htons(NET_LOG_GROUP) };
 
 	const struct nfulnl_msg_config_cmd bind = { .command = NFULNL_CFG_CMD_BIND };
-	const struct nfulnl_msg_config_mode mode = { .copy_range = htonl(NET_LOG_BYTES), .copy_mode = NFULNL_COPY_PACKET };
+	const struct nfulnl_msg_config_mode mode = { .copy_range = htonl(NET_LOG_BYTES),
+		                                     .copy_mode = NFULNL_COPY_PACKET };
 	mnl_attr_put(nlh, NFULA_CFG_CMD, sizeof(bind), &bind);
 	mnl_attr_put(nlh, NFULA_CFG_MODE, sizeof(mode), &mode);
 	put_be32(nlh, NFULA_CFG_QTHRESH, 1);

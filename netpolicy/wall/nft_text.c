@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* nft_text.c - spells the rules of a plan as nft(8) would list them, for people.
  *
- * Runs in: command line (`plan`), tests. Pure. Follows the same rows as nft_batch.c; tests/unit/rules_test.c feeds
- * this text to the real nft and compares the two.
+ * Runs in: command line (`plan`), tests. Pure. Follows the same rows as nft_batch.c;
+ * tests/unit/rules_test.c feeds this text to the real nft and compares the two.
  */
 #include "plan_model.h"
 
@@ -19,12 +19,14 @@ static const char *const action_text[] = {
 	[ACTION_GATE] = "jump gate",
 	[ACTION_RETURN] = "return",
 	[ACTION_COUNT_DENIED] = "counter name \"" NET_COUNTER_DENIED "\"",
-	[ACTION_LOG] = "limit rate 100/second burst 200 packets log group 1 snaplen 128 queue-threshold 1",
+	[ACTION_LOG] =
+		"limit rate 100/second burst 200 packets log group 1 snaplen 128 queue-threshold 1",
 	[ACTION_RESET] = "reject with tcp reset",
 	[ACTION_REJECT] = "reject with icmpx admin-prohibited",
 	[ACTION_DROP] = "drop",
 };
-static_assert(NET_LOG_PER_SECOND == 100 && NET_LOG_BURST == 200 && NET_LOG_GROUP == 1 && NET_LOG_BYTES == 128 && NET_GATE_PORT == 1,
+static_assert(NET_LOG_PER_SECOND == 100 && NET_LOG_BURST == 200 && NET_LOG_GROUP == 1 &&
+                      NET_LOG_BYTES == 128 && NET_GATE_PORT == 1,
               "action_text spells these numbers");
 
 static void print_address(FILE *out, const struct net_rule *rule)
@@ -60,7 +62,8 @@ static void print_match(FILE *out, const struct net_rule *rule)
 	case MATCH_ADDR_TCP:
 	case MATCH_ADDR_UDP:
 		print_address(out, rule);
-		(void)fprintf(out, "%s dport %u ", rule->match == MATCH_ADDR_TCP ? "tcp" : "udp", rule->port);
+		(void)fprintf(out, "%s dport %u ", rule->match == MATCH_ADDR_TCP ? "tcp" : "udp",
+		              rule->port);
 		return;
 	case MATCH_LOOPBACK6:
 		(void)fputs("ip6 daddr ::1 ", out);
@@ -79,7 +82,8 @@ static void print_chain(FILE *out, const struct net_plan *plan, enum net_chain c
 	const struct net_chain_row *row = &net_chain_rows[chain];
 	(void)fprintf(out, "\tchain %s {\n", row->name);
 	if (row->hook)
-		(void)fprintf(out, "\t\ttype filter hook %s priority %d; policy %s;\n", row->hook, row->priority, row->drop ? "drop" : "accept");
+		(void)fprintf(out, "\t\ttype filter hook %s priority %d; policy %s;\n", row->hook,
+		              row->priority, row->drop ? "drop" : "accept");
 	for (size_t i = 0; i < plan->n_rules; i++) {
 		const struct net_rule *rule = &plan->rules[i];
 		if (rule->chain != chain)
@@ -98,8 +102,10 @@ char *net_plan_text(const struct net_plan *plan)
 	FILE *out = open_memstream(&text, &len);
 	if (!out)
 		return NULL;
-	(void)fputs("table inet " NET_TABLE " {\n\tcounter " NET_COUNTER_ACCEPTED " {\n\t}\n\tcounter " NET_COUNTER_DENIED " {\n\t}\n"
-	            "\tset " NET_SET " {\n\t\ttype ipv4_addr", out);
+	(void)fputs("table inet " NET_TABLE " {\n\tcounter " NET_COUNTER_ACCEPTED
+	            " {\n\t}\n\tcounter " NET_COUNTER_DENIED " {\n\t}\n"
+	            "\tset " NET_SET " {\n\t\ttype ipv4_addr",
+	            out);
 	(void)fputs(plan->observe ? "\n\t}\n" : " . inet_service\n\t}\n", out);
 	for (unsigned i = 0; i < CHAIN__COUNT; i++)
 		print_chain(out, plan, (enum net_chain)i);

@@ -1,46 +1,51 @@
 // SPDX-License-Identifier: Apache-2.0
-/* plan_model.h - inside netpolicy/: what a compiled network plan holds. net_plan.c decides the rules, nft_batch.c encodes them, nft_text.c spells them. */
+/* plan_model.h - inside netpolicy/: what a compiled network plan holds. net_plan.c decides the
+ * rules, nft_batch.c encodes them, nft_text.c spells them. */
 #ifndef NETPOLICY_PLAN_MODEL_H
 #define NETPOLICY_PLAN_MODEL_H
 
 #include "drydock/netns.h"
 #include "netlink.h"
 
-#define NET_TABLE   "drydock"
-#define NET_SET     "allow"
+#define NET_TABLE            "drydock"
+#define NET_SET              "allow"
 #define NET_COUNTER_ACCEPTED "accepted"
 #define NET_COUNTER_DENIED   "denied"
 
 enum {
 	NET_LOG_GROUP = 1,
-	NET_LOG_BYTES = 128,      /* enough of a packet to name destination, port and a DNS question */
-	NET_LOG_PER_SECOND = 100, /* a flood of refusals must not cost the gate its CPU: the counter still sees each */
+	NET_LOG_BYTES = 128, /* enough of a packet to name destination, port and a DNS question */
+	/* a flood of refusals must not cost the gate its CPU: the counter still sees each */
+	NET_LOG_PER_SECOND = 100,
 	NET_LOG_BURST = 200,
-	NET_BLOCKS_MAX = 128,     /* cidr entries: two rules and a route each, and the batch must fit one netlink message buffer */
+	/* cidr entries: two rules and a route each, and the batch must fit one netlink message
+	   buffer */
+	NET_BLOCKS_MAX = 128,
 };
 
 enum net_chain { CHAIN_REFUSE = 0, CHAIN_GATE, CHAIN_OUTPUT, CHAIN_PREROUTING, CHAIN__COUNT };
 
 struct net_chain_row {
 	const char *name;
-	const char *hook;     /* NULL: a chain that others jump to */
-	unsigned    hook_num; /* NF_INET_* */
-	int         priority;
-	bool        drop;     /* policy */
+	const char *hook;  /* NULL: a chain that others jump to */
+	unsigned hook_num; /* NF_INET_* */
+	int priority;
+	bool drop; /* policy */
 };
 extern const struct net_chain_row net_chain_rows[CHAIN__COUNT];
 
 enum net_match {
 	MATCH_ALL = 0,
-	MATCH_ADMITTED,  /* ip daddr . tcp dport @allow */
-	MATCH_ADDR,      /* ip daddr ADDR/PREFIX */
-	MATCH_ADDR_TCP,  /* ... tcp dport PORT */
+	MATCH_ADMITTED, /* ip daddr . tcp dport @allow */
+	MATCH_ADDR,     /* ip daddr ADDR/PREFIX */
+	MATCH_ADDR_TCP, /* ... tcp dport PORT */
 	MATCH_ADDR_UDP,
 	MATCH_LOOPBACK6, /* ip6 daddr ::1 */
 	MATCH_TCP,
 	MATCH_TCP_RESET,
-	MATCH_ADMITTED_HOST, /* meta l4proto tcp ip daddr @allow: the set of an observing plan holds addresses alone */
-	MATCH_TCP4,          /* TCP to any IPv4 address */
+	/* meta l4proto tcp ip daddr @allow: the set of an observing plan holds addresses alone */
+	MATCH_ADMITTED_HOST,
+	MATCH_TCP4, /* TCP to any IPv4 address */
 };
 
 enum net_action {
@@ -48,42 +53,44 @@ enum net_action {
 	ACTION_ACCEPT,
 	ACTION_COUNT_ACCEPT,
 	ACTION_TPROXY,
-	ACTION_GATE,       /* jump chain gate */
+	ACTION_GATE, /* jump chain gate */
 	ACTION_RETURN,
 	ACTION_COUNT_DENIED,
 	ACTION_LOG,
-	ACTION_RESET,      /* reject with tcp reset */
-	ACTION_REJECT,     /* reject with icmpx admin-prohibited */
+	ACTION_RESET,  /* reject with tcp reset */
+	ACTION_REJECT, /* reject with icmpx admin-prohibited */
 	ACTION_DROP,
 };
 
 struct net_rule {
-	enum net_chain  chain;
-	enum net_match  match;
-	uint32_t        addr; /* host byte order */
-	unsigned        prefix;
-	uint16_t        port;
+	enum net_chain chain;
+	enum net_match match;
+	uint32_t addr; /* host byte order */
+	unsigned prefix;
+	uint16_t port;
 	enum net_action action;
 };
 
 struct net_plan {
 	const struct egress_list *list; /* borrowed */
-	bool             closed;
-	bool             observe; /* every public destination goes to the gate, which reports */
+	bool closed;
+	bool observe; /* every public destination goes to the gate, which reports */
 	struct net_rule *rules;
-	size_t           n_rules, cap_rules;
-	struct nl_batch  nft;     /* BEGIN, table, counters, set, chains, rules, END */
-	struct nl_batch  routes;  /* lo up, address, routes */
-	struct nl_batch  nflog;   /* bind the log group */
+	size_t n_rules, cap_rules;
+	struct nl_batch nft;    /* BEGIN, table, counters, set, chains, rules, END */
+	struct nl_batch routes; /* lo up, address, routes */
+	struct nl_batch nflog;  /* bind the log group */
 };
 
 /* nft_batch.c */
 int nft_compile(struct net_plan *plan, struct dd_err *err);
 int nft_compile_nflog(struct nl_batch *batch, struct dd_err *err);
 /* @port 0: the address at any port, for the set of an observing plan. */
-int nft_compile_admit(struct nl_batch *batch, struct in_addr addr, uint16_t port, struct dd_err *err);
+int nft_compile_admit(struct nl_batch *batch, struct in_addr addr, uint16_t port,
+                      struct dd_err *err);
 int nft_compile_close(struct nl_batch *batch, struct dd_err *err);
-/* An empty message of nftables type @type (NFT_MSG_*) in @buf of NL_MESSAGE_MAX bytes, for @family. */
+/* An empty message of nftables type @type (NFT_MSG_*) in @buf of NL_MESSAGE_MAX bytes, for @family.
+ */
 struct nlmsghdr *nft_message(void *buf, unsigned type, uint16_t flags, uint8_t family);
 /* All nftables batches end with the closing message, so the last object is the one before it. */
 static inline uint32_t nft_last_object(const struct nl_batch *batch)
@@ -94,7 +101,8 @@ static inline uint32_t nft_last_object(const struct nl_batch *batch)
 /* lo_routes.c */
 int routes_compile(struct net_plan *plan, struct dd_err *err);
 
-/* What to do when the kernel lacks a piece of netfilter; completes a sentence in @err when @code says so. */
+/* What to do when the kernel lacks a piece of netfilter; completes a sentence in @err when @code
+ * says so. */
 int net_add_remedy(struct dd_err *err, int r);
 
 #endif

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-/* read_back.c - holds what the kernel says about the step's netns against what was sent to it (G-08).
+/* read_back.c - holds what the kernel says about the step's netns against what was sent to it
+ * (G-08).
  *
  * Runs in: supervisor, through the rules socket, before the first byte of the step.
- * The expectation is not modelled a second time: it is the plan's own batch. Each dumped object must be the next
- * one of its kind and name that was sent, attribute by attribute; each sent object must turn up. An attribute that
- * was not sent may only be there if it is a serial number or use count, or if all its bytes are zero: a default
- * that the kernel spells out. So an inverted lookup, another policy, one more rule or table are all differences.
+ * The expectation is not modelled a second time: it is the plan's own batch. Each dumped object
+ * must be the next one of its kind and name that was sent, attribute by attribute; each sent object
+ * must turn up. An attribute that was not sent may only be there if it is a serial number or use
+ * count, or if all its bytes are zero: a default that the kernel spells out. So an inverted lookup,
+ * another policy, one more rule or table are all differences.
  */
 #include "attrs.h"
 #include "plan_model.h"
@@ -24,24 +26,32 @@
 
 struct kind {
 	const char *what;
-	uint8_t     sent, get;  /* NFT_MSG_* */
-	uint16_t    name;       /* attribute that says which one (for rules: of which chain) */
-	uint16_t    newest;     /* last attribute that our header knows: younger ones are newer kernels describing what was sent */
-	uint64_t    not_dumped; /* sent, but the kernel keeps it to itself */
-	uint64_t    free;       /* in the dump with a value of its own */
+	uint8_t sent, get; /* NFT_MSG_* */
+	uint16_t name;     /* attribute that says which one (for rules: of which chain) */
+	/* last attribute that our header knows: younger ones are newer kernels describing what was
+	 * sent */
+	uint16_t newest;
+	uint64_t not_dumped; /* sent, but the kernel keeps it to itself */
+	uint64_t free;       /* in the dump with a value of its own */
 };
 
 static const struct kind kinds[] = {
-	{ "table", NFT_MSG_NEWTABLE, NFT_MSG_GETTABLE, NFTA_TABLE_NAME, NFTA_TABLE_MAX, 0, BIT(NFTA_TABLE_USE) | BIT(NFTA_TABLE_HANDLE) },
-	{ "counter", NFT_MSG_NEWOBJ, NFT_MSG_GETOBJ, NFTA_OBJ_NAME, NFTA_OBJ_MAX, BIT(NFTA_OBJ_DATA),
-	  BIT(NFTA_OBJ_DATA) | BIT(NFTA_OBJ_USE) | BIT(NFTA_OBJ_HANDLE) },
-	{ "set", NFT_MSG_NEWSET, NFT_MSG_GETSET, NFTA_SET_NAME, NFTA_SET_MAX, BIT(NFTA_SET_ID), BIT(NFTA_SET_HANDLE) },
-	{ "chain", NFT_MSG_NEWCHAIN, NFT_MSG_GETCHAIN, NFTA_CHAIN_NAME, NFTA_CHAIN_MAX, 0, BIT(NFTA_CHAIN_USE) | BIT(NFTA_CHAIN_HANDLE) },
-	{ "rule", NFT_MSG_NEWRULE, NFT_MSG_GETRULE, NFTA_RULE_CHAIN, NFTA_RULE_MAX, 0, BIT(NFTA_RULE_HANDLE) | BIT(NFTA_RULE_POSITION) },
-	{ "flow table", NFT_MSG_NEWFLOWTABLE, NFT_MSG_GETFLOWTABLE, NFTA_FLOWTABLE_NAME, NFTA_FLOWTABLE_MAX, 0, 0 }, /* none is ever sent */
+	{ "table", NFT_MSG_NEWTABLE, NFT_MSG_GETTABLE, NFTA_TABLE_NAME, NFTA_TABLE_MAX, 0,
+	  BIT(NFTA_TABLE_USE) | BIT(NFTA_TABLE_HANDLE) },
+	{ "counter", NFT_MSG_NEWOBJ, NFT_MSG_GETOBJ, NFTA_OBJ_NAME, NFTA_OBJ_MAX,
+	  BIT(NFTA_OBJ_DATA), BIT(NFTA_OBJ_DATA) | BIT(NFTA_OBJ_USE) | BIT(NFTA_OBJ_HANDLE) },
+	{ "set", NFT_MSG_NEWSET, NFT_MSG_GETSET, NFTA_SET_NAME, NFTA_SET_MAX, BIT(NFTA_SET_ID),
+	  BIT(NFTA_SET_HANDLE) },
+	{ "chain", NFT_MSG_NEWCHAIN, NFT_MSG_GETCHAIN, NFTA_CHAIN_NAME, NFTA_CHAIN_MAX, 0,
+	  BIT(NFTA_CHAIN_USE) | BIT(NFTA_CHAIN_HANDLE) },
+	{ "rule", NFT_MSG_NEWRULE, NFT_MSG_GETRULE, NFTA_RULE_CHAIN, NFTA_RULE_MAX, 0,
+	  BIT(NFTA_RULE_HANDLE) | BIT(NFTA_RULE_POSITION) },
+	/* none is ever sent */
+	{ "flow table", NFT_MSG_NEWFLOWTABLE, NFT_MSG_GETFLOWTABLE, NFTA_FLOWTABLE_NAME,
+	  NFTA_FLOWTABLE_MAX, 0, 0 },
 };
 
-/* --- attributes --------------------------------------------------------------------------------------------------------- */
+/* ---- attributes ---- */
 
 static bool all_zero(const struct nlattr *attr)
 {
@@ -60,7 +70,8 @@ static bool attr_equal(const struct nlattr *sent, const struct nlattr *dumped)
 	if (sent->nla_type & NLA_F_NESTED) /* nftables does not set the flag in dumps */
 		return attrs_equal(nested_attrs(sent), nested_attrs(dumped));
 	size_t len = mnl_attr_get_payload_len(sent);
-	return len == mnl_attr_get_payload_len(dumped) && memcmp(mnl_attr_get_payload(sent), mnl_attr_get_payload(dumped), len) == 0;
+	return len == mnl_attr_get_payload_len(dumped) &&
+	       memcmp(mnl_attr_get_payload(sent), mnl_attr_get_payload(dumped), len) == 0;
 }
 
 static bool all_sent_are_dumped(struct attrs sent, struct attrs dumped, uint64_t except)
@@ -81,7 +92,8 @@ static bool all_sent_are_dumped(struct attrs sent, struct attrs dumped, uint64_t
 	return true;
 }
 
-static bool all_dumped_were_sent(struct attrs sent, struct attrs dumped, uint64_t except, unsigned newest)
+static bool all_dumped_were_sent(struct attrs sent, struct attrs dumped, uint64_t except,
+                                 unsigned newest)
 {
 	unsigned seen[64] = { 0 };
 	const struct nlattr *attr;
@@ -101,16 +113,17 @@ static bool all_dumped_were_sent(struct attrs sent, struct attrs dumped, uint64_
 
 static bool attrs_equal(struct attrs sent, struct attrs dumped)
 {
-	return all_sent_are_dumped(sent, dumped, 0) && all_dumped_were_sent(sent, dumped, 0, UINT16_MAX);
+	return all_sent_are_dumped(sent, dumped, 0) &&
+	       all_dumped_were_sent(sent, dumped, 0, UINT16_MAX);
 }
 
-/* --- objects ------------------------------------------------------------------------------------------------------------ */
+/* ---- objects ---- */
 
 struct comparison {
 	const struct net_plan *plan;
-	const struct kind     *kind;
-	bool                   open;
-	bool                  *seen; /* of each message of the batch */
+	const struct kind *kind;
+	bool open;
+	bool *seen; /* of each message of the batch */
 };
 
 static bool is_type(const struct nlmsghdr *nlh, uint8_t type)
@@ -121,14 +134,16 @@ static bool is_type(const struct nlmsghdr *nlh, uint8_t type)
 static bool is_gate_rule(const struct nlmsghdr *nlh)
 {
 	const struct nlattr *chain = find_attr(message_attrs(nlh), NFTA_RULE_CHAIN, 0);
-	return is_type(nlh, NFT_MSG_NEWRULE) && chain && strcmp(mnl_attr_get_str(chain), net_chain_rows[CHAIN_GATE].name) == 0;
+	return is_type(nlh, NFT_MSG_NEWRULE) && chain &&
+	       strcmp(mnl_attr_get_str(chain), net_chain_rows[CHAIN_GATE].name) == 0;
 }
 
 /* Walk the messages of the batch that are of the present kind and expected in the present state. */
 static const struct nlmsghdr *next_sent(const struct comparison *c, size_t *at, uint32_t *index)
 {
 	while (*at < c->plan->nft.len) {
-		const struct nlmsghdr *nlh = (const struct nlmsghdr *)(const void *)(c->plan->nft.bytes + *at);
+		const struct nlmsghdr *nlh =
+			(const struct nlmsghdr *)(const void *)(c->plan->nft.bytes + *at);
 		*at += NLMSG_ALIGN(nlh->nlmsg_len);
 		*index = nlh->nlmsg_seq - 1;
 		if (is_type(nlh, c->kind->sent) && (c->open || !is_gate_rule(nlh)))
@@ -161,19 +176,23 @@ static int compare_object(void *arg, const struct nlmsghdr *dumped, struct dd_er
 	uint32_t i;
 
 	if (!is_type(dumped, c->kind->sent) || mnl_nlmsg_get_payload_len(dumped) < sizeof(*nfg))
-		return dd_err_say(err, EPROTO, "the kernel listed something else than a %s", c->kind->what);
+		return dd_err_say(err, EPROTO, "the kernel listed something else than a %s",
+		                  c->kind->what);
 	const struct nlattr *name = find_attr(message_attrs(dumped), c->kind->name, 0);
 	while (nfg->nfgen_family == NFPROTO_INET && name && (sent = next_sent(c, &at, &i))) {
 		const struct nlattr *want = find_attr(message_attrs(sent), c->kind->name, 0);
 		if (c->seen[i] || !attr_equal(want, name))
 			continue;
 		c->seen[i] = true;
-		if (all_sent_are_dumped(message_attrs(sent), message_attrs(dumped), c->kind->not_dumped) &&
-		    all_dumped_were_sent(message_attrs(sent), message_attrs(dumped), c->kind->free, c->kind->newest))
+		if (all_sent_are_dumped(message_attrs(sent), message_attrs(dumped),
+		                        c->kind->not_dumped) &&
+		    all_dumped_were_sent(message_attrs(sent), message_attrs(dumped), c->kind->free,
+		                         c->kind->newest))
 			return 0;
 		return dd_err_say(err, EPROTO, "%s is not what was sent", c->plan->nft.labels[i]);
 	}
-	return dd_err_say(err, EPROTO, "a %s that was not sent is there (%.60s)", c->kind->what, text_of(name));
+	return dd_err_say(err, EPROTO, "a %s that was not sent is there (%.60s)", c->kind->what,
+	                  text_of(name));
 }
 
 static int compare_kind(int fd, struct comparison *c, struct dd_err *err)
@@ -192,7 +211,7 @@ static int compare_kind(int fd, struct comparison *c, struct dd_err *err)
 	return r;
 }
 
-/* --- elements ----------------------------------------------------------------------------------------------------------- */
+/* ---- elements ---- */
 
 static int get_element(const struct nlattr *attr, struct net_element *ret)
 {
@@ -220,12 +239,14 @@ static int take_elements(void *arg, const struct nlmsghdr *nlh, struct dd_err *e
 	const struct nlattr *list = find_attr(attrs, NFTA_SET_ELEM_LIST_ELEMENTS, 0), *attr;
 
 	if (!is_type(nlh, NFT_MSG_NEWSETELEM))
-		return dd_err_say(err, EPROTO, "the kernel listed something else than set elements");
+		return dd_err_say(err, EPROTO,
+		                  "the kernel listed something else than set elements");
 	struct attrs left = list ? nested_attrs(list) : (struct attrs){ 0 };
 	while ((attr = next_attr(&left))) {
 		struct net_element element;
 		if (get_element(attr, &element) < 0)
-			return dd_err_say(err, EPROTO, "an element of set " NET_SET " has no address and port");
+			return dd_err_say(err, EPROTO,
+			                  "an element of set " NET_SET " has no address and port");
 		int r = sink->element(sink->arg, element, err);
 		if (r < 0)
 			return r;
@@ -244,7 +265,9 @@ int read_back_elements(int fd, const struct net_element_sink *elements, struct d
 {
 	char buf[NL_MESSAGE_MAX] __attribute__((aligned(__alignof__(struct nlmsghdr))));
 	struct net_element_sink copy = *elements;
-	const struct nl_sink sink = { .restart = forget_elements, .object = take_elements, .arg = &copy };
+	const struct nl_sink sink = { .restart = forget_elements,
+		                      .object = take_elements,
+		                      .arg = &copy };
 	struct nlmsghdr *nlh = nft_message(buf, NFT_MSG_GETSETELEM, 0, NFPROTO_INET);
 	mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_TABLE, NET_TABLE);
 	mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_SET, NET_SET);
@@ -267,7 +290,7 @@ int read_back_gate_is_empty(int fd, struct dd_err *err)
 	return nl_read_back(fd, nlh, &sink, err);
 }
 
-/* --- the whole ---------------------------------------------------------------------------------------------------------- */
+/* ---- the whole ---- */
 
 static bool list_has_port(const struct egress_list *list, uint16_t port)
 {
@@ -284,10 +307,13 @@ static int check_element(void *arg, struct net_element element, struct dd_err *e
 	uint32_t addr = ntohl(element.addr.s_addr);
 	char text[INET_ADDRSTRLEN];
 
-	bool port_is_right = c->plan->observe ? element.port == 0 : list_has_port(c->plan->list, element.port);
+	bool port_is_right = c->plan->observe ? element.port == 0
+	                                      : list_has_port(c->plan->list, element.port);
 	if (c->open && addr >= NET_SYNTHETIC_FIRST && addr <= NET_SYNTHETIC_LAST && port_is_right)
 		return 0;
-	return dd_err_say(err, EPROTO, "set " NET_SET " has an element that cannot have been admitted: %s port %u",
+	return dd_err_say(err, EPROTO,
+	                  "set " NET_SET
+	                  " has an element that cannot have been admitted: %s port %u",
 	                  inet_ntop(AF_INET, &element.addr, text, sizeof(text)), element.port);
 }
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* advice.c - which line of a policy would allow what was refused. Pure.
  *
- * The gate says in a sentence why it refused; the table below turns each of these sentences into what to do about it. A sentence that is not in the
- * table gets no advice: a wrong line in a policy is worse than none. */
+ * The gate says in a sentence why it refused; the table below turns each of these sentences into
+ * what to do about it. A sentence that is not in the table gets no advice: a wrong line in a policy
+ * is worse than none. */
 #include "advice.h"
 
 #include "drydock/netns.h"
@@ -13,7 +14,16 @@
 #include <stdarg.h>
 #include <string.h>
 
-enum remedy { REMEDY_NONE = 0, REMEDY_ENTRY, REMEDY_PRIVATE, REMEDY_RAW, REMEDY_UPLOAD, REMEDY_CONNECTIONS, REMEDY_WILDCARD, REMEDY_CALL };
+enum remedy {
+	REMEDY_NONE = 0,
+	REMEDY_ENTRY,
+	REMEDY_PRIVATE,
+	REMEDY_RAW,
+	REMEDY_UPLOAD,
+	REMEDY_CONNECTIONS,
+	REMEDY_WILDCARD,
+	REMEDY_CALL
+};
 
 /* What the gate and the filter say (netpolicy/gate_*.c, verdict.c), by how it begins. */
 static const struct reason_row {
@@ -33,15 +43,22 @@ static const struct reason_row {
 	{ "the upload budget of this destination", REMEDY_UPLOAD, NULL },
 	{ "too many open connections", REMEDY_CONNECTIONS, NULL },
 	{ "too many different names under this wildcard", REMEDY_WILDCARD, NULL },
-	{ "metadata service", REMEDY_NONE, "a metadata service hands out the credentials of this machine; no phase may reach it" },
-	{ "UDP is not carried", REMEDY_NONE, "steps have TCP through the gate only; clients fall back to it" },
-	{ "a foreign resolver", REMEDY_NONE, "names are asked at the step's own resolver, 198.18.0.1 in /etc/resolv.conf" },
+	{ "metadata service", REMEDY_NONE,
+	  "a metadata service hands out the credentials of this machine; no phase may reach it" },
+	{ "UDP is not carried", REMEDY_NONE,
+	  "steps have TCP through the gate only; clients fall back to it" },
+	{ "a foreign resolver", REMEDY_NONE,
+	  "names are asked at the step's own resolver, 198.18.0.1 in /etc/resolv.conf" },
 	{ "not a destination", REMEDY_NONE, "the gate's own address is no destination" },
-	{ "no lookup in this step", REMEDY_NONE, "the address came from no lookup of this step; the program must ask for the name again" },
-	{ "only addresses are answered", REMEDY_NONE, "the step's resolver answers A only; other record types carry data out" },
+	{ "no lookup in this step", REMEDY_NONE,
+	  "the address came from no lookup of this step; the program must ask for the name again" },
+	{ "only addresses are answered", REMEDY_NONE,
+	  "the step's resolver answers A only; other record types carry data out" },
 	{ "not a host name", REMEDY_NONE, "this is no host name, so no entry can name it" },
-	{ "could not connect", REMEDY_NONE, "the policy allows it; the destination did not answer" },
-	{ "the name could not be resolved", REMEDY_NONE, "the policy allows it; the host's resolver has no answer" },
+	{ "could not connect", REMEDY_NONE,
+	  "the policy allows it; the destination did not answer" },
+	{ "the name could not be resolved", REMEDY_NONE,
+	  "the policy allows it; the host's resolver has no answer" },
 };
 
 static bool has(const char *text)
@@ -51,7 +68,8 @@ static bool has(const char *text)
 
 static const char *phase_of(const struct advice_case *c)
 {
-	return c->phase == DD_PHASE_PUSH ? "push" : "fetch"; /* build has no egress: such a step must become fetch first */
+	/* build has no egress: such a step must become fetch first */
+	return c->phase == DD_PHASE_PUSH ? "push" : "fetch";
 }
 
 static enum remedy remedy_of(const struct advice_case *c, const char **ret_instead)
@@ -77,7 +95,8 @@ __attribute__((format(printf, 2, 3))) static void beyond(struct advice *a, const
 	va_end(ap);
 }
 
-__attribute__((format(printf, 4, 5))) static void change(struct advice *a, enum advice_kind kind, const char *where, const char *fmt, ...)
+__attribute__((format(printf, 4, 5))) static void change(struct advice *a, enum advice_kind kind,
+                                                         const char *where, const char *fmt, ...)
 {
 	struct advice_change *c = &a->change[a->n++];
 	va_list ap;
@@ -113,9 +132,10 @@ static const char *budget_text(const struct advice_case *c, char *out, size_t si
 	return out;
 }
 
-/* --- one function for each remedy; they return NULL, or why no line helps ----------------------------------------------- */
+/* ---- one function for each remedy; they return NULL, or why no line helps ---- */
 
-/* A double-quoted YAML scalar. False: it does not fit, or has bytes that would need more than that. */
+/* A double-quoted YAML scalar. False: it does not fit, or has bytes that would need more than that.
+ */
 static bool quote(const char *text, char *out, size_t size)
 {
 	size_t at = 0;
@@ -137,7 +157,8 @@ static bool quote(const char *text, char *out, size_t size)
 	return true;
 }
 
-static const char no_name[] = "no rule can name this step: give the step an id, or match its script with `run:`";
+static const char no_name[] =
+	"no rule can name this step: give the step an id, or match its script with `run:`";
 
 /* A build step must become a fetch step first. */
 static bool add_rule(const struct advice_case *c, struct advice *a)
@@ -146,30 +167,44 @@ static bool add_rule(const struct advice_case *c, struct advice *a)
 	bool by_id = has(c->step_id);
 	if (c->phase != DD_PHASE_BUILD)
 		return true;
-	if (!quote(by_id ? c->step_id : has(c->step_name) ? c->step_name : "", quoted, sizeof(quoted)) || strcmp(quoted, "\"\"") == 0)
+	if (!quote(by_id               ? c->step_id
+	           : has(c->step_name) ? c->step_name
+	                               : "",
+	           quoted, sizeof(quoted)) ||
+	    strcmp(quoted, "\"\"") == 0)
 		return false;
-	change(a, ADVICE_LIST_ADD, "steps", "{ phase: fetch, match: { %s: %s } }", by_id ? "id" : "name", quoted);
-	beyond(a, "The step leaves build: it gets every entry, variable and budget of fetch, not only this one.");
-	beyond(a, "Its network is open while it runs code that nobody has read; a step that only downloads is safer.");
+	change(a, ADVICE_LIST_ADD, "steps", "{ phase: fetch, match: { %s: %s } }",
+	       by_id ? "id" : "name", quoted);
+	beyond(a, "The step leaves build: it gets every entry, variable and budget of fetch, not "
+	          "only this one.");
+	beyond(a, "Its network is open while it runs code that nobody has read; a step that only "
+	          "downloads is safer.");
 	return true;
 }
 
 static const char *advise_name(const struct advice_case *c, struct advice *a)
 {
 	char host[EGRESS_HOST_MAX + 1], where[64], budget[64];
-	bool guessed = c->about == ADVICE_NAME || c->port == 0; /* a query goes to port 53, whatever the program wants afterwards */
+	/* a query goes to port 53, whatever the program wants afterwards */
+	bool guessed = c->about == ADVICE_NAME || c->port == 0;
 	unsigned port = guessed ? 443 : c->port;
-	/* A masked name (***), or one that the gate had to escape, is no name that an entry could hold. */
+	/* A masked name (***), or one that the gate had to escape, is no name that an entry could
+	 * hold. */
 	if (egress_host_canonical(c->host, strlen(c->host), host) < 0 || strcmp(host, c->host) != 0)
 		return "the name as it was written down is none that an entry can hold";
 	if (!add_rule(c, a))
 		return no_name;
 	(void)snprintf(where, sizeof(where), "phases.%s.egress", phase_of(c));
 	change(a, ADVICE_LIST_ADD, where, "{ host: %s, port: %u, why: \"...\" }", host, port);
-	beyond(a, "Every step of %s may reach every path and every account behind %.100s:%u, not only what this step asked for.", phase_of(c), host, port);
-	beyond(a, "Each of them may send %s there in one step.", budget_text(c, budget, sizeof(budget)));
+	beyond(a,
+	       "Every step of %s may reach every path and every account behind %.100s:%u, not only "
+	       "what this step asked for.",
+	       phase_of(c), host, port);
+	beyond(a, "Each of them may send %s there in one step.",
+	       budget_text(c, budget, sizeof(budget)));
 	if (guessed)
-		beyond(a, "A query names no port; 443 is a guess, put another if the program speaks something else.");
+		beyond(a, "A query names no port; 443 is a guess, put another if the program "
+		          "speaks something else.");
 	return NULL;
 }
 
@@ -182,20 +217,26 @@ static const char *advise_address(const struct advice_case *c, struct advice *a)
 	if (!has(c->address) || inet_pton(AF_INET, c->address, &sin.sin_addr) != 1)
 		return "no name and no address is known of it";
 	if (egress_addr_is_metadata((const struct sockaddr *)&sin))
-		return "a metadata service hands out the credentials of this machine; no phase may reach it";
+		return "a metadata service hands out the credentials of this machine; no phase may "
+		       "reach it";
 	if (ntohl(sin.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET)
-		return "loopback is the step's own inside the sandbox; a service of the host needs a name with `address:`";
+		return "loopback is the step's own inside the sandbox; a service of the host needs "
+		       "a name with `address:`";
 	if ((ntohl(sin.sin_addr.s_addr) & 0xfffe0000u) == (NET_RESOLVER_ADDR & 0xfffe0000u))
-		return "198.18.0.0/15 stands for names inside a step; an address of it counts only after a lookup";
+		return "198.18.0.0/15 stands for names inside a step; an address of it counts only "
+		       "after a lookup";
 	if (c->port == 0)
 		return "no port is known of it";
 	if (!add_rule(c, a))
 		return no_name;
 	const char *special = egress_addr_special((const struct sockaddr *)&sin);
 	(void)snprintf(where, sizeof(where), "phases.%s.egress", phase_of(c));
-	change(a, ADVICE_LIST_ADD, where, "{ cidr: %s/32, port: %u, %swhy: \"...\" }", c->address, (unsigned)c->port, special ? "private: allow, " : "");
-	beyond(a, "Every step of %s may reach whoever answers at %s:%u; no name is asked for and no certificate looked at.", phase_of(c), c->address,
-	       (unsigned)c->port);
+	change(a, ADVICE_LIST_ADD, where, "{ cidr: %s/32, port: %u, %swhy: \"...\" }", c->address,
+	       (unsigned)c->port, special ? "private: allow, " : "");
+	beyond(a,
+	       "Every step of %s may reach whoever answers at %s:%u; no name is asked for and no "
+	       "certificate looked at.",
+	       phase_of(c), c->address, (unsigned)c->port);
 	if (special)
 		beyond(a, "It is inside your network (%s).", special);
 	beyond(a, "Each step may send %s there.", budget_text(c, budget, sizeof(budget)));
@@ -225,14 +266,18 @@ static bool origin_is_place(const char *origin)
 static const char *advise_private(const struct advice_case *c, struct advice *a)
 {
 	if (strstr(c->why, "metadata"))
-		return "a metadata service hands out the credentials of this machine; no phase may reach it";
+		return "a metadata service hands out the credentials of this machine; no phase may "
+		       "reach it";
 	if (strstr(c->why, "no address"))
 		return "the name has no address that this entry may dial";
 	if (!origin_is_place(c->origin))
-		return "the entry comes from a set; write an entry of its own with `private: allow` for this host";
+		return "the entry comes from a set; write an entry of its own with `private: "
+		       "allow` for this host";
 	change_entry(c, a, "private: allow");
-	beyond(a, "Whoever answers for %.100s in the host's DNS then decides which machine inside your network a step of %s reaches.", c->host,
-	       phase_of(c));
+	beyond(a,
+	       "Whoever answers for %.100s in the host's DNS then decides which machine inside "
+	       "your network a step of %s reaches.",
+	       c->host, phase_of(c));
 	beyond(a, "If its addresses are known, `address: [ ... ]` on the entry pins them.");
 	return NULL;
 }
@@ -240,12 +285,17 @@ static const char *advise_private(const struct advice_case *c, struct advice *a)
 static const char *advise_raw(const struct advice_case *c, struct advice *a)
 {
 	if (!origin_is_place(c->origin))
-		return "the entry comes from a set; write an entry of its own with `tls: raw` for this host";
+		return "the entry comes from a set; write an entry of its own with `tls: raw` for "
+		       "this host";
 	change_entry(c, a, "tls: raw");
-	beyond(a, "Nobody checks any more whom the client names: every tenant behind the addresses of %.100s is reached as well.", c->host);
+	beyond(a,
+	       "Nobody checks any more whom the client names: every tenant behind the addresses of "
+	       "%.100s is reached as well.",
+	       c->host);
 	beyond(a, "Any protocol passes on port %u, not only this one.", (unsigned)c->port);
 	if (strncmp(c->why, "TLS:", 4) == 0 || strncmp(c->why, "HTTP:", 5) == 0)
-		beyond(a, "If the client means another host, an entry for that host is the narrower answer.");
+		beyond(a, "If the client means another host, an entry for that host is the "
+		          "narrower answer.");
 	return NULL;
 }
 
@@ -258,12 +308,15 @@ static const char *advise_upload(const struct advice_case *c, struct advice *a)
 	round_size(known ? known * 2 : 2ULL * 1024 * 1024, amount, sizeof(amount));
 	(void)snprintf(where, sizeof(where), "phases.%s.upload", phase_of(c));
 	change(a, ADVICE_VALUE_SET, where, "%s", amount);
-	beyond(a, "Every step of %s may send %s to each destination on its list.", phase_of(c), amount);
-	beyond(a, "How much it wanted to send is not known, because it was cut; twice what is known is a guess.");
+	beyond(a, "Every step of %s may send %s to each destination on its list.", phase_of(c),
+	       amount);
+	beyond(a, "How much it wanted to send is not known, because it was cut; twice what is "
+	          "known is a guess.");
 	return NULL;
 }
 
-static const char *advise_count(const struct advice_case *c, struct advice *a, const char *key, unsigned now)
+static const char *advise_count(const struct advice_case *c, struct advice *a, const char *key,
+                                unsigned now)
 {
 	char where[64];
 	if (c->phase == DD_PHASE_BUILD || now == 0 || now > 32767)
@@ -272,7 +325,8 @@ static const char *advise_count(const struct advice_case *c, struct advice *a, c
 	change(a, ADVICE_VALUE_SET, where, "%u", now * 2);
 	beyond(a, "Every step of %s gets twice as many.", phase_of(c));
 	if (strcmp(key, "wildcard_names") == 0)
-		beyond(a, "Each distinct name below a wildcard can carry data out to whoever serves that domain's DNS.");
+		beyond(a, "Each distinct name below a wildcard can carry data out to whoever "
+		          "serves that domain's DNS.");
 	return NULL;
 }
 
@@ -280,7 +334,8 @@ static const char *advise_call(const struct advice_case *c, struct advice *a)
 {
 	if (c->call_never)
 		return "the profile says `never`: no policy can allow this system call";
-	if (!has(c->call) || strspn(c->call, "abcdefghijklmnopqrstuvwxyz0123456789_") != strlen(c->call))
+	if (!has(c->call) ||
+	    strspn(c->call, "abcdefghijklmnopqrstuvwxyz0123456789_") != strlen(c->call))
 		return "no name is known of it, so no list can hold it";
 	change(a, ADVICE_LIST_ADD, "sandbox.syscalls", "%s", c->call);
 	beyond(a, "Every step of every phase may call %s, with any arguments.", c->call);
@@ -324,23 +379,28 @@ void advice_make(const struct advice_case *c, struct advice *ret)
 	*ret = a;
 }
 
-/* --- as one sentence ------------------------------------------------------------------------------------------------------- */
+/* ---- as one sentence ---- */
 
-void advice_sentence(const struct advice_case *c, const struct advice *advice, const char *policy, char *out, size_t size)
+void advice_sentence(const struct advice_case *c, const struct advice *advice, const char *policy,
+                     char *out, size_t size)
 {
 	const char *file = policy ? policy : "a policy file (--policy; there is none now)";
 	const char *first = advice->n > 1 ? "give this step `phase: fetch` and " : "";
 	const struct advice_change *last = advice->n ? &advice->change[advice->n - 1] : NULL;
 
 	out[0] = '\0';
-	if (!last && has(c->origin)) /* on the list already; something else was wrong, and why says what */
+	if (!last &&
+	    has(c->origin)) /* on the list already; something else was wrong, and why says what */
 		(void)snprintf(out, size, "; the entry is at %s", c->origin);
 	else if (!last && advice->instead == no_name)
 		(void)snprintf(out, size, "; %s", no_name);
 	else if (last && last->kind == ADVICE_LIST_ADD)
-		(void)snprintf(out, size, "; to allow it, in %s %sadd under %s: - %s", file, first, last->where, last->text);
+		(void)snprintf(out, size, "; to allow it, in %s %sadd under %s: - %s", file, first,
+		               last->where, last->text);
 	else if (last && last->kind == ADVICE_VALUE_SET)
-		(void)snprintf(out, size, "; to allow it, in %s set %s: %s", file, last->where, last->text);
+		(void)snprintf(out, size, "; to allow it, in %s set %s: %s", file, last->where,
+		               last->text);
 	else if (last)
-		(void)snprintf(out, size, "; to allow it, add `%s` to the entry at %s", last->text, last->origin);
+		(void)snprintf(out, size, "; to allow it, add `%s` to the entry at %s", last->text,
+		               last->origin);
 }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/* advice.h - from a refusal to what would allow it: the change to the policy, or why no line of a policy helps, and what else the change lets through.
+/* advice.h - from a refusal to what would allow it: the change to the policy, or why no line of a
+ * policy helps, and what else the change lets through.
  *
- * One builder for the step's own log, for `policy explain` and for the record, so that they cannot disagree. Pure. The texts of a case come from a
- * step or a record: whatever is not a host name, a number or a known word is quoted, and nothing here is shown unescaped.
+ * One builder for the step's own log, for `policy explain` and for the record, so that they cannot
+ * disagree. Pure. The texts of a case come from a step or a record: whatever is not a host name, a
+ * number or a known word is quoted, and nothing here is shown unescaped.
  */
 #ifndef RUNNER_ADVICE_H
 #define RUNNER_ADVICE_H
@@ -18,15 +20,16 @@ enum advice_about {
 
 struct advice_case {
 	enum advice_about about;
-	enum dd_phase     phase;
-	const char       *step_id, *step_name; /* "" or NULL: none */
-	const char       *host, *address, *proto, *why, *call; /* NULL like "" */
-	const char       *call_why;            /* what the profile says about it */
-	bool              call_never;          /* the profile's `never` list */
-	uint16_t          port;
-	const char       *origin;              /* "policy.yml:5:9" of the entry that has this destination; NULL: none has */
-	uint64_t          upload_bytes, bytes_out; /* the budget, and what was sent; 0: not known */
-	unsigned          connections, wildcard_names; /* the limits in force; 0: not known */
+	enum dd_phase phase;
+	const char *step_id, *step_name;                 /* "" or NULL: none */
+	const char *host, *address, *proto, *why, *call; /* NULL like "" */
+	const char *call_why;                            /* what the profile says about it */
+	bool call_never;                                 /* the profile's `never` list */
+	uint16_t port;
+	/* "policy.yml:5:9" of the entry that has this destination; NULL: none has */
+	const char *origin;
+	uint64_t upload_bytes, bytes_out;     /* the budget, and what was sent; 0: not known */
+	unsigned connections, wildcard_names; /* the limits in force; 0: not known */
 };
 
 enum advice_kind {
@@ -37,24 +40,27 @@ enum advice_kind {
 
 struct advice_change {
 	enum advice_kind kind;
-	char             where[64]; /* dotted path in the policy; empty for ADVICE_ENTRY_ADD */
-	char             text[640]; /* flow style, one line */
-	char             origin[300];
+	char where[64]; /* dotted path in the policy; empty for ADVICE_ENTRY_ADD */
+	char text[640]; /* flow style, one line */
+	char origin[300];
 };
 
 enum { ADVICE_CHANGES_MAX = 2, ADVICE_BEYOND_MAX = 6 };
 
 struct advice {
 	struct advice_change change[ADVICE_CHANGES_MAX]; /* all of them are needed */
-	size_t               n;
-	const char          *instead;  /* n == 0: why no line helps, or should; static */
-	char                 beyond[ADVICE_BEYOND_MAX][700]; /* sentences: what the change allows besides this case */
-	size_t               n_beyond;
+	size_t n;
+	const char *instead; /* n == 0: why no line helps, or should; static */
+	/* sentences: what the change allows besides this case */
+	char beyond[ADVICE_BEYOND_MAX][700];
+	size_t n_beyond;
 };
 
 void advice_make(const struct advice_case *c, struct advice *ret);
 
-/* The end of a line in the step's log: "; to allow it, in POLICY add under phases.fetch.egress: - { ... }", or empty. @policy NULL: there is none. */
-void advice_sentence(const struct advice_case *c, const struct advice *advice, const char *policy, char *out, size_t size);
+/* The end of a line in the step's log: "; to allow it, in POLICY add under phases.fetch.egress: - {
+ * ... }", or empty. @policy NULL: there is none. */
+void advice_sentence(const struct advice_case *c, const struct advice *advice, const char *policy,
+                     char *out, size_t size);
 
 #endif

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* explain_ask.c - a question about a step before anything runs: may it connect, call, see, hold? Answered by what the run itself would use.
+/* explain_ask.c - a question about a step before anything runs: may it connect, call, see, hold?
+ * Answered by what the run itself would use.
  *
- * Runs in: command line. Looks at files of the host only for --path, to say whether there is anything behind a place that is shown.
+ * Runs in: command line. Looks at files of the host only for --path, to say whether there is
+ * anything behind a place that is shown.
  */
 #include "explain.h"
 
@@ -20,7 +22,8 @@ static void begin(const struct plan *plan, const struct plan_step *step, struct 
 	(void)snprintf(a->step, sizeof(a->step), "%s", step->label);
 	(void)snprintf(a->phase, sizeof(a->phase), "%s", dd_phase_name(step->phase));
 	(void)snprintf(a->phase_why, sizeof(a->phase_why), "%s", step->phase_why);
-	(void)snprintf(a->policy, sizeof(a->policy), "%s", plan->policy_path ? plan->policy_path : "");
+	(void)snprintf(a->policy, sizeof(a->policy), "%s",
+	               plan->policy_path ? plan->policy_path : "");
 }
 
 void explain_place(const char *policy, const char *dotted, char *out, size_t size)
@@ -35,16 +38,19 @@ void explain_place(const char *policy, const char *dotted, char *out, size_t siz
 	policy_text_done(&text);
 }
 
-/* --- connections ----------------------------------------------------------------------------------------------------------- */
+/* ---- connections ---- */
 
 /* "HOST:PORT" or "ADDRESS:PORT" -> verdict; false when it is neither. */
-static bool ask(const struct egress_list *list, const char *connect, struct advice_case *c, char host[EGRESS_HOST_MAX + 1], struct egress_verdict *ret)
+static bool ask(const struct egress_list *list, const char *connect, struct advice_case *c,
+                char host[EGRESS_HOST_MAX + 1], struct egress_verdict *ret)
 {
 	char text[EGRESS_HOST_MAX + 2];
 	struct in_addr addr;
 	const char *colon = strrchr(connect, ':');
 	size_t len = colon ? (size_t)(colon - connect) : 0;
-	unsigned long port = colon && strspn(colon + 1, "0123456789") == strlen(colon + 1) ? strtoul(colon + 1, NULL, 10) : 0;
+	unsigned long port = colon && strspn(colon + 1, "0123456789") == strlen(colon + 1)
+	                             ? strtoul(colon + 1, NULL, 10)
+	                             : 0;
 	if (len == 0 || len >= sizeof(text) || port == 0 || port > 65535)
 		return false;
 	memcpy(text, connect, len);
@@ -63,12 +69,17 @@ static bool ask(const struct egress_list *list, const char *connect, struct advi
 	return true;
 }
 
-int explain_ask_connect(const struct plan *plan, const struct plan_step *step, const char *connect, struct explain_answer *ret, struct dd_err *err)
+int explain_ask_connect(const struct plan *plan, const struct plan_step *step, const char *connect,
+                        struct explain_answer *ret, struct dd_err *err)
 {
 	const struct egress_list *list = &step->egress;
 	char host[EGRESS_HOST_MAX + 1] = "";
 	struct egress_verdict v = { .allow = false };
-	struct advice_case c = { .about = ADVICE_NET, .phase = step->phase, .step_id = step->id, .step_name = step->is_named ? step->name : NULL, .proto = "tcp",
+	struct advice_case c = { .about = ADVICE_NET,
+		                 .phase = step->phase,
+		                 .step_id = step->id,
+		                 .step_name = step->is_named ? step->name : NULL,
+		                 .proto = "tcp",
 		                 .upload_bytes = list->upload_bytes };
 	if (!ask(list, connect, &c, host, &v))
 		return dd_err_say(err, EINVAL, "--connect wants HOST:PORT, not `%.200s`", connect);
@@ -79,20 +90,25 @@ int explain_ask_connect(const struct plan *plan, const struct plan_step *step, c
 	(void)snprintf(ret->decided, sizeof(ret->decided), "%s", v.entry ? v.entry->origin : "");
 	(void)snprintf(ret->why, sizeof(ret->why), "%s", v.why);
 	if (v.allow && v.entry && v.entry->host && !v.entry->private_ok)
-		(void)snprintf(ret->note, sizeof(ret->note), "an answer inside your network is refused all the same: the entry has no `private: allow`");
+		(void)snprintf(ret->note, sizeof(ret->note),
+		               "an answer inside your network is refused all the same: the entry "
+		               "has no `private: allow`");
 	if (v.allow)
 		return 0;
-	c.why = v.entry ? "no entry for this address" : v.why; /* a special address: the line must say private as well */
+	/* a special address: the line must say private as well */
+	c.why = v.entry ? "no entry for this address" : v.why;
 	ret->has_advice = true;
 	advice_make(&c, &ret->advice);
 	return 0;
 }
 
-/* --- system calls ---------------------------------------------------------------------------------------------------------- */
+/* ---- system calls ---- */
 
 static void describe_call(const struct seccomp_view_call *call, struct explain_answer *a)
 {
-	static const char *const verdicts[] = { [SECCOMP_ANSWER_ERRNO] = "deny", [SECCOMP_ANSWER_ALLOW] = "allow", [SECCOMP_ANSWER_KILL] = "deny",
+	static const char *const verdicts[] = { [SECCOMP_ANSWER_ERRNO] = "deny",
+		                                [SECCOMP_ANSWER_ALLOW] = "allow",
+		                                [SECCOMP_ANSWER_KILL] = "deny",
 		                                [SECCOMP_ANSWER_DEPENDS] = "depends" };
 	const char *name = strerrorname_np(call->err);
 	a->verdict = verdicts[call->answer];
@@ -101,15 +117,20 @@ static void describe_call(const struct seccomp_view_call *call, struct explain_a
 		(void)snprintf(a->decided, sizeof(a->decided), "%s:%u", call->file, call->line);
 	(void)snprintf(a->why, sizeof(a->why), "%s", call->why ? call->why : "");
 	if (call->answer == SECCOMP_ANSWER_ERRNO)
-		(void)snprintf(a->note, sizeof(a->note), "the call answers %s%s", name ? name : "an error", call->never ? ", and no policy can allow it" : "");
+		(void)snprintf(a->note, sizeof(a->note), "the call answers %s%s",
+		               name ? name : "an error",
+		               call->never ? ", and no policy can allow it" : "");
 	else if (call->answer == SECCOMP_ANSWER_KILL)
 		(void)snprintf(a->note, sizeof(a->note), "the call kills the process");
 	else if (call->answer == SECCOMP_ANSWER_DEPENDS)
-		(void)snprintf(a->note, sizeof(a->note), "it depends on the arguments: read the lines from there on; with the others it answers %s",
+		(void)snprintf(a->note, sizeof(a->note),
+		               "it depends on the arguments: read the lines from there on; with "
+		               "the others it answers %s",
 		               call->err && name ? name : "as the last of them says");
 }
 
-int explain_ask_syscall(const struct plan *plan, const struct plan_step *step, const char *name, struct explain_answer *ret, struct dd_err *err)
+int explain_ask_syscall(const struct plan *plan, const struct plan_step *step, const char *name,
+                        struct explain_answer *ret, struct dd_err *err)
 {
 	struct seccomp_view *view = NULL;
 	char path[512];
@@ -118,16 +139,22 @@ int explain_ask_syscall(const struct plan *plan, const struct plan_step *step, c
 		r = seccomp_view_load(path, step->syscalls, &view, err);
 	const struct seccomp_view_call *call = r == 0 ? seccomp_view_find(view, name) : NULL;
 	if (!call && r == 0)
-		r = dd_err_say(err, EINVAL, "--syscall: there is no system call `%.80s` on this architecture", name);
+		r = dd_err_say(err, EINVAL,
+		               "--syscall: there is no system call `%.80s` on this architecture",
+		               name);
 	if (!call) {
 		seccomp_view_free(view);
 		return r;
 	}
 	begin(plan, step, ret);
 	describe_call(call, ret);
-	(void)snprintf(ret->asked, sizeof(ret->asked), "system call %s under profile %s", call->name, step->seccomp);
+	(void)snprintf(ret->asked, sizeof(ret->asked), "system call %s under profile %s",
+	               call->name, step->seccomp);
 	if (call->answer == SECCOMP_ANSWER_ERRNO || call->answer == SECCOMP_ANSWER_KILL) {
-		const struct advice_case c = { .about = ADVICE_CALL, .phase = step->phase, .call = call->name, .call_why = call->why,
+		const struct advice_case c = { .about = ADVICE_CALL,
+			                       .phase = step->phase,
+			                       .call = call->name,
+			                       .call_why = call->why,
 			                       .call_never = call->never };
 		ret->has_advice = true;
 		advice_make(&c, &ret->advice);
@@ -136,23 +163,30 @@ int explain_ask_syscall(const struct plan *plan, const struct plan_step *step, c
 	return 0;
 }
 
-/* --- paths ----------------------------------------------------------------------------------------------------------------- */
+/* ---- paths ---- */
 
-/* Absolute and without `.`, `..` and `//`; a relative one begins in the step's working directory. */
-static int normalise(const char *workdir, const char *in, char *out, size_t size, struct dd_err *err)
+/* Absolute and without `.`, `..` and `//`; a relative one begins in the step's working directory.
+ */
+static int normalise(const char *workdir, const char *in, char *out, size_t size,
+                     struct dd_err *err)
 {
 	char whole[2048];
 	size_t at = 0;
-	int n = in[0] == '/' ? snprintf(whole, sizeof(whole), "%s", in) : snprintf(whole, sizeof(whole), "%s/%s", workdir, in);
+	int n = in[0] == '/' ? snprintf(whole, sizeof(whole), "%s", in)
+	                     : snprintf(whole, sizeof(whole), "%s/%s", workdir, in);
 	if (n < 0 || (size_t)n >= sizeof(whole) || (size_t)n + 2 > size || !*in)
-		return dd_err_say(err, EINVAL, "--path wants a path of at most %zu bytes", size - 2);
+		return dd_err_say(err, EINVAL, "--path wants a path of at most %zu bytes",
+		                  size - 2);
 	for (const char *p = whole; *p; p += strcspn(p, "/")) {
 		p += strspn(p, "/");
 		size_t len = strcspn(p, "/");
 		if (len == 0 || (len == 1 && p[0] == '.'))
 			continue;
 		if (len == 2 && p[0] == '.' && p[1] == '.')
-			return dd_err_say(err, EINVAL, "--path `%.200s`: without `..`, whose meaning depends on links", in);
+			return dd_err_say(
+				err, EINVAL,
+				"--path `%.200s`: without `..`, whose meaning depends on links",
+				in);
 		out[at++] = '/';
 		memcpy(out + at, p, len);
 		at += len;
@@ -193,14 +227,16 @@ static void describe_mount(const struct sandbox_mount *m, struct explain_answer 
 	char place[300];
 	a->allow = true;
 	a->verdict = writable ? "writable" : "read-only";
-	(void)snprintf(a->decided, sizeof(a->decided), "mount %s (%s)", m->target, writable ? "read-write" : "read-only");
+	(void)snprintf(a->decided, sizeof(a->decided), "mount %s (%s)", m->target,
+	               writable ? "read-write" : "read-only");
 	for (size_t i = 0; writable && i < ARRAY_LEN(job_dirs); i++)
 		if (strcmp(job_dirs[i].target, m->target) == 0)
 			(void)snprintf(a->why, sizeof(a->why), "%s", job_dirs[i].what);
 	if (writable)
 		return;
 	explain_place(a->policy, "sandbox.read", place, sizeof(place));
-	(void)snprintf(a->why, sizeof(a->why), "sandbox.read shows this directory of the host%s%s", place[0] ? ": " : "", place);
+	(void)snprintf(a->why, sizeof(a->why), "sandbox.read shows this directory of the host%s%s",
+	               place[0] ? ": " : "", place);
 }
 
 /* Shown is not there: the host may have nothing at that place, or nothing that others may read. */
@@ -212,10 +248,14 @@ static void look_behind(const char *path, struct explain_answer *a)
 	if (stat(path, &st) < 0) {
 		a->allow = false;
 		a->verdict = "absent";
-		(void)snprintf(a->note, sizeof(a->note), "this place of the host is shown, but there is nothing at it: %s", strerrordesc_np(errno));
+		(void)snprintf(a->note, sizeof(a->note),
+		               "this place of the host is shown, but there is nothing at it: %s",
+		               strerrordesc_np(errno));
 	} else if ((st.st_mode & (S_ISDIR(st.st_mode) ? 0005 : 0004)) == 0) {
 		a->allow = false;
-		(void)snprintf(a->note, sizeof(a->note), "it is there, but its mode %04o lets no stranger read it, and a step is one",
+		(void)snprintf(a->note, sizeof(a->note),
+		               "it is there, but its mode %04o lets no stranger read it, and a "
+		               "step is one",
 		               (unsigned)(st.st_mode & 07777));
 	}
 }
@@ -223,11 +263,15 @@ static void look_behind(const char *path, struct explain_answer *a)
 /* A directory that the host has, outside of what holds secrets or belongs to drydock. */
 static void advise_read(const char *path, struct explain_answer *a)
 {
-	static const char *const closed[] = { "/etc", "/root", "/home", "/proc", "/sys", "/dev", "/run", "/var", "/tmp", "/boot" };
+	static const char *const closed[] = { "/etc", "/root", "/home", "/proc", "/sys",
+		                              "/dev", "/run",  "/var",  "/tmp",  "/boot" };
 	struct stat st;
 	char dir[2048];
 	a->has_advice = true;
-	a->advice = (struct advice){ .instead = "what is below this directory is the host's own business; copy what the job needs into the workspace" };
+	a->advice = (struct advice){
+		.instead = "what is below this directory is the host's own business; copy what the "
+			   "job needs into the workspace"
+	};
 	for (size_t i = 0; i < ARRAY_LEN(closed); i++)
 		if (is_at_or_below(path, closed[i]))
 			return;
@@ -238,17 +282,21 @@ static void advise_read(const char *path, struct explain_answer *a)
 		return;
 	if (!S_ISDIR(st.st_mode) && strrchr(dir, '/'))
 		*strrchr(dir, '/') = '\0';
-	if (!dir[0] || strcmp(dir, "/") == 0 || strpbrk(dir, "\"\\\n\t,[]{}#: ") || strlen(dir) >= sizeof(c.text))
+	if (!dir[0] || strcmp(dir, "/") == 0 || strpbrk(dir, "\"\\\n\t,[]{}#: ") ||
+	    strlen(dir) >= sizeof(c.text))
 		return;
 	(void)snprintf(c.text, sizeof(c.text), "%.600s", dir);
 	a->advice = (struct advice){ .n = 1, .n_beyond = 1 };
 	a->advice.change[0] = c;
-	(void)snprintf(a->advice.beyond[0], sizeof(a->advice.beyond[0]), "Every step of every phase sees all of %.160s, read-only.", dir);
+	(void)snprintf(a->advice.beyond[0], sizeof(a->advice.beyond[0]),
+	               "Every step of every phase sees all of %.160s, read-only.", dir);
 }
 
-int explain_ask_path(const struct plan *plan, const struct plan_step *step, const char *path, struct explain_answer *ret, struct dd_err *err)
+int explain_ask_path(const struct plan *plan, const struct plan_step *step, const char *path,
+                     struct explain_answer *ret, struct dd_err *err)
 {
-	static const struct step_view view = { .work = "" }; /* where on the host the job's trees lie does not matter here */
+	/* where on the host the job's trees lie does not matter here */
+	static const struct step_view view = { .work = "" };
 	struct step_mounts mounts;
 	char clean[2048];
 	int r = normalise(step->workdir, path, clean, sizeof(clean), err);
@@ -269,8 +317,11 @@ int explain_ask_path(const struct plan *plan, const struct plan_step *step, cons
 			look_behind(clean, ret);
 	} else {
 		ret->allow = place.access != SANDBOX_ABSENT;
-		ret->verdict = place.access == SANDBOX_WRITABLE ? "writable" : place.access == SANDBOX_READ_ONLY ? "read-only" : "absent";
-		(void)snprintf(ret->decided, sizeof(ret->decided), "%s%s", place.of_host ? "host view: " : "", place.path ? place.path : "");
+		ret->verdict = place.access == SANDBOX_WRITABLE    ? "writable"
+		               : place.access == SANDBOX_READ_ONLY ? "read-only"
+		                                                   : "absent";
+		(void)snprintf(ret->decided, sizeof(ret->decided), "%s%s",
+		               place.of_host ? "host view: " : "", place.path ? place.path : "");
 		(void)snprintf(ret->why, sizeof(ret->why), "%s", place.why);
 		if (place.of_host)
 			look_behind(clean, ret);
@@ -280,7 +331,7 @@ int explain_ask_path(const struct plan *plan, const struct plan_step *step, cons
 	return 0;
 }
 
-/* --- credentials ----------------------------------------------------------------------------------------------------------- */
+/* ---- credentials ---- */
 
 static const struct plan_lease *lease_of(const struct plan_step *step, const char *name)
 {
@@ -291,60 +342,76 @@ static const struct plan_lease *lease_of(const struct plan_step *step, const cha
 }
 
 /* The step is of the credential's phase: only its id is missing from the list. */
-static void advise_step(const struct plan_step *step, const char *name, const char *phase, struct explain_answer *a)
+static void advise_step(const struct plan_step *step, const char *name, const char *phase,
+                        struct explain_answer *a)
 {
 	struct advice_change c = { .kind = ADVICE_LIST_ADD };
 	a->has_advice = true;
 	if (strcmp(phase, a->phase) != 0) {
-		a->advice = (struct advice){ .instead = "the credential is for another phase; a step of this one must not hold it" };
+		a->advice = (struct advice){ .instead = "the credential is for another phase; a "
+			                                "step of this one must not hold it" };
 		return;
 	}
 	int n = snprintf(c.where, sizeof(c.where), "credentials.%s.for.steps", name);
 	if (!step->id[0] || n < 0 || (size_t)n >= sizeof(c.where)) {
-		a->advice = (struct advice){ .instead = "give the step an id, so that the credential can name it" };
+		a->advice = (struct advice){
+			.instead = "give the step an id, so that the credential can name it"
+		};
 		return;
 	}
 	(void)snprintf(c.text, sizeof(c.text), "%s", step->id);
 	a->advice = (struct advice){ .n = 1, .n_beyond = 1 };
 	a->advice.change[0] = c;
-	(void)snprintf(a->advice.beyond[0], sizeof(a->advice.beyond[0]), "Whatever step %.80s runs can read the value, and send it to each destination of %s.",
+	(void)snprintf(a->advice.beyond[0], sizeof(a->advice.beyond[0]),
+	               "Whatever step %.80s runs can read the value, and send it to each "
+	               "destination of %s.",
 	               step->id, a->phase);
 }
 
-static void describe_credential(const struct plan_step *step, const char *name, struct explain_answer *a)
+static void describe_credential(const struct plan_step *step, const char *name,
+                                struct explain_answer *a)
 {
 	struct policy_text text = { .arena = NULL };
 	const struct tree_node *key = NULL;
 	char dotted[200];
 	(void)snprintf(a->why, sizeof(a->why), "the policy has no credential of that name");
 	if (!a->policy[0] || policy_text_load(a->policy, &text, NULL) < 0) {
-		(void)snprintf(a->why, sizeof(a->why), "there is no policy, so there are no credentials");
+		(void)snprintf(a->why, sizeof(a->why),
+		               "there is no policy, so there are no credentials");
 		return;
 	}
 	(void)snprintf(dotted, sizeof(dotted), "credentials.%.100s.for", name);
 	const struct tree_node *who = policy_text_at(&text, dotted, &key);
 	const struct tree_node *phase = tree_get(who, "phase");
 	if (key)
-		(void)snprintf(a->decided, sizeof(a->decided), "%s:%u:%u", a->policy, key->mark.line, key->mark.column);
+		(void)snprintf(a->decided, sizeof(a->decided), "%s:%u:%u", a->policy,
+		               key->mark.line, key->mark.column);
 	if (phase && !a->allow) {
-		(void)snprintf(a->why, sizeof(a->why), "it is for phase %.40s and the steps that `for` names; this step is not among them", phase->text);
+		(void)snprintf(a->why, sizeof(a->why),
+		               "it is for phase %.40s and the steps that `for` names; this step is "
+		               "not among them",
+		               phase->text);
 		advise_step(step, name, phase->text, a);
 	}
 	policy_text_done(&text);
 }
 
-int explain_ask_credential(const struct plan *plan, const struct plan_step *step, const char *name, struct explain_answer *ret, struct dd_err *err)
+int explain_ask_credential(const struct plan *plan, const struct plan_step *step, const char *name,
+                           struct explain_answer *ret, struct dd_err *err)
 {
 	const struct plan_lease *lease = lease_of(step, name);
 	if (!*name || strchr(name, '.'))
-		return dd_err_say(err, EINVAL, "--credential wants the name of a credential, not `%.80s`", name);
+		return dd_err_say(err, EINVAL,
+		                  "--credential wants the name of a credential, not `%.80s`", name);
 	begin(plan, step, ret);
 	ret->allow = lease != NULL;
 	ret->verdict = lease ? "allow" : "deny";
 	(void)snprintf(ret->asked, sizeof(ret->asked), "credential %.200s", name);
 	describe_credential(step, name, ret);
 	if (lease)
-		(void)snprintf(ret->why, sizeof(ret->why), "delivered as %s%.200s, for %u s", lease->as == PLAN_AS_ENV ? "variable " : "file "
-		               SANDBOX_CREDENTIALS_DIR "/", lease->target, lease->ttl_sec);
+		(void)snprintf(ret->why, sizeof(ret->why), "delivered as %s%.200s, for %u s",
+		               lease->as == PLAN_AS_ENV ? "variable "
+		                                        : "file " SANDBOX_CREDENTIALS_DIR "/",
+		               lease->target, lease->ttl_sec);
 	return 0;
 }

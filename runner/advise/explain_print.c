@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* explain_print.c - an answer of `policy explain` for people and for tools, with the edits that would change it.
+/* explain_print.c - an answer of `policy explain` for people and for tools, with the edits that
+ * would change it.
  *
  * Runs in: command line (an edge: it prints). Whatever came from a step or a record is escaped.
  */
@@ -56,9 +57,13 @@ static void put_edit(FILE *out, const char *policy, const struct policy_edit *e)
 	else if (e->whole_lines)
 		(void)snprintf(head, sizeof(head), "in %s before line 1:", policy);
 	else if (e->removed)
-		(void)snprintf(head, sizeof(head), "in %s line %u, column %u, instead of `%.200s`:", policy, e->line, e->column, e->removed);
+		(void)snprintf(head, sizeof(head),
+		               "in %s line %u, column %u, instead of `%.200s`:", policy, e->line,
+		               e->column, e->removed);
 	else
-		(void)snprintf(head, sizeof(head), "in %s line %u, before column %u, insert:", policy, e->line, e->column);
+		(void)snprintf(head, sizeof(head),
+		               "in %s line %u, before column %u, insert:", policy, e->line,
+		               e->column);
 	put(out, "add", head);
 	put_lines(out, e->insert);
 }
@@ -95,13 +100,16 @@ void explain_print_text(const struct explain_answer *a, FILE *out)
 	char shown[sizeof(a->asked) * 4];
 	diag_escape(shown, sizeof(shown), text, strlen(text));
 	(void)fprintf(out, "%s %s\n", a->verdict, shown);
-	(void)snprintf(text, sizeof(text), "%s, %s%s%s%s", a->step, a->phase, a->phase_why[0] ? " (" : "", a->phase_why, a->phase_why[0] ? ")" : "");
+	(void)snprintf(text, sizeof(text), "%s, %s%s%s%s", a->step, a->phase,
+	               a->phase_why[0] ? " (" : "", a->phase_why, a->phase_why[0] ? ")" : "");
 	put(out, "step", text);
 	if (a->seq) {
-		(void)snprintf(text, sizeof(text), "%+.3f s, event %llu%s", a->at_sec, (unsigned long long)a->seq, a->count > 1 ? ", and again:" : "");
+		(void)snprintf(text, sizeof(text), "%+.3f s, event %llu%s", a->at_sec,
+		               (unsigned long long)a->seq, a->count > 1 ? ", and again:" : "");
 		size_t len = strlen(text);
 		if (a->count > 1)
-			(void)snprintf(text + len, sizeof(text) - len, " %llu times in all", (unsigned long long)a->count);
+			(void)snprintf(text + len, sizeof(text) - len, " %llu times in all",
+			               (unsigned long long)a->count);
 		put(out, "when", text);
 	}
 	put(out, "tried", a->process);
@@ -118,7 +126,7 @@ void explain_print_text(const struct explain_answer *a, FILE *out)
 		put(out, i ? "" : "allows", a->advice.beyond[i]);
 }
 
-/* --- JSON ------------------------------------------------------------------------------------------------------------------- */
+/* ---- JSON ---- */
 
 static json_t *safe_text(const char *text)
 {
@@ -129,14 +137,17 @@ static json_t *safe_text(const char *text)
 	return json_string(safe);
 }
 
-static json_t *edit_json(const struct explain_answer *a, const struct policy_text *text, const struct advice_change *change)
+static json_t *edit_json(const struct explain_answer *a, const struct policy_text *text,
+                         const struct advice_change *change)
 {
 	struct policy_edit e;
 	struct dd_err err = { .code = 0 };
 	if (policy_edit_make(text, change, &e, &err) < 0)
 		return json_pack("{s:s, s:s}", "where", change->where, "error", err.msg);
-	return json_pack("{s:s, s:s, s:i, s:i, s:I, s:I, s:s, s:b}", "file", a->policy, "where", change->where, "line", (int)e.line, "column", (int)e.column,
-	                 "offset", (json_int_t)e.offset, "remove", (json_int_t)e.remove, "insert", e.insert, "whole_lines", e.whole_lines);
+	return json_pack("{s:s, s:s, s:i, s:i, s:I, s:I, s:s, s:b}", "file", a->policy, "where",
+	                 change->where, "line", (int)e.line, "column", (int)e.column, "offset",
+	                 (json_int_t)e.offset, "remove", (json_int_t)e.remove, "insert", e.insert,
+	                 "whole_lines", e.whole_lines);
 }
 
 static json_t *edits_json(const struct explain_answer *a)
@@ -167,23 +178,31 @@ static json_t *advice_json(const struct explain_answer *a)
 		return json_null();
 	json_t *lines = json_array(), *beyond = json_array();
 	for (size_t i = 0; i < a->advice.n; i++)
-		(void)json_array_append_new(lines, json_pack("{s:s, s:s}", "where", a->advice.change[i].where, "text", a->advice.change[i].text));
+		(void)json_array_append_new(lines, json_pack("{s:s, s:s}", "where",
+		                                             a->advice.change[i].where, "text",
+		                                             a->advice.change[i].text));
 	for (size_t i = 0; i < a->advice.n_beyond; i++)
 		(void)json_array_append_new(beyond, safe_text(a->advice.beyond[i]));
-	return json_pack("{s:o, s:o, s:o, s:s?, s:o}", "lines", lines, "edits", edits_json(a), "new_policy", new_policy_json(a), "instead",
-	                 a->advice.instead, "allows", beyond);
+	return json_pack("{s:o, s:o, s:o, s:s?, s:o}", "lines", lines, "edits", edits_json(a),
+	                 "new_policy", new_policy_json(a), "instead", a->advice.instead, "allows",
+	                 beyond);
 }
 
 int explain_print_json(const struct explain_answer *a, FILE *out)
 {
-	json_t *root = json_pack("{s:b, s:s, s:o, s:o, s:s, s:o, s:o?, s:o, s:o?, s:s?, s:s?, s:s?, s:o}", "allow", a->allow, "verdict", a->verdict,
-	                         "asked", safe_text(a->asked), "step", safe_text(a->step), "phase", a->phase, "phase_why", safe_text(a->phase_why),
-	                         "entry", a->decided[0] ? safe_text(a->decided) : NULL, "why", safe_text(a->why), "process",
-	                         a->process[0] ? safe_text(a->process) : NULL, "note", a->note[0] ? a->note : NULL, "policy",
-	                         a->policy[0] ? a->policy : NULL, "event", NULL, "advice", advice_json(a));
+	json_t *root = json_pack(
+		"{s:b, s:s, s:o, s:o, s:s, s:o, s:o?, s:o, s:o?, s:s?, s:s?, s:s?, s:o}", "allow",
+		a->allow, "verdict", a->verdict, "asked", safe_text(a->asked), "step",
+		safe_text(a->step), "phase", a->phase, "phase_why", safe_text(a->phase_why),
+		"entry", a->decided[0] ? safe_text(a->decided) : NULL, "why", safe_text(a->why),
+		"process", a->process[0] ? safe_text(a->process) : NULL, "note",
+		a->note[0] ? a->note : NULL, "policy", a->policy[0] ? a->policy : NULL, "event",
+		NULL, "advice", advice_json(a));
 	if (root && a->seq)
-		(void)json_object_set_new(root, "event", json_pack("{s:I, s:f, s:I}", "seq", (json_int_t)a->seq, "at_sec", a->at_sec, "count",
-		                                                   (json_int_t)a->count));
+		(void)json_object_set_new(root, "event",
+		                          json_pack("{s:I, s:f, s:I}", "seq", (json_int_t)a->seq,
+		                                    "at_sec", a->at_sec, "count",
+		                                    (json_int_t)a->count));
 	bool good = root && json_dumpf(root, out, JSON_INDENT(2)) == 0 && fputc('\n', out) != EOF;
 	json_decref(root);
 	return good ? 0 : -EIO;

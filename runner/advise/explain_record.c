@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* explain_record.c - why an event of a record was refused, and what would allow it next time.
  *
- * Runs in: command line. The record is foreign: its texts go through advice.c, which takes nothing that is no name or number, and are escaped when
- * they are printed.
+ * Runs in: command line. The record is foreign: its texts go through advice.c, which takes nothing
+ * that is no name or number, and are escaped when they are printed.
  */
 #include "explain.h"
 
@@ -14,7 +14,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CONNECTIONS_DEFAULT = 256, WILDCARD_NAMES_DEFAULT = 64 }; /* what a policy means that says nothing (docs/policy.md) */
+enum {
+	CONNECTIONS_DEFAULT = 256,
+	WILDCARD_NAMES_DEFAULT = 64
+}; /* what a policy means that says nothing (docs/policy.md) */
 
 static enum dd_phase phase_of(const struct facts_step *s)
 {
@@ -27,7 +30,9 @@ static enum dd_phase phase_of(const struct facts_step *s)
 static void set_process(const struct facts_process *p, struct explain_answer *a)
 {
 	if (p->pid != FACTS_ABSENT && p->exe)
-		(void)snprintf(a->process, sizeof(a->process), p->argv && *p->argv ? "%.200s (%.400s)" : "%.200s", p->exe, p->argv ? p->argv : "");
+		(void)snprintf(a->process, sizeof(a->process),
+		               p->argv && *p->argv ? "%.200s (%.400s)" : "%.200s", p->exe,
+		               p->argv ? p->argv : "");
 }
 
 static const char *or_empty(const char *text)
@@ -35,7 +40,8 @@ static const char *or_empty(const char *text)
 	return text ? text : "";
 }
 
-/* Which entry of the gate had this name and port: as gate.open wrote them, "host:port" or "*.suffix:port". */
+/* Which entry of the gate had this name and port: as gate.open wrote them, "host:port" or
+ * "*.suffix:port". */
 static const char *origin_of(const struct facts_step *s, const char *host, uint16_t port)
 {
 	char exact[400];
@@ -48,15 +54,17 @@ static const char *origin_of(const struct facts_step *s, const char *host, uint1
 		if (strcmp(e->entry, exact) == 0)
 			return e->origin;
 		size_t len = strlen(e->entry), all = strlen(exact);
-		if (strncmp(e->entry, "*.", 2) == 0 && all > len - 1 && strcmp(exact + all - (len - 1), e->entry + 1) == 0)
+		if (strncmp(e->entry, "*.", 2) == 0 && all > len - 1 &&
+		    strcmp(exact + all - (len - 1), e->entry + 1) == 0)
 			wild = e->origin;
 	}
 	return wild;
 }
 
-/* --- the policy that would be changed -------------------------------------------------------------------------------------- */
+/* ---- the policy that would be changed ---- */
 
-static unsigned limit_in(const char *policy, enum dd_phase phase, const char *key, unsigned otherwise)
+static unsigned limit_in(const char *policy, enum dd_phase phase, const char *key,
+                         unsigned otherwise)
 {
 	struct policy_text text = { .arena = NULL };
 	char dotted[64];
@@ -65,7 +73,8 @@ static unsigned limit_in(const char *policy, enum dd_phase phase, const char *ke
 		return otherwise;
 	(void)snprintf(dotted, sizeof(dotted), "phases.%s.%s", dd_phase_name(phase), key);
 	const struct tree_node *node = policy_text_at(&text, dotted, NULL);
-	if (node && node->kind == TREE_SCALAR && strspn(node->text, "0123456789") == strlen(node->text))
+	if (node && node->kind == TREE_SCALAR &&
+	    strspn(node->text, "0123456789") == strlen(node->text))
 		n = (unsigned)strtoul(node->text, NULL, 10);
 	policy_text_done(&text);
 	return n;
@@ -81,7 +90,8 @@ static bool same_digest(const struct policy_text *text, const char *sha256)
 	return strcmp(hex, sha256) == 0;
 }
 
-/* Edits are made for the file as it is now; if that is not the file of the run, the reader must know. */
+/* Edits are made for the file as it is now; if that is not the file of the run, the reader must
+ * know. */
 static void choose_policy(const struct record_facts *f, const char *given, struct explain_answer *a)
 {
 	struct policy_text text = { .arena = NULL };
@@ -90,18 +100,24 @@ static void choose_policy(const struct record_facts *f, const char *given, struc
 	if (!path || !*path)
 		return;
 	if (policy_text_load(path, &text, &err) < 0) {
-		(void)snprintf(a->note, sizeof(a->note), "the policy cannot be read here (%.200s); name it with --policy", err.msg);
+		(void)snprintf(a->note, sizeof(a->note),
+		               "the policy cannot be read here (%.200s); name it with --policy",
+		               err.msg);
 		return;
 	}
 	(void)snprintf(a->policy, sizeof(a->policy), "%s", path);
 	if (f->policy_sha256 && !same_digest(&text, f->policy_sha256))
-		(void)snprintf(a->note, sizeof(a->note), "%.200s is not the policy of that run any more, or never was: places may have moved", path);
+		(void)snprintf(a->note, sizeof(a->note),
+		               "%.200s is not the policy of that run any more, or never was: "
+		               "places may have moved",
+		               path);
 	policy_text_done(&text);
 }
 
-/* --- one function for each kind of event ------------------------------------------------------------------------------------ */
+/* ---- one function for each kind of event ---- */
 
-/* What a rule could match. An older record has only the shown name, which is made up ("Run npm ci") where the step has none. */
+/* What a rule could match. An older record has only the shown name, which is made up ("Run npm ci")
+ * where the step has none. */
 static const char *name_of(const struct facts_step *s)
 {
 	if (s->match.known)
@@ -113,10 +129,13 @@ static struct advice_case case_of(const struct facts_step *s, const struct expla
 {
 	enum dd_phase phase = phase_of(s);
 	return (struct advice_case){
-		.phase = phase, .step_id = s->id, .step_name = name_of(s),
+		.phase = phase,
+		.step_id = s->id,
+		.step_name = name_of(s),
 		.upload_bytes = s->gate.upload_bytes > 0 ? (uint64_t)s->gate.upload_bytes : 0,
 		.connections = limit_in(a->policy, phase, "connections", CONNECTIONS_DEFAULT),
-		.wildcard_names = limit_in(a->policy, phase, "wildcard_names", WILDCARD_NAMES_DEFAULT),
+		.wildcard_names = limit_in(a->policy, phase, "wildcard_names",
+		                           WILDCARD_NAMES_DEFAULT),
 	};
 }
 
@@ -126,7 +145,8 @@ static void conclude(const struct advice_case *c, struct explain_answer *a)
 	advice_make(c, &a->advice);
 }
 
-static void explain_net(const struct facts_step *s, const struct facts_net *n, struct explain_answer *a)
+static void explain_net(const struct facts_step *s, const struct facts_net *n,
+                        struct explain_answer *a)
 {
 	bool name = n->kind == FACTS_NAME_REFUSED || n->kind == FACTS_RESOLVED;
 	const char *host = or_empty(n->host), *address = or_empty(n->address);
@@ -136,14 +156,17 @@ static void explain_net(const struct facts_step *s, const struct facts_net *n, s
 	c.address = address;
 	c.proto = n->proto ? n->proto : name ? "dns" : "tcp";
 	c.why = or_empty(n->why);
-	if (n->would_deny && n->kind == FACTS_REFUSED) /* tried because the run observed, and not reached: that says nothing about the policy */
+	if (n->would_deny &&
+	    n->kind == FACTS_REFUSED) /* tried because the run observed, and not reached: that says
+	                                 nothing about the policy */
 		c.why = *host ? "not in the allowlist" : "no entry for this address";
 	c.port = n->port;
 	c.origin = origin_of(s, host, n->port);
 	if (name)
 		(void)snprintf(a->asked, sizeof(a->asked), "look up the name %.300s", host);
 	else
-		(void)snprintf(a->asked, sizeof(a->asked), "connect (%.8s) to %.300s:%u%s%.60s", c.proto, *host ? host : address, (unsigned)n->port,
+		(void)snprintf(a->asked, sizeof(a->asked), "connect (%.8s) to %.300s:%u%s%.60s",
+		               c.proto, *host ? host : address, (unsigned)n->port,
 		               *host && *address ? " at " : "", *host ? address : "");
 	(void)snprintf(a->why, sizeof(a->why), "%s", or_empty(n->why));
 	(void)snprintf(a->decided, sizeof(a->decided), "%s", or_empty(c.origin));
@@ -152,7 +175,8 @@ static void explain_net(const struct facts_step *s, const struct facts_net *n, s
 	conclude(&c, a);
 }
 
-static void explain_call(const struct facts_step *s, const struct facts_syscall *f, struct explain_answer *a)
+static void explain_call(const struct facts_step *s, const struct facts_syscall *f,
+                         struct explain_answer *a)
 {
 	struct seccomp_view *view = NULL;
 	char path[512];
@@ -160,31 +184,40 @@ static void explain_call(const struct facts_step *s, const struct facts_syscall 
 	c.about = ADVICE_CALL;
 	c.call = or_empty(f->name);
 	const char *profile = s->seccomp ? s->seccomp : "default";
-	if (config_path_seccomp(profile, path, sizeof(path), NULL) == 0 && seccomp_view_load(path, NULL, &view, NULL) == 0) {
+	if (config_path_seccomp(profile, path, sizeof(path), NULL) == 0 &&
+	    seccomp_view_load(path, NULL, &view, NULL) == 0) {
 		const struct seccomp_view_call *call = seccomp_view_find(view, c.call);
 		c.call_why = call ? call->why : NULL;
 		c.call_never = call && call->never;
 		if (call && call->file && call->line)
-			(void)snprintf(a->decided, sizeof(a->decided), "%.400s:%u", call->file, call->line);
+			(void)snprintf(a->decided, sizeof(a->decided), "%.400s:%u", call->file,
+			               call->line);
 	}
-	(void)snprintf(a->asked, sizeof(a->asked), "system call %.60s%s%.100s", c.call, f->detail ? " with " : "", or_empty(f->detail));
-	(void)snprintf(a->why, sizeof(a->why), "profile %.60s answers %.60s%s%.400s", profile, or_empty(f->answer), c.call_why ? ": " : "", or_empty(c.call_why));
+	(void)snprintf(a->asked, sizeof(a->asked), "system call %.60s%s%.100s", c.call,
+	               f->detail ? " with " : "", or_empty(f->detail));
+	(void)snprintf(a->why, sizeof(a->why), "profile %.60s answers %.60s%s%.400s", profile,
+	               or_empty(f->answer), c.call_why ? ": " : "", or_empty(c.call_why));
 	a->count = f->count > 0 ? (uint64_t)f->count : 1;
 	set_process(&f->process, a);
 	conclude(&c, a);
 	seccomp_view_free(view);
 }
 
-static void explain_violation(const struct facts_step *s, const struct facts_violation *v, struct explain_answer *a)
+static void explain_violation(const struct facts_step *s, const struct facts_violation *v,
+                              struct explain_answer *a)
 {
 	struct advice_case c = case_of(s, a);
 	bool budget = v->kind && strcmp(v->kind, "budget") == 0;
-	(void)snprintf(a->asked, sizeof(a->asked), budget ? "send more to %.300s:%u" : "%.300s%.0u", or_empty(v->subject), (unsigned)v->port);
+	(void)snprintf(a->asked, sizeof(a->asked), budget ? "send more to %.300s:%u" : "%.300s%.0u",
+	               or_empty(v->subject), (unsigned)v->port);
 	if (!budget) {
-		(void)snprintf(a->why, sizeof(a->why), "%.60s: %.300s; %.200s", or_empty(v->kind), or_empty(v->change ? v->change : v->why),
-		               or_empty(v->consequence));
+		(void)snprintf(a->why, sizeof(a->why), "%.60s: %.300s; %.200s", or_empty(v->kind),
+		               or_empty(v->change ? v->change : v->why), or_empty(v->consequence));
 		a->has_advice = true;
-		a->advice = (struct advice){ .instead = "this is about the job's own files; no destination and no system call would have to be allowed" };
+		a->advice = (struct advice){
+			.instead = "this is about the job's own files; no destination and no "
+				   "system call would have to be allowed"
+		};
 		return;
 	}
 	c.about = ADVICE_BUDGET;
@@ -202,27 +235,34 @@ static void explain_violation(const struct facts_step *s, const struct facts_vio
 static void explain_end(const struct facts_step *s, struct explain_answer *a)
 {
 	(void)snprintf(a->asked, sizeof(a->asked), "go on: the step %.60s", or_empty(s->outcome));
-	(void)snprintf(a->why, sizeof(a->why), "%s", s->message && *s->message ? s->message : "the record does not say why");
+	(void)snprintf(a->why, sizeof(a->why), "%s",
+	               s->message && *s->message ? s->message : "the record does not say why");
 	a->has_advice = true;
-	a->advice = (struct advice){ .instead = "what ended the step stands in the reason; a limit is raised under `limits`" };
+	a->advice = (struct advice){
+		.instead =
+			"what ended the step stands in the reason; a limit is raised under `limits`"
+	};
 }
 
-/* --- finding it ------------------------------------------------------------------------------------------------------------- */
+/* ---- finding it ---- */
 
 static bool step_was_stopped(const struct facts_step *s)
 {
-	return s->outcome && strcmp(s->outcome, "succeeded") != 0 && strcmp(s->outcome, "failed") != 0 && strcmp(s->outcome, "not run") != 0;
+	return s->outcome && strcmp(s->outcome, "succeeded") != 0 &&
+	       strcmp(s->outcome, "failed") != 0 && strcmp(s->outcome, "not run") != 0;
 }
 
 /* 1: found and explained; 0: not in this step; -EINVAL: it is there, but nothing was refused. */
-static int look_in_step(const struct facts_step *s, uint64_t seq, struct explain_answer *a, int64_t *ret_ns, struct dd_err *err)
+static int look_in_step(const struct facts_step *s, uint64_t seq, struct explain_answer *a,
+                        int64_t *ret_ns, struct dd_err *err)
 {
 	for (size_t i = 0; i < s->n_net; i++) {
 		const struct facts_net *n = &s->net[i];
 		if (n->at.seq != seq)
 			continue;
 		if ((n->kind == FACTS_CONNECTED || n->kind == FACTS_RESOLVED) && !n->would_deny)
-			return dd_err_say(err, EINVAL, "event %llu was allowed: %.200s", (unsigned long long)seq, or_empty(n->why));
+			return dd_err_say(err, EINVAL, "event %llu was allowed: %.200s",
+			                  (unsigned long long)seq, or_empty(n->why));
 		*ret_ns = n->at.mono_ns;
 		return explain_net(s, n, a), 1;
 	}
@@ -243,25 +283,30 @@ static int look_in_step(const struct facts_step *s, uint64_t seq, struct explain
 	return 0;
 }
 
-static int look(const struct record_facts *f, uint64_t seq, struct explain_answer *a, struct dd_err *err)
+static int look(const struct record_facts *f, uint64_t seq, struct explain_answer *a,
+                struct dd_err *err)
 {
 	int64_t at_ns = f->start.mono_ns;
 	for (size_t i = 0; i < f->n_steps; i++) {
 		const struct facts_step *s = &f->steps[i];
 		(void)snprintf(a->step, sizeof(a->step), "%.150s", or_empty(s->ref));
 		(void)snprintf(a->phase, sizeof(a->phase), "%.15s", or_empty(s->phase));
-		(void)snprintf(a->phase_why, sizeof(a->phase_why), "%.299s", or_empty(s->phase_why));
+		(void)snprintf(a->phase_why, sizeof(a->phase_why), "%.299s",
+		               or_empty(s->phase_why));
 		int r = look_in_step(s, seq, a, &at_ns, err);
 		if (r != 0) {
 			a->at_sec = (double)(at_ns - f->start.mono_ns) / 1e9;
 			return r < 0 ? r : 0;
 		}
 	}
-	return dd_err_say(err, EINVAL, "event %llu is no refusal (the record has %llu events; `record show --events` lists them)", (unsigned long long)seq,
-	                  (unsigned long long)f->lines);
+	return dd_err_say(err, EINVAL,
+	                  "event %llu is no refusal (the record has %llu events; `record show "
+	                  "--events` lists them)",
+	                  (unsigned long long)seq, (unsigned long long)f->lines);
 }
 
-int explain_record(const char *path, uint64_t seq, const char *policy, struct explain_answer *ret, struct dd_err *err)
+int explain_record(const char *path, uint64_t seq, const char *policy, struct explain_answer *ret,
+                   struct dd_err *err)
 {
 	struct record_facts *f = NULL;
 	int r = record_facts_load(path, &f, err);
@@ -272,8 +317,10 @@ int explain_record(const char *path, uint64_t seq, const char *policy, struct ex
 	r = look(f, seq, ret, err);
 	if (r == 0 && f->observed) {
 		size_t len = strlen(ret->note);
-		(void)snprintf(ret->note + len, sizeof(ret->note) - len, "%sthe run was only observed: what it says here would have been refused",
-		               len ? "; " : "");
+		(void)snprintf(
+			ret->note + len, sizeof(ret->note) - len,
+			"%sthe run was only observed: what it says here would have been refused",
+			len ? "; " : "");
 	}
 	record_facts_free(f);
 	return r;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* policy_edit.c - finds the bytes of a policy file that a change is made of. Pure.
  *
- * Block style: a new key or item goes before the first one, at its column, so that no indentation has to be guessed; a new key of the file itself
- * goes to its end. Flow style: right behind the bracket. A list's new item comes first, which is what a rule of `steps` needs to win. */
+ * Block style: a new key or item goes before the first one, at its column, so that no indentation
+ * has to be guessed; a new key of the file itself goes to its end. Flow style: right behind the
+ * bracket. A list's new item comes first, which is what a rule of `steps` needs to win. */
 #include "policy_edit.h"
 
 #include <stdlib.h>
@@ -34,12 +35,15 @@ static const char *spaces(struct plan_arena *arena, size_t n)
 	return arena_printf(arena, "%*s", (int)n, "");
 }
 
-/* The rest of a dotted path with its leaf, as block lines: "fetch:\n  egress:\n    - ITEM\n", the first line without indentation. */
-static const char *block_lines(struct plan_arena *arena, const char *rest, const struct advice_change *c, size_t indent)
+/* The rest of a dotted path with its leaf, as block lines: "fetch:\n  egress:\n    - ITEM\n", the
+ * first line without indentation. */
+static const char *block_lines(struct plan_arena *arena, const char *rest,
+                               const struct advice_change *c, size_t indent)
 {
 	size_t len = strcspn(rest, ".");
 	if (len == 0)
-		return c->kind == ADVICE_LIST_ADD ? arena_printf(arena, "- %s\n", c->text) : arena_printf(arena, "%s\n", c->text);
+		return c->kind == ADVICE_LIST_ADD ? arena_printf(arena, "- %s\n", c->text)
+		                                  : arena_printf(arena, "%s\n", c->text);
 	bool leaf = rest[len] == '\0';
 	if (leaf && c->kind != ADVICE_LIST_ADD)
 		return arena_printf(arena, "%.*s: %s\n", (int)len, rest, c->text);
@@ -47,33 +51,39 @@ static const char *block_lines(struct plan_arena *arena, const char *rest, const
 	                    block_lines(arena, leaf ? "" : rest + len + 1, c, indent + 2));
 }
 
-static const char *flow_value(struct plan_arena *arena, const char *rest, const struct advice_change *c)
+static const char *flow_value(struct plan_arena *arena, const char *rest,
+                              const struct advice_change *c)
 {
 	size_t len = strcspn(rest, ".");
 	if (len == 0)
-		return c->kind == ADVICE_LIST_ADD ? arena_printf(arena, "[ %s ]", c->text) : c->text;
+		return c->kind == ADVICE_LIST_ADD ? arena_printf(arena, "[ %s ]", c->text)
+		                                  : c->text;
 	const char *value = flow_value(arena, rest[len] ? rest + len + 1 : "", c);
 	return arena_printf(arena, "{ %.*s: %s }", (int)len, rest, value);
 }
 
 /* Before the first key or item of a block node. */
-static void insert_block(const struct policy_text *t, size_t offset, const char *lines, struct policy_edit *e)
+static void insert_block(const struct policy_text *t, size_t offset, const char *lines,
+                         struct policy_edit *e)
 {
 	size_t start = line_start(t, offset), indent = offset - start;
 	bool blank = strspn(t->text + start, " ") >= indent;
 	e->whole_lines = blank;
 	place(t, blank ? start : offset, e);
-	e->insert = blank ? arena_printf(t->arena, "%s%s", spaces(t->arena, indent), lines) : arena_printf(t->arena, "%s%s", lines, spaces(t->arena, indent));
+	e->insert = blank ? arena_printf(t->arena, "%s%s", spaces(t->arena, indent), lines)
+	                  : arena_printf(t->arena, "%s%s", lines, spaces(t->arena, indent));
 }
 
-static void insert_flow(const struct policy_text *t, const struct tree_node *node, const char *what, struct policy_edit *e)
+static void insert_flow(const struct policy_text *t, const struct tree_node *node, const char *what,
+                        struct policy_edit *e)
 {
 	place(t, node->start + 1, e);
 	e->insert = arena_printf(t->arena, " %s%s", what, node->n ? "," : " ");
 }
 
 /* A scalar, or nothing at all behind a colon. */
-static void replace(const struct policy_text *t, const struct tree_node *node, const char *by, struct policy_edit *e)
+static void replace(const struct policy_text *t, const struct tree_node *node, const char *by,
+                    struct policy_edit *e)
 {
 	bool tight = node->start > 0 && t->text[node->start - 1] == ':';
 	place(t, node->start, e);
@@ -96,7 +106,8 @@ static void append_to_file(const struct policy_text *t, const char *lines, struc
 }
 
 /* @map lacks the first key of @rest. */
-static void add_keys(const struct policy_text *t, const struct tree_node *map, const char *rest, const struct advice_change *c, struct policy_edit *e)
+static void add_keys(const struct policy_text *t, const struct tree_node *map, const char *rest,
+                     const struct advice_change *c, struct policy_edit *e)
 {
 	if (is_flow(t, map)) {
 		size_t len = strcspn(rest, ".");
@@ -113,22 +124,28 @@ static void add_keys(const struct policy_text *t, const struct tree_node *map, c
 }
 
 /* Something stands at the whole path already. */
-static void change_value(const struct policy_text *t, const struct tree_node *node, const struct advice_change *c, struct policy_edit *e)
+static void change_value(const struct policy_text *t, const struct tree_node *node,
+                         const struct advice_change *c, struct policy_edit *e)
 {
-	bool none = tree_is_null(node) || (node->kind == TREE_SCALAR && strcmp(node->text, "none") == 0);
+	bool none = tree_is_null(node) ||
+	            (node->kind == TREE_SCALAR && strcmp(node->text, "none") == 0);
 	if (c->kind == ADVICE_VALUE_SET)
 		replace(t, node, c->text, e);
 	else if (node->kind == TREE_SCALAR && none)
 		replace(t, node, arena_printf(t->arena, "[ %s ]", c->text), e);
 	else if (node->kind == TREE_SCALAR) /* one word where a list may stand */
-		replace(t, node, arena_printf(t->arena, "[ %s, %.*s ]", c->text, (int)(node->end - node->start), t->text + node->start), e);
+		replace(t, node,
+		        arena_printf(t->arena, "[ %s, %.*s ]", c->text,
+		                     (int)(node->end - node->start), t->text + node->start),
+		        e);
 	else if (is_flow(t, node))
 		insert_flow(t, node, c->text, e);
 	else
 		insert_block(t, node->start, arena_printf(t->arena, "- %s\n", c->text), e);
 }
 
-static int change_at_path(const struct policy_text *t, const struct advice_change *c, struct policy_edit *e, struct dd_err *err)
+static int change_at_path(const struct policy_text *t, const struct advice_change *c,
+                          struct policy_edit *e, struct dd_err *err)
 {
 	const struct tree_node *at = t->root;
 	const char *rest = c->where;
@@ -141,7 +158,8 @@ static int change_at_path(const struct policy_text *t, const struct advice_chang
 			return 0;
 		}
 		if (at->kind != TREE_MAP)
-			return dd_err_say(err, ENOENT, "%s:%u: no key can be added here", t->path, at->mark.line);
+			return dd_err_say(err, ENOENT, "%s:%u: no key can be added here", t->path,
+			                  at->mark.line);
 		const struct tree_node *next = tree_get(at, key);
 		if (!next) {
 			add_keys(t, at, rest, c, e);
@@ -160,24 +178,28 @@ static const struct tree_node *entry_at(const struct policy_text *t, const char 
 	const char *column = strrchr(origin, ':'), *line = column;
 	while (line && line > origin && line[-1] != ':')
 		line--;
-	unsigned long l = line ? strtoul(line, NULL, 10) : 0, k = column ? strtoul(column + 1, NULL, 10) : 0;
+	unsigned long l = line ? strtoul(line, NULL, 10) : 0,
+		      k = column ? strtoul(column + 1, NULL, 10) : 0;
 	const struct tree_node *phases = tree_get(t->root, "phases");
 	for (size_t p = 0; phases && phases->kind == TREE_MAP && p < phases->n; p++) {
 		const struct tree_node *list = tree_get(phases->pairs[p].value, "egress");
 		for (size_t i = 0; list && list->kind == TREE_LIST && i < list->n; i++)
-			if (list->items[i]->mark.line == l && list->items[i]->mark.column == k && list->items[i]->kind == TREE_MAP)
+			if (list->items[i]->mark.line == l && list->items[i]->mark.column == k &&
+			    list->items[i]->kind == TREE_MAP)
 				return list->items[i];
 	}
 	return NULL;
 }
 
-static int change_entry(const struct policy_text *t, const struct advice_change *c, struct policy_edit *e, struct dd_err *err)
+static int change_entry(const struct policy_text *t, const struct advice_change *c,
+                        struct policy_edit *e, struct dd_err *err)
 {
 	const struct tree_node *entry = entry_at(t, c->origin);
 	const char *colon = strchr(c->text, ':');
 	char key[40];
 	if (!entry || !colon)
-		return dd_err_say(err, ENOENT, "the entry at %.200s is not in %s any more", c->origin, t->path);
+		return dd_err_say(err, ENOENT, "the entry at %.200s is not in %s any more",
+		                  c->origin, t->path);
 	(void)snprintf(key, sizeof(key), "%.*s", (int)(colon - c->text), c->text);
 	const struct tree_node *value = tree_get(entry, key);
 	if (value)
@@ -189,19 +211,23 @@ static int change_entry(const struct policy_text *t, const struct advice_change 
 	return 0;
 }
 
-int policy_edit_make(const struct policy_text *text, const struct advice_change *change, struct policy_edit *ret, struct dd_err *err)
+int policy_edit_make(const struct policy_text *text, const struct advice_change *change,
+                     struct policy_edit *ret, struct dd_err *err)
 {
 	struct policy_edit e = { .insert = "" };
-	int r = change->kind == ADVICE_ENTRY_ADD ? change_entry(text, change, &e, err) : change_at_path(text, change, &e, err);
+	int r = change->kind == ADVICE_ENTRY_ADD ? change_entry(text, change, &e, err)
+	                                         : change_at_path(text, change, &e, err);
 	if (r == 0)
 		*ret = e;
 	return r;
 }
 
-const char *policy_edit_new_file(struct plan_arena *arena, const struct advice_change *changes, size_t n)
+const char *policy_edit_new_file(struct plan_arena *arena, const struct advice_change *changes,
+                                 size_t n)
 {
 	const char *text = "version: 1\n";
 	for (size_t i = 0; i < n; i++)
-		text = arena_printf(arena, "%s%s", text, block_lines(arena, changes[i].where, &changes[i], 0));
+		text = arena_printf(arena, "%s%s", text,
+		                    block_lines(arena, changes[i].where, &changes[i], 0));
 	return text;
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* replay.c - walks the steps of a record under a policy and collects what it says about each.
  *
- * Runs in: command line. Records are foreign; their texts are copied here and escaped where they are printed. */
+ * Runs in: command line. Records are foreign; their texts are copied here and escaped where they
+ * are printed. */
 #include "replay_parts.h"
 
 #include "model/event.h"
@@ -22,7 +23,8 @@ struct replay *replay_new(const struct policy *policy)
 	r->policy = policy;
 	r->used = arena_alloc(arena, sizeof(*r->used));
 	for (int p = 0; p < DD_PHASE__COUNT; p++)
-		r->used->entries[p] = arena_array(arena, policy->phases[p].egress.n + 1, sizeof(bool));
+		r->used->entries[p] = arena_array(arena, policy->phases[p].egress.n + 1,
+		                                  sizeof(bool));
 	r->used->credentials = arena_array(arena, policy->n_credentials + 1, sizeof(bool));
 	return r;
 }
@@ -45,37 +47,49 @@ void replay_use_credential(const struct replay_step *s, const struct policy_cred
 	s->r->used->credentials[cred - s->r->policy->credentials] = true;
 }
 
-/* --- findings ---- */
+/* ---- findings ---- */
 
 static void add(struct plan_arena *arena, struct replay_list *list, const struct replay_finding *f)
 {
 	list->items = arena_grow(arena, list->items, list->n, sizeof(*list->items));
-	list->items[list->n++] = (struct replay_finding){
-		.record = arena_strdup(arena, f->record), .step = arena_strdup(arena, f->step), .seq = f->seq, .what = f->what,
-		.subject = arena_strdup(arena, f->subject), .why = arena_strdup(arena, f->why), .decided = arena_strdup(arena, f->decided)
-	};
+	list->items[list->n++] =
+		(struct replay_finding){ .record = arena_strdup(arena, f->record),
+		                         .step = arena_strdup(arena, f->step),
+		                         .seq = f->seq,
+		                         .what = f->what,
+		                         .subject = arena_strdup(arena, f->subject),
+		                         .why = arena_strdup(arena, f->why),
+		                         .decided = arena_strdup(arena, f->decided) };
 }
 
-static struct replay_finding finding(const struct replay_step *s, uint64_t seq, const char *what, const char *subject, const char *why,
-                                     const char *decided)
+static struct replay_finding finding(const struct replay_step *s, uint64_t seq, const char *what,
+                                     const char *subject, const char *why, const char *decided)
 {
-	return (struct replay_finding){ .record = s->facts->path, .step = s->step ? s->step->ref : NULL, .seq = seq, .what = what,
-		                        .subject = subject, .why = why, .decided = decided };
+	return (struct replay_finding){ .record = s->facts->path,
+		                        .step = s->step ? s->step->ref : NULL,
+		                        .seq = seq,
+		                        .what = what,
+		                        .subject = subject,
+		                        .why = why,
+		                        .decided = decided };
 }
 
-void replay_refuse(const struct replay_step *s, uint64_t seq, const char *what, const char *subject, const char *why, const char *decided)
+void replay_refuse(const struct replay_step *s, uint64_t seq, const char *what, const char *subject,
+                   const char *why, const char *decided)
 {
 	struct replay_finding f = finding(s, seq, what, subject, why, decided);
 	add(s->r->arena, &s->r->refused, &f);
 }
 
-void replay_doubt(const struct replay_step *s, uint64_t seq, const char *what, const char *subject, const char *why, const char *decided)
+void replay_doubt(const struct replay_step *s, uint64_t seq, const char *what, const char *subject,
+                  const char *why, const char *decided)
 {
 	struct replay_finding f = finding(s, seq, what, subject, why, decided);
 	add(s->r->arena, &s->r->unknown, &f);
 }
 
-void replay_note(const struct replay_step *s, uint64_t seq, const char *what, const char *subject, const char *why, const char *decided)
+void replay_note(const struct replay_step *s, uint64_t seq, const char *what, const char *subject,
+                 const char *why, const char *decided)
 {
 	struct replay_finding f = finding(s, seq, what, subject, why, decided);
 	add(s->r->arena, &s->r->notes, &f);
@@ -85,8 +99,10 @@ const char *replay_phase_key(const struct replay_step *s, const char *key)
 {
 	const struct diag_mark *mark = &s->rules->mark;
 	if (mark->line == 0)
-		return arena_printf(s->r->arena, "%s: phases.%s.%s is not set", s->r->policy->path, phase_names[s->phase], key);
-	return arena_printf(s->r->arena, "%s:%u:%u: phases.%s.%s", mark->file, mark->line, mark->column, phase_names[s->phase], key);
+		return arena_printf(s->r->arena, "%s: phases.%s.%s is not set", s->r->policy->path,
+		                    phase_names[s->phase], key);
+	return arena_printf(s->r->arena, "%s:%u:%u: phases.%s.%s", mark->file, mark->line,
+	                    mark->column, phase_names[s->phase], key);
 }
 
 const char *replay_policy_key(const struct replay_step *s, const char *key)
@@ -94,13 +110,15 @@ const char *replay_policy_key(const struct replay_step *s, const char *key)
 	return arena_printf(s->r->arena, "%s: %s", s->r->policy->path, key);
 }
 
-/* --- one step ---- */
+/* ---- one step ---- */
 
 static const char *rule_place(const struct replay *r, const struct policy_rule *rule)
 {
 	if (!rule)
-		return arena_printf(r->arena, "%s: no rule of `steps` matches: build", r->policy->path);
-	return arena_printf(r->arena, "%s:%u:%u: phase: %s", rule->mark.file, rule->mark.line, rule->mark.column, phase_names[rule->phase]);
+		return arena_printf(r->arena, "%s: no rule of `steps` matches: build",
+		                    r->policy->path);
+	return arena_printf(r->arena, "%s:%u:%u: phase: %s", rule->mark.file, rule->mark.line,
+	                    rule->mark.column, phase_names[rule->phase]);
 }
 
 /* False: a rule may fit or not, and the phase depends on it. */
@@ -120,7 +138,9 @@ static bool find_phase(struct replay_step *s)
 	s->rule_at = rule_place(s->r, found);
 	if (!doubtful)
 		return true;
-	replay_doubt(s, s->step->start.seq, "step", s->step->ref, "the record lacks the text that this rule asks about", rule_place(s->r, doubtful));
+	replay_doubt(s, s->step->start.seq, "step", s->step->ref,
+	             "the record lacks the text that this rule asks about",
+	             rule_place(s->r, doubtful));
 	return false;
 }
 
@@ -129,10 +149,13 @@ static void note_phase(const struct replay_step *s)
 	if (strcmp(s->step->phase, phase_names[s->phase]) == 0 || s->phase == DD_PHASE_BUILD)
 		return;
 	replay_note(s, s->step->start.seq, "step", s->step->ref,
-	            arena_printf(s->r->arena, "the run had it in %s, this policy has it in %s", s->step->phase, phase_names[s->phase]), s->rule_at);
+	            arena_printf(s->r->arena, "the run had it in %s, this policy has it in %s",
+	                         s->step->phase, phase_names[s->phase]),
+	            s->rule_at);
 }
 
-static int replay_one(struct replay *r, const struct record_facts *facts, const struct facts_step *step, struct dd_err *err)
+static int replay_one(struct replay *r, const struct record_facts *facts,
+                      const struct facts_step *step, struct dd_err *err)
 {
 	struct replay_step s = { .r = r, .facts = facts, .step = step };
 	r->judged++;
@@ -146,7 +169,7 @@ static int replay_one(struct replay *r, const struct record_facts *facts, const 
 	return replay_calls(&s, err);
 }
 
-/* --- the run ---- */
+/* ---- the run ---- */
 
 static void copy(char *to, size_t room, const char *text)
 {
@@ -165,7 +188,9 @@ static void judge_for(const struct replay_step *s)
 	copy(event.ref, sizeof(event.ref), from->ref);
 	s->r->judged++;
 	if (!policy_is_for(s->r->policy, &event, &why))
-		replay_refuse(s, s->facts->start.seq, "job", s->facts->job, arena_printf(s->r->arena, "the policy is not for this job: `%s` differs", why),
+		replay_refuse(s, s->facts->start.seq, "job", s->facts->job,
+		              arena_printf(s->r->arena,
+		                           "the policy is not for this job: `%s` differs", why),
 		              replay_policy_key(s, "for"));
 }
 
@@ -174,7 +199,8 @@ int replay_add(struct replay *r, const struct record_facts *facts, struct dd_err
 	const struct replay_step run = { .r = r, .facts = facts };
 	judge_for(&run);
 	if (facts->torn_bytes > 0 || !facts->end.seq)
-		replay_doubt(&run, 0, "job", facts->job, "the run did not end in this record", NULL);
+		replay_doubt(&run, 0, "job", facts->job, "the run did not end in this record",
+		             NULL);
 	if (facts->n_steps == 0)
 		replay_doubt(&run, 0, "job", facts->job, "no step ran in this record", NULL);
 	for (size_t i = 0; i < facts->n_steps; i++) {
@@ -185,12 +211,17 @@ int replay_add(struct replay *r, const struct record_facts *facts, struct dd_err
 	return 0;
 }
 
-/* --- what nobody used ---- */
+/* ---- what nobody used ---- */
 
-static void note_unused(struct replay *r, const char *what, const char *subject, const char *decided)
+static void note_unused(struct replay *r, const char *what, const char *subject,
+                        const char *decided)
 {
-	const struct replay_finding f = { .what = what, .subject = subject, .why = "no record used it: this policy gives more than the runs did",
-		                          .decided = decided };
+	const struct replay_finding f = {
+		.what = what,
+		.subject = subject,
+		.why = "no record used it: this policy gives more than the runs did",
+		.decided = decided
+	};
 	add(r->arena, &r->notes, &f);
 }
 
@@ -198,8 +229,10 @@ static const char *entry_text(struct plan_arena *arena, const struct egress_entr
 {
 	uint32_t a = ntohl(e->cidr.s_addr);
 	if (e->host)
-		return arena_printf(arena, "%s%s:%u", e->wildcard ? "*." : "", e->host, (unsigned)e->port);
-	return arena_printf(arena, "%u.%u.%u.%u/%u:%u", a >> 24, a >> 16 & 255, a >> 8 & 255, a & 255, e->prefix, (unsigned)e->port);
+		return arena_printf(arena, "%s%s:%u", e->wildcard ? "*." : "", e->host,
+		                    (unsigned)e->port);
+	return arena_printf(arena, "%u.%u.%u.%u/%u:%u", a >> 24, a >> 16 & 255, a >> 8 & 255,
+	                    a & 255, e->prefix, (unsigned)e->port);
 }
 
 void replay_end(struct replay *r)
@@ -209,11 +242,14 @@ void replay_end(struct replay *r)
 		const struct egress_list *list = &policy->phases[p].egress;
 		for (size_t i = 0; i < list->n; i++)
 			if (!r->used->entries[p][i])
-				note_unused(r, "entry", entry_text(r->arena, &list->entries[i]), list->entries[i].origin);
+				note_unused(r, "entry", entry_text(r->arena, &list->entries[i]),
+				            list->entries[i].origin);
 	}
 	for (size_t i = 0; i < policy->n_credentials; i++) {
 		const struct diag_mark *mark = &policy->credentials[i].mark;
 		if (!r->used->credentials[i])
-			note_unused(r, "credential", policy->credentials[i].name, arena_printf(r->arena, "%s:%u:%u", mark->file, mark->line, mark->column));
+			note_unused(r, "credential", policy->credentials[i].name,
+			            arena_printf(r->arena, "%s:%u:%u", mark->file, mark->line,
+			                         mark->column));
 	}
 }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/* replay_calls.c - system calls of a recorded step against the profile and the additions of a policy.
+/* replay_calls.c - system calls of a recorded step against the profile and the additions of a
+ * policy.
  *
- * Runs in: command line. A record only holds the calls that its own profile did not allow. Under another profile the calls that were
- * allowed then are not known one by one, so every one of them counts as made. */
+ * Runs in: command line. A record only holds the calls that its own profile did not allow. Under
+ * another profile the calls that were allowed then are not known one by one, so every one of them
+ * counts as made. */
 #include "replay_parts.h"
 
 #include "input/config_path.h"
@@ -15,16 +17,18 @@ enum { OTHERS_MAX = 8 };
 
 /* A profile that records were made with, compared once with the policy's. */
 struct other {
-	const char *name, *lacks; /* the first call that it allows and the policy does not; NULL: none */
+	/* the first call that it allows and the policy does not; NULL: none */
+	const char *name, *lacks;
 };
 
 struct replay_calls {
 	struct seccomp_view *view; /* of the policy */
-	struct other         others[OTHERS_MAX];
-	size_t               n_others;
+	struct other others[OTHERS_MAX];
+	size_t n_others;
 };
 
-int replay_profile(const char *dir, const char *name, const char *const *extra, struct seccomp_view **ret, struct dd_err *err)
+int replay_profile(const char *dir, const char *name, const char *const *extra,
+                   struct seccomp_view **ret, struct dd_err *err)
 {
 	char path[512];
 	int r = 0;
@@ -49,7 +53,8 @@ static int load_own(struct replay *r, struct dd_err *err)
 	struct replay_calls *calls = calloc(1, sizeof(*calls));
 	if (!calls)
 		return dd_err_set(err, ENOMEM, "read the seccomp profile");
-	int code = replay_profile(r->profile_dir, r->policy->seccomp, r->policy->syscalls, &calls->view, err);
+	int code = replay_profile(r->profile_dir, r->policy->seccomp, r->policy->syscalls,
+	                          &calls->view, err);
 	if (code < 0) {
 		free(calls);
 		return dd_err_ctx(err, code, "sandbox.seccomp: %s", r->policy->seccomp);
@@ -64,7 +69,8 @@ static bool allows(const struct seccomp_view *view, const char *name)
 	return call && call->answer == SECCOMP_ANSWER_ALLOW;
 }
 
-/* A call that depends on its arguments there must be allowed whatever they are here, or depend on the very same lines. */
+/* A call that depends on its arguments there must be allowed whatever they are here, or depend on
+ * the very same lines. */
 static const char *first_lack(const struct seccomp_view *theirs, const struct seccomp_view *ours)
 {
 	for (size_t i = 0; i < seccomp_view_count(theirs); i++) {
@@ -72,8 +78,10 @@ static const char *first_lack(const struct seccomp_view *theirs, const struct se
 		const struct seccomp_view_call *own = seccomp_view_find(ours, call->name);
 		if (call->answer != SECCOMP_ANSWER_ALLOW && call->answer != SECCOMP_ANSWER_DEPENDS)
 			continue;
-		bool same_lines = own && own->answer == SECCOMP_ANSWER_DEPENDS && call->answer == SECCOMP_ANSWER_DEPENDS && own->line == call->line &&
-		                  own->file && call->file && strcmp(own->file, call->file) == 0;
+		bool same_lines = own && own->answer == SECCOMP_ANSWER_DEPENDS &&
+		                  call->answer == SECCOMP_ANSWER_DEPENDS &&
+		                  own->line == call->line && own->file && call->file &&
+		                  strcmp(own->file, call->file) == 0;
 		if (!same_lines && !allows(ours, call->name))
 			return call->name;
 	}
@@ -104,14 +112,19 @@ static void judge_profile(const struct replay_step *s)
 	const char *recorded = s->step->seccomp, *own = s->r->policy->seccomp;
 	s->r->judged++;
 	if (!recorded)
-		replay_doubt(s, s->step->start.seq, "system call", own, "the record does not name its seccomp profile", replay_policy_key(s, "sandbox.seccomp"));
+		replay_doubt(s, s->step->start.seq, "system call", own,
+		             "the record does not name its seccomp profile",
+		             replay_policy_key(s, "sandbox.seccomp"));
 	if (!recorded || strcmp(recorded, own) == 0)
 		return;
 	const struct other *o = compare(s->r, recorded);
 	if (!o || o->lacks)
 		replay_doubt(s, s->step->start.seq, "system call", o ? o->lacks : "?",
-		             arena_printf(s->r->arena, "the run had the profile %s, which allows it; %s does not, and the record cannot say whether it was made",
-		                          recorded, own), replay_policy_key(s, "sandbox.seccomp"));
+		             arena_printf(s->r->arena,
+		                          "the run had the profile %s, which allows it; %s does "
+		                          "not, and the record cannot say whether it was made",
+		                          recorded, own),
+		             replay_policy_key(s, "sandbox.seccomp"));
 }
 
 static void judge_call(const struct replay_step *s, uint64_t seq, const char *name, const char *why)
@@ -121,8 +134,10 @@ static void judge_call(const struct replay_step *s, uint64_t seq, const char *na
 	s->r->judged++;
 	if (allows(view, name))
 		return;
-	const char *at = call && call->file && call->line ? arena_printf(s->r->arena, "%s:%u%s%s", call->file, call->line, call->why ? ": " : "",
-	                                                                 call->why ? call->why : "") : replay_policy_key(s, "sandbox.syscalls");
+	const char *at = call && call->file && call->line
+	                         ? arena_printf(s->r->arena, "%s:%u%s%s", call->file, call->line,
+	                                        call->why ? ": " : "", call->why ? call->why : "")
+	                         : replay_policy_key(s, "sandbox.syscalls");
 	replay_refuse(s, seq, "system call", name, why, at);
 }
 
@@ -137,11 +152,16 @@ int replay_calls(const struct replay_step *s, struct dd_err *err)
 		const struct facts_syscall *call = &step->calls[i];
 		bool continued = call->answer && strcmp(call->answer, "continued") == 0;
 		if (!call->name || !call->answer)
-			replay_doubt(s, call->at.seq, "system call", call->name ? call->name : "?", "the record does not say what it was, or how it was answered", NULL);
+			replay_doubt(s, call->at.seq, "system call", call->name ? call->name : "?",
+			             "the record does not say what it was, or how it was answered",
+			             NULL);
 		else if (continued)
-			judge_call(s, call->at.seq, call->name, call->detail ? call->detail : "let through because the run was observed");
+			judge_call(s, call->at.seq, call->name,
+			           call->detail ? call->detail
+			                        : "let through because the run was observed");
 	}
 	for (size_t i = 0; step->syscalls && step->syscalls[i]; i++)
-		judge_call(s, step->start.seq, step->syscalls[i], "the recorded policy allowed it besides the profile");
+		judge_call(s, step->start.seq, step->syscalls[i],
+		           "the recorded policy allowed it besides the profile");
 	return 0;
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* replay_rule.c - which rule of a policy a recorded step falls under.
  *
- * Runs in: command line. The question goes to policy_rule_for(), as in a run, one rule at a time: a record may lack a text that a rule
- * asks about, and then the answer is "may fit", never a guess. */
+ * Runs in: command line. The question goes to policy_rule_for(), as in a run, one rule at a time: a
+ * record may lack a text that a rule asks about, and then the answer is "may fit", never a guess.
+ */
 #include "replay_parts.h"
 
 #include <string.h>
@@ -22,22 +23,28 @@ const char *replay_step_job(const struct facts_step *step, const char *job)
 	return step->match.known && step->match.job ? step->match.job : job;
 }
 
-/* An older record shows the id and a name that may be made up from the script; the rest is not in it. */
+/* An older record shows the id and a name that may be made up from the script; the rest is not in
+ * it. */
 static bool is_known(const struct facts_step *step, int field)
 {
 	if (field == RULE_ID || field == RULE_JOB)
 		return true;
 	if (!step->match.known)
 		return false;
-	return field == RULE_NAME || field == RULE_USES || !step->match.run || step->match.run_exact;
+	return field == RULE_NAME || field == RULE_USES || !step->match.run ||
+	       step->match.run_exact;
 }
 
-enum rule_fit replay_rule_fit(const struct policy_rule *rule, const struct facts_step *step, const char *job)
+enum rule_fit replay_rule_fit(const struct policy_rule *rule, const struct facts_step *step,
+                              const char *job)
 {
 	const struct step_facts facts = { .field = {
-		[RULE_ID] = replay_step_id(step), [RULE_JOB] = replay_step_job(step, job), [RULE_NAME] = step->match.name,
-		[RULE_USES] = step->match.uses, [RULE_RUN] = step->match.run,
-	} };
+						  [RULE_ID] = replay_step_id(step),
+						  [RULE_JOB] = replay_step_job(step, job),
+						  [RULE_NAME] = step->match.name,
+						  [RULE_USES] = step->match.uses,
+						  [RULE_RUN] = step->match.run,
+					  } };
 	struct policy_rule known = *rule;
 	bool in_doubt = false;
 	for (int f = 0; f < RULE__COUNT; f++)

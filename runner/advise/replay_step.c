@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-/* replay_step.c - credentials, the view of the file system and limits of a recorded step against a policy.
+/* replay_step.c - credentials, the view of the file system and limits of a recorded step against a
+ * policy.
  *
- * Runs in: command line. A view that is another one than the step saw is "cannot be judged": what the step would do there is not in the
- * record. A wider budget or an unused credential is a note. */
+ * Runs in: command line. A view that is another one than the step saw is "cannot be judged": what
+ * the step would do there is not in the record. A wider budget or an unused credential is a note.
+ */
 #include "replay_parts.h"
 
 #include <string.h>
 
-/* --- credentials ---- */
+/* ---- credentials ---- */
 
 static bool names_step(const struct policy_credential *cred, const char *id)
 {
@@ -19,16 +21,21 @@ static bool names_step(const struct policy_credential *cred, const char *id)
 
 static bool gives(const struct replay_step *s, const struct policy_credential *cred)
 {
-	return cred->phase == s->phase && s->phase != DD_PHASE_BUILD && names_step(cred, replay_step_id(s->step));
+	return cred->phase == s->phase && s->phase != DD_PHASE_BUILD &&
+	       names_step(cred, replay_step_id(s->step));
 }
 
-/* What the step sees of a lease is how it is called there; an older record only has the credential's own name. */
-static bool is_same(const struct replay_step *s, const struct policy_credential *cred, const struct facts_lease *lease)
+/* What the step sees of a lease is how it is called there; an older record only has the
+ * credential's own name. */
+static bool is_same(const struct replay_step *s, const struct policy_credential *cred,
+                    const struct facts_lease *lease)
 {
 	const char *kind = cred->as == PLAN_AS_FILE ? "file" : "env";
 	if (lease->as)
-		return strcmp(lease->as, arena_printf(s->r->arena, "%s:%s", kind, cred->target)) == 0;
-	return strcmp(lease->name, cred->name) == 0 && (!lease->delivery || strcmp(lease->delivery, kind) == 0);
+		return strcmp(lease->as, arena_printf(s->r->arena, "%s:%s", kind, cred->target)) ==
+		       0;
+	return strcmp(lease->name, cred->name) == 0 &&
+	       (!lease->delivery || strcmp(lease->delivery, kind) == 0);
 }
 
 static const char *place_of(const struct replay_step *s, struct diag_mark mark)
@@ -46,19 +53,25 @@ static void judge_lease(const struct replay_step *s, const struct facts_lease *l
 			found = &policy->credentials[i];
 	if (!found || (s->facts->trusted_known && !s->facts->trusted)) {
 		replay_refuse(s, lease->at.seq, "credential", lease->name,
-		              found ? "the job is not trusted, so no step gets a credential" : "this policy does not give it to the step",
-		              found ? place_of(s, found->mark) : replay_policy_key(s, "credentials"));
+		              found ? "the job is not trusted, so no step gets a credential"
+		                    : "this policy does not give it to the step",
+		              found ? place_of(s, found->mark)
+		                    : replay_policy_key(s, "credentials"));
 		return;
 	}
 	replay_use_credential(s, found);
 	double needed = s->step->wall_sec;
-	if (lease->ttl_sec > (int64_t)found->ttl_sec && (needed < 0 || needed > (double)found->ttl_sec))
+	if (lease->ttl_sec > (int64_t)found->ttl_sec &&
+	    (needed < 0 || needed > (double)found->ttl_sec))
 		replay_refuse(s, lease->at.seq, "credential", lease->name,
-		              arena_printf(s->r->arena, "it would expire after %u s; the run gave %lld s", found->ttl_sec, (long long)lease->ttl_sec),
+		              arena_printf(s->r->arena,
+		                           "it would expire after %u s; the run gave %lld s",
+		                           found->ttl_sec, (long long)lease->ttl_sec),
 		              place_of(s, found->mark));
 }
 
-/* The plan refuses a credential whose list names a step of another phase, so the whole run would be refused (C-02). */
+/* The plan refuses a credential whose list names a step of another phase, so the whole run would be
+ * refused (C-02). */
 static void judge_bindings(const struct replay_step *s)
 {
 	const struct policy *policy = s->r->policy;
@@ -66,8 +79,11 @@ static void judge_bindings(const struct replay_step *s)
 		const struct policy_credential *cred = &policy->credentials[i];
 		if (names_step(cred, replay_step_id(s->step)) && cred->phase != s->phase)
 			replay_refuse(s, s->step->start.seq, "credential", cred->name,
-			              arena_printf(s->r->arena, "it is for %s, and the step is in %s: the job would be refused",
-			                           phase_names[cred->phase], phase_names[s->phase]), place_of(s, cred->phase_mark));
+			              arena_printf(s->r->arena,
+			                           "it is for %s, and the step is in %s: the job "
+			                           "would be refused",
+			                           phase_names[cred->phase], phase_names[s->phase]),
+			              place_of(s, cred->phase_mark));
 	}
 }
 
@@ -79,7 +95,8 @@ static void note_extra(const struct replay_step *s)
 		for (size_t k = 0; k < s->step->n_leases; k++)
 			had = had || is_same(s, &policy->credentials[i], &s->step->leases[k]);
 		if (gives(s, &policy->credentials[i]) && !had)
-			replay_note(s, 0, "credential", policy->credentials[i].name, "the step did not hold it in the run",
+			replay_note(s, 0, "credential", policy->credentials[i].name,
+			            "the step did not hold it in the run",
 			            place_of(s, policy->credentials[i].mark));
 	}
 }
@@ -92,13 +109,14 @@ void replay_leases(const struct replay_step *s)
 	note_extra(s);
 }
 
-/* --- what it saw ---- */
+/* ---- what it saw ---- */
 
 static bool shows(const char *const *dirs, const char *wanted)
 {
 	for (size_t i = 0; dirs[i]; i++) {
 		size_t len = strlen(dirs[i]);
-		if (strncmp(dirs[i], wanted, len) == 0 && (wanted[len] == '\0' || wanted[len] == '/'))
+		if (strncmp(dirs[i], wanted, len) == 0 &&
+		    (wanted[len] == '\0' || wanted[len] == '/'))
 			return true;
 	}
 	return false;
@@ -114,15 +132,23 @@ static bool among(const char *const *texts, const char *wanted)
 
 static void judge_workspace(const struct replay_step *s)
 {
-	const char *recorded = strcmp(s->step->phase, phase_names[DD_PHASE_PUSH]) == 0 ? s->step->workspace : plan_view_names[PLAN_VIEW_SHARED];
-	const char *given = plan_view_names[s->phase == DD_PHASE_PUSH ? s->rules->view : PLAN_VIEW_SHARED];
+	const char *recorded = strcmp(s->step->phase, phase_names[DD_PHASE_PUSH]) == 0
+	                               ? s->step->workspace
+	                               : plan_view_names[PLAN_VIEW_SHARED];
+	const char *given =
+		plan_view_names[s->phase == DD_PHASE_PUSH ? s->rules->view : PLAN_VIEW_SHARED];
 	s->r->judged++;
 	if (!recorded)
-		replay_doubt(s, s->step->start.seq, "view", "workspace", "the record does not say what the step saw of the workspace", NULL);
+		replay_doubt(s, s->step->start.seq, "view", "workspace",
+		             "the record does not say what the step saw of the workspace", NULL);
 	else if (strcmp(recorded, given) != 0)
 		replay_doubt(s, s->step->start.seq, "view", "workspace",
-		             arena_printf(s->r->arena, "the run saw it %s, here it is %s: what the step does there is not in the record", recorded, given),
-		             s->phase == DD_PHASE_PUSH ? replay_phase_key(s, "workspace") : s->rule_at);
+		             arena_printf(s->r->arena,
+		                          "the run saw it %s, here it is %s: what the step does "
+		                          "there is not in the record",
+		                          recorded, given),
+		             s->phase == DD_PHASE_PUSH ? replay_phase_key(s, "workspace")
+		                                       : s->rule_at);
 }
 
 void replay_view(const struct replay_step *s)
@@ -132,37 +158,49 @@ void replay_view(const struct replay_step *s)
 	for (size_t i = 0; step->read && step->read[i]; i++) {
 		s->r->judged++;
 		if (!shows(s->r->policy->read, step->read[i]))
-			replay_refuse(s, step->start.seq, "view", step->read[i], "this directory of the host was shown in the run",
+			replay_refuse(s, step->start.seq, "view", step->read[i],
+			              "this directory of the host was shown in the run",
 			              replay_policy_key(s, "sandbox.read"));
 	}
-	for (size_t i = 0; s->phase == DD_PHASE_PUSH && step->artifacts && step->artifacts[i]; i++) {
+	for (size_t i = 0; s->phase == DD_PHASE_PUSH && step->artifacts && step->artifacts[i];
+	     i++) {
 		s->r->judged++;
 		if (!among(s->rules->artifacts, step->artifacts[i]))
-			replay_refuse(s, step->start.seq, "view", step->artifacts[i], "these artifacts were shown in the run", replay_phase_key(s, "artifacts"));
+			replay_refuse(s, step->start.seq, "view", step->artifacts[i],
+			              "these artifacts were shown in the run",
+			              replay_phase_key(s, "artifacts"));
 	}
 	if (!step->read && s->facts->mode_known)
-		replay_doubt(s, step->start.seq, "view", "read", "the record does not say which directories of the host the step saw", NULL);
+		replay_doubt(s, step->start.seq, "view", "read",
+		             "the record does not say which directories of the host the step saw",
+		             NULL);
 	if (s->phase != DD_PHASE_PUSH || s->rules->trust == POLICY_TRUST_ANY)
 		return;
 	if (!s->facts->trusted_known)
-		replay_doubt(s, step->start.seq, "trust", "push", "the record does not say whether the job was trusted", NULL);
+		replay_doubt(s, step->start.seq, "trust", "push",
+		             "the record does not say whether the job was trusted", NULL);
 	else if (!s->facts->trusted)
-		replay_refuse(s, step->start.seq, "trust", "push", "the job was not trusted", replay_phase_key(s, "trust"));
+		replay_refuse(s, step->start.seq, "trust", "push", "the job was not trusted",
+		              replay_phase_key(s, "trust"));
 }
 
-/* --- limits ---- */
+/* ---- limits ---- */
 
-static void judge_limit(const struct replay_step *s, const char *key, int64_t seen, uint64_t allowed)
+static void judge_limit(const struct replay_step *s, const char *key, int64_t seen,
+                        uint64_t allowed)
 {
 	if (allowed == 0) /* not limited */
 		return;
 	s->r->judged++;
 	const char *at = replay_policy_key(s, arena_printf(s->r->arena, "limits.%s", key));
 	if (seen == FACTS_ABSENT)
-		replay_doubt(s, s->step->end.seq, "limit", key, "the record does not say how much the step used", at);
+		replay_doubt(s, s->step->end.seq, "limit", key,
+		             "the record does not say how much the step used", at);
 	else if ((uint64_t)seen > allowed)
 		replay_refuse(s, s->step->end.seq, "limit", key,
-		              arena_printf(s->r->arena, "%lld were used, and %llu are allowed", (long long)seen, (unsigned long long)allowed), at);
+		              arena_printf(s->r->arena, "%lld were used, and %llu are allowed",
+		                           (long long)seen, (unsigned long long)allowed),
+		              at);
 }
 
 void replay_limits(const struct replay_step *s)
@@ -173,7 +211,11 @@ void replay_limits(const struct replay_step *s)
 		replay_doubt(s, step->start.seq, "step", "", "it did not end in this record", NULL);
 		return;
 	}
-	judge_limit(s, "time", step->wall_sec < 0 ? FACTS_ABSENT : step->wall_sec > 1e9 ? INT64_MAX : (int64_t)step->wall_sec, limits->time_sec);
+	judge_limit(s, "time",
+	            step->wall_sec < 0     ? FACTS_ABSENT
+	            : step->wall_sec > 1e9 ? INT64_MAX
+	                                   : (int64_t)step->wall_sec,
+	            limits->time_sec);
 	judge_limit(s, "log", step->output_bytes, limits->log_bytes);
 	judge_limit(s, "memory", step->peak_memory_bytes, limits->sandbox.memory_bytes);
 	judge_limit(s, "files", step->files, limits->files);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* suggest.c - from records to the text of a policy, and the small things that every part of that needs.
+/* suggest.c - from records to the text of a policy, and the small things that every part of that
+ * needs.
  *
- * Runs in: command line. Records are foreign; pure but for the package managers' own configuration and the seccomp profile. */
+ * Runs in: command line. Records are foreign; pure but for the package managers' own configuration
+ * and the seccomp profile. */
 #include "suggest_parts.h"
 
 #include "base/text_escape.h"
@@ -29,7 +31,8 @@ void suggest_sort_texts(struct suggest_texts *list)
 		qsort(list->items, list->n, sizeof(*list->items), by_text);
 }
 
-/* Escaped as a whole: a warning becomes a comment, and must not end its line whoever chose a word of it. */
+/* Escaped as a whole: a warning becomes a comment, and must not end its line whoever chose a word
+ * of it. */
 void suggest_warn(struct suggest *s, const char *fmt, ...)
 {
 	char *text = NULL;
@@ -58,12 +61,14 @@ bool suggest_cut_short(const struct record_facts *facts, char *ret, size_t size)
 		return false;
 	if (facts->n_planned != FACTS_ABSENT)
 		(void)snprintf(of, sizeof(of), " of %lld", (long long)facts->n_planned);
-	(void)snprintf(ret, size, "the run %s, %zu%s steps began: what it would have needed next is not in the policy",
+	(void)snprintf(ret, size,
+	               "the run %s, %zu%s steps began: what it would have needed next is not in "
+	               "the policy",
 	               ended ? "failed" : "did not end in this record", facts->n_steps, of);
 	return true;
 }
 
-/* --- quoting ---- */
+/* ---- quoting ---- */
 
 static unsigned code_point(const char *s, size_t len)
 {
@@ -77,7 +82,8 @@ static unsigned code_point(const char *s, size_t len)
 /* What every YAML reader takes as it is inside of double quotes, and no terminal obeys. */
 static bool stands_for_itself(const char *s, size_t len, unsigned code)
 {
-	return code != '"' && code != '\\' && code != '\t' && code != 0xfeff && code < 0xfffe && utf8_char_is_plain(s, len);
+	return code != '"' && code != '\\' && code != '\t' && code != 0xfeff && code < 0xfffe &&
+	       utf8_char_is_plain(s, len);
 }
 
 const char *suggest_quoted(struct plan_arena *arena, const char *text)
@@ -96,7 +102,11 @@ const char *suggest_quoted(struct plan_arena *arena, const char *text)
 			out[n++] = '\\';
 			out[n++] = (char)code;
 		} else {
-			n += (size_t)sprintf(out + n, code < 0x100 ? "\\x%02x" : code < 0x10000 ? "\\u%04x" : "\\U%08x", code);
+			n += (size_t)sprintf(out + n,
+			                     code < 0x100     ? "\\x%02x"
+			                     : code < 0x10000 ? "\\u%04x"
+			                                      : "\\U%08x",
+			                     code);
 		}
 		i += c ? c : 1;
 	}
@@ -104,16 +114,19 @@ const char *suggest_quoted(struct plan_arena *arena, const char *text)
 	return out;
 }
 
-/* --- all of it ---- */
+/* ---- all of it ---- */
 
-/* What the text says, held against the records by the loader and the replay that the operator would use. */
+/* What the text says, held against the records by the loader and the replay that the operator would
+ * use. */
 static void prove(struct suggest *s, const char *text, size_t len)
 {
 	struct diag_list diags = { 0 };
 	struct policy *policy = NULL;
 	struct dd_err err = { 0 };
-	if (policy_parse_at("the suggested policy", s->options->set_dir, text, len, &policy, &diags) < 0) {
-		suggest_warn(s, "the policy does not load: %s", diags.n ? diags.items[0].text : "?");
+	if (policy_parse_at("the suggested policy", s->options->set_dir, text, len, &policy,
+	                    &diags) < 0) {
+		suggest_warn(s, "the policy does not load: %s",
+		             diags.n ? diags.items[0].text : "?");
 		diag_list_done(&diags);
 		return;
 	}
@@ -128,8 +141,10 @@ static void prove(struct suggest *s, const char *text, size_t len)
 	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
 		for (size_t k = 0; k < lists[i]->n; k++) {
 			const struct replay_finding *f = &lists[i]->items[k];
-			suggest_warn(s, "%s under this policy: step %s: %s %s: %s", i == 0 ? "refused" : "cannot be judged",
-			             suggest_quoted(s->arena, f->step ? f->step : "-"), f->what, suggest_quoted(s->arena, f->subject ? f->subject : ""),
+			suggest_warn(s, "%s under this policy: step %s: %s %s: %s",
+			             i == 0 ? "refused" : "cannot be judged",
+			             suggest_quoted(s->arena, f->step ? f->step : "-"), f->what,
+			             suggest_quoted(s->arena, f->subject ? f->subject : ""),
 			             suggest_quoted(s->arena, f->why));
 		}
 	replay_free(r);
@@ -166,10 +181,13 @@ static int write_proved(struct suggest *s, struct suggestion *ret, struct dd_err
 	return write_text(s, ret, err);
 }
 
-int suggest_policy(const struct record_facts *const *records, size_t n, const struct suggest_options *options, struct suggestion *ret,
+int suggest_policy(const struct record_facts *const *records, size_t n,
+                   const struct suggest_options *options, struct suggestion *ret,
                    struct dd_err *err)
 {
-	struct suggest s = { .arena = arena_new(), .records = records, .n_records = n, .options = options };
+	struct suggest s = {
+		.arena = arena_new(), .records = records, .n_records = n, .options = options
+	};
 	struct suggestion made = { .arena = s.arena };
 	suggest_steps(&s);
 	suggest_phases(&s);
@@ -183,7 +201,8 @@ int suggest_policy(const struct record_facts *const *records, size_t n, const st
 		arena_free(s.arena);
 		return r;
 	}
-	s.warnings.items = arena_grow(s.arena, s.warnings.items, s.warnings.n, sizeof(*s.warnings.items));
+	s.warnings.items = arena_grow(s.arena, s.warnings.items, s.warnings.n,
+	                              sizeof(*s.warnings.items));
 	s.warnings.items[s.warnings.n] = NULL;
 	made.warnings = s.warnings.items;
 	*ret = made;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* suggest_dests.c - what the steps of a phase reached, each destination once.
  *
- * Runs in: command line. Host names in a record are what a step asked for. Kept is a name in canonical form, reached at a public address,
- * that proved its name or spoke neither TLS nor HTTP; the rest is said in comments and gets no entry. */
+ * Runs in: command line. Host names in a record are what a step asked for. Kept is a name in
+ * canonical form, reached at a public address, that proved its name or spoke neither TLS nor HTTP;
+ * the rest is said in comments and gets no entry. */
 #include "suggest_parts.h"
 
 #include <arpa/inet.h>
@@ -17,7 +18,8 @@ static bool special_address(const char *text)
 	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6 };
 	if (inet_pton(AF_INET, text, &v4.sin_addr) == 1)
 		return egress_addr_special((const struct sockaddr *)&v4) != NULL;
-	return inet_pton(AF_INET6, text, &v6.sin6_addr) == 1 && egress_addr_special((const struct sockaddr *)&v6) != NULL;
+	return inet_pton(AF_INET6, text, &v6.sin6_addr) == 1 &&
+	       egress_addr_special((const struct sockaddr *)&v6) != NULL;
 }
 
 static bool metadata_address(const char *text)
@@ -26,7 +28,8 @@ static bool metadata_address(const char *text)
 	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6 };
 	if (inet_pton(AF_INET, text, &v4.sin_addr) == 1)
 		return egress_addr_is_metadata((const struct sockaddr *)&v4);
-	return inet_pton(AF_INET6, text, &v6.sin6_addr) == 1 && egress_addr_is_metadata((const struct sockaddr *)&v6);
+	return inet_pton(AF_INET6, text, &v6.sin6_addr) == 1 &&
+	       egress_addr_is_metadata((const struct sockaddr *)&v6);
 }
 
 /* Why nothing may be suggested for it; NULL: an entry can be made. */
@@ -43,7 +46,8 @@ static const char *obstacle(const struct facts_net *net)
 	if (metadata_address(net->address))
 		return "a metadata service is never suggested";
 	if (special_address(net->address) && (net->would_deny || !net->host[0]))
-		return "a private address is never suggested; `private: allow` would be yours to write";
+		return "a private address is never suggested; `private: allow` would be yours to "
+		       "write";
 	if (net->speaks != FACTS_SPEAKS_RAW && complaint)
 		return complaint;
 	return NULL;
@@ -55,10 +59,12 @@ static const char *shown(struct plan_arena *arena, const struct facts_net *net)
 	return net->port ? arena_printf(arena, "%s port %u", host, (unsigned)net->port) : host;
 }
 
-static void leave_out(struct suggest *s, struct suggest_phase *phase, const struct suggest_step *step, const struct facts_net *net, const char *why,
+static void leave_out(struct suggest *s, struct suggest_phase *phase,
+                      const struct suggest_step *step, const struct facts_net *net, const char *why,
                       bool needed)
 {
-	const char *text = arena_printf(s->arena, "%s, by %s: %s", shown(s->arena, net), suggest_quoted(s->arena, step->label),
+	const char *text = arena_printf(s->arena, "%s, by %s: %s", shown(s->arena, net),
+	                                suggest_quoted(s->arena, step->label),
 	                                suggest_quoted(s->arena, why));
 	size_t before = phase->left_out.n;
 	suggest_add_text(s->arena, &phase->left_out, text);
@@ -68,10 +74,12 @@ static void leave_out(struct suggest *s, struct suggest_phase *phase, const stru
 
 static bool same_dest(const struct facts_net *a, const struct facts_net *b)
 {
-	return a->kind == b->kind && a->port == b->port && strcmp(a->host, b->host) == 0 && (a->host[0] || strcmp(a->address, b->address) == 0);
+	return a->kind == b->kind && a->port == b->port && strcmp(a->host, b->host) == 0 &&
+	       (a->host[0] || strcmp(a->address, b->address) == 0);
 }
 
-static void add_dest(struct suggest *s, struct suggest_phase *phase, size_t step, const struct facts_net *net)
+static void add_dest(struct suggest *s, struct suggest_phase *phase, size_t step,
+                     const struct facts_net *net)
 {
 	const char *why = obstacle(net);
 	struct suggest_dest *dest = NULL;
@@ -83,21 +91,27 @@ static void add_dest(struct suggest *s, struct suggest_phase *phase, size_t step
 		if (same_dest(&phase->dests[i].net, net))
 			dest = &phase->dests[i];
 	if (!dest && phase->n_dests == DESTS_MAX) {
-		leave_out(s, phase, &s->steps[step], net, "more destinations than a gate keeps apart", true);
+		leave_out(s, phase, &s->steps[step], net,
+		          "more destinations than a gate keeps apart", true);
 		return;
 	}
 	if (!dest) {
-		phase->dests = arena_grow(s->arena, phase->dests, phase->n_dests, sizeof(*phase->dests));
+		phase->dests = arena_grow(s->arena, phase->dests, phase->n_dests,
+		                          sizeof(*phase->dests));
 		dest = &phase->dests[phase->n_dests++];
-		*dest = (struct suggest_dest){ .net = *net, .by = s->steps[step].label, .last_step = step };
+		*dest = (struct suggest_dest){ .net = *net,
+			                       .by = s->steps[step].label,
+			                       .last_step = step };
 	}
-	if (dest->last_step != step && strcmp(s->steps[dest->last_step].label, s->steps[step].label) != 0)
+	if (dest->last_step != step &&
+	    strcmp(s->steps[dest->last_step].label, s->steps[step].label) != 0)
 		dest->by = arena_printf(s->arena, "%s, %s", dest->by, s->steps[step].label);
 	dest->last_step = step;
 	dest->times++;
 	dest->raw = dest->raw || net->speaks == FACTS_SPEAKS_RAW;
 	dest->private_ok = dest->private_ok || special_address(net->address);
-	/* The strictest of all that was said stays in the merged fact: what is judged later must hold for each. */
+	/* The strictest of all that was said stays in the merged fact: what is judged later must
+	 * hold for each. */
 	if (net->speaks == FACTS_SPEAKS_RAW || dest->net.speaks == FACTS_SPEAKS_UNKNOWN)
 		dest->net.speaks = net->speaks;
 	if (special_address(net->address))
@@ -116,7 +130,8 @@ static void collect_step(struct suggest *s, size_t index)
 			if (net->kind == FACTS_CONNECTED || net->kind == FACTS_RESOLVED)
 				add_dest(s, phase, index, net);
 			else
-				leave_out(s, phase, step, net, net->why ? net->why : "refused in the run", false);
+				leave_out(s, phase, step, net,
+				          net->why ? net->why : "refused in the run", false);
 		}
 		for (size_t k = 0; k < seen->gate.n_receipts; k++)
 			if (replay_from_receipt(seen, &seen->gate.receipts[k], &from_receipt))
@@ -126,24 +141,28 @@ static void collect_step(struct suggest *s, size_t index)
 
 static int by_name(const void *a, const void *b)
 {
-	const struct facts_net *x = &((const struct suggest_dest *)a)->net, *y = &((const struct suggest_dest *)b)->net;
+	const struct facts_net *x = &((const struct suggest_dest *)a)->net,
+			       *y = &((const struct suggest_dest *)b)->net;
 	int order = !x->host[0] - !y->host[0];
 	if (order == 0)
 		order = strcmp(x->host, y->host);
 	if (order == 0 && !x->host[0])
 		order = strcmp(x->address, y->address);
 	if (order == 0)
-		order = (int)x->kind - (int)y->kind; /* what was reached, then what was only looked up */
+		/* what was reached, then what was only looked up */
+		order = (int)x->kind - (int)y->kind;
 	return order ? order : (int)x->port - (int)y->port;
 }
 
-/* A name that was reached was looked up as well; only a name that was not needs an entry for the query. */
+/* A name that was reached was looked up as well; only a name that was not needs an entry for the
+ * query. */
 static void drop_plain_queries(struct suggest_phase *phase)
 {
 	size_t kept = 0;
 	for (size_t i = 0; i < phase->n_dests; i++) {
 		const struct facts_net *net = &phase->dests[i].net;
-		bool reached = net->kind == FACTS_RESOLVED && kept > 0 && strcmp(phase->dests[kept - 1].net.host, net->host) == 0;
+		bool reached = net->kind == FACTS_RESOLVED && kept > 0 &&
+		               strcmp(phase->dests[kept - 1].net.host, net->host) == 0;
 		if (!reached)
 			phase->dests[kept++] = phase->dests[i];
 	}

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* suggest_egress.c - the entries of a phase: as few as open what was reached, and nothing wider than the stated rules.
+/* suggest_egress.c - the entries of a phase: as few as open what was reached, and nothing wider
+ * than the stated rules.
  *
- * Runs in: command line. Whether an entry is needed is asked of the verdict functions themselves: it is, when something that was seen would
- * be refused without it. */
+ * Runs in: command line. Whether an entry is needed is asked of the verdict functions themselves:
+ * it is, when something that was seen would be refused without it. */
 #include "suggest_parts.h"
 
 #include "policy/egress_sets.h"
@@ -12,11 +13,13 @@
 
 enum { WILDCARD_NAMES_MIN = 4, WILDCARD_LABELS_MIN = 3, PORT_OF_A_QUERY = 443 };
 
-/* --- entries ---- */
+/* ---- entries ---- */
 
-static struct suggest_entry *add_entry(struct suggest *s, struct suggest_phase *phase, enum suggest_entry_kind kind, const char *why)
+static struct suggest_entry *add_entry(struct suggest *s, struct suggest_phase *phase,
+                                       enum suggest_entry_kind kind, const char *why)
 {
-	phase->entries = arena_grow(s->arena, phase->entries, phase->n_entries, sizeof(*phase->entries));
+	phase->entries = arena_grow(s->arena, phase->entries, phase->n_entries,
+	                            sizeof(*phase->entries));
 	struct suggest_entry *e = &phase->entries[phase->n_entries++];
 	*e = (struct suggest_entry){ .kind = kind, .why = why, .entry.origin = "suggest" };
 	return e;
@@ -31,10 +34,12 @@ static const char *times_text(struct plan_arena *arena, const struct suggest_des
 {
 	if (dest->net.kind != FACTS_CONNECTED)
 		return arena_printf(arena, "%s: only looked up", dest->by);
-	return arena_printf(arena, "%s: %llu connection%s", dest->by, (unsigned long long)dest->times, dest->times == 1 ? "" : "s");
+	return arena_printf(arena, "%s: %llu connection%s", dest->by,
+	                    (unsigned long long)dest->times, dest->times == 1 ? "" : "s");
 }
 
-/* The name without its first label, if that is not too short to be one party's own. Never for `tls: raw`, where the name proves nothing. */
+/* The name without its first label, if that is not too short to be one party's own. Never for `tls:
+ * raw`, where the name proves nothing. */
 static const char *wildcard_suffix(const struct suggest_dest *dest)
 {
 	const char *dot = strchr(dest->net.host, '.');
@@ -52,7 +57,8 @@ static bool same_family(const struct suggest_dest *a, const struct suggest_dest 
 	return x && y && strcmp(x, y) == 0 && port_of(&a->net) == port_of(&b->net);
 }
 
-/* Distinct names below the suffix of dest @which, or 0 when an earlier one of the family counts them. */
+/* Distinct names below the suffix of dest @which, or 0 when an earlier one of the family counts
+ * them. */
 static size_t family_size(const struct suggest_phase *phase, size_t which)
 {
 	size_t n = 0;
@@ -75,7 +81,9 @@ static void add_wildcards(struct suggest *s, struct suggest_phase *phase)
 		const struct suggest_dest *dest = &phase->dests[i];
 		if (n < WILDCARD_NAMES_MIN)
 			continue;
-		struct suggest_entry *e = add_entry(s, phase, ENTRY_WILDCARD, arena_printf(s->arena, "%s: %zu names", dest->by, n));
+		struct suggest_entry *e =
+			add_entry(s, phase, ENTRY_WILDCARD,
+		                  arena_printf(s->arena, "%s: %zu names", dest->by, n));
 		e->entry.host = wildcard_suffix(dest);
 		e->entry.wildcard = true;
 		e->entry.port = port_of(&dest->net);
@@ -86,7 +94,9 @@ static void add_exact(struct suggest *s, struct suggest_phase *phase)
 {
 	for (size_t i = 0; i < phase->n_dests; i++) {
 		const struct suggest_dest *dest = &phase->dests[i];
-		struct suggest_entry *e = add_entry(s, phase, dest->net.host[0] ? ENTRY_HOST : ENTRY_CIDR, times_text(s->arena, dest));
+		struct suggest_entry *e = add_entry(s, phase,
+		                                    dest->net.host[0] ? ENTRY_HOST : ENTRY_CIDR,
+		                                    times_text(s->arena, dest));
 		e->entry.port = port_of(&dest->net);
 		if (dest->net.host[0]) {
 			e->entry.host = dest->net.host;
@@ -99,9 +109,12 @@ static void add_exact(struct suggest *s, struct suggest_phase *phase)
 	}
 }
 
-/* A package manager is set to what it is set to, and needs it on another day: one of its destinations is enough, in fetch. A service is a list of
- * drydock's own, and push is where less is more: all of it must have been seen. Neither may hold a destination that needs other terms than the set's: one name and port has one entry. */
-static bool set_is_fit(struct suggest *s, const struct suggest_phase *phase, const struct egress_set_row *row, const struct egress_set *set)
+/* A package manager is set to what it is set to, and needs it on another day: one of its
+ * destinations is enough, in fetch. A service is a list of drydock's own, and push is where less is
+ * more: all of it must have been seen. Neither may hold a destination that needs other terms than
+ * the set's: one name and port has one entry. */
+static bool set_is_fit(struct suggest *s, const struct suggest_phase *phase,
+                       const struct egress_set_row *row, const struct egress_set *set)
 {
 	const struct egress_list list = { .entries = set->entries, .n = set->n };
 	bool *seen = arena_array(s->arena, set->n + 1, sizeof(*seen));
@@ -118,14 +131,16 @@ static bool set_is_fit(struct suggest *s, const struct suggest_phase *phase, con
 	return row->ask && phase == &s->phases[DD_PHASE_FETCH] ? covered > 0 : covered == set->n;
 }
 
-/* Every set that this host has an answer for, by row; asking starts the package managers, so once is enough. */
+/* Every set that this host has an answer for, by row; asking starts the package managers, so once
+ * is enough. */
 static const struct egress_set *known_sets(struct suggest *s)
 {
 	if (s->sets)
 		return s->sets;
 	s->sets = arena_array(s->arena, egress_set_rows_n + 1, sizeof(*s->sets));
 	for (size_t i = 0; i < egress_set_rows_n; i++)
-		if (egress_set_ask(s->arena, egress_set_rows[i].name, s->options->set_dir, &s->sets[i], NULL) < 0)
+		if (egress_set_ask(s->arena, egress_set_rows[i].name, s->options->set_dir,
+		                   &s->sets[i], NULL) < 0)
 			s->sets[i] = (struct egress_set){ .n = 0 };
 	return s->sets;
 }
@@ -133,24 +148,28 @@ static const struct egress_set *known_sets(struct suggest *s)
 /* One entry for a set, and its destinations in @sets under the same number. */
 static void add_sets(struct suggest *s, struct suggest_phase *phase, struct egress_set *sets)
 {
-	for (size_t i = 0; i < egress_set_rows_n && !s->options->no_sets && phase->n_dests > 0; i++) {
+	for (size_t i = 0; i < egress_set_rows_n && !s->options->no_sets && phase->n_dests > 0;
+	     i++) {
 		const struct egress_set_row *row = &egress_set_rows[i];
 		const struct egress_set *set = &known_sets(s)[i];
 		if (set->n == 0 || !set_is_fit(s, phase, row, set))
 			continue;
 		sets[phase->n_entries] = *set;
-		struct suggest_entry *e = add_entry(s, phase, ENTRY_USE, row->ask ? arena_printf(s->arena, "what %s on this host is set to use", row->name) :
-		                                                                   row->what);
+		struct suggest_entry *e = add_entry(
+			s, phase, ENTRY_USE,
+			row->ask ? arena_printf(s->arena, "what %s on this host is set to use",
+		                                row->name)
+				 : row->what);
 		e->set = row->name;
 	}
 }
 
-/* --- which are needed ---- */
+/* ---- which are needed ---- */
 
 struct flat {
 	struct egress_entry *entries;
-	size_t              *owner; /* index in phase->entries */
-	size_t               n;
+	size_t *owner; /* index in phase->entries */
+	size_t n;
 };
 
 static void flat_add(struct flat *flat, const struct egress_entry *entry, size_t owner)
@@ -159,12 +178,14 @@ static void flat_add(struct flat *flat, const struct egress_entry *entry, size_t
 	flat->owner[flat->n++] = owner;
 }
 
-static struct flat flatten(struct suggest *s, const struct suggest_phase *phase, const struct egress_set *sets)
+static struct flat flatten(struct suggest *s, const struct suggest_phase *phase,
+                           const struct egress_set *sets)
 {
 	size_t n = phase->n_entries;
 	for (size_t i = 0; i < egress_set_rows_n; i++)
 		n += sets[i].n;
-	struct flat flat = { .entries = arena_array(s->arena, n + 1, sizeof(*flat.entries)), .owner = arena_array(s->arena, n + 1, sizeof(*flat.owner)) };
+	struct flat flat = { .entries = arena_array(s->arena, n + 1, sizeof(*flat.entries)),
+		             .owner = arena_array(s->arena, n + 1, sizeof(*flat.owner)) };
 	for (size_t i = 0; i < phase->n_entries; i++) {
 		if (phase->entries[i].kind != ENTRY_USE)
 			flat_add(&flat, &phase->entries[i].entry, i);
@@ -182,20 +203,24 @@ static size_t owner_of(const struct flat *flat, const struct suggest_dest *dest)
 {
 	const struct egress_list list = { .entries = flat->entries, .n = flat->n };
 	struct net_judgement j = replay_judge_net(&list, &dest->net);
-	/* Not known whether it spoke TLS or HTTP: the strict entry is meant to have it all the same. */
-	return j.entry && (j.answer == NET_ALLOWED || j.answer == NET_UNKNOWN) ? flat->owner[j.entry - flat->entries] : SIZE_MAX;
+	/* Not known whether it spoke TLS or HTTP: the strict entry is meant to have it all the
+	 * same. */
+	return j.entry && (j.answer == NET_ALLOWED || j.answer == NET_UNKNOWN)
+	               ? flat->owner[j.entry - flat->entries]
+	               : SIZE_MAX;
 }
 
 /* What drop_if_idle works on, made once for a phase. */
 struct dropping {
 	const struct suggest_phase *phase;
-	struct flat                 flat;
-	struct egress_entry        *kept;    /* flat.entries as they were */
-	size_t                     *decided; /* owner of what lets each destination through */
-	size_t                     *moved;
+	struct flat flat;
+	struct egress_entry *kept; /* flat.entries as they were */
+	size_t *decided;           /* owner of what lets each destination through */
+	size_t *moved;
 };
 
-static struct dropping start_dropping(struct suggest *s, const struct suggest_phase *phase, const struct egress_set *sets)
+static struct dropping start_dropping(struct suggest *s, const struct suggest_phase *phase,
+                                      const struct egress_set *sets)
 {
 	struct dropping d = { .phase = phase, .flat = flatten(s, phase, sets) };
 	d.kept = arena_array(s->arena, d.flat.n + 1, sizeof(*d.kept));
@@ -207,7 +232,8 @@ static struct dropping start_dropping(struct suggest *s, const struct suggest_ph
 	return d;
 }
 
-/* Take the entries of @owner out of the list; put them back when something that was seen depends on them. */
+/* Take the entries of @owner out of the list; put them back when something that was seen depends on
+ * them. */
 static bool drop_if_idle(struct dropping *d, size_t owner)
 {
 	bool idle = true;
@@ -215,7 +241,8 @@ static bool drop_if_idle(struct dropping *d, size_t owner)
 		if (d->flat.owner[i] == owner)
 			d->flat.entries[i] = no_entry;
 	for (size_t i = 0; i < d->phase->n_dests && idle; i++) {
-		d->moved[i] = d->decided[i] == owner ? owner_of(&d->flat, &d->phase->dests[i]) : d->decided[i];
+		d->moved[i] = d->decided[i] == owner ? owner_of(&d->flat, &d->phase->dests[i])
+		                                     : d->decided[i];
 		idle = d->decided[i] != owner || d->moved[i] != SIZE_MAX;
 	}
 	if (idle)
@@ -227,9 +254,11 @@ static bool drop_if_idle(struct dropping *d, size_t owner)
 }
 
 /* Exact entries go first, so that what a set or a wildcard opens anyway is not said twice. */
-static struct flat drop_idle(struct suggest *s, struct suggest_phase *phase, const struct egress_set *sets)
+static struct flat drop_idle(struct suggest *s, struct suggest_phase *phase,
+                             const struct egress_set *sets)
 {
-	static const enum suggest_entry_kind order[] = { ENTRY_HOST, ENTRY_CIDR, ENTRY_WILDCARD, ENTRY_USE };
+	static const enum suggest_entry_kind order[] = { ENTRY_HOST, ENTRY_CIDR, ENTRY_WILDCARD,
+		                                         ENTRY_USE };
 	struct dropping d = start_dropping(s, phase, sets);
 	for (size_t o = 0; o < ARRAY_LEN(order); o++)
 		for (size_t i = 0; i < phase->n_entries; i++)
@@ -243,13 +272,16 @@ static void count_names(struct suggest *s, enum dd_phase which, struct flat flat
 {
 	const struct egress_list list = { .entries = flat.entries, .n = flat.n };
 	for (size_t i = 0; i < s->n_steps; i++)
-		for (size_t k = 0; suggest_effective(&s->steps[i]) == which && k < s->steps[i].n_seen; k++) {
+		for (size_t k = 0;
+		     suggest_effective(&s->steps[i]) == which && k < s->steps[i].n_seen; k++) {
 			size_t n = 0;
 			const char **names = replay_names(s->arena, s->steps[i].seen[k].step, &n);
 			size_t *used = arena_array(s->arena, flat.n + 1, sizeof(*used));
 			for (size_t j = 0; j < n; j++) {
 				struct egress_verdict v = egress_verdict_name(&list, names[j], 0);
-				size_t *count = v.allow && v.entry->wildcard ? &used[v.entry - flat.entries] : NULL;
+				size_t *count = v.allow && v.entry->wildcard
+				                        ? &used[v.entry - flat.entries]
+				                        : NULL;
 				if (count && ++*count > s->phases[which].wildcard_names)
 					s->phases[which].wildcard_names = *count;
 			}
@@ -257,7 +289,8 @@ static void count_names(struct suggest *s, enum dd_phase which, struct flat flat
 }
 
 /* With only the sets in the list yet: what they let through needs nothing else. */
-static void mark_in_sets(struct suggest *s, struct suggest_phase *phase, const struct egress_set *sets)
+static void mark_in_sets(struct suggest *s, struct suggest_phase *phase,
+                         const struct egress_set *sets)
 {
 	const struct flat flat = flatten(s, phase, sets);
 	for (size_t i = 0; i < phase->n_dests; i++)
@@ -270,7 +303,8 @@ void suggest_egress(struct suggest *s)
 		struct suggest_phase *phase = &s->phases[p];
 		struct egress_set *sets = arena_array(s->arena, egress_set_rows_n, sizeof(*sets));
 		if (p == DD_PHASE_BUILD)
-			continue; /* its gate stays closed; what unnamed steps reached has been said */
+			/* its gate stays closed; what unnamed steps reached has been said */
+			continue;
 		add_sets(s, phase, sets);
 		mark_in_sets(s, phase, sets);
 		add_wildcards(s, phase);

@@ -1,15 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-/* suggest_rest.c - what the policy says besides rules and destinations: budgets, limits, views, system calls, credentials.
+/* suggest_rest.c - what the policy says besides rules and destinations: budgets, limits, views,
+ * system calls, credentials.
  *
- * Runs in: command line. A line is made only where the default would have refused something that was seen, and then with head-room; so
- * taking any of them out shows. */
+ * Runs in: command line. A line is made only where the default would have refused something that
+ * was seen, and then with head-room; so taking any of them out shows. */
 #include "suggest_parts.h"
 
 #include "drydock/seccomp_view.h"
 
 #include <string.h>
 
-enum { KIB = 1024, CONNECTIONS_MAX = 65535, TIME_MAX_SEC = 30 * 86400, HOUR_SEC = 3600, TTL_DEFAULT_SEC = 300 };
+enum {
+	KIB = 1024,
+	CONNECTIONS_MAX = 65535,
+	TIME_MAX_SEC = 30 * 86400,
+	HOUR_SEC = 3600,
+	TTL_DEFAULT_SEC = 300
+};
 
 uint64_t suggest_head_room(uint64_t seen, uint64_t unit)
 {
@@ -25,7 +32,7 @@ static void at_least(uint64_t *largest, int64_t seen)
 		*largest = (uint64_t)seen;
 }
 
-/* --- budgets ---- */
+/* ---- budgets ---- */
 
 static void see_budgets(struct suggest_phase *phase, const struct facts_step *step)
 {
@@ -49,11 +56,12 @@ static void decide_budgets(struct suggest *s, enum dd_phase which, const struct 
 		phase->connections = suggest_head_room(phase->connections_seen, 1);
 	if (phase->connections > CONNECTIONS_MAX)
 		phase->connections = CONNECTIONS_MAX;
-	for (uint64_t cap = 1; names > usual->wildcard_names && phase->wildcard_names == 0; cap *= 2)
+	for (uint64_t cap = 1; names > usual->wildcard_names && phase->wildcard_names == 0;
+	     cap *= 2)
 		phase->wildcard_names = cap >= names ? cap : 0;
 }
 
-/* --- push ---- */
+/* ---- push ---- */
 
 static bool was_in(const struct suggest_seen *seen, enum dd_phase phase)
 {
@@ -63,19 +71,22 @@ static bool was_in(const struct suggest_seen *seen, enum dd_phase phase)
 static void see_push(struct suggest *s, const struct suggest_seen *seen)
 {
 	struct suggest_phase *push = &s->phases[DD_PHASE_PUSH];
-	const char *view = was_in(seen, DD_PHASE_PUSH) ? seen->step->workspace : plan_view_names[PLAN_VIEW_SHARED];
+	const char *view = was_in(seen, DD_PHASE_PUSH) ? seen->step->workspace
+	                                               : plan_view_names[PLAN_VIEW_SHARED];
 	push->trust_any = push->trust_any || (seen->facts->trusted_known && !seen->facts->trusted);
 	for (size_t i = 0; seen->step->artifacts && seen->step->artifacts[i]; i++)
 		suggest_add_text(s->arena, &push->artifacts, seen->step->artifacts[i]);
 	if (!view)
 		return;
 	if (push->view && strcmp(push->view, view) != 0)
-		suggest_warn(s, "push steps saw the workspace %s and %s; the policy can say only one", push->view, view);
+		suggest_warn(s,
+		             "push steps saw the workspace %s and %s; the policy can say only one",
+		             push->view, view);
 	else
 		push->view = view;
 }
 
-/* --- credentials ---- */
+/* ---- credentials ---- */
 
 static const char *credential_name(struct suggest *s, const char *name)
 {
@@ -106,35 +117,48 @@ static const char *split(const char *text, const char **ret_value)
 	return NULL;
 }
 
-static struct suggest_credential *find_credential(struct suggest *s, const struct suggest_credential *wanted, const char *recorded)
+static struct suggest_credential *find_credential(struct suggest *s,
+                                                  const struct suggest_credential *wanted,
+                                                  const char *recorded)
 {
 	for (size_t i = 0; i < s->n_credentials; i++) {
 		struct suggest_credential *c = &s->credentials[i];
-		if (c->phase == wanted->phase && strcmp(c->recorded, recorded) == 0 && strcmp(c->from, wanted->from) == 0 && strcmp(c->as, wanted->as) == 0 &&
+		if (c->phase == wanted->phase && strcmp(c->recorded, recorded) == 0 &&
+		    strcmp(c->from, wanted->from) == 0 && strcmp(c->as, wanted->as) == 0 &&
 		    c->from_key == wanted->from_key && c->as_key == wanted->as_key)
 			return c;
 	}
 	return NULL;
 }
 
-static void see_lease(struct suggest *s, const struct suggest_step *step, const struct suggest_seen *seen, const struct facts_lease *lease)
+static void see_lease(struct suggest *s, const struct suggest_step *step,
+                      const struct suggest_seen *seen, const struct facts_lease *lease)
 {
-	struct suggest_credential one = { .phase = suggest_effective(step), .ttl_sec = FACTS_ABSENT, .recorded = lease->name };
-	const char *id = replay_step_id(seen->step), *label = suggest_quoted(s->arena, step->label), *name = suggest_quoted(s->arena, lease->name);
+	struct suggest_credential one = { .phase = suggest_effective(step),
+		                          .ttl_sec = FACTS_ABSENT,
+		                          .recorded = lease->name };
+	const char *id = replay_step_id(seen->step), *label = suggest_quoted(s->arena, step->label),
+		   *name = suggest_quoted(s->arena, lease->name);
 	one.from_key = split(lease->from, &one.from);
 	one.as_key = split(lease->as, &one.as);
 	if (!id || one.phase == DD_PHASE_BUILD) {
-		suggest_warn(s, "credential %s of step %s: %s", name, label, id ? "the step is in build here" : "a step without an id cannot hold one");
+		suggest_warn(s, "credential %s of step %s: %s", name, label,
+		             id ? "the step is in build here"
+		                : "a step without an id cannot hold one");
 		return;
 	}
 	if (!one.from_key || !one.as_key) {
-		suggest_warn(s, "credential %s of step %s: the record does not say from where or as what; write it yourself", name, label);
+		suggest_warn(s,
+		             "credential %s of step %s: the record does not say from where or as "
+		             "what; write it yourself",
+		             name, label);
 		return;
 	}
 	struct suggest_credential *c = find_credential(s, &one, lease->name);
 	if (!c) {
 		one.name = credential_name(s, lease->name);
-		s->credentials = arena_grow(s->arena, s->credentials, s->n_credentials, sizeof(*s->credentials));
+		s->credentials = arena_grow(s->arena, s->credentials, s->n_credentials,
+		                            sizeof(*s->credentials));
 		c = &s->credentials[s->n_credentials++];
 		*c = one;
 	}
@@ -143,21 +167,25 @@ static void see_lease(struct suggest *s, const struct suggest_step *step, const 
 		c->ttl_sec = lease->ttl_sec;
 }
 
-/* --- system calls ---- */
+/* ---- system calls ---- */
 
 static void see_profile(struct suggest *s, const struct facts_step *step)
 {
-	const char *name = step->seccomp && strcmp(step->seccomp, "default") != 0 ? step->seccomp : NULL;
+	const char *name = step->seccomp && strcmp(step->seccomp, "default") != 0 ? step->seccomp
+	                                                                          : NULL;
 	if (step->seccomp && !s->profile_seen) {
 		s->seccomp = name;
 		s->profile_seen = true;
 	} else if (step->seccomp && strcmp(name ? name : "", s->seccomp ? s->seccomp : "") != 0) {
-		suggest_warn(s, "the records have the seccomp profiles %s and %s; the policy can name only one", s->seccomp ? s->seccomp : "default",
-		             step->seccomp);
+		suggest_warn(s,
+		             "the records have the seccomp profiles %s and %s; the policy can name "
+		             "only one",
+		             s->seccomp ? s->seccomp : "default", step->seccomp);
 	}
 }
 
-static void see_call(struct suggest *s, const struct seccomp_view *view, const struct suggest_step *step, const char *name)
+static void see_call(struct suggest *s, const struct seccomp_view *view,
+                     const struct suggest_step *step, const char *name)
 {
 	const struct seccomp_view_call *call = seccomp_view_find(view, name);
 	if (call && call->answer == SECCOMP_ANSWER_ALLOW)
@@ -165,11 +193,13 @@ static void see_call(struct suggest *s, const struct seccomp_view *view, const s
 	if (call && !call->never)
 		suggest_add_text(s->arena, &s->syscalls, name);
 	else
-		suggest_warn(s, "system call %s of step %s: %s", suggest_quoted(s->arena, name), suggest_quoted(s->arena, step->label),
+		suggest_warn(s, "system call %s of step %s: %s", suggest_quoted(s->arena, name),
+		             suggest_quoted(s->arena, step->label),
 		             call ? "no policy may allow it" : "there is none of that name here");
 }
 
-static void see_calls(struct suggest *s, const struct seccomp_view *view, const struct suggest_step *step, const struct facts_step *seen)
+static void see_calls(struct suggest *s, const struct seccomp_view *view,
+                      const struct suggest_step *step, const struct facts_step *seen)
 {
 	for (size_t i = 0; seen->syscalls && seen->syscalls[i]; i++)
 		see_call(s, view, step, seen->syscalls[i]);
@@ -180,12 +210,18 @@ static void see_calls(struct suggest *s, const struct seccomp_view *view, const 
 		if (strcmp(call->answer, "continued") == 0)
 			see_call(s, view, step, call->name);
 		else
-			suggest_add_text(s->arena, &s->call_notes, arena_printf(s->arena, "%s, by %s: answered with %s in the run, and will be again",
-			                 suggest_quoted(s->arena, call->name), suggest_quoted(s->arena, step->label), suggest_quoted(s->arena, call->answer)));
+			suggest_add_text(
+				s->arena, &s->call_notes,
+				arena_printf(
+					s->arena,
+					"%s, by %s: answered with %s in the run, and will be again",
+					suggest_quoted(s->arena, call->name),
+					suggest_quoted(s->arena, step->label),
+					suggest_quoted(s->arena, call->answer)));
 	}
 }
 
-/* --- directories and limits ---- */
+/* ---- directories and limits ---- */
 
 static bool is_below(const char *dir, const char *parent)
 {
@@ -208,7 +244,8 @@ static void drop_children(struct suggest_texts *dirs)
 
 static void see_use(struct suggest *s, const struct facts_step *step)
 {
-	at_least(&s->time_sec, step->wall_sec > 0 && step->wall_sec < TIME_MAX_SEC ? (int64_t)step->wall_sec : 0);
+	at_least(&s->time_sec,
+	         step->wall_sec > 0 && step->wall_sec < TIME_MAX_SEC ? (int64_t)step->wall_sec : 0);
 	at_least(&s->log_bytes, step->output_bytes);
 	at_least(&s->memory_seen, step->peak_memory_bytes);
 	at_least(&s->files_seen, step->files);
@@ -220,11 +257,16 @@ static void see_use(struct suggest *s, const struct facts_step *step)
 static void decide_limits(struct suggest *s, const struct policy *defaults)
 {
 	uint64_t hours = (s->time_sec * 2 + HOUR_SEC - 1) / HOUR_SEC;
-	s->time_sec = s->time_sec <= defaults->limits.time_sec ? 0 : hours * HOUR_SEC > TIME_MAX_SEC ? TIME_MAX_SEC : hours * HOUR_SEC;
-	s->log_bytes = s->log_bytes <= defaults->limits.log_bytes ? 0 : suggest_head_room(s->log_bytes, KIB);
+	s->time_sec = s->time_sec <= defaults->limits.time_sec ? 0
+	              : hours * HOUR_SEC > TIME_MAX_SEC        ? TIME_MAX_SEC
+	                                                       : hours * HOUR_SEC;
+	s->log_bytes = s->log_bytes <= defaults->limits.log_bytes
+	                       ? 0
+	                       : suggest_head_room(s->log_bytes, KIB);
 }
 
-static void see_step(struct suggest *s, const struct seccomp_view *view, const struct suggest_step *step)
+static void see_step(struct suggest *s, const struct seccomp_view *view,
+                     const struct suggest_step *step)
 {
 	enum dd_phase phase = suggest_effective(step);
 	for (size_t i = 0; i < step->n_seen; i++) {
@@ -247,7 +289,8 @@ int suggest_rest(struct suggest *s, struct dd_err *err)
 	for (size_t i = 0; i < s->n_steps; i++)
 		for (size_t k = 0; k < s->steps[i].n_seen; k++)
 			see_profile(s, s->steps[i].seen[k].step);
-	int r = replay_profile(s->options->profile_dir, s->seccomp ? s->seccomp : "default", NULL, &view, err);
+	int r = replay_profile(s->options->profile_dir, s->seccomp ? s->seccomp : "default", NULL,
+	                       &view, err);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < s->n_steps; i++)

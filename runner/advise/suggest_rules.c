@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* suggest_rules.c - how a policy names the steps that need more than build.
  *
- * Runs in: command line. A rule is made of the fewest texts that name no recorded step of another phase; whether it names one is asked of
- * policy_rule_for() through replay_rule_fit(). So the order of the rules never matters, and a rule that nothing depends on is left out. */
+ * Runs in: command line. A rule is made of the fewest texts that name no recorded step of another
+ * phase; whether it names one is asked of policy_rule_for() through replay_rule_fit(). So the order
+ * of the rules never matters, and a rule that nothing depends on is left out. */
 #include "suggest_parts.h"
 
 #include <string.h>
@@ -10,13 +11,25 @@
 #define F(field) (1u << (field))
 /* Best first: what the workflow's author chose as a name, then what the step runs. */
 static const unsigned combinations[] = {
-	F(RULE_ID), F(RULE_ID) | F(RULE_JOB), F(RULE_USES), F(RULE_NAME), F(RULE_RUN), F(RULE_FIRST_LINE), F(RULE_USES) | F(RULE_NAME),
-	F(RULE_USES) | F(RULE_JOB), F(RULE_NAME) | F(RULE_JOB), F(RULE_RUN) | F(RULE_JOB), F(RULE_FIRST_LINE) | F(RULE_JOB),
-	F(RULE_NAME) | F(RULE_RUN), F(RULE_NAME) | F(RULE_FIRST_LINE), F(RULE_USES) | F(RULE_NAME) | F(RULE_JOB),
+	F(RULE_ID),
+	F(RULE_ID) | F(RULE_JOB),
+	F(RULE_USES),
+	F(RULE_NAME),
+	F(RULE_RUN),
+	F(RULE_FIRST_LINE),
+	F(RULE_USES) | F(RULE_NAME),
+	F(RULE_USES) | F(RULE_JOB),
+	F(RULE_NAME) | F(RULE_JOB),
+	F(RULE_RUN) | F(RULE_JOB),
+	F(RULE_FIRST_LINE) | F(RULE_JOB),
+	F(RULE_NAME) | F(RULE_RUN),
+	F(RULE_NAME) | F(RULE_FIRST_LINE),
+	F(RULE_USES) | F(RULE_NAME) | F(RULE_JOB),
 	F(RULE_NAME) | F(RULE_RUN) | F(RULE_JOB),
 };
 
-/* A glob has no escape: `?` is the narrowest that still matches a star or a question mark of the text. */
+/* A glob has no escape: `?` is the narrowest that still matches a star or a question mark of the
+ * text. */
 static const char *as_glob(struct plan_arena *arena, const char *text)
 {
 	char *glob = arena_strdup(arena, text);
@@ -31,18 +44,27 @@ static const char *text_of(struct suggest *s, const struct suggest_seen *seen, i
 {
 	const struct facts_match *m = &seen->step->match;
 	const char *run = m->run_exact && m->run && !strchr(m->run, '\n') ? m->run : NULL;
-	const char *first = m->run_exact && m->run && !run ? arena_strndup(s->arena, m->run, strcspn(m->run, "\n")) : NULL;
+	const char *first = m->run_exact && m->run && !run
+	                            ? arena_strndup(s->arena, m->run, strcspn(m->run, "\n"))
+	                            : NULL;
 	const char *const texts[RULE__COUNT] = {
-		[RULE_ID] = replay_step_id(seen->step), [RULE_JOB] = replay_step_job(seen->step, seen->facts->job), [RULE_NAME] = m->name,
-		[RULE_USES] = m->uses, [RULE_RUN] = run, [RULE_FIRST_LINE] = first,
+		[RULE_ID] = replay_step_id(seen->step),
+		[RULE_JOB] = replay_step_job(seen->step, seen->facts->job),
+		[RULE_NAME] = m->name,
+		[RULE_USES] = m->uses,
+		[RULE_RUN] = run,
+		[RULE_FIRST_LINE] = first,
 	};
 	return texts[field] && *texts[field] ? texts[field] : NULL;
 }
 
-static bool make_rule(struct suggest *s, const struct suggest_step *step, unsigned fields, struct policy_rule *ret)
+static bool make_rule(struct suggest *s, const struct suggest_step *step, unsigned fields,
+                      struct policy_rule *ret)
 {
 	*ret = (struct policy_rule){ .phase = step->phase };
-	if (fields & F(RULE_FIRST_LINE) && step->phase == DD_PHASE_PUSH) /* the loader refuses it: the lines behind it may say anything */
+	if (fields & F(RULE_FIRST_LINE) &&
+	    step->phase ==
+	            DD_PHASE_PUSH) /* the loader refuses it: the lines behind it may say anything */
 		return false;
 	for (int f = 0; f < RULE__COUNT; f++) {
 		const char *text = fields & F(f) ? text_of(s, &step->seen[0], f) : NULL;
@@ -83,13 +105,16 @@ static void name_step(struct suggest *s, size_t index)
 		if (fits_all(&s->rules[i].rule, step))
 			return;
 	for (size_t i = 0; i < ARRAY_LEN(combinations); i++) {
-		if (!make_rule(s, step, combinations[i], &rule) || !fits_all(&rule, step) || fits_a_stranger(s, &rule))
+		if (!make_rule(s, step, combinations[i], &rule) || !fits_all(&rule, step) ||
+		    fits_a_stranger(s, &rule))
 			continue;
 		s->rules[s->n_rules++] = (struct suggest_rule){ .rule = rule, .step = index };
 		return;
 	}
 	step->unnamed = true;
-	suggest_warn(s, "step %s should be in %s, but no rule can name it alone: give it an id, and record again",
+	suggest_warn(s,
+	             "step %s should be in %s, but no rule can name it alone: give it an id, and "
+	             "record again",
 	             suggest_quoted(s->arena, step->label), phase_names[step->phase]);
 }
 
@@ -98,10 +123,12 @@ static bool is_needed(const struct suggest *s, size_t which)
 {
 	for (size_t i = 0; i < s->n_steps; i++) {
 		bool by_other = false;
-		if (s->steps[i].phase == DD_PHASE_BUILD || !fits_all(&s->rules[which].rule, &s->steps[i]))
+		if (s->steps[i].phase == DD_PHASE_BUILD ||
+		    !fits_all(&s->rules[which].rule, &s->steps[i]))
 			continue;
 		for (size_t k = 0; k < s->n_rules; k++)
-			by_other = by_other || (k != which && !s->rules[k].dropped && fits_all(&s->rules[k].rule, &s->steps[i]));
+			by_other = by_other || (k != which && !s->rules[k].dropped &&
+			                        fits_all(&s->rules[k].rule, &s->steps[i]));
 		if (!by_other)
 			return true;
 	}

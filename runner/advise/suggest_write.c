@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* suggest_write.c - the suggested policy as YAML: one rule, destination, budget or credential to a line, each with its reason.
+/* suggest_write.c - the suggested policy as YAML: one rule, destination, budget or credential to a
+ * line, each with its reason.
  *
- * Runs in: command line. Every text that a record chose is double-quoted, in comments too: it can neither end a line nor a scalar. */
+ * Runs in: command line. Every text that a record chose is double-quoted, in comments too: it can
+ * neither end a line nor a scalar. */
 #include "suggest_parts.h"
 
 #include <arpa/inet.h>
@@ -12,7 +14,7 @@ enum { MIB = 1 << 20 };
 
 struct writing {
 	const struct suggest *s;
-	FILE                 *out;
+	FILE *out;
 };
 
 static const char *quoted(const struct writing *w, const char *text)
@@ -43,22 +45,31 @@ static const char *time_text(struct plan_arena *arena, uint64_t sec)
 {
 	if (sec % 3600 == 0)
 		return arena_printf(arena, "%" PRIu64 "h", sec / 3600);
-	return sec % 60 == 0 ? arena_printf(arena, "%" PRIu64 "m", sec / 60) : arena_printf(arena, "%" PRIu64 "s", sec);
+	return sec % 60 == 0 ? arena_printf(arena, "%" PRIu64 "m", sec / 60)
+	                     : arena_printf(arena, "%" PRIu64 "s", sec);
 }
 
-/* --- head ---- */
+/* ---- head ---- */
 
 static void write_head(const struct writing *w)
 {
-	say(w, "# Suggested by `drydock policy suggest`. Each line is here because a recorded run needed it: take one out, and\n"
-	       "# `drydock policy replay` says what would be refused. Read it first: it allows whatever the runs did, wanted or not.\n#\n");
+	say(w, "# Suggested by `drydock policy suggest`. Each line is here because a recorded run "
+	       "needed it: take one out, and\n"
+	       "# `drydock policy replay` says what would be refused. Read it first: it allows "
+	       "whatever the runs did, wanted or not.\n#\n");
 	for (size_t i = 0; i < w->s->n_records; i++) {
 		const struct record_facts *f = w->s->records[i];
 		char cut[200];
-		say(w, "#   %s: run %s, job %s, %s, %zu step%s\n", quoted(w, f->path), quoted(w, f->run), quoted(w, f->job),
-		    f->observed ? "observed" : f->mode_known ? "enforced" : "mode not recorded", f->n_steps, f->n_steps == 1 ? "" : "s");
+		say(w, "#   %s: run %s, job %s, %s, %zu step%s\n", quoted(w, f->path),
+		    quoted(w, f->run), quoted(w, f->job),
+		    f->observed     ? "observed"
+		    : f->mode_known ? "enforced"
+		                    : "mode not recorded",
+		    f->n_steps, f->n_steps == 1 ? "" : "s");
 		if (f->event.known)
-			say(w, "#     to say which jobs it is for: for: { repository: %s, ref: %s }\n", quoted(w, f->event.repository ? f->event.repository : ""),
+			say(w,
+			    "#     to say which jobs it is for: for: { repository: %s, ref: %s }\n",
+			    quoted(w, f->event.repository ? f->event.repository : ""),
 			    quoted(w, f->event.ref ? f->event.ref : ""));
 		if (suggest_cut_short(f, cut, sizeof(cut)))
 			say(w, "#     %s\n", cut);
@@ -68,7 +79,7 @@ static void write_head(const struct writing *w)
 	say(w, "version: 1\n");
 }
 
-/* --- steps ---- */
+/* ---- steps ---- */
 
 static void write_rule(const struct writing *w, const struct policy_rule *rule)
 {
@@ -100,15 +111,19 @@ static void write_steps(const struct writing *w)
 	for (size_t i = 0; i < w->s->n_steps; i++) {
 		const struct suggest_step *step = &w->s->steps[i];
 		const struct suggest_rule *rule = rule_of(w->s, i);
-		const char *how = rule ? "" : step->unnamed ? "; no rule can name it, so it stays build" :
-		                  step->phase == DD_PHASE_BUILD ? ", so it needs no rule" : "; a rule for another step names it too";
-		say(w, "%s# %s is %s: %s%s\n", any ? "  " : "", quoted(w, step->label), phase_names[step->phase], step->reason, how);
+		const char *how = rule            ? ""
+		                  : step->unnamed ? "; no rule can name it, so it stays build"
+		                  : step->phase == DD_PHASE_BUILD
+		                          ? ", so it needs no rule"
+		                          : "; a rule for another step names it too";
+		say(w, "%s# %s is %s: %s%s\n", any ? "  " : "", quoted(w, step->label),
+		    phase_names[step->phase], step->reason, how);
 		if (rule)
 			write_rule(w, &rule->rule);
 	}
 }
 
-/* --- phases ---- */
+/* ---- phases ---- */
 
 static void write_entry(const struct writing *w, const struct suggest_entry *e)
 {
@@ -120,7 +135,8 @@ static void write_entry(const struct writing *w, const struct suggest_entry *e)
 		return;
 	case ENTRY_CIDR:
 		(void)inet_ntop(AF_INET, &e->entry.cidr, addr, sizeof(addr));
-		say(w, "      - { cidr: %s/32, port: %u, why: %s }\n", addr, (unsigned)e->entry.port, quoted(w, e->why));
+		say(w, "      - { cidr: %s/32, port: %u, why: %s }\n", addr,
+		    (unsigned)e->entry.port, quoted(w, e->why));
 		return;
 	case ENTRY_WILDCARD:
 		host = arena_printf(w->s->arena, "*.%s", e->entry.host);
@@ -129,11 +145,13 @@ static void write_entry(const struct writing *w, const struct suggest_entry *e)
 		host = e->entry.host;
 		break;
 	}
-	say(w, "      - { host: %s, port: %u%s%s, why: %s }\n", quoted(w, host), (unsigned)e->entry.port, e->entry.tls == EGRESS_TLS_RAW ? ", tls: raw" : "",
+	say(w, "      - { host: %s, port: %u%s%s, why: %s }\n", quoted(w, host),
+	    (unsigned)e->entry.port, e->entry.tls == EGRESS_TLS_RAW ? ", tls: raw" : "",
 	    e->entry.private_ok ? ", private: allow" : "", quoted(w, e->why));
 }
 
-static void write_left_out(const struct writing *w, const struct suggest_phase *phase, const char *indent)
+static void write_left_out(const struct writing *w, const struct suggest_phase *phase,
+                           const char *indent)
 {
 	for (size_t i = 0; i < phase->left_out.n; i++)
 		say(w, "%s# no entry for %s\n", indent, phase->left_out.items[i]);
@@ -151,27 +169,37 @@ static bool has_keys(const struct suggest_phase *phase, enum dd_phase which)
 {
 	if (entries_left(phase) > 0 || phase->upload || phase->connections || phase->wildcard_names)
 		return true;
-	return which == DD_PHASE_PUSH && (phase->trust_any || phase->view || phase->artifacts.n > 0);
+	return which == DD_PHASE_PUSH &&
+	       (phase->trust_any || phase->view || phase->artifacts.n > 0);
 }
 
 static void write_budgets(const struct writing *w, const struct suggest_phase *phase)
 {
 	if (phase->upload)
-		say(w, "    upload: %s # most to one destination: %" PRIu64 " bytes; twice that, rounded up\n", size_text(w->s->arena, phase->upload),
-		    phase->upload_seen);
+		say(w,
+		    "    upload: %s # most to one destination: %" PRIu64
+		    " bytes; twice that, rounded up\n",
+		    size_text(w->s->arena, phase->upload), phase->upload_seen);
 	if (phase->connections)
-		say(w, "    connections: %" PRIu64 " # most open at one time: %" PRIu64 "; twice that, rounded up\n", phase->connections,
-		    phase->connections_seen);
+		say(w,
+		    "    connections: %" PRIu64 " # most open at one time: %" PRIu64
+		    "; twice that, rounded up\n",
+		    phase->connections, phase->connections_seen);
 	if (phase->wildcard_names)
-		say(w, "    wildcard_names: %" PRIu64 " # as many as were seen under one wildcard, rounded up\n", phase->wildcard_names);
+		say(w,
+		    "    wildcard_names: %" PRIu64
+		    " # as many as were seen under one wildcard, rounded up\n",
+		    phase->wildcard_names);
 }
 
 static void write_push(const struct writing *w, const struct suggest_phase *push)
 {
 	if (push->trust_any)
-		say(w, "    trust: any # as in the recorded policy: jobs that are not trusted may push, without credentials\n");
+		say(w, "    trust: any # as in the recorded policy: jobs that are not trusted may "
+		       "push, without credentials\n");
 	if (push->view && strcmp(push->view, plan_view_names[PLAN_VIEW_SHARED]) == 0)
-		say(w, "    # Narrower: name the artifacts and take this line out; push then sees the commit and them, not all that build left.\n");
+		say(w, "    # Narrower: name the artifacts and take this line out; push then sees "
+		       "the commit and them, not all that build left.\n");
 	if (push->view)
 		say(w, "    workspace: %s # as the runs had it\n", push->view);
 	if (push->artifacts.n > 0)
@@ -210,7 +238,7 @@ static void write_phases(const struct writing *w)
 	write_left_out(w, &w->s->phases[DD_PHASE_BUILD], "");
 }
 
-/* --- the rest ---- */
+/* ---- the rest ---- */
 
 static void write_credentials(const struct writing *w)
 {
@@ -219,7 +247,8 @@ static void write_credentials(const struct writing *w)
 		say(w, "\ncredentials:\n");
 	for (size_t i = 0; i < s->n_credentials; i++) {
 		const struct suggest_credential *c = &s->credentials[i];
-		say(w, "  %s: { from: { %s: %s }, for: { phase: %s, steps: [ ", c->name[0] == '-' ? quoted(w, c->name) : c->name, c->from_key,
+		say(w, "  %s: { from: { %s: %s }, for: { phase: %s, steps: [ ",
+		    c->name[0] == '-' ? quoted(w, c->name) : c->name, c->from_key,
 		    quoted(w, c->from), phase_names[c->phase]);
 		for (size_t k = 0; k < c->ids.n; k++)
 			say(w, "%s%s", k ? ", " : "", quoted(w, c->ids.items[k]));
@@ -236,14 +265,18 @@ static void write_limits(const struct writing *w)
 	if (s->time_sec || s->log_bytes)
 		say(w, "\nlimits:\n");
 	if (s->time_sec)
-		say(w, "  time: %s # twice the longest step, rounded up to hours\n", time_text(s->arena, s->time_sec));
+		say(w, "  time: %s # twice the longest step, rounded up to hours\n",
+		    time_text(s->arena, s->time_sec));
 	if (s->log_bytes)
-		say(w, "  log: %s # twice the longest output, rounded up\n", size_text(s->arena, s->log_bytes));
+		say(w, "  log: %s # twice the longest output, rounded up\n",
+		    size_text(s->arena, s->log_bytes));
 	if (s->memory_seen || s->files_seen || s->disk_seen)
-		say(w, "\n# No limit is needed for these; with room for twice what the largest step used, they would be:\n# limits: {");
+		say(w, "\n# No limit is needed for these; with room for twice what the largest "
+		       "step used, they would be:\n# limits: {");
 	const char *before = " ";
 	if (s->memory_seen) {
-		say(w, "%smemory: %s", before, size_text(s->arena, suggest_head_room(s->memory_seen, MIB)));
+		say(w, "%smemory: %s", before,
+		    size_text(s->arena, suggest_head_room(s->memory_seen, MIB)));
 		before = ", ";
 	}
 	if (s->files_seen) {
@@ -251,7 +284,8 @@ static void write_limits(const struct writing *w)
 		before = ", ";
 	}
 	if (s->disk_seen)
-		say(w, "%sdisk: %s", before, size_text(s->arena, suggest_head_room(s->disk_seen, MIB)));
+		say(w, "%sdisk: %s", before,
+		    size_text(s->arena, suggest_head_room(s->disk_seen, MIB)));
 	if (s->memory_seen || s->files_seen || s->disk_seen)
 		say(w, " }\n");
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* arena.c - a list of blocks, freed in one go. Runs in: command line and supervisor, before a step exists. */
+/* arena.c - a list of blocks, freed in one go. Runs in: command line and supervisor, before a step
+ * exists. */
 #include "arena.h"
 
 #include "exit_code.h"
@@ -14,7 +15,7 @@
 
 struct block {
 	struct block *next;
-	size_t        used, size;
+	size_t used, size;
 	alignas(max_align_t) unsigned char bytes[];
 };
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-/* digest.c - one OpenSSL context, fetched once: a fetch per file would cost more than hashing a small file.
- * Runs in the supervisor. */
+/* digest.c - one OpenSSL context, fetched once: a fetch per file would cost more than hashing a
+ * small file. Runs in the supervisor. */
 #include "digest.h"
 
 #include <openssl/evp.h>
 #include <stdlib.h>
 
 struct digest {
-	EVP_MD     *md;
+	EVP_MD *md;
 	EVP_MD_CTX *ctx;
 };
 
@@ -20,7 +20,9 @@ int digest_new(struct digest **ret, struct dd_err *err)
 	d->ctx = EVP_MD_CTX_new();
 	if (!d->md || !d->ctx) {
 		digest_free(d);
-		return dd_err_say(err, EIO, "prepare SHA-256: OpenSSL offers none (check its provider configuration)");
+		return dd_err_say(
+			err, EIO,
+			"prepare SHA-256: OpenSSL offers none (check its provider configuration)");
 	}
 	*ret = d;
 	return 0;
@@ -64,7 +66,8 @@ int digest_hex(struct digest *d, char hex[DIGEST_HEX], struct dd_err *err)
 	return 0;
 }
 
-int digest_bytes(struct digest *d, const void *bytes, size_t len, char hex[DIGEST_HEX], struct dd_err *err)
+int digest_bytes(struct digest *d, const void *bytes, size_t len, char hex[DIGEST_HEX],
+                 struct dd_err *err)
 {
 	int r = digest_start(d, err);
 	if (r == 0)

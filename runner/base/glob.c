@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* glob.c - matches by following all possibilities at once: one bit for each place in the pattern, moved
- * along by each byte of the text.
+/* glob.c - matches by following all possibilities at once: one bit for each place in the pattern,
+ * moved along by each byte of the text.
  *
- * Pure. Backtracking would be shorter, and would give a pull request that names its files well a way to stop
- * the supervisor.
+ * Pure. Backtracking would be shorter, and would give a pull request that names its files well a
+ * way to stop the supervisor.
  */
 #include "glob.h"
 
@@ -19,7 +19,7 @@ enum op {
 };
 
 struct pattern {
-	size_t        n;
+	size_t n;
 	unsigned char op[GLOB_PATTERN_MAX], byte[GLOB_PATTERN_MAX];
 };
 
@@ -41,7 +41,8 @@ static bool compile(enum glob_kind kind, const char *text, struct pattern *p)
 		} else if (*s == '*') {
 			used = strspn(s, "*");
 			op = kind == GLOB_TEXT || used > 1 ? OP_DEEP : OP_STAR;
-			if (kind == GLOB_PATH && used == 2 && s[2] == '/' && at_name_start(text, s)) {
+			if (kind == GLOB_PATH && used == 2 && s[2] == '/' &&
+			    at_name_start(text, s)) {
 				op = OP_DEEP_DIR;
 				used = 3;
 			}
@@ -53,10 +54,10 @@ static bool compile(enum glob_kind kind, const char *text, struct pattern *p)
 	return true;
 }
 
-/* Entering "**" and its slash may mean no directory at all; staying in it may not. So the two are told apart
- * by when they are reached: `at` is the
- * place before it, `inside` the loop. */
-static void step(enum glob_kind kind, const struct pattern *p, unsigned char c, const bool *at, const bool *inside, bool *next, bool *next_inside)
+/* Entering "**" and its slash may mean no directory at all; staying in it may not. So the two are
+ * told apart by when they are reached: `at` is the place before it, `inside` the loop. */
+static void step(enum glob_kind kind, const struct pattern *p, unsigned char c, const bool *at,
+                 const bool *inside, bool *next, bool *next_inside)
 {
 	for (size_t i = 0; i < p->n; i++) {
 		bool slash = kind == GLOB_PATH && c == '/';
@@ -81,12 +82,13 @@ static void step(enum glob_kind kind, const struct pattern *p, unsigned char c, 
 	}
 }
 
-/* A place that may stand for nothing leads on to the next at once; in pattern order, so that one pass
- * follows chains of them. */
+/* A place that may stand for nothing leads on to the next at once; in pattern order, so that one
+ * pass follows chains of them. */
 static void skip_empty(const struct pattern *p, bool *at)
 {
 	for (size_t i = 0; i < p->n; i++)
-		if (at[i] && (p->op[i] == OP_STAR || p->op[i] == OP_DEEP || p->op[i] == OP_DEEP_DIR))
+		if (at[i] &&
+		    (p->op[i] == OP_STAR || p->op[i] == OP_DEEP || p->op[i] == OP_DEEP_DIR))
 			at[i + 1] = true;
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* interrupt.c - one look at the descriptor of the cancelling signals.
  *
- * Runs in: supervisor. Why: a step decides how large its tree is, and to hash or to copy it can take longer than anybody waits (G-07, X-08).
+ * Runs in: supervisor. Why: a step decides how large its tree is, and to hash or to copy it can
+ * take longer than anybody waits (G-07, X-08).
  */
 #include "interrupt.h"
 

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* text_escape.c - decides which characters a terminal may see, and spells the others as \xNN.
  *
- * Runs in every role, on hostile bytes. Direction overrides are refused with the controls: they make a line
- * read differently from
- * what it says.
+ * Runs in every role, on hostile bytes. Direction overrides are refused with the controls: they
+ * make a line read differently from what it says.
  */
 #include "text_escape.h"
 
@@ -12,7 +11,7 @@
 /* The lower bound of each length refuses overlong forms. */
 static const struct {
 	unsigned char mask, lead;
-	uint32_t      min;
+	uint32_t min;
 } utf8_forms[] = {
 	[1] = { 0x80, 0x00, 0 },
 	[2] = { 0xe0, 0xc0, 0x80 },

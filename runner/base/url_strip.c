@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* url_strip.c - finds "://" and takes away what may be a secret on both sides of the host.
  *
- * Runs in: supervisor, on text that a repository or a step chose. When in doubt more is taken away: a "@" anywhere before the path ends user info.
+ * Runs in: supervisor, on text that a repository or a step chose. When in doubt more is taken away:
+ * a "@" anywhere before the path ends user info.
  */
 #include "url_strip.h"
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* cmd_doctor.c - `drydock doctor`: what this host can and cannot enforce, in general or of one policy, each with the remedy.
+/* cmd_doctor.c - `drydock doctor`: what this host can and cannot enforce, in general or of one
+ * policy, each with the remedy.
  *
- * Runs in: the command line's own process, with the rights that a run would have. Exit 3 when a run would be refused.
+ * Runs in: the command line's own process, with the rights that a run would have. Exit 3 when a run
+ * would be refused.
  */
 #include "commands.h"
 
@@ -13,7 +15,7 @@
 
 struct doctor_options {
 	const char *policy, *state_dir;
-	bool        json;
+	bool json;
 };
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
@@ -50,7 +52,8 @@ static int diagnose(struct diagnosis *d, const struct doctor_options *opt, struc
 {
 	const struct sandbox_feature *rows = NULL;
 	bool entered = identity_enter(&d->id, &d->id_err) == 0;
-	int n = sandbox_probe_all(&rows, err); /* also when no identity could be entered: the rows say why */
+	/* also when no identity could be entered: the rows say why */
+	int n = sandbox_probe_all(&rows, err);
 	if (n < 0)
 		return n;
 	for (int i = 0; i < n && d->n_features < DOCTOR_FEATURES_MAX; i++)
@@ -77,15 +80,25 @@ static int report(const struct diagnosis *d, bool json)
 int cmd_doctor(int argc, char **argv)
 {
 	static const struct argp_option options[] = {
-		{ .name = "policy", .key = 'p', .arg = "FILE", .doc = "also say what of this policy could not be enforced here" },
-		{ .name = "state-dir", .key = 'S', .arg = "DIR", .doc = "where drydock keeps the trees of running jobs" },
+		{ .name = "policy",
+		  .key = 'p',
+		  .arg = "FILE",
+		  .doc = "also say what of this policy could not be enforced here" },
+		{ .name = "state-dir",
+		  .key = 'S',
+		  .arg = "DIR",
+		  .doc = "where drydock keeps the trees of running jobs" },
 		{ .name = "json", .key = 'J', .doc = "print the result as JSON" },
 		{ .key = 'j', .flags = OPTION_HIDDEN },
 		{ 0 },
 	};
-	static const struct argp argp = { .options = options, .parser = parse_option,
+	static const struct argp argp = {
+		.options = options,
+		.parser = parse_option,
 		.doc = "Say what this host can and cannot enforce, each with the remedy.\v"
-		       "Exit status 3: a run, or this policy, would be refused here. 2: the policy itself is wrong." };
+		       "Exit status 3: a run, or this policy, would be refused here. 2: the policy "
+		       "itself is wrong."
+	};
 	static struct diagnosis d; /* too large for a stack */
 	static struct doctor_want wants[DOCTOR_WANTS_MAX];
 	struct doctor_options opt = { .json = false };

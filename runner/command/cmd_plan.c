@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* cmd_plan.c - `drydock plan WORKFLOW`: what every step would get; runs nothing. Runs in: command line (an edge: it prints). */
+/* cmd_plan.c - `drydock plan WORKFLOW`: what every step would get; runs nothing. Runs in: command
+ * line (an edge: it prints). */
 #include "commands.h"
 
 #include "base/exit_code.h"
@@ -10,7 +11,9 @@ int cmd_plan(int argc, char **argv)
 {
 	static const struct argp_child children[] = { { .argp = &run_args_argp }, { 0 } };
 	static const struct argp argp = {
-		.children = children, .args_doc = "WORKFLOW", .doc = "Print what every step would get, and run nothing."
+		.children = children,
+		.args_doc = "WORKFLOW",
+		.doc = "Print what every step would get, and run nothing."
 	};
 	struct run_args args = { .dry_run = true };
 	struct plan *plan = NULL;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* cmd_policy.h - the verbs of `drydock policy`; each is a command line of its own. Return an exit code (exit_code.h). */
+/* cmd_policy.h - the verbs of `drydock policy`; each is a command line of its own. Return an exit
+ * code (exit_code.h). */
 #ifndef RUNNER_CMD_POLICY_H
 #define RUNNER_CMD_POLICY_H
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* cmd_policy_check.c - `drydock policy check`: everything that is wrong with policy files, for people and for editors.
+/* cmd_policy_check.c - `drydock policy check`: everything that is wrong with policy files, for
+ * people and for editors.
  *
  * Runs in: command line (an edge: it prints). */
 #include "cmd_policy.h"
@@ -14,15 +15,15 @@ enum { POLICIES_MAX = 256 };
 
 struct check_args {
 	const char *policies[POLICIES_MAX];
-	size_t      n;
-	bool        json;
+	size_t n;
+	bool json;
 };
 
 /* What came of one file; all of them are reported, whatever the first one held. */
 struct check_result {
-	int              r;
+	int r;
 	struct diag_list diags;
-	struct dd_err    err; /* when @diags says nothing: the file could not be read */
+	struct dd_err err; /* when @diags says nothing: the file could not be read */
 };
 
 static json_t *complaints_json(const struct check_result *result)
@@ -30,9 +31,11 @@ static json_t *complaints_json(const struct check_result *result)
 	json_t *list = json_array();
 	for (size_t i = 0; i < result->diags.n; i++) {
 		const struct diag *d = &result->diags.items[i];
-		(void)json_array_append_new(list, json_pack("{s:s?, s:i, s:i, s:i, s:s, s:s}", "file", d->mark.file, "line", (int)d->mark.line,
-							    "column", (int)d->mark.column, "length", (int)d->mark.length, "text", d->text,
-							    "hint", d->hint));
+		(void)json_array_append_new(
+			list,
+			json_pack("{s:s?, s:i, s:i, s:i, s:s, s:s}", "file", d->mark.file, "line",
+		                  (int)d->mark.line, "column", (int)d->mark.column, "length",
+		                  (int)d->mark.length, "text", d->text, "hint", d->hint));
 	}
 	return list;
 }
@@ -47,12 +50,16 @@ static int print_json(const struct check_args *args, const struct check_result *
 {
 	json_t *root;
 	if (args->n == 1) {
-		root = json_pack("{s:b, s:o, s:s?}", "ok", ok, "complaints", complaints_json(&results[0]), "error", unreadable(&results[0]));
+		root = json_pack("{s:b, s:o, s:s?}", "ok", ok, "complaints",
+		                 complaints_json(&results[0]), "error", unreadable(&results[0]));
 	} else {
 		json_t *files = json_array();
 		for (size_t i = 0; i < args->n; i++)
-			(void)json_array_append_new(files, json_pack("{s:s, s:b, s:o, s:s?}", "file", args->policies[i], "ok", results[i].r == 0, "complaints",
-								     complaints_json(&results[i]), "error", unreadable(&results[i])));
+			(void)json_array_append_new(
+				files, json_pack("{s:s, s:b, s:o, s:s?}", "file", args->policies[i],
+			                         "ok", results[i].r == 0, "complaints",
+			                         complaints_json(&results[i]), "error",
+			                         unreadable(&results[i])));
 		root = json_pack("{s:b, s:o}", "ok", ok, "files", files);
 	}
 	int w = root ? json_dumpf(root, stdout, JSON_INDENT(2)) : -1;
@@ -76,7 +83,8 @@ static int check(const struct check_args *args)
 	int w = results ? 0 : -ENOMEM;
 	for (size_t i = 0; results && i < args->n; i++) {
 		struct policy *policy = NULL;
-		results[i].r = policy_load(args->policies[i], &policy, &results[i].diags, &results[i].err);
+		results[i].r = policy_load(args->policies[i], &policy, &results[i].diags,
+		                           &results[i].err);
 		policy_free(policy);
 		ok &= results[i].r == 0;
 		if (!args->json)
@@ -114,10 +122,16 @@ static error_t check_parse(int key, char *arg, struct argp_state *state)
 
 int cmd_policy_check(int argc, char **argv)
 {
-	static const struct argp_option options[] = { { .name = "json", .key = 'J', .doc = "print the complaints as JSON" }, { 0 } };
+	static const struct argp_option options[] = {
+		{ .name = "json", .key = 'J', .doc = "print the complaints as JSON" }, { 0 }
+	};
 	static const struct argp argp = {
-		.options = options, .parser = check_parse, .args_doc = "POLICY...", .doc = "Say everything that is wrong with policy files."
+		.options = options,
+		.parser = check_parse,
+		.args_doc = "POLICY...",
+		.doc = "Say everything that is wrong with policy files."
 	};
 	struct check_args args = { .n = 0 };
-	return argp_parse(&argp, argc, argv, 0, NULL, &args) == 0 ? check(&args) : DRYDOCK_EXIT_USAGE;
+	return argp_parse(&argp, argc, argv, 0, NULL, &args) == 0 ? check(&args)
+	                                                          : DRYDOCK_EXIT_USAGE;
 }

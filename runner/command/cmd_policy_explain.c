@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* cmd_policy_explain.c - `drydock policy explain`: the verdict and the line that decides, for a question or for a refusal in a record.
+/* cmd_policy_explain.c - `drydock policy explain`: the verdict and the line that decides, for a
+ * question or for a refusal in a record.
  *
- * Runs in: command line (an edge: it prints). The verdicts come from the functions that the run itself uses. */
+ * Runs in: command line (an edge: it prints). The verdicts come from the functions that the run
+ * itself uses. */
 #include "cmd_policy.h"
 
 #include "base/exit_code.h"
@@ -12,12 +14,13 @@
 #include <string.h>
 
 struct explain_args;
-typedef int (*ask_fn)(const struct plan *plan, const struct plan_step *step, const char *what, struct explain_answer *ret, struct dd_err *err);
+typedef int (*ask_fn)(const struct plan *plan, const struct plan_step *step, const char *what,
+                      struct explain_answer *ret, struct dd_err *err);
 
 static const struct question_row {
-	int         key;
+	int key;
 	const char *name, *arg, *doc;
-	ask_fn      ask;
+	ask_fn ask;
 } questions[] = {
 	{ 'c', "connect", "HOST:PORT", "may it reach this destination?", explain_ask_connect },
 	{ 'y', "syscall", "NAME", "may it make this system call?", explain_ask_syscall },
@@ -27,20 +30,24 @@ static const struct question_row {
 
 struct explain_args {
 	struct run_args run;
-	const char     *step, *seq;
-	const char     *question[ARRAY_LEN(questions)];
-	size_t          n_questions;
+	const char *step, *seq;
+	const char *question[ARRAY_LEN(questions)];
+	size_t n_questions;
 };
 
 static void check_args(const struct explain_args *args, struct argp_state *state)
 {
 	bool of_record = args->seq || args->run.record;
-	if (of_record && (!args->seq || !args->run.record || args->run.workflow || args->step || args->n_questions))
-		argp_error(state, "about a record: --record RECORD --seq N, and neither workflow nor question");
+	if (of_record && (!args->seq || !args->run.record || args->run.workflow || args->step ||
+	                  args->n_questions))
+		argp_error(state, "about a record: --record RECORD --seq N, and neither workflow "
+		                  "nor question");
 	else if (!of_record && !args->run.workflow)
 		argp_error(state, "which workflow? Or, about a refusal: --record RECORD --seq N");
 	else if (!of_record && (!args->step || args->n_questions != 1))
-		argp_error(state, "--step and one of --connect, --syscall, --path, --credential are needed");
+		argp_error(
+			state,
+			"--step and one of --connect, --syscall, --path, --credential are needed");
 }
 
 static error_t explain_parse(int key, char *arg, struct argp_state *state)
@@ -81,7 +88,8 @@ static const struct plan_step *find_step(const struct plan *plan, const char *wa
 		char number[16];
 		const struct plan_step *s = &plan->steps[i];
 		(void)snprintf(number, sizeof(number), "%u", s->index);
-		if (strcmp(s->id, wanted) == 0 || strcmp(s->label, wanted) == 0 || strcmp(number, wanted) == 0)
+		if (strcmp(s->id, wanted) == 0 || strcmp(s->label, wanted) == 0 ||
+		    strcmp(number, wanted) == 0)
 			return s;
 		if (strcmp(s->name, wanted) == 0) {
 			named = s;
@@ -118,12 +126,17 @@ static int explain_question(const struct explain_args *args, const struct plan *
 	char text[300];
 	const struct plan_step *step = find_step(plan, args->step);
 	if (!step) {
-		(void)snprintf(text, sizeof(text), "no step `%.150s`: give its id, its number, its label, or a name that only one step has", args->step);
+		(void)snprintf(text, sizeof(text),
+		               "no step `%.150s`: give its id, its number, its label, or a name "
+		               "that only one step has",
+		               args->step);
 		return complain(text);
 	}
 	for (size_t i = 0; i < ARRAY_LEN(questions); i++)
 		if (args->question[i])
-			return questions[i].ask(plan, step, args->question[i], &a, &err) < 0 ? complain(err.msg) : answer(&a, args->run.json);
+			return questions[i].ask(plan, step, args->question[i], &a, &err) < 0
+			               ? complain(err.msg)
+			               : answer(&a, args->run.json);
 	return DRYDOCK_EXIT_USAGE;
 }
 
@@ -140,25 +153,41 @@ static int explain_refusal(const struct explain_args *args)
 	if (r == 0)
 		return answer(&a, args->run.json);
 	(void)complain(err.msg);
-	return r == -EINVAL || r == -ENOENT ? DRYDOCK_EXIT_USAGE : r == -EBADMSG ? DRYDOCK_EXIT_REFUSED : DRYDOCK_EXIT_INTERNAL;
+	return r == -EINVAL || r == -ENOENT ? DRYDOCK_EXIT_USAGE
+	       : r == -EBADMSG              ? DRYDOCK_EXIT_REFUSED
+	                                    : DRYDOCK_EXIT_INTERNAL;
 }
 
 int cmd_policy_explain(int argc, char **argv)
 {
 	static struct argp_option options[ARRAY_LEN(questions) + 3] = {
-		{ .name = "step", .key = 't', .arg = "STEP", .doc = "id, number, label or name of the step that is asked about" },
-		{ .name = "seq", .key = 'q', .arg = "N", .doc = "with --record: the refusal to explain, by its `seq`" },
+		{ .name = "step",
+		  .key = 't',
+		  .arg = "STEP",
+		  .doc = "id, number, label or name of the step that is asked about" },
+		{ .name = "seq",
+		  .key = 'q',
+		  .arg = "N",
+		  .doc = "with --record: the refusal to explain, by its `seq`" },
 	};
 	static const struct argp_child children[] = { { .argp = &run_args_argp }, { 0 } };
 	static const struct argp argp = {
-		.options = options, .parser = explain_parse, .args_doc = "WORKFLOW\n--record RECORD --seq N", .children = children,
-		.doc = "Would this step be allowed to, and which line decides? Or: why was this refused, which lines would allow it, and what else would "
-		       "they allow?\vExit status 0: allowed, 4: denied, 2: the question cannot be asked."
+		.options = options,
+		.parser = explain_parse,
+		.args_doc = "WORKFLOW\n--record RECORD --seq N",
+		.children = children,
+		.doc = "Would this step be allowed to, and which line decides? Or: why was this "
+		       "refused, which lines would allow it, and what else would "
+		       "they allow?\vExit status 0: allowed, 4: denied, 2: the question cannot be "
+		       "asked."
 	};
 	struct explain_args args = { .run = { .dry_run = true } };
 	struct plan *plan = NULL;
 	for (size_t i = 0; i < ARRAY_LEN(questions); i++)
-		options[2 + i] = (struct argp_option){ .name = questions[i].name, .key = questions[i].key, .arg = questions[i].arg, .doc = questions[i].doc };
+		options[2 + i] = (struct argp_option){ .name = questions[i].name,
+			                               .key = questions[i].key,
+			                               .arg = questions[i].arg,
+			                               .doc = questions[i].doc };
 	if (argp_parse(&argp, argc, argv, 0, NULL, &args) != 0)
 		return DRYDOCK_EXIT_USAGE;
 	if (args.seq)

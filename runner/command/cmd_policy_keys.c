@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* cmd_policy_keys.c - `drydock policy keys`: the parser's own tables, for editors and for the tests that hold docs and schema against them.
+/* cmd_policy_keys.c - `drydock policy keys`: the parser's own tables, for editors and for the tests
+ * that hold docs and schema against them.
  *
  * Runs in: command line (an edge: it prints). */
 #include "cmd_policy.h"
@@ -12,7 +13,7 @@
 
 static const struct kind_row {
 	enum tree_kind kind;
-	const char    *name;
+	const char *name;
 } kind_rows[] = { { TREE_SCALAR, "value" }, { TREE_LIST, "list" }, { TREE_MAP, "map" } };
 
 static json_t *kinds_json(unsigned kinds)
@@ -30,9 +31,12 @@ static int print_json(void)
 	for (size_t i = 0; i < policy_tables_n; i++)
 		for (size_t k = 0; k < policy_tables[i].table->n; k++) {
 			const struct key_row *row = &policy_tables[i].table->rows[k];
-			(void)json_array_append_new(list, json_pack("{s:s, s:s, s:o, s:b, s:b, s:s?}", "in", policy_tables[i].path, "key", row->name, "kinds",
-								    kinds_json(row->kinds), "required", row->required, "supported", row->kinds != 0,
-								    "instead", row->why_not));
+			(void)json_array_append_new(
+				list,
+				json_pack("{s:s, s:s, s:o, s:b, s:b, s:s?}", "in",
+			                  policy_tables[i].path, "key", row->name, "kinds",
+			                  kinds_json(row->kinds), "required", row->required,
+			                  "supported", row->kinds != 0, "instead", row->why_not));
 		}
 	int r = json_dumpf(list, stdout, JSON_INDENT(1));
 	json_decref(list);
@@ -44,8 +48,10 @@ static int print_text(void)
 	for (size_t i = 0; i < policy_tables_n; i++)
 		for (size_t k = 0; k < policy_tables[i].table->n; k++) {
 			const struct key_row *row = &policy_tables[i].table->rows[k];
-			(void)printf("%s%s%s%s%s\n", policy_tables[i].path, policy_tables[i].path[0] ? "." : "", row->name, row->required ? "  (required)" : "",
-				     row->kinds ? "" : "  (not in this build)");
+			(void)printf("%s%s%s%s%s\n", policy_tables[i].path,
+			             policy_tables[i].path[0] ? "." : "", row->name,
+			             row->required ? "  (required)" : "",
+			             row->kinds ? "" : "  (not in this build)");
 		}
 	return DRYDOCK_EXIT_OK;
 }
@@ -61,8 +67,12 @@ static error_t keys_parse(int key, char *arg, struct argp_state *state)
 
 int cmd_policy_keys(int argc, char **argv)
 {
-	static const struct argp_option options[] = { { .name = "json", .key = 'J', .doc = "print as JSON" }, { 0 } };
-	static const struct argp argp = { .options = options, .parser = keys_parse, .doc = "List every key that a policy may have." };
+	static const struct argp_option options[] = {
+		{ .name = "json", .key = 'J', .doc = "print as JSON" }, { 0 }
+	};
+	static const struct argp argp = { .options = options,
+		                          .parser = keys_parse,
+		                          .doc = "List every key that a policy may have." };
 	bool json = false;
 	if (argp_parse(&argp, argc, argv, 0, NULL, &json) != 0)
 		return DRYDOCK_EXIT_USAGE;

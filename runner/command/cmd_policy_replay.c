@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* cmd_policy_replay.c - `drydock policy replay`: what a policy would have refused of runs that are on record.
+/* cmd_policy_replay.c - `drydock policy replay`: what a policy would have refused of runs that are
+ * on record.
  *
  * Runs in: command line (an edge: it prints). Records are foreign: every text is escaped. */
 #include "cmd_policy.h"
@@ -16,12 +17,12 @@ enum { RECORDS_MAX = 1000 };
 
 struct replay_args {
 	const char *policy;
-	char      **records;
-	size_t      n;
-	bool        json, partial;
+	char **records;
+	size_t n;
+	bool json, partial;
 };
 
-/* --- for people ---- */
+/* ---- for people ---- */
 
 static void print_text(const char *text)
 {
@@ -59,7 +60,7 @@ static void print_finding(const char *verdict, const struct replay_finding *f, b
 
 static const struct list_row {
 	const char *verdict, *key;
-	size_t      offset;
+	size_t offset;
 } list_rows[] = {
 	{ "refused", "refused", offsetof(struct replay, refused) },
 	{ "unknown", "unknown", offsetof(struct replay, unknown) },
@@ -78,20 +79,25 @@ static void print_all(const struct replay *r, const struct replay_args *args)
 		for (size_t k = 0; k < list->n; k++)
 			print_finding(list_rows[i].verdict, &list->items[k], args->n > 1);
 	}
-	(void)printf("%zu facts of %zu record%s: %zu would be refused, %zu cannot be judged%s, %zu note%s\n", r->judged, args->n, args->n == 1 ? "" : "s",
-	             r->refused.n, r->unknown.n, args->partial && r->unknown.n ? " (--partial)" : "", r->notes.n, r->notes.n == 1 ? "" : "s");
+	(void)printf("%zu facts of %zu record%s: %zu would be refused, %zu cannot be judged%s, %zu "
+	             "note%s\n",
+	             r->judged, args->n, args->n == 1 ? "" : "s", r->refused.n, r->unknown.n,
+	             args->partial && r->unknown.n ? " (--partial)" : "", r->notes.n,
+	             r->notes.n == 1 ? "" : "s");
 }
 
-/* --- for tools ---- */
+/* ---- for tools ---- */
 
 static json_t *list_json(const struct replay_list *list)
 {
 	json_t *all = json_array();
 	for (size_t i = 0; i < list->n; i++) {
 		const struct replay_finding *f = &list->items[i];
-		(void)json_array_append_new(all, json_pack("{s:s?, s:s?, s:I, s:s, s:s?, s:s?, s:s?}", "record", f->record, "step", f->step, "seq",
-		                                           (json_int_t)f->seq, "what", f->what, "subject", f->subject, "why", f->why, "decided",
-		                                           f->decided));
+		(void)json_array_append_new(
+			all,
+			json_pack("{s:s?, s:s?, s:I, s:s, s:s?, s:s?, s:s?}", "record", f->record,
+		                  "step", f->step, "seq", (json_int_t)f->seq, "what", f->what,
+		                  "subject", f->subject, "why", f->why, "decided", f->decided));
 	}
 	return all;
 }
@@ -100,13 +106,14 @@ static int print_json(const struct replay *r, bool ok)
 {
 	json_t *root = json_pack("{s:b, s:I}", "ok", ok, "judged", (json_int_t)r->judged);
 	for (size_t i = 0; root && i < ARRAY_LEN(list_rows); i++)
-		(void)json_object_set_new(root, list_rows[i].key, list_json(list_of(r, &list_rows[i])));
+		(void)json_object_set_new(root, list_rows[i].key,
+		                          list_json(list_of(r, &list_rows[i])));
 	int w = root ? json_dumpf(root, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII) : -1;
 	json_decref(root);
 	return w == 0 && fputc('\n', stdout) != EOF ? 0 : -EIO;
 }
 
-/* --- the command ---- */
+/* ---- the command ---- */
 
 static void complain(const char *text)
 {
@@ -203,14 +210,20 @@ int cmd_policy_replay(int argc, char **argv)
 	static const struct argp_option options[] = {
 		{ .name = "policy", .key = 'p', .arg = "POLICY", .doc = "the policy to try" },
 		{ .name = "json", .key = 'J', .doc = "print the findings as JSON" },
-		{ .name = "partial", .key = 'P', .doc = "what the records cannot tell is no failure" },
+		{ .name = "partial",
+		  .key = 'P',
+		  .doc = "what the records cannot tell is no failure" },
 		{ 0 },
 	};
 	static const struct argp argp = {
-		.options = options, .parser = parse, .args_doc = "RECORD...",
-		.doc = "Hold everything that recorded runs did against a policy. Exit status 0: nothing would be refused, 4: something would, or cannot be "
+		.options = options,
+		.parser = parse,
+		.args_doc = "RECORD...",
+		.doc = "Hold everything that recorded runs did against a policy. Exit status 0: "
+		       "nothing would be refused, 4: something would, or cannot be "
 		       "judged, 5: a record is broken."
 	};
 	struct replay_args args = { 0 };
-	return argp_parse(&argp, argc, argv, 0, NULL, &args) == 0 ? replay(&args) : DRYDOCK_EXIT_USAGE;
+	return argp_parse(&argp, argc, argv, 0, NULL, &args) == 0 ? replay(&args)
+	                                                          : DRYDOCK_EXIT_USAGE;
 }

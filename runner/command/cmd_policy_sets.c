@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* cmd_policy_sets.c - `drydock policy sets`: what each name that `use:` can take means on this host, or why it means nothing here.
+/* cmd_policy_sets.c - `drydock policy sets`: what each name that `use:` can take means on this
+ * host, or why it means nothing here.
  *
- * Runs in: command line (an edge: it prints). The answers come from the function that the loader asks. */
+ * Runs in: command line (an edge: it prints). The answers come from the function that the loader
+ * asks. */
 #include "cmd_policy.h"
 
 #include "input/diag.h"
@@ -15,7 +17,7 @@
 
 struct sets_args {
 	const char *name, *policy;
-	bool        json;
+	bool json;
 };
 
 static const char *tls_name(enum egress_tls tls)
@@ -23,7 +25,8 @@ static const char *tls_name(enum egress_tls tls)
 	return tls == EGRESS_TLS_RAW ? "raw" : "sni";
 }
 
-static void print_text(const struct egress_set_row *row, const struct egress_set *set, const char *error)
+static void print_text(const struct egress_set_row *row, const struct egress_set *set,
+                       const char *error)
 {
 	char shown[700];
 	(void)printf("%s (%s)\n", row->name, row->what);
@@ -36,23 +39,29 @@ static void print_text(const struct egress_set_row *row, const struct egress_set
 		char what[800];
 		(void)snprintf(what, sizeof(what), "%s (%s)", e->why, e->origin);
 		diag_escape(shown, sizeof(shown), what, strlen(what));
-		(void)printf("  %s:%u%s  %s\n", e->host, (unsigned)e->port, e->tls == EGRESS_TLS_RAW ? ", raw" : "", shown);
+		(void)printf("  %s:%u%s  %s\n", e->host, (unsigned)e->port,
+		             e->tls == EGRESS_TLS_RAW ? ", raw" : "", shown);
 	}
 }
 
-static json_t *as_json(const struct egress_set_row *row, const struct egress_set *set, const char *error)
+static json_t *as_json(const struct egress_set_row *row, const struct egress_set *set,
+                       const char *error)
 {
 	json_t *entries = json_array();
 	for (size_t i = 0; i < set->n; i++) {
 		const struct egress_entry *e = &set->entries[i];
-		(void)json_array_append_new(entries, json_pack("{s:s, s:i, s:s, s:s, s:s}", "host", e->host, "port", (int)e->port, "tls", tls_name(e->tls), "why",
-							       e->why, "origin", e->origin));
+		(void)json_array_append_new(entries,
+		                            json_pack("{s:s, s:i, s:s, s:s, s:s}", "host", e->host,
+		                                      "port", (int)e->port, "tls", tls_name(e->tls),
+		                                      "why", e->why, "origin", e->origin));
 	}
-	return json_pack("{s:s, s:s, s:s?, s:o}", "name", row->name, "what", row->what, "error", error, "entries", entries);
+	return json_pack("{s:s, s:s, s:s?, s:o}", "name", row->name, "what", row->what, "error",
+	                 error, "entries", entries);
 }
 
 /* 0, or the answer's error. */
-static int show(const struct sets_args *args, const struct egress_set_row *row, const char *dir, json_t *list)
+static int show(const struct sets_args *args, const struct egress_set_row *row, const char *dir,
+                json_t *list)
 {
 	struct plan_arena *arena = arena_new();
 	struct egress_set set = { 0 };
@@ -71,14 +80,16 @@ static int unknown(const char *name)
 	char shown[200];
 	const char *near = egress_set_nearest(name);
 	diag_escape(shown, sizeof(shown), name, strlen(name));
-	(void)fprintf(stderr, "drydock: there is no egress set `%s`%s%s%s\n", shown, near ? "; did you mean `" : "", near ? near : "", near ? "`?" : "");
+	(void)fprintf(stderr, "drydock: there is no egress set `%s`%s%s%s\n", shown,
+	              near ? "; did you mean `" : "", near ? near : "", near ? "`?" : "");
 	return DRYDOCK_EXIT_USAGE;
 }
 
 /* A list of the operator's under a name that drydock does not know is a set too, if it is there. */
 static int sets(const struct sets_args *args, const char *dir)
 {
-	const struct egress_set_row own = { .name = args->name, .what = "a list of the operator's" };
+	const struct egress_set_row own = { .name = args->name,
+		                            .what = "a list of the operator's" };
 	json_t *list = json_array();
 	int code = DRYDOCK_EXIT_OK;
 	bool known = false;
@@ -128,18 +139,23 @@ int cmd_policy_sets(int argc, char **argv)
 {
 	static const struct argp_option options[] = {
 		{ .name = "json", .key = 'J', .doc = "print as JSON" },
-		{ .name = "policy", .key = 'p', .arg = "FILE", .doc = "as for this policy: lists in egress/ beside it come first" },
+		{ .name = "policy",
+		  .key = 'p',
+		  .arg = "FILE",
+		  .doc = "as for this policy: lists in egress/ beside it come first" },
 		{ 0 },
 	};
-	static const struct argp argp = {
-		.options = options, .parser = sets_parse, .args_doc = "[NAME]",
-		.doc = "Show what `use: NAME` means on this host: each destination, why, and where that comes from."
-	};
+	static const struct argp argp = { .options = options,
+		                          .parser = sets_parse,
+		                          .args_doc = "[NAME]",
+		                          .doc = "Show what `use: NAME` means on this host: each "
+		                                 "destination, why, and where that comes from." };
 	struct sets_args args = { 0 };
 	char dir[600];
 	if (argp_parse(&argp, argc, argv, 0, NULL, &args) != 0)
 		return DRYDOCK_EXIT_USAGE;
 	const char *slash = args.policy ? strrchr(args.policy, '/') : NULL;
-	(void)snprintf(dir, sizeof(dir), "%.*s", slash ? (int)(slash - args.policy) + 1 : 2, slash ? args.policy : "./");
+	(void)snprintf(dir, sizeof(dir), "%.*s", slash ? (int)(slash - args.policy) + 1 : 2,
+	               slash ? args.policy : "./");
 	return sets(&args, args.policy ? dir : NULL);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* cmd_policy_suggest.c - `drydock policy suggest`: the smallest policy that recorded runs need, on standard output.
+/* cmd_policy_suggest.c - `drydock policy suggest`: the smallest policy that recorded runs need, on
+ * standard output.
  *
  * Runs in: command line (an edge: it prints). */
 #include "cmd_policy.h"
@@ -15,9 +16,9 @@
 enum { RECORDS_MAX = 1000 };
 
 struct suggest_args {
-	char                 **records;
-	size_t                 n;
-	const char            *directory;
+	char **records;
+	size_t n;
+	const char *directory;
 	struct suggest_options options;
 };
 
@@ -28,13 +29,15 @@ static void complain(const char *text)
 	(void)fprintf(stderr, "drydock: %s\n", shown);
 }
 
-/* No failure: the policy is what the record needs. But whoever takes it for the whole is refused at the next step. */
+/* No failure: the policy is what the record needs. But whoever takes it for the whole is refused at
+ * the next step. */
 static void note_cut_short(const struct record_facts *facts)
 {
 	char cut[200], line[1000];
 	if (!suggest_cut_short(facts, cut, sizeof(cut)))
 		return;
-	(void)snprintf(line, sizeof(line), "note: %.500s: %s; observe a run that succeeds", facts->path, cut);
+	(void)snprintf(line, sizeof(line), "note: %.500s: %s; observe a run that succeeds",
+	               facts->path, cut);
 	complain(line);
 }
 
@@ -58,7 +61,8 @@ static int suggest(struct plan_arena *arena, const struct suggest_args *args)
 	while (n < args->n && (r = record_facts_load(args->records[n], &facts[n], &err)) == 0)
 		n++;
 	if (r == 0)
-		r = suggest_policy((const struct record_facts *const *)facts, n, &args->options, &made, &err);
+		r = suggest_policy((const struct record_facts *const *)facts, n, &args->options,
+		                   &made, &err);
 	for (size_t i = 0; r == 0 && i < n; i++)
 		note_cut_short(facts[i]);
 	int code = r == 0 && made.text ? print(&made) : DRYDOCK_EXIT_INTERNAL;
@@ -99,14 +103,23 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 int cmd_policy_suggest(int argc, char **argv)
 {
 	static const struct argp_option options[] = {
-		{ .name = "directory", .key = 'd', .arg = "DIR", .doc = "where the policy will stand: its egress/NAME.yml count (default: here)" },
-		{ .name = "no-sets", .key = 'n', .doc = "list hosts, never `use:` what a package manager on this host is set to" },
+		{ .name = "directory",
+		  .key = 'd',
+		  .arg = "DIR",
+		  .doc = "where the policy will stand: its egress/NAME.yml count (default: here)" },
+		{ .name = "no-sets",
+		  .key = 'n',
+		  .doc = "list hosts, never `use:` what a package manager on this host is set to" },
 		{ 0 },
 	};
 	static const struct argp argp = {
-		.options = options, .parser = parse, .args_doc = "RECORD...",
-		.doc = "Write the smallest policy that recorded runs need, with a comment for each line. Exit status 0: a replay of the records under it "
-		       "refuses nothing, 4: something that a run needed is left out (said on standard error), 5: a record is broken."
+		.options = options,
+		.parser = parse,
+		.args_doc = "RECORD...",
+		.doc = "Write the smallest policy that recorded runs need, with a comment for each "
+		       "line. Exit status 0: a replay of the records under it "
+		       "refuses nothing, 4: something that a run needed is left out (said on "
+		       "standard error), 5: a record is broken."
 	};
 	struct suggest_args args = { .directory = "." };
 	if (argp_parse(&argp, argc, argv, 0, NULL, &args) != 0)

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* cmd_record.c - checks a record, shows it in a terminal, or makes a page of it.
  *
- * Runs in the command line, as whoever asks; the file is foreign, so every byte of it is escaped. Exit codes: 0 the chain holds, 1 it holds but the
- * run did not end (verify only), 2 usage, 4 the record was tampered with or is torn, 5 it cannot be read or the output cannot be written.
+ * Runs in the command line, as whoever asks; the file is foreign, so every byte of it is escaped.
+ * Exit codes: 0 the chain holds, 1 it holds but the run did not end (verify only), 2 usage, 4 the
+ * record was tampered with or is torn, 5 it cannot be read or the output cannot be written.
  */
 #include "commands.h"
 
@@ -18,7 +19,7 @@
 
 struct args {
 	const char *verb, *path;
-	bool        events, json;
+	bool events, json;
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -69,7 +70,8 @@ static int verify(const struct args *a)
 	dd_auto_fd int fd = open(a->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0 || record_scan(fd, &state, NULL, NULL, NULL) < 0)
 		return 5;
-	(void)printf("the chain holds: %llu lines, head %s\n", (unsigned long long)lines, state.head);
+	(void)printf("the chain holds: %llu lines, head %s\n", (unsigned long long)lines,
+	             state.head);
 	return 0;
 }
 
@@ -117,28 +119,35 @@ static int report(const struct args *a)
 static const struct verb_row {
 	const char *name;
 	int (*run)(const struct args *a);
-	bool        options; /* takes --events and --json */
+	bool options; /* takes --events and --json */
 } verbs[] = { { "verify", verify, false }, { "show", show, true }, { "report", report, false } };
 
 int cmd_record(int argc, char **argv)
 {
 	static const struct argp_option options[] = {
-		{ .name = "events", .key = 'e', .doc = "show: one line for each event instead of the timeline" },
+		{ .name = "events",
+		  .key = 'e',
+		  .doc = "show: one line for each event instead of the timeline" },
 		{ .name = "json", .key = 'J', .doc = "show: each event as a line of JSON" },
 		{ 0 },
 	};
 	static const struct argp argp = {
-		.options = options, .parser = parse,
+		.options = options,
+		.parser = parse,
 		.args_doc = "verify RECORD\nshow RECORD\nreport RECORD",
-		.doc = "Check that the chain of a record holds, look at it as a timeline, or write a page for a browser to standard output.",
+		.doc = "Check that the chain of a record holds, look at it as a timeline, or write "
+		       "a page for a browser to standard output.",
 	};
 	struct args a = { 0 };
 	argp_err_exit_status = 2;
 	if (argp_parse(&argp, argc, argv, 0, NULL, &a) != 0)
 		return 2;
 	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
-		if (strcmp(a.verb, verbs[i].name) == 0 && (verbs[i].options || !(a.events || a.json)))
+		if (strcmp(a.verb, verbs[i].name) == 0 &&
+		    (verbs[i].options || !(a.events || a.json)))
 			return verbs[i].run(&a);
-	(void)fprintf(stderr, "drydock record: there are verify, show (with --events or --json) and report\n");
+	(void)fprintf(
+		stderr,
+		"drydock record: there are verify, show (with --events or --json) and report\n");
 	return 2;
 }

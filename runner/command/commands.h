@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* commands.h - the entry points of the command line, one file each. argv[0] is the command's name; the return value is an exit code. */
+/* commands.h - the entry points of the command line, one file each. argv[0] is the command's name;
+ * the return value is an exit code. */
 #ifndef RUNNER_COMMANDS_H
 #define RUNNER_COMMANDS_H
 

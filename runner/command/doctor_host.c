@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* doctor_host.c - what a run needs of the host besides the kernel: room for the trees of a job, and somebody who reads along.
+/* doctor_host.c - what a run needs of the host besides the kernel: room for the trees of a job, and
+ * somebody who reads along.
  *
- * Runs in: command line. Makes nothing: a state directory that is not there yet is judged by the nearest one above it.
+ * Runs in: command line. Makes nothing: a state directory that is not there yet is judged by the
+ * nearest one above it.
  */
 #include "doctor.h"
 
@@ -51,15 +53,20 @@ static bool look_at_room(const char *state, bool *ret_may_write, char *found, si
 	unsigned long long mib = (unsigned long long)fs.f_bavail * fs.f_frsize >> 20;
 	bool may = *ret_may_write = access(dir, W_OK | X_OK) == 0;
 	bool counts_files = fs.f_files > 0; /* btrfs and others do not */
-	(void)snprintf(found, size, "%.130s: %llu MiB free%s%s", state, mib, counts_files && fs.f_favail < FILES_MIN ? ", almost no inodes free" : "",
+	(void)snprintf(found, size, "%.130s: %llu MiB free%s%s", state, mib,
+	               counts_files && fs.f_favail < FILES_MIN ? ", almost no inodes free" : "",
 	               may ? "" : ", but this user may not write there");
 	return may && mib >= ROOM_MIN_MIB && !(counts_files && fs.f_favail < FILES_MIN);
 }
 
 static void state_directory(struct diagnosis *d, const char *state_dir)
 {
-	struct sandbox_feature *f = add(d, &(struct sandbox_feature){ .name = "state", .area = "host", .need = "room for the trees of a job: 1 GiB",
-		.remedy = "space, or another place: --state-dir DIR (for a service StateDirectory=drydock)" });
+	struct sandbox_feature *f = add(
+		d, &(struct sandbox_feature){ .name = "state",
+	                                      .area = "host",
+	                                      .need = "room for the trees of a job: 1 GiB",
+	                                      .remedy = "space, or another place: --state-dir DIR "
+	                                                "(for a service StateDirectory=drydock)" });
 	char path[512];
 	struct dd_err err = { .code = 0 };
 	bool may_write = true;
@@ -77,11 +84,17 @@ static void state_directory(struct diagnosis *d, const char *state_dir)
 /* Noted only: it decides about colour and progress, never about what is enforced. */
 static void terminal(struct diagnosis *d)
 {
-	struct sandbox_feature *f = add(d, &(struct sandbox_feature){ .name = "terminal", .area = "host", .need = "noted only: colour and width",
-		.present = true, .remedy = "nothing to do" });
+	struct sandbox_feature *f =
+		add(d, &(struct sandbox_feature){ .name = "terminal",
+	                                          .area = "host",
+	                                          .need = "noted only: colour and width",
+	                                          .present = true,
+	                                          .remedy = "nothing to do" });
 	const char *no = getenv("NO_COLOR");
 	if (f)
-		(void)snprintf(f->found, sizeof(f->found), "%s%s", isatty(STDOUT_FILENO) ? "standard output is one" : "standard output is none: plain text",
+		(void)snprintf(f->found, sizeof(f->found), "%s%s",
+		               isatty(STDOUT_FILENO) ? "standard output is one"
+		                                     : "standard output is none: plain text",
 		               no && *no ? ", NO_COLOR is set" : "");
 }
 

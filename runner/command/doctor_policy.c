@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* doctor_policy.c - holds a policy against this host: which of its lines could not be kept here.
  *
- * Runs in: command line, after identity_enter(), so that files are looked at with the rights of a run. The keys are taken from the text, because
- * every finding names its line; what they mean has been settled by policy_load() before.
+ * Runs in: command line, after identity_enter(), so that files are looked at with the rights of a
+ * run. The keys are taken from the text, because every finding names its line; what they mean has
+ * been settled by policy_load() before.
  */
 #include "doctor.h"
 
@@ -19,7 +20,9 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-__attribute__((format(printf, 5, 6))) static void want(struct diagnosis *d, struct diag_mark mark, const char *key, const char *remedy, const char *fmt, ...)
+__attribute__((format(printf, 5, 6))) static void want(struct diagnosis *d, struct diag_mark mark,
+                                                       const char *key, const char *remedy,
+                                                       const char *fmt, ...)
 {
 	if (d->n_wants == DOCTOR_WANTS_MAX) {
 		d->wants_truncated = true;
@@ -36,7 +39,7 @@ __attribute__((format(printf, 5, 6))) static void want(struct diagnosis *d, stru
 	va_end(ap);
 }
 
-/* --- limits -------------------------------------------------------------------------------------------------------------- */
+/* ---- limits ---- */
 
 static const struct limit_row {
 	const char *key, *feature;
@@ -49,11 +52,12 @@ static void check_limits(struct diagnosis *d, const struct policy_text *text)
 		const struct sandbox_feature *f = doctor_feature(d, limit_rows[i].feature);
 		if (!policy_text_at(text, limit_rows[i].key, &key) || (f && f->present))
 			continue;
-		want(d, key->mark, limit_rows[i].key, f ? f->remedy : "", "%s", f ? f->found : "nothing is known about it");
+		want(d, key->mark, limit_rows[i].key, f ? f->remedy : "", "%s",
+		     f ? f->found : "nothing is known about it");
 	}
 }
 
-/* --- sandbox ------------------------------------------------------------------------------------------------------------- */
+/* ---- sandbox ---- */
 
 static void check_profile(struct diagnosis *d, const struct policy_text *text)
 {
@@ -69,22 +73,31 @@ static void check_profile(struct diagnosis *d, const struct policy_text *text)
 		r = seccomp_program_load(path, &program, &err);
 	seccomp_program_free(program);
 	if (r < 0)
-		want(d, mark, "sandbox.seccomp", "install drydock whole, or put the profile in /etc/drydock/seccomp/NAME.seccomp", "%s", err.msg);
+		want(d, mark, "sandbox.seccomp",
+		     "install drydock whole, or put the profile in "
+		     "/etc/drydock/seccomp/NAME.seccomp",
+		     "%s", err.msg);
 }
 
 /* The same question that the launcher will put: no component may be a link. */
 static void check_directory(struct diagnosis *d, const struct tree_node *node)
 {
-	struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS };
+	struct open_how how = { .flags = O_PATH | O_CLOEXEC,
+		                .resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS };
 	struct stat st;
 	if (node->kind != TREE_SCALAR)
 		return;
 	dd_auto_fd int fd = (int)syscall(SYS_openat2, AT_FDCWD, node->text, &how, sizeof(how));
 	if (fd < 0)
-		want(d, node->mark, "sandbox.read", errno == ELOOP ? "give the path without links (realpath)" : "create it, or take it out of the list",
-		     "%.200s: %s", node->text, errno == ELOOP ? "a component is a symbolic link" : strerrordesc_np(errno));
+		want(d, node->mark, "sandbox.read",
+		     errno == ELOOP ? "give the path without links (realpath)"
+		                    : "create it, or take it out of the list",
+		     "%.200s: %s", node->text,
+		     errno == ELOOP ? "a component is a symbolic link" : strerrordesc_np(errno));
 	else if (fstat(fd, &st) == 0 && !S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode))
-		want(d, node->mark, "sandbox.read", "only directories and regular files can be shown", "%.200s is neither directory nor file", node->text);
+		want(d, node->mark, "sandbox.read",
+		     "only directories and regular files can be shown",
+		     "%.200s is neither directory nor file", node->text);
 }
 
 static void check_read(struct diagnosis *d, const struct policy_text *text)
@@ -96,7 +109,7 @@ static void check_read(struct diagnosis *d, const struct policy_text *text)
 		check_directory(d, node->items[i]);
 }
 
-/* --- credentials --------------------------------------------------------------------------------------------------------- */
+/* ---- credentials ---- */
 
 static void check_secret_file(struct diagnosis *d, const char *key, const struct tree_node *node)
 {
@@ -104,15 +117,19 @@ static void check_secret_file(struct diagnosis *d, const char *key, const struct
 	char path[1024];
 	struct stat st;
 	if (node->text[0] != '/' && slash) /* as policy_load() reads it: beside the policy */
-		(void)snprintf(path, sizeof(path), "%.*s/%s", (int)(slash - d->policy), d->policy, node->text);
+		(void)snprintf(path, sizeof(path), "%.*s/%s", (int)(slash - d->policy), d->policy,
+		               node->text);
 	else
 		(void)snprintf(path, sizeof(path), "%s", node->text);
 	dd_auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0 || fstat(fd, &st) < 0)
-		want(d, node->mark, key, "put the secret there, readable for the user that runs drydock and nobody else (chmod 0600)", "%.200s: %s", path,
-		     strerrordesc_np(errno));
+		want(d, node->mark, key,
+		     "put the secret there, readable for the user that runs drydock and nobody "
+		     "else (chmod 0600)",
+		     "%.200s: %s", path, strerrordesc_np(errno));
 	else if (!S_ISREG(st.st_mode))
-		want(d, node->mark, key, "name a regular file", "%.200s is not a regular file", path);
+		want(d, node->mark, key, "name a regular file", "%.200s is not a regular file",
+		     path);
 	else if (st.st_mode & 0022)
 		want(d, node->mark, key, "chmod go-w it", "%.200s can be written by others", path);
 }
@@ -128,11 +145,12 @@ static void check_credentials(struct diagnosis *d, const struct policy_text *tex
 		if (file && file->kind == TREE_SCALAR)
 			check_secret_file(d, key, file);
 		if (env && env->kind == TREE_SCALAR && !getenv(env->text))
-			want(d, env->mark, key, "set it in the environment of drydock", "the variable %.100s is not set", env->text);
+			want(d, env->mark, key, "set it in the environment of drydock",
+			     "the variable %.100s is not set", env->text);
 	}
 }
 
-/* --- egress sets --------------------------------------------------------------------------------------------------------- */
+/* ---- egress sets ---- */
 
 static bool is_use(const struct tree_node *list, const struct diag_mark *mark)
 {
@@ -144,7 +162,8 @@ static bool is_use(const struct tree_node *list, const struct diag_mark *mark)
 	return false;
 }
 
-/* A complaint about the value of a `use:` is about this host: its tool is missing, or says nothing. */
+/* A complaint about the value of a `use:` is about this host: its tool is missing, or says nothing.
+ */
 static bool is_about_set(const struct policy_text *text, const struct diag *diag)
 {
 	const struct tree_node *phases = policy_text_at(text, "phases", NULL);
@@ -155,13 +174,15 @@ static bool is_about_set(const struct policy_text *text, const struct diag *diag
 }
 
 /* 0 when the policy is sound but for sets that cannot be asked here. */
-static int judge_complaints(struct diagnosis *d, const struct policy_text *text, const struct diag_list *diags)
+static int judge_complaints(struct diagnosis *d, const struct policy_text *text,
+                            const struct diag_list *diags)
 {
 	for (size_t i = 0; i < diags->n; i++)
 		if (!is_about_set(text, &diags->items[i]))
 			return -EINVAL;
 	for (size_t i = 0; i < diags->n; i++)
-		want(d, diags->items[i].mark, "egress: use", diags->items[i].hint, "%s", diags->items[i].text);
+		want(d, diags->items[i].mark, "egress: use", diags->items[i].hint, "%s",
+		     diags->items[i].text);
 	return 0;
 }
 
@@ -176,7 +197,8 @@ int doctor_policy(struct diagnosis *d, const char *path, FILE *errors, struct dd
 	policy_free(policy);
 	if (r < 0 && diags.n == 0)
 		return diag_list_done(&diags), r;
-	if (policy_text_load(path, &text, NULL) < 0 || (r < 0 && judge_complaints(d, &text, &diags) < 0)) {
+	if (policy_text_load(path, &text, NULL) < 0 ||
+	    (r < 0 && judge_complaints(d, &text, &diags) < 0)) {
 		diag_print_files(errors, &diags);
 		policy_text_done(&text);
 		return diag_list_done(&diags), -EINVAL;

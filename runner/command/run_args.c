@@ -5,19 +5,44 @@
 enum { KEY_OBSERVE = 0x100 }; /* no short form: it is not to be typed by accident */
 
 static const struct argp_option options[] = {
-	{ .name = "job", .key = 'j', .arg = "JOB", .doc = "the job to take; needed when the workflow has several" },
-	{ .name = "policy", .key = 'p', .arg = "FILE", .doc = "the policy (default: the first in /etc/drydock/policy.d that is for the job)" },
-	{ .name = "event", .key = 'e', .arg = "FILE", .doc = "the forge's event as JSON; without it the run is the operator's own" },
-	{ .name = "workspace", .key = 'w', .arg = "DIR", .doc = "the tree to copy for the job (default: here)" },
+	{ .name = "job",
+	  .key = 'j',
+	  .arg = "JOB",
+	  .doc = "the job to take; needed when the workflow has several" },
+	{ .name = "policy",
+	  .key = 'p',
+	  .arg = "FILE",
+	  .doc = "the policy (default: the first in /etc/drydock/policy.d that is for the job)" },
+	{ .name = "event",
+	  .key = 'e',
+	  .arg = "FILE",
+	  .doc = "the forge's event as JSON; without it the run is the operator's own" },
+	{ .name = "workspace",
+	  .key = 'w',
+	  .arg = "DIR",
+	  .doc = "the tree to copy for the job (default: here)" },
 	{ .name = "out", .key = 'o', .arg = "DIR", .doc = "where declared artifacts go" },
-	{ .name = "record", .key = 'r', .arg = "FILE", .doc = "where the record goes; with `explain --seq`, the record" },
-	{ .name = "secret", .key = 's', .arg = "NAME=FILE", .doc = "take credential NAME from FILE; may be repeated" },
-	{ .name = "state-dir", .key = 'S', .arg = "DIR", .doc = "where drydock keeps the trees of running jobs" },
+	{ .name = "record",
+	  .key = 'r',
+	  .arg = "FILE",
+	  .doc = "where the record goes; with `explain --seq`, the record" },
+	{ .name = "secret",
+	  .key = 's',
+	  .arg = "NAME=FILE",
+	  .doc = "take credential NAME from FILE; may be repeated" },
+	{ .name = "state-dir",
+	  .key = 'S',
+	  .arg = "DIR",
+	  .doc = "where drydock keeps the trees of running jobs" },
 	{ .name = "dry-run", .key = 'n', .doc = "print the plan, run nothing" },
-	{ .name = "observe", .key = KEY_OBSERVE,
-	  .doc = "do not enforce, report: let public destinations and system calls outside the profile through, and record them" },
+	{ .name = "observe",
+	  .key = KEY_OBSERVE,
+	  .doc = "do not enforce, report: let public destinations and system calls outside the "
+	         "profile through, and record them" },
 	{ .name = "json", .key = 'J', .doc = "print data as JSON" },
-	{ .name = "rules", .key = 'R', .doc = "with a plan: the nftables rules in full (JSON always has them)" },
+	{ .name = "rules",
+	  .key = 'R',
+	  .doc = "with a plan: the nftables rules in full (JSON always has them)" },
 	{ .name = "syscalls", .key = 'Y', .doc = "with a plan: each system call, its answer, why" },
 	{ 0 },
 };
@@ -64,9 +89,13 @@ static error_t parse_more(int key, char *arg, struct argp_state *state)
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct run_args *a = state->input;
-	const struct { int key; const char **out; } texts[] = {
-		{ 'j', &a->job }, { 'p', &a->policy }, { 'e', &a->event }, { 'w', &a->workspace },
-		{ 'o', &a->out }, { 'r', &a->record }, { 'S', &a->state_dir },
+	const struct {
+		int key;
+		const char **out;
+	} texts[] = {
+		{ 'j', &a->job },       { 'p', &a->policy }, { 'e', &a->event },
+		{ 'w', &a->workspace }, { 'o', &a->out },    { 'r', &a->record },
+		{ 'S', &a->state_dir },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		if (texts[i].key == key) {
@@ -76,6 +105,4 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return parse_more(key, arg, state);
 }
 
-const struct argp run_args_argp = {
-	.options = options, .parser = parse
-};
+const struct argp run_args_argp = { .options = options, .parser = parse };

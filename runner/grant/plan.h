@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* plan.h - what every step of a job will get, computed before anything runs.
  *
- * plan_make() is pure: it reads the parsed workflow, the policy and the facts of the event, and nothing else; `plan` prints its
- * result and `run` executes the same structure. All strings live in the plan's own arena and die with plan_free().
+ * plan_make() is pure: it reads the parsed workflow, the policy and the facts of the event, and
+ * nothing else; `plan` prints its result and `run` executes the same structure. All strings live in
+ * the plan's own arena and die with plan_free().
  */
 #ifndef RUNNER_PLAN_H
 #define RUNNER_PLAN_H
@@ -15,7 +16,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum plan_view { /* what a push step sees of the workspace */
+/* what a push step sees of the workspace */
+enum plan_view {
 	PLAN_VIEW_PRISTINE = 0,
 	PLAN_VIEW_ARTIFACTS,
 	PLAN_VIEW_SHARED,
@@ -25,12 +27,12 @@ enum plan_lease_from { PLAN_FROM_FILE = 1, PLAN_FROM_ENV };
 enum plan_lease_as { PLAN_AS_ENV = 1, PLAN_AS_FILE };
 
 struct plan_lease {
-	const char          *name;     /* of the credential, as the record shows it; never its value */
+	const char *name; /* of the credential, as the record shows it; never its value */
 	enum plan_lease_from from;
-	const char          *source;   /* path, or name of the supervisor's variable */
-	enum plan_lease_as   as;
-	const char          *target;   /* variable name, or file name below SANDBOX_CREDENTIALS_DIR */
-	unsigned             ttl_sec;
+	const char *source; /* path, or name of the supervisor's variable */
+	enum plan_lease_as as;
+	const char *target; /* variable name, or file name below SANDBOX_CREDENTIALS_DIR */
+	unsigned ttl_sec;
 };
 
 struct plan_env {
@@ -38,94 +40,117 @@ struct plan_env {
 	const char *origin; /* "workflow", "job", "step", "policy", "drydock" */
 };
 
-struct plan_pair { /* what a workflow says and a run does not decide by: `with`, matrix, services */
+/* what a workflow says and a run does not decide by: `with`, matrix, services */
+struct plan_pair {
 	const char *name, *value;
 };
 
 struct plan_note { /* what `run` would refuse, and where */
 	struct diag_mark mark;
-	const char      *text, *hint; /* hint: may be empty */
+	const char *text, *hint; /* hint: may be empty */
 };
 
-struct plan_narrowed { /* what the repository's own .drydock.yml asked for and does not get (G-06); its texts are commit content */
-	const char      *key, *asked, *allowed;
+/* what the repository's own .drydock.yml asked for and does not get (G-06); its texts are commit
+ * content */
+struct plan_narrowed {
+	const char *key, *asked, *allowed;
 	struct diag_mark mark; /* in that file */
-	const char      *why;
+	const char *why;
 };
 
 struct plan_limits {
 	struct sandbox_limits sandbox; /* what the kernel enforces per step */
-	uint64_t              files;       /* of the job's workspace and home, measured by the supervisor while a step runs */
-	uint64_t              disk_bytes;  /* likewise */
-	uint64_t              log_bytes;   /* of one step's output; default 64 MiB */
-	unsigned              time_sec;    /* of one step: the smaller of policy `time` and timeout-minutes; default 360 min */
+	/* of the job's workspace and home, measured by the supervisor while a step runs */
+	uint64_t files;
+	uint64_t disk_bytes; /* likewise */
+	uint64_t log_bytes;  /* of one step's output; default 64 MiB */
+	/* of one step: the smaller of policy `time` and timeout-minutes; default 360 min */
+	unsigned time_sec;
 };
 
 struct plan_step {
-	unsigned             index;      /* 1-based, in document order */
-	const char          *id;         /* "" when the workflow gives none */
-	const char          *name;       /* as GitHub shows it: name, or "Run <first line>" */
-	bool                 is_named;   /* the workflow gives the name */
-	const char          *label;      /* [a-z0-9-]+, unique in the job: "03-publish" */
-	const char          *ref;        /* what the record calls it: the id, or the label of a step without one */
-	struct diag_mark     mark;       /* where the step stands in the workflow */
+	unsigned index;    /* 1-based, in document order */
+	const char *id;    /* "" when the workflow gives none */
+	const char *name;  /* as GitHub shows it: name, or "Run <first line>" */
+	bool is_named;     /* the workflow gives the name */
+	const char *label; /* [a-z0-9-]+, unique in the job: "03-publish" */
+	/* what the record calls it: the id, or the label of a step without one */
+	const char *ref;
+	struct diag_mark mark; /* where the step stands in the workflow */
 
-	enum dd_phase        phase;
-	bool                 moved;      /* to build, by the repository's own file: what the operator bound to its id is not given */
-	const char          *phase_why;  /* "policy.yml:5:5: run: \"npm ci*\"" or "no rule matches: build" */
+	enum dd_phase phase;
+	/* to build, by the repository's own file: what the operator bound to its id is not given */
+	bool moved;
+	/* "policy.yml:5:5: run: \"npm ci*\"" or "no rule matches: build" */
+	const char *phase_why;
 
-	struct egress_list   egress;     /* n == 0: the gate stays closed */
-	enum plan_view       view;       /* only in push */
-	const char *const   *artifacts;  /* globs, NULL-terminated */
+	struct egress_list egress;    /* n == 0: the gate stays closed */
+	enum plan_view view;          /* only in push */
+	const char *const *artifacts; /* globs, NULL-terminated */
 
-	const char          *uses;       /* an action, or NULL; then script, script_path and shell are NULL and argv is empty */
-	const char          *nothing;    /* why no process is started for this step, and so it gets neither gate nor credential; NULL: one is */
-	const char          *cond;       /* text of `if`, never evaluated; or NULL */
+	/* an action, or NULL; then script, script_path and shell are NULL and argv is empty */
+	const char *uses;
+	/* why no process is started for this step, and so it gets neither gate nor credential;
+	 * NULL: one is */
+	const char *nothing;
+	const char *cond; /* text of `if`, never evaluated; or NULL */
 	const struct plan_pair *with;
-	size_t               n_with;
-	const char          *script;     /* text of run: */
-	const char          *shell;      /* as written, or NULL for the default */
-	const char *const   *argv;       /* NULL-terminated; the script's path stands where GitHub puts {0} */
-	const char          *script_path; /* inside the sandbox */
-	const char          *workdir;    /* inside the sandbox, absolute */
+	size_t n_with;
+	const char *script; /* text of run: */
+	const char *shell;  /* as written, or NULL for the default */
+	/* NULL-terminated; the script's path stands where GitHub puts {0} */
+	const char *const *argv;
+	const char *script_path; /* inside the sandbox */
+	const char *workdir;     /* inside the sandbox, absolute */
 	const struct plan_env *env;
-	size_t               n_env;
+	size_t n_env;
 	const struct plan_lease *leases;
-	size_t               n_leases;
+	size_t n_leases;
 
-	struct plan_limits   limits;
-	const char          *seccomp;    /* profile name: file configs/seccomp/<name>.seccomp */
-	const char *const   *syscalls;   /* sandbox.syscalls: allowed besides the profile, NULL-terminated; NULL: none */
-	const char *const   *read;       /* sandbox.read: host directories shown read-only, NULL-terminated */
-	bool                 continue_on_error;
+	struct plan_limits limits;
+	const char *seccomp; /* profile name: file configs/seccomp/<name>.seccomp */
+	/* sandbox.syscalls: allowed besides the profile, NULL-terminated; NULL: none */
+	const char *const *syscalls;
+	/* sandbox.read: host directories shown read-only, NULL-terminated */
+	const char *const *read;
+	bool continue_on_error;
 };
 
-/* What the workflow says of the job as a whole, for people. On one line each, as written; NULL when absent. */
+/* What the workflow says of the job as a whole, for people. On one line each, as written; NULL when
+ * absent. */
 struct plan_job {
-	const char *on, *cond, *runs_on, *needs, *permissions, *environment, *concurrency, *container, *outputs, *uses;
-	const struct plan_pair *services, *axes; /* of a service: the image; of an axis: its values, ", " between them */
-	size_t                  n_services, n_axes;
-	const char *const      *combinations; /* names of the jobs that GitHub would make of the matrix, NULL-terminated; NULL: none, or computed */
-	const char             *computed;     /* the expression that makes a part of the matrix at run time, or NULL */
+	const char *on, *cond, *runs_on, *needs, *permissions, *environment, *concurrency,
+		*container, *outputs, *uses;
+	/* of a service: the image; of an axis: its values, ", " between them */
+	const struct plan_pair *services, *axes;
+	size_t n_services, n_axes;
+	/* names of the jobs that GitHub would make of the matrix, NULL-terminated; NULL: none, or
+	 * computed */
+	const char *const *combinations;
+	/* the expression that makes a part of the matrix at run time, or NULL */
+	const char *computed;
 };
 
 struct plan {
-	const char       *workflow_path, *workflow_name;
-	const char       *job_id, *job_name;
-	struct plan_job   job;
-	const char       *policy_path;      /* NULL: no policy, every step is build */
-	char              policy_sha256[65];
-	bool              trusted;          /* protected ref, no fork, no pull request */
-	const char       *trust_why;        /* "local run", "event pull_request from a fork", ... */
-	const char *const *artifacts;       /* globs of the policy's push phase, NULL-terminated; NULL: none. What --out receives */
+	const char *workflow_path, *workflow_name;
+	const char *job_id, *job_name;
+	struct plan_job job;
+	const char *policy_path; /* NULL: no policy, every step is build */
+	char policy_sha256[65];
+	bool trusted;          /* protected ref, no fork, no pull request */
+	const char *trust_why; /* "local run", "event pull_request from a fork", ... */
+	/* globs of the policy's push phase, NULL-terminated; NULL: none. What --out receives */
+	const char *const *artifacts;
 	struct plan_step *steps;
-	size_t            n_steps;
-	const struct plan_note *notes;      /* not empty: `run` refuses the job before anything runs */
-	size_t            n_notes;
+	size_t n_steps;
+	const struct plan_note *notes; /* not empty: `run` refuses the job before anything runs */
+	size_t n_notes;
 	const struct plan_narrowed *narrowed;
-	size_t            n_narrowed;
-	const char      **unused;           /* what of the policy says nothing about any job of the workflow, a sentence each with its place */
-	size_t            n_unused;
+	size_t n_narrowed;
+	/* what of the policy says nothing about any job of the workflow, a sentence each with its
+	 * place */
+	const char **unused;
+	size_t n_unused;
 	struct plan_arena *arena;
 };
 
@@ -133,17 +158,20 @@ struct plan {
 #define PLAN_WORKSPACE "/work"
 #define PLAN_HOME      "/home/runner"
 #define PLAN_TEMP      "/work-temp" /* RUNNER_TEMP; fresh for each step */
-#define PLAN_SCRIPTS   "/run/drydock/step" /* the script of the step, read-only: a workspace that a step wrote cannot replace it */
-#define PLAN_TOOLS     "/opt/hostedtoolcache"
+#define PLAN_SCRIPTS                                                                               \
+	"/run/drydock/step" /* the script of the step, read-only: a workspace that a step wrote    \
+	                       cannot replace it */
+#define PLAN_TOOLS "/opt/hostedtoolcache"
 
 struct workflow;
 struct policy;
 struct event_facts;
 
-/* Refusals (a push step of an untrusted job, a credential that no step may have, an unknown job) go to @diags. Returns 0, or -EINVAL for
- * errors in the input (exit 2), -EACCES when the policy refuses (exit 4). */
-int  plan_make(const struct workflow *wf, const char *job, const struct policy *policy, const struct event_facts *event,
-               struct plan **ret, struct diag_list *diags);
+/* Refusals (a push step of an untrusted job, a credential that no step may have, an unknown job) go
+ * to @diags. Returns 0, or -EINVAL for errors in the input (exit 2), -EACCES when the policy
+ * refuses (exit 4). */
+int plan_make(const struct workflow *wf, const char *job, const struct policy *policy,
+              const struct event_facts *event, struct plan **ret, struct diag_list *diags);
 void plan_free(struct plan *plan);
 
 extern const char *const plan_view_names[];

@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-/* plan_job.c - what a workflow says of a job as a whole, copied into the plan; and the notes about what `run` cannot do. Pure.
+/* plan_job.c - what a workflow says of a job as a whole, copied into the plan; and the notes about
+ * what `run` cannot do. Pure.
  *
- * Runs in: command line and supervisor. Nothing here decides anything: it is the workflow's own word, and hostile. */
+ * Runs in: command line and supervisor. Nothing here decides anything: it is the workflow's own
+ * word, and hostile. */
 #include "plan_build.h"
 
 #include <string.h>
 
-const struct plan_pair *plan_copy_pairs(struct plan_arena *arena, const struct workflow_env *from, size_t n)
+const struct plan_pair *plan_copy_pairs(struct plan_arena *arena, const struct workflow_env *from,
+                                        size_t n)
 {
 	struct plan_pair *pairs = arena_array(arena, n, sizeof(*pairs));
 	for (size_t i = 0; i < n; i++)
-		pairs[i] = (struct plan_pair){ arena_strdup(arena, from[i].name), arena_strdup(arena, from[i].value) };
+		pairs[i] = (struct plan_pair){ arena_strdup(arena, from[i].name),
+			                       arena_strdup(arena, from[i].value) };
 	return pairs;
 }
 
@@ -25,12 +29,14 @@ static const char *joined(struct plan_arena *arena, const char *const *values)
 	return text;
 }
 
-static void describe_matrix(struct plan_arena *arena, const struct workflow_matrix *from, struct plan_job *job)
+static void describe_matrix(struct plan_arena *arena, const struct workflow_matrix *from,
+                            struct plan_job *job)
 {
 	struct plan_pair *axes = arena_array(arena, from->n_axes, sizeof(*axes));
 	size_t n = 0;
 	for (size_t i = 0; i < from->n_axes; i++)
-		axes[i] = (struct plan_pair){ arena_strdup(arena, from->axes[i].name), joined(arena, from->axes[i].values) };
+		axes[i] = (struct plan_pair){ arena_strdup(arena, from->axes[i].name),
+			                      joined(arena, from->axes[i].values) };
 	job->axes = axes;
 	job->n_axes = from->n_axes;
 	job->computed = arena_strdup(arena, from->computed);
@@ -68,10 +74,13 @@ void plan_describe_job(struct plan_build *b)
 	describe_matrix(arena, &from->matrix, job);
 }
 
-static size_t copy_notes(struct plan_arena *arena, const struct diag_list *from, struct plan_note *to)
+static size_t copy_notes(struct plan_arena *arena, const struct diag_list *from,
+                         struct plan_note *to)
 {
 	for (size_t i = 0; i < from->n; i++) {
-		to[i] = (struct plan_note){ from->items[i].mark, arena_strdup(arena, from->items[i].text), arena_strdup(arena, from->items[i].hint) };
+		to[i] = (struct plan_note){ from->items[i].mark,
+			                    arena_strdup(arena, from->items[i].text),
+			                    arena_strdup(arena, from->items[i].hint) };
 		to[i].mark.file = arena_strdup(arena, from->items[i].mark.file);
 	}
 	return from->n;
@@ -80,7 +89,8 @@ static size_t copy_notes(struct plan_arena *arena, const struct diag_list *from,
 void plan_keep_notes(struct plan_build *b)
 {
 	const struct diag_list *lists[] = { &b->wf->notes, &b->job->notes, &b->notes };
-	struct plan_note *notes = arena_array(b->plan->arena, lists[0]->n + lists[1]->n + lists[2]->n, sizeof(*notes));
+	struct plan_note *notes = arena_array(
+		b->plan->arena, lists[0]->n + lists[1]->n + lists[2]->n, sizeof(*notes));
 	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
 		b->plan->n_notes += copy_notes(b->plan->arena, lists[i], notes + b->plan->n_notes);
 	b->plan->notes = notes;

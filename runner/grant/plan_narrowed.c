@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* plan_narrowed.c - what the repository's .drydock.yml asked for and does not get: into the plan, and from there into the record and to the person.
+/* plan_narrowed.c - what the repository's .drydock.yml asked for and does not get: into the plan,
+ * and from there into the record and to the person.
  *
  * Runs in: command line and supervisor. The texts are commit content. */
 #include "plan_narrowed.h"
@@ -26,23 +27,29 @@ void plan_narrowed_begin(struct plan_build *b)
 	const struct policy *policy = b->policy;
 	if (!policy || !policy->narrow)
 		return;
-	struct plan_narrowed *list = arena_array(b->plan->arena, policy->n_narrowed + STEPS_TOLD, sizeof(*list));
+	struct plan_narrowed *list = arena_array(b->plan->arena, policy->n_narrowed + STEPS_TOLD,
+	                                         sizeof(*list));
 	for (size_t i = 0; i < policy->n_narrowed; i++)
 		list[i] = copy(b->plan->arena, &policy->narrowed[i]);
 	b->plan->narrowed = list;
 	b->plan->n_narrowed = policy->n_narrowed;
 }
 
-void plan_narrowed_step(struct plan_build *b, const struct policy_rule *refused, enum dd_phase phase, const char *step)
+void plan_narrowed_step(struct plan_build *b, const struct policy_rule *refused,
+                        enum dd_phase phase, const char *step)
 {
 	struct plan *plan = b->plan;
 	if (!refused || plan->n_narrowed >= b->policy->n_narrowed + STEPS_TOLD)
 		return;
-	const struct plan_narrowed row = {
-		.key = "steps", .asked = arena_printf(plan->arena, "%s for step `%s`", phase_names[refused->phase], step), .allowed = phase_names[phase],
-		.why = "the operator's policy chooses the phase; a repository can only move a step to build", .mark = refused->mark
-	};
-	((struct plan_narrowed *)(uintptr_t)plan->narrowed)[plan->n_narrowed++] = copy(plan->arena, &row);
+	const struct plan_narrowed row = { .key = "steps",
+		                           .asked = arena_printf(plan->arena, "%s for step `%s`",
+		                                                 phase_names[refused->phase], step),
+		                           .allowed = phase_names[phase],
+		                           .why = "the operator's policy chooses the phase; a "
+		                                  "repository can only move a step to build",
+		                           .mark = refused->mark };
+	((struct plan_narrowed *)(uintptr_t)plan->narrowed)[plan->n_narrowed++] = copy(plan->arena,
+	                                                                               &row);
 }
 
 static void tell(const struct plan_narrowed *row)
@@ -50,16 +57,19 @@ static void tell(const struct plan_narrowed *row)
 	char asked[400], file[200];
 	diag_escape(asked, sizeof(asked), row->asked, strlen(row->asked));
 	diag_escape(file, sizeof(file), row->mark.file, strlen(row->mark.file));
-	console_note("%s:%u: the repository asked for %s%s%s; it gets %s: %s", file, row->mark.line, row->key, row->key[0] ? ": " : "", asked, row->allowed,
-		     row->why);
+	console_note("%s:%u: the repository asked for %s%s%s; it gets %s: %s", file, row->mark.line,
+	             row->key, row->key[0] ? ": " : "", asked, row->allowed, row->why);
 }
 
 int plan_narrowed_record(struct record *rec, const struct plan *plan, struct dd_err *err)
 {
 	for (size_t i = 0; i < plan->n_narrowed; i++) {
 		const struct plan_narrowed *row = &plan->narrowed[i];
-		int r = record_add(rec, NULL, NULL, "policy.narrowed", json_pack("{s:s, s:s, s:s, s:i, s:s}", "key", row->key, "asked", row->asked, "allowed",
-				   row->allowed, "line", (int)row->mark.line, "why", row->why), err);
+		int r = record_add(rec, NULL, NULL, "policy.narrowed",
+		                   json_pack("{s:s, s:s, s:s, s:i, s:s}", "key", row->key, "asked",
+		                             row->asked, "allowed", row->allowed, "line",
+		                             (int)row->mark.line, "why", row->why),
+		                   err);
 		if (r < 0)
 			return r;
 		tell(row);

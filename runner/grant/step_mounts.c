@@ -10,13 +10,17 @@
 static void add(struct step_mounts *m, const char *source, const char *target, unsigned flags)
 {
 	if (m->n < STEP_MOUNTS_MAX)
-		m->mount[m->n++] = (struct sandbox_mount){ .source = source, .target = target, .flags = flags };
+		m->mount[m->n++] = (struct sandbox_mount){ .source = source,
+			                                   .target = target,
+			                                   .flags = flags };
 }
 
-void step_mounts_make(const struct plan_step *step, const struct step_view *view, struct step_mounts *ret)
+void step_mounts_make(const struct plan_step *step, const struct step_view *view,
+                      struct step_mounts *ret)
 {
 	ret->n = 0;
-	/* sandbox.read comes first: a directory of the job always lies on top of one of the host. */
+	/* sandbox.read comes first: a directory of the job always lies on top of one of the host.
+	 */
 	for (size_t i = 0; step->read && step->read[i]; i++)
 		add(ret, step->read[i], step->read[i], SANDBOX_MOUNT_RO);
 	add(ret, view->work, PLAN_WORKSPACE, SANDBOX_MOUNT_RW);
@@ -25,7 +29,8 @@ void step_mounts_make(const struct plan_step *step, const struct step_view *view
 	add(ret, view->temp, PLAN_TEMP, SANDBOX_MOUNT_RW);
 }
 
-int step_mounts_digest(const struct plan_step *step, const struct step_mounts *mounts, char ret[65], struct dd_err *err)
+int step_mounts_digest(const struct plan_step *step, const struct step_mounts *mounts, char ret[65],
+                       struct dd_err *err)
 {
 	struct digest *digest = NULL;
 	size_t of_host = 0;
@@ -37,10 +42,13 @@ int step_mounts_digest(const struct plan_step *step, const struct step_mounts *m
 		r = digest_start(digest, err);
 	for (size_t i = 0; r == 0 && i < mounts->n; i++) {
 		char line[1200];
-		int n = snprintf(line, sizeof(line), "%s %s %u\n", mounts->mount[i].target, i < of_host ? mounts->mount[i].source : "job",
+		int n = snprintf(line, sizeof(line), "%s %s %u\n", mounts->mount[i].target,
+		                 i < of_host ? mounts->mount[i].source : "job",
 		                 mounts->mount[i].flags);
-		r = n < 0 || (size_t)n >= sizeof(line) ? dd_err_say(err, ENAMETOOLONG, "mount %s has too long a path", mounts->mount[i].target)
-		                                       : digest_update(digest, line, (size_t)n, err);
+		r = n < 0 || (size_t)n >= sizeof(line)
+		            ? dd_err_say(err, ENAMETOOLONG, "mount %s has too long a path",
+		                         mounts->mount[i].target)
+		            : digest_update(digest, line, (size_t)n, err);
 	}
 	if (r == 0)
 		r = digest_hex(digest, ret, err);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* step_mounts.h - which host directories a step sees, and where. One table, for `run`, for `plan` and for the record. */
+/* step_mounts.h - which host directories a step sees, and where. One table, for `run`, for `plan`
+ * and for the record. */
 #ifndef RUNNER_STEP_MOUNTS_H
 #define RUNNER_STEP_MOUNTS_H
 
@@ -10,14 +11,17 @@ enum { STEP_MOUNTS_MAX = 36 };
 
 struct step_mounts {
 	struct sandbox_mount mount[STEP_MOUNTS_MAX];
-	size_t               n;
+	size_t n;
 };
 
 /* The strings are borrowed from @step and @view. */
-void step_mounts_make(const struct plan_step *step, const struct step_view *view, struct step_mounts *ret);
+void step_mounts_make(const struct plan_step *step, const struct step_view *view,
+                      struct step_mounts *ret);
 
-/* SHA-256 (hex) over where each mount stands, what of the host is behind it, and its flags: what step.start records. The job's own directories
- * count by their place only, so two runs of one plan have one digest. */
-int step_mounts_digest(const struct plan_step *step, const struct step_mounts *mounts, char ret[65], struct dd_err *err);
+/* SHA-256 (hex) over where each mount stands, what of the host is behind it, and its flags: what
+ * step.start records. The job's own directories count by their place only, so two runs of one plan
+ * have one digest. */
+int step_mounts_digest(const struct plan_step *step, const struct step_mounts *mounts, char ret[65],
+                       struct dd_err *err);
 
 #endif

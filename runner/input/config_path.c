@@ -7,7 +7,8 @@
 
 #include <unistd.h>
 
-/* The directory two levels above the running binary: build/drydock -> the tree, bin/drydock -> the prefix. */
+/* The directory two levels above the running binary: build/drydock -> the tree, bin/drydock -> the
+ * prefix. */
 static int prefix_of_binary(char *ret, size_t size, struct dd_err *err)
 {
 	ssize_t n = readlink("/proc/self/exe", ret, size - 1);
@@ -25,7 +26,8 @@ static int prefix_of_binary(char *ret, size_t size, struct dd_err *err)
 
 int config_path_find(const char *kind, const char *file, char *ret, size_t size, struct dd_err *err)
 {
-	static const char *const places[] = { "/etc/drydock/%.0s%s/%s", "%s/configs/%s/%s", "%s/share/drydock/%s/%s" };
+	static const char *const places[] = { "/etc/drydock/%.0s%s/%s", "%s/configs/%s/%s",
+		                              "%s/share/drydock/%s/%s" };
 	char prefix[400];
 	int r = prefix_of_binary(prefix, sizeof(prefix), err);
 	if (r < 0)
@@ -38,8 +40,10 @@ int config_path_find(const char *kind, const char *file, char *ret, size_t size,
 		if (n > 0 && (size_t)n < size && access(ret, R_OK) == 0)
 			return 0;
 	}
-	return dd_err_say(err, ENOENT, "%s/%s is neither in /etc/drydock nor below %s/configs or %s/share/drydock; is drydock installed whole?", kind,
-	                  file, prefix, prefix);
+	return dd_err_say(err, ENOENT,
+	                  "%s/%s is neither in /etc/drydock nor below %s/configs or "
+	                  "%s/share/drydock; is drydock installed whole?",
+	                  kind, file, prefix, prefix);
 }
 
 int config_path_seccomp(const char *name, char *ret, size_t size, struct dd_err *err)

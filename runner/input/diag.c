@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* diag.c - collects and prints complaints about files that people write.
  *
- * Runs in: command line and supervisor. The files may be hostile (a workflow is commit content): every byte that goes to a terminal
- * is escaped here. */
+ * Runs in: command line and supervisor. The files may be hostile (a workflow is commit content):
+ * every byte that goes to a terminal is escaped here. */
 #include "diag.h"
 
 #include "read_file.h"
@@ -26,8 +26,11 @@ void diag_list_done(struct diag_list *list)
 static size_t utf8_len(const char *in, size_t len)
 {
 	const unsigned char *p = (const unsigned char *)in;
-	size_t want = p[0] < 0x80 ? 1 : p[0] >= 0xc2 && p[0] < 0xe0 ? 2 : (p[0] & 0xf0) == 0xe0 ? 3 :
-		      p[0] >= 0xf0 && p[0] < 0xf5 ? 4 : 0;
+	size_t want = p[0] < 0x80                   ? 1
+	              : p[0] >= 0xc2 && p[0] < 0xe0 ? 2
+	              : (p[0] & 0xf0) == 0xe0       ? 3
+	              : p[0] >= 0xf0 && p[0] < 0xf5 ? 4
+	                                            : 0;
 	if (want == 0 || want > len)
 		return 0;
 	for (size_t i = 1; i < want; i++)
@@ -36,7 +39,8 @@ static size_t utf8_len(const char *in, size_t len)
 	return want;
 }
 
-/* C0, DEL, C1; and the bidirectional controls, with which a line can be made to read as another one. */
+/* C0, DEL, C1; and the bidirectional controls, with which a line can be made to read as another
+ * one. */
 static bool must_escape(const char *in, size_t n)
 {
 	const unsigned char *p = (const unsigned char *)in;
@@ -45,12 +49,14 @@ static bool must_escape(const char *in, size_t n)
 	if (n == 2)
 		return p[0] == 0xc2 && p[1] < 0xa0;
 	if (n == 3 && p[0] == 0xe2)
-		return (p[1] == 0x80 && (p[2] >= 0xa8 && p[2] <= 0xae)) || (p[1] == 0x80 && (p[2] == 0x8e || p[2] == 0x8f)) ||
+		return (p[1] == 0x80 && (p[2] >= 0xa8 && p[2] <= 0xae)) ||
+		       (p[1] == 0x80 && (p[2] == 0x8e || p[2] == 0x8f)) ||
 		       (p[1] == 0x81 && p[2] >= 0xa6 && p[2] <= 0xa9);
 	return false;
 }
 
-/* One character of @in into @out (at least 17 bytes); *ret_used bytes were read, the width in columns is returned. */
+/* One character of @in into @out (at least 17 bytes); *ret_used bytes were read, the width in
+ * columns is returned. */
 static size_t escape_char(char *out, const char *in, size_t len, size_t *ret_used)
 {
 	size_t n = utf8_len(in, len);
@@ -176,7 +182,8 @@ static void print_line(FILE *out, const char *line, size_t len, const struct dia
 			under[at++] = (char)(head ? '^' : tail ? '~' : ' ');
 		}
 	}
-	if (mark->column >= col && mark->column < first + WINDOW) { /* behind the last character of the line */
+	if (mark->column >= col &&
+	    mark->column < first + WINDOW) { /* behind the last character of the line */
 		for (col = col > first ? col : first; col < mark->column; col++)
 			under[at++] = ' ';
 		under[at++] = '^';
@@ -195,7 +202,8 @@ static void print_one(FILE *out, const struct diag *d, const char *source, size_
 	if (d->mark.line == 0)
 		(void)fprintf(out, "%s: error: %s\n", file, d->text);
 	else
-		(void)fprintf(out, "%s:%u:%u: error: %s\n", file, d->mark.line, d->mark.column, d->text);
+		(void)fprintf(out, "%s:%u:%u: error: %s\n", file, d->mark.line, d->mark.column,
+		              d->text);
 	size_t len = 0;
 	const char *line = source_line(source, source_len, d->mark.line, &len);
 	if (line)
@@ -207,7 +215,8 @@ static void print_one(FILE *out, const struct diag *d, const char *source, size_
 static void print_truncated(FILE *out, const struct diag_list *list)
 {
 	if (list->truncated)
-		(void)fprintf(out, "... and more: only the first %zu complaints are kept\n", list->n);
+		(void)fprintf(out, "... and more: only the first %zu complaints are kept\n",
+		              list->n);
 }
 
 void diag_print(FILE *out, const struct diag_list *list, const char *source, size_t source_len)
@@ -245,7 +254,8 @@ static unsigned min3(unsigned a, unsigned b, unsigned c)
 	return m < c ? m : c;
 }
 
-/* Insertions, deletions, replacements, and two neighbours swapped, which is what fingers do most. Words are short. */
+/* Insertions, deletions, replacements, and two neighbours swapped, which is what fingers do most.
+ * Words are short. */
 static unsigned edit_distance(const char *a, const char *b)
 {
 	unsigned rows[3][WORD_MAX + 1] = { 0 }; /* of i, i - 1, i - 2, in turns */
@@ -254,8 +264,11 @@ static unsigned edit_distance(const char *a, const char *b)
 		unsigned *row = rows[i % 3], *last = rows[(i + 2) % 3], *before = rows[(i + 1) % 3];
 		row[0] = (unsigned)i;
 		for (size_t j = 1; j <= lb; j++) {
-			row[j] = i == 0 ? (unsigned)j : min3(last[j] + 1, row[j - 1] + 1, last[j - 1] + (a[i - 1] != b[j - 1]));
-			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && before[j - 2] + 1 < row[j])
+			row[j] = i == 0 ? (unsigned)j
+			                : min3(last[j] + 1, row[j - 1] + 1,
+			                       last[j - 1] + (a[i - 1] != b[j - 1]));
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+			    before[j - 2] + 1 < row[j])
 				row[j] = before[j - 2] + 1;
 		}
 	}

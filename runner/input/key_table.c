@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* key_table.c - walks maps by tables. Runs in: command line and supervisor; the trees may come from hostile files. */
+/* key_table.c - walks maps by tables. Runs in: command line and supervisor; the trees may come from
+ * hostile files. */
 #include "key_table.h"
 
 #include "drydock/err.h"
@@ -9,8 +10,8 @@
 
 enum { WORDS_MAX = 48 };
 
-static void complain_unknown(struct key_context *ctx, const struct tree_node *key, const char *where, const struct key_row *rows,
-                             size_t n)
+static void complain_unknown(struct key_context *ctx, const struct tree_node *key,
+                             const char *where, const struct key_row *rows, size_t n)
 {
 	const char *words[WORDS_MAX] = { NULL };
 	char hint[200];
@@ -25,7 +26,8 @@ static void complain_unknown(struct key_context *ctx, const struct tree_node *ke
 		(void)snprintf(hint, sizeof(hint), "known keys:");
 		for (size_t i = 0; i < k; i++) {
 			size_t len = strlen(hint);
-			(void)snprintf(hint + len, sizeof(hint) - len, "%s %s", i ? "," : "", words[i]);
+			(void)snprintf(hint + len, sizeof(hint) - len, "%s %s", i ? "," : "",
+			               words[i]);
 		}
 	}
 	diag_add(ctx->diags, key->mark, hint, "unknown key `%s` in %s", key->text, where);
@@ -34,7 +36,9 @@ static void complain_unknown(struct key_context *ctx, const struct tree_node *ke
 /* What people write first, and what was meant. */
 static const char *kind_hint(unsigned kinds, const char *what, bool empty)
 {
-	static const struct { const char *what, *hint; } hints[] = {
+	static const struct {
+		const char *what, *hint;
+	} hints[] = {
 		{ "match", "such as `{ run: \"npm ci*\" }` or `{ id: publish }`" },
 		{ "an egress entry", "such as `{ host: registry.example.com }` or `{ use: npm }`" },
 	};
@@ -46,29 +50,35 @@ static const char *kind_hint(unsigned kinds, const char *what, bool empty)
 	return NULL;
 }
 
-bool key_kind(struct key_context *ctx, const struct tree_node *node, unsigned kinds, const char *what)
+bool key_kind(struct key_context *ctx, const struct tree_node *node, unsigned kinds,
+              const char *what)
 {
 	if ((unsigned)node->kind & kinds)
 		return true;
-	const char *want = kinds & TREE_SCALAR ? "a single value" : kinds & TREE_LIST ? "a list" : "a map of keys";
+	const char *want = kinds & TREE_SCALAR ? "a single value"
+	                   : kinds & TREE_LIST ? "a list"
+	                                       : "a map of keys";
 	if (kinds == (TREE_SCALAR | TREE_LIST))
 		want = "a single value or a list";
 	bool empty = node->kind == TREE_SCALAR && node->plain && !node->text[0];
-	diag_add(ctx->diags, node->mark, kind_hint(kinds, what, empty), strchr(what, ' ') ? "%s must be %s, not %s" : "`%s` must be %s, not %s", what, want,
-	         empty ? "empty" : tree_kind_name(node->kind));
+	diag_add(ctx->diags, node->mark, kind_hint(kinds, what, empty),
+	         strchr(what, ' ') ? "%s must be %s, not %s" : "`%s` must be %s, not %s", what,
+	         want, empty ? "empty" : tree_kind_name(node->kind));
 	return false;
 }
 
-static void walk_pair(struct key_context *ctx, const struct tree_pair *pair, const char *where, const struct key_row *rows,
-                      size_t n, void *out)
+static void walk_pair(struct key_context *ctx, const struct tree_pair *pair, const char *where,
+                      const struct key_row *rows, size_t n, void *out)
 {
 	for (size_t i = 0; i < n; i++) {
 		if (strcmp(rows[i].name, pair->key->text) != 0)
 			continue;
 		if (rows[i].kinds == 0)
-			diag_add(ctx->diags, pair->key->mark, rows[i].why_not, "`%s` in %s is not supported yet", rows[i].name, where);
+			diag_add(ctx->diags, pair->key->mark, rows[i].why_not,
+			         "`%s` in %s is not supported yet", rows[i].name, where);
 		else if (rows[i].why_not)
-			diag_add(ctx->notes, pair->key->mark, rows[i].why_not, "`%s` in %s is not supported yet", rows[i].name, where);
+			diag_add(ctx->notes, pair->key->mark, rows[i].why_not,
+			         "`%s` in %s is not supported yet", rows[i].name, where);
 		if (rows[i].read && key_kind(ctx, pair->value, rows[i].kinds, rows[i].name))
 			rows[i].read(ctx, pair->value, out);
 		return;
@@ -76,8 +86,8 @@ static void walk_pair(struct key_context *ctx, const struct tree_pair *pair, con
 	complain_unknown(ctx, pair->key, where, rows, n);
 }
 
-bool key_walk(struct key_context *ctx, const struct tree_node *node, const char *where, const struct key_row *rows, size_t n,
-              void *out)
+bool key_walk(struct key_context *ctx, const struct tree_node *node, const char *where,
+              const struct key_row *rows, size_t n, void *out)
 {
 	if (!key_kind(ctx, node, TREE_MAP, where))
 		return false;
@@ -85,7 +95,8 @@ bool key_walk(struct key_context *ctx, const struct tree_node *node, const char 
 		walk_pair(ctx, &node->pairs[i], where, rows, n, out);
 	for (size_t i = 0; i < n; i++)
 		if (rows[i].required && !tree_get(node, rows[i].name))
-			diag_add(ctx->diags, node->mark, NULL, "`%s` is missing in %s", rows[i].name, where);
+			diag_add(ctx->diags, node->mark, NULL, "`%s` is missing in %s",
+			         rows[i].name, where);
 	return true;
 }
 
@@ -97,8 +108,9 @@ bool key_has_expression(struct key_context *ctx, const struct tree_node *node)
 	const char *end = strstr(at, "}}");
 	const char *nl = strchr(at, '\n');
 	size_t length = end && (!nl || end < nl) ? (size_t)(end + 2 - at) : 3;
-	diag_add(ctx->notes, tree_mark_inside(node, ctx->source, "${{", length), "write the value itself, or pass it with env:",
-		 "expressions are not supported yet");
+	diag_add(ctx->notes, tree_mark_inside(node, ctx->source, "${{", length),
+	         "write the value itself, or pass it with env:",
+	         "expressions are not supported yet");
 	return true;
 }
 
@@ -120,11 +132,13 @@ bool key_bool(struct key_context *ctx, const struct tree_node *node, const char 
 		return false;
 	if (tree_is_bool(node, ret))
 		return true;
-	diag_add(ctx->diags, node->mark, NULL, "`%s` must be true or false, not `%s`", what, node->text);
+	diag_add(ctx->diags, node->mark, NULL, "`%s` must be true or false, not `%s`", what,
+	         node->text);
 	return false;
 }
 
-int key_word(struct key_context *ctx, const struct tree_node *node, const char *what, const char *const *words, size_t n)
+int key_word(struct key_context *ctx, const struct tree_node *node, const char *what,
+             const char *const *words, size_t n)
 {
 	char list[200] = "one of:";
 	const char *text = key_text(ctx, node, what);
@@ -139,14 +153,16 @@ int key_word(struct key_context *ctx, const struct tree_node *node, const char *
 	} else {
 		for (size_t i = 0; i < n; i++) {
 			size_t len = strlen(list);
-			(void)snprintf(list + len, sizeof(list) - len, "%s %s", i ? "," : "", words[i]);
+			(void)snprintf(list + len, sizeof(list) - len, "%s %s", i ? "," : "",
+			               words[i]);
 		}
 	}
 	diag_add(ctx->diags, node->mark, list, "`%s` cannot be `%s`", what, text);
 	return -1;
 }
 
-const char *const *key_texts(struct key_context *ctx, const struct tree_node *node, const char *what, size_t *ret_n)
+const char *const *key_texts(struct key_context *ctx, const struct tree_node *node,
+                             const char *what, size_t *ret_n)
 {
 	size_t n = node->kind == TREE_LIST ? node->n : 1, k = 0;
 	const char **out = arena_array(ctx->arena, n + 1, sizeof(*out));
@@ -155,7 +171,8 @@ const char *const *key_texts(struct key_context *ctx, const struct tree_node *no
 	else if (n == 0)
 		diag_add(ctx->diags, node->mark, NULL, "`%s` is an empty list", what);
 	for (size_t i = 0; i < n; i++) {
-		const char *text = key_text(ctx, node->kind == TREE_LIST ? node->items[i] : node, what);
+		const char *text = key_text(ctx, node->kind == TREE_LIST ? node->items[i] : node,
+		                            what);
 		if (text)
 			out[k++] = text;
 	}

@@ -24,7 +24,8 @@ static int read_all(int fd, char *buf, size_t size, size_t *ret_len)
 	return 0;
 }
 
-int read_fd_bounded(int fd, const char *name, size_t max, char **ret, size_t *ret_len, struct dd_err *err)
+int read_fd_bounded(int fd, const char *name, size_t max, char **ret, size_t *ret_len,
+                    struct dd_err *err)
 {
 	struct stat st;
 	size_t len = 0;
@@ -43,7 +44,9 @@ int read_fd_bounded(int fd, const char *name, size_t max, char **ret, size_t *re
 	if (r < 0)
 		return dd_err_set(err, -r, "read %s", name);
 	if (len > max || len == room)
-		return dd_err_say(err, EFBIG, "%s is larger than %zu bytes, or grew while it was read", name, max);
+		return dd_err_say(err, EFBIG,
+		                  "%s is larger than %zu bytes, or grew while it was read", name,
+		                  max);
 	buf[len] = '\0';
 	*ret = buf;
 	buf = NULL;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* tool_ask.c - runs one of the host's own programs and keeps what it prints, within bounds.
  *
- * Runs in: command line and supervisor, before any step exists. The program is the host's and trusted; its directory, environment and
- * time are ours: it starts in `/`, sees PATH, HOME and the variables that the caller names, and is killed with its group at the deadline. */
+ * Runs in: command line and supervisor, before any step exists. The program is the host's and
+ * trusted; its directory, environment and time are ours: it starts in `/`, sees PATH, HOME and the
+ * variables that the caller names, and is killed with its group at the deadline. */
 #include "tool_ask.h"
 
 #include "drydock/fd.h"
@@ -26,7 +27,8 @@ static bool is_wanted(const char *entry, const char *const *names)
 	for (size_t i = 0; names[i]; i++) {
 		size_t n = strlen(names[i]);
 		bool prefix = n > 0 && names[i][n - 1] == '*';
-		if (prefix ? len >= n - 1 && strncmp(entry, names[i], n - 1) == 0 : len == n && strncmp(entry, names[i], n) == 0)
+		if (prefix ? len >= n - 1 && strncmp(entry, names[i], n - 1) == 0
+		           : len == n && strncmp(entry, names[i], n) == 0)
 			return true;
 	}
 	return false;
@@ -42,7 +44,8 @@ static void choose_env(const char *const *names, char *out[VARIABLES_MAX + 1])
 	out[n] = NULL;
 }
 
-static int start(const char *const *argv, const char *const *env, int out, pid_t *ret, struct dd_err *err)
+static int start(const char *const *argv, const char *const *env, int out, pid_t *ret,
+                 struct dd_err *err)
 {
 	char *envp[VARIABLES_MAX + 1];
 	posix_spawn_file_actions_t actions;
@@ -68,7 +71,8 @@ static int start(const char *const *argv, const char *const *env, int out, pid_t
 	if (r == 0)
 		r = posix_spawn_file_actions_addchdir_np(&actions, "/");
 	if (r == 0)
-		r = posix_spawnp(ret, argv[0], &actions, &attr, (char *const *)(uintptr_t)argv, envp);
+		r = posix_spawnp(ret, argv[0], &actions, &attr, (char *const *)(uintptr_t)argv,
+		                 envp);
 	(void)posix_spawnattr_destroy(&attr);
 	(void)posix_spawn_file_actions_destroy(&actions);
 	return r == 0 ? 0 : dd_err_set(err, r, "start %s", argv[0]);
@@ -120,7 +124,8 @@ static int finish(pid_t pid, const char *tool, int r, struct dd_err *err)
 	if (r < 0)
 		return dd_err_set(err, -r, "read the answer of %s", tool);
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-		return dd_err_say(err, EIO, "%s failed with status %d", tool, WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status));
+		return dd_err_say(err, EIO, "%s failed with status %d", tool,
+		                  WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status));
 	return 0;
 }
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/* xml_leaves.c - an XML file as a list of paths and texts: all that settings of package managers need.
+/* xml_leaves.c - an XML file as a list of paths and texts: all that settings of package managers
+ * need.
  *
- * Runs in: command line and supervisor. Files are the operator's or belong to an installed package; still bounded in size by the reader, in
- * depth and text here, and without document types, so that no entity expands and no other file is read. */
+ * Runs in: command line and supervisor. Files are the operator's or belong to an installed package;
+ * still bounded in size by the reader, in depth and text here, and without document types, so that
+ * no entity expands and no other file is read. */
 #include "xml_leaves.h"
 
 #include <stdbool.h>
@@ -14,11 +16,11 @@ enum { PATH_MAX_BYTES = 512, TEXT_MAX = 4096 };
 
 struct walk {
 	xml_leaf_fn fn;
-	void       *state;
-	XML_Parser  parser;
-	char        path[PATH_MAX_BYTES];
-	char        text[TEXT_MAX];
-	size_t      path_len, text_len;
+	void *state;
+	XML_Parser parser;
+	char path[PATH_MAX_BYTES];
+	char text[TEXT_MAX];
+	size_t path_len, text_len;
 	const char *why; /* set when we stopped it */
 };
 
@@ -30,7 +32,8 @@ static void stop(struct walk *w, const char *why)
 
 static bool append(struct walk *w, const char *sep, const char *name)
 {
-	int n = snprintf(w->path + w->path_len, sizeof(w->path) - w->path_len, "%s%s", w->path_len ? sep : "", name);
+	int n = snprintf(w->path + w->path_len, sizeof(w->path) - w->path_len, "%s%s",
+	                 w->path_len ? sep : "", name);
 	if (n < 0 || (size_t)n >= sizeof(w->path) - w->path_len) {
 		stop(w, "nested too deep");
 		return false;
@@ -84,13 +87,15 @@ static void on_end(void *data, const char *name)
 	w->path[w->path_len] = '\0';
 }
 
-static void on_doctype(void *data, const char *name, const char *system_id, const char *public_id, int internal)
+static void on_doctype(void *data, const char *name, const char *system_id, const char *public_id,
+                       int internal)
 {
 	(void)name, (void)system_id, (void)public_id, (void)internal;
 	stop(data, "document types are not read");
 }
 
-int xml_leaves(const char *name, const char *text, size_t len, xml_leaf_fn fn, void *state, struct dd_err *err)
+int xml_leaves(const char *name, const char *text, size_t len, xml_leaf_fn fn, void *state,
+               struct dd_err *err)
 {
 	struct walk w = { .fn = fn, .state = state, .parser = XML_ParserCreate(NULL) };
 	if (!w.parser)
@@ -101,8 +106,9 @@ int xml_leaves(const char *name, const char *text, size_t len, xml_leaf_fn fn, v
 	XML_SetStartDoctypeDeclHandler(w.parser, on_doctype);
 	int r = 0;
 	if (len > INT32_MAX || XML_Parse(w.parser, text, (int)len, 1) != XML_STATUS_OK)
-		r = dd_err_say(err, EINVAL, "%.200s:%lu: %s", name, XML_GetCurrentLineNumber(w.parser),
-			       w.why ? w.why : XML_ErrorString(XML_GetErrorCode(w.parser)));
+		r = dd_err_say(err, EINVAL, "%.200s:%lu: %s", name,
+		               XML_GetCurrentLineNumber(w.parser),
+		               w.why ? w.why : XML_ErrorString(XML_GetErrorCode(w.parser)));
 	XML_ParserFree(w.parser);
 	return r;
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* yaml_tree.c - libyaml events into a bounded tree with positions.
  *
- * Runs in: command line and supervisor. Reads foreign bytes (a workflow is commit content); fuzzed through policy and workflow.
- * libyaml counts marks in characters, not bytes: a table of line starts turns them back into byte ranges. */
+ * Runs in: command line and supervisor. Reads foreign bytes (a workflow is commit content); fuzzed
+ * through policy and workflow. libyaml counts marks in characters, not bytes: a table of line
+ * starts turns them back into byte ranges. */
 #include "yaml_tree.h"
 
 #include <errno.h>
@@ -12,14 +13,14 @@
 
 struct builder {
 	struct plan_arena *arena;
-	const char        *name, *text;
-	size_t             len;
-	size_t            *lines; /* byte offset of each line start */
-	size_t             n_lines, n_nodes;
-	struct diag_list  *diags;
-	yaml_parser_t      parser;
-	bool               failed;
-	size_t             at_line, at_column, at; /* the last place that offset_of() found */
+	const char *name, *text;
+	size_t len;
+	size_t *lines; /* byte offset of each line start */
+	size_t n_lines, n_nodes;
+	struct diag_list *diags;
+	yaml_parser_t parser;
+	bool failed;
+	size_t at_line, at_column, at; /* the last place that offset_of() found */
 };
 
 static void complain(struct builder *b, struct diag_mark mark, const char *hint, const char *what)
@@ -40,7 +41,8 @@ static void index_lines(struct builder *b)
 			b->lines[b->n_lines++] = i + 1;
 }
 
-/* Goes on from the last place: marks come in order, and a file of one long line must not cost the square of its length. */
+/* Goes on from the last place: marks come in order, and a file of one long line must not cost the
+ * square of its length. */
 static size_t offset_of(struct builder *b, yaml_mark_t m)
 {
 	if (m.line >= b->n_lines)
@@ -59,9 +61,10 @@ static size_t offset_of(struct builder *b, yaml_mark_t m)
 
 static struct diag_mark mark_of(const struct builder *b, yaml_mark_t start, yaml_mark_t end)
 {
-	struct diag_mark mark = {
-		.file = b->name, .line = (unsigned)start.line + 1, .column = (unsigned)start.column + 1, .length = 1
-	};
+	struct diag_mark mark = { .file = b->name,
+		                  .line = (unsigned)start.line + 1,
+		                  .column = (unsigned)start.column + 1,
+		                  .length = 1 };
 	if (end.line == start.line && end.column > start.column)
 		mark.length = (unsigned)(end.column - start.column);
 	return mark;
@@ -72,7 +75,8 @@ static struct diag_mark event_mark(const struct builder *b, const yaml_event_t *
 	return mark_of(b, ev->start_mark, ev->end_mark);
 }
 
-/* Characters that YAML 1.1 (libyaml) takes for the end of a line and YAML 1.2 does not: the two read different documents. */
+/* Characters that YAML 1.1 (libyaml) takes for the end of a line and YAML 1.2 does not: the two
+ * read different documents. */
 static bool is_doubtful_break(const char *p, size_t left)
 {
 	const unsigned char *u = (const unsigned char *)p;
@@ -93,8 +97,12 @@ static bool check_bytes(struct builder *b)
 	}
 	for (size_t i = 0; i < b->len; i++) {
 		if (b->text[i] == '\0' || is_doubtful_break(b->text + i, b->len - i)) {
-			complain(b, mark, "only line feeds (with or without a carriage return before) end a line",
-				 b->text[i] ? "a line separator that YAML 1.1 and 1.2 read differently" : "a NUL byte");
+			complain(b, mark,
+			         "only line feeds (with or without a carriage return before) end a "
+			         "line",
+			         b->text[i]
+			                 ? "a line separator that YAML 1.1 and 1.2 read differently"
+			                 : "a NUL byte");
 			return false;
 		}
 		if (b->text[i] == '\n') {
@@ -119,16 +127,21 @@ static bool is_tab_at(const struct builder *b, yaml_mark_t at)
 	return false;
 }
 
-/* libyaml's own words. Where a bracket or a key was opened in another line, that line is the one to look at. */
+/* libyaml's own words. Where a bracket or a key was opened in another line, that line is the one to
+ * look at. */
 static void parser_says(struct builder *b, struct diag_mark mark)
 {
 	const yaml_parser_t *p = &b->parser;
-	const char *hint = p->error == YAML_SCANNER_ERROR && is_tab_at(b, p->problem_mark) ? "there is a tab here: YAML is indented with spaces" : NULL;
+	const char *hint = p->error == YAML_SCANNER_ERROR && is_tab_at(b, p->problem_mark)
+	                           ? "there is a tab here: YAML is indented with spaces"
+	                           : NULL;
 	char begun[40] = "";
 
 	if (p->context && p->context_mark.line != p->problem_mark.line)
-		(void)snprintf(begun, sizeof(begun), ", begun in line %zu", p->context_mark.line + 1);
-	diag_add(b->diags, mark, hint, "%s%s%s%s", p->context ? p->context : "", begun, p->context ? ": " : "", p->problem ? p->problem : "not YAML");
+		(void)snprintf(begun, sizeof(begun), ", begun in line %zu",
+		               p->context_mark.line + 1);
+	diag_add(b->diags, mark, hint, "%s%s%s%s", p->context ? p->context : "", begun,
+	         p->context ? ": " : "", p->problem ? p->problem : "not YAML");
 }
 
 static void parser_complaint(struct builder *b)
@@ -174,10 +187,12 @@ static struct tree_node *node_new(struct builder *b, enum tree_kind kind, const 
 	return node;
 }
 
-static bool refuse_decoration(struct builder *b, const yaml_event_t *ev, const yaml_char_t *anchor, const yaml_char_t *tag)
+static bool refuse_decoration(struct builder *b, const yaml_event_t *ev, const yaml_char_t *anchor,
+                              const yaml_char_t *tag)
 {
 	if (anchor)
-		complain(b, event_mark(b, ev), "write the value out where it is needed", "anchors are not supported");
+		complain(b, event_mark(b, ev), "write the value out where it is needed",
+		         "anchors are not supported");
 	else if (tag)
 		complain(b, event_mark(b, ev), "leave the tag away", "tags are not supported");
 	return anchor || tag;
@@ -222,7 +237,8 @@ static bool pile_push(struct pile *pile, void *item)
 }
 
 /* Every node up to @stop, into @pile. */
-static bool build_children(struct builder *b, yaml_event_type_t stop, unsigned depth, struct pile *pile)
+static bool build_children(struct builder *b, yaml_event_type_t stop, unsigned depth,
+                           struct pile *pile)
 {
 	for (;;) {
 		yaml_event_t ev;
@@ -241,7 +257,8 @@ static bool build_children(struct builder *b, yaml_event_type_t stop, unsigned d
 
 static int by_key(const void *a, const void *b)
 {
-	const struct tree_node *x = *(const struct tree_node *const *)a, *y = *(const struct tree_node *const *)b;
+	const struct tree_node *x = *(const struct tree_node *const *)a,
+			       *y = *(const struct tree_node *const *)b;
 	int r = strcmp(x->text, y->text);
 	return r ? r : x->start < y->start ? -1 : 1;
 }
@@ -257,8 +274,8 @@ static void refuse_duplicates(struct builder *b, const struct tree_node *map)
 	for (size_t i = 1; i < map->n; i++) {
 		if (strcmp(keys[i - 1]->text, keys[i]->text) != 0)
 			continue;
-		diag_add(b->diags, keys[i]->mark, NULL, "duplicate key `%s`: first at %s:%u:%u", keys[i]->text, b->name,
-			 keys[i - 1]->mark.line, keys[i - 1]->mark.column);
+		diag_add(b->diags, keys[i]->mark, NULL, "duplicate key `%s`: first at %s:%u:%u",
+		         keys[i]->text, b->name, keys[i - 1]->mark.line, keys[i - 1]->mark.column);
 		b->failed = true;
 	}
 }
@@ -268,7 +285,8 @@ static bool key_is_fine(struct builder *b, const struct tree_node *key)
 	if (key->kind != TREE_SCALAR)
 		complain(b, key->mark, NULL, "a key must be a plain word");
 	else if (key->plain && strcmp(key->text, "<<") == 0)
-		complain(b, key->mark, "write the keys out where they are needed", "merge keys are not supported");
+		complain(b, key->mark, "write the keys out where they are needed",
+		         "merge keys are not supported");
 	else
 		return true;
 	return false;
@@ -292,15 +310,17 @@ static struct tree_node *build_collection(struct builder *b, const yaml_event_t 
 {
 	bool map = ev->type == YAML_MAPPING_START_EVENT;
 	struct pile pile = { 0 };
-	if (refuse_decoration(b, ev, map ? ev->data.mapping_start.anchor : ev->data.sequence_start.anchor,
-			      map ? ev->data.mapping_start.tag : ev->data.sequence_start.tag))
+	if (refuse_decoration(b, ev,
+	                      map ? ev->data.mapping_start.anchor : ev->data.sequence_start.anchor,
+	                      map ? ev->data.mapping_start.tag : ev->data.sequence_start.tag))
 		return NULL;
 	if (depth > TREE_DEPTH_MAX) {
 		complain(b, event_mark(b, ev), NULL, "nested deeper than 32 levels");
 		return NULL;
 	}
 	struct tree_node *node = node_new(b, map ? TREE_MAP : TREE_LIST, ev);
-	bool ok = node && build_children(b, map ? YAML_MAPPING_END_EVENT : YAML_SEQUENCE_END_EVENT, depth, &pile);
+	bool ok = node && build_children(b, map ? YAML_MAPPING_END_EVENT : YAML_SEQUENCE_END_EVENT,
+	                                 depth, &pile);
 	if (ok && map) {
 		ok = finish_map(b, node, &pile);
 	} else if (ok) {
@@ -320,12 +340,13 @@ static struct tree_node *build(struct builder *b, const yaml_event_t *ev, unsign
 	if (ev->type == YAML_MAPPING_START_EVENT || ev->type == YAML_SEQUENCE_START_EVENT)
 		return build_collection(b, ev, depth);
 	complain(b, event_mark(b, ev), "write the value out where it is needed",
-		 ev->type == YAML_ALIAS_EVENT ? "aliases are not supported" : "not a value");
+	         ev->type == YAML_ALIAS_EVENT ? "aliases are not supported" : "not a value");
 	return NULL;
 }
 
 /* One step of the stream: what kind of event is next, and is it the expected one? */
-static bool expect(struct builder *b, yaml_event_t *ev, yaml_event_type_t type, const char *otherwise)
+static bool expect(struct builder *b, yaml_event_t *ev, yaml_event_type_t type,
+                   const char *otherwise)
 {
 	if (!next_event(b, ev))
 		return false;
@@ -344,7 +365,8 @@ static bool open_document(struct builder *b)
 	yaml_event_delete(&ev);
 	if (!expect(b, &ev, YAML_DOCUMENT_START_EVENT, "the file is empty"))
 		return false;
-	bool tags = ev.data.document_start.tag_directives.start != ev.data.document_start.tag_directives.end;
+	bool tags = ev.data.document_start.tag_directives.start !=
+	            ev.data.document_start.tag_directives.end;
 	if (tags)
 		complain(b, event_mark(b, &ev), NULL, "%TAG directives are not supported");
 	yaml_event_delete(&ev);
@@ -367,10 +389,12 @@ static struct tree_node *read_document(struct builder *b)
 	return root;
 }
 
-int tree_parse(struct plan_arena *arena, const char *name, const char *text, size_t len, struct tree_node **ret,
-               struct diag_list *diags)
+int tree_parse(struct plan_arena *arena, const char *name, const char *text, size_t len,
+               struct tree_node **ret, struct diag_list *diags)
 {
-	struct builder b = { .arena = arena, .name = name, .text = text, .len = len, .diags = diags };
+	struct builder b = {
+		.arena = arena, .name = name, .text = text, .len = len, .diags = diags
+	};
 	if (!check_bytes(&b))
 		return -EINVAL;
 	index_lines(&b);
@@ -398,7 +422,9 @@ const struct tree_node *tree_get(const struct tree_node *map, const char *key)
 
 const char *tree_kind_name(enum tree_kind kind)
 {
-	return kind == TREE_SCALAR ? "a single value" : kind == TREE_LIST ? "a list" : "a map of keys";
+	return kind == TREE_SCALAR ? "a single value"
+	       : kind == TREE_LIST ? "a list"
+	                           : "a map of keys";
 }
 
 bool tree_is_null(const struct tree_node *node)
@@ -412,25 +438,34 @@ bool tree_is_null(const struct tree_node *node)
 
 bool tree_is_bool(const struct tree_node *node, bool *ret)
 {
-	static const struct { const char *text; bool value; } rows[] = {
-		{ "true", true }, { "True", true }, { "TRUE", true }, { "false", false }, { "False", false }, { "FALSE", false },
+	static const struct {
+		const char *text;
+		bool value;
+	} rows[] = {
+		{ "true", true },   { "True", true },   { "TRUE", true },
+		{ "false", false }, { "False", false }, { "FALSE", false },
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		if (node->kind == TREE_SCALAR && node->plain && strcmp(node->text, rows[i].text) == 0) {
+		if (node->kind == TREE_SCALAR && node->plain &&
+		    strcmp(node->text, rows[i].text) == 0) {
 			*ret = rows[i].value;
 			return true;
 		}
 	return false;
 }
 
-struct diag_mark tree_mark_inside(const struct tree_node *node, const char *source, const char *needle, size_t length)
+struct diag_mark tree_mark_inside(const struct tree_node *node, const char *source,
+                                  const char *needle, size_t length)
 {
 	struct diag_mark mark = node->mark;
 	size_t from = node->start, n = strlen(needle);
-	if (from < node->end && (source[from] == '|' || source[from] == '>')) /* the comment of a block's head is no value */
+	if (from < node->end &&
+	    (source[from] == '|' ||
+	     source[from] == '>')) /* the comment of a block's head is no value */
 		while (from < node->end && source[from] != '\n')
 			from++;
-	const char *hit = from < node->end ? memmem(source + from, node->end - from, needle, n) : NULL;
+	const char *hit = from < node->end ? memmem(source + from, node->end - from, needle, n)
+	                                   : NULL;
 	if (!hit)
 		return mark;
 	const char *line = hit;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* job.h - one job as the supervisor holds it. Filled by cmd_run before the fork, never shared with a step. */
+/* job.h - one job as the supervisor holds it. Filled by cmd_run before the fork, never shared with
+ * a step. */
 #ifndef RUNNER_JOB_H
 #define RUNNER_JOB_H
 
@@ -12,31 +13,33 @@
 
 /* The trees of the job (job_tree.c). */
 struct job_tree {
-	int              work_fd;     /* the shared workspace */
-	int              pristine_fd; /* the checkout as copied in; -1 when no push step asks for it */
-	struct manifest *initial;     /* of the workspace before the first step */
-	struct manifest *now;         /* after the step that ended last */
-	struct manifest *built;       /* after the build step that ended last; NULL: none yet. Borrowed from now, or owned */
-	struct tracked  *tracked;
+	int work_fd;              /* the shared workspace */
+	int pristine_fd;          /* the checkout as copied in; -1 when no push step asks for it */
+	struct manifest *initial; /* of the workspace before the first step */
+	struct manifest *now;     /* after the step that ended last */
+	/* after the build step that ended last; NULL: none yet. Borrowed from now, or owned */
+	struct manifest *built;
+	struct tracked *tracked;
 };
 
 struct job {
-	const struct plan     *plan;
+	const struct plan *plan;
 	const struct identity *id;
-	struct job_dirs        dirs;
-	const char            *workspace;   /* the caller's directory, copied, never written */
-	const char            *out;         /* where declared artifacts go, or NULL */
-	const char            *record_path;
-	const struct event_facts *event;    /* NULL: no event file was given */
-	bool                   observe;     /* report instead of refusing public destinations and system calls outside the profile */
-	char                   cgroup[256]; /* the job's cgroup; empty: the host offers none */
-	uid_t                  gate_uid, step_uid;
-	struct job_tree        tree;
-	struct record         *rec;
-	struct step_result    *results;     /* plan->n_steps */
-	pid_t                  keeper;      /* our parent; its death ends the job at once */
-	int                    signal_fd;   /* SIGINT, SIGTERM: cancel */
-	bool                   cancelled;
+	struct job_dirs dirs;
+	const char *workspace; /* the caller's directory, copied, never written */
+	const char *out;       /* where declared artifacts go, or NULL */
+	const char *record_path;
+	const struct event_facts *event; /* NULL: no event file was given */
+	/* report instead of refusing public destinations and system calls outside the profile */
+	bool observe;
+	char cgroup[256]; /* the job's cgroup; empty: the host offers none */
+	uid_t gate_uid, step_uid;
+	struct job_tree tree;
+	struct record *rec;
+	struct step_result *results; /* plan->n_steps */
+	pid_t keeper;                /* our parent; its death ends the job at once */
+	int signal_fd;               /* SIGINT, SIGTERM: cancel */
+	bool cancelled;
 };
 
 #endif

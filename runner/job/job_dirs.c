@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* job_dirs.c - makes, finds and removes the directories of a job.
  *
- * Runs in: keeper and supervisor. Trees below are hostile once a step has run: they are only ever removed through tree_remove(),
- * from a directory fd. The names above them (STATE/jobs/RUN) are ours alone, 0700.
+ * Runs in: keeper and supervisor. Trees below are hostile once a step has run: they are only ever
+ * removed through tree_remove(), from a directory fd. The names above them (STATE/jobs/RUN) are
+ * ours alone, 0700.
  */
 #include "job_dirs.h"
 
@@ -26,7 +27,8 @@ struct places {
 	char slots[400];
 };
 
-/* mkdir -p for directories that are ours. An existing one is taken as it is, unless it is not a directory. */
+/* mkdir -p for directories that are ours. An existing one is taken as it is, unless it is not a
+ * directory. */
 static int make_path(const char *path, mode_t mode, struct dd_err *err)
 {
 	char part[512];
@@ -45,11 +47,13 @@ static int make_path(const char *path, mode_t mode, struct dd_err *err)
 	return 0;
 }
 
-static int places_find(const char *state, const struct identity *id, struct places *ret, struct dd_err *err)
+static int places_find(const char *state, const struct identity *id, struct places *ret,
+                       struct dd_err *err)
 {
 	const char *xdg = getenv("XDG_STATE_HOME");
 	const char *home = getenv("HOME");
-	bool root = id->host_uid == 0; /* in range mode everybody is id 0 in here: ask who we are on the host */
+	/* in range mode everybody is id 0 in here: ask who we are on the host */
+	bool root = id->host_uid == 0;
 	char base[400];
 	int n;
 
@@ -62,10 +66,13 @@ static int places_find(const char *state, const struct identity *id, struct plac
 	else if (home && home[0] == '/')
 		n = snprintf(base, sizeof(base), "%s/.local/state/drydock", home);
 	else
-		return dd_err_say(err, ENOENT, "no place for the job's files: neither XDG_STATE_HOME nor HOME is an absolute path; "
+		return dd_err_say(err, ENOENT,
+		                  "no place for the job's files: neither XDG_STATE_HOME nor HOME "
+		                  "is an absolute path; "
 		                  "set one, or say --state DIR");
 	if (n < 0 || (size_t)n >= sizeof(base) - 40)
-		return dd_err_say(err, ENAMETOOLONG, "the state directory %.80s... is too long", base);
+		return dd_err_say(err, ENAMETOOLONG, "the state directory %.80s... is too long",
+		                  base);
 	(void)snprintf(ret->state, sizeof(ret->state), "%.350s/jobs", base);
 	/* Ids are handed out per host for root, so that two state directories never share one. */
 	if (root)
@@ -79,7 +86,8 @@ static int places_find(const char *state, const struct identity *id, struct plac
 	return 0;
 }
 
-int job_dirs_place(const char *state, const struct identity *id, char ret_dir[512], struct dd_err *err)
+int job_dirs_place(const char *state, const struct identity *id, char ret_dir[512],
+                   struct dd_err *err)
 {
 	struct places p;
 	int r = places_find(state, id, &p, err);
@@ -121,10 +129,12 @@ static int slot_take(const char *slots, struct job_dirs *dirs, struct dd_err *er
 		dirs->slot_fd = dd_take_fd(&fd);
 		return 0;
 	}
-	return dd_err_say(err, EBUSY, "%d jobs run on this host: no slot is free in %s", SLOTS_MAX, slots);
+	return dd_err_say(err, EBUSY, "%d jobs run on this host: no slot is free in %s", SLOTS_MAX,
+	                  slots);
 }
 
-int job_dirs_make(const char *state, const struct identity *id, struct job_dirs *ret, struct dd_err *err)
+int job_dirs_make(const char *state, const struct identity *id, struct job_dirs *ret,
+                  struct dd_err *err)
 {
 	struct job_dirs dirs = JOB_DIRS_NONE;
 	struct places at;
@@ -139,7 +149,8 @@ int job_dirs_make(const char *state, const struct identity *id, struct job_dirs 
 	(void)snprintf(dirs.logs, sizeof(dirs.logs), "%s/%s", at.logs, dirs.run);
 	(void)snprintf(dirs.record, sizeof(dirs.record), "%s/%s.jsonl", at.logs, dirs.run);
 
-	/* The lock is taken under a name that the reaper does not look at, so that it never meets a job half made. */
+	/* The lock is taken under a name that the reaper does not look at, so that it never meets a
+	 * job half made. */
 	char making[520];
 	(void)snprintf(making, sizeof(making), "%s/.%s", at.state, dirs.run);
 	if (mkdir(making, 0700) < 0) {
@@ -148,9 +159,11 @@ int job_dirs_make(const char *state, const struct identity *id, struct job_dirs 
 		return r;
 	}
 	dirs.root_fd = open(making, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	dirs.lock_fd = dirs.root_fd < 0 ? -1 : openat(dirs.root_fd, "lock", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (dirs.lock_fd < 0 || flock(dirs.lock_fd, LOCK_EX | LOCK_NB) < 0 || rename(making, dirs.root) < 0 ||
-	    (mkdir(dirs.logs, 0700) < 0 && errno != EEXIST)) {
+	dirs.lock_fd = dirs.root_fd < 0 ? -1
+	                                : openat(dirs.root_fd, "lock",
+	                                         O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (dirs.lock_fd < 0 || flock(dirs.lock_fd, LOCK_EX | LOCK_NB) < 0 ||
+	    rename(making, dirs.root) < 0 || (mkdir(dirs.logs, 0700) < 0 && errno != EEXIST)) {
 		r = dd_err_set(err, errno, "prepare %s", making);
 		job_dirs_close(&dirs);
 		return r;
@@ -159,12 +172,15 @@ int job_dirs_make(const char *state, const struct identity *id, struct job_dirs 
 	return 0;
 }
 
-int job_dirs_sub(const struct job_dirs *dirs, const char *name, mode_t mode, int *ret_fd, struct dd_err *err)
+int job_dirs_sub(const struct job_dirs *dirs, const char *name, mode_t mode, int *ret_fd,
+                 struct dd_err *err)
 {
-	/* The names are ours and their parents are not writable by steps: plain *at calls suffice. */
+	/* The names are ours and their parents are not writable by steps: plain *at calls suffice.
+	 */
 	if (mkdirat(dirs->root_fd, name, mode) < 0 && errno != EEXIST)
 		return dd_err_set(err, errno, "make directory %s/%s", dirs->root, name);
-	dd_auto_fd int fd = openat(dirs->root_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	dd_auto_fd int fd = openat(dirs->root_fd, name,
+	                           O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 || fchmod(fd, mode) < 0)
 		return dd_err_set(err, errno, "open directory %s/%s", dirs->root, name);
 	*ret_fd = dd_take_fd(&fd);
@@ -192,7 +208,8 @@ int job_dirs_drop(const struct job_dirs *dirs, const char *name, struct dd_err *
 
 int job_dirs_note_cgroup(const struct job_dirs *dirs, const char *cgroup, struct dd_err *err)
 {
-	dd_auto_fd int fd = openat(dirs->root_fd, "cgroup", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	dd_auto_fd int fd = openat(dirs->root_fd, "cgroup", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
+	                           0600);
 	size_t len = strlen(cgroup);
 
 	if (fd < 0 || write(fd, cgroup, len) != (ssize_t)len)
@@ -213,7 +230,8 @@ static int cgroup_of(int root_fd, char ret[256])
 	return 0;
 }
 
-/* Everything but the lock: as long as it is there and held, nobody else takes this job for dead and begins to remove it as well.
+/* Everything but the lock: as long as it is there and held, nobody else takes this job for dead and
+ * begins to remove it as well.
  * @keep_note: whoever tries again must find the cgroup. */
 static int remove_content(int root_fd, bool keep_note, struct dd_err *err)
 {
@@ -225,7 +243,8 @@ static int remove_content(int root_fd, bool keep_note, struct dd_err *err)
 		return dd_err_set(err, errno, "list a job's directory");
 	(void)dd_take_fd(&own); /* d owns it now */
 	for (const struct dirent *e = readdir(d); e && r == 0; e = readdir(d)) {
-		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 || strcmp(e->d_name, "lock") == 0 ||
+		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
+		    strcmp(e->d_name, "lock") == 0 ||
 		    (keep_note && strcmp(e->d_name, "cgroup") == 0))
 			continue;
 		if (unlinkat(root_fd, e->d_name, 0) < 0 && errno != ENOENT)
@@ -279,7 +298,8 @@ static bool is_abandoned(int root_fd)
 	return fstat(root_fd, &st) == 0 && st.st_mtime + 60 < time(NULL);
 }
 
-/* Is the job at @root_fd dead? Its lock can be taken; it is held by @ret_lock until the caller has removed the job. */
+/* Is the job at @root_fd dead? Its lock can be taken; it is held by @ret_lock until the caller has
+ * removed the job. */
 static bool job_is_dead(int root_fd, const char *name, int *ret_lock)
 {
 	if (name[0] == '.' && !is_abandoned(root_fd))
@@ -306,15 +326,18 @@ int job_dirs_reap(const char *state, const struct identity *id, struct dd_err *e
 		struct dd_err why = { 0 };
 		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
 			continue;
-		dd_auto_fd int root_fd = openat(dirfd(jobs), e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		dd_auto_fd int root_fd = openat(dirfd(jobs), e->d_name,
+		                                O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		dd_auto_fd int lock = -1;
 		if (root_fd < 0 || !job_is_dead(root_fd, e->d_name, &lock))
 			continue;
-		/* What a hostile job left must not keep every later job from running: it stays, in a directory that no step sees. */
+		/* What a hostile job left must not keep every later job from running: it stays, in
+		 * a directory that no step sees. */
 		if (remove_job(dirfd(jobs), root_fd, e->d_name, &why) == 0)
 			reaped++;
 		else
-			console_warn("cannot remove what an earlier run left in %s/%s: %s", at.state, e->d_name, why.msg);
+			console_warn("cannot remove what an earlier run left in %s/%s: %s",
+			             at.state, e->d_name, why.msg);
 	}
 	(void)closedir(jobs);
 	return reaped;

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-/* job_dirs.h - where one job lives on the host's disk, from its first byte to the last, also after a crash.
+/* job_dirs.h - where one job lives on the host's disk, from its first byte to the last, also after
+ * a crash.
  *
- * STATE/jobs/RUN/   one directory a job, 0700; `lock` is held (flock) by keeper and supervisor while either lives, and by nobody else:
- *                   a directory whose lock can be taken belongs to a dead job and the next start removes it (S-03).
- *   work/ home/ tools/   shared by the job's fetch and build steps, owned by the job's step id
- *   pristine/            the checkout as it was copied in; no step ever sees this one
- *   step-NN/             of one step: temp/, and for push work/, home/ and tools/ of its own
- *   cgroup               the path of the job's cgroup, for whoever cleans up
- * SLOTS/NNN         lock files that hand out the ids of identity_slot(), one a running job
+ * STATE/jobs/RUN/   one directory a job, 0700; `lock` is held (flock) by keeper and supervisor
+ * while either lives, and by nobody else: a directory whose lock can be taken belongs to a dead job
+ * and the next start removes it (S-03). work/ home/ tools/   shared by the job's fetch and build
+ * steps, owned by the job's step id pristine/            the checkout as it was copied in; no step
+ * ever sees this one step-NN/             of one step: temp/, and for push work/, home/ and tools/
+ * of its own cgroup               the path of the job's cgroup, for whoever cleans up SLOTS/NNN
+ * lock files that hand out the ids of identity_slot(), one a running job
  */
 #ifndef RUNNER_JOB_DIRS_H
 #define RUNNER_JOB_DIRS_H
@@ -17,39 +18,47 @@
 #include <stdbool.h>
 
 struct job_dirs {
-	char     run[40];        /* unique: 20261121t213500z-1a2b3c4d */
-	char     root[512];      /* STATE/jobs/RUN */
-	char     logs[512];      /* where step logs go: LOGS/RUN */
-	char     record[512];    /* default place of the record: LOGS/RUN.jsonl */
-	int      root_fd;
-	int      lock_fd;
-	int      slot_fd;
+	char run[40];     /* unique: 20261121t213500z-1a2b3c4d */
+	char root[512];   /* STATE/jobs/RUN */
+	char logs[512];   /* where step logs go: LOGS/RUN */
+	char record[512]; /* default place of the record: LOGS/RUN.jsonl */
+	int root_fd;
+	int lock_fd;
+	int slot_fd;
 	unsigned slot;
 };
 
-#define JOB_DIRS_NONE { .root_fd = -1, .lock_fd = -1, .slot_fd = -1 }
+#define JOB_DIRS_NONE                                                                              \
+	{                                                                                          \
+		.root_fd = -1, .lock_fd = -1, .slot_fd = -1                                        \
+	}
 
-/* Make the directories of a new job and take a slot. @state overrides the state directory (NULL: /var/lib/drydock with logs in
- * /var/log/drydock for root, the XDG state directory otherwise). */
-int  job_dirs_make(const char *state, const struct identity *id, struct job_dirs *ret, struct dd_err *err);
+/* Make the directories of a new job and take a slot. @state overrides the state directory (NULL:
+ * /var/lib/drydock with logs in /var/log/drydock for root, the XDG state directory otherwise). */
+int job_dirs_make(const char *state, const struct identity *id, struct job_dirs *ret,
+                  struct dd_err *err);
 
 /* Where job_dirs_make() would put them: the directory of all jobs. Makes nothing. */
-int  job_dirs_place(const char *state, const struct identity *id, char ret_dir[512], struct dd_err *err);
+int job_dirs_place(const char *state, const struct identity *id, char ret_dir[512],
+                   struct dd_err *err);
 
-/* Make a sub-directory (one component or step-NN/x) with @mode; returns an O_DIRECTORY fd owned by the caller. */
-int  job_dirs_sub(const struct job_dirs *dirs, const char *name, mode_t mode, int *ret_fd, struct dd_err *err);
+/* Make a sub-directory (one component or step-NN/x) with @mode; returns an O_DIRECTORY fd owned by
+ * the caller. */
+int job_dirs_sub(const struct job_dirs *dirs, const char *name, mode_t mode, int *ret_fd,
+                 struct dd_err *err);
 /* Remove a sub-directory and all below it. */
-int  job_dirs_drop(const struct job_dirs *dirs, const char *name, struct dd_err *err);
+int job_dirs_drop(const struct job_dirs *dirs, const char *name, struct dd_err *err);
 
 /* Remember the job's cgroup where a later process finds it. */
-int  job_dirs_note_cgroup(const struct job_dirs *dirs, const char *cgroup, struct dd_err *err);
+int job_dirs_note_cgroup(const struct job_dirs *dirs, const char *cgroup, struct dd_err *err);
 
-/* Remove everything of this job: cgroup, trees, lock. Keeper only (the supervisor may be dead); idempotent. */
-int  job_dirs_destroy(struct job_dirs *dirs, struct dd_err *err);
+/* Remove everything of this job: cgroup, trees, lock. Keeper only (the supervisor may be dead);
+ * idempotent. */
+int job_dirs_destroy(struct job_dirs *dirs, struct dd_err *err);
 void job_dirs_close(struct job_dirs *dirs);
 
-/* Remove what dead jobs left. Returns how many, or -errno when the directory of the jobs cannot be read. What cannot be removed is said on the console
- * and stays for the next start. */
-int  job_dirs_reap(const char *state, const struct identity *id, struct dd_err *err);
+/* Remove what dead jobs left. Returns how many, or -errno when the directory of the jobs cannot be
+ * read. What cannot be removed is said on the console and stays for the next start. */
+int job_dirs_reap(const char *state, const struct identity *id, struct dd_err *err);
 
 #endif

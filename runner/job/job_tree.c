@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-/* job_tree.c - copies the checkout in, watches it by digest, and decides what a push step may see of it.
+/* job_tree.c - copies the checkout in, watches it by digest, and decides what a push step may see
+ * of it.
  *
- * Runs in: supervisor. The trees are hostile once a step has run: they are touched through workspace.h only, which never follows a
- * link and never leaves the directory it was given.
- * Why push gets a copy: code that runs beside a publishing credential must be code from the commit. Its home is fresh as well: a build step
- * could have left a .curlrc or .gitconfig there.
+ * Runs in: supervisor. The trees are hostile once a step has run: they are touched through
+ * workspace.h only, which never follows a link and never leaves the directory it was given. Why
+ * push gets a copy: code that runs beside a publishing credential must be code from the commit. Its
+ * home is fresh as well: a build step could have left a .curlrc or .gitconfig there.
  */
 #include "job_tree.h"
 
@@ -17,7 +18,9 @@
 
 static struct tree_owner step_owner(const struct job *job)
 {
-	return (struct tree_owner){ .change = job->id->mode == IDENTITY_RANGE, .uid = job->step_uid, .gid = job->step_uid };
+	return (struct tree_owner){ .change = job->id->mode == IDENTITY_RANGE,
+		                    .uid = job->step_uid,
+		                    .gid = job->step_uid };
 }
 
 /* A directory of the job that steps own and write. */
@@ -29,7 +32,8 @@ static int sub_for_steps(struct job *job, const char *name, int *ret_fd, struct 
 		return r;
 	struct tree_owner owner = step_owner(job);
 	if (owner.change && fchown(fd, owner.uid, owner.gid) < 0)
-		return dd_err_set(err, errno, "give %s/%s to the job's step id", job->dirs.root, name);
+		return dd_err_set(err, errno, "give %s/%s to the job's step id", job->dirs.root,
+		                  name);
 	if (ret_fd)
 		*ret_fd = dd_take_fd(&fd);
 	return 0;
@@ -38,13 +42,14 @@ static int sub_for_steps(struct job *job, const char *name, int *ret_fd, struct 
 static bool needs_pristine(const struct plan *plan)
 {
 	for (size_t i = 0; i < plan->n_steps; i++)
-		if (plan->steps[i].phase == DD_PHASE_PUSH && plan->steps[i].view == PLAN_VIEW_PRISTINE)
+		if (plan->steps[i].phase == DD_PHASE_PUSH &&
+		    plan->steps[i].view == PLAN_VIEW_PRISTINE)
 			return true;
 	return false;
 }
 
-/* Where the trees and the logs of this and other jobs live, should it lie below the workspace: copied, it would contain itself, and what other jobs
- * left (F-02). */
+/* Where the trees and the logs of this and other jobs live, should it lie below the workspace:
+ * copied, it would contain itself, and what other jobs left (F-02). */
 static int own_places(const struct job *job, struct tree_place ret[2], struct dd_err *err)
 {
 	dd_auto_fd int logs = open(job->dirs.logs, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -65,23 +70,30 @@ static int copy_in(struct job *job, struct dd_err *err)
 	struct tree_place own[2];
 	dd_auto_fd int from = open(job->workspace, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (from < 0)
-		return dd_err_set(err, errno, "open workspace %s (drydock runs as uid %u; it must be able to read it)", job->workspace,
-		                  (unsigned)job->id->host_uid);
+		return dd_err_set(
+			err, errno,
+			"open workspace %s (drydock runs as uid %u; it must be able to read it)",
+			job->workspace, (unsigned)job->id->host_uid);
 	int r = own_places(job, own, err);
 	if (r < 0)
 		return r;
-	r = tree_copy_without(from, job->tree.work_fd, step_owner(job), own, ARRAY_LEN(own), &counts, err);
+	r = tree_copy_without(from, job->tree.work_fd, step_owner(job), own, ARRAY_LEN(own),
+	                      &counts, err);
 	if (r < 0)
 		return dd_err_ctx(err, r, "copy workspace %s", job->workspace);
 	if (counts.skipped)
-		console_warn("workspace: %llu sockets, FIFOs or devices were not copied", (unsigned long long)counts.skipped);
+		console_warn("workspace: %llu sockets, FIFOs or devices were not copied",
+		             (unsigned long long)counts.skipped);
 	if (!needs_pristine(job->plan))
 		return 0;
-	/* From the copy and not from the caller's directory, which may have changed meanwhile: both must be one state. No step has run. */
+	/* From the copy and not from the caller's directory, which may have changed meanwhile: both
+	 * must be one state. No step has run. */
 	struct tree_owner keep = { .change = false };
 	if ((r = job_dirs_sub(&job->dirs, "pristine", 0700, &job->tree.pristine_fd, err)) < 0)
 		return r;
-	return dd_err_ctx(err, tree_copy(job->tree.work_fd, job->tree.pristine_fd, keep, &counts, err), "keep a pristine copy of the checkout");
+	return dd_err_ctx(err,
+	                  tree_copy(job->tree.work_fd, job->tree.pristine_fd, keep, &counts, err),
+	                  "keep a pristine copy of the checkout");
 }
 
 int job_tree_prepare(struct job *job, struct dd_err *err)
@@ -89,7 +101,8 @@ int job_tree_prepare(struct job *job, struct dd_err *err)
 	struct job_tree *tree = &job->tree;
 	int r;
 
-	if ((r = sub_for_steps(job, "work", &tree->work_fd, err)) < 0 || (r = sub_for_steps(job, "home", NULL, err)) < 0 ||
+	if ((r = sub_for_steps(job, "work", &tree->work_fd, err)) < 0 ||
+	    (r = sub_for_steps(job, "home", NULL, err)) < 0 ||
 	    (r = sub_for_steps(job, "tools", NULL, err)) < 0)
 		return r;
 	if ((r = copy_in(job, err)) < 0)
@@ -100,15 +113,15 @@ int job_tree_prepare(struct job *job, struct dd_err *err)
 	return tracked_load(tree->work_fd, tree->initial, &tree->tracked, err);
 }
 
-/* --- after a step --------------------------------------------------------------------------------------------------- */
+/* ---- after a step ---- */
 
 enum { TAMPER_NAMED_MAX = 20 };
 
 struct delta {
-	struct job             *job;
+	struct job *job;
 	const struct plan_step *step;
-	uint64_t                added, changed, removed, bytes, tampered;
-	struct dd_err          *err;
+	uint64_t added, changed, removed, bytes, tampered;
+	struct dd_err *err;
 };
 
 /* A path for people: escaped, and cut where it stops helping. */
@@ -125,13 +138,19 @@ static struct shown_path show_path(const char *path)
 
 static int note_tampering(struct delta *d, const char *path, const char *what)
 {
-	console_warn("step %u %s the tracked source file %s", d->step->index, what, show_path(path).text);
-	return record_add(d->job->rec, d->step->ref, dd_phase_name(d->step->phase), "violation",
-	                  json_pack("{s:s, s:o, s:s, s:s}", "case", "tamper", "subject", record_text(path), "change", what, "consequence",
-	                            "a push step never sees this change; with workspace: shared it is refused"), d->err);
+	console_warn("step %u %s the tracked source file %s", d->step->index, what,
+	             show_path(path).text);
+	return record_add(
+		d->job->rec, d->step->ref, dd_phase_name(d->step->phase), "violation",
+		json_pack(
+			"{s:s, s:o, s:s, s:s}", "case", "tamper", "subject", record_text(path),
+			"change", what, "consequence",
+			"a push step never sees this change; with workspace: shared it is refused"),
+		d->err);
 }
 
-static int count_change(void *arg, enum manifest_change what, const char *path, uint64_t size, const char *sha256)
+static int count_change(void *arg, enum manifest_change what, const char *path, uint64_t size,
+                        const char *sha256)
 {
 	struct delta *d = arg;
 	(void)sha256;
@@ -140,12 +159,14 @@ static int count_change(void *arg, enum manifest_change what, const char *path, 
 	d->changed += what == MANIFEST_CHANGED;
 	d->removed += what == MANIFEST_REMOVED;
 	d->bytes += what == MANIFEST_REMOVED ? 0 : size;
-	if (what == MANIFEST_ADDED || !tracked_has(d->job->tree.tracked, path) || ++d->tampered > TAMPER_NAMED_MAX)
+	if (what == MANIFEST_ADDED || !tracked_has(d->job->tree.tracked, path) ||
+	    ++d->tampered > TAMPER_NAMED_MAX)
 		return 0;
 	return note_tampering(d, path, what == MANIFEST_CHANGED ? "changed" : "removed");
 }
 
-/* Replace tree->now by @after; initial and built may be the same object and stay alive while somebody points at them. */
+/* Replace tree->now by @after; initial and built may be the same object and stay alive while
+ * somebody points at them. */
 static void advance(struct job_tree *tree, struct manifest *after, bool built)
 {
 	if (tree->now != tree->initial && tree->now != tree->built)
@@ -172,26 +193,30 @@ int job_tree_after_step(struct job *job, const struct plan_step *step, struct dd
 	r = manifest_diff(job->tree.now, after, count_change, &d);
 	if (r == 0)
 		r = record_add(job->rec, step->ref, dd_phase_name(step->phase), "fs.delta",
-		               json_pack("{s:I, s:I, s:I, s:I, s:I, s:s}", "added", (json_int_t)d.added, "changed", (json_int_t)d.changed, "removed",
-		                         (json_int_t)d.removed, "bytes", (json_int_t)d.bytes, "tampered", (json_int_t)d.tampered, "ledger",
-		                         manifest_digest(after)), err);
+		               json_pack("{s:I, s:I, s:I, s:I, s:I, s:s}", "added",
+		                         (json_int_t)d.added, "changed", (json_int_t)d.changed,
+		                         "removed", (json_int_t)d.removed, "bytes",
+		                         (json_int_t)d.bytes, "tampered", (json_int_t)d.tampered,
+		                         "ledger", manifest_digest(after)),
+		               err);
 	advance(&job->tree, after, step->phase == DD_PHASE_BUILD);
 	return r;
 }
 
-/* --- what a push step sees ------------------------------------------------------------------------------------------ */
+/* ---- what a push step sees ---- */
 
 struct artifact_copier {
-	struct job       *job;
-	int               to_fd;
+	struct job *job;
+	int to_fd;
 	struct tree_owner owner;
-	bool              over_checkout; /* to_fd holds the pristine checkout already */
-	uint64_t          copied;
-	const char       *step; /* label for the record, or NULL */
-	struct dd_err    *err;
+	bool over_checkout; /* to_fd holds the pristine checkout already */
+	uint64_t copied;
+	const char *step; /* label for the record, or NULL */
+	struct dd_err *err;
 };
 
-/* A tracked file that a step changed and that is declared an artifact as well: the push step would see either not the commit or not the build. */
+/* A tracked file that a step changed and that is declared an artifact as well: the push step would
+ * see either not the commit or not the build. */
 static int check_overlap(const struct artifact_copier *c, const char *path, const char *sha256)
 {
 	const char *was = NULL;
@@ -200,8 +225,11 @@ static int check_overlap(const struct artifact_copier *c, const char *path, cons
 		return 0;
 	if (manifest_find(c->job->tree.initial, path, &was, NULL) == 0 && strcmp(was, sha256) == 0)
 		return 0; /* otherwise it differs, or was a link */
-	return dd_err_say(c->err, EACCES, "the artifact %s is a tracked source file that a step changed; declare artifacts that are not tracked, or say "
-	                  "`workspace: artifacts`", show_path(path).text);
+	return dd_err_say(c->err, EACCES,
+	                  "the artifact %s is a tracked source file that a step changed; declare "
+	                  "artifacts that are not tracked, or say "
+	                  "`workspace: artifacts`",
+	                  show_path(path).text);
 }
 
 static int copy_artifact(void *arg, const char *path)
@@ -219,34 +247,47 @@ static int copy_artifact(void *arg, const char *path)
 		return r == -EBADMSG ? -EACCES : r;
 	c->copied++;
 	return record_add(c->job->rec, c->step, NULL, "artifact",
-	                  json_pack("{s:o, s:I, s:s}", "path", record_text(path), "size", (json_int_t)size, "sha256", sha256), c->err);
+	                  json_pack("{s:o, s:I, s:s}", "path", record_text(path), "size",
+	                            (json_int_t)size, "sha256", sha256),
+	                  c->err);
 }
 
 static int copy_artifacts(struct artifact_copier *c, const char *const *globs)
 {
 	if (!globs || !globs[0])
 		return 0;
-	int r = c->job->tree.built ? manifest_match(c->job->tree.built, globs, copy_artifact, c) : 0;
+	int r = c->job->tree.built ? manifest_match(c->job->tree.built, globs, copy_artifact, c)
+	                           : 0;
 	if (r == 0 && c->copied == 0)
-		console_warn("no file of the last build step matches the declared artifacts (%s%s)", globs[0], globs[1] ? ", ..." : "");
+		console_warn("no file of the last build step matches the declared artifacts (%s%s)",
+		             globs[0], globs[1] ? ", ..." : "");
 	return r;
 }
 
-static int first_tampered(void *arg, enum manifest_change what, const char *path, uint64_t size, const char *sha256)
+static int first_tampered(void *arg, enum manifest_change what, const char *path, uint64_t size,
+                          const char *sha256)
 {
 	struct delta *d = arg;
 	(void)size;
 	(void)sha256;
 	if (what == MANIFEST_ADDED || !tracked_has(d->job->tree.tracked, path))
 		return 0;
-	return dd_err_say(d->err, EACCES, "push.workspace is shared and the tracked source file %s was changed since the checkout; use `workspace: "
-	                  "pristine`, or do not change sources in a build step", show_path(path).text);
+	return dd_err_say(d->err, EACCES,
+	                  "push.workspace is shared and the tracked source file %s was changed "
+	                  "since the checkout; use `workspace: "
+	                  "pristine`, or do not change sources in a build step",
+	                  show_path(path).text);
 }
 
-static int fill_push_view(struct job *job, const struct plan_step *step, int view_fd, struct dd_err *err)
+static int fill_push_view(struct job *job, const struct plan_step *step, int view_fd,
+                          struct dd_err *err)
 {
-	struct artifact_copier copier = { .job = job, .to_fd = view_fd, .owner = step_owner(job), .over_checkout = step->view == PLAN_VIEW_PRISTINE,
-		                          .step = step->ref, .err = err };
+	struct artifact_copier copier = { .job = job,
+		                          .to_fd = view_fd,
+		                          .owner = step_owner(job),
+		                          .over_checkout = step->view == PLAN_VIEW_PRISTINE,
+		                          .step = step->ref,
+		                          .err = err };
 	struct tree_counts counts;
 
 	if (step->view == PLAN_VIEW_PRISTINE) {
@@ -257,7 +298,8 @@ static int fill_push_view(struct job *job, const struct plan_step *step, int vie
 	return copy_artifacts(&copier, step->artifacts);
 }
 
-static int sub_of_step(struct job *job, const struct plan_step *step, const char *name, char path[600], int *ret_fd, struct dd_err *err)
+static int sub_of_step(struct job *job, const struct plan_step *step, const char *name,
+                       char path[600], int *ret_fd, struct dd_err *err)
 {
 	char rel[64];
 	(void)snprintf(rel, sizeof(rel), "step-%02u/%s", step->index, name);
@@ -265,12 +307,14 @@ static int sub_of_step(struct job *job, const struct plan_step *step, const char
 	return sub_for_steps(job, rel, ret_fd, err);
 }
 
-static int push_view(struct job *job, const struct plan_step *step, struct step_view *view, struct dd_err *err)
+static int push_view(struct job *job, const struct plan_step *step, struct step_view *view,
+                     struct dd_err *err)
 {
 	dd_auto_fd int view_fd = -1;
 	int r;
 
-	if ((r = sub_of_step(job, step, "home", view->home, NULL, err)) < 0 || (r = sub_of_step(job, step, "tools", view->tools, NULL, err)) < 0)
+	if ((r = sub_of_step(job, step, "home", view->home, NULL, err)) < 0 ||
+	    (r = sub_of_step(job, step, "tools", view->tools, NULL, err)) < 0)
 		return r;
 	if (step->view == PLAN_VIEW_SHARED) {
 		struct delta d = { .job = job, .err = err };
@@ -281,7 +325,8 @@ static int push_view(struct job *job, const struct plan_step *step, struct step_
 	return fill_push_view(job, step, view_fd, err);
 }
 
-int job_tree_view(struct job *job, const struct plan_step *step, struct step_view *ret, struct dd_err *err)
+int job_tree_view(struct job *job, const struct plan_step *step, struct step_view *ret,
+                  struct dd_err *err)
 {
 	struct step_view view;
 	dd_auto_fd int own = -1;
@@ -292,7 +337,8 @@ int job_tree_view(struct job *job, const struct plan_step *step, struct step_vie
 	(void)snprintf(view.home, sizeof(view.home), "%s/home", job->dirs.root);
 	(void)snprintf(view.tools, sizeof(view.tools), "%s/tools", job->dirs.root);
 	(void)snprintf(name, sizeof(name), "step-%02u", step->index);
-	if ((r = job_dirs_sub(&job->dirs, name, 0755, &own, err)) < 0 || (r = sub_of_step(job, step, "temp", view.temp, NULL, err)) < 0)
+	if ((r = job_dirs_sub(&job->dirs, name, 0755, &own, err)) < 0 ||
+	    (r = sub_of_step(job, step, "temp", view.temp, NULL, err)) < 0)
 		return r;
 	if (step->phase == DD_PHASE_PUSH && (r = push_view(job, step, &view, err)) < 0)
 		return r;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* keeper.c - forks the supervisor, waits for it, and leaves nothing behind.
  *
- * Runs in: keeper, before and after the supervisor's life. Holds no secret: leases are read by the supervisor alone.
- * Why a process of its own: kill -9 of the supervisor must leave no step, no cgroup and no tree. The kernel ends the step (its pid namespace
- * hangs on the supervisor's life), but somebody has to remove directories.
+ * Runs in: keeper, before and after the supervisor's life. Holds no secret: leases are read by the
+ * supervisor alone. Why a process of its own: kill -9 of the supervisor must leave no step, no
+ * cgroup and no tree. The kernel ends the step (its pid namespace hangs on the supervisor's life),
+ * but somebody has to remove directories.
  */
 #include "keeper.h"
 
@@ -33,7 +34,8 @@ static void forward(int sig)
 	errno = saved;
 }
 
-/* Block the signals that cancel a job, so that none is lost before the supervisor can read them. Returns the set in @ret. */
+/* Block the signals that cancel a job, so that none is lost before the supervisor can read them.
+ * Returns the set in @ret. */
 static void hold_signals(sigset_t *ret)
 {
 	static const int cancelling[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
@@ -48,9 +50,10 @@ static void hold_signals(sigset_t *ret)
 	(void)sigprocmask(SIG_BLOCK, ret, NULL);
 }
 
-/* Children that this process had before it became a keeper: `drydock run > >(tee log)` inherits tee from the shell. They are not ours. */
+/* Children that this process had before it became a keeper: `drydock run > >(tee log)` inherits tee
+ * from the shell. They are not ours. */
 struct strangers {
-	pid_t  pid[64];
+	pid_t pid[64];
 	size_t n;
 };
 
@@ -96,7 +99,8 @@ static unsigned count_orphans(const struct strangers *strangers)
 	return alive;
 }
 
-/* The supervisor's orphans (init, gate) hang below us, their subreaper. The kernel kills them when the supervisor dies; wait until that is true. */
+/* The supervisor's orphans (init, gate) hang below us, their subreaper. The kernel kills them when
+ * the supervisor dies; wait until that is true. */
 static int reap_orphans(const struct strangers *strangers, struct dd_err *err)
 {
 	const struct timespec tick = { .tv_nsec = 5L * 1000 * 1000 };
@@ -106,8 +110,10 @@ static int reap_orphans(const struct strangers *strangers, struct dd_err *err)
 			return 0;
 		(void)nanosleep(&tick, NULL);
 	}
-	return dd_err_say(err, ETIMEDOUT, "processes of the job are still alive %d s after its end: look for children of pid %d", ORPHAN_GRACE_MS / 1000,
-	                  (int)getpid());
+	return dd_err_say(err, ETIMEDOUT,
+	                  "processes of the job are still alive %d s after its end: look for "
+	                  "children of pid %d",
+	                  ORPHAN_GRACE_MS / 1000, (int)getpid());
 }
 
 /* The supervisor died without a word: the record must say so. */
@@ -118,7 +124,8 @@ static void end_record(const struct job *job, const char *how)
 
 	int r = record_reopen(job->record_path, &rec, &err);
 	if (r == 0)
-		r = record_add(rec, NULL, NULL, "run.end", json_pack("{s:s, s:s}", "status", "broken", "why", how), &err);
+		r = record_add(rec, NULL, NULL, "run.end",
+		               json_pack("{s:s, s:s}", "status", "broken", "why", how), &err);
 	if (r < 0 && r != -ENOENT)
 		console_warn("the record %s could not be ended: %s", job->record_path, err.msg);
 	record_free(rec);
@@ -133,7 +140,8 @@ static int verdict_of(const struct job *job, int status)
 	if (WIFEXITED(status))
 		(void)snprintf(how, sizeof(how), "the supervisor ended with an internal error");
 	else
-		(void)snprintf(how, sizeof(how), "the supervisor was killed by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
+		(void)snprintf(how, sizeof(how), "the supervisor was killed by signal %d (%s)",
+		               WTERMSIG(status), strsignal(WTERMSIG(status)));
 	console_warn("%s; the step it ran is dead, nothing of it was pushed after that", how);
 	end_record(job, how);
 	return DRYDOCK_EXIT_INTERNAL;
@@ -159,11 +167,13 @@ int keeper_run(struct job *job)
 		return DRYDOCK_EXIT_HOST;
 	}
 	if (pid == 0)
-		_exit(supervisor_main(job, keeper, &held)); /* who: supervisor; can do: all of ours; holds: job directories, lock, slot */
+		/* who: supervisor; can do: all of ours; holds: job directories, lock, slot */
+		_exit(supervisor_main(job, keeper, &held));
 
 	supervisor_pid = pid;
 	lease_forget_environment(job->plan);
-	record_free(job->rec); /* the supervisor writes it; we only end it, should the supervisor not come to that */
+	/* the supervisor writes it; we only end it, should the supervisor not come to that */
+	record_free(job->rec);
 	job->rec = NULL;
 	(void)sigprocmask(SIG_UNBLOCK, &held, NULL);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)

@@ -16,7 +16,8 @@ struct usage {
 	uint64_t files, bytes;
 };
 
-static int count_entry(void *arg, enum tree_event what, const struct tree_entry *entry, struct dd_err *err)
+static int count_entry(void *arg, enum tree_event what, const struct tree_entry *entry,
+                       struct dd_err *err)
 {
 	struct usage *u = arg;
 	(void)err;
@@ -36,9 +37,14 @@ static int64_t clock_ms(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-void meter_start(struct meter *m, const struct plan_limits *limits, int root_fd, bool always, int64_t now_ms)
+void meter_start(struct meter *m, const struct plan_limits *limits, int root_fd, bool always,
+                 int64_t now_ms)
 {
-	*m = (struct meter){ .always = always, .files_max = limits->files, .bytes_max = limits->disk_bytes, .root_fd = root_fd, .next_ms = now_ms + FIRST_MS };
+	*m = (struct meter){ .always = always,
+		             .files_max = limits->files,
+		             .bytes_max = limits->disk_bytes,
+		             .root_fd = root_fd,
+		             .next_ms = now_ms + FIRST_MS };
 }
 
 static int measure(struct meter *m, unsigned more, struct usage *ret, struct dd_err *err)
@@ -81,13 +87,13 @@ int64_t meter_check(struct meter *m, int64_t now_ms, char *why, size_t why_size)
 		return -1;
 	}
 	if (m->files_max && u.files > m->files_max) {
-		(void)snprintf(why, why_size, "it has %llu files, more than limits.files = %llu", (unsigned long long)u.files,
-		               (unsigned long long)m->files_max);
+		(void)snprintf(why, why_size, "it has %llu files, more than limits.files = %llu",
+		               (unsigned long long)u.files, (unsigned long long)m->files_max);
 		return -1;
 	}
 	if (m->bytes_max && u.bytes > m->bytes_max) {
-		(void)snprintf(why, why_size, "it uses %s of disk, more than limits.disk = %s", console_bytes(u.bytes, used),
-		               console_bytes(m->bytes_max, most));
+		(void)snprintf(why, why_size, "it uses %s of disk, more than limits.disk = %s",
+		               console_bytes(u.bytes, used), console_bytes(m->bytes_max, most));
 		return -1;
 	}
 	int64_t cost = clock_ms() - now_ms;

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-/* process_find.c - walks a step's process tree in /proc to name the process behind a refused attempt.
+/* process_find.c - walks a step's process tree in /proc to name the process behind a refused
+ * attempt.
  *
  * Runs in: supervisor. Everything read here is hostile text of bounded size.
- * How: a socket that still exists is listed with its port and inode in /proc/PID/net/{tcp,udp}*, and the owner has a descriptor with that
- * inode. A refused TCP connect has left those lists already (its socket is closed but not yet freed), so the second try is the one
- * process that holds a socket which no list names. More than one candidate: unknown.
+ * How: a socket that still exists is listed with its port and inode in /proc/PID/net/{tcp,udp}*,
+ * and the owner has a descriptor with that inode. A refused TCP connect has left those lists
+ * already (its socket is closed but not yet freed), so the second try is the one process that holds
+ * a socket which no list names. More than one candidate: unknown.
  */
 #include "process_find.h"
 
@@ -21,23 +23,25 @@
 enum { PIDS_MAX = 256, FDS_MAX = 256, INODES_MAX = 1024, ARGV_READ = 512 };
 
 struct pid_list {
-	pid_t  pid[PIDS_MAX];
+	pid_t pid[PIDS_MAX];
 	size_t n;
 };
 
 struct inode_list {
 	uint64_t inode[INODES_MAX];
-	size_t   n;
+	size_t n;
 };
 
-/* The descendants of @init, breadth first. Orphans of a step hang below init again, so nothing escapes this walk. */
+/* The descendants of @init, breadth first. Orphans of a step hang below init again, so nothing
+ * escapes this walk. */
 static void pids_below(pid_t init, struct pid_list *list)
 {
 	list->pid[0] = init;
 	list->n = 1;
 	for (size_t i = 0; i < list->n; i++) {
 		char path[64];
-		(void)snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)list->pid[i], (int)list->pid[i]);
+		(void)snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)list->pid[i],
+		               (int)list->pid[i]);
 		FILE *f = fopen(path, "re");
 		int child;
 		while (f && list->n < PIDS_MAX && fscanf(f, "%d", &child) == 1)
@@ -47,7 +51,8 @@ static void pids_below(pid_t init, struct pid_list *list)
 	}
 }
 
-/* Read one socket table of the step's netns. Every inode goes to @all; returns that of @port, or 0. */
+/* Read one socket table of the step's netns. Every inode goes to @all; returns that of @port, or 0.
+ */
 static uint64_t inodes_of(pid_t init, const char *table, uint16_t port, struct inode_list *all)
 {
 	char path[64], line[512];
@@ -60,7 +65,8 @@ static uint64_t inodes_of(pid_t init, const char *table, uint16_t port, struct i
 	while (fgets(line, sizeof(line), f)) {
 		unsigned local = 0;
 		uint64_t inode = 0;
-		if (sscanf(line, " %*d: %*[0-9A-Fa-f]:%x %*s %*s %*s %*s %*s %*s %*s %" SCNu64, &local, &inode) != 2)
+		if (sscanf(line, " %*d: %*[0-9A-Fa-f]:%x %*s %*s %*s %*s %*s %*s %*s %" SCNu64,
+		           &local, &inode) != 2)
 			continue;
 		if (all->n < INODES_MAX)
 			all->inode[all->n++] = inode;
@@ -71,11 +77,11 @@ static uint64_t inodes_of(pid_t init, const char *table, uint16_t port, struct i
 	return found;
 }
 
-/* Tables of another shape: which column the inode is. The C library asks netlink for the addresses before it connects, and a socket for that must not
- * be taken for the one that was refused. */
+/* Tables of another shape: which column the inode is. The C library asks netlink for the addresses
+ * before it connects, and a socket for that must not be taken for the one that was refused. */
 static const struct table_row {
 	const char *name;
-	unsigned    column; /* of the inode, from 0 */
+	unsigned column; /* of the inode, from 0 */
 } other_tables[] = { { "unix", 6 }, { "netlink", 9 } };
 
 static void inodes_of_other(pid_t init, const struct table_row *table, struct inode_list *all)
@@ -114,7 +120,8 @@ static bool holds_socket(pid_t pid, uint64_t wanted, const struct inode_list *al
 
 	if (!dir)
 		return false;
-	for (struct dirent *e = readdir(dir); e && !held && seen < FDS_MAX; e = readdir(dir), seen++) {
+	for (struct dirent *e = readdir(dir); e && !held && seen < FDS_MAX;
+	     e = readdir(dir), seen++) {
 		ssize_t n = readlinkat(dirfd(dir), e->d_name, target, sizeof(target) - 1);
 		uint64_t inode = 0;
 		if (n <= 0)
@@ -158,7 +165,8 @@ void process_find(pid_t init, uint8_t proto, uint16_t src_port, struct process_h
 
 	memset(ret, 0, sizeof(*ret));
 	all.n = 0;
-	uint16_t tcp_port = proto == IPPROTO_TCP ? src_port : 0, udp_port = proto == IPPROTO_UDP ? src_port : 0;
+	uint16_t tcp_port = proto == IPPROTO_TCP ? src_port : 0,
+		 udp_port = proto == IPPROTO_UDP ? src_port : 0;
 	uint64_t wanted = inodes_of(init, "tcp", tcp_port, &all);
 	wanted |= inodes_of(init, "udp", udp_port, &all);
 	uint64_t wanted6 = inodes_of(init, "tcp6", tcp_port, &all);
@@ -174,7 +182,8 @@ void process_find(pid_t init, uint8_t proto, uint16_t src_port, struct process_h
 			continue;
 		if (only && !wanted)
 			return;
-		only = pids.pid[i]; /* of several holders of one inode the youngest: the parent handed it down */
+		/* of several holders of one inode the youngest: the parent handed it down */
+		only = pids.pid[i];
 	}
 	if (only)
 		process_describe(only, ret);
@@ -183,7 +192,8 @@ void process_find(pid_t init, uint8_t proto, uint16_t src_port, struct process_h
 static size_t clean_argument(const char *arg, size_t len, char *out, size_t room)
 {
 	char stripped[ARGV_READ];
-	size_t n = url_strip(arg, len < sizeof(stripped) ? len : sizeof(stripped), stripped), used = 0;
+	size_t n = url_strip(arg, len < sizeof(stripped) ? len : sizeof(stripped), stripped),
+	       used = 0;
 
 	for (; used < n && used + 1 < room; used++)
 		out[used] = isprint((unsigned char)stripped[used]) ? stripped[used] : '?';
@@ -201,7 +211,9 @@ void process_argv_clean(const char *in, size_t len, char *out, size_t out_size)
 		used += clean_argument(in + i, arg_len, out + used, out_size - used);
 		i += arg_len + 1;
 	}
-	while (used && out[used - 1] == ' ') /* who sets a title pads it to the room that the arguments had */
+	while (used &&
+	       out[used - 1] ==
+	               ' ') /* who sets a title pads it to the room that the arguments had */
 		used--;
 	out[used] = '\0';
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/* process_find.h - which process of a step tried it? Looked up in /proc the moment a refusal is reported.
+/* process_find.h - which process of a step tried it? Looked up in /proc the moment a refusal is
+ * reported.
  *
- * A hint for the person who reads the log, never an input to a decision: the process may be gone, may have handed its socket on,
- * or may lie in argv. "Unknown" is an ordinary answer. Supervisor only; needs CAP_SYS_PTRACE over the step's user namespace, which its
- * creator has.
+ * A hint for the person who reads the log, never an input to a decision: the process may be gone,
+ * may have handed its socket on, or may lie in argv. "Unknown" is an ordinary answer. Supervisor
+ * only; needs CAP_SYS_PTRACE over the step's user namespace, which its creator has.
  */
 #ifndef RUNNER_PROCESS_FIND_H
 #define RUNNER_PROCESS_FIND_H
@@ -13,18 +14,22 @@
 #include <sys/types.h>
 
 struct process_hint {
-	pid_t pid;       /* as the host counts; 0 = unknown */
-	char  exe[64];   /* base name of the executable */
-	char  argv[120]; /* shortened; printable ASCII only; query strings and user info of URLs cut out (L-08) */
+	pid_t pid;    /* as the host counts; 0 = unknown */
+	char exe[64]; /* base name of the executable */
+	/* shortened; printable ASCII only; query strings and user info of URLs cut out (L-08) */
+	char argv[120];
 };
 
-/* @init: the step's pid 1. @proto IPPROTO_TCP or IPPROTO_UDP, @src_port the local port of the attempt (0 = unknown). */
+/* @init: the step's pid 1. @proto IPPROTO_TCP or IPPROTO_UDP, @src_port the local port of the
+ * attempt (0 = unknown). */
 void process_find(pid_t init, uint8_t proto, uint16_t src_port, struct process_hint *ret);
 
-/* What @pid (as the host counts) is; @ret->pid stays 0 when it is gone. The number may have been given away meanwhile: the caller makes sure. */
+/* What @pid (as the host counts) is; @ret->pid stays 0 when it is gone. The number may have been
+ * given away meanwhile: the caller makes sure. */
 void process_describe(pid_t pid, struct process_hint *ret);
 
-/* Copy @in (@len bytes, NULs between the arguments) to @out as one line that may be shown and recorded. */
+/* Copy @in (@len bytes, NULs between the arguments) to @out as one line that may be shown and
+ * recorded. */
 void process_argv_clean(const char *in, size_t len, char *out, size_t out_size);
 
 #endif

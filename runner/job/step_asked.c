@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* step_asked.c - keeps count of the system calls that the enforcing filter would have refused.
  *
- * Runs in: supervisor, in observe mode only. A step can ask without end, so the table is bounded, a turn is bounded, and /proc is looked at once
- * for each row. The asking thread waits meanwhile: a flood costs the step, not memory.
+ * Runs in: supervisor, in observe mode only. A step can ask without end, so the table is bounded, a
+ * turn is bounded, and /proc is looked at once for each row. The asking thread waits meanwhile: a
+ * flood costs the step, not memory.
  */
 #include "step_asked.h"
 
@@ -10,12 +11,14 @@
 
 enum { TURN_MAX = 128 };
 
-static bool is_row(const struct step_asked_row *row, const struct sandbox_asked *q, const char *detail)
+static bool is_row(const struct step_asked_row *row, const struct sandbox_asked *q,
+                   const char *detail)
 {
 	return row->nr == q->nr && row->answer == q->answer && strcmp(row->detail, detail) == 0;
 }
 
-/* The row of @q; a call with too many different details gets one row for the rest of them, and a full table one for everything. */
+/* The row of @q; a call with too many different details gets one row for the rest of them, and a
+ * full table one for everything. */
 static struct step_asked_row *row_of(struct step_asked *a, const struct sandbox_asked *q)
 {
 	static const char others[] = "others";
@@ -43,9 +46,10 @@ static struct step_asked_row *row_of(struct step_asked *a, const struct sandbox_
 	return row;
 }
 
-/* /proc shows whoever has the number now; only while the thread still waits for us is that the one that asked. */
-static void look_at(struct step_asked_row *row, const struct sandbox *sb, const struct sandbox_asked *q, const struct plan_step *step,
-                    struct mask *mask)
+/* /proc shows whoever has the number now; only while the thread still waits for us is that the one
+ * that asked. */
+static void look_at(struct step_asked_row *row, const struct sandbox *sb,
+                    const struct sandbox_asked *q, const struct plan_step *step, struct mask *mask)
 {
 	struct process_hint who = { .pid = 0 };
 
@@ -57,7 +61,8 @@ static void look_at(struct step_asked_row *row, const struct sandbox *sb, const 
 	row->who = who;
 }
 
-int step_asked_serve(struct step_asked *a, const struct sandbox *sb, const struct seccomp_program *prog, const struct plan_step *step,
+int step_asked_serve(struct step_asked *a, const struct sandbox *sb,
+                     const struct seccomp_program *prog, const struct plan_step *step,
                      struct mask *mask, struct dd_err *err)
 {
 	for (int i = 0; i < TURN_MAX; i++) {
@@ -88,13 +93,18 @@ static void note(const struct step_asked_row *row, struct step_result *result)
 		return;
 	f = row->answer ? &result->refusals[(*n)++] : &result->would[(*n)++];
 	*f = (struct step_refusal){ .count = row->count };
-	(void)snprintf(f->what, sizeof(f->what), "call %s%s%s", row->call, row->detail[0] ? " " : "", row->detail);
-	(void)snprintf(f->why, sizeof(f->why), "%s", row->answer == 0 ? "not in the seccomp profile" : row->call[0] >= '0' && row->call[0] <= '9' ?
-	               "nobody here knows this number" : "never allowed by the seccomp profile");
+	(void)snprintf(f->what, sizeof(f->what), "call %s%s%s", row->call,
+	               row->detail[0] ? " " : "", row->detail);
+	(void)snprintf(f->why, sizeof(f->why), "%s",
+	               row->answer == 0 ? "not in the seccomp profile"
+	               : row->call[0] >= '0' && row->call[0] <= '9'
+	                       ? "nobody here knows this number"
+	                       : "never allowed by the seccomp profile");
 	step_who_text(&row->who, f->process, sizeof(f->process));
 }
 
-int step_asked_record(const struct step_asked *a, struct record *rec, struct step_result *result, struct dd_err *err)
+int step_asked_record(const struct step_asked *a, struct record *rec, struct step_result *result,
+                      struct dd_err *err)
 {
 	const struct plan_step *step = result->step;
 	int r = 0;
@@ -104,9 +114,11 @@ int step_asked_record(const struct step_asked *a, struct record *rec, struct ste
 		const char *answer = row->answer ? strerrorname_np(row->answer) : "continued";
 		note(row, result);
 		r = record_add(rec, step->ref, dd_phase_name(step->phase), "sys.deny",
-		               json_pack("{s:s, s:i, s:I, s:o, s:s, s:s*}", "syscall", row->call, "nr", row->nr, "count", (json_int_t)row->count,
-		                         "process", step_who_json(&row->who), "answer", answer ? answer : "?", "detail",
-		                         row->detail[0] ? row->detail : NULL), err);
+		               json_pack("{s:s, s:i, s:I, s:o, s:s, s:s*}", "syscall", row->call,
+		                         "nr", row->nr, "count", (json_int_t)row->count, "process",
+		                         step_who_json(&row->who), "answer", answer ? answer : "?",
+		                         "detail", row->detail[0] ? row->detail : NULL),
+		               err);
 	}
 	return r;
 }

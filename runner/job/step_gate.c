@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* step_gate.c - drives the gate of one step from the supervisor.
  *
- * Runs in: supervisor. Messages from the gate are routed by a table: in which state each is allowed, and who handles it. Anything else ends
- * the step.
+ * Runs in: supervisor. Messages from the gate are routed by a table: in which state each is
+ * allowed, and who handles it. Anything else ends the step.
  */
 #include "step_gate.h"
 
@@ -18,11 +18,18 @@
 
 enum {
 	READY_MS = 10000,
-	CLOSE_MS = 15000, /* the step still runs, perhaps with thousands of processes, and the gate shares the processors with it */
+	/* the step still runs, perhaps with thousands of processes, and the gate shares the
+	   processors with it */
+	CLOSE_MS = 15000,
 	FINISH_MS = 15000,
-	SERVE_MAX = 32,   /* messages in one go: a flood must not keep the supervisor from deadline, cancellation and output */
-	LOOK_BURST_MS = 500, /* processor time that looking for the processes that tried may cost at first ... */
-	LOOK_SHARE = 10,     /* ... and then one part in so many: the step decides how many processes and descriptors there are to look through */
+	/* messages in one go: a flood must not keep the supervisor from deadline, cancellation and
+	   output */
+	SERVE_MAX = 32,
+	/* processor time that looking for the processes that tried may cost at first ... */
+	LOOK_BURST_MS = 500,
+	/* ... and then one part in so many: the step decides how many processes and descriptors
+	   there are to look through */
+	LOOK_SHARE = 10,
 };
 
 static int64_t clock_ms(clockid_t clock)
@@ -37,37 +44,47 @@ static int64_t now_ms(void)
 	return clock_ms(CLOCK_MONOTONIC);
 }
 
-/* --- admitting names ------------------------------------------------------------------------------------------------ */
+/* ---- admitting names ---- */
 
-static int admit_ports(struct step_gate *sg, const char *host, struct in_addr addr, struct dd_err *err)
+static int admit_ports(struct step_gate *sg, const char *host, struct in_addr addr,
+                       struct dd_err *err)
 {
 	const struct egress_list *list = &sg->step->egress;
 	unsigned admitted = 0;
 
-	if (sg->job->observe) /* whatever the name: the gate still dials nothing but public addresses for it */
+	if (sg->job->observe) /* whatever the name: the gate still dials nothing but public
+	                         addresses for it */
 		return net_rules_admit_host(sg->rules_fd, addr, err);
 
 	for (size_t i = 0; i < list->n; i++) {
 		uint16_t port = list->entries[i].port;
-		if (!list->entries[i].host || egress_verdict_name(list, host, port).entry != &list->entries[i])
+		if (!list->entries[i].host ||
+		    egress_verdict_name(list, host, port).entry != &list->entries[i])
 			continue;
 		int r = net_rules_admit(sg->rules_fd, addr, port, err);
 		if (r < 0)
 			return r;
 		admitted++;
 	}
-	return admitted ? 0 : dd_err_say(err, EPERM, "the gate asked for %s, which is not on the allowlist", host);
+	return admitted ? 0
+	                : dd_err_say(err, EPERM,
+	                             "the gate asked for %s, which is not on the allowlist", host);
 }
 
-/* One name, one address, for the whole step: the gate cannot move a name onto an address that stands for another. */
-static int bind_name(struct step_gate *sg, const char *host, struct in_addr addr, struct dd_err *err)
+/* One name, one address, for the whole step: the gate cannot move a name onto an address that
+ * stands for another. */
+static int bind_name(struct step_gate *sg, const char *host, struct in_addr addr,
+                     struct dd_err *err)
 {
 	uint32_t a = ntohl(addr.s_addr);
 	if (a < NET_SYNTHETIC_FIRST || a - NET_SYNTHETIC_FIRST >= STEP_GATE_NAMES_MAX)
-		return dd_err_say(err, EPERM, "the gate asked to admit an address outside of its range for %s", host);
+		return dd_err_say(err, EPERM,
+		                  "the gate asked to admit an address outside of its range for %s",
+		                  host);
 	char *slot = sg->names[a - NET_SYNTHETIC_FIRST];
 	if (slot[0] && strcmp(slot, host) != 0)
-		return dd_err_say(err, EPERM, "the gate asked to give the address of %s to %s", slot, host);
+		return dd_err_say(err, EPERM, "the gate asked to give the address of %s to %s",
+		                  slot, host);
 	(void)snprintf(slot, sizeof(sg->names[0]), "%s", host);
 	return 0;
 }
@@ -80,18 +97,22 @@ static int on_ask_admit(struct step_gate *sg, const struct gate_msg *msg, struct
 	int r;
 
 	/* A question that an honest gate cannot ask is not answered with "no": it ends the step. */
-	if (egress_host_canonical(msg->host, strlen(msg->host), canonical) < 0 || strcmp(canonical, msg->host) != 0 ||
-	    inet_pton(AF_INET, msg->addr, &addr) != 1)
-		return dd_err_say(err, EPROTO, "the gate asked to admit something that is no name or no address");
-	if (sg->closing) /* asked before it read our GATE_CLOSE: nothing is admitted to rules that are closed */
+	if (egress_host_canonical(msg->host, strlen(msg->host), canonical) < 0 ||
+	    strcmp(canonical, msg->host) != 0 || inet_pton(AF_INET, msg->addr, &addr) != 1)
+		return dd_err_say(
+			err, EPROTO,
+			"the gate asked to admit something that is no name or no address");
+	if (sg->closing) /* asked before it read our GATE_CLOSE: nothing is admitted to rules that
+	                    are closed */
 		return gate_send(&sg->gate, &answer, err);
-	if ((r = bind_name(sg, canonical, addr, err)) < 0 || (r = admit_ports(sg, canonical, addr, err)) < 0)
+	if ((r = bind_name(sg, canonical, addr, err)) < 0 ||
+	    (r = admit_ports(sg, canonical, addr, err)) < 0)
 		return r;
 	answer.admitted = 1;
 	return gate_send(&sg->gate, &answer, err);
 }
 
-/* --- what was refused ----------------------------------------------------------------------------------------------- */
+/* ---- what was refused ---- */
 
 static const char *proto_name(uint8_t proto)
 {
@@ -116,12 +137,15 @@ static void describe_attempt(const struct gate_msg *msg, char *out, size_t size)
 	if (msg->type == GATE_DNS_DENY)
 		(void)snprintf(out, size, "dns %s", msg->host);
 	else if (msg->host[0])
-		(void)snprintf(out, size, "%s %s:%u", proto_name(msg->proto), msg->host, (unsigned)msg->port);
+		(void)snprintf(out, size, "%s %s:%u", proto_name(msg->proto), msg->host,
+		               (unsigned)msg->port);
 	else
-		(void)snprintf(out, size, v6 ? "%s [%s]:%u" : "%s %s:%u", proto_name(msg->proto), msg->addr, (unsigned)msg->port);
+		(void)snprintf(out, size, v6 ? "%s [%s]:%u" : "%s %s:%u", proto_name(msg->proto),
+		               msg->addr, (unsigned)msg->port);
 }
 
-/* The line that would allow it, for the person who decides whether it should be (W-09). Empty where no line would, or should. */
+/* The line that would allow it, for the person who decides whether it should be (W-09). Empty where
+ * no line would, or should. */
 static void suggest(const struct step_gate *sg, const struct gate_msg *msg, char *out, size_t size)
 {
 	const struct egress_list *list = &sg->step->egress;
@@ -129,13 +153,27 @@ static void suggest(const struct step_gate *sg, const struct gate_msg *msg, char
 	struct in_addr addr;
 	struct advice advice;
 	struct advice_case c = {
-		.about = msg->type == GATE_VIOLATION ? ADVICE_BUDGET : msg->type == GATE_DNS_DENY ? ADVICE_NAME : ADVICE_NET, .phase = sg->step->phase,
-		.step_id = sg->step->id, .step_name = sg->step->is_named ? sg->step->name : NULL, .host = msg->host, .address = msg->addr, .why = msg->why, .port = msg->port,
-		.proto = msg->type == GATE_DNS_DENY ? "dns" : msg->type == GATE_VIOLATION ? "tcp" : proto_name(msg->proto),
-		.upload_bytes = list->upload_bytes, .bytes_out = msg->bytes_out, .connections = list->connections, .wildcard_names = list->wildcard_names,
+		.about = msg->type == GATE_VIOLATION  ? ADVICE_BUDGET
+		         : msg->type == GATE_DNS_DENY ? ADVICE_NAME
+		                                      : ADVICE_NET,
+		.phase = sg->step->phase,
+		.step_id = sg->step->id,
+		.step_name = sg->step->is_named ? sg->step->name : NULL,
+		.host = msg->host,
+		.address = msg->addr,
+		.why = msg->why,
+		.port = msg->port,
+		.proto = msg->type == GATE_DNS_DENY    ? "dns"
+		         : msg->type == GATE_VIOLATION ? "tcp"
+		                                       : proto_name(msg->proto),
+		.upload_bytes = list->upload_bytes,
+		.bytes_out = msg->bytes_out,
+		.connections = list->connections,
+		.wildcard_names = list->wildcard_names,
 	};
 	if (msg->host[0])
-		v = egress_verdict_name(list, msg->host, msg->type == GATE_DNS_DENY ? 0 : msg->port);
+		v = egress_verdict_name(list, msg->host,
+		                        msg->type == GATE_DNS_DENY ? 0 : msg->port);
 	else if (inet_pton(AF_INET, msg->addr, &addr) == 1)
 		v = egress_verdict_addr(list, addr, msg->port);
 	c.origin = v.allow ? v.entry->origin : NULL;
@@ -144,8 +182,8 @@ static void suggest(const struct step_gate *sg, const struct gate_msg *msg, char
 }
 
 /* Merge with an earlier attempt of the same kind; returns true when it is new. */
-static bool remember(struct step_refusal rows[STEP_REFUSALS_MAX], size_t *n, const char *what, const char *why, const struct process_hint *who,
-                     uint64_t count)
+static bool remember(struct step_refusal rows[STEP_REFUSALS_MAX], size_t *n, const char *what,
+                     const char *why, const struct process_hint *who, uint64_t count)
 {
 	for (size_t i = 0; i < *n; i++) {
 		if (strcmp(rows[i].what, what) != 0)
@@ -163,27 +201,31 @@ static bool remember(struct step_refusal rows[STEP_REFUSALS_MAX], size_t *n, con
 	return true;
 }
 
-static bool remember_refusal(struct step_result *res, const char *what, const char *why, const struct process_hint *who, uint64_t count)
+static bool remember_refusal(struct step_result *res, const char *what, const char *why,
+                             const struct process_hint *who, uint64_t count)
 {
 	return remember(res->refusals, &res->n_refusals, what, why, who, count);
 }
 
 /* Observe mode: for the summary, never for the step's own log, which stays as it would be. */
-static void remember_would(struct step_result *res, const char *what, const char *why, const struct process_hint *who, uint64_t count)
+static void remember_would(struct step_result *res, const char *what, const char *why,
+                           const struct process_hint *who, uint64_t count)
 {
 	res->would_refuse += count;
 	(void)remember(res->would, &res->n_would, what, why, who, count);
 }
 
-static void tell(struct step_gate *sg, const struct gate_msg *msg, const char *what, const struct process_hint *who)
+static void tell(struct step_gate *sg, const struct gate_msg *msg, const char *what,
+                 const struct process_hint *who)
 {
 	char line[1800], advice[1000];
 	char by[200];
 
 	step_who_text(who, by, sizeof(by));
 	suggest(sg, msg, advice, sizeof(advice));
-	(void)snprintf(line, sizeof(line), "drydock: refused %s in phase %s: %s%s%s%s", what, dd_phase_name(sg->step->phase), msg->why,
-	               by[0] ? ", tried by " : "", by, advice);
+	(void)snprintf(line, sizeof(line), "drydock: refused %s in phase %s: %s%s%s%s", what,
+	               dd_phase_name(sg->step->phase), msg->why, by[0] ? ", tried by " : "", by,
+	               advice);
 	sg->tell(sg->tell_arg, line);
 }
 
@@ -192,27 +234,34 @@ static void mask_text(const struct step_gate *sg, char *text, size_t size)
 	step_mask_text(sg->step, sg->mask, text, size);
 }
 
-/* The step decides how many processes and descriptors there are to look through: what a look costs is not spent again soon. */
+/* The step decides how many processes and descriptors there are to look through: what a look costs
+ * is not spent again soon. */
 static void find_process(struct step_gate *sg, const struct gate_msg *msg, struct process_hint *who)
 {
 	int64_t now = now_ms(), began = clock_ms(CLOCK_PROCESS_CPUTIME_ID);
 	int64_t left = sg->look_spent_ms - (now - sg->look_last_ms) / LOOK_SHARE;
 	if (sg->step_init <= 0 || sg->closed || left > LOOK_BURST_MS)
 		return;
-	process_find(sg->step_init, msg->type == GATE_DNS_DENY && !msg->proto ? IPPROTO_UDP : msg->proto, msg->src_port, who);
+	process_find(sg->step_init,
+	             msg->type == GATE_DNS_DENY && !msg->proto ? IPPROTO_UDP : msg->proto,
+	             msg->src_port, who);
 	sg->look_spent_ms = (left > 0 ? left : 0) + clock_ms(CLOCK_PROCESS_CPUTIME_ID) - began;
 	sg->look_last_ms = now;
 	step_who_clean(sg->step, sg->mask, who);
 }
 
 /* It was let through and could not be reached: no refusal, but enforcing would not have tried. */
-static int on_unreached(struct step_gate *sg, const struct gate_msg *msg, const char *what, const struct process_hint *who, struct dd_err *err)
+static int on_unreached(struct step_gate *sg, const struct gate_msg *msg, const char *what,
+                        const struct process_hint *who, struct dd_err *err)
 {
 	remember_would(sg->result, what, msg->why, who, msg->denials ? msg->denials : 1);
 	return record_add(sg->job->rec, sg->step->ref, dd_phase_name(sg->step->phase), "net.deny",
-	                  json_pack("{s:s, s:i, s:s, s:s, s:s, s:s, s:I, s:o}", "host", msg->host, "port", (int)msg->port, "address", msg->addr, "proto",
-	                            proto_name(msg->proto), "would", "deny", "why", msg->why, "count",
-	                            (json_int_t)(msg->denials ? msg->denials : 1), "process", step_who_json(who)), err);
+	                  json_pack("{s:s, s:i, s:s, s:s, s:s, s:s, s:I, s:o}", "host", msg->host,
+	                            "port", (int)msg->port, "address", msg->addr, "proto",
+	                            proto_name(msg->proto), "would", "deny", "why", msg->why,
+	                            "count", (json_int_t)(msg->denials ? msg->denials : 1),
+	                            "process", step_who_json(who)),
+	                  err);
 }
 
 static int on_refusal(struct step_gate *sg, const struct gate_msg *raw, struct dd_err *err)
@@ -228,7 +277,8 @@ static int on_refusal(struct step_gate *sg, const struct gate_msg *raw, struct d
 	if (msg->type == GATE_DNS_DENY && msg->id && !sg->closing) {
 		const struct gate_msg seen = { .type = GATE_SEEN, .id = msg->id };
 		r = gate_send(&sg->gate, &seen, NULL);
-		if (r < 0 && r != -EAGAIN) /* a gate that is behind answers by itself after a while */
+		if (r < 0 &&
+		    r != -EAGAIN) /* a gate that is behind answers by itself after a while */
 			return dd_err_set(err, -r, "tell the gate that a refusal was looked at");
 	}
 	mask_text(sg, shown.host, sizeof(shown.host));
@@ -238,10 +288,14 @@ static int on_refusal(struct step_gate *sg, const struct gate_msg *raw, struct d
 		return on_unreached(sg, msg, what, &who, err);
 	if (remember_refusal(sg->result, what, msg->why, &who, count))
 		tell(sg, msg, what, &who);
-	return record_add(sg->job->rec, sg->step->ref, dd_phase_name(sg->step->phase), msg->type == GATE_DNS_DENY ? "dns.deny" : "net.deny",
-	                  json_pack("{s:s, s:i, s:s, s:s, s:s, s:I, s:o}", "host", msg->host, "port", (int)msg->port, "address", msg->addr, "proto",
-	                            msg->type == GATE_DNS_DENY ? "dns" : proto_name(msg->proto), "why", msg->why, "count", (json_int_t)count,
-	                            "process", step_who_json(&who)), err);
+	return record_add(sg->job->rec, sg->step->ref, dd_phase_name(sg->step->phase),
+	                  msg->type == GATE_DNS_DENY ? "dns.deny" : "net.deny",
+	                  json_pack("{s:s, s:i, s:s, s:s, s:s, s:I, s:o}", "host", msg->host,
+	                            "port", (int)msg->port, "address", msg->addr, "proto",
+	                            msg->type == GATE_DNS_DENY ? "dns" : proto_name(msg->proto),
+	                            "why", msg->why, "count", (json_int_t)count, "process",
+	                            step_who_json(&who)),
+	                  err);
 }
 
 static int on_violation(struct step_gate *sg, const struct gate_msg *raw, struct dd_err *err)
@@ -252,23 +306,32 @@ static int on_violation(struct step_gate *sg, const struct gate_msg *raw, struct
 	struct process_hint nobody = { .pid = 0 };
 
 	mask_text(sg, shown.host, sizeof(shown.host));
-	(void)snprintf(what, sizeof(what), "budget %.*s:%u", EGRESS_HOST_MAX, msg->host, (unsigned)msg->port);
+	(void)snprintf(what, sizeof(what), "budget %.*s:%u", EGRESS_HOST_MAX, msg->host,
+	               (unsigned)msg->port);
 	if (sg->job->observe) {
 		remember_would(sg->result, what, msg->why, &nobody, 1);
 	} else if (remember_refusal(sg->result, what, msg->why, &nobody, 1)) {
 		suggest(sg, msg, advice, sizeof(advice));
-		(void)snprintf(line, sizeof(line), "drydock: cut the connection to %.*s:%u in phase %s: %s%s", EGRESS_HOST_MAX, msg->host,
-		               (unsigned)msg->port, dd_phase_name(sg->step->phase), msg->why, advice);
+		(void)snprintf(line, sizeof(line),
+		               "drydock: cut the connection to %.*s:%u in phase %s: %s%s",
+		               EGRESS_HOST_MAX, msg->host, (unsigned)msg->port,
+		               dd_phase_name(sg->step->phase), msg->why, advice);
 		sg->tell(sg->tell_arg, line);
 	}
 	sg->result->refused += !sg->job->observe;
 	return record_add(sg->job->rec, sg->step->ref, dd_phase_name(sg->step->phase), "violation",
-	                  json_pack("{s:s, s:s, s:i, s:s, s:I, s:s}", "case", "budget", "subject", msg->host, "port", (int)msg->port, "why", msg->why,
-	                            "bytes_out", (json_int_t)msg->bytes_out, "consequence", sg->job->observe ? "none: observing" : "connection cut"), err);
+	                  json_pack("{s:s, s:s, s:i, s:s, s:I, s:s}", "case", "budget", "subject",
+	                            msg->host, "port", (int)msg->port, "why", msg->why, "bytes_out",
+	                            (json_int_t)msg->bytes_out, "consequence",
+	                            sg->job->observe ? "none: observing" : "connection cut"),
+	                  err);
 }
 
 static const char *const speaks_names[GATE_SPEAKS__COUNT] = {
-	[GATE_SPEAKS_TLS] = "tls", [GATE_SPEAKS_HTTP] = "http", [GATE_SPEAKS_RAW] = "raw", /* NOTHING: the field is absent */
+	/* NOTHING: the field is absent */
+	[GATE_SPEAKS_TLS] = "tls",
+	[GATE_SPEAKS_HTTP] = "http",
+	[GATE_SPEAKS_RAW] = "raw",
 };
 
 static int on_allow(struct step_gate *sg, const struct gate_msg *raw, struct dd_err *err)
@@ -277,7 +340,8 @@ static int on_allow(struct step_gate *sg, const struct gate_msg *raw, struct dd_
 	struct gate_msg shown = *raw;
 	char what[sizeof(((struct step_refusal *)0)->what)];
 
-	if (shown.would) /* a walk through /proc: worth it for what somebody will have to decide about */
+	if (shown.would) /* a walk through /proc: worth it for what somebody will have to decide
+	                    about */
 		find_process(sg, raw, &who);
 	mask_text(sg, shown.host, sizeof(shown.host));
 	if (shown.would) {
@@ -285,9 +349,13 @@ static int on_allow(struct step_gate *sg, const struct gate_msg *raw, struct dd_
 		remember_would(sg->result, what, shown.why, &who, 1);
 	}
 	return record_add(sg->job->rec, sg->step->ref, dd_phase_name(sg->step->phase), "net.allow",
-	                  json_pack("{s:s, s:i, s:s, s:s, s:s, s:s*, s:s*, s:o*}", "host", shown.host, "port", (int)shown.port, "address", shown.addr,
-	                            "why", shown.why, "proto", "tcp", "speaks", speaks_names[shown.speaks], "would", shown.would ? "deny" : NULL,
-	                            "process", who.pid ? step_who_json(&who) : NULL), err);
+	                  json_pack("{s:s, s:i, s:s, s:s, s:s, s:s*, s:s*, s:o*}", "host",
+	                            shown.host, "port", (int)shown.port, "address", shown.addr,
+	                            "why", shown.why, "proto", "tcp", "speaks",
+	                            speaks_names[shown.speaks], "would",
+	                            shown.would ? "deny" : NULL, "process",
+	                            who.pid ? step_who_json(&who) : NULL),
+	                  err);
 }
 
 static int on_name(struct step_gate *sg, const struct gate_msg *raw, struct dd_err *err)
@@ -301,8 +369,10 @@ static int on_name(struct step_gate *sg, const struct gate_msg *raw, struct dd_e
 	mask_text(sg, shown.host, sizeof(shown.host));
 	(void)snprintf(what, sizeof(what), "dns %s", shown.host);
 	remember_would(sg->result, what, shown.why, &nobody, 1);
-	return record_add(sg->job->rec, sg->step->ref, dd_phase_name(sg->step->phase), "dns.allow",
-	                  json_pack("{s:s, s:s, s:s}", "host", shown.host, "would", "deny", "why", shown.why), err);
+	return record_add(
+		sg->job->rec, sg->step->ref, dd_phase_name(sg->step->phase), "dns.allow",
+		json_pack("{s:s, s:s, s:s}", "host", shown.host, "would", "deny", "why", shown.why),
+		err);
 }
 
 static int on_wildcard(struct step_gate *sg, const struct gate_msg *msg, struct dd_err *err)
@@ -311,11 +381,14 @@ static int on_wildcard(struct step_gate *sg, const struct gate_msg *msg, struct 
 	char text[EGRESS_HOST_MAX + 32];
 
 	if (msg->id >= list->n || !list->entries[msg->id].wildcard)
-		return dd_err_say(err, EPROTO, "the gate counted names under an entry that is no wildcard");
-	(void)snprintf(text, sizeof(text), "*.%s:%u", list->entries[msg->id].host, (unsigned)list->entries[msg->id].port);
+		return dd_err_say(err, EPROTO,
+		                  "the gate counted names under an entry that is no wildcard");
+	(void)snprintf(text, sizeof(text), "*.%s:%u", list->entries[msg->id].host,
+	               (unsigned)list->entries[msg->id].port);
 	if (!sg->wildcards)
 		sg->wildcards = json_array();
-	(void)json_array_append_new(sg->wildcards, json_pack("{s:s, s:I}", "entry", text, "names", (json_int_t)msg->connections));
+	(void)json_array_append_new(sg->wildcards, json_pack("{s:s, s:I}", "entry", text, "names",
+	                                                     (json_int_t)msg->connections));
 	return 0;
 }
 
@@ -325,7 +398,8 @@ static int on_receipt(struct step_gate *sg, const struct gate_msg *msg, struct d
 	(void)err;
 
 	if (res->n_destinations == STEP_DESTINATIONS_MAX)
-		return 0; /* the totals of gate.close come from the kernel's counters and stay right */
+		/* the totals of gate.close come from the kernel's counters and stay right */
+		return 0;
 	struct step_destination *d = &res->destinations[res->n_destinations++];
 	(void)snprintf(d->host, sizeof(d->host), "%s", msg->host);
 	mask_text(sg, d->host, sizeof(d->host));
@@ -363,7 +437,7 @@ static int on_done(struct step_gate *sg, const struct gate_msg *msg, struct dd_e
 	return 0;
 }
 
-/* --- routing -------------------------------------------------------------------------------------------------------- */
+/* ---- routing ---- */
 
 enum when { WHEN_STARTING = 1, WHEN_SERVING = 2, WHEN_CLOSED = 4 };
 
@@ -400,12 +474,15 @@ int step_gate_serve(struct step_gate *sg, struct dd_err *err)
 		if (r == -EAGAIN)
 			return 0;
 		if (r == 0)
-			return dd_err_say(err, EPIPE, "the gate died; the step cannot go on without it");
+			return dd_err_say(err, EPIPE,
+			                  "the gate died; the step cannot go on without it");
 		if (r < 0)
 			return r;
-		const struct gate_route *route = msg.type < GATE_MSG__COUNT ? &gate_routes[msg.type] : NULL;
+		const struct gate_route *route = msg.type < GATE_MSG__COUNT ? &gate_routes[msg.type]
+		                                                            : NULL;
 		if (!route || !route->handle || !(route->when & state_of(sg)))
-			return dd_err_say(err, EPROTO, "the gate sent message %u out of turn", msg.type);
+			return dd_err_say(err, EPROTO, "the gate sent message %u out of turn",
+			                  msg.type);
 		if ((r = route->handle(sg, &msg, err)) < 0)
 			return r;
 	}
@@ -413,7 +490,8 @@ int step_gate_serve(struct step_gate *sg, struct dd_err *err)
 }
 
 /* Serve until *@flag is set. */
-static int serve_until(struct step_gate *sg, const bool *flag, int timeout_ms, const char *what, struct dd_err *err)
+static int serve_until(struct step_gate *sg, const bool *flag, int timeout_ms, const char *what,
+                       struct dd_err *err)
 {
 	int64_t deadline = now_ms() + timeout_ms;
 
@@ -423,7 +501,8 @@ static int serve_until(struct step_gate *sg, const bool *flag, int timeout_ms, c
 		if (left <= 0 || poll(&p, 1, (int)left) < 0) {
 			if (left > 0 && errno == EINTR)
 				continue;
-			return dd_err_say(err, ETIMEDOUT, "the gate did not %s within %d ms", what, timeout_ms);
+			return dd_err_say(err, ETIMEDOUT, "the gate did not %s within %d ms", what,
+			                  timeout_ms);
 		}
 		int r = step_gate_serve(sg, err);
 		if (r < 0)
@@ -432,7 +511,7 @@ static int serve_until(struct step_gate *sg, const bool *flag, int timeout_ms, c
 	return 0;
 }
 
-/* --- opening and closing -------------------------------------------------------------------------------------------- */
+/* ---- opening and closing ---- */
 
 static json_t *entries_json(const struct egress_list *list)
 {
@@ -441,21 +520,31 @@ static json_t *entries_json(const struct egress_list *list)
 		const struct egress_entry *e = &list->entries[i];
 		char addr[INET_ADDRSTRLEN], text[EGRESS_HOST_MAX + 32];
 		if (e->host)
-			(void)snprintf(text, sizeof(text), "%s%s:%u", e->wildcard ? "*." : "", e->host, (unsigned)e->port);
+			(void)snprintf(text, sizeof(text), "%s%s:%u", e->wildcard ? "*." : "",
+			               e->host, (unsigned)e->port);
 		else
-			(void)snprintf(text, sizeof(text), "%s/%u:%u", inet_ntop(AF_INET, &e->cidr, addr, sizeof(addr)), e->prefix, (unsigned)e->port);
-		(void)json_array_append_new(all, json_pack("{s:s, s:s, s:s?}", "entry", text, "origin", e->origin, "why", e->why));
+			(void)snprintf(text, sizeof(text), "%s/%u:%u",
+			               inet_ntop(AF_INET, &e->cidr, addr, sizeof(addr)), e->prefix,
+			               (unsigned)e->port);
+		(void)json_array_append_new(all, json_pack("{s:s, s:s, s:s?}", "entry", text,
+		                                           "origin", e->origin, "why", e->why));
 	}
 	return all;
 }
 
 static int start(struct step_gate *sg, int net[NET_FD__COUNT], struct dd_err *err)
 {
-	const struct gate_spec spec = { .egress = &sg->step->egress, .observe = sg->job->observe, .net = net, .switch_ids = sg->job->id->mode == IDENTITY_RANGE,
-		                        .uid = sg->job->gate_uid, .gid = sg->job->gate_uid };
-	int r = net_rules_verify(sg->rules_fd, sg->net, sg->step->egress.n > 0 || sg->job->observe, err);
+	const struct gate_spec spec = { .egress = &sg->step->egress,
+		                        .observe = sg->job->observe,
+		                        .net = net,
+		                        .switch_ids = sg->job->id->mode == IDENTITY_RANGE,
+		                        .uid = sg->job->gate_uid,
+		                        .gid = sg->job->gate_uid };
+	int r = net_rules_verify(sg->rules_fd, sg->net, sg->step->egress.n > 0 || sg->job->observe,
+	                         err);
 	if (r < 0)
-		return dd_err_ctx(err, r, "the rules that the kernel holds are not the ones that were sent");
+		return dd_err_ctx(
+			err, r, "the rules that the kernel holds are not the ones that were sent");
 	if ((r = gate_start(&spec, &sg->gate, err)) < 0)
 		return r;
 	return serve_until(sg, &sg->ready, READY_MS, "become ready", err);
@@ -466,7 +555,8 @@ int step_gate_open(struct step_gate *sg, int net[NET_FD__COUNT], struct dd_err *
 	sg->gate = (struct gate){ .pidfd = -1, .ctl = -1 };
 	sg->rules_fd = dd_take_fd(&net[NET_FD_RULES]);
 	sg->names = calloc(STEP_GATE_NAMES_MAX, sizeof(sg->names[0]));
-	int r = sg->names ? start(sg, net, err) : dd_err_set(err, ENOMEM, "remember the names of the gate");
+	int r = sg->names ? start(sg, net, err)
+	                  : dd_err_set(err, ENOMEM, "remember the names of the gate");
 	for (int i = 0; i < NET_FD__COUNT; i++)
 		dd_close_p(&net[i]);
 	if (r < 0) {
@@ -474,8 +564,11 @@ int step_gate_open(struct step_gate *sg, int net[NET_FD__COUNT], struct dd_err *
 		return dd_err_ctx(err, r, "open the gate of step %u", sg->step->index);
 	}
 	return record_add(sg->job->rec, sg->step->ref, dd_phase_name(sg->step->phase), "gate.open",
-	                  json_pack("{s:s, s:b, s:o, s:I}", "state", sg->step->egress.n ? "open" : "closed", "observing", sg->job->observe, "entries",
-	                            entries_json(&sg->step->egress), "upload_bytes", (json_int_t)sg->step->egress.upload_bytes), err);
+	                  json_pack("{s:s, s:b, s:o, s:I}", "state",
+	                            sg->step->egress.n ? "open" : "closed", "observing",
+	                            sg->job->observe, "entries", entries_json(&sg->step->egress),
+	                            "upload_bytes", (json_int_t)sg->step->egress.upload_bytes),
+	                  err);
 }
 
 int step_gate_close(struct step_gate *sg, struct dd_err *err)
@@ -497,9 +590,12 @@ static json_t *receipt_json(const struct step_result *res)
 	json_t *rows = json_array();
 	for (size_t i = 0; i < res->n_destinations; i++) {
 		const struct step_destination *d = &res->destinations[i];
-		(void)json_array_append_new(rows, json_pack("{s:s, s:i, s:I, s:I, s:I, s:I}", "host", d->host, "port", (int)d->port, "connections",
-		                                            (json_int_t)d->connections, "bytes_in", (json_int_t)d->bytes_in, "bytes_out",
-		                                            (json_int_t)d->bytes_out, "denials", (json_int_t)d->denials));
+		(void)json_array_append_new(
+			rows,
+			json_pack("{s:s, s:i, s:I, s:I, s:I, s:I}", "host", d->host, "port",
+		                  (int)d->port, "connections", (json_int_t)d->connections,
+		                  "bytes_in", (json_int_t)d->bytes_in, "bytes_out",
+		                  (json_int_t)d->bytes_out, "denials", (json_int_t)d->denials));
 	}
 	return rows;
 }
@@ -517,12 +613,16 @@ static int receipt(struct step_gate *sg, struct dd_err *err)
 			res->refused += res->refusals[i].count;
 	for (size_t i = 0; i < res->n_destinations; i++)
 		res->refused += res->destinations[i].denials;
-	return record_add(sg->job->rec, sg->step->ref, dd_phase_name(sg->step->phase), "gate.close",
-	                  json_pack("{s:o, s:b, s:i, s:O*, s:{s:I, s:I, s:I, s:I}, s:I}", "receipt", receipt_json(res), "verified",
-	                            res->gate_verified, "peak_connections", (int)sg->peak_connections, "wildcard_names", sg->wildcards,
-	                            "kernel", "accepted_packets", (json_int_t)c.accepted_packets, "accepted_bytes", (json_int_t)c.accepted_bytes,
-	                            "denied_packets", (json_int_t)c.denied_packets, "denied_bytes", (json_int_t)c.denied_bytes, "unreported",
-	                            (json_int_t)res->unreported), err);
+	return record_add(
+		sg->job->rec, sg->step->ref, dd_phase_name(sg->step->phase), "gate.close",
+		json_pack("{s:o, s:b, s:i, s:O*, s:{s:I, s:I, s:I, s:I}, s:I}", "receipt",
+	                  receipt_json(res), "verified", res->gate_verified, "peak_connections",
+	                  (int)sg->peak_connections, "wildcard_names", sg->wildcards, "kernel",
+	                  "accepted_packets", (json_int_t)c.accepted_packets, "accepted_bytes",
+	                  (json_int_t)c.accepted_bytes, "denied_packets",
+	                  (json_int_t)c.denied_packets, "denied_bytes", (json_int_t)c.denied_bytes,
+	                  "unreported", (json_int_t)res->unreported),
+		err);
 }
 
 int step_gate_finish(struct step_gate *sg, struct dd_err *err)

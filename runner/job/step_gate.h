@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/* step_gate.h - the supervisor's side of one step's gate: answers its questions, writes down what it reports, closes it and takes the receipt.
+/* step_gate.h - the supervisor's side of one step's gate: answers its questions, writes down what
+ * it reports, closes it and takes the receipt.
  *
- * The gate reads hostile bytes and is believed in nothing that matters: every name it wants admitted is held against the allowlist again, every
- * message is checked for shape and turn. Order of use: open, (verified, ready), serve whenever ctl is readable, close, finish, destroy.
+ * The gate reads hostile bytes and is believed in nothing that matters: every name it wants
+ * admitted is held against the allowlist again, every message is checked for shape and turn. Order
+ * of use: open, (verified, ready), serve whenever ctl is readable, close, finish, destroy.
  */
 #ifndef RUNNER_STEP_GATE_H
 #define RUNNER_STEP_GATE_H
@@ -12,36 +14,42 @@
 
 struct mask;
 
-enum { STEP_GATE_NAMES_MAX = 16384 }; /* what a gate has addresses for; in observe mode every name gets one */
+enum {
+	STEP_GATE_NAMES_MAX = 16384
+}; /* what a gate has addresses for; in observe mode every name gets one */
 
 struct step_gate {
-	struct job             *job;
+	struct job *job;
 	const struct plan_step *step;
-	struct step_result     *result;
-	const struct net_plan  *net;
-	struct gate             gate;
-	int                     rules_fd;    /* owned; keeps the netns alive until the counters are read */
-	pid_t                   step_init;   /* to name the process behind a refusal */
-	int64_t                 look_spent_ms, look_last_ms; /* what looking for it has cost, less what time has paid back */
-	bool                    ready, closing, closed, done;
-	char                  (*names)[EGRESS_HOST_MAX + 3]; /* by synthetic address: index 0 is NET_SYNTHETIC_FIRST */
-	size_t                  n_names;
-	struct json_t          *wildcards;   /* rows of gate.close; owned */
-	unsigned                peak_connections;
-	struct mask            *mask;        /* what of the step may not be written down; borrowed */
-	void                  (*tell)(void *arg, const char *line); /* one line for the step's own log (W-09) */
-	void                   *tell_arg;
+	struct step_result *result;
+	const struct net_plan *net;
+	struct gate gate;
+	int rules_fd;    /* owned; keeps the netns alive until the counters are read */
+	pid_t step_init; /* to name the process behind a refusal */
+	/* what looking for it has cost, less what time has paid back */
+	int64_t look_spent_ms, look_last_ms;
+	bool ready, closing, closed, done;
+	/* by synthetic address: index 0 is NET_SYNTHETIC_FIRST */
+	char (*names)[EGRESS_HOST_MAX + 3];
+	size_t n_names;
+	struct json_t *wildcards; /* rows of gate.close; owned */
+	unsigned peak_connections;
+	struct mask *mask; /* what of the step may not be written down; borrowed */
+	void (*tell)(void *arg, const char *line); /* one line for the step's own log (W-09) */
+	void *tell_arg;
 };
 
-/* Take the netns sockets (@net: all become the callee's), verify the rules, start the gate and wait until it serves. On failure nothing of it is left and
- * the caller destroys the sandbox: no byte of the step has run. */
-int  step_gate_open(struct step_gate *sg, int net[NET_FD__COUNT], struct dd_err *err);
-/* Handle what ctl holds, up to a bound: poll again. <0: the gate is broken or gone, end the step now. */
-int  step_gate_serve(struct step_gate *sg, struct dd_err *err);
+/* Take the netns sockets (@net: all become the callee's), verify the rules, start the gate and wait
+ * until it serves. On failure nothing of it is left and the caller destroys the sandbox: no byte of
+ * the step has run. */
+int step_gate_open(struct step_gate *sg, int net[NET_FD__COUNT], struct dd_err *err);
+/* Handle what ctl holds, up to a bound: poll again. <0: the gate is broken or gone, end the step
+ * now. */
+int step_gate_serve(struct step_gate *sg, struct dd_err *err);
 /* Rules closed and read back, flows reset. After this not a byte passes. */
-int  step_gate_close(struct step_gate *sg, struct dd_err *err);
+int step_gate_close(struct step_gate *sg, struct dd_err *err);
 /* After the step's last process is dead: the last refusals, the receipt, the gate.close event. */
-int  step_gate_finish(struct step_gate *sg, struct dd_err *err);
+int step_gate_finish(struct step_gate *sg, struct dd_err *err);
 void step_gate_destroy(struct step_gate *sg);
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* step_output.c - mask, count, split into lines, escape, log, show: in this order, so that nothing unmasked and nothing
- * that a terminal obeys is ever stored or shown.
+/* step_output.c - mask, count, split into lines, escape, log, show: in this order, so that nothing
+ * unmasked and nothing that a terminal obeys is ever stored or shown.
  *
  * Runs in the supervisor, on hostile bytes.
  */
@@ -11,26 +11,27 @@
 
 struct stream {
 	struct step_output *so;
-	enum step_stream    which;
+	enum step_stream which;
 	struct mask_stream *mask;
-	size_t              len;
-	char                line[STEP_LINE_MAX];
+	size_t len;
+	char line[STEP_LINE_MAX];
 };
 
 struct step_output {
 	struct step_output_spec spec;
-	struct stream           streams[STEP_STREAMS];
-	uint64_t                told; /* masked bytes that were let through */
-	bool                    cut;
-	struct dd_err          *err; /* of the call at hand */
-	char                    escaped[STEP_LINE_MAX * TEXT_ESCAPE_MAX + 16];
-	size_t                  log_len;
-	char                    log[65536]; /* more than one escaped line */
+	struct stream streams[STEP_STREAMS];
+	uint64_t told; /* masked bytes that were let through */
+	bool cut;
+	struct dd_err *err; /* of the call at hand */
+	char escaped[STEP_LINE_MAX * TEXT_ESCAPE_MAX + 16];
+	size_t log_len;
+	char log[65536]; /* more than one escaped line */
 };
 
 static const char sgr_reset[] = "\x1b[0m";
 
-int step_output_new(const struct step_output_spec *spec, struct step_output **ret, struct dd_err *err)
+int step_output_new(const struct step_output_spec *spec, struct step_output **ret,
+                    struct dd_err *err)
 {
 	struct step_output *so = calloc(1, sizeof(*so));
 	if (!so)
@@ -201,8 +202,10 @@ static int split(struct stream *st, const char *bytes, size_t len)
 static int say_cut(struct stream *st)
 {
 	char text[120];
-	int n = snprintf(text, sizeof(text), "\n[drydock: the output is cut here, it is longer than the limit of %llu bytes]\n",
-	                 (unsigned long long)st->so->spec.log_bytes);
+	int n = snprintf(
+		text, sizeof(text),
+		"\n[drydock: the output is cut here, it is longer than the limit of %llu bytes]\n",
+		(unsigned long long)st->so->spec.log_bytes);
 	st->so->cut = true;
 	return split(st, text, (size_t)n);
 }
@@ -221,7 +224,8 @@ static int masked(void *arg, const char *bytes, size_t len)
 	return r == 0 && take < len ? say_cut(st) : r;
 }
 
-int step_output_feed(struct step_output *so, enum step_stream stream, const char *bytes, size_t len, struct dd_err *err)
+int step_output_feed(struct step_output *so, enum step_stream stream, const char *bytes, size_t len,
+                     struct dd_err *err)
 {
 	so->err = err;
 	int r = mask_feed(so->streams[stream].mask, bytes, len, masked, &so->streams[stream]);

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-/* step_output.h - what a step prints, on its way to the log file and to a person's terminal, in bounded memory.
+/* step_output.h - what a step prints, on its way to the log file and to a person's terminal, in
+ * bounded memory.
  *
- * Both get one line at a time, masked and escaped: controls and broken UTF-8 as \xNN, so that a log can be shown with cat (L-04); up to log_bytes
- * of what the step printed, and a line that says so (L-07, P-11). A line reaches the log when it ends, or in pieces. Workflow commands are plain text
+ * Both get one line at a time, masked and escaped: controls and broken UTF-8 as \xNN, so that a log
+ * can be shown with cat (L-04); up to log_bytes of what the step printed, and a line that says so
+ * (L-07, P-11). A line reaches the log when it ends, or in pieces. Workflow commands are plain text
  * here (L-03): nothing in this output is ever obeyed.
- * stdout and stderr have a mask and a line of their own. A secret that a step prints half to each is
- * therefore not masked; it never stands in one line (limit of L-01).
+ * stdout and stderr have a mask and a line of their own. A secret that a step prints half to each
+ * is therefore not masked; it never stands in one line (limit of L-01).
  */
 #ifndef RUNNER_STEP_OUTPUT_H
 #define RUNNER_STEP_OUTPUT_H
@@ -19,25 +21,31 @@
 enum step_stream { STEP_STDOUT = 0, STEP_STDERR, STEP_STREAMS };
 enum { STEP_LINE_MAX = 4096 }; /* bytes of a piece of a line before escaping */
 
-/* @line is escaped, NUL-terminated, without its newline; @continues: the next call goes on with the same
- * line. Non-zero stops the feed with that result. */
-typedef int (*step_line_fn)(void *arg, enum step_stream stream, const char *line, size_t len, bool continues);
+/* @line is escaped, NUL-terminated, without its newline; @continues: the next call goes on with the
+ * same line. Non-zero stops the feed with that result. */
+typedef int (*step_line_fn)(void *arg, enum step_stream stream, const char *line, size_t len,
+                            bool continues);
 
 struct step_output_spec {
-	struct mask *mask;      /* borrowed, must outlive */
-	int          log_fd;    /* borrowed; -1: no log */
-	uint64_t     log_bytes; /* of both streams together, on the way to both places */
-	bool         colour;    /* let SGR sequences (colours) through to the terminal, never to the log; each line then ends with a reset */
-	step_line_fn line;      /* may be NULL */
-	void        *arg;
+	struct mask *mask;  /* borrowed, must outlive */
+	int log_fd;         /* borrowed; -1: no log */
+	uint64_t log_bytes; /* of both streams together, on the way to both places */
+	/* let SGR sequences (colours) through to the terminal, never to the log; each line then
+	 * ends with a reset */
+	bool colour;
+	step_line_fn line; /* may be NULL */
+	void *arg;
 };
 
 struct step_output;
-int  step_output_new(const struct step_output_spec *spec, struct step_output **ret, struct dd_err *err);
-/* -errno with @err when the log cannot be written (the job ends, X-09). The caller wipes its own read buffer. */
-int  step_output_feed(struct step_output *so, enum step_stream stream, const char *bytes, size_t len, struct dd_err *err);
+int step_output_new(const struct step_output_spec *spec, struct step_output **ret,
+                    struct dd_err *err);
+/* -errno with @err when the log cannot be written (the job ends, X-09). The caller wipes its own
+ * read buffer. */
+int step_output_feed(struct step_output *so, enum step_stream stream, const char *bytes, size_t len,
+                     struct dd_err *err);
 /* The step is over: what was held back, and lines without an end. */
-int  step_output_end(struct step_output *so, struct dd_err *err);
+int step_output_end(struct step_output *so, struct dd_err *err);
 bool step_output_was_cut(const struct step_output *so);
 void step_output_free(struct step_output *so);
 

@@ -8,27 +8,28 @@
 enum step_outcome {
 	STEP_NOT_RUN = 0, /* an earlier step failed, or the job was cancelled before it */
 	STEP_SUCCEEDED,
-	STEP_FAILED,      /* its process said so */
+	STEP_FAILED, /* its process said so */
 	STEP_TIMED_OUT,
 	STEP_CANCELLED,
-	STEP_OVER_LIMIT,  /* files, disk or another measured budget */
-	STEP_REFUSED,     /* policy: tampering, trust, a missing lease */
-	STEP_BROKEN,      /* the sandbox could not be built or verified, or a part of it died: the step was ended */
+	STEP_OVER_LIMIT, /* files, disk or another measured budget */
+	STEP_REFUSED,    /* policy: tampering, trust, a missing lease */
+	/* the sandbox could not be built or verified, or a part of it died: the step was ended */
+	STEP_BROKEN,
 	STEP__OUTCOMES
 };
 
 /* One destination of one step, as the gate counted it. */
 struct step_destination {
-	char     host[EGRESS_HOST_MAX + 3];
+	char host[EGRESS_HOST_MAX + 3];
 	uint16_t port;
 	uint64_t connections, bytes_in, bytes_out, denials;
 };
 
 /* One refusal, merged with its repeats. */
 struct step_refusal {
-	char     what[320];    /* "tcp 203.0.113.7:443", "dns evil.example" */
-	char     why[160];
-	char     process[200]; /* "curl (curl -sS https://...)"; empty = unknown */
+	char what[320]; /* "tcp 203.0.113.7:443", "dns evil.example" */
+	char why[160];
+	char process[200]; /* "curl (curl -sS https://...)"; empty = unknown */
 	uint64_t count;
 };
 
@@ -36,21 +37,22 @@ enum { STEP_DESTINATIONS_MAX = 256, STEP_REFUSALS_MAX = 64 };
 
 struct step_result {
 	const struct plan_step *step;
-	enum step_outcome       outcome;
-	int                     exit_code, signal;
-	double                  wall_sec;
-	uint64_t                cpu_usec, peak_memory_bytes, output_bytes;
+	enum step_outcome outcome;
+	int exit_code, signal;
+	double wall_sec;
+	uint64_t cpu_usec, peak_memory_bytes, output_bytes;
 	struct step_destination destinations[STEP_DESTINATIONS_MAX];
-	size_t                  n_destinations;
-	struct step_refusal     refusals[STEP_REFUSALS_MAX];
-	size_t                  n_refusals;
-	struct step_refusal     would[STEP_REFUSALS_MAX]; /* observe mode: let through, and why enforcing would not have */
-	size_t                  n_would;
-	uint64_t                would_refuse; /* of all of them, told or not */
-	uint64_t                refused;      /* attempts, by the kernel's and the gate's counters */
-	uint64_t                unreported;   /* of them, not told one by one */
-	bool                    gate_verified; /* rules read back empty when the gate closed */
-	char                    message[500]; /* why, for outcomes that drydock caused */
+	size_t n_destinations;
+	struct step_refusal refusals[STEP_REFUSALS_MAX];
+	size_t n_refusals;
+	/* observe mode: let through, and why enforcing would not have */
+	struct step_refusal would[STEP_REFUSALS_MAX];
+	size_t n_would;
+	uint64_t would_refuse; /* of all of them, told or not */
+	uint64_t refused;      /* attempts, by the kernel's and the gate's counters */
+	uint64_t unreported;   /* of them, not told one by one */
+	bool gate_verified;    /* rules read back empty when the gate closed */
+	char message[500];     /* why, for outcomes that drydock caused */
 };
 
 extern const char *const step_outcome_names[STEP__OUTCOMES];

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* step_run.c - takes one step from its plan to its end.
  *
- * Runs in: supervisor. The order is the point: everything that can refuse comes before the first byte of the step; the gate is closed and read
- * back before the step's processes die; leases are wiped when they are dead; the tree is read only then.
+ * Runs in: supervisor. The order is the point: everything that can refuse comes before the first
+ * byte of the step; the gate is closed and read back before the step's processes die; leases are
+ * wiped when they are dead; the tree is read only then.
  */
 #include "step_run.h"
 
@@ -27,27 +28,28 @@
 
 enum { TERM_GRACE_MS = 5000, DRAIN_MS = 1000, READ_CHUNK = 65536 };
 
-/* All that one running step holds. Everything in it is released by end(), in one order, however far the start came. */
+/* All that one running step holds. Everything in it is released by end(), in one order, however far
+ * the start came. */
 struct run {
-	struct job             *job;
+	struct job *job;
 	const struct plan_step *step;
-	struct step_result     *result;
-	struct step_view        view;
-	struct mask            *mask;
-	struct lease_set        leases;
-	int                     log_fd;
-	struct step_output     *output;
-	struct net_plan        *net;
+	struct step_result *result;
+	struct step_view view;
+	struct mask *mask;
+	struct lease_set leases;
+	int log_fd;
+	struct step_output *output;
+	struct net_plan *net;
 	struct seccomp_program *seccomp;
-	struct sandbox          sb;
-	struct step_gate        gate;
-	bool                    gate_is_open;
-	int                     streams[2];  /* read ends of the step's stdout and stderr */
-	int64_t                 deadline_ms; /* of the step */
-	int64_t                 kill_at_ms;  /* after TERM; 0: not asked to end yet */
-	struct meter            meter;
-	struct step_asked       asked;       /* observe mode */
-	char                    chunk[READ_CHUNK];
+	struct sandbox sb;
+	struct step_gate gate;
+	bool gate_is_open;
+	int streams[2];      /* read ends of the step's stdout and stderr */
+	int64_t deadline_ms; /* of the step */
+	int64_t kill_at_ms;  /* after TERM; 0: not asked to end yet */
+	struct meter meter;
+	struct step_asked asked; /* observe mode */
+	char chunk[READ_CHUNK];
 };
 
 static int64_t now_ms(void)
@@ -57,9 +59,10 @@ static int64_t now_ms(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* --- start ---------------------------------------------------------------------------------------------------------- */
+/* ---- start ---- */
 
-static int show_line(void *arg, enum step_stream stream, const char *line, size_t len, bool continues)
+static int show_line(void *arg, enum step_stream stream, const char *line, size_t len,
+                     bool continues)
 {
 	(void)arg;
 	(void)stream;
@@ -74,18 +77,24 @@ static void tell_step(void *arg, const char *line)
 	const struct run *run = arg;
 	console_step_line(line, strlen(line));
 	if (dprintf(run->log_fd, "%s\n", line) < 0)
-		console_warn("step %u: the log cannot be written: %s", run->step->index, strerror(errno));
+		console_warn("step %u: the log cannot be written: %s", run->step->index,
+		             strerror(errno));
 }
 
 static int open_log(struct run *run, struct dd_err *err)
 {
 	char path[640];
 	(void)snprintf(path, sizeof(path), "%s/%s.log", run->job->dirs.logs, run->step->label);
-	run->log_fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+	run->log_fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC | O_NOFOLLOW,
+	                   0600);
 	if (run->log_fd < 0)
 		return dd_err_set(err, errno, "create the step's log %s", path);
-	const struct step_output_spec spec = { .mask = run->mask, .log_fd = run->log_fd, .log_bytes = run->step->limits.log_bytes,
-		                               .colour = console_is_coloured(), .line = show_line, .arg = run };
+	const struct step_output_spec spec = { .mask = run->mask,
+		                               .log_fd = run->log_fd,
+		                               .log_bytes = run->step->limits.log_bytes,
+		                               .colour = console_is_coloured(),
+		                               .line = show_line,
+		                               .arg = run };
 	return step_output_new(&spec, &run->output, err);
 }
 
@@ -97,8 +106,10 @@ static int make_stream(struct run *run, int i, int *ret_write, struct dd_err *er
 		return dd_err_set(err, errno, "make a pipe for the step's output");
 	run->streams[i] = ends[0];
 	*ret_write = ends[1];
-	/* The step may open /dev/stdout again: that is a permission check on the pipe, and the step has an id of its own. */
-	if (run->job->id->mode == IDENTITY_RANGE && fchown(ends[1], run->job->step_uid, run->job->step_uid) < 0)
+	/* The step may open /dev/stdout again: that is a permission check on the pipe, and the step
+	 * has an id of its own. */
+	if (run->job->id->mode == IDENTITY_RANGE &&
+	    fchown(ends[1], run->job->step_uid, run->job->step_uid) < 0)
 		return dd_err_set(err, errno, "give the output pipe to the step's id");
 	if (fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0)
 		return dd_err_set(err, errno, "make the output pipe non-blocking");
@@ -116,7 +127,10 @@ static int build(struct run *run, struct dd_err *err)
 	if ((r = make_stream(run, 0, &out, err)) < 0 || (r = make_stream(run, 1, &errs, err)) < 0)
 		return r;
 	step_mounts_make(step, &run->view, &mounts);
-	const struct sandbox_file script = { .path = step->script_path, .content = step->script, .len = strlen(step->script), .mode = 0444 };
+	const struct sandbox_file script = { .path = step->script_path,
+		                             .content = step->script,
+		                             .len = strlen(step->script),
+		                             .mode = 0444 };
 	const struct sandbox_spec spec = {
 		.identity = run->job->id,
 		.step_uid = run->job->step_uid,
@@ -141,8 +155,14 @@ static int build(struct run *run, struct dd_err *err)
 
 static int open_gate(struct run *run, struct dd_err *err)
 {
-	run->gate = (struct step_gate){ .job = run->job, .step = run->step, .result = run->result, .net = run->net, .step_init = run->sb.pid,
-		                        .mask = run->mask, .tell = tell_step, .tell_arg = run };
+	run->gate = (struct step_gate){ .job = run->job,
+		                        .step = run->step,
+		                        .result = run->result,
+		                        .net = run->net,
+		                        .step_init = run->sb.pid,
+		                        .mask = run->mask,
+		                        .tell = tell_step,
+		                        .tell_arg = run };
 	int r = step_gate_open(&run->gate, run->sb.net, err);
 	run->gate_is_open = r == 0;
 	return r;
@@ -167,7 +187,9 @@ static int release(struct run *run, struct dd_err *err)
 	for (size_t i = 0; r == 0 && i < run->leases.n_env; i++)
 		envp[n++] = run->leases.env[i];
 	if (r == 0) {
-		const struct sandbox_delivery what = { .envp = envp, .files = run->leases.files, .n_files = run->leases.n_files };
+		const struct sandbox_delivery what = { .envp = envp,
+			                               .files = run->leases.files,
+			                               .n_files = run->leases.n_files };
 		r = sandbox_release(&run->sb, &what, err);
 	}
 	for (size_t i = 0; i < n_plain; i++)
@@ -175,7 +197,8 @@ static int release(struct run *run, struct dd_err *err)
 	return r;
 }
 
-/* Before anything is written down: what the record says about the step must not hold the step's own secrets. */
+/* Before anything is written down: what the record says about the step must not hold the step's own
+ * secrets. */
 static int read_leases(struct run *run, struct dd_err *err)
 {
 	int r = mask_new(&run->mask, err);
@@ -187,10 +210,12 @@ static int start_sandbox(struct run *run, struct dd_err *err)
 	char profile[512];
 	int r;
 
-	if ((r = lease_record(run->job, run->step, &run->leases, err)) < 0 || (r = open_log(run, err)) < 0)
+	if ((r = lease_record(run->job, run->step, &run->leases, err)) < 0 ||
+	    (r = open_log(run, err)) < 0)
 		return r;
 	if ((r = config_path_seccomp(run->step->seccomp, profile, sizeof(profile), err)) < 0 ||
-	    (r = seccomp_program_load_with(profile, run->step->syscalls, run->job->observe, &run->seccomp, err)) < 0 ||
+	    (r = seccomp_program_load_with(profile, run->step->syscalls, run->job->observe,
+	                                   &run->seccomp, err)) < 0 ||
 	    (r = net_plan_new_with(&run->step->egress, run->job->observe, &run->net, err)) < 0)
 		return r;
 	if ((r = build(run, err)) < 0 || (r = open_gate(run, err)) < 0)
@@ -198,7 +223,8 @@ static int start_sandbox(struct run *run, struct dd_err *err)
 	return release(run, err);
 }
 
-/* Everything up to exec. -EACCES: policy refused, and only the tree can tell that; any other error: this host could not build what the plan asks. */
+/* Everything up to exec. -EACCES: policy refused, and only the tree can tell that; any other error:
+ * this host could not build what the plan asks. */
 static int start(struct run *run, struct dd_err *err)
 {
 	int r = job_tree_view(run->job, run->step, &run->view, err);
@@ -207,7 +233,7 @@ static int start(struct run *run, struct dd_err *err)
 	return r;
 }
 
-/* --- run ------------------------------------------------------------------------------------------------------------ */
+/* ---- run ---- */
 
 static void decide(struct run *run, enum step_outcome outcome, const char *message)
 {
@@ -226,19 +252,23 @@ static void ask_to_end(struct run *run, enum step_outcome outcome, const char *m
 	if (run->kill_at_ms)
 		return;
 	run->kill_at_ms = now_ms() + TERM_GRACE_MS;
-	console_note("step %u: %s; its processes get SIGTERM, and %d s later SIGKILL", run->step->index, message, TERM_GRACE_MS / 1000);
+	console_note("step %u: %s; its processes get SIGTERM, and %d s later SIGKILL",
+	             run->step->index, message, TERM_GRACE_MS / 1000);
 	if (sandbox_signal(&run->sb, SIGTERM, &ignored) < 0)
 		run->kill_at_ms = now_ms();
 }
 
-/* Read what @i holds now. Returns 1 while the stream is open, 0 at its end, -errno when the log cannot be written. */
+/* Read what @i holds now. Returns 1 while the stream is open, 0 at its end, -errno when the log
+ * cannot be written. */
 static int read_stream(struct run *run, int i, struct dd_err *err)
 {
 	char *buf = run->chunk;
 	ssize_t n = read(run->streams[i], buf, sizeof(run->chunk));
 
 	if (n < 0)
-		return errno == EAGAIN || errno == EINTR ? 1 : dd_err_set(err, errno, "read the step's output");
+		return errno == EAGAIN || errno == EINTR
+		               ? 1
+		               : dd_err_set(err, errno, "read the step's output");
 	if (n == 0) {
 		dd_close_p(&run->streams[i]);
 		return 0;
@@ -284,7 +314,8 @@ static int read_status(struct run *run, struct dd_err *err)
 	return 1;
 }
 
-/* Deadline, grace and measured limits. Returns how long poll may sleep, 0: the step must be killed now. */
+/* Deadline, grace and measured limits. Returns how long poll may sleep, 0: the step must be killed
+ * now. */
 static int check_clock(struct run *run)
 {
 	int64_t now = now_ms();
@@ -293,7 +324,8 @@ static int check_clock(struct run *run)
 	if (run->kill_at_ms && now >= run->kill_at_ms)
 		return 0;
 	if (!run->kill_at_ms && now >= run->deadline_ms) {
-		(void)snprintf(text, sizeof(text), "it ran longer than its limit of %u s", run->step->limits.time_sec);
+		(void)snprintf(text, sizeof(text), "it ran longer than its limit of %u s",
+		               run->step->limits.time_sec);
 		ask_to_end(run, STEP_TIMED_OUT, text);
 	}
 	int64_t next_measure = meter_check(&run->meter, now, text, sizeof(text));
@@ -314,9 +346,12 @@ static int run_loop(struct run *run, struct dd_err *err)
 		if (timeout == 0)
 			return 0;
 		struct pollfd p[] = {
-			{ .fd = run->streams[0], .events = POLLIN }, { .fd = run->streams[1], .events = POLLIN },
-			{ .fd = run->gate.gate.ctl, .events = POLLIN }, { .fd = run->sb.ctl, .events = POLLIN },
-			{ .fd = run->job->signal_fd, .events = POLLIN }, { .fd = run->asked.over ? -1 : run->sb.asked_fd, .events = POLLIN },
+			{ .fd = run->streams[0], .events = POLLIN },
+			{ .fd = run->streams[1], .events = POLLIN },
+			{ .fd = run->gate.gate.ctl, .events = POLLIN },
+			{ .fd = run->sb.ctl, .events = POLLIN },
+			{ .fd = run->job->signal_fd, .events = POLLIN },
+			{ .fd = run->asked.over ? -1 : run->sb.asked_fd, .events = POLLIN },
 		};
 		if (poll(p, ARRAY_LEN(p), timeout) < 0 && errno != EINTR)
 			return dd_err_set(err, errno, "wait for the step");
@@ -327,7 +362,8 @@ static int run_loop(struct run *run, struct dd_err *err)
 		if (r >= 0 && p[2].revents)
 			r = step_gate_serve(&run->gate, err);
 		if (r >= 0 && p[5].revents)
-			r = step_asked_serve(&run->asked, &run->sb, run->seccomp, run->step, run->mask, err);
+			r = step_asked_serve(&run->asked, &run->sb, run->seccomp, run->step,
+			                     run->mask, err);
 		if (r < 0)
 			return r;
 		if (p[4].revents)
@@ -337,7 +373,7 @@ static int run_loop(struct run *run, struct dd_err *err)
 	}
 }
 
-/* --- end ------------------------------------------------------------------------------------------------------------ */
+/* ---- end ---- */
 
 /* All writers are dead: what is left in the pipes is bounded by their size. */
 static int drain(struct run *run, struct dd_err *err)
@@ -351,7 +387,8 @@ static int drain(struct run *run, struct dd_err *err)
 	return r < 0 ? r : step_output_end(run->output, err);
 }
 
-/* What the step came to does not count when its gate did not close as it must, or its receipt is missing. */
+/* What the step came to does not count when its gate did not close as it must, or its receipt is
+ * missing. */
 static void break_off(struct run *run, const char *message)
 {
 	if (run->result->outcome == STEP_BROKEN)
@@ -367,7 +404,8 @@ static void keep_first(int *first, int r)
 		*first = r;
 }
 
-/* Close the gate, kill, drain, account, wipe, remove. Every part is tried even if one before it failed; the first error is returned. */
+/* Close the gate, kill, drain, account, wipe, remove. Every part is tried even if one before it
+ * failed; the first error is returned. */
 static int end(struct run *run, struct dd_err *err)
 {
 	struct dd_err later = { 0 };
@@ -383,8 +421,10 @@ static int end(struct run *run, struct dd_err *err)
 		break_off(run, later.msg);
 	if (run->gate_is_open)
 		step_gate_destroy(&run->gate);
-	keep_first(&first, step_asked_record(&run->asked, run->job->rec, run->result, first < 0 ? NULL : err));
-	if (run->meter.always) /* the processes are dead: what a short step has written was never measured */
+	keep_first(&first, step_asked_record(&run->asked, run->job->rec, run->result,
+	                                     first < 0 ? NULL : err));
+	if (run->meter.always) /* the processes are dead: what a short step has written was never
+	                          measured */
 		keep_first(&first, meter_last(&run->meter, first < 0 ? NULL : err));
 	keep_first(&first, lease_revoke(run->job, run->step, &run->leases, first < 0 ? NULL : err));
 	step_output_free(run->output);
@@ -416,10 +456,13 @@ static void add_match(const struct run *run, json_t *fields)
 	dd_auto_free char *script = step->script ? step_match_run(step, run->mask, &exact) : NULL;
 	dd_auto_free char *name = step->is_named ? url_strip_dup(step->name) : NULL;
 
-	(void)json_object_set_new(fields, "match", json_pack("{s:o*, s:o*, s:o, s:o*, s:o*}", "id", step->id[0] ? record_text(step->id) : NULL, "name",
-	                                                     name ? record_text(name) : NULL, "job",
-	                                                     record_text(run->job->plan->job_id), "uses", step->uses ? record_text(step->uses) : NULL,
-	                                                     "run", script ? record_text(script) : NULL));
+	(void)json_object_set_new(fields, "match",
+	                          json_pack("{s:o*, s:o*, s:o, s:o*, s:o*}", "id",
+	                                    step->id[0] ? record_text(step->id) : NULL, "name",
+	                                    name ? record_text(name) : NULL, "job",
+	                                    record_text(run->job->plan->job_id), "uses",
+	                                    step->uses ? record_text(step->uses) : NULL, "run",
+	                                    script ? record_text(script) : NULL));
 	if (script)
 		(void)json_object_set_new(fields, "run_exact", json_boolean(exact));
 }
@@ -434,31 +477,43 @@ static int record_start(struct run *run, struct dd_err *err)
 	int r = step_mounts_digest(step, &mounts, digest, err);
 	if (r < 0)
 		return r;
-	dd_auto_free char *name = url_strip_dup(step->name); /* the default one is a line of the script */
+	/* the default one is a line of the script */
+	dd_auto_free char *name = url_strip_dup(step->name);
 	if (!name)
 		return dd_err_set(err, ENOMEM, "record the step");
-	json_t *fields = json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s*, s:o, s:o}", "index", (int)step->index, "id", step->id, "name", name,
-	                           "argv0", step->argv[0] ? step->argv[0] : "", "gate", step->egress.n ? "open" : "closed", "seccomp", step->seccomp, "phase_why",
-	                           step->phase_why, "mounts", digest, "nothing", step->nothing, "read", texts_json(step->read), "syscalls", texts_json(step->syscalls));
+	json_t *fields = json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s*, s:o, s:o}",
+	                           "index", (int)step->index, "id", step->id, "name", name, "argv0",
+	                           step->argv[0] ? step->argv[0] : "", "gate",
+	                           step->egress.n ? "open" : "closed", "seccomp", step->seccomp,
+	                           "phase_why", step->phase_why, "mounts", digest, "nothing",
+	                           step->nothing, "read", texts_json(step->read), "syscalls",
+	                           texts_json(step->syscalls));
 	if (fields)
 		add_match(run, fields);
 	if (fields && step->phase == DD_PHASE_PUSH)
-		(void)json_object_update_new(fields, json_pack("{s:s, s:o}", "workspace", plan_view_names[step->view], "artifacts",
-		                                               texts_json(step->artifacts)));
-	return record_add(run->job->rec, step->ref, dd_phase_name(step->phase), "step.start", fields, err);
+		(void)json_object_update_new(
+			fields, json_pack("{s:s, s:o}", "workspace", plan_view_names[step->view],
+		                          "artifacts", texts_json(step->artifacts)));
+	return record_add(run->job->rec, step->ref, dd_phase_name(step->phase), "step.start",
+	                  fields, err);
 }
 
 static int record_end(struct run *run, struct dd_err *err)
 {
 	const struct step_result *res = run->result;
-	json_t *fields = json_pack("{s:s, s:i, s:i, s:f, s:I, s:I, s:I, s:I, s:o}", "outcome", step_outcome_names[res->outcome], "exit",
-	                             res->exit_code, "signal", res->signal, "wall_sec", res->wall_sec, "cpu_usec", (json_int_t)res->cpu_usec,
-	                             "peak_memory_bytes", (json_int_t)res->peak_memory_bytes, "output_bytes", (json_int_t)res->output_bytes, "refused",
-	                             (json_int_t)res->refused, "why", record_text(res->message));
+	json_t *fields = json_pack("{s:s, s:i, s:i, s:f, s:I, s:I, s:I, s:I, s:o}", "outcome",
+	                           step_outcome_names[res->outcome], "exit", res->exit_code,
+	                           "signal", res->signal, "wall_sec", res->wall_sec, "cpu_usec",
+	                           (json_int_t)res->cpu_usec, "peak_memory_bytes",
+	                           (json_int_t)res->peak_memory_bytes, "output_bytes",
+	                           (json_int_t)res->output_bytes, "refused",
+	                           (json_int_t)res->refused, "why", record_text(res->message));
 	if (fields && run->meter.measured)
-		(void)json_object_update_new(fields, json_pack("{s:I, s:I}", "files", (json_int_t)run->meter.files, "disk_bytes",
-		                                               (json_int_t)run->meter.bytes));
-	return record_add(run->job->rec, run->step->ref, dd_phase_name(run->step->phase), "step.end", fields, err);
+		(void)json_object_update_new(
+			fields, json_pack("{s:I, s:I}", "files", (json_int_t)run->meter.files,
+		                          "disk_bytes", (json_int_t)run->meter.bytes));
+	return record_add(run->job->rec, run->step->ref, dd_phase_name(run->step->phase),
+	                  "step.end", fields, err);
 }
 
 static void execute(struct run *run, int r, struct dd_err *leases)
@@ -468,7 +523,8 @@ static void execute(struct run *run, int r, struct dd_err *leases)
 	if (r == 0)
 		r = start(run, &err);
 
-	/* The sandbox stood; its program or its working directory is not there. The workflow's fault, as a shell would say it. */
+	/* The sandbox stood; its program or its working directory is not there. The workflow's
+	 * fault, as a shell would say it. */
 	if (r == -ENOEXEC || r == -ENOTDIR) {
 		run->result->exit_code = r == -ENOEXEC ? 127 : 1;
 		decide(run, STEP_FAILED, err.msg);
@@ -479,7 +535,8 @@ static void execute(struct run *run, int r, struct dd_err *leases)
 		return;
 	}
 	run->deadline_ms = now_ms() + (int64_t)run->step->limits.time_sec * 1000;
-	meter_start(&run->meter, &run->step->limits, run->job->dirs.root_fd, run->job->observe, now_ms());
+	meter_start(&run->meter, &run->step->limits, run->job->dirs.root_fd, run->job->observe,
+	            now_ms());
 	int64_t began = now_ms();
 	r = run_loop(run, &err);
 	run->result->wall_sec = (double)(now_ms() - began) / 1000;
@@ -487,8 +544,10 @@ static void execute(struct run *run, int r, struct dd_err *leases)
 		decide(run, STEP_BROKEN, err.msg);
 }
 
-/* What the step left must be known before anything else runs. It is the step's doing when it cannot be: that ends the job, and drydock goes on. */
-static int account(struct job *job, const struct plan_step *step, struct step_result *result, struct dd_err *err)
+/* What the step left must be known before anything else runs. It is the step's doing when it cannot
+ * be: that ends the job, and drydock goes on. */
+static int account(struct job *job, const struct plan_step *step, struct step_result *result,
+                   struct dd_err *err)
 {
 	static const int of_the_step[] = { -EFBIG, -E2BIG, -EACCES, -EPERM, -ENAMETOOLONG };
 	struct dd_err why = { 0 };
@@ -498,27 +557,36 @@ static int account(struct job *job, const struct plan_step *step, struct step_re
 		if (r != of_the_step[i])
 			continue;
 		result->outcome = STEP_OVER_LIMIT;
-		(void)snprintf(result->message, sizeof(result->message), "what it left cannot be accounted for: %.400s%s", why.msg,
-		               r == -EACCES ? " (identity single has no more rights than the step)" : "");
+		(void)snprintf(result->message, sizeof(result->message),
+		               "what it left cannot be accounted for: %.400s%s", why.msg,
+		               r == -EACCES ? " (identity single has no more rights than the step)"
+		                            : "");
 		return 0;
 	}
 	return r < 0 ? dd_err_say(err, -r, "%s", why.msg) : 0;
 }
 
-int step_run(struct job *job, const struct plan_step *step, struct step_result *result, struct dd_err *err)
+int step_run(struct job *job, const struct plan_step *step, struct step_result *result,
+             struct dd_err *err)
 {
 	struct run *run = calloc(1, sizeof(*run));
 	int r;
 
 	if (!run)
 		return dd_err_set(err, ENOMEM, "start the step");
-	*run = (struct run){ .job = job, .step = step, .result = result, .sb = SANDBOX_NONE, .log_fd = -1, .streams = { -1, -1 } };
+	*run = (struct run){ .job = job,
+		             .step = step,
+		             .result = result,
+		             .sb = SANDBOX_NONE,
+		             .log_fd = -1,
+		             .streams = { -1, -1 } };
 	result->step = step;
 	console_step_start(step, job->plan->n_steps, job->observe);
 	struct dd_err why = { 0 };
 	int leases = step->nothing ? 0 : read_leases(run, &why);
 	if ((r = record_start(run, err)) == 0) {
-		if (step->nothing) { /* no process, so no sandbox, and nothing that could have changed the tree */
+		if (step->nothing) { /* no process, so no sandbox, and nothing that could have
+			                changed the tree */
 			console_note("step %u: nothing is run: %s", step->index, step->nothing);
 			decide(run, STEP_SUCCEEDED, "");
 		} else {

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* step_who.c - takes secrets out of what the record says about a step: who tried something, and what the step is.
+/* step_who.c - takes secrets out of what the record says about a step: who tried something, and
+ * what the step is.
  *
- * Runs in: supervisor. The text is hostile: a step chooses its names, its arguments and, through the repository, its script.
+ * Runs in: supervisor. The text is hostile: a step chooses its names, its arguments and, through
+ * the repository, its script.
  */
 #include "step_who.h"
 
@@ -12,7 +14,7 @@
 #include <ctype.h>
 
 struct text {
-	char  *out;
+	char *out;
 	size_t len, size;
 };
 
@@ -44,7 +46,8 @@ void step_mask_text(const struct plan_step *step, struct mask *mask, char *text,
 	text[t.len] = '\0';
 }
 
-/* Arguments are cut to length, and a secret cut in two is no longer found: a step that holds one shows none of them. */
+/* Arguments are cut to length, and a secret cut in two is no longer found: a step that holds one
+ * shows none of them. */
 void step_who_clean(const struct plan_step *step, struct mask *mask, struct process_hint *who)
 {
 	if (step->n_leases > 0)
@@ -56,7 +59,8 @@ json_t *step_who_json(const struct process_hint *who)
 {
 	if (!who->pid)
 		return json_null();
-	return json_pack("{s:i, s:s, s:s}", "pid", (int)who->pid, "exe", who->exe, "argv", who->argv);
+	return json_pack("{s:i, s:s, s:s}", "pid", (int)who->pid, "exe", who->exe, "argv",
+	                 who->argv);
 }
 
 void step_who_text(const struct process_hint *who, char *out, size_t size)
@@ -68,7 +72,7 @@ void step_who_text(const struct process_hint *who, char *out, size_t size)
 		(void)snprintf(out, size, "%s", who->exe);
 }
 
-/* --- match.run ------------------------------------------------------------------------------------------------------- */
+/* ---- match.run ---- */
 
 char *step_match_run(const struct plan_step *step, struct mask *mask, bool *ret_exact)
 {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* step_who.h - what may be written down about a step and its processes: names without the step's secrets. */
+/* step_who.h - what may be written down about a step and its processes: names without the step's
+ * secrets. */
 #ifndef RUNNER_STEP_WHO_H
 #define RUNNER_STEP_WHO_H
 
@@ -9,18 +10,20 @@
 
 #include <jansson.h>
 
-/* Replace the secrets of @step in @text, in place: a step that holds one can ask for a name that spells it (L-08). Without a mask nothing is left. */
-void    step_mask_text(const struct plan_step *step, struct mask *mask, char *text, size_t size);
+/* Replace the secrets of @step in @text, in place: a step that holds one can ask for a name that
+ * spells it (L-08). Without a mask nothing is left. */
+void step_mask_text(const struct plan_step *step, struct mask *mask, char *text, size_t size);
 /* Take out of @who what a step with a secret may have put there. */
-void    step_who_clean(const struct plan_step *step, struct mask *mask, struct process_hint *who);
+void step_who_clean(const struct plan_step *step, struct mask *mask, struct process_hint *who);
 /* { pid, exe, argv }, or null when nobody is known. */
 json_t *step_who_json(const struct process_hint *who);
 /* "curl (curl -sS https://...)"; empty when nobody is known. */
-void    step_who_text(const struct process_hint *who, char *out, size_t size);
+void step_who_text(const struct process_hint *who, char *out, size_t size);
 
-/* The script as `match.run` of the record has it: no white space at its ends, no user info and no query strings in what looks like a URL, secrets
- * replaced, cut to STEP_MATCH_MAX bytes. Heap, the caller frees; NULL without memory. *ret_exact: it is the whole script, unchanged. */
+/* The script as `match.run` of the record has it: no white space at its ends, no user info and no
+ * query strings in what looks like a URL, secrets replaced, cut to STEP_MATCH_MAX bytes. Heap, the
+ * caller frees; NULL without memory. *ret_exact: it is the whole script, unchanged. */
 enum { STEP_MATCH_MAX = 4096 };
-char   *step_match_run(const struct plan_step *step, struct mask *mask, bool *ret_exact);
+char *step_match_run(const struct plan_step *step, struct mask *mask, bool *ret_exact);
 
 #endif

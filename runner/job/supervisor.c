@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* supervisor.c - the life of a job, from run.start to run.end.
  *
- * Runs in: supervisor: forked by the keeper, not dumpable, no core; the only process that ever holds the value of a credential.
- * The record comes first: without a record there is no run.
+ * Runs in: supervisor: forked by the keeper, not dumpable, no core; the only process that ever
+ * holds the value of a credential. The record comes first: without a record there is no run.
  */
 #include "supervisor.h"
 
@@ -22,12 +22,14 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-/* Not dumpable: no other process of this user may read leases from our memory. Core dumps would write them to disk. */
+/* Not dumpable: no other process of this user may read leases from our memory. Core dumps would
+ * write them to disk. */
 static int harden(pid_t keeper, struct dd_err *err)
 {
 	const struct rlimit none = { 0, 0 };
 
-	if (prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || setrlimit(RLIMIT_CORE, &none) < 0)
+	if (prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0) < 0 ||
+	    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || setrlimit(RLIMIT_CORE, &none) < 0)
 		return dd_err_set(err, errno, "harden the supervisor");
 	if (getppid() != keeper)
 		return dd_err_say(err, ECANCELED, "the keeper died before the job began");
@@ -39,8 +41,9 @@ static json_t *event_json(const struct event_facts *ev)
 {
 	if (!ev)
 		return NULL;
-	return json_pack("{s:o, s:o, s:o, s:b}", "name", record_text(ev->name), "repository", record_text(ev->repository), "ref", record_text(ev->ref),
-	                 "protected", ev->ref_protected);
+	return json_pack("{s:o, s:o, s:o, s:b}", "name", record_text(ev->name), "repository",
+	                 record_text(ev->repository), "ref", record_text(ev->ref), "protected",
+	                 ev->ref_protected);
 }
 
 static json_t *start_fields(const struct job *job)
@@ -49,11 +52,15 @@ static json_t *start_fields(const struct job *job)
 	const struct plan *plan = job->plan;
 
 	(void)uname(&un);
-	return json_pack("{s:s, s:s, s:s, s:o*, s:{s:s?, s:s}, s:s, s:[s,s,s,s,s,s,s], s:s, s:b, s:s, s:i}", "version", DRYDOCK_VERSION, "mode",
-	                 job->observe ? "observe" : "enforce", "kernel", un.release, "forge_event", event_json(job->event),
-	                 "policy", "path", plan->policy_path, "sha256", plan->policy_sha256, "identity", identity_mode_name(job->id->mode),
-	                 "enforcement", "namespaces", "nftables", "gate", "capabilities", "landlock", "seccomp", job->cgroup[0] ? "cgroup" : "rlimits",
-	                 "workflow", plan->workflow_path, "trusted", plan->trusted, "trust_why", plan->trust_why, "steps", (int)plan->n_steps);
+	return json_pack(
+		"{s:s, s:s, s:s, s:o*, s:{s:s?, s:s}, s:s, s:[s,s,s,s,s,s,s], s:s, s:b, s:s, s:i}",
+		"version", DRYDOCK_VERSION, "mode", job->observe ? "observe" : "enforce", "kernel",
+		un.release, "forge_event", event_json(job->event), "policy", "path",
+		plan->policy_path, "sha256", plan->policy_sha256, "identity",
+		identity_mode_name(job->id->mode), "enforcement", "namespaces", "nftables", "gate",
+		"capabilities", "landlock", "seccomp", job->cgroup[0] ? "cgroup" : "rlimits",
+		"workflow", plan->workflow_path, "trusted", plan->trusted, "trust_why",
+		plan->trust_why, "steps", (int)plan->n_steps);
 }
 
 static int begin(struct job *job, struct dd_err *err)
@@ -79,26 +86,33 @@ static const struct step_result *decisive(const struct job *job)
 {
 	for (size_t i = 0; i < job->plan->n_steps; i++) {
 		const struct step_result *r = &job->results[i];
-		if (step_result_is_failure(r) && !(r->outcome == STEP_FAILED && r->step->continue_on_error))
+		if (step_result_is_failure(r) &&
+		    !(r->outcome == STEP_FAILED && r->step->continue_on_error))
 			return r;
 	}
 	return NULL;
 }
 
 static const struct outcome_row {
-	int         exit_code;
+	int exit_code;
 	const char *status; /* in run.end */
 } outcome_rows[STEP__OUTCOMES] = {
-	[STEP_NOT_RUN] = { DRYDOCK_EXIT_OK, "succeeded" },          [STEP_SUCCEEDED] = { DRYDOCK_EXIT_OK, "succeeded" },
-	[STEP_FAILED] = { DRYDOCK_EXIT_JOB_FAILED, "failed" },      [STEP_TIMED_OUT] = { DRYDOCK_EXIT_JOB_FAILED, "failed" },
-	[STEP_CANCELLED] = { DRYDOCK_EXIT_CANCELLED, "cancelled" }, [STEP_OVER_LIMIT] = { DRYDOCK_EXIT_JOB_FAILED, "failed" },
-	[STEP_REFUSED] = { DRYDOCK_EXIT_REFUSED, "refused" },       [STEP_BROKEN] = { DRYDOCK_EXIT_HOST, "broken" },
+	[STEP_NOT_RUN] = { DRYDOCK_EXIT_OK, "succeeded" },
+	[STEP_SUCCEEDED] = { DRYDOCK_EXIT_OK, "succeeded" },
+	[STEP_FAILED] = { DRYDOCK_EXIT_JOB_FAILED, "failed" },
+	[STEP_TIMED_OUT] = { DRYDOCK_EXIT_JOB_FAILED, "failed" },
+	[STEP_CANCELLED] = { DRYDOCK_EXIT_CANCELLED, "cancelled" },
+	[STEP_OVER_LIMIT] = { DRYDOCK_EXIT_JOB_FAILED, "failed" },
+	[STEP_REFUSED] = { DRYDOCK_EXIT_REFUSED, "refused" },
+	[STEP_BROKEN] = { DRYDOCK_EXIT_HOST, "broken" },
 };
 
 static int finish(struct job *job, struct dd_err *err)
 {
 	const struct step_result *why = decisive(job);
-	const struct outcome_row *row = &outcome_rows[why ? why->outcome : job->cancelled ? STEP_CANCELLED : STEP_SUCCEEDED];
+	const struct outcome_row *row = &outcome_rows[why              ? why->outcome
+	                                              : job->cancelled ? STEP_CANCELLED
+	                                                               : STEP_SUCCEEDED];
 	unsigned ran = 0, failed = 0;
 	uint64_t refused = 0, would = 0;
 
@@ -109,10 +123,14 @@ static int finish(struct job *job, struct dd_err *err)
 		would += job->results[i].would_refuse;
 	}
 	int r = record_add(job->rec, NULL, NULL, "run.end",
-	                   json_pack("{s:s, s:s, s:{s:i, s:i, s:i, s:I, s:I}}", "status", row->status, "mode", job->observe ? "observe" : "enforce",
-	                             "counts", "steps", (int)job->plan->n_steps, "ran", (int)ran, "failed", (int)failed, "refused",
-	                             (json_int_t)refused, "would_refuse", (json_int_t)would), err);
-	console_summary(job->plan, job->results, job->plan->n_steps, row->status, job->record_path, job->dirs.logs);
+	                   json_pack("{s:s, s:s, s:{s:i, s:i, s:i, s:I, s:I}}", "status",
+	                             row->status, "mode", job->observe ? "observe" : "enforce",
+	                             "counts", "steps", (int)job->plan->n_steps, "ran", (int)ran,
+	                             "failed", (int)failed, "refused", (json_int_t)refused,
+	                             "would_refuse", (json_int_t)would),
+	                   err);
+	console_summary(job->plan, job->results, job->plan->n_steps, row->status, job->record_path,
+	                job->dirs.logs);
 	if (job->observe)
 		console_observe_end(job->plan, would);
 	return r < 0 ? r : row->exit_code;
@@ -128,14 +146,17 @@ static int run_steps(struct job *job, struct dd_err *err)
 	return decisive(job) || job->cancelled ? 0 : job_tree_out(job, err);
 }
 
-/* No step has run: what cannot be read was named by the caller, anything else is the host's (a full disk). The record ends here. */
+/* No step has run: what cannot be read was named by the caller, anything else is the host's (a full
+ * disk). The record ends here. */
 static int finish_unbegun(struct job *job, int r, const struct dd_err *err)
 {
 	static const int of_the_caller[] = { -EACCES, -EPERM, -ENOENT, -ENOTDIR };
 
 	struct dd_err unwritten = { 0 };
 	console_warn("the job cannot begin: %s", err->msg);
-	if (record_add(job->rec, NULL, NULL, "run.end", json_pack("{s:s, s:o}", "status", "broken", "why", record_text(err->msg)), &unwritten) < 0) {
+	if (record_add(job->rec, NULL, NULL, "run.end",
+	               json_pack("{s:s, s:o}", "status", "broken", "why", record_text(err->msg)),
+	               &unwritten) < 0) {
 		console_warn("the record has no end: %s", unwritten.msg);
 		return DRYDOCK_EXIT_HOST;
 	}

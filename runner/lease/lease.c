@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* lease.c - reads, grants and wipes the credentials of one step.
  *
- * Runs in: supervisor; lease_forget_environment() in the keeper, which got the same environment and needs none of it.
+ * Runs in: supervisor; lease_forget_environment() in the keeper, which got the same environment and
+ * needs none of it.
  */
 #include "lease.h"
 
@@ -12,12 +13,13 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-/* Values that came in drydock's own environment, until they are granted. One for the process: the environment is, too. */
+/* Values that came in drydock's own environment, until they are granted. One for the process: the
+ * environment is, too. */
 static struct captured {
 	struct secret_memory *memory;
-	const char           *name[LEASES_MAX];
-	char                 *value[LEASES_MAX];
-	size_t                n;
+	const char *name[LEASES_MAX];
+	char *value[LEASES_MAX];
+	size_t n;
 } captured;
 
 static const char *captured_value(const char *name)
@@ -35,7 +37,8 @@ static int capture(const struct plan_lease *lease, struct dd_err *err)
 	if (!value || captured_value(lease->source))
 		return 0; /* absent: the step that wants it says so */
 	if (captured.n == LEASES_MAX)
-		return dd_err_say(err, E2BIG, "more than %d credentials come from the environment", LEASES_MAX);
+		return dd_err_say(err, E2BIG, "more than %d credentials come from the environment",
+		                  LEASES_MAX);
 	if (!captured.memory) {
 		int r = secret_memory_new((size_t)LEASES_MAX * 4096, &captured.memory, err);
 		if (r < 0)
@@ -44,7 +47,10 @@ static int capture(const struct plan_lease *lease, struct dd_err *err)
 	size_t len = strlen(value);
 	char *copy = secret_alloc(captured.memory, len + 1);
 	if (!copy)
-		return dd_err_say(err, E2BIG, "the value of %s is too long for secret memory; deliver it as a file", lease->source);
+		return dd_err_say(
+			err, E2BIG,
+			"the value of %s is too long for secret memory; deliver it as a file",
+			lease->source);
 	memcpy(copy, value, len + 1);
 	/* Where it stood is the process's initial stack: every child gets a copy of that page. */
 	explicit_bzero(value, len);
@@ -54,7 +60,9 @@ static int capture(const struct plan_lease *lease, struct dd_err *err)
 	return 0;
 }
 
-static int each_from_environment(const struct plan *plan, int (*fn)(const struct plan_lease *lease, struct dd_err *err), struct dd_err *err)
+static int each_from_environment(const struct plan *plan,
+                                 int (*fn)(const struct plan_lease *lease, struct dd_err *err),
+                                 struct dd_err *err)
 {
 	for (size_t i = 0; i < plan->n_steps; i++)
 		for (size_t j = 0; j < plan->steps[i].n_leases; j++) {
@@ -87,10 +95,10 @@ void lease_forget_environment(const struct plan *plan)
 	(void)each_from_environment(plan, forget, NULL);
 }
 
-/* --- reading -------------------------------------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 struct value {
-	char  *bytes; /* in secret memory, NUL-terminated */
+	char *bytes; /* in secret memory, NUL-terminated */
 	size_t len;
 };
 
@@ -101,9 +109,12 @@ static int open_file(const struct plan_lease *lease, int *ret_fd, struct dd_err 
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return dd_err_set(err, errno, "credential %s: open %s", lease->name, lease->source);
 	if (!S_ISREG(st.st_mode))
-		return dd_err_say(err, EINVAL, "credential %s: %s is not a regular file", lease->name, lease->source);
+		return dd_err_say(err, EINVAL, "credential %s: %s is not a regular file",
+		                  lease->name, lease->source);
 	if (st.st_mode & 0022)
-		return dd_err_say(err, EPERM, "credential %s: %s can be written by others; chmod go-w it", lease->name, lease->source);
+		return dd_err_say(err, EPERM,
+		                  "credential %s: %s can be written by others; chmod go-w it",
+		                  lease->name, lease->source);
 	*ret_fd = dd_take_fd(&fd);
 	return 0;
 }
@@ -115,7 +126,10 @@ static int look(const struct plan_lease *lease, struct dd_err *err)
 	if (lease->from == PLAN_FROM_FILE)
 		return open_file(lease, &fd, err);
 	return getenv(lease->source) ? 0
-	                             : dd_err_say(err, ENOENT, "credential %s: the variable %s is not set in drydock's environment", lease->name, lease->source);
+	                             : dd_err_say(err, ENOENT,
+	                                          "credential %s: the variable %s is not set in "
+	                                          "drydock's environment",
+	                                          lease->name, lease->source);
 }
 
 int lease_look(const struct plan *plan, struct dd_err *err)
@@ -129,7 +143,8 @@ int lease_look(const struct plan *plan, struct dd_err *err)
 	return 0;
 }
 
-static int read_file(struct lease_set *set, const struct plan_lease *lease, struct value *ret, struct dd_err *err)
+static int read_file(struct lease_set *set, const struct plan_lease *lease, struct value *ret,
+                     struct dd_err *err)
 {
 	dd_auto_fd int fd = -1;
 	int r = open_file(lease, &fd, err);
@@ -142,10 +157,12 @@ static int read_file(struct lease_set *set, const struct plan_lease *lease, stru
 	for (ssize_t n = 1; n > 0 && len <= LEASE_VALUE_MAX; len += (size_t)n) {
 		n = read(fd, bytes + len, LEASE_VALUE_MAX + 1 - len);
 		if (n < 0)
-			return dd_err_set(err, errno, "credential %s: read %s", lease->name, lease->source);
+			return dd_err_set(err, errno, "credential %s: read %s", lease->name,
+			                  lease->source);
 	}
 	if (len > LEASE_VALUE_MAX)
-		return dd_err_say(err, EFBIG, "credential %s: %s is longer than %d bytes", lease->name, lease->source, LEASE_VALUE_MAX);
+		return dd_err_say(err, EFBIG, "credential %s: %s is longer than %d bytes",
+		                  lease->name, lease->source, LEASE_VALUE_MAX);
 	/* Editors end a file with a newline that is not part of the token. */
 	if (lease->as == PLAN_AS_ENV && len > 0 && bytes[len - 1] == '\n')
 		len--;
@@ -154,13 +171,17 @@ static int read_file(struct lease_set *set, const struct plan_lease *lease, stru
 	return 0;
 }
 
-static int read_value(struct lease_set *set, const struct plan_lease *lease, struct value *ret, struct dd_err *err)
+static int read_value(struct lease_set *set, const struct plan_lease *lease, struct value *ret,
+                      struct dd_err *err)
 {
 	if (lease->from == PLAN_FROM_FILE)
 		return read_file(set, lease, ret, err);
 	const char *value = captured_value(lease->source);
 	if (!value)
-		return dd_err_say(err, ENOENT, "credential %s: the variable %s is not set in drydock's environment", lease->name, lease->source);
+		return dd_err_say(
+			err, ENOENT,
+			"credential %s: the variable %s is not set in drydock's environment",
+			lease->name, lease->source);
 	size_t len = strlen(value);
 	char *bytes = secret_alloc(set->memory, len + 1);
 	if (!bytes)
@@ -174,16 +195,26 @@ static int read_value(struct lease_set *set, const struct plan_lease *lease, str
 static int check_value(const struct plan_lease *lease, const struct value *v, struct dd_err *err)
 {
 	if (v->len < 4)
-		return dd_err_say(err, EINVAL, "credential %s has %zu characters; fewer than 4 cannot be masked in output", lease->name, v->len);
-	if (lease->as == PLAN_AS_ENV && (memchr(v->bytes, '\n', v->len) || memchr(v->bytes, '\0', v->len)))
-		return dd_err_say(err, EINVAL, "credential %s has a newline or NUL; deliver it `as: { file: ... }`", lease->name);
+		return dd_err_say(
+			err, EINVAL,
+			"credential %s has %zu characters; fewer than 4 cannot be masked in output",
+			lease->name, v->len);
+	if (lease->as == PLAN_AS_ENV &&
+	    (memchr(v->bytes, '\n', v->len) || memchr(v->bytes, '\0', v->len)))
+		return dd_err_say(
+			err, EINVAL,
+			"credential %s has a newline or NUL; deliver it `as: { file: ... }`",
+			lease->name);
 	return 0;
 }
 
-static int place(struct lease_set *set, const struct plan_lease *lease, const struct value *v, struct dd_err *err)
+static int place(struct lease_set *set, const struct plan_lease *lease, const struct value *v,
+                 struct dd_err *err)
 {
 	if (lease->as == PLAN_AS_FILE) {
-		set->files[set->n_files++] = (struct sandbox_secret_file){ .name = lease->target, .content = v->bytes, .len = v->len };
+		set->files[set->n_files++] = (struct sandbox_secret_file){ .name = lease->target,
+			                                                   .content = v->bytes,
+			                                                   .len = v->len };
 		return 0;
 	}
 	size_t name_len = strlen(lease->target);
@@ -197,14 +228,16 @@ static int place(struct lease_set *set, const struct plan_lease *lease, const st
 	return 0;
 }
 
-/* --- life ----------------------------------------------------------------------------------------------------------- */
+/* ---- life ---- */
 
-static int grant_one(const struct plan_lease *lease, struct mask *mask, struct lease_set *set, struct dd_err *err)
+static int grant_one(const struct plan_lease *lease, struct mask *mask, struct lease_set *set,
+                     struct dd_err *err)
 {
 	struct value v = { 0 };
 	int r;
 
-	if ((r = read_value(set, lease, &v, err)) < 0 || (r = check_value(lease, &v, err)) < 0 || (r = place(set, lease, &v, err)) < 0)
+	if ((r = read_value(set, lease, &v, err)) < 0 || (r = check_value(lease, &v, err)) < 0 ||
+	    (r = place(set, lease, &v, err)) < 0)
 		return r;
 	r = mask_add(mask, v.bytes, v.len, err);
 	return r < 0 ? dd_err_ctx(err, r, "credential %s: prepare its mask", lease->name) : 0;
@@ -212,23 +245,27 @@ static int grant_one(const struct plan_lease *lease, struct mask *mask, struct l
 
 static json_t *grant_fields(const struct plan_lease *lease)
 {
-	const char *from = lease->from == PLAN_FROM_FILE ? "file" : "env", *as = lease->as == PLAN_AS_FILE ? "file" : "env";
+	const char *from = lease->from == PLAN_FROM_FILE ? "file" : "env",
+		   *as = lease->as == PLAN_AS_FILE ? "file" : "env";
 
-	return json_pack("{s:s, s:s, s:s, s:o, s:o, s:i}", "credential", lease->name, "kind", from, "delivery", as, "from",
-	                 json_sprintf("%s:%s", from, lease->source), "as",
+	return json_pack("{s:s, s:s, s:s, s:o, s:o, s:i}", "credential", lease->name, "kind", from,
+	                 "delivery", as, "from", json_sprintf("%s:%s", from, lease->source), "as",
 	                 json_sprintf("%s:%s", as, lease->target), "ttl_sec", (int)lease->ttl_sec);
 }
 
-int lease_record(struct job *job, const struct plan_step *step, struct lease_set *set, struct dd_err *err)
+int lease_record(struct job *job, const struct plan_step *step, struct lease_set *set,
+                 struct dd_err *err)
 {
 	int r = 0;
 
 	for (; r == 0 && set->n_granted < step->n_leases; set->n_granted++)
-		r = record_add(job->rec, step->ref, dd_phase_name(step->phase), "cred.grant", grant_fields(&step->leases[set->n_granted]), err);
+		r = record_add(job->rec, step->ref, dd_phase_name(step->phase), "cred.grant",
+		               grant_fields(&step->leases[set->n_granted]), err);
 	return r;
 }
 
-int lease_grant(const struct plan_step *step, struct mask *mask, struct lease_set *ret, struct dd_err *err)
+int lease_grant(const struct plan_step *step, struct mask *mask, struct lease_set *ret,
+                struct dd_err *err)
 {
 	int r;
 
@@ -237,14 +274,16 @@ int lease_grant(const struct plan_step *step, struct mask *mask, struct lease_se
 		return 0;
 	if (step->n_leases > LEASES_MAX)
 		return dd_err_say(err, E2BIG, "more than %d credentials for one step", LEASES_MAX);
-	if ((r = secret_memory_new(step->n_leases * (size_t)(3 * LEASE_VALUE_MAX), &ret->memory, err)) < 0)
+	if ((r = secret_memory_new(step->n_leases * (size_t)(3 * LEASE_VALUE_MAX), &ret->memory,
+	                           err)) < 0)
 		return r;
 	for (size_t i = 0; i < step->n_leases && r == 0; i++)
 		r = grant_one(&step->leases[i], mask, ret, err);
 	return r; /* on failure the caller revokes, which wipes */
 }
 
-int lease_revoke(struct job *job, const struct plan_step *step, struct lease_set *set, struct dd_err *err)
+int lease_revoke(struct job *job, const struct plan_step *step, struct lease_set *set,
+                 struct dd_err *err)
 {
 	int r = 0;
 
@@ -252,7 +291,8 @@ int lease_revoke(struct job *job, const struct plan_step *step, struct lease_set
 	for (size_t i = 0; i < set->n_granted && r == 0; i++)
 		r = record_add(job->rec, step->ref, dd_phase_name(step->phase), "cred.revoke",
 		               json_pack("{s:s, s:s}", "credential", step->leases[i].name, "result",
-		                         "wiped here; a static secret stays valid at its issuer"), err);
+		                         "wiped here; a static secret stays valid at its issuer"),
+		               err);
 	*set = (struct lease_set){ .memory = NULL };
 	return r;
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* lease.h - step-scoped credentials: read just before the step, handed to it alone, wiped when it ends.
+/* lease.h - step-scoped credentials: read just before the step, handed to it alone, wiped when it
+ * ends.
  *
- * Supervisor only. Values live in secret memory (locked, never dumped, empty in every forked child) and travel to the step through the delivery pipe.
- * The record gets names, never values.
+ * Supervisor only. Values live in secret memory (locked, never dumped, empty in every forked child)
+ * and travel to the step through the delivery pipe. The record gets names, never values.
  */
 #ifndef RUNNER_LEASE_H
 #define RUNNER_LEASE_H
@@ -14,32 +15,38 @@
 enum { LEASES_MAX = 64, LEASE_VALUE_MAX = 16384 };
 
 struct lease_set {
-	struct secret_memory      *memory;
-	char                      *env[LEASES_MAX];   /* "NAME=value", in secret memory */
-	size_t                     n_env;
+	struct secret_memory *memory;
+	char *env[LEASES_MAX]; /* "NAME=value", in secret memory */
+	size_t n_env;
 	struct sandbox_secret_file files[LEASES_MAX]; /* contents in secret memory */
-	size_t                     n_files;
-	size_t                     n_granted;
+	size_t n_files;
+	size_t n_granted;
 };
 
-/* Move the values of every `from: env` credential of @plan out of this process's environment into secret memory, and overwrite them where they stood:
- * children inherit the environment block. Supervisor, once, before anything is forked: secret memory is empty in a child, so the keeper cannot do it
- * for us. */
+/* Move the values of every `from: env` credential of @plan out of this process's environment into
+ * secret memory, and overwrite them where they stood: children inherit the environment block.
+ * Supervisor, once, before anything is forked: secret memory is empty in a child, so the keeper
+ * cannot do it for us. */
 int lease_capture_environment(const struct plan *plan, struct dd_err *err);
 /* Keeper, after it has forked the supervisor: overwrite the same values here. */
 void lease_forget_environment(const struct plan *plan);
 
-/* Is every source of @plan there, as lease_grant() will want it? Reads no value. Before anything runs, with the rights of the run and before
- * lease_capture_environment(). -EINVAL, -EPERM, or what open() says; @err names the credential and the remedy. */
+/* Is every source of @plan there, as lease_grant() will want it? Reads no value. Before anything
+ * runs, with the rights of the run and before lease_capture_environment(). -EINVAL, -EPERM, or what
+ * open() says; @err names the credential and the remedy. */
 int lease_look(const struct plan *plan, struct dd_err *err);
 
-/* Grant what @step may have: read, check (C-14), register with @mask. On failure the caller revokes, which wipes. */
-int lease_grant(const struct plan_step *step, struct mask *mask, struct lease_set *ret, struct dd_err *err);
+/* Grant what @step may have: read, check (C-14), register with @mask. On failure the caller
+ * revokes, which wipes. */
+int lease_grant(const struct plan_step *step, struct mask *mask, struct lease_set *ret,
+                struct dd_err *err);
 
 /* Write down that the step has them: one cred.grant each, before the step gets any. */
-int lease_record(struct job *job, const struct plan_step *step, struct lease_set *set, struct dd_err *err);
+int lease_record(struct job *job, const struct plan_step *step, struct lease_set *set,
+                 struct dd_err *err);
 
 /* Wipe the values and write cred.revoke. Idempotent. */
-int lease_revoke(struct job *job, const struct plan_step *step, struct lease_set *set, struct dd_err *err);
+int lease_revoke(struct job *job, const struct plan_step *step, struct lease_set *set,
+                 struct dd_err *err);
 
 #endif

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /* mask.c - finds many secrets in a stream at once.
  *
- * Runs in the supervisor, on hostile bytes. Wu and Manber's idea: look at the two bytes that end a window as
- * long as the shortest secret; a table says how far
- * no secret can start, mostly the whole window. Only where it says 0 the secrets are compared. The table
- * depends on the secrets, so it lives with
- * them in secret memory, and so does the work buffer, which holds them when they pass.
- * A masked run stays open across feeds: `covered` bytes at the start of what is held back are already behind a "***".
+ * Runs in the supervisor, on hostile bytes. Wu and Manber's idea: look at the two bytes that end a
+ * window as long as the shortest secret; a table says how far no secret can start, mostly the whole
+ * window. Only where it says 0 the secrets are compared. The table depends on the secrets, so it
+ * lives with them in secret memory, and so does the work buffer, which holds them when they pass.
+ * A masked run stays open across feeds: `covered` bytes at the start of what is held back are
+ * already behind a "***".
  */
 #include "mask.h"
 
@@ -19,31 +19,32 @@
 enum { CHUNK = 16384, PAIRS = 65536 };
 
 struct secret {
-	struct secret_memory *memory; /* one region for each value, so that values come one by one */
-	const char           *bytes;
-	size_t                len;
+	/* one region for each value, so that values come one by one */
+	struct secret_memory *memory;
+	const char *bytes;
+	size_t len;
 };
 
 struct mask {
-	struct secret        *secrets;
-	size_t                n, cap;
-	size_t                longest, shortest;
+	struct secret *secrets;
+	size_t n, cap;
+	size_t longest, shortest;
 	struct secret_memory *tables;
-	unsigned char        *shift;  /* PAIRS: how far the window may move */
-	unsigned char        *starts; /* PAIRS bits: some secret starts with these two bytes */
-	unsigned              streams;
+	unsigned char *shift;  /* PAIRS: how far the window may move */
+	unsigned char *starts; /* PAIRS bits: some secret starts with these two bytes */
+	unsigned streams;
 };
 
 struct mask_stream {
-	struct mask          *mask;
+	struct mask *mask;
 	struct secret_memory *memory;
-	char                 *buf; /* what is held back, then new bytes */
-	size_t                len, covered;
+	char *buf; /* what is held back, then new bytes */
+	size_t len, covered;
 };
 
 struct out {
 	mask_out_fn fn;
-	void       *arg;
+	void *arg;
 };
 
 int mask_new(struct mask **ret, struct dd_err *err)
@@ -74,7 +75,8 @@ static bool known(const struct mask *m, const char *value, size_t len)
 	return false;
 }
 
-static int remember(struct mask *m, const char *value, size_t len, struct secret_memory *memory, struct dd_err *err)
+static int remember(struct mask *m, const char *value, size_t len, struct secret_memory *memory,
+                    struct dd_err *err)
 {
 	if (m->n == m->cap) {
 		size_t cap = m->cap ? m->cap * 2 : 16;
@@ -103,7 +105,9 @@ static int add_lines(struct mask *m, const char *value, size_t len, struct dd_er
 		size_t n = (size_t)((nl ? nl : end) - p);
 		size_t text = n > 0 && p[n - 1] == '\r' ? n - 1 : n;
 		if (text >= MASK_LINE_MIN && !known(m, p, text)) {
-			int r = m->n < MASK_VALUES_MAX ? remember(m, p, text, NULL, err) : dd_err_say(err, E2BIG, "too many secrets to mask");
+			int r = m->n < MASK_VALUES_MAX
+			                ? remember(m, p, text, NULL, err)
+			                : dd_err_say(err, E2BIG, "too many secrets to mask");
 			if (r < 0)
 				return r;
 		}
@@ -120,7 +124,10 @@ int mask_add(struct mask *m, const char *value, size_t len, struct dd_err *err)
 	if (m->streams > 0)
 		return dd_err_say(err, EBUSY, "a secret must be registered before the step starts");
 	if (len < MASK_MIN || len > MASK_VALUE_MAX)
-		return dd_err_say(err, EINVAL, "a secret has between %d and %d bytes: a shorter one cannot be masked", MASK_MIN, MASK_VALUE_MAX);
+		return dd_err_say(
+			err, EINVAL,
+			"a secret has between %d and %d bytes: a shorter one cannot be masked",
+			MASK_MIN, MASK_VALUE_MAX);
 	if (m->n >= MASK_VALUES_MAX)
 		return dd_err_say(err, E2BIG, "too many secrets to mask");
 	if (known(m, value, len))
@@ -204,7 +211,8 @@ void mask_stream_free(struct mask_stream *s)
 	free(s);
 }
 
-/* The longest secret that starts at @p, 0 if none. @ret_more: a secret could still start here if more bytes came. */
+/* The longest secret that starts at @p, 0 if none. @ret_more: a secret could still start here if
+ * more bytes came. */
 static size_t match_at(const struct mask *m, const char *p, size_t left, bool *ret_more)
 {
 	size_t best = 0;
@@ -223,8 +231,8 @@ static size_t match_at(const struct mask *m, const char *p, size_t left, bool *r
 	return best;
 }
 
-/* The next place at or behind @p where a secret may start, or the first place too close to the end to tell
- * by the table. */
+/* The next place at or behind @p where a secret may start, or the first place too close to the end
+ * to tell by the table. */
 static size_t next_candidate(const struct mask *m, const char *buf, size_t p, size_t len)
 {
 	size_t window = m->shortest > 256 ? 256 : m->shortest;
@@ -261,7 +269,8 @@ static int work(struct mask_stream *s, bool last, const struct out *o)
 			if (p + len > done)
 				done = p + len;
 		}
-		if (more && !last) { /* what starts behind p may yet lie inside a longer secret: the next feed looks again */
+		if (more && !last) { /* what starts behind p may yet lie inside a longer secret: the
+			                next feed looks again */
 			hold = p;
 			break;
 		}

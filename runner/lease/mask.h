@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-/* mask.h - replaces every occurrence of a job's secrets in a stream of bytes by three stars (L-01, L-05).
+/* mask.h - replaces every occurrence of a job's secrets in a stream of bytes by three stars (L-01,
+ * L-05).
  *
- * Use: mask_new, mask_add for every secret, mask_stream_new once for each stream (stdout and stderr apart,
- * so that what one says cannot split a
- * secret in the other), mask_feed, mask_flush. Overlapping occurrences become one "***": no end of a secret
- * is left over.
- * Masks the raw form only. A step that wants to print a secret can encode it: this is a guard against
- * accidents, not the wall.
+ * Use: mask_new, mask_add for every secret, mask_stream_new once for each stream (stdout and stderr
+ * apart, so that what one says cannot split a secret in the other), mask_feed, mask_flush.
+ * Overlapping occurrences become one "***": no end of a secret is left over. Masks the raw form
+ * only. A step that wants to print a secret can encode it: this is a guard against accidents, not
+ * the wall.
  */
 #ifndef RUNNER_MASK_H
 #define RUNNER_MASK_H
@@ -19,21 +19,23 @@ enum { MASK_MIN = 4, MASK_LINE_MIN = 8, MASK_VALUE_MAX = 64 * 1024, MASK_VALUES_
 
 struct mask;
 struct mask_stream;
-typedef int (*mask_out_fn)(void *arg, const char *bytes, size_t len); /* non-zero stops and is returned by the feed */
+typedef int (*mask_out_fn)(void *arg, const char *bytes,
+                           size_t len); /* non-zero stops and is returned by the feed */
 
-int  mask_new(struct mask **ret, struct dd_err *err);
-/* Copy @value into secret memory; newlines at its end do not count, and each line of at least MASK_LINE_MIN
- * bytes is masked for itself too.
- * -EINVAL: shorter than MASK_MIN or longer than MASK_VALUE_MAX. -EBUSY while a stream lives: register
- * secrets before the step starts (L-09). */
-int  mask_add(struct mask *m, const char *value, size_t len, struct dd_err *err);
+int mask_new(struct mask **ret, struct dd_err *err);
+/* Copy @value into secret memory; newlines at its end do not count, and each line of at least
+ * MASK_LINE_MIN bytes is masked for itself too. -EINVAL: shorter than MASK_MIN or longer than
+ * MASK_VALUE_MAX. -EBUSY while a stream lives: register secrets before the step starts (L-09). */
+int mask_add(struct mask *m, const char *value, size_t len, struct dd_err *err);
 void mask_free(struct mask *m); /* wipes; no stream may live */
 
 /* @m must outlive the stream. */
-int  mask_stream_new(struct mask *m, struct mask_stream **ret, struct dd_err *err);
-/* Bytes that could be the start of a secret are held back: at most the longest secret less one byte. */
-int  mask_feed(struct mask_stream *s, const char *in, size_t len, mask_out_fn out, void *arg);
-int  mask_flush(struct mask_stream *s, mask_out_fn out, void *arg); /* the end: what is held back is no secret */
+int mask_stream_new(struct mask *m, struct mask_stream **ret, struct dd_err *err);
+/* Bytes that could be the start of a secret are held back: at most the longest secret less one
+ * byte. */
+int mask_feed(struct mask_stream *s, const char *in, size_t len, mask_out_fn out, void *arg);
+int mask_flush(struct mask_stream *s, mask_out_fn out,
+               void *arg); /* the end: what is held back is no secret */
 void mask_stream_free(struct mask_stream *s);
 
 #endif

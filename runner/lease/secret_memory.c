@@ -9,18 +9,22 @@
 #include <unistd.h>
 
 struct secret_memory {
-	char  *base;
+	char *base;
 	size_t size, used;
 };
 
 static int protect(const struct secret_memory *sm, struct dd_err *err)
 {
 	if (mlock(sm->base, sm->size) < 0)
-		return dd_err_set(err, errno, "lock %zu bytes for secrets (raise RLIMIT_MEMLOCK: `ulimit -l`, or LimitMEMLOCK= in the unit)", sm->size);
+		return dd_err_set(err, errno,
+		                  "lock %zu bytes for secrets (raise RLIMIT_MEMLOCK: `ulimit -l`, "
+		                  "or LimitMEMLOCK= in the unit)",
+		                  sm->size);
 	if (madvise(sm->base, sm->size, MADV_DONTDUMP) < 0)
 		return dd_err_set(err, errno, "keep secrets out of core dumps");
 	if (madvise(sm->base, sm->size, MADV_WIPEONFORK) < 0)
-		return dd_err_set(err, errno, "keep secrets out of forked processes (needs Linux 4.14)");
+		return dd_err_set(err, errno,
+		                  "keep secrets out of forked processes (needs Linux 4.14)");
 	return 0;
 }
 
@@ -33,7 +37,8 @@ int secret_memory_new(size_t size, struct secret_memory **ret, struct dd_err *er
 	if (!sm)
 		return dd_err_set(err, ENOMEM, "reserve memory for secrets");
 	sm->size = (size + page - 1) / page * page;
-	void *base = mmap(NULL, sm->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *base = mmap(NULL, sm->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+	                  0);
 	if (base == MAP_FAILED) {
 		int r = dd_err_set(err, errno, "reserve %zu bytes for secrets", sm->size);
 		free(sm);

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* secret_memory.h - memory for secrets and for what is derived from them (C-16).
  *
- * Locked (never swapped), left out of core dumps, zero in every forked child (Linux 4.14, MADV_WIPEONFORK),
- * overwritten before it goes back. Blocks live as
- * long as their region. A child that must hand a secret to a step therefore gets it by pipe or memfd, never
- * by inheritance.
+ * Locked (never swapped), left out of core dumps, zero in every forked child (Linux 4.14,
+ * MADV_WIPEONFORK), overwritten before it goes back. Blocks live as long as their region. A child
+ * that must hand a secret to a step therefore gets it by pipe or memfd, never by inheritance.
  */
 #ifndef RUNNER_SECRET_MEMORY_H
 #define RUNNER_SECRET_MEMORY_H
@@ -15,11 +14,11 @@
 
 struct secret_memory;
 
-/* A region of @size bytes, rounded up to pages. -ENOMEM or -EPERM with the remedy when the memory cannot be
- * locked: there is no unlocked kind. */
-int   secret_memory_new(size_t size, struct secret_memory **ret, struct dd_err *err);
+/* A region of @size bytes, rounded up to pages. -ENOMEM or -EPERM with the remedy when the memory
+ * cannot be locked: there is no unlocked kind. */
+int secret_memory_new(size_t size, struct secret_memory **ret, struct dd_err *err);
 /* @len zeroed bytes, aligned for any type; NULL when the region is full. */
 void *secret_alloc(struct secret_memory *sm, size_t len);
-void  secret_memory_free(struct secret_memory *sm); /* wipes; NULL is allowed */
+void secret_memory_free(struct secret_memory *sm); /* wipes; NULL is allowed */
 
 #endif

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* event.h - the forge's own facts about why a job runs, and the trust that follows from them (never from workflow text). */
+/* event.h - the forge's own facts about why a job runs, and the trust that follows from them (never
+ * from workflow text). */
 #ifndef RUNNER_EVENT_H
 #define RUNNER_EVENT_H
 
@@ -8,8 +9,8 @@
 #include <stdbool.h>
 
 struct event_facts {
-	bool local;         /* no --event: the operator's own run, counts as protected */
-	char name[64];      /* push, pull_request, ... */
+	bool local;    /* no --event: the operator's own run, counts as protected */
+	char name[64]; /* push, pull_request, ... */
 	char repository[256];
 	char ref[256];
 	bool fork;
@@ -18,8 +19,9 @@ struct event_facts {
 };
 
 void event_local(struct event_facts *ret);
-/* Read a GitHub-shaped event JSON (bounded: 10 MiB, depth). The name comes from a top-level "event_name" (drydock's own addition for local runs), else
- * it is inferred: "pull_request" object -> pull_request, otherwise push. "ref_protected": true must be said; absent means false. */
+/* Read a GitHub-shaped event JSON (bounded: 10 MiB, depth). The name comes from a top-level
+ * "event_name" (drydock's own addition for local runs), else it is inferred: "pull_request" object
+ * -> pull_request, otherwise push. "ref_protected": true must be said; absent means false. */
 int event_load(const char *path, struct event_facts *ret, struct dd_err *err);
 /* The same from memory. Fuzzed. */
 int event_parse(const char *text, size_t len, struct event_facts *ret, struct dd_err *err);

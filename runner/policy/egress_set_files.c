@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* egress_set_files.c - package managers whose configuration is read as files, line by line: apt's sources, cargo's config, apk's repositories.
+/* egress_set_files.c - package managers whose configuration is read as files, line by line: apt's
+ * sources, cargo's config, apk's repositories.
  *
  * Runs in: command line and supervisor. The files are the operator's. */
 #include "egress_set_readers.h"
@@ -12,7 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-int set_each_line(struct set_reading *s, const char *path, set_line_fn fn, void *state, struct dd_err *err)
+int set_each_line(struct set_reading *s, const char *path, set_line_fn fn, void *state,
+                  struct dd_err *err)
 {
 	char *text = NULL;
 	size_t len = 0;
@@ -21,7 +23,8 @@ int set_each_line(struct set_reading *s, const char *path, set_line_fn fn, void 
 		return 0;
 	if (r < 0)
 		return r;
-	for (char *line = text, *next; line; line = next) { /* not strtok: empty lines end a stanza */
+	for (char *line = text, *next; line;
+	     line = next) { /* not strtok: empty lines end a stanza */
 		next = strchr(line, '\n');
 		if (next)
 			*next++ = '\0';
@@ -41,7 +44,8 @@ static void apt_one_line(struct set_reading *s, char *line, void *state)
 	set_add_words(s, line, "sources");
 }
 
-/* deb822: stanzas of "Field: value", continued by a leading blank; "Enabled: no" switches one off, wherever in it that stands. */
+/* deb822: stanzas of "Field: value", continued by a leading blank; "Enabled: no" switches one off,
+ * wherever in it that stands. */
 struct stanza {
 	char uris[4096];
 	bool in_uris, disabled;
@@ -113,17 +117,20 @@ static int apt_directory(struct set_reading *s, const char *dir, struct dd_err *
 /* apt says itself where its files are: Dir::Etc, which APT_CONFIG may move. */
 int set_ask_apt(struct set_reading *s, struct dd_err *err)
 {
-	static const char *const argv[] = {
-		"apt-config", "shell", "list", "Dir::Etc::sourcelist/f", "parts", "Dir::Etc::sourceparts/d", "proxy", "Acquire::http::Proxy",
-		"sproxy", "Acquire::https::Proxy", NULL
-	};
+	static const char *const argv[] = { "apt-config", "shell",
+		                            "list",       "Dir::Etc::sourcelist/f",
+		                            "parts",      "Dir::Etc::sourceparts/d",
+		                            "proxy",      "Acquire::http::Proxy",
+		                            "sproxy",     "Acquire::https::Proxy",
+		                            NULL };
 	static const char *const env[] = { "APT_CONFIG", NULL };
 	dd_auto_free char *text = NULL;
 	char *save = NULL;
 	int r = tool_ask(argv, env, &text, err);
 	if (r < 0)
 		return dd_err_ctx(err, r, "use: apt");
-	for (char *line = strtok_r(text, "\n", &save); line && r == 0; line = strtok_r(NULL, "\n", &save)) {
+	for (char *line = strtok_r(text, "\n", &save); line && r == 0;
+	     line = strtok_r(NULL, "\n", &save)) {
 		char *open = strchr(line, '\''), *close = open ? strchr(open + 1, '\'') : NULL;
 		if (!close)
 			continue;
@@ -132,20 +139,23 @@ int set_ask_apt(struct set_reading *s, struct dd_err *err)
 			r = apt_file(s, open + 1, err);
 		else if (strncmp(line, "parts=", 6) == 0)
 			r = apt_directory(s, open + 1, err);
-		else if (strstr(line, "proxy=") && strcmp(open + 1, "DIRECT") != 0 && set_add_proxy(s, open + 1, strlen(open + 1), "Acquire::Proxy") < 0)
+		else if (strstr(line, "proxy=") && strcmp(open + 1, "DIRECT") != 0 &&
+		         set_add_proxy(s, open + 1, strlen(open + 1), "Acquire::Proxy") < 0)
 			r = dd_err_say(err, EINVAL, "its proxy names no host");
 	}
 	return r < 0 ? dd_err_ctx(err, r, "use: apt") : 0;
 }
 
-/* `registry = "sparse+https://..."` and `index = "..."`, in any table: sources, registries; `proxy` of [http]. */
+/* `registry = "sparse+https://..."` and `index = "..."`, in any table: sources, registries; `proxy`
+ * of [http]. */
 static void cargo_line(struct set_reading *s, char *line, void *state)
 {
 	(void)state;
 	line += strspn(line, " \t");
 	size_t len = strcspn(line, " \t=");
 	bool proxy = len == 5 && strncmp(line, "proxy", 5) == 0;
-	bool wanted = (len == 8 && strncmp(line, "registry", 8) == 0) || (len == 5 && strncmp(line, "index", 5) == 0) || proxy;
+	bool wanted = (len == 8 && strncmp(line, "registry", 8) == 0) ||
+	              (len == 5 && strncmp(line, "index", 5) == 0) || proxy;
 	char *value = wanted ? strchr(line, '=') : NULL;
 	char *open = value ? strpbrk(value, "\"'") : NULL;
 	char *close = open ? strchr(open + 1, *open) : NULL;
@@ -160,31 +170,40 @@ static void cargo_line(struct set_reading *s, char *line, void *state)
 		(void)set_add_url(s, open, (size_t)(close - open), "config");
 }
 
-/* cargo has no stable command for this. Its config lies in CARGO_HOME (else ~/.cargo), and registries may be named in the environment. */
+/* cargo has no stable command for this. Its config lies in CARGO_HOME (else ~/.cargo), and
+ * registries may be named in the environment. */
 int set_ask_cargo(struct set_reading *s, struct dd_err *err)
 {
 	extern char **environ;
 	const char *cargo = getenv("CARGO_HOME"), *home = getenv("HOME");
 	const char *dir = cargo ? cargo : arena_printf(s->arena, "%s/.cargo", home ? home : "");
-	int r = set_each_line(s, arena_printf(s->arena, "%s/config.toml", dir), cargo_line, NULL, err);
+	int r = set_each_line(s, arena_printf(s->arena, "%s/config.toml", dir), cargo_line, NULL,
+	                      err);
 	if (r == 0)
-		r = set_each_line(s, arena_printf(s->arena, "%s/config", dir), cargo_line, NULL, err);
+		r = set_each_line(s, arena_printf(s->arena, "%s/config", dir), cargo_line, NULL,
+		                  err);
 	if (r < 0)
 		return dd_err_ctx(err, r, "use: cargo");
 	for (char **e = environ; *e; e++) {
 		const char *value = strchr(*e, '=');
-		if (!value || strncmp(*e, "CARGO_REGISTRIES_", 17) != 0 || !set_ends_with(arena_strndup(s->arena, *e, (size_t)(value - *e)), "_INDEX"))
+		if (!value || strncmp(*e, "CARGO_REGISTRIES_", 17) != 0 ||
+		    !set_ends_with(arena_strndup(s->arena, *e, (size_t)(value - *e)), "_INDEX"))
 			continue;
 		value += strncmp(value + 1, "sparse+", 7) == 0 ? 8 : 1;
 		(void)set_add_url(s, value, strlen(value), "environment");
 	}
-	if (s->n == 0) /* where it goes then is compiled into cargo; no file and no command says it, and drydock knows no registry by name */
-		return dd_err_say(err, EINVAL, "use: cargo: no file of cargo on this host names an index; its built-in one cannot be asked for. Name one in "
-				  "%.150s/config.toml ([source.NAME] registry = \"...\"), or list the hosts in egress/cargo.yml", dir);
+	if (s->n == 0) /* where it goes then is compiled into cargo; no file and no command says it,
+	                  and drydock knows no registry by name */
+		return dd_err_say(err, EINVAL,
+		                  "use: cargo: no file of cargo on this host names an index; its "
+		                  "built-in one cannot be asked for. Name one in "
+		                  "%.150s/config.toml ([source.NAME] registry = \"...\"), or list "
+		                  "the hosts in egress/cargo.yml",
+		                  dir);
 	return 0;
 }
 
-/* --- apk: one address a line, perhaps behind an @tag ---- */
+/* ---- apk: one address a line, perhaps behind an @tag ---- */
 
 static void apk_line(struct set_reading *s, char *line, void *state)
 {
@@ -198,7 +217,10 @@ int set_read_apk(struct set_reading *s, const char *path, struct dd_err *err)
 	int r = set_each_line(s, path, apk_line, NULL, err);
 	if (r < 0)
 		return dd_err_ctx(err, r, "use: apk");
-	return s->n ? 0 : dd_err_say(err, ENOENT, "use: apk: %s is missing, or names no http or https destination", path);
+	return s->n ? 0
+	            : dd_err_say(err, ENOENT,
+	                         "use: apk: %s is missing, or names no http or https destination",
+	                         path);
 }
 
 int set_ask_apk(struct set_reading *s, struct dd_err *err)

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/* egress_set_maven.c - where Maven on this host goes: the repositories of its own super POM and of its settings, behind mirrors and proxies.
+/* egress_set_maven.c - where Maven on this host goes: the repositories of its own super POM and of
+ * its settings, behind mirrors and proxies.
  *
- * Runs in: command line and supervisor. Maven is asked where it is installed; the repository that every project has by default stands in a
- * file inside one of its jars, so no address is known here. A POM of a project is never read: it is commit content. */
+ * Runs in: command line and supervisor. Maven is asked where it is installed; the repository that
+ * every project has by default stands in a file inside one of its jars, so no address is known
+ * here. A POM of a project is never read: it is commit content. */
 #include "egress_set_readers.h"
 
 #include "drydock/fd.h"
@@ -17,7 +19,7 @@
 
 enum { REPOSITORIES_MAX = 64, POM_MAX = 256 * 1024 };
 
-#define SUPER_POM "org/apache/maven/model/pom-4.0.0.xml"
+#define SUPER_POM   "org/apache/maven/model/pom-4.0.0.xml"
 #define BUILDER_JAR "maven-model-builder-"
 
 struct repository {
@@ -26,37 +28,44 @@ struct repository {
 
 struct mirror {
 	const char *of, *url;
-	bool        blocked;
+	bool blocked;
 };
 
 struct proxy {
 	const char *host, *port;
-	bool        off;
+	bool off;
 };
 
 struct maven {
 	struct plan_arena *arena;
-	struct repository  repositories[REPOSITORIES_MAX], repository; /* the last one is being read; likewise below */
-	struct mirror      mirrors[REPOSITORIES_MAX], mirror;
-	struct proxy       proxies[REPOSITORIES_MAX], proxy;
-	size_t             n_repositories, n_mirrors, n_proxies;
-	bool               full;
+	/* the last one is being read; likewise below */
+	struct repository repositories[REPOSITORIES_MAX], repository;
+	struct mirror mirrors[REPOSITORIES_MAX], mirror;
+	struct proxy proxies[REPOSITORIES_MAX], proxy;
+	size_t n_repositories, n_mirrors, n_proxies;
+	bool full;
 };
 
 static const struct leaf_row {
-	const char *path;   /* end of the element's path */
-	size_t      offset; /* of the text in struct maven */
+	const char *path; /* end of the element's path */
+	size_t offset;    /* of the text in struct maven */
 } leaf_rows[] = {
-	{ "/repository/id", offsetof(struct maven, repository.id) },      { "/repository/url", offsetof(struct maven, repository.url) },
-	{ "/pluginRepository/id", offsetof(struct maven, repository.id) }, { "/pluginRepository/url", offsetof(struct maven, repository.url) },
-	{ "/mirror/mirrorOf", offsetof(struct maven, mirror.of) },        { "/mirror/url", offsetof(struct maven, mirror.url) },
-	{ "/proxy/host", offsetof(struct maven, proxy.host) },            { "/proxy/port", offsetof(struct maven, proxy.port) },
+	{ "/repository/id", offsetof(struct maven, repository.id) },
+	{ "/repository/url", offsetof(struct maven, repository.url) },
+	{ "/pluginRepository/id", offsetof(struct maven, repository.id) },
+	{ "/pluginRepository/url", offsetof(struct maven, repository.url) },
+	{ "/mirror/mirrorOf", offsetof(struct maven, mirror.of) },
+	{ "/mirror/url", offsetof(struct maven, mirror.url) },
+	{ "/proxy/host", offsetof(struct maven, proxy.host) },
+	{ "/proxy/port", offsetof(struct maven, proxy.port) },
 };
 
 static void element_ends(struct maven *m, const char *path)
 {
-	bool repository = set_ends_with(path, "/repository") || set_ends_with(path, "/pluginRepository");
-	m->full |= m->n_repositories == REPOSITORIES_MAX || m->n_mirrors == REPOSITORIES_MAX || m->n_proxies == REPOSITORIES_MAX;
+	bool repository = set_ends_with(path, "/repository") ||
+	                  set_ends_with(path, "/pluginRepository");
+	m->full |= m->n_repositories == REPOSITORIES_MAX || m->n_mirrors == REPOSITORIES_MAX ||
+	           m->n_proxies == REPOSITORIES_MAX;
 	if (m->full)
 		return;
 	if (repository && m->repository.url)
@@ -82,14 +91,15 @@ static void on_leaf(void *state, const char *path, const char *text)
 	}
 	for (size_t i = 0; i < ARRAY_LEN(leaf_rows); i++)
 		if (set_ends_with(path, leaf_rows[i].path))
-			*(const char **)(void *)((char *)m + leaf_rows[i].offset) = arena_strdup(m->arena, text);
+			*(const char **)(void *)((char *)m + leaf_rows[i].offset) =
+				arena_strdup(m->arena, text);
 	if (set_ends_with(path, "/mirror/blocked"))
 		m->mirror.blocked = strcmp(text, "true") == 0;
 	if (set_ends_with(path, "/proxy/active"))
 		m->proxy.off = strcmp(text, "true") != 0;
 }
 
-/* --- mirrors: "*", "external:*", "external:http:*", an id, a list of those, "!id" to leave one out ---- */
+/* ---- mirrors: "*", "external:*", "external:http:*", an id, a list of those, "!id" to leave one out ---- */
 
 static bool word_is(const char *word, size_t len, const char *text)
 {
@@ -98,7 +108,8 @@ static bool word_is(const char *word, size_t len, const char *text)
 
 static bool is_local(const char *url)
 {
-	return strncmp(url, "file:", 5) == 0 || strstr(url, "://localhost") || strstr(url, "://127.");
+	return strncmp(url, "file:", 5) == 0 || strstr(url, "://localhost") ||
+	       strstr(url, "://127.");
 }
 
 static bool mirror_stands_for(const struct mirror *mirror, const struct repository *repository)
@@ -110,23 +121,29 @@ static bool mirror_stands_for(const struct mirror *mirror, const struct reposito
 		size_t len = strcspn(at, ", \t\n");
 		if (at[0] == '!' && word_is(at + 1, len - 1, id))
 			return false;
-		stands |= word_is(at, len, "*") || word_is(at, len, id) || (word_is(at, len, "external:*") && !is_local(repository->url)) ||
-			  (word_is(at, len, "external:http:*") && !is_local(repository->url) && strncmp(repository->url, "http:", 5) == 0);
+		stands |= word_is(at, len, "*") || word_is(at, len, id) ||
+		          (word_is(at, len, "external:*") && !is_local(repository->url)) ||
+		          (word_is(at, len, "external:http:*") && !is_local(repository->url) &&
+		           strncmp(repository->url, "http:", 5) == 0);
 		at += len;
 	}
 	return stands;
 }
 
-static int add_repository(struct set_reading *s, const struct maven *m, const struct repository *repository, struct dd_err *err)
+static int add_repository(struct set_reading *s, const struct maven *m,
+                          const struct repository *repository, struct dd_err *err)
 {
-	const char *url = repository->url, *what = arena_printf(s->arena, "repository %s", repository->id ? repository->id : "without id");
+	const char *url = repository->url,
+		   *what = arena_printf(s->arena, "repository %s",
+	                                repository->id ? repository->id : "without id");
 	for (size_t i = 0; i < m->n_mirrors; i++) {
 		if (!mirror_stands_for(&m->mirrors[i], repository))
 			continue;
 		if (m->mirrors[i].blocked)
 			return 0;
 		url = m->mirrors[i].url;
-		what = arena_printf(s->arena, "mirror of %s", repository->id ? repository->id : "a repository");
+		what = arena_printf(s->arena, "mirror of %s",
+		                    repository->id ? repository->id : "a repository");
 		break;
 	}
 	if (is_local(url) || set_add_url(s, url, strlen(url), what) == 0)
@@ -136,18 +153,21 @@ static int add_repository(struct set_reading *s, const struct maven *m, const st
 
 static int add_all(struct set_reading *s, const struct maven *m, struct dd_err *err)
 {
-	int r = m->full ? dd_err_say(err, EINVAL, "more than %d repositories, mirrors or proxies", REPOSITORIES_MAX) : 0;
+	int r = m->full ? dd_err_say(err, EINVAL, "more than %d repositories, mirrors or proxies",
+	                             REPOSITORIES_MAX)
+	                : 0;
 	for (size_t i = 0; i < m->n_repositories && r == 0; i++)
 		r = add_repository(s, m, &m->repositories[i], err);
 	for (size_t i = 0; i < m->n_proxies && r == 0; i++) {
-		const char *proxy = arena_printf(s->arena, "%s:%s", m->proxies[i].host, m->proxies[i].port ? m->proxies[i].port : "8080");
+		const char *proxy = arena_printf(s->arena, "%s:%s", m->proxies[i].host,
+		                                 m->proxies[i].port ? m->proxies[i].port : "8080");
 		if (set_add_proxy(s, proxy, strlen(proxy), "proxy") < 0)
 			r = dd_err_say(err, EINVAL, "a proxy of its settings names no host");
 	}
 	return r;
 }
 
-/* --- files ---- */
+/* ---- files ---- */
 
 static int read_settings(struct maven *m, const char *path, struct dd_err *err)
 {
@@ -167,9 +187,11 @@ static int read_super_pom(struct maven *m, const char *jar, struct dd_err *err)
 	dd_auto_free char *text = malloc(POM_MAX);
 	unzFile zip = text ? unzOpen(jar) : NULL;
 	int n = -1;
-	if (zip && unzLocateFile(zip, SUPER_POM, 1) == UNZ_OK && unzOpenCurrentFile(zip) == UNZ_OK) {
+	if (zip && unzLocateFile(zip, SUPER_POM, 1) == UNZ_OK &&
+	    unzOpenCurrentFile(zip) == UNZ_OK) {
 		n = unzReadCurrentFile(zip, text, POM_MAX);
-		if (unzCloseCurrentFile(zip) != UNZ_OK) /* a checksum that does not hold, or more than POM_MAX */
+		if (unzCloseCurrentFile(zip) !=
+		    UNZ_OK) /* a checksum that does not hold, or more than POM_MAX */
 			n = -1;
 	}
 	if (zip)
@@ -186,7 +208,8 @@ static int find_jar(struct maven *m, const char *home, const char **ret, struct 
 	if (!d)
 		return dd_err_set(err, errno, "open %s", lib);
 	for (struct dirent *e = readdir(d); e; e = readdir(d))
-		if (strncmp(e->d_name, BUILDER_JAR, strlen(BUILDER_JAR)) == 0 && set_ends_with(e->d_name, ".jar"))
+		if (strncmp(e->d_name, BUILDER_JAR, strlen(BUILDER_JAR)) == 0 &&
+		    set_ends_with(e->d_name, ".jar"))
 			found = arena_printf(m->arena, "%s/%s", lib, e->d_name);
 	(void)closedir(d);
 	if (!found)
@@ -231,11 +254,11 @@ int set_ask_maven(struct set_reading *s, struct dd_err *err)
 	return r < 0 ? dd_err_ctx(err, r, "use: maven") : 0;
 }
 
-/* --- NuGet.Config, which is XML as well: <config><add key="http_proxy" value="..."/></config> ---- */
+/* ---- NuGet.Config, which is XML as well: <config><add key="http_proxy" value="..."/></config> ---- */
 
 struct nuget {
 	struct set_reading *s;
-	bool                is_proxy, wrong;
+	bool is_proxy, wrong;
 };
 
 static void on_nuget(void *state, const char *path, const char *text)
@@ -254,7 +277,8 @@ int nuget_proxy(struct set_reading *s, struct dd_err *err)
 	struct nuget n = { .s = s };
 	char *text = NULL;
 	size_t len = 0;
-	const char *home = getenv("HOME"), *path = arena_printf(s->arena, "%s/.nuget/NuGet/NuGet.Config", home ? home : "");
+	const char *home = getenv("HOME"),
+		   *path = arena_printf(s->arena, "%s/.nuget/NuGet/NuGet.Config", home ? home : "");
 	int r = read_file_bounded(path, READ_FILE_TEXT_MAX, &text, &len, err);
 	if (r == -ENOENT || r == -ENOTDIR)
 		return 0;

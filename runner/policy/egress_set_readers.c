@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* egress_set_readers.c - package managers that say themselves where they go: npm, pip, go, gem, nuget are started and asked.
+/* egress_set_readers.c - package managers that say themselves where they go: npm, pip, go, gem,
+ * nuget are started and asked.
  *
- * Runs in: command line and supervisor. The answers are the operator's configuration; addresses with user info are split, and the user
- * info is never kept. */
+ * Runs in: command line and supervisor. The answers are the operator's configuration; addresses
+ * with user info are split, and the user info is never kept. */
 #include "egress_set_readers.h"
 
 #include "drydock/fd.h"
@@ -19,13 +20,14 @@ bool set_ends_with(const char *text, const char *tail)
 	return a >= b && strcmp(text + a - b, tail) == 0;
 }
 
-/* --- npm: `npm config list --json`, keys `registry`, `@scope:registry` and those of a proxy ---- */
+/* ---- npm: `npm config list --json`, keys `registry`, `@scope:registry` and those of a proxy ---- */
 
 static int add_npm(struct set_reading *s, const char *key, const json_t *value)
 {
 	if (!json_is_string(value) || json_string_length(value) == 0)
 		return 0;
-	if (strcmp(key, "proxy") == 0 || strcmp(key, "https-proxy") == 0 || strcmp(key, "http-proxy") == 0)
+	if (strcmp(key, "proxy") == 0 || strcmp(key, "https-proxy") == 0 ||
+	    strcmp(key, "http-proxy") == 0)
 		return set_add_proxy(s, json_string_value(value), json_string_length(value), key);
 	if (strcmp(key, "registry") == 0 || set_ends_with(key, ":registry"))
 		return set_add_url(s, json_string_value(value), json_string_length(value), key);
@@ -45,16 +47,17 @@ int set_ask_npm(struct set_reading *s, struct dd_err *err)
 	json_t *root = json_loads(text, 0, NULL);
 	if (!json_is_object(root)) {
 		json_decref(root);
-		return dd_err_say(err, EINVAL, "use: npm: `npm config list --json` did not print a JSON object");
+		return dd_err_say(err, EINVAL,
+		                  "use: npm: `npm config list --json` did not print a JSON object");
 	}
-	json_object_foreach(root, key, value)
-		if (add_npm(s, key, value) < 0)
-			r = dd_err_say(err, EINVAL, "use: npm: `%.60s` is set to something that is no http or https address", key);
+	json_object_foreach(root, key, value) if (add_npm(s, key, value) < 0) r = dd_err_say(
+		err, EINVAL,
+		"use: npm: `%.60s` is set to something that is no http or https address", key);
 	json_decref(root);
 	return r;
 }
 
-/* --- pip: `pip config list`, lines like global.index-url='https://...' ---- */
+/* ---- pip: `pip config list`, lines like global.index-url='https://...' ---- */
 
 static const char *find_words(const char *text, size_t *ret_len)
 {
@@ -70,15 +73,18 @@ void set_add_words(struct set_reading *s, const char *value, const char *what)
 		char word[2048] = "";
 		if (len < sizeof(word)) {
 			memcpy(word, at, len);
-			char *newline = strstr(word, "\\n"); /* pip shows a list as one string with escapes */
+			/* pip shows a list as one string with escapes */
+			char *newline = strstr(word, "\\n");
 			(void)set_add_url(s, word, newline ? (size_t)(newline - word) : len, what);
 		}
 	}
 }
 
-static const char *const pip_env[] = { "PIP_*", "XDG_CONFIG_HOME", "XDG_CONFIG_DIRS", "VIRTUAL_ENV", NULL };
+static const char *const pip_env[] = { "PIP_*", "XDG_CONFIG_HOME", "XDG_CONFIG_DIRS", "VIRTUAL_ENV",
+	                               NULL };
 
-/* Without `index-url`, pip goes where its own help says: "--index-url <url> ... (default https://...)". */
+/* Without `index-url`, pip goes where its own help says: "--index-url <url> ... (default
+ * https://...)". */
 static int add_pip_default(struct set_reading *s, const char *pip, struct dd_err *err)
 {
 	const char *const argv[] = { pip, "download", "--help", NULL };
@@ -86,7 +92,9 @@ static int add_pip_default(struct set_reading *s, const char *pip, struct dd_err
 	int r = tool_ask(argv, pip_env, &text, err);
 	if (r < 0)
 		return r;
-	char *option = strstr(text, "--index-url"), *open = option ? strstr(option, "(default") : NULL, *close = open ? strchr(open, ')') : NULL;
+	char *option = strstr(text, "--index-url"),
+	     *open = option ? strstr(option, "(default") : NULL,
+	     *close = open ? strchr(open, ')') : NULL;
 	if (close) {
 		*close = '\0';
 		set_add_words(s, open + strlen("(default"), "default index-url");
@@ -96,7 +104,9 @@ static int add_pip_default(struct set_reading *s, const char *pip, struct dd_err
 
 int set_ask_pip(struct set_reading *s, struct dd_err *err)
 {
-	static const char *const argv3[] = { "pip3", "config", "list", NULL }, *const argv[] = { "pip", "config", "list", NULL };
+	static const char *const argv3[] = { "pip3", "config", "list", NULL }, *const argv[] = {
+		"pip", "config", "list", NULL
+	};
 	static const char *const keys[] = { "index-url", "extra-index-url", "find-links" };
 	dd_auto_free char *text = NULL;
 	char *save = NULL;
@@ -119,14 +129,17 @@ int set_ask_pip(struct set_reading *s, struct dd_err *err)
 				set_add_words(s, value, keys[i]);
 		size_t len;
 		const char *word = find_words(value, &len);
-		if (dot && strcmp(dot + 1, "proxy") == 0 && set_add_proxy(s, word, len, "proxy") < 0)
-			return dd_err_say(err, EINVAL, "use: pip: `proxy` is set to something that names no host");
+		if (dot && strcmp(dot + 1, "proxy") == 0 &&
+		    set_add_proxy(s, word, len, "proxy") < 0)
+			return dd_err_say(
+				err, EINVAL,
+				"use: pip: `proxy` is set to something that names no host");
 	}
 	r = has_index ? 0 : add_pip_default(s, pip, err);
 	return r < 0 ? dd_err_ctx(err, r, "use: pip") : 0;
 }
 
-/* --- go: `go env GOPROXY GOSUMDB GONOSUMDB`, one per line ---- */
+/* ---- go: `go env GOPROXY GOSUMDB GONOSUMDB`, one per line ---- */
 
 static int add_go_sumdb(struct set_reading *s, char *sumdb)
 {
@@ -145,7 +158,10 @@ static int add_go_sumdb(struct set_reading *s, char *sumdb)
 int set_ask_go(struct set_reading *s, struct dd_err *err)
 {
 	static const char *const argv[] = { "go", "env", "GOPROXY", "GOSUMDB", "GONOSUMDB", NULL };
-	static const char *const env[] = { "GOPROXY", "GOSUMDB", "GONOSUMDB", "GONOSUMCHECK", "GOENV", "GOROOT", "GOPATH", "GOPRIVATE", "XDG_CONFIG_HOME", NULL };
+	static const char *const env[] = {
+		"GOPROXY", "GOSUMDB", "GONOSUMDB", "GONOSUMCHECK",    "GOENV",
+		"GOROOT",  "GOPATH",  "GOPRIVATE", "XDG_CONFIG_HOME", NULL
+	};
 	dd_auto_free char *text = NULL;
 	char *save = NULL;
 	int r = tool_ask(argv, env, &text, err);
@@ -160,16 +176,21 @@ int set_ask_go(struct set_reading *s, struct dd_err *err)
 		sumdb = NULL;
 	for (char *one = strtok_r(text, ",|", &save); one; one = strtok_r(NULL, ",|", &save)) {
 		if (strcmp(one, "direct") == 0 || strcmp(one, "off") == 0)
-			continue; /* "direct" means any host of any module: that is no allowlist, so those need entries of their own */
+			/* "direct" means any host of any module: that is no allowlist, so those
+			 * need entries of their own */
+			continue;
 		if (set_add_url(s, one, strlen(one), "GOPROXY") < 0)
-			return dd_err_say(err, EINVAL, "use: go: GOPROXY holds something that is no http or https address");
+			return dd_err_say(err, EINVAL,
+			                  "use: go: GOPROXY holds something that is no http or "
+			                  "https address");
 	}
 	if (s->n > 0 && sumdb && add_go_sumdb(s, sumdb) < 0)
-		return dd_err_say(err, EINVAL, "use: go: GOSUMDB is set to something that names no host");
+		return dd_err_say(err, EINVAL,
+		                  "use: go: GOSUMDB is set to something that names no host");
 	return 0;
 }
 
-/* --- gem: `gem sources --list`, an address a line; a proxy in its own file ---- */
+/* ---- gem: `gem sources --list`, an address a line; a proxy in its own file ---- */
 
 static void gemrc_line(struct set_reading *s, char *line, void *state)
 {
@@ -193,7 +214,8 @@ int set_ask_gem(struct set_reading *s, struct dd_err *err)
 	if (r < 0)
 		return dd_err_ctx(err, r, "use: gem");
 	set_add_words(s, text, "sources");
-	r = set_each_line(s, gemrc ? gemrc : arena_printf(s->arena, "%s/.gemrc", home ? home : ""), gemrc_line, &wrong, err);
+	r = set_each_line(s, gemrc ? gemrc : arena_printf(s->arena, "%s/.gemrc", home ? home : ""),
+	                  gemrc_line, &wrong, err);
 	if (r == 0)
 		r = set_each_line(s, "/etc/gemrc", gemrc_line, &wrong, err);
 	if (r == 0 && wrong)
@@ -201,11 +223,12 @@ int set_ask_gem(struct set_reading *s, struct dd_err *err)
 	return r < 0 ? dd_err_ctx(err, r, "use: gem") : 0;
 }
 
-/* --- nuget: `dotnet nuget list source --format Short`, "E address" for each one that is switched on ---- */
+/* ---- nuget: `dotnet nuget list source --format Short`, "E address" for each one that is switched on ---- */
 
 int set_ask_nuget(struct set_reading *s, struct dd_err *err)
 {
-	static const char *const argv[] = { "dotnet", "nuget", "list", "source", "--format", "Short", NULL };
+	static const char *const argv[] = { "dotnet",   "nuget", "list", "source",
+		                            "--format", "Short", NULL };
 	static const char *const env[] = { "DOTNET_*", "NUGET_*", "XDG_DATA_HOME", NULL };
 	dd_auto_free char *text = NULL;
 	char *save = NULL;

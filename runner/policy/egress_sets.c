@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* egress_sets.c - asks the package managers of this host where they would go.
  *
- * Runs in: command line and supervisor, when a policy is loaded, before any step. A tool is started in `/`, never in a repository: a
- * .npmrc or go.mod there is commit content and would choose the operator's allowlist. */
+ * Runs in: command line and supervisor, when a policy is loaded, before any step. A tool is started
+ * in `/`, never in a repository: a .npmrc or go.mod there is commit content and would choose the
+ * operator's allowlist. */
 #include "egress_sets.h"
 
 #include "input/config_path.h"
@@ -33,7 +34,8 @@ const struct egress_set_row egress_set_rows[] = {
 };
 const size_t egress_set_rows_n = ARRAY_LEN(egress_set_rows);
 
-struct egress_entry *set_add(struct set_reading *s, const char *host, uint16_t port, const char *what, const char *why)
+struct egress_entry *set_add(struct set_reading *s, const char *host, uint16_t port,
+                             const char *what, const char *why)
 {
 	for (size_t i = 0; i < s->n; i++)
 		if (strcmp(s->entries[i].host, host) == 0 && s->entries[i].port == port)
@@ -43,15 +45,23 @@ struct egress_entry *set_add(struct set_reading *s, const char *host, uint16_t p
 		return NULL;
 	}
 	s->entries[s->n] = (struct egress_entry){
-		.host = arena_strdup(s->arena, host), .port = port, .origin = arena_printf(s->arena, "%s: %s", s->name, what),
-		.why = why ? arena_strdup(s->arena, why) : arena_printf(s->arena, "%s on this host is configured to use it", s->name)
+		.host = arena_strdup(s->arena, host),
+		.port = port,
+		.origin = arena_printf(s->arena, "%s: %s", s->name, what),
+		.why = why ? arena_strdup(s->arena, why)
+		           : arena_printf(s->arena, "%s on this host is configured to use it",
+		                          s->name)
 	};
 	return &s->entries[s->n++];
 }
 
-int egress_url_split(const char *url, size_t len, char ret_host[EGRESS_HOST_MAX + 1], uint16_t *ret_port)
+int egress_url_split(const char *url, size_t len, char ret_host[EGRESS_HOST_MAX + 1],
+                     uint16_t *ret_port)
 {
-	static const struct { const char *scheme; uint16_t port; } schemes[] = { { "https://", 443 }, { "http://", 80 } };
+	static const struct {
+		const char *scheme;
+		uint16_t port;
+	} schemes[] = { { "https://", 443 }, { "http://", 80 } };
 	uint64_t port = 0;
 	for (size_t i = 0; i < ARRAY_LEN(schemes) && port == 0; i++) {
 		size_t n = strlen(schemes[i].scheme);
@@ -97,20 +107,26 @@ int set_add_proxy(struct set_reading *s, const char *url, size_t len, const char
 {
 	char host[EGRESS_HOST_MAX + 1];
 	uint16_t port;
-	const char *full = memmem(url, len, "://", 3) ? arena_strndup(s->arena, url, len) : arena_printf(s->arena, "http://%.*s", (int)len, url);
+	const char *full = memmem(url, len, "://", 3)
+	                           ? arena_strndup(s->arena, url, len)
+	                           : arena_printf(s->arena, "http://%.*s", (int)len, url);
 	if (egress_url_split(full, strlen(full), host, &port) < 0)
 		return -EINVAL;
-	struct egress_entry *e = set_add(s, host, port, what, arena_printf(s->arena, "proxy of %s on this host: reaches what the proxy lets through", s->name));
+	struct egress_entry *e = set_add(
+		s, host, port, what,
+		arena_printf(s->arena,
+	                     "proxy of %s on this host: reaches what the proxy lets through",
+	                     s->name));
 	if (e)
 		e->tls = EGRESS_TLS_RAW;
 	return 0;
 }
 
-/* --- lists in files: an operator's own, or drydock's ---- */
+/* ---- lists in files: an operator's own, or drydock's ---- */
 
 struct listed {
-	const char     *host, *why;
-	uint64_t        port;
+	const char *host, *why;
+	uint64_t port;
 	enum egress_tls tls;
 };
 
@@ -123,7 +139,9 @@ static void listed_port(struct key_context *ctx, const struct tree_node *v, void
 {
 	const char *text = key_text(ctx, v, "port");
 	char *end;
-	unsigned long port = text && strspn(text, "0123456789") == strlen(text) ? strtoul(text, &end, 10) : 0;
+	unsigned long port = text && strspn(text, "0123456789") == strlen(text)
+	                             ? strtoul(text, &end, 10)
+	                             : 0;
 	if (port == 0 || port > 65535)
 		diag_add(ctx->diags, v->mark, NULL, "`port` must be a number from 1 to 65535");
 	((struct listed *)out)->port = port;
@@ -137,10 +155,13 @@ static void listed_why(struct key_context *ctx, const struct tree_node *v, void 
 static void listed_tls(struct key_context *ctx, const struct tree_node *v, void *out)
 {
 	static const char *const words[] = { "sni", "raw" };
-	((struct listed *)out)->tls = key_word(ctx, v, "tls", words, ARRAY_LEN(words)) == 1 ? EGRESS_TLS_RAW : EGRESS_TLS_SNI;
+	((struct listed *)out)->tls = key_word(ctx, v, "tls", words, ARRAY_LEN(words)) == 1
+	                                      ? EGRESS_TLS_RAW
+	                                      : EGRESS_TLS_SNI;
 }
 
-static void read_listed(struct key_context *ctx, const struct tree_node *node, struct set_reading *s)
+static void read_listed(struct key_context *ctx, const struct tree_node *node,
+                        struct set_reading *s)
 {
 	static const struct key_row rows[] = {
 		{ .name = "host", .kinds = TREE_SCALAR, .read = listed_host, .required = true },
@@ -158,12 +179,14 @@ static void read_listed(struct key_context *ctx, const struct tree_node *node, s
 	(void)snprintf(what, sizeof(what), "egress/%.20s.yml line %u", s->name, node->mark.line);
 	if (ctx->diags->n > 0)
 		return;
-	struct egress_entry *e = set_add(s, host, (uint16_t)one.port, what, one.why ? one.why : "the operator lists it");
+	struct egress_entry *e = set_add(s, host, (uint16_t)one.port, what,
+	                                 one.why ? one.why : "the operator lists it");
 	if (e)
 		e->tls = one.tls;
 }
 
-static int parse_list(struct set_reading *s, const char *path, const char *text, size_t len, struct dd_err *err)
+static int parse_list(struct set_reading *s, const char *path, const char *text, size_t len,
+                      struct dd_err *err)
 {
 	struct diag_list diags = { 0 };
 	struct tree_node *root = NULL;
@@ -173,8 +196,8 @@ static int parse_list(struct set_reading *s, const char *path, const char *text,
 		for (size_t i = 0; i < root->n; i++)
 			read_listed(&ctx, root->items[i], s);
 	if (diags.n > 0)
-		r = dd_err_say(err, EINVAL, "%.200s:%u:%u: %.200s", path, diags.items[0].mark.line, diags.items[0].mark.column,
-			       diags.items[0].text);
+		r = dd_err_say(err, EINVAL, "%.200s:%u:%u: %.200s", path, diags.items[0].mark.line,
+		               diags.items[0].mark.column, diags.items[0].text);
 	diag_list_done(&diags);
 	return r;
 }
@@ -193,15 +216,20 @@ static int read_list(struct set_reading *s, const char *path, struct dd_err *err
 	return r < 0 ? r : 1;
 }
 
-/* Beside the policy, then where every data file of drydock is looked for: the operator's directory, then drydock's own. */
+/* Beside the policy, then where every data file of drydock is looked for: the operator's directory,
+ * then drydock's own. */
 static int find_list(struct set_reading *s, const char *set_dir, struct dd_err *err)
 {
 	char path[600], file[80];
-	int r = set_dir ? read_list(s, arena_printf(s->arena, "%segress/%s.yml", set_dir, s->name), err) : 0;
+	int r = set_dir ? read_list(s, arena_printf(s->arena, "%segress/%s.yml", set_dir, s->name),
+	                            err)
+	                : 0;
 	if (r != 0)
 		return r;
 	(void)snprintf(file, sizeof(file), "%.40s.yml", s->name);
-	return config_path_find("egress", file, path, sizeof(path), NULL) == 0 ? read_list(s, path, err) : 0;
+	return config_path_find("egress", file, path, sizeof(path), NULL) == 0
+	               ? read_list(s, path, err)
+	               : 0;
 }
 
 static const struct egress_set_row *find_row(const char *name)
@@ -232,10 +260,13 @@ static bool name_is_plain(const char *name)
 	return len > 0 && len <= 40 && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == len;
 }
 
-int egress_set_ask(struct plan_arena *arena, const char *name, const char *set_dir, struct egress_set *ret, struct dd_err *err)
+int egress_set_ask(struct plan_arena *arena, const char *name, const char *set_dir,
+                   struct egress_set *ret, struct dd_err *err)
 {
 	const struct egress_set_row *row = find_row(name);
-	struct set_reading s = { .arena = arena, .entries = arena_array(arena, SET_ENTRIES_MAX, sizeof(struct egress_entry)) };
+	struct set_reading s = { .arena = arena,
+		                 .entries = arena_array(arena, SET_ENTRIES_MAX,
+		                                        sizeof(struct egress_entry)) };
 	if (!name_is_plain(name))
 		return dd_err_say(err, EINVAL, "`%.60s` cannot be the name of an egress set", name);
 	s.name = arena_strdup(arena, name);
@@ -243,15 +274,20 @@ int egress_set_ask(struct plan_arena *arena, const char *name, const char *set_d
 	if (r == 0 && !row)
 		return dd_err_say(err, EINVAL, "there is no egress set `%.60s`", name);
 	if (r == 0 && !row->ask)
-		return dd_err_say(err, ENOENT, "use: %s: drydock's own egress/%s.yml is not installed", name, name);
+		return dd_err_say(err, ENOENT,
+		                  "use: %s: drydock's own egress/%s.yml is not installed", name,
+		                  name);
 	if (r == 0)
 		r = row->ask(&s, err);
 	if (r < 0)
 		return r;
 	if (s.full)
-		return dd_err_say(err, EINVAL, "use: %s: more than %d destinations", s.name, SET_ENTRIES_MAX);
+		return dd_err_say(err, EINVAL, "use: %s: more than %d destinations", s.name,
+		                  SET_ENTRIES_MAX);
 	if (s.n == 0)
-		return dd_err_say(err, EINVAL, "use: %s: %s on this host names no http or https destination", s.name, s.name);
+		return dd_err_say(err, EINVAL,
+		                  "use: %s: %s on this host names no http or https destination",
+		                  s.name, s.name);
 	*ret = (struct egress_set){ .entries = s.entries, .n = s.n };
 	return 0;
 }

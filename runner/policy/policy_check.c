@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* policy_check.c - what single values of a policy cannot show: rules that never match, entries that contradict or repeat each other,
- * credentials that collide. Pure; every finding is a load error (X-10). */
+/* policy_check.c - what single values of a policy cannot show: rules that never match, entries that
+ * contradict or repeat each other, credentials that collide. Pure; every finding is a load error
+ * (X-10). */
 #include "policy_model.h"
 
 #include "drydock/err.h"
@@ -21,10 +22,14 @@ static void unreachable_rules(const struct policy *policy, struct diag_list *dia
 {
 	for (size_t i = 0; i < policy->n_rules; i++)
 		for (size_t k = 0; k < i; k++) {
-			if (asks_nothing(&policy->rules[k]) || !policy_rule_covers(&policy->rules[k], &policy->rules[i]))
+			if (asks_nothing(&policy->rules[k]) ||
+			    !policy_rule_covers(&policy->rules[k], &policy->rules[i]))
 				continue;
-			diag_add(diags, policy->rules[i].mark, "put the narrower rule first, or take it out",
-				 "this rule can never match: the rule at line %u comes first and matches all of it", policy->rules[k].mark.line);
+			diag_add(diags, policy->rules[i].mark,
+			         "put the narrower rule first, or take it out",
+			         "this rule can never match: the rule at line %u comes first and "
+			         "matches all of it",
+			         policy->rules[k].mark.line);
 			break;
 		}
 }
@@ -43,7 +48,8 @@ static bool same_terms(const struct egress_entry *a, const struct egress_entry *
 	if (a->private_ok != b->private_ok || a->tls != b->tls)
 		return false;
 	for (size_t i = 0; i < EGRESS_PINS_MAX; i++)
-		if (!a->pins[i] != !b->pins[i] || (a->pins[i] && strcmp(a->pins[i], b->pins[i]) != 0))
+		if (!a->pins[i] != !b->pins[i] ||
+		    (a->pins[i] && strcmp(a->pins[i], b->pins[i]) != 0))
 			return false;
 	return true;
 }
@@ -52,7 +58,8 @@ static bool same_terms(const struct egress_entry *a, const struct egress_entry *
 static int by_destination(const void *a, const void *b, void *entries)
 {
 	const size_t i = *(const size_t *)a, k = *(const size_t *)b;
-	const struct egress_entry *x = (const struct egress_entry *)entries + i, *y = (const struct egress_entry *)entries + k;
+	const struct egress_entry *x = (const struct egress_entry *)entries + i,
+				  *y = (const struct egress_entry *)entries + k;
 	if (!x->host != !y->host)
 		return x->host ? -1 : 1;
 	int r = x->host ? strcmp(x->host, y->host) : memcmp(&x->cidr, &y->cidr, sizeof(x->cidr));
@@ -61,9 +68,11 @@ static int by_destination(const void *a, const void *b, void *entries)
 	return r ? r : i < k ? -1 : 1;
 }
 
-/* Those at @order[0..n) have one destination. An entry that repeats one of a `use:` set is fine when it says the same; two that the operator
- * wrote are a mistake either way. The first decides what "the same" is; whoever differs from it is named. */
-static void check_repeats(const struct policy_phase *phase, const size_t *order, size_t n, struct diag_list *diags)
+/* Those at @order[0..n) have one destination. An entry that repeats one of a `use:` set is fine
+ * when it says the same; two that the operator wrote are a mistake either way. The first decides
+ * what "the same" is; whoever differs from it is named. */
+static void check_repeats(const struct policy_phase *phase, const size_t *order, size_t n,
+                          struct diag_list *diags)
 {
 	const struct egress_entry *e = phase->egress.entries;
 	const size_t first = order[0];
@@ -71,17 +80,20 @@ static void check_repeats(const struct policy_phase *phase, const size_t *order,
 	for (size_t i = 1; i < n; i++) {
 		bool same = same_terms(&e[first], &e[order[i]]), own = !phase->entry_sets[order[i]];
 		if (!same)
-			diag_add(diags, phase->entry_marks[order[i]], "keep one of them", "this entry contradicts the one at line %u",
-				 phase->entry_marks[first].line);
+			diag_add(diags, phase->entry_marks[order[i]], "keep one of them",
+			         "this entry contradicts the one at line %u",
+			         phase->entry_marks[first].line);
 		else if (own && written)
-			diag_add(diags, phase->entry_marks[order[i]], "keep one of them", "this entry repeats the one at line %u",
-				 phase->entry_marks[*written].line);
+			diag_add(diags, phase->entry_marks[order[i]], "keep one of them",
+			         "this entry repeats the one at line %u",
+			         phase->entry_marks[*written].line);
 		else if (own)
 			written = &order[i];
 	}
 }
 
-static void repeated_entries(const struct policy *policy, const struct policy_phase *phase, struct diag_list *diags)
+static void repeated_entries(const struct policy *policy, const struct policy_phase *phase,
+                             struct diag_list *diags)
 {
 	const struct egress_entry *e = phase->egress.entries;
 	size_t n = phase->egress.n, *order = arena_array(policy->arena, n, sizeof(*order));
@@ -95,13 +107,17 @@ static void repeated_entries(const struct policy *policy, const struct policy_ph
 	}
 }
 
-/* Whoever may write the lines behind it chooses what runs: enough to ask for downloads, not to hold what publishes. */
+/* Whoever may write the lines behind it chooses what runs: enough to ask for downloads, not to hold
+ * what publishes. */
 static void first_lines(const struct policy *policy, struct diag_list *diags)
 {
 	for (size_t i = 0; i < policy->n_rules; i++)
-		if (policy->rules[i].glob[RULE_FIRST_LINE] && policy->rules[i].phase == DD_PHASE_PUSH)
-			diag_add(diags, policy->rules[i].first_line_mark, "match the whole script with `run`, or the step's `id`",
-				 "`first_line` cannot choose push: it says nothing about the lines that follow");
+		if (policy->rules[i].glob[RULE_FIRST_LINE] &&
+		    policy->rules[i].phase == DD_PHASE_PUSH)
+			diag_add(diags, policy->rules[i].first_line_mark,
+			         "match the whole script with `run`, or the step's `id`",
+			         "`first_line` cannot choose push: it says nothing about the lines "
+			         "that follow");
 }
 
 static bool special_address(const char *text)
@@ -109,13 +125,16 @@ static bool special_address(const char *text)
 	struct sockaddr_in v4 = { .sin_family = AF_INET };
 	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6 };
 	if (inet_pton(AF_INET, text, &v4.sin_addr) == 1)
-		return egress_addr_special((const struct sockaddr *)&v4) && !egress_addr_is_metadata((const struct sockaddr *)&v4);
+		return egress_addr_special((const struct sockaddr *)&v4) &&
+		       !egress_addr_is_metadata((const struct sockaddr *)&v4);
 	if (inet_pton(AF_INET6, text, &v6.sin6_addr) == 1)
-		return egress_addr_special((const struct sockaddr *)&v6) && !egress_addr_is_metadata((const struct sockaddr *)&v6);
+		return egress_addr_special((const struct sockaddr *)&v6) &&
+		       !egress_addr_is_metadata((const struct sockaddr *)&v6);
 	return false;
 }
 
-/* An entry that the gate would always refuse is a question to the operator now, not to the person who waits for the job. */
+/* An entry that the gate would always refuse is a question to the operator now, not to the person
+ * who waits for the job. */
 static void dead_entries(const struct policy_phase *phase, struct diag_list *diags)
 {
 	static const char hint[] = "add `private: allow` if that is meant";
@@ -125,10 +144,12 @@ static void dead_entries(const struct policy_phase *phase, struct diag_list *dia
 		if (e->private_ok)
 			continue;
 		if (!e->host && egress_addr_special((const struct sockaddr *)&block))
-			diag_add(diags, phase->entry_marks[i], hint, "this block is not public: %s", egress_addr_special((const struct sockaddr *)&block));
+			diag_add(diags, phase->entry_marks[i], hint, "this block is not public: %s",
+			         egress_addr_special((const struct sockaddr *)&block));
 		for (size_t k = 0; k < EGRESS_PINS_MAX && e->pins[k]; k++)
 			if (special_address(e->pins[k]))
-				diag_add(diags, phase->entry_marks[i], hint, "address %s is not public", e->pins[k]);
+				diag_add(diags, phase->entry_marks[i], hint,
+				         "address %s is not public", e->pins[k]);
 	}
 }
 
@@ -146,18 +167,24 @@ static void same_target(const struct policy *policy, size_t i, struct diag_list 
 	const struct policy_credential *a = &policy->credentials[i];
 	for (size_t k = 0; k < i; k++) {
 		const struct policy_credential *b = &policy->credentials[k];
-		if (!a->target || !b->target || strcmp(a->target, b->target) != 0 || !share_a_step(a, b))
+		if (!a->target || !b->target || strcmp(a->target, b->target) != 0 ||
+		    !share_a_step(a, b))
 			continue;
-		diag_add(diags, a->mark, NULL, "credentials `%s` and `%s` both want to be `%s` in one step", b->name, a->name, a->target);
+		diag_add(diags, a->mark, NULL,
+		         "credentials `%s` and `%s` both want to be `%s` in one step", b->name,
+		         a->name, a->target);
 	}
 }
 
-static void credential_in_env(const struct policy *policy, const struct policy_credential *cred, struct diag_list *diags)
+static void credential_in_env(const struct policy *policy, const struct policy_credential *cred,
+                              struct diag_list *diags)
 {
 	const struct policy_phase *phase = &policy->phases[cred->phase];
 	for (size_t i = 0; cred->target && i < phase->n_env; i++)
 		if (strcmp(phase->env[i].name, cred->target) == 0)
-			diag_add(diags, phase->env_marks[i], NULL, "`%s` is also what credential `%s` is called", cred->target, cred->name);
+			diag_add(diags, phase->env_marks[i], NULL,
+			         "`%s` is also what credential `%s` is called", cred->target,
+			         cred->name);
 }
 
 void policy_check(const struct policy *policy, struct diag_list *diags)

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* policy_egress.c - `egress:` of one phase into an allowlist, each entry with the place that it comes from.
+/* policy_egress.c - `egress:` of one phase into an allowlist, each entry with the place that it
+ * comes from.
  *
- * Runs in: command line and supervisor. Host names go through the same canonical form as the gate's (egress.h). */
+ * Runs in: command line and supervisor. Host names go through the same canonical form as the gate's
+ * (egress.h). */
 #include "policy_model.h"
 
 #include "drydock/netns.h"
@@ -19,7 +21,8 @@ struct entry_reading {
 	bool port_given, wrong;
 };
 
-static void refuse(struct key_context *ctx, struct entry_reading *e, struct diag_mark mark, const char *hint, const char *what)
+static void refuse(struct key_context *ctx, struct entry_reading *e, struct diag_mark mark,
+                   const char *hint, const char *what)
 {
 	diag_add(ctx->diags, mark, hint, "%s", what);
 	e->wrong = true;
@@ -35,8 +38,12 @@ static void entry_host(struct key_context *ctx, const struct tree_node *v, void 
 	if (!text)
 		e->wrong = true;
 	else if (egress_host_parse(text, host, &e->entry.wildcard, &err) < 0)
-		refuse(ctx, e, v->mark, strpbrk(text, ":/") ? "the name alone, without scheme or path; a port goes into `port:`"
-		                                            : "a name such as registry.example.com, or *.example.com for all below it", err.msg);
+		refuse(ctx, e, v->mark,
+		       strpbrk(text, ":/")
+		               ? "the name alone, without scheme or path; a port goes into `port:`"
+		               : "a name such as registry.example.com, or *.example.com for all "
+		                 "below it",
+		       err.msg);
 	else
 		e->entry.host = arena_strdup(ctx->arena, host);
 }
@@ -51,13 +58,15 @@ static bool parse_cidr(const char *text, struct in_addr *ret, unsigned *ret_pref
 		return false;
 	memcpy(addr, text, len);
 	addr[len] = '\0';
-	if (inet_pton(AF_INET, addr, ret) != 1 || (slash && policy_count(slash + 1, 32, &prefix) < 0))
+	if (inet_pton(AF_INET, addr, ret) != 1 ||
+	    (slash && policy_count(slash + 1, 32, &prefix) < 0))
 		return false;
 	*ret_prefix = (unsigned)prefix;
 	return true;
 }
 
-/* 198.18.0.0/15 is what steps dial instead of names: an entry there would open every name at once. */
+/* 198.18.0.0/15 is what steps dial instead of names: an entry there would open every name at once.
+ */
 static bool is_synthetic(uint32_t addr, unsigned prefix)
 {
 	uint32_t mask = ~(UINT32_MAX >> (prefix < 15 ? prefix : 15));
@@ -74,16 +83,19 @@ static void entry_cidr(struct key_context *ctx, const struct tree_node *v, void 
 		return;
 	}
 	if (!parse_cidr(text, &e->entry.cidr, &e->entry.prefix)) {
-		refuse(ctx, e, v->mark, "an IPv4 block such as 192.0.2.0/24", "`cidr` is no IPv4 block");
+		refuse(ctx, e, v->mark, "an IPv4 block such as 192.0.2.0/24",
+		       "`cidr` is no IPv4 block");
 		return;
 	}
 	uint32_t addr = ntohl(e->entry.cidr.s_addr);
 	if (e->entry.prefix < CIDR_PREFIX_MIN)
 		refuse(ctx, e, v->mark, "at least /8", "`cidr` is as good as everything");
 	else if (e->entry.prefix < 32 && (addr & (0xffffffffu >> e->entry.prefix)) != 0)
-		refuse(ctx, e, v->mark, "clear the bits behind the prefix", "`cidr` names an address inside the block");
+		refuse(ctx, e, v->mark, "clear the bits behind the prefix",
+		       "`cidr` names an address inside the block");
 	else if (is_synthetic(addr, e->entry.prefix))
-		refuse(ctx, e, v->mark, NULL, "`cidr` overlaps 198.18.0.0/15, which stands for names inside a step");
+		refuse(ctx, e, v->mark, NULL,
+		       "`cidr` overlaps 198.18.0.0/15, which stands for names inside a step");
 }
 
 static void entry_use(struct key_context *ctx, const struct tree_node *v, void *out)
@@ -121,9 +133,11 @@ static void entry_address(struct key_context *ctx, const struct tree_node *v, vo
 	}
 	for (size_t i = 0; i < n; i++) {
 		unsigned char bytes[16];
-		if (inet_pton(AF_INET, pins[i], bytes) != 1 && inet_pton(AF_INET6, pins[i], bytes) != 1)
-			refuse(ctx, e, v->kind == TREE_LIST && i < v->n ? v->items[i]->mark : v->mark, "an IPv4 or IPv6 address",
-			       "`address` is no address");
+		if (inet_pton(AF_INET, pins[i], bytes) != 1 &&
+		    inet_pton(AF_INET6, pins[i], bytes) != 1)
+			refuse(ctx, e,
+			       v->kind == TREE_LIST && i < v->n ? v->items[i]->mark : v->mark,
+			       "an IPv4 or IPv6 address", "`address` is no address");
 		e->entry.pins[i] = pins[i];
 	}
 }
@@ -131,7 +145,8 @@ static void entry_address(struct key_context *ctx, const struct tree_node *v, vo
 static void entry_private(struct key_context *ctx, const struct tree_node *v, void *out)
 {
 	static const char *const words[] = { "allow" };
-	((struct entry_reading *)out)->entry.private_ok = key_word(ctx, v, "private", words, 1) == 0;
+	((struct entry_reading *)out)->entry.private_ok = key_word(ctx, v, "private", words, 1) ==
+	                                                  0;
 }
 
 static void entry_why(struct key_context *ctx, const struct tree_node *v, void *out)
@@ -144,7 +159,10 @@ static void entry_tls(struct key_context *ctx, const struct tree_node *v, void *
 	static const char *const words[] = { "sni", "raw", "inspect" };
 	int tls = key_word(ctx, v, "tls", words, ARRAY_LEN(words));
 	if (tls == 2)
-		diag_add(ctx->diags, v->mark, "this build does not look inside TLS: `sni` holds the connection to the name", "`tls: inspect` is not supported yet");
+		diag_add(ctx->diags, v->mark,
+		         "this build does not look inside TLS: `sni` holds the connection to the "
+		         "name",
+		         "`tls: inspect` is not supported yet");
 	((struct entry_reading *)out)->entry.tls = tls == 1 ? EGRESS_TLS_RAW : EGRESS_TLS_SNI;
 }
 
@@ -162,10 +180,10 @@ const struct key_table policy_entry_keys = { entry_rows, ARRAY_LEN(entry_rows) }
 
 struct growing {
 	struct egress_entry *entries;
-	struct diag_mark    *marks;
-	const char         **sets;
-	struct policy_use   *uses; /* as many as there are lines in the list */
-	size_t               n, cap, n_uses;
+	struct diag_mark *marks;
+	const char **sets;
+	struct policy_use *uses; /* as many as there are lines in the list */
+	size_t n, cap, n_uses;
 };
 
 static void grow(struct key_context *ctx, struct growing *list, size_t cap)
@@ -182,7 +200,8 @@ static void grow(struct key_context *ctx, struct growing *list, size_t cap)
 	}
 }
 
-static void push(struct key_context *ctx, struct growing *list, const struct egress_entry *entry, struct diag_mark mark, const char *set)
+static void push(struct key_context *ctx, struct growing *list, const struct egress_entry *entry,
+                 struct diag_mark mark, const char *set)
 {
 	if (list->n == list->cap)
 		grow(ctx, list, list->cap * 2);
@@ -191,18 +210,19 @@ static void push(struct key_context *ctx, struct growing *list, const struct egr
 	list->sets[list->n++] = set;
 }
 
-/* --- use ---- */
+/* ---- use ---- */
 
 struct policy_asked {
 	struct policy_asked *next;
-	const char          *name;
-	struct egress_set    set;
-	bool                 answered; /* else @err says why not */
-	struct dd_err        err;
+	const char *name;
+	struct egress_set set;
+	bool answered; /* else @err says why not */
+	struct dd_err err;
 };
 
 /* A package manager may take a second to answer: it is asked once for each policy. */
-static const struct policy_asked *ask_once(struct key_context *ctx, struct policy *policy, const char *name)
+static const struct policy_asked *ask_once(struct key_context *ctx, struct policy *policy,
+                                           const char *name)
 {
 	for (const struct policy_asked *a = policy->sets; a; a = a->next)
 		if (strcmp(a->name, name) == 0)
@@ -221,10 +241,14 @@ static void use_hint(const char *name, char *hint, size_t size)
 	if (near)
 		(void)snprintf(hint, size, "did you mean `%s`?", near);
 	else
-		(void)snprintf(hint, size, "list the hosts instead, or write egress/%.40s.yml beside the policy; `drydock policy sets` shows what there is", name);
+		(void)snprintf(hint, size,
+		               "list the hosts instead, or write egress/%.40s.yml beside the "
+		               "policy; `drydock policy sets` shows what there is",
+		               name);
 }
 
-static void use_set(struct key_context *ctx, struct policy *policy, const struct entry_reading *e, struct growing *list)
+static void use_set(struct key_context *ctx, struct policy *policy, const struct entry_reading *e,
+                    struct growing *list)
 {
 	const struct policy_asked *asked = ask_once(ctx, policy, e->use->text);
 	char hint[180];
@@ -240,15 +264,20 @@ static void use_set(struct key_context *ctx, struct policy *policy, const struct
 	}
 }
 
-static bool combination_is_fine(struct key_context *ctx, const struct tree_node *node, struct entry_reading *e)
+static bool combination_is_fine(struct key_context *ctx, const struct tree_node *node,
+                                struct entry_reading *e)
 {
 	int kinds = !!e->host + !!e->cidr + !!e->use;
 	if (kinds != 1)
-		refuse(ctx, e, node->mark, "one of host, cidr and use", kinds ? "an entry names one kind of destination" : "an entry without a destination");
+		refuse(ctx, e, node->mark, "one of host, cidr and use",
+		       kinds ? "an entry names one kind of destination"
+		             : "an entry without a destination");
 	else if (e->use && node->n > 1 && !(node->n == 2 && e->entry.why))
-		refuse(ctx, e, node->mark, "list a host to say more", "`use` stands alone (with `why`)");
+		refuse(ctx, e, node->mark, "list a host to say more",
+		       "`use` stands alone (with `why`)");
 	else if (e->cidr && e->address)
-		refuse(ctx, e, e->address->mark, NULL, "`address` pins a name; a `cidr` is already an address");
+		refuse(ctx, e, e->address->mark, NULL,
+		       "`address` pins a name; a `cidr` is already an address");
 	else if (e->cidr && !e->port_given)
 		refuse(ctx, e, node->mark, "add `port:`", "a `cidr` needs its port");
 	else if (e->entry.wildcard && e->address)
@@ -256,27 +285,32 @@ static bool combination_is_fine(struct key_context *ctx, const struct tree_node 
 	return !e->wrong;
 }
 
-static void read_entry(struct key_context *ctx, struct policy *policy, const struct tree_node *node, struct growing *list)
+static void read_entry(struct key_context *ctx, struct policy *policy, const struct tree_node *node,
+                       struct growing *list)
 {
 	struct entry_reading e = { .entry = { .port = 443 } };
-	if (!key_walk(ctx, node, "an egress entry", entry_rows, ARRAY_LEN(entry_rows), &e) || !combination_is_fine(ctx, node, &e))
+	if (!key_walk(ctx, node, "an egress entry", entry_rows, ARRAY_LEN(entry_rows), &e) ||
+	    !combination_is_fine(ctx, node, &e))
 		return;
 	if (e.use && policy->repository) { /* a hostile file starts no tool */
 		list->uses[list->n_uses++] = (struct policy_use){ e.use->text, e.use->mark };
 	} else if (e.use) {
 		use_set(ctx, policy, &e, list);
 	} else {
-		e.entry.origin = arena_printf(ctx->arena, "%s:%u:%u", node->mark.file, node->mark.line, node->mark.column);
+		e.entry.origin = arena_printf(ctx->arena, "%s:%u:%u", node->mark.file,
+		                              node->mark.line, node->mark.column);
 		push(ctx, list, &e.entry, node->mark, NULL);
 	}
 }
 
-void policy_read_egress(struct key_context *ctx, struct policy *policy, const struct tree_node *node, struct policy_phase *out)
+void policy_read_egress(struct key_context *ctx, struct policy *policy,
+                        const struct tree_node *node, struct policy_phase *out)
 {
 	struct growing list = { 0 };
 	if (node->kind == TREE_SCALAR) {
 		if (strcmp(node->text, "none") != 0)
-			diag_add(ctx->diags, node->mark, "`none`, or a list of destinations", "`egress` cannot be `%s`", node->text);
+			diag_add(ctx->diags, node->mark, "`none`, or a list of destinations",
+			         "`egress` cannot be `%s`", node->text);
 		return;
 	}
 	grow(ctx, &list, node->n + 1);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* policy_load.c - the operator's YAML into struct policy, by tables: a key is one row.
  *
- * Runs in: command line and supervisor. All complaints of a file are collected; a file with one complaint is not used at all. */
+ * Runs in: command line and supervisor. All complaints of a file are collected; a file with one
+ * complaint is not used at all. */
 #include "policy_model.h"
 
 #include "egress_sets.h"
@@ -16,12 +17,16 @@
 #include <string.h>
 
 const char *const phase_names[] = {
-	[DD_PHASE_BUILD] = "build", [DD_PHASE_FETCH] = "fetch", [DD_PHASE_PUSH] = "push",
+	[DD_PHASE_BUILD] = "build",
+	[DD_PHASE_FETCH] = "fetch",
+	[DD_PHASE_PUSH] = "push",
 };
 static_assert(ARRAY_LEN(phase_names) == DD_PHASE__COUNT, "a phase has no name");
 
 const char *const plan_view_names[] = {
-	[PLAN_VIEW_PRISTINE] = "pristine", [PLAN_VIEW_ARTIFACTS] = "artifacts", [PLAN_VIEW_SHARED] = "shared",
+	[PLAN_VIEW_PRISTINE] = "pristine",
+	[PLAN_VIEW_ARTIFACTS] = "artifacts",
+	[PLAN_VIEW_SHARED] = "shared",
 };
 
 const char *dd_phase_name(enum dd_phase phase)
@@ -34,7 +39,9 @@ const char *dd_phase_name(enum dd_phase phase)
 void policy_defaults(struct policy *policy)
 {
 	static const char *const none[] = { NULL };
-	static const uint64_t upload[DD_PHASE__COUNT] = { [DD_PHASE_FETCH] = MIB, [DD_PHASE_PUSH] = 512 * MIB };
+	static const uint64_t upload[DD_PHASE__COUNT] = {
+		[DD_PHASE_FETCH] = MIB, [DD_PHASE_PUSH] = 512 * MIB
+	};
 	for (int p = 0; p < DD_PHASE__COUNT; p++) {
 		policy->phases[p].egress.upload_bytes = upload[p];
 		policy->phases[p].egress.connections = 256;
@@ -49,25 +56,31 @@ void policy_defaults(struct policy *policy)
 	policy->syscalls = none;
 }
 
-/* What a repository's file that says nothing means: no limit of its own, the widest choice of everything, so that narrowing is a minimum. */
+/* What a repository's file that says nothing means: no limit of its own, the widest choice of
+ * everything, so that narrowing is a minimum. */
 static void widest(struct policy *policy)
 {
 	for (int p = 0; p < DD_PHASE__COUNT; p++) {
-		policy->phases[p].egress = (struct egress_list){ .upload_bytes = UINT64_MAX, .connections = UINT_MAX, .wildcard_names = UINT_MAX };
+		policy->phases[p].egress = (struct egress_list){ .upload_bytes = UINT64_MAX,
+			                                         .connections = UINT_MAX,
+			                                         .wildcard_names = UINT_MAX };
 		policy->phases[p].trust = POLICY_TRUST_ANY;
 		policy->phases[p].view = PLAN_VIEW_SHARED;
 		policy->phases[p].artifacts = NULL;
 	}
-	policy->limits = (struct plan_limits){ .sandbox.pids = UINT_MAX, .log_bytes = UINT64_MAX, .time_sec = UINT_MAX };
+	policy->limits = (struct plan_limits){ .sandbox.pids = UINT_MAX,
+		                               .log_bytes = UINT64_MAX,
+		                               .time_sec = UINT_MAX };
 	policy->seccomp = NULL;
 	policy->read = NULL;
 	policy->syscalls = NULL;
 }
 
-/* Everything handlers need besides their own struct; key_context comes first, so that a handler can find the rest. */
+/* Everything handlers need besides their own struct; key_context comes first, so that a handler can
+ * find the rest. */
 struct policy_reading {
 	struct key_context ctx;
-	struct policy     *policy;
+	struct policy *policy;
 };
 
 struct policy *policy_being_read(struct key_context *ctx)
@@ -75,7 +88,7 @@ struct policy *policy_being_read(struct key_context *ctx)
 	return ((struct policy_reading *)(void *)ctx)->policy;
 }
 
-/* --- for ---- */
+/* ---- for ---- */
 
 static void for_repository(struct key_context *ctx, const struct tree_node *v, void *out)
 {
@@ -103,7 +116,8 @@ static void for_forge(struct key_context *ctx, const struct tree_node *v, void *
 	static const char *const known[] = { "github", "gitlab" };
 	size_t n = v->kind == TREE_LIST ? v->n : 1;
 	for (size_t i = 0; i < n; i++)
-		(void)key_word(ctx, v->kind == TREE_LIST ? v->items[i] : v, "forge", known, ARRAY_LEN(known));
+		(void)key_word(ctx, v->kind == TREE_LIST ? v->items[i] : v, "forge", known,
+		               ARRAY_LEN(known));
 	((struct policy_for *)out)->forges = key_texts(ctx, v, "forge", NULL);
 }
 
@@ -121,23 +135,40 @@ static void top_for(struct key_context *ctx, const struct tree_node *v, void *ou
 	struct policy *policy = out;
 	policy->for_.mark = v->mark;
 	if (policy->repository)
-		diag_add(ctx->diags, v->mark, "leave it out: this file is for its own repository", "`for` belongs to the operator's policy");
+		diag_add(ctx->diags, v->mark, "leave it out: this file is for its own repository",
+		         "`for` belongs to the operator's policy");
 	else
 		(void)key_walk(ctx, v, "for", for_rows, ARRAY_LEN(for_rows), &policy->for_);
 }
 
-/* --- steps ---- */
+/* ---- steps ---- */
 
-static void match_field(struct key_context *ctx, const struct tree_node *v, struct policy_rule *rule, enum rule_field field)
+static void match_field(struct key_context *ctx, const struct tree_node *v,
+                        struct policy_rule *rule, enum rule_field field)
 {
 	rule->glob[field] = key_text(ctx, v, rule_field_names[field]);
 }
 
-static void match_id(struct key_context *ctx, const struct tree_node *v, void *out) { match_field(ctx, v, out, RULE_ID); }
-static void match_name(struct key_context *ctx, const struct tree_node *v, void *out) { match_field(ctx, v, out, RULE_NAME); }
-static void match_run(struct key_context *ctx, const struct tree_node *v, void *out) { match_field(ctx, v, out, RULE_RUN); }
-static void match_uses(struct key_context *ctx, const struct tree_node *v, void *out) { match_field(ctx, v, out, RULE_USES); }
-static void match_job(struct key_context *ctx, const struct tree_node *v, void *out) { match_field(ctx, v, out, RULE_JOB); }
+static void match_id(struct key_context *ctx, const struct tree_node *v, void *out)
+{
+	match_field(ctx, v, out, RULE_ID);
+}
+static void match_name(struct key_context *ctx, const struct tree_node *v, void *out)
+{
+	match_field(ctx, v, out, RULE_NAME);
+}
+static void match_run(struct key_context *ctx, const struct tree_node *v, void *out)
+{
+	match_field(ctx, v, out, RULE_RUN);
+}
+static void match_uses(struct key_context *ctx, const struct tree_node *v, void *out)
+{
+	match_field(ctx, v, out, RULE_USES);
+}
+static void match_job(struct key_context *ctx, const struct tree_node *v, void *out)
+{
+	match_field(ctx, v, out, RULE_JOB);
+}
 
 static void match_first_line(struct key_context *ctx, const struct tree_node *v, void *out)
 {
@@ -159,7 +190,8 @@ const struct key_table policy_match_keys = { match_rows, ARRAY_LEN(match_rows) }
 static void rule_match(struct key_context *ctx, const struct tree_node *v, void *out)
 {
 	if (v->n == 0)
-		diag_add(ctx->diags, v->mark, "name an id, name, run, first_line, uses or job", "`match` is empty and would match every step");
+		diag_add(ctx->diags, v->mark, "name an id, name, run, first_line, uses or job",
+		         "`match` is empty and would match every step");
 	(void)key_walk(ctx, v, "match", match_rows, ARRAY_LEN(match_rows), out);
 }
 
@@ -187,7 +219,8 @@ static void top_steps(struct key_context *ctx, const struct tree_node *v, void *
 	policy->n_rules = v->n;
 	for (size_t i = 0; i < v->n; i++) {
 		policy->rules[i].mark = v->items[i]->mark;
-		(void)key_walk(ctx, v->items[i], "a rule of steps", rule_rows, ARRAY_LEN(rule_rows), &policy->rules[i]);
+		(void)key_walk(ctx, v->items[i], "a rule of steps", rule_rows, ARRAY_LEN(rule_rows),
+		               &policy->rules[i]);
 	}
 }
 
@@ -196,7 +229,8 @@ static void top_version(struct key_context *ctx, const struct tree_node *v, void
 	(void)out;
 	const char *text = key_text(ctx, v, "version");
 	if (text && strcmp(text, "1") != 0)
-		diag_add(ctx->diags, v->mark, "this build understands version 1", "unknown policy version `%s`", text);
+		diag_add(ctx->diags, v->mark, "this build understands version 1",
+		         "unknown policy version `%s`", text);
 }
 
 static const struct key_row top_rows[] = {
@@ -228,7 +262,9 @@ static int parse_into(struct policy *policy, const char *text, size_t len, struc
 	};
 	int r = tree_parse(policy->arena, policy->path, text, len, &root, diags);
 	policy->root = root;
-	if (r == 0 && key_walk(&reading.ctx, root, policy->repository ? "a repository's policy" : "a policy", top_rows, ARRAY_LEN(top_rows), policy))
+	if (r == 0 &&
+	    key_walk(&reading.ctx, root, policy->repository ? "a repository's policy" : "a policy",
+	             top_rows, ARRAY_LEN(top_rows), policy))
 		policy_check(policy, diags);
 	diag_sort(diags, before);
 	return r < 0 || diags->n > before || diags->truncated ? -EINVAL : 0;
@@ -243,7 +279,8 @@ struct policy *policy_empty(void)
 	return policy;
 }
 
-int policy_parse_repository(struct plan_arena *arena, const char *name, const char *text, size_t len, struct policy **ret, struct diag_list *diags)
+int policy_parse_repository(struct plan_arena *arena, const char *name, const char *text,
+                            size_t len, struct policy **ret, struct diag_list *diags)
 {
 	struct policy *policy = arena_alloc(arena, sizeof(*policy));
 	policy->arena = arena;
@@ -257,7 +294,8 @@ int policy_parse_repository(struct plan_arena *arena, const char *name, const ch
 	return r;
 }
 
-int policy_parse_at(const char *name, const char *dir, const char *text, size_t len, struct policy **ret, struct diag_list *diags)
+int policy_parse_at(const char *name, const char *dir, const char *text, size_t len,
+                    struct policy **ret, struct diag_list *diags)
 {
 	struct plan_arena *arena = arena_new();
 	struct policy *policy = arena_alloc(arena, sizeof(*policy));
@@ -274,7 +312,8 @@ int policy_parse_at(const char *name, const char *dir, const char *text, size_t 
 	return r;
 }
 
-int policy_parse(const char *name, const char *text, size_t len, struct policy **ret, struct diag_list *diags)
+int policy_parse(const char *name, const char *text, size_t len, struct policy **ret,
+                 struct diag_list *diags)
 {
 	return policy_parse_at(name, NULL, text, len, ret, diags);
 }

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /* policy_match.c - which rule a step falls under, and whether a policy is for a job at all. Pure.
  *
- * The texts are the workflow's (hostile), the globs the operator's. `*` and `?` never match a line feed and the whole text must
- * match: otherwise "npm ci*" would also name a script whose second line is somebody else's idea. Who wants the first line alone asks for
- * `first_line`, which says so, and which no rule for push may use. No match means build, where the gate is closed, so a near miss is safe. */
+ * The texts are the workflow's (hostile), the globs the operator's. `*` and `?` never match a line
+ * feed and the whole text must match: otherwise "npm ci*" would also name a script whose second
+ * line is somebody else's idea. Who wants the first line alone asks for `first_line`, which says
+ * so, and which no rule for push may use. No match means build, where the gate is closed, so a near
+ * miss is safe. */
 #include "policy_model.h"
 
 #include "model/event.h"
@@ -12,11 +14,17 @@
 #include <string.h>
 
 const char *const rule_field_names[] = {
-	[RULE_ID] = "id", [RULE_NAME] = "name", [RULE_RUN] = "run", [RULE_FIRST_LINE] = "first_line", [RULE_USES] = "uses", [RULE_JOB] = "job",
+	[RULE_ID] = "id",     [RULE_NAME] = "name",
+	[RULE_RUN] = "run",   [RULE_FIRST_LINE] = "first_line",
+	[RULE_USES] = "uses", [RULE_JOB] = "job",
 };
 static_assert(ARRAY_LEN(rule_field_names) == RULE__COUNT, "a field has no name");
 
-enum glob_text { TEXT_WHOLE = 0, TEXT_FIRST_LINE, TEXT_IS_GLOB }; /* TEXT_IS_GLOB: a star of the text is matched by a star only */
+enum glob_text {
+	TEXT_WHOLE = 0,
+	TEXT_FIRST_LINE,
+	TEXT_IS_GLOB
+}; /* TEXT_IS_GLOB: a star of the text is matched by a star only */
 
 /* Linear in practice: only the last star is ever retried. */
 static bool glob_walk(const char *glob, const char *text, enum glob_text kind)
@@ -48,12 +56,14 @@ bool policy_glob(const char *glob, const char *text)
 	return glob_walk(glob, text, TEXT_WHOLE);
 }
 
-/* Does every step of @later already fall under @earlier? May say no where the answer is yes, never the other way round. */
+/* Does every step of @later already fall under @earlier? May say no where the answer is yes, never
+ * the other way round. */
 bool policy_rule_covers(const struct policy_rule *earlier, const struct policy_rule *later)
 {
 	for (int f = 0; f < RULE__COUNT; f++) {
 		const char *text = later->glob[f];
-		if (!text && f == RULE_FIRST_LINE && later->glob[RULE_RUN] && !strchr(later->glob[RULE_RUN], '\n'))
+		if (!text && f == RULE_FIRST_LINE && later->glob[RULE_RUN] &&
+		    !strchr(later->glob[RULE_RUN], '\n'))
 			text = later->glob[RULE_RUN]; /* a script of one line is its first line */
 		if (earlier->glob[f] && (!text || !glob_walk(earlier->glob[f], text, TEXT_IS_GLOB)))
 			return false;
@@ -61,11 +71,13 @@ bool policy_rule_covers(const struct policy_rule *earlier, const struct policy_r
 	return true;
 }
 
-static bool field_matches(const struct policy_rule *rule, const struct step_facts *step, enum rule_field field)
+static bool field_matches(const struct policy_rule *rule, const struct step_facts *step,
+                          enum rule_field field)
 {
 	bool first_line = field == RULE_FIRST_LINE;
 	const char *text = step->field[first_line ? RULE_RUN : field];
-	return !rule->glob[field] || (text && glob_walk(rule->glob[field], text, first_line ? TEXT_FIRST_LINE : TEXT_WHOLE));
+	return !rule->glob[field] || (text && glob_walk(rule->glob[field], text,
+	                                                first_line ? TEXT_FIRST_LINE : TEXT_WHOLE));
 }
 
 static bool rule_matches(const struct policy_rule *rule, const struct step_facts *step)
@@ -76,7 +88,8 @@ static bool rule_matches(const struct policy_rule *rule, const struct step_facts
 	return true;
 }
 
-const struct policy_rule *policy_rule_for(const struct policy *policy, const struct step_facts *step)
+const struct policy_rule *policy_rule_for(const struct policy *policy,
+                                          const struct step_facts *step)
 {
 	for (size_t i = 0; policy && i < policy->n_rules; i++)
 		if (rule_matches(&policy->rules[i], step))
@@ -92,9 +105,12 @@ struct phase_choice policy_choose_phase(const struct policy *policy, const struc
 	if (!own || own->phase == choice.phase)
 		return choice;
 	if (own->phase == DD_PHASE_BUILD)
-		choice = (struct phase_choice){ .phase = DD_PHASE_BUILD, .rule = own, .moved = true };
+		choice = (struct phase_choice){ .phase = DD_PHASE_BUILD,
+			                        .rule = own,
+			                        .moved = true };
 	else
-		choice.refused = own; /* fetch and push are not less than each other, and both are more than build */
+		/* fetch and push are not less than each other, and both are more than build */
+		choice.refused = own;
 	return choice;
 }
 
@@ -106,7 +122,8 @@ static bool among(const char *const *words, const char *word)
 	return false;
 }
 
-bool policy_is_for(const struct policy *policy, const struct event_facts *event, const char **ret_why)
+bool policy_is_for(const struct policy *policy, const struct event_facts *event,
+                   const char **ret_why)
 {
 	const struct policy_for *f = &policy->for_;
 	const char *why = NULL;
@@ -118,7 +135,8 @@ bool policy_is_for(const struct policy *policy, const struct event_facts *event,
 		why = "ref";
 	else if (f->events && !among(f->events, event->name))
 		why = "event";
-	else if (f->forges && !among(f->forges, "github")) /* the only shape of event file that there is yet */
+	else if (f->forges &&
+	         !among(f->forges, "github")) /* the only shape of event file that there is yet */
 		why = "forge";
 	else if (f->protected_given && f->ref_protected != event->ref_protected)
 		why = "protected";

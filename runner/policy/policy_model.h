@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* policy_model.h - the policy in memory; seen by policy*.c and plan*.c only. Every value remembers where it was written. */
+/* policy_model.h - the policy in memory; seen by policy*.c and plan*.c only. Every value remembers
+ * where it was written. */
 #ifndef RUNNER_POLICY_MODEL_H
 #define RUNNER_POLICY_MODEL_H
 
@@ -9,82 +10,97 @@
 
 enum policy_trust { POLICY_TRUST_PROTECTED = 0, POLICY_TRUST_ANY };
 
-enum rule_field { RULE_ID = 0, RULE_NAME, RULE_RUN, RULE_FIRST_LINE, RULE_USES, RULE_JOB, RULE__COUNT };
+enum rule_field {
+	RULE_ID = 0,
+	RULE_NAME,
+	RULE_RUN,
+	RULE_FIRST_LINE,
+	RULE_USES,
+	RULE_JOB,
+	RULE__COUNT
+};
 extern const char *const rule_field_names[];
 
 struct policy_rule {
-	enum dd_phase    phase;
-	const char      *glob[RULE__COUNT]; /* NULL = not asked; all that are asked must match */
+	enum dd_phase phase;
+	const char *glob[RULE__COUNT]; /* NULL = not asked; all that are asked must match */
 	struct diag_mark mark, first_line_mark;
 };
 
-struct policy_use { /* a `use:` of a repository's file: it keeps what the operator's own `use:` of that name gave */
-	const char      *name;
+/* a `use:` of a repository's file: it keeps what the operator's own `use:` of that name gave */
+struct policy_use {
+	const char *name;
 	struct diag_mark mark;
 };
 
 struct policy_phase {
-	struct diag_mark        mark; /* line 0: not in the file, defaults apply */
-	struct egress_list      egress;
-	const struct diag_mark *entry_marks; /* one for each entry; of the `use:` for those of a set */
-	const char *const      *entry_sets;  /* one for each entry: name of the set that it is from, or NULL: written here */
-	const struct policy_use *uses;       /* of a repository's file only */
-	size_t                  n_uses;
-	const struct plan_env  *env;
+	struct diag_mark mark; /* line 0: not in the file, defaults apply */
+	struct egress_list egress;
+	/* one for each entry; of the `use:` for those of a set */
+	const struct diag_mark *entry_marks;
+	/* one for each entry: name of the set that it is from, or NULL: written here */
+	const char *const *entry_sets;
+	const struct policy_use *uses; /* of a repository's file only */
+	size_t n_uses;
+	const struct plan_env *env;
 	const struct diag_mark *env_marks;
-	size_t                  n_env;
-	enum policy_trust       trust;
-	enum plan_view          view;
-	const char *const      *artifacts;
+	size_t n_env;
+	enum policy_trust trust;
+	enum plan_view view;
+	const char *const *artifacts;
 };
 
 struct policy_credential {
-	const char          *name;
-	struct diag_mark     mark, from_mark, phase_mark;
+	const char *name;
+	struct diag_mark mark, from_mark, phase_mark;
 	enum plan_lease_from from;
-	const char          *source;
-	enum plan_lease_as   as;
-	const char          *target;
-	enum dd_phase        phase;
-	const char *const   *steps; /* ids, NULL-terminated; never empty */
+	const char *source;
+	enum plan_lease_as as;
+	const char *target;
+	enum dd_phase phase;
+	const char *const *steps; /* ids, NULL-terminated; never empty */
 	const struct diag_mark *step_marks;
-	size_t               n_steps;
-	unsigned             ttl_sec;
+	size_t n_steps;
+	unsigned ttl_sec;
 };
 
 struct policy_for {
-	struct diag_mark   mark;
-	const char        *repository, *ref; /* globs, or NULL */
+	struct diag_mark mark;
+	const char *repository, *ref;              /* globs, or NULL */
 	const char *const *events, *const *forges; /* names, NULL-terminated, or NULL */
-	bool               protected_given, ref_protected;
+	bool protected_given, ref_protected;
 };
 
 struct policy {
-	struct plan_arena        *arena;
-	const char               *path;
-	char                      sha256[65];
-	struct policy_for         for_;
-	struct policy_rule       *rules;
-	size_t                    n_rules;
-	struct policy_phase       phases[DD_PHASE__COUNT];
+	struct plan_arena *arena;
+	const char *path;
+	char sha256[65];
+	struct policy_for for_;
+	struct policy_rule *rules;
+	size_t n_rules;
+	struct policy_phase phases[DD_PHASE__COUNT];
 	struct policy_credential *credentials;
-	size_t                    n_credentials;
-	struct plan_limits        limits;
-	const char               *seccomp;
-	const char *const        *read;
-	const char *const        *syscalls; /* allowed besides the profile, NULL-terminated */
-	const char               *set_dir; /* directory of the policy file, for egress/NAME.yml; NULL from memory */
-	const struct tree_node   *root;    /* what was written, and where */
-	bool                      repository; /* a .drydock.yml: absent means "no opinion", and NULL in a pointer likewise */
-	struct policy_asked      *sets;    /* named sets asked so far: a package manager is asked once for each policy */
-	const struct policy      *narrow;  /* the repository's file that this policy was narrowed by, or NULL (policy_narrow.c) */
+	size_t n_credentials;
+	struct plan_limits limits;
+	const char *seccomp;
+	const char *const *read;
+	const char *const *syscalls; /* allowed besides the profile, NULL-terminated */
+	const char
+		*set_dir; /* directory of the policy file, for egress/NAME.yml; NULL from memory */
+	const struct tree_node *root; /* what was written, and where */
+	/* a .drydock.yml: absent means "no opinion", and NULL in a pointer likewise */
+	bool repository;
+	/* named sets asked so far: a package manager is asked once for each policy */
+	struct policy_asked *sets;
+	/* the repository's file that this policy was narrowed by, or NULL (policy_narrow.c) */
+	const struct policy *narrow;
 	const struct plan_narrowed *narrowed; /* what that file asked for and does not get */
-	size_t                    n_narrowed;
+	size_t n_narrowed;
 };
 
 /* What a policy that says nothing means; also without any policy. */
 void policy_defaults(struct policy *policy);
-struct policy *policy_empty(void); /* the same on its own; path NULL; policy_free() */
+struct policy *policy_empty(void);      /* the same on its own; path NULL; policy_free() */
 extern const char *const phase_names[]; /* by enum dd_phase */
 
 /* policy_units.c: 0, or -EINVAL and nothing written. Overflow is an error. */
@@ -93,32 +109,43 @@ int policy_duration(const char *text, unsigned *ret_sec);
 int policy_count(const char *text, uint64_t max, uint64_t *ret);
 int policy_cpus(const char *text, unsigned *ret_millis);
 
-/* policy_values.c: the scalar @v, called @what in complaints, into @out, which stays as it is when @v is wrong. */
-void policy_read_size(struct key_context *ctx, const struct tree_node *v, const char *what, uint64_t *out);
-void policy_read_duration(struct key_context *ctx, const struct tree_node *v, const char *what, unsigned *out);
-void policy_read_count(struct key_context *ctx, const struct tree_node *v, const char *what, uint64_t max, uint64_t *out);
+/* policy_values.c: the scalar @v, called @what in complaints, into @out, which stays as it is when
+ * @v is wrong. */
+void policy_read_size(struct key_context *ctx, const struct tree_node *v, const char *what,
+                      uint64_t *out);
+void policy_read_duration(struct key_context *ctx, const struct tree_node *v, const char *what,
+                          unsigned *out);
+void policy_read_count(struct key_context *ctx, const struct tree_node *v, const char *what,
+                       uint64_t max, uint64_t *out);
 
 /* Readers of the top-level keys, one file each; @policy is the struct policy that is being read. */
 void policy_read_phases(struct key_context *ctx, const struct tree_node *v, void *policy);
 void policy_read_credentials(struct key_context *ctx, const struct tree_node *v, void *policy);
 void policy_read_limits(struct key_context *ctx, const struct tree_node *v, void *policy);
 void policy_read_sandbox(struct key_context *ctx, const struct tree_node *v, void *policy);
-void policy_read_egress(struct key_context *ctx, struct policy *policy, const struct tree_node *node, struct policy_phase *out);
-/* policy_syscalls.c: the names; and, once the profile is known, whether they exist and may be allowed. */
+void policy_read_egress(struct key_context *ctx, struct policy *policy,
+                        const struct tree_node *node, struct policy_phase *out);
+/* policy_syscalls.c: the names; and, once the profile is known, whether they exist and may be
+ * allowed. */
 void policy_read_syscalls(struct key_context *ctx, const struct tree_node *v, void *policy);
-void policy_check_syscalls(struct key_context *ctx, const struct tree_node *v, const struct policy *policy);
+void policy_check_syscalls(struct key_context *ctx, const struct tree_node *v,
+                           const struct policy *policy);
 
 struct policy *policy_being_read(struct key_context *ctx);
 
 /* Every table of the language; policy_tables.c names their places. */
-extern const struct key_table policy_top_keys, policy_for_keys, policy_rule_keys, policy_match_keys, policy_phases_keys, policy_phase_keys,
-	policy_entry_keys, policy_credential_keys, policy_from_keys, policy_binding_keys, policy_as_keys, policy_limit_keys, policy_sandbox_keys;
+extern const struct key_table policy_top_keys, policy_for_keys, policy_rule_keys, policy_match_keys,
+	policy_phases_keys, policy_phase_keys, policy_entry_keys, policy_credential_keys,
+	policy_from_keys, policy_binding_keys, policy_as_keys, policy_limit_keys,
+	policy_sandbox_keys;
 
 /* policy_load.c: @dir (with a slash at its end, or NULL) is where relative paths start. */
-int policy_parse_at(const char *name, const char *dir, const char *text, size_t len, struct policy **ret, struct diag_list *diags);
-/* The same grammar for a repository's file, into @arena. No tool of the host is asked, no other file is opened. */
-int policy_parse_repository(struct plan_arena *arena, const char *name, const char *text, size_t len, struct policy **ret,
-                            struct diag_list *diags);
+int policy_parse_at(const char *name, const char *dir, const char *text, size_t len,
+                    struct policy **ret, struct diag_list *diags);
+/* The same grammar for a repository's file, into @arena. No tool of the host is asked, no other
+ * file is opened. */
+int policy_parse_repository(struct plan_arena *arena, const char *name, const char *text,
+                            size_t len, struct policy **ret, struct diag_list *diags);
 
 /* policy_check.c: what single values cannot show. */
 void policy_check(const struct policy *policy, struct diag_list *diags);
@@ -126,16 +153,20 @@ void policy_check(const struct policy *policy, struct diag_list *diags);
 /* policy_match.c */
 bool policy_glob(const char *glob, const char *text); /* `*` and `?` never match a line feed */
 struct step_facts {
-	const char *field[RULE__COUNT]; /* NULL = the step has none; RULE_FIRST_LINE is taken from RULE_RUN */
+	/* NULL = the step has none; RULE_FIRST_LINE is taken from RULE_RUN */
+	const char *field[RULE__COUNT];
 };
 /* Of the operator's rules alone; NULL: none, so build. */
-const struct policy_rule *policy_rule_for(const struct policy *policy, const struct step_facts *step);
+const struct policy_rule *policy_rule_for(const struct policy *policy,
+                                          const struct step_facts *step);
 /* Together with the rules of the repository's file, which can only take a step to build. */
 struct phase_choice {
-	enum dd_phase             phase;
-	const struct policy_rule *rule;    /* that chose it; its mark says in which file it stands; NULL: none */
-	bool                      moved;   /* the repository's file took the step to build */
-	const struct policy_rule *refused; /* of the repository's file: wanted another open phase, and is not asked */
+	enum dd_phase phase;
+	/* that chose it; its mark says in which file it stands; NULL: none */
+	const struct policy_rule *rule;
+	bool moved; /* the repository's file took the step to build */
+	/* of the repository's file: wanted another open phase, and is not asked */
+	const struct policy_rule *refused;
 };
 struct phase_choice policy_choose_phase(const struct policy *policy, const struct step_facts *step);
 bool policy_rule_covers(const struct policy_rule *earlier, const struct policy_rule *later);

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-/* policy_narrow.c - takes from the operator's policy what the repository's .drydock.yml does not ask for; never adds.
+/* policy_narrow.c - takes from the operator's policy what the repository's .drydock.yml does not
+ * ask for; never adds.
  *
- * Runs in: command line and supervisor, before anything runs. The file is commit content, so hostile: opened beneath the workspace without following a
- * link, bounded, parsed by the operator's own grammar into a structure whose every default is "no opinion", and compared field by field. Each function
- * below only ever moves a value of the operator's policy to a smaller one. */
+ * Runs in: command line and supervisor, before anything runs. The file is commit content, so
+ * hostile: opened beneath the workspace without following a link, bounded, parsed by the operator's
+ * own grammar into a structure whose every default is "no opinion", and compared field by field.
+ * Each function below only ever moves a value of the operator's policy to a smaller one. */
 #include "policy_narrow.h"
 
 #include "drydock/fd.h"
@@ -23,29 +25,37 @@
 
 static const char more_than_operator[] = "the operator's policy gives less";
 
-void narrow_refuse(struct narrowing *n, struct diag_mark mark, const char *key, const char *asked, const char *allowed, const char *why)
+void narrow_refuse(struct narrowing *n, struct diag_mark mark, const char *key, const char *asked,
+                   const char *allowed, const char *why)
 {
 	if (n->n == NARROWED_MAX)
 		n->left_out++;
 	else
-		n->refused[n->n++] = (struct plan_narrowed){ .key = key, .asked = asked, .allowed = allowed, .why = why, .mark = mark };
+		n->refused[n->n++] = (struct plan_narrowed){
+			.key = key, .asked = asked, .allowed = allowed, .why = why, .mark = mark
+		};
 }
 
-/* --- numbers: the minimum ---- */
+/* ---- numbers: the minimum ---- */
 
-/* @at: what was written, or NULL. @unlimited: a zero means that there is no limit, on either side. */
-static void narrow_number(struct narrowing *n, const struct tree_node *at, const char *key, uint64_t asked, uint64_t *mine, bool unlimited)
+/* @at: what was written, or NULL. @unlimited: a zero means that there is no limit, on either side.
+ */
+static void narrow_number(struct narrowing *n, const struct tree_node *at, const char *key,
+                          uint64_t asked, uint64_t *mine, bool unlimited)
 {
 	if (!at)
 		return;
-	bool less = unlimited && asked == 0 ? *mine == 0 : asked <= *mine || (unlimited && *mine == 0);
+	bool less = unlimited && asked == 0 ? *mine == 0
+	                                    : asked <= *mine || (unlimited && *mine == 0);
 	if (less)
 		*mine = asked;
 	else
-		narrow_refuse(n, at->mark, key, at->text, arena_printf(n->arena, "%" PRIu64, *mine), more_than_operator);
+		narrow_refuse(n, at->mark, key, at->text, arena_printf(n->arena, "%" PRIu64, *mine),
+		              more_than_operator);
 }
 
-static void narrow_unsigned(struct narrowing *n, const struct tree_node *at, const char *key, unsigned asked, unsigned *mine, bool unlimited)
+static void narrow_unsigned(struct narrowing *n, const struct tree_node *at, const char *key,
+                            unsigned asked, unsigned *mine, bool unlimited)
 {
 	uint64_t value = *mine;
 	narrow_number(n, at, key, asked, &value, unlimited);
@@ -57,17 +67,23 @@ static void narrow_limits(struct narrowing *n)
 	const struct tree_node *at = tree_get(n->own->root, "limits");
 	const struct plan_limits *own = &n->own->limits;
 	struct plan_limits *mine = &n->policy->limits;
-	narrow_number(n, tree_get(at, "memory"), "limits.memory", own->sandbox.memory_bytes, &mine->sandbox.memory_bytes, true);
-	narrow_unsigned(n, tree_get(at, "cpus"), "limits.cpus", own->sandbox.cpu_millis, &mine->sandbox.cpu_millis, true);
-	narrow_unsigned(n, tree_get(at, "pids"), "limits.pids", own->sandbox.pids, &mine->sandbox.pids, true);
+	narrow_number(n, tree_get(at, "memory"), "limits.memory", own->sandbox.memory_bytes,
+	              &mine->sandbox.memory_bytes, true);
+	narrow_unsigned(n, tree_get(at, "cpus"), "limits.cpus", own->sandbox.cpu_millis,
+	                &mine->sandbox.cpu_millis, true);
+	narrow_unsigned(n, tree_get(at, "pids"), "limits.pids", own->sandbox.pids,
+	                &mine->sandbox.pids, true);
 	narrow_number(n, tree_get(at, "files"), "limits.files", own->files, &mine->files, true);
-	narrow_number(n, tree_get(at, "disk"), "limits.disk", own->disk_bytes, &mine->disk_bytes, true);
-	narrow_number(n, tree_get(at, "log"), "limits.log", own->log_bytes, &mine->log_bytes, false);
-	narrow_unsigned(n, tree_get(at, "time"), "limits.time", own->time_sec, &mine->time_sec, false);
+	narrow_number(n, tree_get(at, "disk"), "limits.disk", own->disk_bytes, &mine->disk_bytes,
+	              true);
+	narrow_number(n, tree_get(at, "log"), "limits.log", own->log_bytes, &mine->log_bytes,
+	              false);
+	narrow_unsigned(n, tree_get(at, "time"), "limits.time", own->time_sec, &mine->time_sec,
+	                false);
 	mine->sandbox.file_size_bytes = mine->disk_bytes;
 }
 
-/* --- lists of texts: those of the repository's that the operator's list covers ---- */
+/* ---- lists of texts: those of the repository's that the operator's list covers ---- */
 
 typedef bool (*covers_fn)(const char *mine, const char *asked);
 
@@ -79,7 +95,8 @@ static const struct diag_mark *mark_of_text(const struct tree_node *at, const ch
 	return &at->mark;
 }
 
-static const char *const *narrow_texts(struct narrowing *n, const struct tree_node *at, const char *key, const char *const *mine,
+static const char *const *narrow_texts(struct narrowing *n, const struct tree_node *at,
+                                       const char *key, const char *const *mine,
                                        const char *const *asked, covers_fn covers)
 {
 	size_t count = 0, k = 0;
@@ -95,7 +112,8 @@ static const char *const *narrow_texts(struct narrowing *n, const struct tree_no
 		if (covered)
 			out[k++] = asked[i];
 		else
-			narrow_refuse(n, *mark_of_text(at, asked[i]), key, asked[i], "nothing", "the operator's policy does not list it");
+			narrow_refuse(n, *mark_of_text(at, asked[i]), key, asked[i], "nothing",
+			              "the operator's policy does not list it");
 	}
 	return out;
 }
@@ -105,20 +123,23 @@ static bool same_text(const char *mine, const char *asked)
 	return strcmp(mine, asked) == 0;
 }
 
-/* A path without a pattern that the operator's glob matches, the same glob, or anything below a directory that the operator gives whole (dist and two stars). */
+/* A path without a pattern that the operator's glob matches, the same glob, or anything below a
+ * directory that the operator gives whole (dist and two stars). */
 static bool artifact_covers(const char *mine, const char *asked)
 {
 	size_t len = strlen(mine);
 	if (strpbrk(asked, "*?[\\") == NULL)
 		return glob_match(GLOB_PATH, mine, asked);
-	bool whole = len > 3 && strcmp(mine + len - 3, "/**") == 0 && strcspn(mine, "*?[\\") == len - 2;
+	bool whole = len > 3 && strcmp(mine + len - 3, "/**") == 0 &&
+	             strcspn(mine, "*?[\\") == len - 2;
 	return strcmp(mine, asked) == 0 || (whole && strncmp(mine, asked, len - 2) == 0);
 }
 
 static bool directory_covers(const char *mine, const char *asked)
 {
 	size_t len = strlen(mine);
-	return strncmp(mine, asked, len) == 0 && (asked[len] == '\0' || asked[len] == '/' || mine[len - 1] == '/');
+	return strncmp(mine, asked, len) == 0 &&
+	       (asked[len] == '\0' || asked[len] == '/' || mine[len - 1] == '/');
 }
 
 static void narrow_sandbox(struct narrowing *n)
@@ -126,24 +147,32 @@ static void narrow_sandbox(struct narrowing *n)
 	const struct tree_node *at = tree_get(n->own->root, "sandbox");
 	struct policy *mine = n->policy;
 	if (n->own->seccomp && strcmp(n->own->seccomp, mine->seccomp) != 0)
-		narrow_refuse(n, tree_get(at, "seccomp")->mark, "sandbox.seccomp", n->own->seccomp, mine->seccomp, "the operator chooses the profile");
-	mine->read = narrow_texts(n, tree_get(at, "read"), "sandbox.read", mine->read, n->own->read, directory_covers);
-	mine->syscalls = narrow_texts(n, tree_get(at, "syscalls"), "sandbox.syscalls", mine->syscalls, n->own->syscalls, same_text);
+		narrow_refuse(n, tree_get(at, "seccomp")->mark, "sandbox.seccomp", n->own->seccomp,
+		              mine->seccomp, "the operator chooses the profile");
+	mine->read = narrow_texts(n, tree_get(at, "read"), "sandbox.read", mine->read, n->own->read,
+	                          directory_covers);
+	mine->syscalls = narrow_texts(n, tree_get(at, "syscalls"), "sandbox.syscalls",
+	                              mine->syscalls, n->own->syscalls, same_text);
 }
 
-/* --- phases ---- */
+/* ---- phases ---- */
 
-/* A variable may be the operator's protection (NPM_CONFIG_IGNORE_SCRIPTS): it cannot be taken away, changed or added. */
+/* A variable may be the operator's protection (NPM_CONFIG_IGNORE_SCRIPTS): it cannot be taken away,
+ * changed or added. */
 static void narrow_env(struct narrowing *n, enum dd_phase p)
 {
 	const struct policy_phase *own = &n->own->phases[p], *mine = &n->policy->phases[p];
 	for (size_t i = 0; i < own->n_env; i++) {
 		bool same = false;
 		for (size_t k = 0; k < mine->n_env; k++)
-			same |= strcmp(own->env[i].name, mine->env[k].name) == 0 && strcmp(own->env[i].value, mine->env[k].value) == 0;
+			same |= strcmp(own->env[i].name, mine->env[k].name) == 0 &&
+			        strcmp(own->env[i].value, mine->env[k].value) == 0;
 		if (!same)
-			narrow_refuse(n, own->env_marks[i], arena_printf(n->arena, "phases.%s.env", phase_names[p]), own->env[i].name, "as the operator has it",
-				      "variables of a phase are the operator's; a workflow sets its own");
+			narrow_refuse(
+				n, own->env_marks[i],
+				arena_printf(n->arena, "phases.%s.env", phase_names[p]),
+				own->env[i].name, "as the operator has it",
+				"variables of a phase are the operator's; a workflow sets its own");
 	}
 }
 
@@ -158,14 +187,17 @@ static void narrow_push(struct narrowing *n, const struct tree_node *at)
 	struct policy_phase *mine = &n->policy->phases[DD_PHASE_PUSH];
 	const struct tree_node *view = tree_get(at, "workspace"), *trust = tree_get(at, "trust");
 	if (view && view_rank(own->view) > view_rank(mine->view))
-		narrow_refuse(n, view->mark, "phases.push.workspace", plan_view_names[own->view], plan_view_names[mine->view], more_than_operator);
+		narrow_refuse(n, view->mark, "phases.push.workspace", plan_view_names[own->view],
+		              plan_view_names[mine->view], more_than_operator);
 	else if (view)
 		mine->view = own->view;
 	if (trust && own->trust == POLICY_TRUST_ANY && mine->trust == POLICY_TRUST_PROTECTED)
-		narrow_refuse(n, trust->mark, "phases.push.trust", "any", "protected", "trust follows from the forge's facts");
+		narrow_refuse(n, trust->mark, "phases.push.trust", "any", "protected",
+		              "trust follows from the forge's facts");
 	else if (trust)
 		mine->trust = own->trust;
-	mine->artifacts = narrow_texts(n, tree_get(at, "artifacts"), "phases.push.artifacts", mine->artifacts, own->artifacts, artifact_covers);
+	mine->artifacts = narrow_texts(n, tree_get(at, "artifacts"), "phases.push.artifacts",
+	                               mine->artifacts, own->artifacts, artifact_covers);
 }
 
 static void narrow_phase(struct narrowing *n, enum dd_phase p)
@@ -176,10 +208,14 @@ static void narrow_phase(struct narrowing *n, enum dd_phase p)
 	const char *name = phase_names[p];
 	if (!at)
 		return;
-	narrow_number(n, tree_get(at, "upload"), arena_printf(n->arena, "phases.%s.upload", name), own->upload_bytes, &mine->upload_bytes, false);
-	narrow_unsigned(n, tree_get(at, "connections"), arena_printf(n->arena, "phases.%s.connections", name), own->connections, &mine->connections, false);
-	narrow_unsigned(n, tree_get(at, "wildcard_names"), arena_printf(n->arena, "phases.%s.wildcard_names", name), own->wildcard_names, &mine->wildcard_names,
-			false);
+	narrow_number(n, tree_get(at, "upload"), arena_printf(n->arena, "phases.%s.upload", name),
+	              own->upload_bytes, &mine->upload_bytes, false);
+	narrow_unsigned(n, tree_get(at, "connections"),
+	                arena_printf(n->arena, "phases.%s.connections", name), own->connections,
+	                &mine->connections, false);
+	narrow_unsigned(n, tree_get(at, "wildcard_names"),
+	                arena_printf(n->arena, "phases.%s.wildcard_names", name),
+	                own->wildcard_names, &mine->wildcard_names, false);
 	if (tree_get(at, "egress"))
 		narrow_egress(n, p);
 	narrow_env(n, p);
@@ -187,9 +223,10 @@ static void narrow_phase(struct narrowing *n, enum dd_phase p)
 		narrow_push(n, at);
 }
 
-/* --- credentials: dropped, for fewer steps, for a shorter time ---- */
+/* ---- credentials: dropped, for fewer steps, for a shorter time ---- */
 
-static const struct policy_credential *find_credential(const struct policy *policy, const char *name)
+static const struct policy_credential *find_credential(const struct policy *policy,
+                                                       const char *name)
 {
 	for (size_t i = 0; i < policy->n_credentials; i++)
 		if (strcmp(policy->credentials[i].name, name) == 0)
@@ -205,14 +242,17 @@ static bool has_step(const struct policy_credential *cred, const char *step)
 	return false;
 }
 
-static void narrow_steps(struct narrowing *n, const char *key, const struct policy_credential *own, struct policy_credential *mine)
+static void narrow_steps(struct narrowing *n, const char *key, const struct policy_credential *own,
+                         struct policy_credential *mine)
 {
 	const char **steps = arena_array(n->arena, mine->n_steps + 1, sizeof(*steps));
 	struct diag_mark *marks = arena_array(n->arena, mine->n_steps + 1, sizeof(*marks));
 	size_t k = 0;
 	for (size_t i = 0; i < own->n_steps; i++)
 		if (!has_step(mine, own->steps[i]))
-			narrow_refuse(n, own->step_marks[i], key, arena_printf(n->arena, "step %s", own->steps[i]), "nothing", "the operator's policy does not list it");
+			narrow_refuse(n, own->step_marks[i], key,
+			              arena_printf(n->arena, "step %s", own->steps[i]), "nothing",
+			              "the operator's policy does not list it");
 	for (size_t i = 0; i < mine->n_steps; i++) {
 		if (!has_step(own, mine->steps[i]))
 			continue;
@@ -225,17 +265,22 @@ static void narrow_steps(struct narrowing *n, const char *key, const struct poli
 }
 
 /* True: something is left of it. */
-static bool narrow_credential(struct narrowing *n, const struct policy_credential *own, const struct tree_node *at, struct policy_credential *mine)
+static bool narrow_credential(struct narrowing *n, const struct policy_credential *own,
+                              const struct tree_node *at, struct policy_credential *mine)
 {
 	static const char *const operators_own[] = { "from", "as" };
 	const char *key = arena_printf(n->arena, "credentials.%s", own->name);
 	for (size_t i = 0; i < ARRAY_LEN(operators_own); i++)
 		if (tree_get(at, operators_own[i]))
-			narrow_refuse(n, tree_get(at, operators_own[i])->mark, key, operators_own[i], "as the operator has it",
-				      "where a secret comes from and what it is called is the operator's");
-	narrow_unsigned(n, tree_get(at, "ttl"), arena_printf(n->arena, "%s.ttl", key), own->ttl_sec, &mine->ttl_sec, false);
+			narrow_refuse(n, tree_get(at, operators_own[i])->mark, key,
+			              operators_own[i], "as the operator has it",
+			              "where a secret comes from and what it is called is the "
+			              "operator's");
+	narrow_unsigned(n, tree_get(at, "ttl"), arena_printf(n->arena, "%s.ttl", key), own->ttl_sec,
+	                &mine->ttl_sec, false);
 	if (own->phase_mark.line && own->phase != mine->phase) {
-		narrow_refuse(n, own->phase_mark, key, phase_names[own->phase], phase_names[mine->phase], "the operator binds it to another phase");
+		narrow_refuse(n, own->phase_mark, key, phase_names[own->phase],
+		              phase_names[mine->phase], "the operator binds it to another phase");
 		return false;
 	}
 	if (tree_get(tree_get(at, "for"), "steps"))
@@ -253,9 +298,12 @@ static void narrow_credentials(struct narrowing *n)
 		return;
 	for (size_t i = 0; i < n->own->n_credentials; i++)
 		if (!find_credential(mine, n->own->credentials[i].name))
-			narrow_refuse(n, n->own->credentials[i].mark, "credentials", n->own->credentials[i].name, "nothing", "the operator's policy has no such credential");
+			narrow_refuse(n, n->own->credentials[i].mark, "credentials",
+			              n->own->credentials[i].name, "nothing",
+			              "the operator's policy has no such credential");
 	for (size_t i = 0; i < mine->n_credentials; i++) {
-		const struct policy_credential *own = find_credential(n->own, mine->credentials[i].name);
+		const struct policy_credential *own = find_credential(n->own,
+		                                                      mine->credentials[i].name);
 		left[k] = mine->credentials[i];
 		if (own && narrow_credential(n, own, tree_get(at, own->name), &left[k]))
 			k++;
@@ -264,9 +312,10 @@ static void narrow_credentials(struct narrowing *n)
 	mine->n_credentials = k;
 }
 
-/* --- the file ---- */
+/* ---- the file ---- */
 
-int policy_narrow_parse(struct policy *policy, const char *name, const char *text, size_t len, struct diag_list *diags)
+int policy_narrow_parse(struct policy *policy, const char *name, const char *text, size_t len,
+                        struct diag_list *diags)
 {
 	struct policy *own = NULL;
 	int r = policy_parse_repository(policy->arena, name, text, len, &own, diags);
@@ -281,7 +330,10 @@ int policy_narrow_parse(struct policy *policy, const char *name, const char *tex
 	narrow_sandbox(&n);
 	if (n.left_out)
 		n.refused[n.n++] = (struct plan_narrowed){
-			.key = "", .asked = arena_printf(n.arena, "%zu things more", n.left_out), .allowed = "nothing", .why = "only the first 100 are listed",
+			.key = "",
+			.asked = arena_printf(n.arena, "%zu things more", n.left_out),
+			.allowed = "nothing",
+			.why = "only the first 100 are listed",
 			.mark = { .file = own->path }
 		};
 	policy->narrow = own;
@@ -290,23 +342,29 @@ int policy_narrow_parse(struct policy *policy, const char *name, const char *tex
 	return 0;
 }
 
-/* Beneath @workspace, no link anywhere on the way: the name is ours, but what stands there is a stranger's. */
+/* Beneath @workspace, no link anywhere on the way: the name is ours, but what stands there is a
+ * stranger's. */
 static int open_beneath(const char *workspace, int *ret, struct dd_err *err)
 {
-	struct open_how how = {
-		.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS
-	};
+	struct open_how how = { .flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
+		                .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS |
+		                           RESOLVE_NO_MAGICLINKS };
 	dd_auto_fd int dir = open(workspace, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
 		return dd_err_set(err, errno, "open workspace %s", workspace);
 	int fd = (int)syscall(SYS_openat2, dir, POLICY_NARROW_FILE, &how, sizeof(how));
 	if (fd < 0)
-		return errno == ENOENT ? -ENOENT : dd_err_set(err, errno, "open %s/" POLICY_NARROW_FILE " (a link is not followed)", workspace);
+		return errno == ENOENT ? -ENOENT
+		                       : dd_err_set(err, errno,
+		                                    "open %s/" POLICY_NARROW_FILE
+		                                    " (a link is not followed)",
+		                                    workspace);
 	*ret = fd;
 	return 0;
 }
 
-int policy_narrow_load(struct policy **policy, const char *workspace, struct diag_list *diags, struct dd_err *err)
+int policy_narrow_load(struct policy **policy, const char *workspace, struct diag_list *diags,
+                       struct dd_err *err)
 {
 	dd_auto_fd int fd = -1;
 	dd_auto_free char *text = NULL, *name = NULL;
@@ -314,7 +372,8 @@ int policy_narrow_load(struct policy **policy, const char *workspace, struct dia
 	int r = open_beneath(workspace, &fd, err);
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
-	if (asprintf(&name, "%s%s" POLICY_NARROW_FILE, strcmp(workspace, ".") == 0 ? "" : workspace, strcmp(workspace, ".") == 0 ? "" : "/") < 0)
+	if (asprintf(&name, "%s%s" POLICY_NARROW_FILE, strcmp(workspace, ".") == 0 ? "" : workspace,
+	             strcmp(workspace, ".") == 0 ? "" : "/") < 0)
 		return dd_err_set(err, ENOMEM, "read " POLICY_NARROW_FILE);
 	if ((r = read_fd_bounded(fd, name, NARROW_BYTES_MAX, &text, &len, err)) < 0)
 		return r;
@@ -324,5 +383,7 @@ int policy_narrow_load(struct policy **policy, const char *workspace, struct dia
 		*policy = narrowed;
 	else if (!*policy)
 		policy_free(narrowed);
-	return r < 0 ? dd_err_say(err, -r, "%s cannot be used; drydock does not guess what it meant", name) : 0;
+	return r < 0 ? dd_err_say(err, -r,
+	                          "%s cannot be used; drydock does not guess what it meant", name)
+	             : 0;
 }

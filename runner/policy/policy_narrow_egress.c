@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /* policy_narrow_egress.c - the intersection of two allowlists. Pure.
  *
- * A destination is reachable afterwards exactly if both lists allow it. Every key (name or wildcard, and port) of either list is asked of the other one:
- * the entry that decides about it there and the one that decides about it here give the terms, each the stricter of the two. A name's verdict is
- * that of its closest key, and the closest key of the union is the closest of one of the lists, so no name is forgotten and none is won: the operator's
- * special terms for one name below a wildcard (an address, `private`) stay when the repository asks for the wildcard.
- * tests/unit/policy_narrow_test.c holds the verdicts of the result against those of both lists, over random lists. */
+ * A destination is reachable afterwards exactly if both lists allow it. Every key (name or
+ * wildcard, and port) of either list is asked of the other one: the entry that decides about it
+ * there and the one that decides about it here give the terms, each the stricter of the two. A
+ * name's verdict is that of its closest key, and the closest key of the union is the closest of one
+ * of the lists, so no name is forgotten and none is won: the operator's special terms for one name
+ * below a wildcard (an address, `private`) stay when the repository asks for the wildcard.
+ * tests/unit/policy_narrow_test.c holds the verdicts of the result against those of both lists,
+ * over random lists. */
 #include "policy_narrowing.h"
 
 #include "drydock/err.h"
@@ -14,29 +17,32 @@
 #include <string.h>
 
 struct side {
-	struct egress_list     list;
+	struct egress_list list;
 	const struct diag_mark *marks;
 };
 
 struct meeting {
-	struct narrowing    *n;
-	const char          *key; /* "phases.fetch.egress" */
-	struct side          theirs, own; /* the operator's, the repository's */
+	struct narrowing *n;
+	const char *key;         /* "phases.fetch.egress" */
+	struct side theirs, own; /* the operator's, the repository's */
 	struct egress_entry *entries;
-	struct diag_mark    *marks;
-	const char         **sets;
-	const char *const   *their_sets;
-	size_t               n_entries;
-	bool                *kept_below; /* for each of the repository's: something of the operator's lies below it */
+	struct diag_mark *marks;
+	const char **sets;
+	const char *const *their_sets;
+	size_t n_entries;
+	/* for each of the repository's: something of the operator's lies below it */
+	bool *kept_below;
 };
 
-static const struct egress_entry *block_decider(const struct egress_list *list, const struct egress_entry *about)
+static const struct egress_entry *block_decider(const struct egress_list *list,
+                                                const struct egress_entry *about)
 {
 	const struct egress_entry *best = NULL;
 	for (size_t i = 0; i < list->n; i++) {
 		const struct egress_entry *e = &list->entries[i];
 		uint32_t mask = e->prefix ? UINT32_MAX << (32 - e->prefix) : 0;
-		if (e->host || e->port != about->port || e->prefix > about->prefix || ((ntohl(e->cidr.s_addr) ^ ntohl(about->cidr.s_addr)) & mask))
+		if (e->host || e->port != about->port || e->prefix > about->prefix ||
+		    ((ntohl(e->cidr.s_addr) ^ ntohl(about->cidr.s_addr)) & mask))
 			continue;
 		if (!best || e->prefix > best->prefix)
 			best = e;
@@ -44,13 +50,16 @@ static const struct egress_entry *block_decider(const struct egress_list *list, 
 	return best;
 }
 
-/* The entry of @list that decides about everything that @about names; NULL when @about is wider than any. */
-static const struct egress_entry *decider(const struct egress_list *list, const struct egress_entry *about)
+/* The entry of @list that decides about everything that @about names; NULL when @about is wider
+ * than any. */
+static const struct egress_entry *decider(const struct egress_list *list,
+                                          const struct egress_entry *about)
 {
 	char any[EGRESS_HOST_MAX + 3];
 	if (!about->host)
 		return block_decider(list, about);
-	(void)snprintf(any, sizeof(any), "%s%s", about->wildcard ? "*." : "", about->host); /* no name has a star: only wildcards fit it */
+	/* no name has a star: only wildcards fit it */
+	(void)snprintf(any, sizeof(any), "%s%s", about->wildcard ? "*." : "", about->host);
 	return egress_verdict_name(list, any, about->port).entry;
 }
 
@@ -58,14 +67,16 @@ static bool same_key(const struct egress_entry *a, const struct egress_entry *b)
 {
 	if (!a->host != !b->host || a->port != b->port)
 		return false;
-	return a->host ? a->wildcard == b->wildcard && strcmp(a->host, b->host) == 0 : a->prefix == b->prefix && a->cidr.s_addr == b->cidr.s_addr;
+	return a->host ? a->wildcard == b->wildcard && strcmp(a->host, b->host) == 0
+	               : a->prefix == b->prefix && a->cidr.s_addr == b->cidr.s_addr;
 }
 
 static const char *describe(struct plan_arena *arena, const struct egress_entry *e)
 {
 	char addr[INET_ADDRSTRLEN] = "?";
 	if (e->host)
-		return arena_printf(arena, "%s%s:%u", e->wildcard ? "*." : "", e->host, (unsigned)e->port);
+		return arena_printf(arena, "%s%s:%u", e->wildcard ? "*." : "", e->host,
+		                    (unsigned)e->port);
 	(void)inet_ntop(AF_INET, &e->cidr, addr, sizeof(addr));
 	return arena_printf(arena, "%s/%u:%u", addr, e->prefix, (unsigned)e->port);
 }
@@ -86,8 +97,10 @@ static bool is_pin_of(const struct egress_entry *e, const char *pin)
 	return false;
 }
 
-/* The operator's addresses, fewer if the repository names fewer. One of its own would send the name somewhere else: that is refused. */
-static bool meet_pins(const struct egress_entry *own, const struct egress_entry *theirs, struct egress_entry *out)
+/* The operator's addresses, fewer if the repository names fewer. One of its own would send the name
+ * somewhere else: that is refused. */
+static bool meet_pins(const struct egress_entry *own, const struct egress_entry *theirs,
+                      struct egress_entry *out)
 {
 	size_t k = 0, n = pin_count(theirs);
 	const char *pins[EGRESS_PINS_MAX] = { NULL };
@@ -98,15 +111,19 @@ static bool meet_pins(const struct egress_entry *own, const struct egress_entry 
 	return n == 0 || k > 0;
 }
 
-static void add(struct meeting *m, const struct egress_entry *key, const struct egress_entry *own, const struct egress_entry *theirs)
+static void add(struct meeting *m, const struct egress_entry *key, const struct egress_entry *own,
+                const struct egress_entry *theirs)
 {
-	const size_t at = (size_t)(theirs - m->theirs.list.entries), place = (size_t)(own - m->own.list.entries);
+	const size_t at = (size_t)(theirs - m->theirs.list.entries),
+		     place = (size_t)(own - m->own.list.entries);
 	struct egress_entry e = *key;
 	e.private_ok = own->private_ok && theirs->private_ok;
-	e.tls = own->tls == EGRESS_TLS_RAW && theirs->tls == EGRESS_TLS_RAW ? EGRESS_TLS_RAW : EGRESS_TLS_SNI;
+	e.tls = own->tls == EGRESS_TLS_RAW && theirs->tls == EGRESS_TLS_RAW ? EGRESS_TLS_RAW
+	                                                                    : EGRESS_TLS_SNI;
 	e.why = theirs->why;
-	e.origin = arena_printf(m->n->arena, "%s, narrowed at %s:%u:%u", theirs->origin, m->own.marks[place].file, m->own.marks[place].line,
-				m->own.marks[place].column);
+	e.origin = arena_printf(m->n->arena, "%s, narrowed at %s:%u:%u", theirs->origin,
+	                        m->own.marks[place].file, m->own.marks[place].line,
+	                        m->own.marks[place].column);
 	if (!meet_pins(own, theirs, &e))
 		return;
 	m->entries[m->n_entries] = e;
@@ -114,7 +131,8 @@ static void add(struct meeting *m, const struct egress_entry *key, const struct 
 	m->sets[m->n_entries++] = m->their_sets[at];
 }
 
-static void refuse_terms(struct meeting *m, const struct egress_entry *own, const struct egress_entry *theirs, struct diag_mark mark)
+static void refuse_terms(struct meeting *m, const struct egress_entry *own,
+                         const struct egress_entry *theirs, struct diag_mark mark)
 {
 	struct plan_arena *arena = m->n->arena;
 	const char *what = describe(arena, own);
@@ -122,18 +140,25 @@ static void refuse_terms(struct meeting *m, const struct egress_entry *own, cons
 	for (size_t i = 0; i < pin_count(own); i++)
 		foreign_pin |= !is_pin_of(theirs, own->pins[i]);
 	if (own->private_ok && !theirs->private_ok)
-		narrow_refuse(m->n, mark, m->key, arena_printf(arena, "%s with private: allow", what), "without", "the operator's entry does not allow private addresses");
+		narrow_refuse(m->n, mark, m->key,
+		              arena_printf(arena, "%s with private: allow", what), "without",
+		              "the operator's entry does not allow private addresses");
 	if (own->tls == EGRESS_TLS_RAW && theirs->tls != EGRESS_TLS_RAW)
-		narrow_refuse(m->n, mark, m->key, arena_printf(arena, "%s with tls: raw", what), "tls: sni", "the operator's entry holds the connection to its name");
+		narrow_refuse(m->n, mark, m->key, arena_printf(arena, "%s with tls: raw", what),
+		              "tls: sni", "the operator's entry holds the connection to its name");
 	if (foreign_pin)
-		narrow_refuse(m->n, mark, m->key, arena_printf(arena, "%s at an address of its own", what), "the operator's address", "a repository does not choose where a name leads");
+		narrow_refuse(m->n, mark, m->key,
+		              arena_printf(arena, "%s at an address of its own", what),
+		              "the operator's address",
+		              "a repository does not choose where a name leads");
 }
 
 /* The operator's keys that lie below something that the repository asks for. */
 static void meet_theirs(struct meeting *m)
 {
 	for (size_t i = 0; i < m->theirs.list.n; i++) {
-		const struct egress_entry *theirs = &m->theirs.list.entries[i], *own = decider(&m->own.list, theirs);
+		const struct egress_entry *theirs = &m->theirs.list.entries[i],
+					  *own = decider(&m->own.list, theirs);
 		if (!own || same_key(own, theirs))
 			continue;
 		m->kept_below[own - m->own.list.entries] = true;
@@ -144,19 +169,24 @@ static void meet_theirs(struct meeting *m)
 static void meet_own(struct meeting *m)
 {
 	for (size_t i = 0; i < m->own.list.n; i++) {
-		const struct egress_entry *own = &m->own.list.entries[i], *theirs = decider(&m->theirs.list, own);
+		const struct egress_entry *own = &m->own.list.entries[i],
+					  *theirs = decider(&m->theirs.list, own);
 		if (theirs) {
 			refuse_terms(m, own, theirs, m->own.marks[i]);
 			add(m, own, own, theirs);
 		} else {
-			narrow_refuse(m->n, m->own.marks[i], m->key, describe(m->n->arena, own), m->kept_below[i] ? "what the operator's policy lists below it" : "nothing",
-				      "the operator's policy does not allow as much");
+			narrow_refuse(m->n, m->own.marks[i], m->key, describe(m->n->arena, own),
+			              m->kept_below[i] ? "what the operator's policy lists below it"
+			                               : "nothing",
+			              "the operator's policy does not allow as much");
 		}
 	}
 }
 
-/* The repository's entries, and for each `use:` those that the operator's own `use:` of that name gave. */
-static struct side own_side(struct meeting *m, const struct policy_phase *own, const struct policy_phase *theirs)
+/* The repository's entries, and for each `use:` those that the operator's own `use:` of that name
+ * gave. */
+static struct side own_side(struct meeting *m, const struct policy_phase *own,
+                            const struct policy_phase *theirs)
 {
 	struct plan_arena *arena = m->n->arena;
 	size_t n = own->egress.n, cap = n + theirs->egress.n;
@@ -170,7 +200,8 @@ static struct side own_side(struct meeting *m, const struct policy_phase *own, c
 	for (size_t u = 0; u < own->n_uses; u++) {
 		bool found = false;
 		for (size_t i = 0; i < theirs->egress.n; i++) {
-			if (!theirs->entry_sets[i] || strcmp(theirs->entry_sets[i], own->uses[u].name) != 0)
+			if (!theirs->entry_sets[i] ||
+			    strcmp(theirs->entry_sets[i], own->uses[u].name) != 0)
 				continue;
 			found = true;
 			if (taken[i])
@@ -180,25 +211,29 @@ static struct side own_side(struct meeting *m, const struct policy_phase *own, c
 			marks[n++] = own->uses[u].mark;
 		}
 		if (!found)
-			narrow_refuse(m->n, own->uses[u].mark, m->key, arena_printf(arena, "use: %s", own->uses[u].name), "nothing",
-				      "the operator's policy does not use that set");
+			narrow_refuse(m->n, own->uses[u].mark, m->key,
+			              arena_printf(arena, "use: %s", own->uses[u].name), "nothing",
+			              "the operator's policy does not use that set");
 	}
 	return (struct side){ .list = { .entries = entries, .n = n }, .marks = marks };
 }
 
 static void index_side(struct plan_arena *arena, struct side *side)
 {
-	side->list.index = egress_index_make(arena_alloc(arena, egress_index_size(side->list.n)), side->list.entries, side->list.n);
+	side->list.index = egress_index_make(arena_alloc(arena, egress_index_size(side->list.n)),
+	                                     side->list.entries, side->list.n);
 }
 
 void narrow_egress(struct narrowing *n, enum dd_phase p)
 {
 	struct policy_phase *theirs = &n->policy->phases[p];
 	const struct policy_phase *own = &n->own->phases[p];
-	struct meeting m = {
-		.n = n, .key = arena_printf(n->arena, "phases.%s.egress", phase_names[p]), .their_sets = theirs->entry_sets,
-		.theirs = { .list = { .entries = theirs->egress.entries, .n = theirs->egress.n }, .marks = theirs->entry_marks }
-	};
+	struct meeting m = { .n = n,
+		             .key = arena_printf(n->arena, "phases.%s.egress", phase_names[p]),
+		             .their_sets = theirs->entry_sets,
+		             .theirs = { .list = { .entries = theirs->egress.entries,
+		                                   .n = theirs->egress.n },
+		                         .marks = theirs->entry_marks } };
 	m.own = own_side(&m, own, theirs);
 	index_side(n->arena, &m.own);
 	index_side(n->arena, &m.theirs);

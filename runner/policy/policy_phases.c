@@ -15,7 +15,9 @@ static void phase_egress(struct key_context *ctx, const struct tree_node *v, voi
 	if (phase != &policy->phases[DD_PHASE_BUILD])
 		policy_read_egress(ctx, policy, v, phase);
 	else if (v->kind != TREE_SCALAR || strcmp(v->text, "none") != 0)
-		diag_add(ctx->diags, v->mark, "let a fetch rule match the step that needs the network", "the gate of build stays closed: only `egress: none`");
+		diag_add(ctx->diags, v->mark,
+		         "let a fetch rule match the step that needs the network",
+		         "the gate of build stays closed: only `egress: none`");
 }
 
 static void phase_upload(struct key_context *ctx, const struct tree_node *v, void *out)
@@ -41,12 +43,15 @@ static bool env_name_is_free(struct key_context *ctx, const struct tree_node *no
 {
 	static const char *const owned[] = { "GITHUB_", "RUNNER_" };
 	if (!key_is_variable_name(node->text)) {
-		diag_add(ctx->diags, node->mark, "letters, digits and _, not a digit first", "`%s` cannot be a variable's name", node->text);
+		diag_add(ctx->diags, node->mark, "letters, digits and _, not a digit first",
+		         "`%s` cannot be a variable's name", node->text);
 		return false;
 	}
 	for (size_t i = 0; i < ARRAY_LEN(owned); i++)
 		if (strncmp(node->text, owned[i], strlen(owned[i])) == 0) {
-			diag_add(ctx->diags, node->mark, NULL, "`%s`: variables that begin with %s are set by drydock", node->text, owned[i]);
+			diag_add(ctx->diags, node->mark, NULL,
+			         "`%s`: variables that begin with %s are set by drydock",
+			         node->text, owned[i]);
 			return false;
 		}
 	return true;
@@ -63,14 +68,16 @@ static void phase_env(struct key_context *ctx, const struct tree_node *v, void *
 		if (!env_name_is_free(ctx, key) || !key_kind(ctx, value, TREE_SCALAR, key->text))
 			continue;
 		marks[k] = key->mark;
-		env[k++] = (struct plan_env){ key->text, tree_is_null(value) ? "" : value->text, "policy" };
+		env[k++] = (struct plan_env){ key->text, tree_is_null(value) ? "" : value->text,
+			                      "policy" };
 	}
 	phase->env = env;
 	phase->env_marks = marks;
 	phase->n_env = k;
 }
 
-static bool only_push(struct key_context *ctx, const struct tree_node *v, const void *phase, const char *what)
+static bool only_push(struct key_context *ctx, const struct tree_node *v, const void *phase,
+                      const char *what)
 {
 	if (phase == &policy_being_read(ctx)->phases[DD_PHASE_PUSH])
 		return true;
@@ -80,15 +87,21 @@ static bool only_push(struct key_context *ctx, const struct tree_node *v, const 
 
 static void phase_trust(struct key_context *ctx, const struct tree_node *v, void *out)
 {
-	static const char *const words[] = { [POLICY_TRUST_PROTECTED] = "protected", [POLICY_TRUST_ANY] = "any" };
-	int trust = only_push(ctx, v, out, "trust") ? key_word(ctx, v, "trust", words, ARRAY_LEN(words)) : -1;
+	static const char *const words[] = {
+		[POLICY_TRUST_PROTECTED] = "protected", [POLICY_TRUST_ANY] = "any"
+	};
+	int trust = only_push(ctx, v, out, "trust")
+	                    ? key_word(ctx, v, "trust", words, ARRAY_LEN(words))
+	                    : -1;
 	if (trust >= 0)
 		((struct policy_phase *)out)->trust = (enum policy_trust)trust;
 }
 
 static void phase_workspace(struct key_context *ctx, const struct tree_node *v, void *out)
 {
-	int view = only_push(ctx, v, out, "workspace") ? key_word(ctx, v, "workspace", plan_view_names, 3) : -1;
+	int view = only_push(ctx, v, out, "workspace")
+	                   ? key_word(ctx, v, "workspace", plan_view_names, 3)
+	                   : -1;
 	if (view >= 0)
 		((struct policy_phase *)out)->view = (enum plan_view)view;
 }
@@ -110,8 +123,10 @@ static void phase_artifacts(struct key_context *ctx, const struct tree_node *v, 
 	const char *const *globs = key_texts(ctx, v, "artifacts", NULL);
 	for (size_t i = 0; globs[i]; i++)
 		if (!glob_stays_inside(globs[i]))
-			diag_add(ctx->diags, v->kind == TREE_LIST && i < v->n ? v->items[i]->mark : v->mark, "a path below the workspace",
-				 "artifact `%s` leaves the workspace", globs[i]);
+			diag_add(ctx->diags,
+			         v->kind == TREE_LIST && i < v->n ? v->items[i]->mark : v->mark,
+			         "a path below the workspace", "artifact `%s` leaves the workspace",
+			         globs[i]);
 	((struct policy_phase *)out)->artifacts = globs;
 }
 
@@ -124,11 +139,14 @@ static const struct key_row phase_rows[] = {
 	{ .name = "trust", .kinds = TREE_SCALAR, .read = phase_trust },
 	{ .name = "workspace", .kinds = TREE_SCALAR, .read = phase_workspace },
 	{ .name = "artifacts", .kinds = TREE_SCALAR | TREE_LIST, .read = phase_artifacts },
-	{ .name = "as", .why_not = "this build runs every step as an ordinary user: leave it out, and prepare packages in the host's image" },
+	{ .name = "as",
+	  .why_not = "this build runs every step as an ordinary user: leave it out, and prepare "
+	             "packages in the host's image" },
 };
 const struct key_table policy_phase_keys = { phase_rows, ARRAY_LEN(phase_rows) };
 
-static void one_phase(struct key_context *ctx, const struct tree_node *v, struct policy *policy, enum dd_phase which)
+static void one_phase(struct key_context *ctx, const struct tree_node *v, struct policy *policy,
+                      enum dd_phase which)
 {
 	char where[32];
 	(void)snprintf(where, sizeof(where), "phases.%s", phase_names[which]);
@@ -136,9 +154,18 @@ static void one_phase(struct key_context *ctx, const struct tree_node *v, struct
 	(void)key_walk(ctx, v, where, phase_rows, ARRAY_LEN(phase_rows), &policy->phases[which]);
 }
 
-static void phases_fetch(struct key_context *ctx, const struct tree_node *v, void *out) { one_phase(ctx, v, out, DD_PHASE_FETCH); }
-static void phases_build(struct key_context *ctx, const struct tree_node *v, void *out) { one_phase(ctx, v, out, DD_PHASE_BUILD); }
-static void phases_push(struct key_context *ctx, const struct tree_node *v, void *out) { one_phase(ctx, v, out, DD_PHASE_PUSH); }
+static void phases_fetch(struct key_context *ctx, const struct tree_node *v, void *out)
+{
+	one_phase(ctx, v, out, DD_PHASE_FETCH);
+}
+static void phases_build(struct key_context *ctx, const struct tree_node *v, void *out)
+{
+	one_phase(ctx, v, out, DD_PHASE_BUILD);
+}
+static void phases_push(struct key_context *ctx, const struct tree_node *v, void *out)
+{
+	one_phase(ctx, v, out, DD_PHASE_PUSH);
+}
 
 static const struct key_row phases_rows[] = {
 	{ .name = "fetch", .kinds = TREE_MAP, .read = phases_fetch },

@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-int policy_text_parse(const char *name, const char *text, size_t len, struct policy_text *ret, struct dd_err *err)
+int policy_text_parse(const char *name, const char *text, size_t len, struct policy_text *ret,
+                      struct dd_err *err)
 {
 	struct diag_list diags = { 0 };
 	struct policy_text t = { .arena = arena_new(), .len = len };
@@ -16,7 +17,9 @@ int policy_text_parse(const char *name, const char *text, size_t len, struct pol
 	t.text = arena_strndup(t.arena, text, len);
 	int r = tree_parse(t.arena, t.path, t.text, len, &t.root, &diags);
 	if (r < 0)
-		r = dd_err_say(err, -r, "%.200s:%u:%u: %.200s", t.path, diags.n ? diags.items[0].mark.line : 0, diags.n ? diags.items[0].mark.column : 0,
+		r = dd_err_say(err, -r, "%.200s:%u:%u: %.200s", t.path,
+		               diags.n ? diags.items[0].mark.line : 0,
+		               diags.n ? diags.items[0].mark.column : 0,
 		               diags.n ? diags.items[0].text : "cannot be read");
 	diag_list_done(&diags);
 	if (r < 0)
@@ -46,12 +49,14 @@ void policy_text_done(struct policy_text *text)
 static const struct tree_pair *find_pair(const struct tree_node *map, const char *key, size_t len)
 {
 	for (size_t i = 0; map && map->kind == TREE_MAP && i < map->n; i++)
-		if (strlen(map->pairs[i].key->text) == len && memcmp(map->pairs[i].key->text, key, len) == 0)
+		if (strlen(map->pairs[i].key->text) == len &&
+		    memcmp(map->pairs[i].key->text, key, len) == 0)
 			return &map->pairs[i];
 	return NULL;
 }
 
-const struct tree_node *policy_text_at(const struct policy_text *text, const char *dotted, const struct tree_node **ret_key)
+const struct tree_node *policy_text_at(const struct policy_text *text, const char *dotted,
+                                       const struct tree_node **ret_key)
 {
 	const struct tree_node *at = text->root;
 	const struct tree_pair *pair = NULL;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* policy_units.c - sizes, durations and counts as people write them. Pure.
  *
- * A value that does not parse completely is refused: "10" as a duration or "1gb" as a size is a question, not a number. */
+ * A value that does not parse completely is refused: "10" as a duration or "1gb" as a size is a
+ * question, not a number. */
 #include "policy_model.h"
 
 #include <ctype.h>
@@ -9,7 +10,7 @@
 
 struct unit {
 	const char *name;
-	uint64_t    factor;
+	uint64_t factor;
 };
 
 static const struct unit size_units[] = {
@@ -27,7 +28,10 @@ static const struct unit size_units[] = {
 };
 
 static const struct unit time_units[] = {
-	{ "s", 1 }, { "m", 60 }, { "h", 3600 }, { "d", 86400 },
+	{ "s", 1 },
+	{ "m", 60 },
+	{ "h", 3600 },
+	{ "d", 86400 },
 };
 
 enum { SECONDS_MAX = 30 * 86400, CPU_MILLIS_MAX = 1024 * 1000 };
@@ -39,7 +43,8 @@ static int digits(const char **at, uint64_t *ret)
 	if (!isdigit((unsigned char)**at))
 		return -EINVAL;
 	for (; isdigit((unsigned char)**at); ++*at)
-		if (__builtin_mul_overflow(value, 10, &value) || __builtin_add_overflow(value, (uint64_t)(**at - '0'), &value))
+		if (__builtin_mul_overflow(value, 10, &value) ||
+		    __builtin_add_overflow(value, (uint64_t)(**at - '0'), &value))
 			return -EINVAL;
 	*ret = value;
 	return 0;
@@ -67,7 +72,8 @@ static int with_unit(const char **at, const struct unit *units, size_t n, uint64
 int policy_size(const char *text, uint64_t *ret_bytes)
 {
 	uint64_t bytes;
-	if (with_unit(&text, size_units, ARRAY_LEN(size_units), &bytes) < 0 || *text != '\0' || bytes > INT64_MAX)
+	if (with_unit(&text, size_units, ARRAY_LEN(size_units), &bytes) < 0 || *text != '\0' ||
+	    bytes > INT64_MAX)
 		return -EINVAL;
 	*ret_bytes = bytes;
 	return 0;
@@ -78,7 +84,8 @@ int policy_duration(const char *text, unsigned *ret_sec)
 {
 	uint64_t total = 0, part;
 	do {
-		if (with_unit(&text, time_units, ARRAY_LEN(time_units), &part) < 0 || __builtin_add_overflow(total, part, &total))
+		if (with_unit(&text, time_units, ARRAY_LEN(time_units), &part) < 0 ||
+		    __builtin_add_overflow(total, part, &total))
 			return -EINVAL;
 	} while (*text != '\0');
 	if (total == 0 || total > SECONDS_MAX)

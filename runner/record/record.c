@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* record.c - appends events to the chained log of a run.
  *
- * Runs in the supervisor (and in the keeper after the supervisor's death: record_reopen). Each line names
- * the SHA-256 of the line before it.
- * Invariants: one line is one write(2); a line that did not fit is taken back, so the file never ends in
- * half a line while we
- * live; after one failed line nothing more is written and every further call fails, because the job must end (X-09).
+ * Runs in the supervisor (and in the keeper after the supervisor's death: record_reopen). Each line
+ * names the SHA-256 of the line before it. Invariants: one line is one write(2); a line that did
+ * not fit is taken back, so the file never ends in half a line while we live; after one failed line
+ * nothing more is written and every further call fails, because the job must end (X-09).
  */
 #include "record.h"
 
@@ -19,14 +18,14 @@
 #include <time.h>
 
 struct record {
-	int             fd;
-	char           *path, *run, *job;
-	uint64_t        seq;
-	uint64_t        size; /* of the good part of the file */
-	uint64_t        torn; /* bytes that record_reopen cut off, told in the next event */
-	bool            failed;
-	char            head[DIGEST_HEX];
-	struct digest  *digest;
+	int fd;
+	char *path, *run, *job;
+	uint64_t seq;
+	uint64_t size; /* of the good part of the file */
+	uint64_t torn; /* bytes that record_reopen cut off, told in the next event */
+	bool failed;
+	char head[DIGEST_HEX];
+	struct digest *digest;
 };
 
 void record_free(struct record *rec)
@@ -46,7 +45,8 @@ static void record_free_p(struct record **rec)
 	record_free(*rec);
 }
 
-static int record_new(const char *path, const char *run, const char *job, struct record **ret, struct dd_err *err)
+static int record_new(const char *path, const char *run, const char *job, struct record **ret,
+                      struct dd_err *err)
 {
 	__attribute__((cleanup(record_free_p))) struct record *rec = calloc(1, sizeof(*rec));
 	if (!rec)
@@ -66,23 +66,28 @@ static int record_new(const char *path, const char *run, const char *job, struct
 	return 0;
 }
 
-int record_open(const char *path, const char *run, const char *job, struct record **ret, struct dd_err *err)
+int record_open(const char *path, const char *run, const char *job, struct record **ret,
+                struct dd_err *err)
 {
 	__attribute__((cleanup(record_free_p))) struct record *rec = NULL;
 	/* A byte that is not UTF-8 becomes four, and still fits struct record_state. */
 	if (strlen(run) > RECORD_NAME_MAX || strlen(job) > RECORD_NAME_MAX)
-		return dd_err_say(err, EINVAL, "record %s: a run or job id has at most %d bytes", path, RECORD_NAME_MAX);
+		return dd_err_say(err, EINVAL, "record %s: a run or job id has at most %d bytes",
+		                  path, RECORD_NAME_MAX);
 	int r = record_new(path, run, job, &rec, err);
 	if (r < 0)
 		return r;
 	/* An empty file, as mktemp(1) leaves one, is as good as none. */
-	rec->fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+	rec->fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
+	               0600);
 	struct stat st;
 	if (rec->fd < 0 || fstat(rec->fd, &st) < 0)
 		return dd_err_set(err, errno, "create the record %s", path);
 	if (!S_ISREG(st.st_mode) || st.st_size > 0)
-		return dd_err_say(err, EEXIST, "the record %s exists and is %s; a record is never overwritten: name another with --record", path,
-		                  S_ISREG(st.st_mode) ? "not empty" : "no regular file");
+		return dd_err_say(err, EEXIST,
+		                  "the record %s exists and is %s; a record is never overwritten: "
+		                  "name another with --record",
+		                  path, S_ISREG(st.st_mode) ? "not empty" : "no regular file");
 	*ret = rec;
 	rec = NULL;
 	return 0;
@@ -98,7 +103,9 @@ int record_reopen(const char *path, struct record **ret, struct dd_err *err)
 	if (r < 0)
 		return dd_err_ctx(err, r, "reopen the record %s", path);
 	if (state.lines == 0)
-		return dd_err_say(err, EBADMSG, "reopen the record %s: it has no complete line, so it names no run", path);
+		return dd_err_say(
+			err, EBADMSG,
+			"reopen the record %s: it has no complete line, so it names no run", path);
 	if (state.torn_bytes > 0 && ftruncate(fd, (off_t)state.good_bytes) < 0)
 		return dd_err_set(err, errno, "cut the torn last line off the record %s", path);
 
@@ -136,7 +143,8 @@ json_t *record_text_n(const char *bytes, size_t len)
 	json_t *as_is = json_stringn(bytes, len);
 	if (as_is)
 		return as_is;
-	/* Not UTF-8. Only the bad bytes are spelled out: controls inside are the JSON encoder's business. */
+	/* Not UTF-8. Only the bad bytes are spelled out: controls inside are the JSON encoder's
+	 * business. */
 	dd_auto_free char *out = malloc(len * TEXT_ESCAPE_MAX + 1);
 	if (!out)
 		return NULL;
@@ -178,7 +186,8 @@ static json_t *mono_now(void)
 	return json_integer((json_int_t)now.tv_sec * 1000000000 + now.tv_nsec);
 }
 
-static const char *const common_names[] = { "seq", "time", "mono_ns", "run", "job", "step", "phase", "event", "cut_bytes", "prev" };
+static const char *const common_names[] = { "seq",  "time",  "mono_ns", "run",       "job",
+	                                    "step", "phase", "event",   "cut_bytes", "prev" };
 
 static const char *clashing_name(json_t *fields)
 {
@@ -188,7 +197,8 @@ static const char *clashing_name(json_t *fields)
 	return NULL;
 }
 
-static int put_common(const struct record *rec, json_t *line, const char *step, const char *phase, const char *event)
+static int put_common(const struct record *rec, json_t *line, const char *step, const char *phase,
+                      const char *event)
 {
 	int bad = json_object_set_new(line, "seq", json_integer((json_int_t)rec->seq + 1));
 	bad |= json_object_set_new(line, "time", time_now());
@@ -201,9 +211,10 @@ static int put_common(const struct record *rec, json_t *line, const char *step, 
 	return bad;
 }
 
-/* The line as it is written, newline included. ASCII only: `cat` of a record shows nothing that a terminal
- * would obey. */
-static int make_line(const struct record *rec, const char *step, const char *phase, const char *event, json_t *fields, char **ret)
+/* The line as it is written, newline included. ASCII only: `cat` of a record shows nothing that a
+ * terminal would obey. */
+static int make_line(const struct record *rec, const char *step, const char *phase,
+                     const char *event, json_t *fields, char **ret)
 {
 	json_t *line = json_object();
 	int bad = line ? put_common(rec, line, step, phase, event) : -1;
@@ -213,7 +224,9 @@ static int make_line(const struct record *rec, const char *step, const char *pha
 		bad = json_object_set_new(line, "cut_bytes", json_integer((json_int_t)rec->torn));
 	if (!bad)
 		bad = json_object_set_new(line, "prev", json_string(rec->head));
-	char *text = bad ? NULL : json_dumps(line, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(12));
+	char *text = bad ? NULL
+	                 : json_dumps(line, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_ENSURE_ASCII |
+	                                            JSON_REAL_PRECISION(12));
 	json_decref(line);
 	if (!text)
 		return -ENOMEM;
@@ -231,8 +244,12 @@ static int write_line(struct record *rec, const char *bytes, size_t len, struct 
 		return 0;
 	int code = n < 0 ? errno : ENOSPC;
 	rec->failed = true;
-	int r = dd_err_set(err, code, "write to the record %s (there is no run without a record: free some space and run again)", rec->path);
-	/* Take the part back that was written: what stays is a chain that holds, which lacks its end. */
+	int r = dd_err_set(err, code,
+	                   "write to the record %s (there is no run without a record: free some "
+	                   "space and run again)",
+	                   rec->path);
+	/* Take the part back that was written: what stays is a chain that holds, which lacks its
+	 * end. */
 	if (n > 0 && ftruncate(rec->fd, (off_t)rec->size) < 0)
 		return dd_err_ctx(err, r, "half a line stays in it");
 	return r;
@@ -247,7 +264,10 @@ static int add_line(struct record *rec, const char *event, char *text, struct dd
 {
 	size_t len = strlen(text);
 	if (len >= RECORD_LINE_MAX)
-		return dd_err_say(err, E2BIG, "record %s: the event %s needs %zu bytes, more than a line may have", rec->path, event, len);
+		return dd_err_say(
+			err, E2BIG,
+			"record %s: the event %s needs %zu bytes, more than a line may have",
+			rec->path, event, len);
 	char head[DIGEST_HEX];
 	int r = digest_bytes(rec->digest, text, len, head, err);
 	if (r < 0)
@@ -267,17 +287,21 @@ static int add_line(struct record *rec, const char *event, char *text, struct dd
 	return 0;
 }
 
-int record_add(struct record *rec, const char *step, const char *phase, const char *event, json_t *fields, struct dd_err *err)
+int record_add(struct record *rec, const char *step, const char *phase, const char *event,
+               json_t *fields, struct dd_err *err)
 {
 	dd_auto_free char *text = NULL;
 	const char *clash = fields ? clashing_name(fields) : NULL;
 	int r = 0;
 	if (rec->failed)
-		r = dd_err_say(err, EIO, "record %s: an earlier line could not be written", rec->path);
+		r = dd_err_say(err, EIO, "record %s: an earlier line could not be written",
+		               rec->path);
 	else if (strlen(event) > RECORD_EVENT_MAX)
-		r = dd_err_say(err, EINVAL, "record %s: the name of an event has at most %d bytes", rec->path, RECORD_EVENT_MAX);
+		r = dd_err_say(err, EINVAL, "record %s: the name of an event has at most %d bytes",
+		               rec->path, RECORD_EVENT_MAX);
 	else if (clash)
-		r = dd_err_say(err, EINVAL, "record %s: the event %s has a field %s of its own", rec->path, event, clash);
+		r = dd_err_say(err, EINVAL, "record %s: the event %s has a field %s of its own",
+		               rec->path, event, clash);
 	else if (make_line(rec, step, phase, event, fields, &text) < 0)
 		r = dd_err_set(err, ENOMEM, "record %s: encode the event %s", rec->path, event);
 	json_decref(fields);

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/* record.h - the chained log of a run: JSON Lines, append-only, one object per line, each naming the SHA-256 of the line before.
+/* record.h - the chained log of a run: JSON Lines, append-only, one object per line, each naming
+ * the SHA-256 of the line before.
  *
- * Written by the supervisor only. Never a secret, a query string, or a URL with user info (L-08). A line that cannot be written
- * ends the job: there is no run without a record. Field names: docs/record.md.
+ * Written by the supervisor only. Never a secret, a query string, or a URL with user info (L-08). A
+ * line that cannot be written ends the job: there is no run without a record. Field names:
+ * docs/record.md.
  */
 #ifndef RUNNER_RECORD_H
 #define RUNNER_RECORD_H
@@ -21,38 +23,48 @@ enum {
 	RECORD_EVENT_MAX = 63,              /* of an event's name */
 };
 
-/* Create @path (0600); an existing file must be empty: -EEXIST. @run is a unique id, @job the job's; at most RECORD_NAME_MAX bytes each (-EINVAL). */
-int  record_open(const char *path, const char *run, const char *job, struct record **ret, struct dd_err *err);
-/* Append one event. @step and @phase may be NULL. Steals @fields (an object, may be NULL), whose names must not clash with the common ones. Written with one
- * write(2); fdatasync at run.end and cred.*. */
-int  record_add(struct record *rec, const char *step, const char *phase, const char *event, json_t *fields, struct dd_err *err);
+/* Create @path (0600); an existing file must be empty: -EEXIST. @run is a unique id, @job the
+ * job's; at most RECORD_NAME_MAX bytes each (-EINVAL). */
+int record_open(const char *path, const char *run, const char *job, struct record **ret,
+                struct dd_err *err);
+/* Append one event. @step and @phase may be NULL. Steals @fields (an object, may be NULL), whose
+ * names must not clash with the common ones. Written with one write(2); fdatasync at run.end and
+ * cred.*. */
+int record_add(struct record *rec, const char *step, const char *phase, const char *event,
+               json_t *fields, struct dd_err *err);
 const char *record_path(const struct record *rec);
-const char *record_head(const struct record *rec); /* SHA-256 (hex) of the last line: what `record verify` prints, so that a cut or an edit at the end shows */
+const char *record_head(
+	const struct record *rec); /* SHA-256 (hex) of the last line: what `record verify` prints,
+                                      so that a cut or an edit at the end shows */
 uint64_t record_seq(const struct record *rec); /* of the last line */
-/* For the keeper after a supervisor's death: append to an existing record whose chain is intact (a torn last line is cut off and said so). */
-int  record_reopen(const char *path, struct record **ret, struct dd_err *err);
+/* For the keeper after a supervisor's death: append to an existing record whose chain is intact (a
+ * torn last line is cut off and said so). */
+int record_reopen(const char *path, struct record **ret, struct dd_err *err);
 void record_free(struct record *rec); /* closes; writes nothing */
 
-/* A JSON string of any bytes: what is not UTF-8 is spelled \\xNN, the rest stays. NULL only without memory. For every field that others chose. */
+/* A JSON string of any bytes: what is not UTF-8 is spelled \\xNN, the rest stays. NULL only without
+ * memory. For every field that others chose. */
 json_t *record_text_n(const char *bytes, size_t len);
 json_t *record_text(const char *text);
 
-/* 0: the chain holds and ends with run.end. -EBADMSG: @err names the line and what is wrong (edited, deleted, torn, not JSON). -ENODATA: the chain
- * holds but the run did not end (killed, or the end was cut off). @ret_lines (may be NULL) counts the good lines in each of the three. */
+/* 0: the chain holds and ends with run.end. -EBADMSG: @err names the line and what is wrong
+ * (edited, deleted, torn, not JSON). -ENODATA: the chain holds but the run did not end (killed, or
+ * the end was cut off). @ret_lines (may be NULL) counts the good lines in each of the three. */
 int record_verify(const char *path, uint64_t *ret_lines, struct dd_err *err);
 
-/* What record_verify is made of. @fn (may be NULL) sees each good line, borrowed; a non-zero result stops and is returned. */
+/* What record_verify is made of. @fn (may be NULL) sees each good line, borrowed; a non-zero result
+ * stops and is returned. */
 struct record_state {
 	uint64_t lines;      /* good ones */
 	uint64_t good_bytes; /* where the last good line ends */
 	uint64_t torn_bytes; /* behind it, without a newline */
-	char     head[65];   /* SHA-256 of the last good line; zeros when there is none */
-	char     last_event[64];
-	char     run[512], job[512];
+	char head[65];       /* SHA-256 of the last good line; zeros when there is none */
+	char last_event[64];
+	char run[512], job[512];
 };
 typedef int (*record_line_fn)(void *arg, json_t *line);
-/* 0: every complete line is good (torn bytes are counted, not judged), -EBADMSG: see above, other -errno: cannot read. */
+/* 0: every complete line is good (torn bytes are counted, not judged), -EBADMSG: see above, other
+ * -errno: cannot read. */
 int record_scan(int fd, struct record_state *ret, record_line_fn fn, void *arg, struct dd_err *err);
-
 
 #endif

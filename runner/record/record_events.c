@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* record_events.c - a record event by event: one line for people, or the event itself for tools.
  *
- * Runs in: command line. The chain is checked on the way; what comes before a bad line has been printed when the bad line is found.
+ * Runs in: command line. The chain is checked on the way; what comes before a bad line has been
+ * printed when the bad line is found.
  */
 #include "record_events.h"
 
@@ -13,9 +14,9 @@
 #include <stdlib.h>
 
 struct show {
-	FILE      *out;
+	FILE *out;
 	json_int_t start_ns;
-	bool       started, json;
+	bool started, json;
 };
 
 enum { FIELD_SHOWN_MAX = 300 }; /* a script fills the screen; --json has all of it */
@@ -30,7 +31,8 @@ static void put_escaped(FILE *out, const char *text)
 	(void)fprintf(out, "%s%s", safe, len < whole ? "..." : "");
 }
 
-static const char *const not_shown[] = { "seq", "time", "mono_ns", "run", "job", "step", "phase", "event", "prev" };
+static const char *const not_shown[] = { "seq",  "time",  "mono_ns", "run", "job",
+	                                 "step", "phase", "event",   "prev" };
 
 static bool is_shown(const char *name)
 {
@@ -49,7 +51,8 @@ static void show_field(FILE *out, const char *name, const json_t *value)
 		put_escaped(out, json_string_value(value));
 		return;
 	}
-	dd_auto_free char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
+	dd_auto_free char *text = json_dumps(value,
+	                                     JSON_COMPACT | JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
 	put_escaped(out, text ? text : "?");
 }
 
@@ -67,13 +70,13 @@ static int show_text(const struct show *s, json_t *line)
 	json_int_t now = json_integer_value(json_object_get(line, "mono_ns"));
 	const char *name;
 	json_t *value;
-	(void)fprintf(s->out, "%5lld %+10.3fs", (long long)json_integer_value(json_object_get(line, "seq")), (double)(now - s->start_ns) / 1e9);
+	(void)fprintf(s->out, "%5lld %+10.3fs",
+	              (long long)json_integer_value(json_object_get(line, "seq")),
+	              (double)(now - s->start_ns) / 1e9);
 	show_word(s->out, json_object_get(line, "step"), 16);
 	show_word(s->out, json_object_get(line, "phase"), 5);
 	show_word(s->out, json_object_get(line, "event"), 12);
-	json_object_foreach(line, name, value)
-		if (is_shown(name))
-			show_field(s->out, name, value);
+	json_object_foreach(line, name, value) if (is_shown(name)) show_field(s->out, name, value);
 	return fputc('\n', s->out) == EOF ? -EIO : 0;
 }
 
@@ -85,7 +88,10 @@ static int show_line(void *arg, json_t *line)
 	s->started = true;
 	if (!s->json)
 		return show_text(s, line);
-	return json_dumpf(line, s->out, JSON_COMPACT | JSON_ENSURE_ASCII) < 0 || fputc('\n', s->out) == EOF ? -EIO : 0;
+	return json_dumpf(line, s->out, JSON_COMPACT | JSON_ENSURE_ASCII) < 0 ||
+	                       fputc('\n', s->out) == EOF
+	               ? -EIO
+	               : 0;
 }
 
 int record_show_events(const char *path, bool json, FILE *out, struct dd_err *err)
@@ -93,7 +99,8 @@ int record_show_events(const char *path, bool json, FILE *out, struct dd_err *er
 	struct record_state state = { .lines = 0 };
 	struct show s = { .out = out, .json = json };
 	dd_auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	int r = fd < 0 ? dd_err_set(err, errno, "open the record %s", path) : record_scan(fd, &state, show_line, &s, err);
+	int r = fd < 0 ? dd_err_set(err, errno, "open the record %s", path)
+	               : record_scan(fd, &state, show_line, &s, err);
 	if (r == 0 && state.torn_bytes > 0)
 		r = dd_err_say(err, EBADMSG, "the last line is torn");
 	return r;

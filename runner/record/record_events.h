@@ -8,7 +8,8 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-/* One line for each event, times since the first; @json: each event as one line of JSON. -EBADMSG: the chain does not hold from some line on. */
+/* One line for each event, times since the first; @json: each event as one line of JSON. -EBADMSG:
+ * the chain does not hold from some line on. */
 int record_show_events(const char *path, bool json, FILE *out, struct dd_err *err);
 
 #endif

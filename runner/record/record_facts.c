@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* record_facts.c - the events of a record, one row each, into struct record_facts.
  *
- * Runs in: command line. The record is foreign: its chain is checked before a line gets here. A step's event before its step.start, a
- * second run.start, a phase that does not exist are errors, because whoever reads facts must not have to wonder. */
+ * Runs in: command line. The record is foreign: its chain is checked before a line gets here. A
+ * step's event before its step.start, a second run.start, a phase that does not exist are errors,
+ * because whoever reads facts must not have to wonder. */
 #include "record_facts.h"
 
 #include "drydock/fd.h"
@@ -16,15 +17,17 @@
 /* What is handed out: the facts and the arena that they live in. */
 struct facts_owner {
 	struct record_facts facts; /* first: the pointer that callers hold */
-	struct plan_arena  *arena;
+	struct plan_arena *arena;
 };
 
-/* --- the run ---- */
+/* ---- the run ---- */
 
 static int read_event(const struct facts_reading *r, json_t *line)
 {
 	static const struct field_row rows[] = {
-		ROW_TEXT(struct facts_event, name), ROW_TEXT(struct facts_event, repository), ROW_TEXT(struct facts_event, ref),
+		ROW_TEXT(struct facts_event, name),
+		ROW_TEXT(struct facts_event, repository),
+		ROW_TEXT(struct facts_event, ref),
 		ROW_NAMED("protected", FIELD_BOOL, struct facts_event, is_protected),
 	};
 	json_t *object;
@@ -38,7 +41,8 @@ static int read_event(const struct facts_reading *r, json_t *line)
 static int read_policy(const struct facts_reading *r, json_t *line)
 {
 	static const struct field_row rows[] = {
-		ROW_NAMED("path", FIELD_TEXT, struct record_facts, policy_path), ROW_NAMED("sha256", FIELD_TEXT, struct record_facts, policy_sha256),
+		ROW_NAMED("path", FIELD_TEXT, struct record_facts, policy_path),
+		ROW_NAMED("sha256", FIELD_TEXT, struct record_facts, policy_sha256),
 	};
 	json_t *object;
 	int code = fields_member(r, line, "policy", JSON_OBJECT, &object);
@@ -51,15 +55,23 @@ static int read_mode(const struct facts_reading *r, const char *mode)
 		return 0;
 	r->facts->mode_known = true;
 	r->facts->observed = strcmp(mode, "observe") == 0;
-	return r->facts->observed || strcmp(mode, "enforce") == 0 ? 0 : dd_err_say(r->err, EBADMSG, "the field mode is neither enforce nor observe");
+	return r->facts->observed || strcmp(mode, "enforce") == 0
+	               ? 0
+	               : dd_err_say(r->err, EBADMSG,
+	                            "the field mode is neither enforce nor observe");
 }
 
 static int on_run_start(const struct facts_reading *r, json_t *line, struct facts_step *step)
 {
 	static const struct field_row rows[] = {
-		ROW_TEXT(struct record_facts, version), ROW_TEXT(struct record_facts, kernel), ROW_TEXT(struct record_facts, workflow),
-		ROW_TEXT(struct record_facts, identity), ROW_TEXT(struct record_facts, trust_why), ROW_BOOL(struct record_facts, trusted),
-		ROW_NAMED("steps", FIELD_COUNT, struct record_facts, n_planned), ROW_NAMED("time", FIELD_TEXT, struct record_facts, start_time),
+		ROW_TEXT(struct record_facts, version),
+		ROW_TEXT(struct record_facts, kernel),
+		ROW_TEXT(struct record_facts, workflow),
+		ROW_TEXT(struct record_facts, identity),
+		ROW_TEXT(struct record_facts, trust_why),
+		ROW_BOOL(struct record_facts, trusted),
+		ROW_NAMED("steps", FIELD_COUNT, struct record_facts, n_planned),
+		ROW_NAMED("time", FIELD_TEXT, struct record_facts, start_time),
 	};
 	static const struct field_row mode_row = { "mode", FIELD_TEXT, 0 };
 	struct record_facts *f = r->facts;
@@ -81,7 +93,9 @@ static int on_run_start(const struct facts_reading *r, json_t *line, struct fact
 
 static int on_run_end(const struct facts_reading *r, json_t *line, struct facts_step *step)
 {
-	static const struct field_row rows[] = { ROW_TEXT(struct record_facts, status), ROW_NAMED("why", FIELD_TEXT, struct record_facts, end_why) };
+	static const struct field_row rows[] = { ROW_TEXT(struct record_facts, status),
+		                                 ROW_NAMED("why", FIELD_TEXT, struct record_facts,
+		                                           end_why) };
 	(void)step;
 	if (r->facts->end.seq)
 		return dd_err_say(r->err, EBADMSG, "the run ends a second time");
@@ -92,8 +106,9 @@ static int on_run_end(const struct facts_reading *r, json_t *line, struct facts_
 static int on_narrowed(const struct facts_reading *r, json_t *line, struct facts_step *step)
 {
 	static const struct field_row rows[] = {
-		ROW_TEXT(struct facts_narrowed, key), ROW_TEXT(struct facts_narrowed, asked), ROW_TEXT(struct facts_narrowed, allowed),
-		ROW_TEXT(struct facts_narrowed, why), ROW_COUNT(struct facts_narrowed, line),
+		ROW_TEXT(struct facts_narrowed, key),     ROW_TEXT(struct facts_narrowed, asked),
+		ROW_TEXT(struct facts_narrowed, allowed), ROW_TEXT(struct facts_narrowed, why),
+		ROW_COUNT(struct facts_narrowed, line),
 	};
 	struct record_facts *f = r->facts;
 	(void)step;
@@ -106,7 +121,9 @@ static int on_narrowed(const struct facts_reading *r, json_t *line, struct facts
 static int on_artifact(const struct facts_reading *r, json_t *line, struct facts_step *step)
 {
 	static const struct field_row rows[] = {
-		ROW_TEXT(struct facts_artifact, step), ROW_TEXT(struct facts_artifact, path), ROW_TEXT(struct facts_artifact, sha256),
+		ROW_TEXT(struct facts_artifact, step),
+		ROW_TEXT(struct facts_artifact, path),
+		ROW_TEXT(struct facts_artifact, sha256),
 		ROW_COUNT(struct facts_artifact, size),
 	};
 	struct record_facts *f = r->facts;
@@ -117,32 +134,25 @@ static int on_artifact(const struct facts_reading *r, json_t *line, struct facts
 	return fields_rows(r, line, rows, ARRAY_LEN(rows), one);
 }
 
-/* --- routing ---- */
+/* ---- routing ---- */
 
 static const struct event_row {
 	const char *name;
-	bool        of_step; /* the step that it names must have started */
-	int       (*read)(const struct facts_reading *r, json_t *line, struct facts_step *step);
+	bool of_step; /* the step that it names must have started */
+	int (*read)(const struct facts_reading *r, json_t *line, struct facts_step *step);
 } event_rows[] = {
-	{ "run.start", false, on_run_start },
-	{ "run.end", false, on_run_end },
-	{ "policy.narrowed", false, on_narrowed },
-	{ "artifact", false, on_artifact },
-	{ "step.start", false, facts_step_start },
-	{ "step.end", true, facts_step_end },
-	{ "gate.open", true, facts_gate_open },
-	{ "gate.close", true, facts_gate_close },
-	{ "net.allow", true, facts_net_allow },
-	{ "net.deny", true, facts_net_deny },
-	{ "dns.allow", true, facts_dns_allow },
-	{ "dns.deny", true, facts_dns_deny },
-	{ "sys.deny", true, facts_sys_deny },
-	{ "cred.grant", true, facts_cred_grant },
-	{ "violation", true, facts_violation_seen },
-	{ "fs.delta", true, facts_fs_delta },
+	{ "run.start", false, on_run_start },        { "run.end", false, on_run_end },
+	{ "policy.narrowed", false, on_narrowed },   { "artifact", false, on_artifact },
+	{ "step.start", false, facts_step_start },   { "step.end", true, facts_step_end },
+	{ "gate.open", true, facts_gate_open },      { "gate.close", true, facts_gate_close },
+	{ "net.allow", true, facts_net_allow },      { "net.deny", true, facts_net_deny },
+	{ "dns.allow", true, facts_dns_allow },      { "dns.deny", true, facts_dns_deny },
+	{ "sys.deny", true, facts_sys_deny },        { "cred.grant", true, facts_cred_grant },
+	{ "violation", true, facts_violation_seen }, { "fs.delta", true, facts_fs_delta },
 };
 
-/* The latest of that name: nothing forbids two steps with one id, and events follow their step.start. */
+/* The latest of that name: nothing forbids two steps with one id, and events follow their
+ * step.start. */
 static struct facts_step *step_named(const struct record_facts *facts, const char *ref)
 {
 	for (size_t i = facts->n_steps; ref && i > 0; i--)
@@ -160,9 +170,13 @@ static int route(const struct facts_reading *r, json_t *line)
 			row = &event_rows[i];
 	if (!row)
 		return 0;
-	struct facts_step *step = row->of_step ? step_named(r->facts, json_string_value(json_object_get(line, "step"))) : NULL;
+	struct facts_step *step =
+		row->of_step
+			? step_named(r->facts, json_string_value(json_object_get(line, "step")))
+			: NULL;
 	if (row->of_step && !step)
-		return dd_err_say(r->err, EBADMSG, "the event %s names no step that has started", event);
+		return dd_err_say(r->err, EBADMSG, "the event %s names no step that has started",
+		                  event);
 	return row->read(r, line, step);
 }
 
@@ -170,7 +184,9 @@ static int read_line(void *arg, json_t *line)
 {
 	const struct facts_reading *r = arg;
 	int code = route(r, line);
-	return code == 0 ? 0 : dd_err_ctx(r->err, code, "line %llu", (unsigned long long)fields_at(line).seq);
+	return code == 0 ? 0
+	                 : dd_err_ctx(r->err, code, "line %llu",
+	                              (unsigned long long)fields_at(line).seq);
 }
 
 static int scan(struct facts_reading *r, int fd, const char *path)
@@ -180,7 +196,8 @@ static int scan(struct facts_reading *r, int fd, const char *path)
 	if (fstat(fd, &st) < 0)
 		return dd_err_set(r->err, errno, "look at the record");
 	if (st.st_size > FACTS_FILE_MAX)
-		return dd_err_say(r->err, E2BIG, "larger than %d MiB", FACTS_FILE_MAX / 1024 / 1024);
+		return dd_err_say(r->err, E2BIG, "larger than %d MiB",
+		                  FACTS_FILE_MAX / 1024 / 1024);
 	int code = record_scan(fd, &state, read_line, r, r->err);
 	if (code < 0)
 		return code;
@@ -198,8 +215,11 @@ int record_facts_read(int fd, const char *path, struct record_facts **ret, struc
 {
 	struct plan_arena *arena = arena_new();
 	struct facts_owner *owner = arena_alloc(arena, sizeof(*owner));
-	struct dd_err local = { 0 }; /* lines put their number in front of it, so there must be one */
-	struct facts_reading r = { .arena = arena, .facts = &owner->facts, .err = err ? err : &local };
+	/* lines put their number in front of it, so there must be one */
+	struct dd_err local = { 0 };
+	struct facts_reading r = { .arena = arena,
+		                   .facts = &owner->facts,
+		                   .err = err ? err : &local };
 	owner->arena = arena;
 	owner->facts.n_planned = FACTS_ABSENT;
 	int code = scan(&r, fd, path);

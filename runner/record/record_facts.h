@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-/* record_facts.h - a record as plain structs: what the run was, its steps in order, and what each of them did.
+/* record_facts.h - a record as plain structs: what the run was, its steps in order, and what each
+ * of them did.
  *
- * The file is foreign: its chain is checked line by line (record.h), sizes are bounded, a field of the wrong type is an error that names
- * the line. Unknown events and fields are skipped, missing ones stay absent: a text or list is NULL, a number FACTS_ABSENT, `false` for a
- * bool that has no `_known` beside it. A reader that needs a fact which an older record lacks says so, and never guesses.
- * Every text is bytes that somebody else chose: escape it wherever it is shown. Command line only. Field names: docs/record.md.
+ * The file is foreign: its chain is checked line by line (record.h), sizes are bounded, a field of
+ * the wrong type is an error that names the line. Unknown events and fields are skipped, missing
+ * ones stay absent: a text or list is NULL, a number FACTS_ABSENT, `false` for a bool that has no
+ * `_known` beside it. A reader that needs a fact which an older record lacks says so, and never
+ * guesses. Every text is bytes that somebody else chose: escape it wherever it is shown. Command
+ * line only. Field names: docs/record.md.
  */
 #ifndef RUNNER_RECORD_FACTS_H
 #define RUNNER_RECORD_FACTS_H
@@ -19,53 +22,60 @@ enum {
 	FACTS_ABSENT = -1,
 	FACTS_FILE_MAX = 256 * 1024 * 1024, /* a larger record is refused: -E2BIG */
 	FACTS_STEPS_MAX = 2000,
-	FACTS_TEXT_MAX = 65536,             /* of one field */
+	FACTS_TEXT_MAX = 65536, /* of one field */
 };
 
 /* Where and when, in every fact that is an event of its own. */
 struct facts_at {
 	uint64_t seq;
-	int64_t  mono_ns;
+	int64_t mono_ns;
 };
 
 struct facts_process { /* pid FACTS_ABSENT: not known */
-	int64_t     pid;
+	int64_t pid;
 	const char *exe, *argv;
 };
 
 enum facts_net_kind {
 	FACTS_CONNECTED = 0, /* net.allow */
 	FACTS_REFUSED,       /* net.deny */
-	FACTS_RESOLVED,      /* dns.allow: in observe mode, a name that enforcing would have refused was answered */
-	FACTS_NAME_REFUSED,  /* dns.deny */
+	/* dns.allow: in observe mode, a name that enforcing would have refused was answered */
+	FACTS_RESOLVED,
+	FACTS_NAME_REFUSED, /* dns.deny */
 };
 
-enum facts_speaks { FACTS_SPEAKS_UNKNOWN = 0, FACTS_SPEAKS_TLS, FACTS_SPEAKS_HTTP, FACTS_SPEAKS_RAW };
+enum facts_speaks {
+	FACTS_SPEAKS_UNKNOWN = 0,
+	FACTS_SPEAKS_TLS,
+	FACTS_SPEAKS_HTTP,
+	FACTS_SPEAKS_RAW
+};
 
 /* One try of a step to reach something, let through or not. */
 struct facts_net {
-	struct facts_at      at;
-	enum facts_net_kind  kind;
-	const char          *host;    /* "" for a raw address; as the gate wrote it: a masked name is not canonical */
-	const char          *address, *proto, *why;
-	uint16_t             port;    /* 0: none (a query) */
-	bool                 would_deny; /* let through only because the run was observed */
-	int64_t              count;   /* refusals that were merged; FACTS_ABSENT: one */
-	enum facts_speaks    speaks;
+	struct facts_at at;
+	enum facts_net_kind kind;
+	/* "" for a raw address; as the gate wrote it: a masked name is not canonical */
+	const char *host;
+	const char *address, *proto, *why;
+	uint16_t port;   /* 0: none (a query) */
+	bool would_deny; /* let through only because the run was observed */
+	int64_t count;   /* refusals that were merged; FACTS_ABSENT: one */
+	enum facts_speaks speaks;
 	struct facts_process process;
 };
 
 struct facts_syscall { /* sys.deny */
-	struct facts_at      at;
-	const char          *name, *answer, *detail; /* answer: an errno's name or "continued" */
-	int64_t              nr, count;
+	struct facts_at at;
+	const char *name, *answer, *detail; /* answer: an errno's name or "continued" */
+	int64_t nr, count;
 	struct facts_process process;
 };
 
 struct facts_receipt {
 	const char *host;
-	uint16_t    port;
-	int64_t     connections, bytes_in, bytes_out, denials;
+	uint16_t port;
+	int64_t connections, bytes_in, bytes_out, denials;
 };
 
 struct facts_entry { /* of the allowlist, as gate.open shows it */
@@ -74,43 +84,44 @@ struct facts_entry { /* of the allowlist, as gate.open shows it */
 
 struct facts_wildcard {
 	const char *entry;
-	int64_t     names;
+	int64_t names;
 };
 
 struct facts_lease { /* cred.grant */
 	struct facts_at at;
-	const char     *name, *kind, *delivery;
-	const char     *from, *as; /* "file:/path", "env:NAME"; NULL in older records */
-	int64_t         ttl_sec;
+	const char *name, *kind, *delivery;
+	const char *from, *as; /* "file:/path", "env:NAME"; NULL in older records */
+	int64_t ttl_sec;
 };
 
 struct facts_violation {
 	struct facts_at at;
-	const char     *kind; /* the event's `case`: "budget", "tamper", ... */
-	const char     *subject, *why, *change, *consequence;
-	uint16_t        port;
-	int64_t         bytes_out;
+	const char *kind; /* the event's `case`: "budget", "tamper", ... */
+	const char *subject, *why, *change, *consequence;
+	uint16_t port;
+	int64_t bytes_out;
 };
 
 struct facts_gate {
-	struct facts_at        opened, closed; /* seq 0: it was not */
-	const char            *state;          /* "open", "closed" */
-	int64_t                upload_bytes;
-	struct facts_entry    *entries;
-	size_t                 n_entries;
-	struct facts_receipt  *receipts;
-	size_t                 n_receipts;
-	struct facts_wildcard *wildcards;      /* NULL: not known */
-	size_t                 n_wildcards;
-	int64_t                peak_connections, unreported;
-	bool                   verified;
+	struct facts_at opened, closed; /* seq 0: it was not */
+	const char *state;              /* "open", "closed" */
+	int64_t upload_bytes;
+	struct facts_entry *entries;
+	size_t n_entries;
+	struct facts_receipt *receipts;
+	size_t n_receipts;
+	struct facts_wildcard *wildcards; /* NULL: not known */
+	size_t n_wildcards;
+	int64_t peak_connections, unreported;
+	bool verified;
 };
 
-/* What a rule of a policy is held against; `known` is false in an older record, and then only the id and the shown name are. */
+/* What a rule of a policy is held against; `known` is false in an older record, and then only the
+ * id and the shown name are. */
 struct facts_match {
-	bool        known;
+	bool known;
 	const char *id, *name, *job, *uses, *run; /* NULL: the step has none */
-	bool        run_exact; /* `run` is the whole, unchanged script */
+	bool run_exact;                           /* `run` is the whole, unchanged script */
 };
 
 struct facts_delta { /* fs.delta; added FACTS_ABSENT: no such event */
@@ -118,72 +129,75 @@ struct facts_delta { /* fs.delta; added FACTS_ABSENT: no such event */
 };
 
 struct facts_step {
-	struct facts_at     start, end; /* end.seq 0: it did not end */
-	const char         *ref;        /* what events call it: the id, or the label of a step without one */
-	int64_t             index;      /* 1-based; counted here where the record does not say */
-	const char         *id, *name, *phase, *phase_why, *argv0, *gate_state, *seccomp, *workspace;
-	const char *const  *read;       /* the three: NULL-terminated, or NULL: not known */
-	const char *const  *artifacts;
-	const char *const  *syscalls;
-	struct facts_match  match;
+	struct facts_at start, end; /* end.seq 0: it did not end */
+	const char *ref; /* what events call it: the id, or the label of a step without one */
+	int64_t index;   /* 1-based; counted here where the record does not say */
+	const char *id, *name, *phase, *phase_why, *argv0, *gate_state, *seccomp, *workspace;
+	const char *const *read; /* the three: NULL-terminated, or NULL: not known */
+	const char *const *artifacts;
+	const char *const *syscalls;
+	struct facts_match match;
 
-	struct facts_gate       gate;
-	struct facts_net       *net; /* in order */
-	size_t                  n_net;
-	struct facts_syscall   *calls;
-	size_t                  n_calls;
-	struct facts_lease     *leases;
-	size_t                  n_leases;
+	struct facts_gate gate;
+	struct facts_net *net; /* in order */
+	size_t n_net;
+	struct facts_syscall *calls;
+	size_t n_calls;
+	struct facts_lease *leases;
+	size_t n_leases;
 	struct facts_violation *violations;
-	size_t                  n_violations;
-	struct facts_delta      delta;
+	size_t n_violations;
+	struct facts_delta delta;
 
 	const char *outcome, *message; /* step.end: outcome, why */
-	int64_t     exit, signal, cpu_usec, peak_memory_bytes, output_bytes, refused, files, disk_bytes;
-	double      wall_sec; /* negative: not known */
+	int64_t exit, signal, cpu_usec, peak_memory_bytes, output_bytes, refused, files, disk_bytes;
+	double wall_sec; /* negative: not known */
 };
 
 struct facts_event { /* the forge's; known only when an event file was given */
-	bool        known, is_protected;
+	bool known, is_protected;
 	const char *name, *repository, *ref;
 };
 
 struct facts_narrowed { /* policy.narrowed */
 	struct facts_at at;
-	const char     *key, *asked, *allowed, *why;
-	int64_t         line;
+	const char *key, *asked, *allowed, *why;
+	int64_t line;
 };
 
 struct facts_artifact {
 	struct facts_at at;
-	const char     *step, *path, *sha256;
-	int64_t         size;
+	const char *step, *path, *sha256;
+	int64_t size;
 };
 
 struct record_facts {
-	const char            *path, *run, *job;
-	bool                   observed, mode_known;
-	const char            *version, *kernel, *workflow, *policy_path, *policy_sha256, *identity, *trust_why;
-	bool                   trusted, trusted_known;
-	struct facts_event     event;
-	struct facts_at        start, end; /* end.seq 0: the run did not end */
-	const char            *start_time, *status, *end_why;
-	int64_t                n_planned;  /* steps of the plan */
-	struct facts_step     *steps;
-	size_t                 n_steps;
+	const char *path, *run, *job;
+	bool observed, mode_known;
+	const char *version, *kernel, *workflow, *policy_path, *policy_sha256, *identity,
+		*trust_why;
+	bool trusted, trusted_known;
+	struct facts_event event;
+	struct facts_at start, end; /* end.seq 0: the run did not end */
+	const char *start_time, *status, *end_why;
+	int64_t n_planned; /* steps of the plan */
+	struct facts_step *steps;
+	size_t n_steps;
 	struct facts_narrowed *narrowed;
-	size_t                 n_narrowed;
+	size_t n_narrowed;
 	struct facts_artifact *artifacts;
-	size_t                 n_artifacts;
-	uint64_t               lines, torn_bytes; /* torn: half a line behind the last good one */
-	char                   head[65];
+	size_t n_artifacts;
+	uint64_t lines, torn_bytes; /* torn: half a line behind the last good one */
+	char head[65];
 };
 
-/* 0; -EBADMSG: the chain does not hold, or a fact has the wrong type or place (@err names the line); -E2BIG;
- * other -errno: cannot be read. A run that did not end and a torn last line are facts, not errors. */
-int  record_facts_load(const char *path, struct record_facts **ret, struct dd_err *err);
+/* 0; -EBADMSG: the chain does not hold, or a fact has the wrong type or place (@err names the
+ * line); -E2BIG; other -errno: cannot be read. A run that did not end and a torn last line are
+ * facts, not errors. */
+int record_facts_load(const char *path, struct record_facts **ret, struct dd_err *err);
 /* The same from an open regular file; @path is for messages. Fuzzed. */
-int  record_facts_read(int fd, const char *path, struct record_facts **ret, struct dd_err *err);
-void record_facts_free(struct record_facts *facts); /* NULL is fine; everything above dies with it */
+int record_facts_read(int fd, const char *path, struct record_facts **ret, struct dd_err *err);
+void record_facts_free(
+	struct record_facts *facts); /* NULL is fine; everything above dies with it */
 
 #endif

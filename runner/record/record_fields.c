@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* record_fields.c - reads the fields of a record's line by a table.
  *
- * Runs in: command line. The line is foreign: a text that C would read differently (a NUL inside) is refused, not shortened. */
+ * Runs in: command line. The line is foreign: a text that C would read differently (a NUL inside)
+ * is refused, not shortened. */
 #include "record_fields.h"
 
 #include <assert.h>
@@ -85,7 +86,8 @@ static const struct kind_row {
 };
 static_assert(ARRAY_LEN(kind_rows) == FIELD__KINDS, "a kind has no reader");
 
-int fields_rows(const struct facts_reading *r, json_t *object, const struct field_row *rows, size_t n, void *out)
+int fields_rows(const struct facts_reading *r, json_t *object, const struct field_row *rows,
+                size_t n, void *out)
 {
 	for (size_t i = 0; i < n; i++) {
 		json_t *v = json_object_get(object, rows[i].name);
@@ -93,25 +95,29 @@ int fields_rows(const struct facts_reading *r, json_t *object, const struct fiel
 		if (!v || json_is_null(v))
 			continue;
 		if (kind->read(r->arena, v, (char *)out + rows[i].offset) < 0)
-			return dd_err_say(r->err, EBADMSG, "the field %s is not %s", rows[i].name, kind->expected);
+			return dd_err_say(r->err, EBADMSG, "the field %s is not %s", rows[i].name,
+			                  kind->expected);
 	}
 	return 0;
 }
 
-int fields_member(const struct facts_reading *r, json_t *object, const char *name, json_type type, json_t **ret)
+int fields_member(const struct facts_reading *r, json_t *object, const char *name, json_type type,
+                  json_t **ret)
 {
 	json_t *v = json_object_get(object, name);
 	*ret = NULL;
 	if (!v || json_is_null(v))
 		return 0;
 	if (json_typeof(v) != type)
-		return dd_err_say(r->err, EBADMSG, "the field %s is not %s", name, type == JSON_OBJECT ? "an object" : "a list");
+		return dd_err_say(r->err, EBADMSG, "the field %s is not %s", name,
+		                  type == JSON_OBJECT ? "an object" : "a list");
 	*ret = v;
 	return 0;
 }
 
-int fields_list(const struct facts_reading *r, json_t *object, const char *name, const struct field_row *rows, size_t n_rows,
-                const void *empty, size_t size, void **ret, size_t *ret_n)
+int fields_list(const struct facts_reading *r, json_t *object, const char *name,
+                const struct field_row *rows, size_t n_rows, const void *empty, size_t size,
+                void **ret, size_t *ret_n)
 {
 	json_t *list, *one;
 	size_t i;
@@ -119,7 +125,8 @@ int fields_list(const struct facts_reading *r, json_t *object, const char *name,
 	if (code < 0 || !list)
 		return code;
 	char *items = arena_array(r->arena, json_array_size(list) + 1, size);
-	json_array_foreach(list, i, one) {
+	json_array_foreach(list, i, one)
+	{
 		memcpy(items + i * size, empty, size);
 		if (!json_is_object(one))
 			return dd_err_say(r->err, EBADMSG, "an item of %s is not an object", name);

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* record_verify.c - reads a record back and says whether its chain holds.
  *
- * Runs in the command line, and in the keeper before it continues a record. The file is foreign: a line has
- * a largest length, JSON a depth.
- * An unkeyed chain shows edits, deletions, insertions and reordering before its last line; a new end,
- * recomputed with care, only shows
- * against the head that `run` printed. docs/record.md says so too.
+ * Runs in the command line, and in the keeper before it continues a record. The file is foreign: a
+ * line has a largest length, JSON a depth. An unkeyed chain shows edits, deletions, insertions and
+ * reordering before its last line; a new end, recomputed with care, only shows against the head
+ * that `run` printed. docs/record.md says so too.
  */
 #include "base/digest.h"
 #include "drydock/fd.h"
@@ -17,30 +16,27 @@
 
 struct scan {
 	struct record_state *state;
-	struct digest       *digest;
-	record_line_fn       fn;
-	void                *arg;
-	struct dd_err       *err;
+	struct digest *digest;
+	record_line_fn fn;
+	void *arg;
+	struct dd_err *err;
 };
 
 static int bad_line(const struct scan *s, const char *what)
 {
-	return dd_err_say(s->err, EBADMSG, "line %llu: %s", (unsigned long long)s->state->lines + 1, what);
+	return dd_err_say(s->err, EBADMSG, "line %llu: %s", (unsigned long long)s->state->lines + 1,
+	                  what);
 }
 
 static const struct field_row {
 	const char *name;
-	json_type   type;
-	bool        may_be_null;
+	json_type type;
+	bool may_be_null;
 } common_fields[] = {
-	{ "seq", JSON_INTEGER, false },
-	{ "time", JSON_STRING, false },
-	{ "mono_ns", JSON_INTEGER, false },
-	{ "run", JSON_STRING, false },
-	{ "job", JSON_STRING, false },
-	{ "step", JSON_STRING, true },
-	{ "phase", JSON_STRING, true },
-	{ "event", JSON_STRING, false },
+	{ "seq", JSON_INTEGER, false },     { "time", JSON_STRING, false },
+	{ "mono_ns", JSON_INTEGER, false }, { "run", JSON_STRING, false },
+	{ "job", JSON_STRING, false },      { "step", JSON_STRING, true },
+	{ "phase", JSON_STRING, true },     { "event", JSON_STRING, false },
 	{ "prev", JSON_STRING, false },
 };
 
@@ -48,7 +44,8 @@ static const char *wrong_field(json_t *line)
 {
 	for (size_t i = 0; i < ARRAY_LEN(common_fields); i++) {
 		const json_t *v = json_object_get(line, common_fields[i].name);
-		if (!v || (json_typeof(v) != common_fields[i].type && !(json_is_null(v) && common_fields[i].may_be_null)))
+		if (!v || (json_typeof(v) != common_fields[i].type &&
+		           !(json_is_null(v) && common_fields[i].may_be_null)))
 			return common_fields[i].name;
 	}
 	return NULL;
@@ -60,20 +57,24 @@ static int check_chain(const struct scan *s, json_t *line)
 	const char *field = wrong_field(line);
 	char what[200];
 	if (field) {
-		(void)snprintf(what, sizeof(what), "the field %s is missing or of the wrong type", field);
+		(void)snprintf(what, sizeof(what), "the field %s is missing or of the wrong type",
+		               field);
 		return bad_line(s, what);
 	}
 	json_int_t seq = json_integer_value(json_object_get(line, "seq"));
 	if (seq != (json_int_t)state->lines + 1) {
-		(void)snprintf(what, sizeof(what), "has seq %lld, expected %llu: a line was deleted, inserted or moved", (long long)seq,
-		               (unsigned long long)state->lines + 1);
+		(void)snprintf(what, sizeof(what),
+		               "has seq %lld, expected %llu: a line was deleted, inserted or moved",
+		               (long long)seq, (unsigned long long)state->lines + 1);
 		return bad_line(s, what);
 	}
 	if (strcmp(json_string_value(json_object_get(line, "prev")), state->head) != 0)
-		return bad_line(s, state->lines == 0 ? "a first line must have a prev of zeros" :
-		                                       "prev is not the SHA-256 of the line before: one of the two was edited");
-	if (state->lines > 0 && (strcmp(json_string_value(json_object_get(line, "run")), state->run) != 0 ||
-	                         strcmp(json_string_value(json_object_get(line, "job")), state->job) != 0))
+		return bad_line(s, state->lines == 0 ? "a first line must have a prev of zeros"
+		                                     : "prev is not the SHA-256 of the line "
+		                                       "before: one of the two was edited");
+	if (state->lines > 0 &&
+	    (strcmp(json_string_value(json_object_get(line, "run")), state->run) != 0 ||
+	     strcmp(json_string_value(json_object_get(line, "job")), state->job) != 0))
 		return bad_line(s, "belongs to another run or job than the line before");
 	return 0;
 }
@@ -124,9 +125,9 @@ static int check_line(struct scan *s, const char *bytes, size_t len)
 
 /* Lines of a file through one growing buffer that never exceeds RECORD_LINE_MAX. */
 struct line_reader {
-	char  *buf;
+	char *buf;
 	size_t len, cap, start;
-	bool   eof;
+	bool eof;
 };
 
 static int reader_fill(struct line_reader *in, int fd, struct dd_err *err)
@@ -138,7 +139,8 @@ static int reader_fill(struct line_reader *in, int fd, struct dd_err *err)
 	}
 	if (in->len == in->cap) {
 		if (in->cap >= RECORD_LINE_MAX)
-			return dd_err_say(err, EBADMSG, "a line is longer than any that drydock writes");
+			return dd_err_say(err, EBADMSG,
+			                  "a line is longer than any that drydock writes");
 		size_t cap = in->cap ? in->cap * 2 : 65536;
 		char *buf = realloc(in->buf, cap);
 		if (!buf)
@@ -159,11 +161,13 @@ static int reader_fill(struct line_reader *in, int fd, struct dd_err *err)
 
 static int scan_lines(struct scan *s, struct line_reader *in, int fd)
 {
-	size_t searched = 0; /* of the current line, so that a long one is not searched again from its start */
+	/* of the current line, so that a long one is not searched again from its start */
+	size_t searched = 0;
 	while (!in->eof) {
 		char *from = in->buf ? in->buf + in->start : NULL;
 		size_t left = in->len - in->start;
-		char *end = from && left > searched ? memchr(from + searched, '\n', left - searched) : NULL;
+		char *end = from && left > searched ? memchr(from + searched, '\n', left - searched)
+		                                    : NULL;
 		if (!end) {
 			searched = left;
 			int r = reader_fill(in, fd, s->err);
@@ -222,10 +226,14 @@ int record_verify(const char *path, uint64_t *ret_lines, struct dd_err *err)
 	if (r < 0)
 		return dd_err_ctx(err, r, "%s", path);
 	if (state.torn_bytes > 0)
-		return dd_err_say(err, EBADMSG, "%s: line %llu: torn: %llu bytes without an end of line", path,
-		                  (unsigned long long)state.lines + 1, (unsigned long long)state.torn_bytes);
+		return dd_err_say(err, EBADMSG,
+		                  "%s: line %llu: torn: %llu bytes without an end of line", path,
+		                  (unsigned long long)state.lines + 1,
+		                  (unsigned long long)state.torn_bytes);
 	if (strcmp(state.last_event, "run.end") != 0)
-		return dd_err_say(err, ENODATA, "%s: the run did not end: its last event is %s in line %llu", path,
-		                  state.lines ? state.last_event : "none", (unsigned long long)state.lines);
+		return dd_err_say(err, ENODATA,
+		                  "%s: the run did not end: its last event is %s in line %llu",
+		                  path, state.lines ? state.last_event : "none",
+		                  (unsigned long long)state.lines);
 	return 0;
 }

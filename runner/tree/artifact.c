@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* artifact.c - hands one file from a tree that a step wrote to another, if it still is what the record says.
+/* artifact.c - hands one file from a tree that a step wrote to another, if it still is what the
+ * record says.
  *
- * Runs in the supervisor. The bytes that are hashed are the bytes that are written, so a file that changes
- * meanwhile is refused, never half believed (A-09).
+ * Runs in the supervisor. The bytes that are hashed are the bytes that are written, so a file that
+ * changes meanwhile is refused, never half believed (A-09).
  */
 #include "base/digest.h"
 #include "dir_stack.h"
@@ -14,10 +15,10 @@
 #include <limits.h>
 
 struct job {
-	int               from_fd;
-	const char       *path;
+	int from_fd;
+	const char *path;
 	struct tree_owner owner;
-	struct dd_err    *err;
+	struct dd_err *err;
 };
 
 static int check_path(const struct job *j)
@@ -28,7 +29,9 @@ static int check_path(const struct job *j)
 	do {
 		size_t n = strcspn(p, "/");
 		if (n == 0 || (n == 1 && p[0] == '.') || (n == 2 && p[0] == '.' && p[1] == '.'))
-			return dd_err_say(j->err, EINVAL, "a path of an artifact is relative and has no empty, . or .. part");
+			return dd_err_say(
+				j->err, EINVAL,
+				"a path of an artifact is relative and has no empty, . or .. part");
 		p += n;
 	} while (*p++ == '/');
 	return 0;
@@ -50,7 +53,8 @@ static int open_source(const struct job *j, struct stat *ret_st, int *ret_fd)
 		return dd_err_set(j->err, -fd, "open it");
 	if (fstat(fd, &opened) < 0)
 		return dd_err_set(j->err, errno, "look at it");
-	if (opened.st_ino != looked.st_ino || opened.st_dev != looked.st_dev || !S_ISREG(opened.st_mode))
+	if (opened.st_ino != looked.st_ino || opened.st_dev != looked.st_dev ||
+	    !S_ISREG(opened.st_mode))
 		return dd_err_say(j->err, EBADMSG, "it was exchanged while it was opened");
 	*ret_st = opened;
 	*ret_fd = dd_take_fd(&fd);
@@ -106,7 +110,8 @@ static int write_all(const struct job *j, int fd, const char *buf, size_t len)
 	return 0;
 }
 
-static int copy_hashed(const struct job *j, struct digest *digest, int in, int out, uint64_t size, char hex[DIGEST_HEX])
+static int copy_hashed(const struct job *j, struct digest *digest, int in, int out, uint64_t size,
+                       char hex[DIGEST_HEX])
 {
 	char buf[12288];
 	int r = digest_start(digest, j->err);
@@ -137,8 +142,12 @@ static int fill(const struct job *j, int in, const struct stat *st, int out, con
 		r = copy_hashed(j, digest, in, out, (uint64_t)st->st_size, hex);
 	digest_free(digest);
 	if (r == 0 && strcmp(hex, expected) != 0)
-		r = dd_err_say(j->err, EBADMSG, "its sha256 is %s, recorded was %.64s: it changed since the step ended", hex, expected);
-	/* Writable for its owner only: what comes out is published, or lies in a directory of the caller's. */
+		r = dd_err_say(
+			j->err, EBADMSG,
+			"its sha256 is %s, recorded was %.64s: it changed since the step ended",
+			hex, expected);
+	/* Writable for its owner only: what comes out is published, or lies in a directory of the
+	 * caller's. */
 	return r < 0 ? r : give(j, out, st->st_mode & 0755);
 }
 
@@ -156,9 +165,11 @@ static int copy_one(const struct job *j, int to_fd, const char *expected)
 		return r;
 	const char *slash = strrchr(j->path, '/');
 	const char *name = slash ? slash + 1 : j->path;
-	/* Of the run before, when it is the caller's --out. Anything but a file stays, and is an error. */
+	/* Of the run before, when it is the caller's --out. Anything but a file stays, and is an
+	 * error. */
 	struct stat old;
-	if (fstatat(dir, name, &old, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(old.st_mode) && unlinkat(dir, name, 0) < 0)
+	if (fstatat(dir, name, &old, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(old.st_mode) &&
+	    unlinkat(dir, name, 0) < 0)
 		return dd_err_set(j->err, errno, "replace the file that is there");
 	dd_auto_fd int out = open_beneath(dir, name, O_WRONLY | O_CREAT | O_EXCL, 0600);
 	if (out < 0)
@@ -169,7 +180,8 @@ static int copy_one(const struct job *j, int to_fd, const char *expected)
 	return r;
 }
 
-int artifact_copy(int from_fd, int to_fd, const char *path, const char *sha256_hex, struct tree_owner owner, struct dd_err *err)
+int artifact_copy(int from_fd, int to_fd, const char *path, const char *sha256_hex,
+                  struct tree_owner owner, struct dd_err *err)
 {
 	struct job j = { .from_fd = from_fd, .path = path, .owner = owner, .err = err };
 	int r = copy_one(&j, to_fd, sha256_hex);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* dir_stack.c - keeps a walk's directories open, and opens them again safely. Runs in the supervisor, on
- * hostile trees. */
+/* dir_stack.c - keeps a walk's directories open, and opens them again safely. Runs in the
+ * supervisor, on hostile trees. */
 #include "dir_stack.h"
 
 #include "drydock/fd.h"
@@ -16,7 +16,8 @@ int open_beneath(int dir_fd, const char *path, int flags, mode_t mode)
 	struct open_how how = {
 		.flags = (unsigned)(flags | O_CLOEXEC | O_NOFOLLOW),
 		.mode = (flags & O_CREAT) ? mode : 0,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV |
+		           RESOLVE_NO_MAGICLINKS,
 	};
 	long fd;
 	do /* EAGAIN: a rename raced with the lookup, openat2(2) asks to try again */
@@ -49,7 +50,9 @@ int dir_stack_init(struct dir_stack *s, int root_fd, struct dd_err *err)
 		return dd_err_set(err, ENOTDIR, "walk a tree");
 	s->path_cap = 4096;
 	s->path = calloc(1, s->path_cap);
-	if (!s->path || add_level(s, (struct dir_level){ .fd = root_fd, .dev = st.st_dev, .ino = st.st_ino }) < 0) {
+	if (!s->path ||
+	    add_level(s, (struct dir_level){ .fd = root_fd, .dev = st.st_dev, .ino = st.st_ino }) <
+	            0) {
 		dir_stack_done(s);
 		return dd_err_set(err, ENOMEM, "walk a tree");
 	}
@@ -97,7 +100,10 @@ int dir_stack_push(struct dir_stack *s, const char *name, struct dd_err *err)
 		return dd_err_set(err, errno, "look at a directory");
 	size_t end;
 	if (append_name(s, name, &end) < 0 ||
-	    add_level(s, (struct dir_level){ .fd = fd, .dev = st.st_dev, .ino = st.st_ino, .path_end = end }) < 0) {
+	    add_level(s,
+	              (struct dir_level){
+			      .fd = fd, .dev = st.st_dev, .ino = st.st_ino, .path_end = end }) <
+	            0) {
 		s->path[s->levels[s->n - 1].path_end] = '\0';
 		return dd_err_set(err, ENOMEM, "enter a directory");
 	}
@@ -107,7 +113,8 @@ int dir_stack_push(struct dir_stack *s, const char *name, struct dd_err *err)
 	return 0;
 }
 
-/* The way back up from a deep directory, if nobody moved it meanwhile: ".." must be the very directory we came through. */
+/* The way back up from a deep directory, if nobody moved it meanwhile: ".." must be the very
+ * directory we came through. */
 static void reopen_parent(struct dir_stack *s)
 {
 	struct dir_level *top = &s->levels[s->n - 1], *parent = top - 1;
@@ -145,13 +152,14 @@ static int reopen_level(struct dir_stack *s, size_t i, int parent, struct dd_err
 	if (fstat(fd, &st) < 0)
 		return dd_err_set(err, errno, "look at a directory again");
 	if (st.st_dev != s->levels[i].dev || st.st_ino != s->levels[i].ino)
-		return dd_err_say(err, EBUSY, "a directory was exchanged while the tree was walked");
+		return dd_err_say(err, EBUSY,
+		                  "a directory was exchanged while the tree was walked");
 	s->levels[i].fd = dd_take_fd(&fd);
 	return 0;
 }
 
-/* From the nearest open level down to the top; only the last DIR_STACK_OPEN stay open. Needed only when reopen_parent() found somebody else's
- * directory above, or one that cannot be read. */
+/* From the nearest open level down to the top; only the last DIR_STACK_OPEN stay open. Needed only
+ * when reopen_parent() found somebody else's directory above, or one that cannot be read. */
 static int reopen(struct dir_stack *s, struct dd_err *err)
 {
 	size_t i = s->n - 1;

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /* manifest.c - what a workspace contains, by digest, and how two such states differ.
  *
- * Runs in the supervisor between two steps, when nothing of a step is alive. Directories have no entry of
- * their own: an empty one is no content.
+ * Runs in the supervisor between two steps, when nothing of a step is alive. Directories have no
+ * entry of their own: an empty one is no content.
  *
- * Which digests are taken over from an earlier scan: a step can set mtime but never ctime, so an unchanged
- * (device, inode, size, mtime, ctime) means unchanged
- * bytes - unless ctime is as young as that scan itself, because the kernel stamps it with a clock that
- * stands still for a tick (up to 10 ms; finer since
- * Linux 6.13) and a change right after the scan could leave it as it was. Such entries are hashed again.
- * Where ctime has no fraction of a second the file system has none (ext4 with small inodes, some network file
- * systems): there the same holds for two whole seconds.
+ * Which digests are taken over from an earlier scan: a step can set mtime but never ctime, so an
+ * unchanged (device, inode, size, mtime, ctime) means unchanged bytes - unless ctime is as young as
+ * that scan itself, because the kernel stamps it with a clock that stands still for a tick (up to
+ * 10 ms; finer since Linux 6.13) and a change right after the scan could leave it as it was. Such
+ * entries are hashed again. Where ctime has no fraction of a second the file system has none (ext4
+ * with small inodes, some network file systems): there the same holds for two whole seconds.
  */
 #include "base/digest.h"
 #include "dir_stack.h"
@@ -25,29 +24,30 @@
 #include <time.h>
 
 struct entry {
-	char           *path;
-	char            type; /* f file, l link, o other (FIFO, socket, device) */
-	mode_t          mode;
-	dev_t           dev;
-	ino_t           ino;
-	uint64_t        size;
-	struct timespec mtime, ctime, hashed; /* hashed: when reading the bytes began, on the clock that stamps files */
-	char            sha256[DIGEST_HEX];   /* of the bytes, of a link's target; empty for other */
+	char *path;
+	char type; /* f file, l link, o other (FIFO, socket, device) */
+	mode_t mode;
+	dev_t dev;
+	ino_t ino;
+	uint64_t size;
+	/* hashed: when reading the bytes began, on the clock that stamps files */
+	struct timespec mtime, ctime, hashed;
+	char sha256[DIGEST_HEX]; /* of the bytes, of a link's target; empty for other */
 };
 
 struct manifest {
 	struct entry *entries; /* sorted by path */
-	size_t        n, cap;
-	char          digest[DIGEST_HEX];
+	size_t n, cap;
+	char digest[DIGEST_HEX];
 };
 
 enum { CHECK_EVERY = 1024 * 1024 };
 
 struct scan {
-	struct manifest       *m;
+	struct manifest *m;
 	const struct manifest *before;
-	struct digest         *digest;
-	uint64_t               holes; /* bytes of sparse files that were hashed, but are on no disk */
+	struct digest *digest;
+	uint64_t holes; /* bytes of sparse files that were hashed, but are on no disk */
 };
 
 void manifest_free(struct manifest *m)
@@ -101,21 +101,24 @@ static bool too_young(struct timespec ctime, struct timespec hashed)
 
 static bool same_stat(const struct stat *a, const struct stat *b)
 {
-	return a->st_size == b->st_size && a->st_ino == b->st_ino && same_time(a->st_mtim, b->st_mtim) && same_time(a->st_ctim, b->st_ctim);
+	return a->st_size == b->st_size && a->st_ino == b->st_ino &&
+	       same_time(a->st_mtim, b->st_mtim) && same_time(a->st_ctim, b->st_ctim);
 }
 
 static bool take_over(const struct manifest *before, struct entry *e)
 {
 	const struct entry *old = before ? find(before, e->path) : NULL;
-	if (!old || old->type != e->type || old->dev != e->dev || old->ino != e->ino || old->size != e->size ||
-	    !same_time(old->mtime, e->mtime) || !same_time(old->ctime, e->ctime) || too_young(old->ctime, old->hashed))
+	if (!old || old->type != e->type || old->dev != e->dev || old->ino != e->ino ||
+	    old->size != e->size || !same_time(old->mtime, e->mtime) ||
+	    !same_time(old->ctime, e->ctime) || too_young(old->ctime, old->hashed))
 		return false;
 	memcpy(e->sha256, old->sha256, sizeof(e->sha256));
 	e->hashed = old->hashed;
 	return true;
 }
 
-static int hash_bytes(struct digest *digest, int fd, uint64_t size, struct entry *e, struct dd_err *err)
+static int hash_bytes(struct digest *digest, int fd, uint64_t size, struct entry *e,
+                      struct dd_err *err)
 {
 	char buf[12288];
 	uint64_t done = 0;
@@ -132,13 +135,16 @@ static int hash_bytes(struct digest *digest, int fd, uint64_t size, struct entry
 			break;
 		done += (uint64_t)n;
 		if (done > size)
-			return dd_err_say(err, EBUSY, "it grows while it is hashed: something still writes to it");
+			return dd_err_say(
+				err, EBUSY,
+				"it grows while it is hashed: something still writes to it");
 		r = digest_update(digest, buf, (size_t)n, err);
 	}
 	return r < 0 ? r : digest_hex(digest, e->sha256, err);
 }
 
-/* A hole costs the step nothing and us the time to hash it: 16 TiB in a moment on one side, hours on the other. */
+/* A hole costs the step nothing and us the time to hash it: 16 TiB in a moment on one side, hours
+ * on the other (R-04). */
 static int count_holes(struct scan *s, int fd, const struct stat *st, struct dd_err *err)
 {
 	off_t at = 0;
@@ -159,12 +165,15 @@ static int count_holes(struct scan *s, int fd, const struct stat *st, struct dd_
 			return dd_err_set(err, errno, "look for holes");
 	}
 	if (s->holes > MANIFEST_HOLES_MAX)
-		return dd_err_say(err, EFBIG, "sparse files hold more than %llu GiB that are on no disk: remove them at the end of the step",
+		return dd_err_say(err, EFBIG,
+		                  "sparse files hold more than %llu GiB that are on no disk: "
+		                  "remove them at the end of the step",
 		                  MANIFEST_HOLES_MAX >> 30);
 	return lseek(fd, 0, SEEK_SET) < 0 ? dd_err_set(err, errno, "read from the start") : 0;
 }
 
-static int hash_file(struct scan *s, const struct tree_entry *te, struct entry *e, struct dd_err *err)
+static int hash_file(struct scan *s, const struct tree_entry *te, struct entry *e,
+                     struct dd_err *err)
 {
 	dd_auto_fd int fd = open_beneath(te->dir_fd, te->name, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
 	if (fd < 0)
@@ -173,7 +182,8 @@ static int hash_file(struct scan *s, const struct tree_entry *te, struct entry *
 	if (fstat(fd, &at_start) < 0)
 		return dd_err_set(err, errno, "look at");
 	if (!S_ISREG(at_start.st_mode) || !same_stat(&at_start, &te->st))
-		return dd_err_say(err, EBUSY, "it changes while it is hashed: something still writes to it");
+		return dd_err_say(err, EBUSY,
+		                  "it changes while it is hashed: something still writes to it");
 	int r = count_holes(s, fd, &at_start, err);
 	if (r == 0)
 		r = hash_bytes(s->digest, fd, (uint64_t)at_start.st_size, e, err);
@@ -182,11 +192,13 @@ static int hash_file(struct scan *s, const struct tree_entry *te, struct entry *
 	if (fstat(fd, &at_end) < 0)
 		return dd_err_set(err, errno, "look at");
 	if (!same_stat(&at_start, &at_end))
-		return dd_err_say(err, EBUSY, "it changes while it is hashed: something still writes to it");
+		return dd_err_say(err, EBUSY,
+		                  "it changes while it is hashed: something still writes to it");
 	return 0;
 }
 
-static int hash_link(struct scan *s, const struct tree_entry *te, struct entry *e, struct dd_err *err)
+static int hash_link(struct scan *s, const struct tree_entry *te, struct entry *e,
+                     struct dd_err *err)
 {
 	char target[PATH_MAX + 1];
 	ssize_t n = readlinkat(te->dir_fd, te->name, target, sizeof(target));
@@ -211,8 +223,16 @@ static struct entry *new_entry(struct manifest *m, const struct tree_entry *te)
 	struct entry *e = &m->entries[m->n];
 	const struct stat *st = &te->st;
 	*e = (struct entry){
-		.path = path, .type = S_ISREG(st->st_mode) ? 'f' : S_ISLNK(st->st_mode) ? 'l' : 'o', .mode = st->st_mode & 07777,
-		.dev = st->st_dev, .ino = st->st_ino, .size = (uint64_t)st->st_size, .mtime = st->st_mtim, .ctime = st->st_ctim,
+		.path = path,
+		.type = S_ISREG(st->st_mode)   ? 'f'
+		        : S_ISLNK(st->st_mode) ? 'l'
+		                               : 'o',
+		.mode = st->st_mode & 07777,
+		.dev = st->st_dev,
+		.ino = st->st_ino,
+		.size = (uint64_t)st->st_size,
+		.mtime = st->st_mtim,
+		.ctime = st->st_ctim,
 	};
 	m->n++;
 	return e;
@@ -225,13 +245,15 @@ static int add_entry(struct scan *s, const struct tree_entry *te, struct dd_err 
 		return dd_err_set(err, ENOMEM, "remember");
 	if (e->type == 'o' || take_over(s->before, e))
 		return 0;
-	/* The clock that the kernel stamps files with, not a finer one that could be ahead of it. */
+	/* The clock that the kernel stamps files with, not a finer one that could be ahead of it.
+	 */
 	if (clock_gettime(CLOCK_REALTIME_COARSE, &e->hashed) < 0)
 		return dd_err_set(err, errno, "read the clock");
 	return e->type == 'f' ? hash_file(s, te, e, err) : hash_link(s, te, e, err);
 }
 
-static int scan_visit(void *arg, enum tree_event what, const struct tree_entry *te, struct dd_err *err)
+static int scan_visit(void *arg, enum tree_event what, const struct tree_entry *te,
+                      struct dd_err *err)
 {
 	int r = 0;
 	if (what == TREE_ENTRY)
@@ -248,8 +270,8 @@ static int sum_up(struct scan *s, struct dd_err *err)
 	for (size_t i = 0; i < s->m->n && r == 0; i++) {
 		const struct entry *e = &s->m->entries[i];
 		char head[160];
-		int n = snprintf(head, sizeof(head), "%c %04o %llu %s ", e->type, e->mode, e->type == 'o' ? 0ULL : (unsigned long long)e->size,
-		                 e->sha256);
+		int n = snprintf(head, sizeof(head), "%c %04o %llu %s ", e->type, e->mode,
+		                 e->type == 'o' ? 0ULL : (unsigned long long)e->size, e->sha256);
 		r = digest_update(s->digest, head, (size_t)n, err);
 		if (r == 0)
 			r = digest_update(s->digest, e->path, strlen(e->path) + 1, err);
@@ -257,7 +279,8 @@ static int sum_up(struct scan *s, struct dd_err *err)
 	return r < 0 ? r : digest_hex(s->digest, s->m->digest, err);
 }
 
-int manifest_scan(int dir_fd, const struct manifest *before, struct manifest **ret, struct dd_err *err)
+int manifest_scan(int dir_fd, const struct manifest *before, struct manifest **ret,
+                  struct dd_err *err)
 {
 	struct scan s = { .m = calloc(1, sizeof(struct manifest)), .before = before };
 	int r = s.m ? digest_new(&s.digest, err) : dd_err_set(err, ENOMEM, "scan a tree");
@@ -282,21 +305,26 @@ const char *manifest_digest(const struct manifest *m)
 
 static bool same_content(const struct entry *a, const struct entry *b)
 {
-	return a->type == b->type && a->mode == b->mode && (a->type == 'o' || a->size == b->size) && strcmp(a->sha256, b->sha256) == 0;
+	return a->type == b->type && a->mode == b->mode && (a->type == 'o' || a->size == b->size) &&
+	       strcmp(a->sha256, b->sha256) == 0;
 }
 
-int manifest_diff(const struct manifest *before, const struct manifest *after, manifest_change_fn fn, void *arg)
+int manifest_diff(const struct manifest *before, const struct manifest *after,
+                  manifest_change_fn fn, void *arg)
 {
 	size_t i = 0, k = 0;
 	int r = 0;
 	while (r == 0 && (i < before->n || k < after->n)) {
-		int c = i == before->n ? 1 : k == after->n ? -1 : strcmp(before->entries[i].path, after->entries[k].path);
+		int c = i == before->n  ? 1
+		        : k == after->n ? -1
+		                        : strcmp(before->entries[i].path, after->entries[k].path);
 		const struct entry *old = c <= 0 ? &before->entries[i++] : NULL;
 		const struct entry *new = c >= 0 ? &after->entries[k++] : NULL;
-		if (old && new && same_content(old, new))
+		if (old && new &&same_content(old, new))
 			continue;
 		if (new)
-			r = fn(arg, old ? MANIFEST_CHANGED : MANIFEST_ADDED, new->path, new->size, new->sha256);
+			r = fn(arg, old ? MANIFEST_CHANGED : MANIFEST_ADDED, new->path, new->size,
+			       new->sha256);
 		else if (old)
 			r = fn(arg, MANIFEST_REMOVED, old->path, old->size, old->sha256);
 	}
@@ -309,7 +337,8 @@ int manifest_each(const struct manifest *m, manifest_change_fn fn, void *arg)
 	return manifest_diff(&nothing, m, fn, arg);
 }
 
-int manifest_find(const struct manifest *m, const char *path, const char **ret_sha256, uint64_t *ret_size)
+int manifest_find(const struct manifest *m, const char *path, const char **ret_sha256,
+                  uint64_t *ret_size)
 {
 	const struct entry *e = find(m, path);
 	if (!e || e->type != 'f')
@@ -321,7 +350,8 @@ int manifest_find(const struct manifest *m, const char *path, const char **ret_s
 	return 0;
 }
 
-int manifest_match(const struct manifest *m, const char *const *globs, int (*fn)(void *arg, const char *path), void *arg)
+int manifest_match(const struct manifest *m, const char *const *globs,
+                   int (*fn)(void *arg, const char *path), void *arg)
 {
 	int r = 0;
 	for (size_t i = 0; i < m->n && r == 0; i++) {

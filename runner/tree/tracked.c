@@ -3,10 +3,10 @@
  *
  * Runs in the supervisor on a file that a hostile step may have written: git itself would obey the
  * configuration beside it (F-11). Format: git's
- * Documentation/gitformat-index. Whether names are SHA-1 or SHA-256 is not asked of .git/config, but seen:
- * the trailer must be the
- * hash of all before it, or, where index.skipHash left zeros, the entries must add up.
- * When in doubt more is tracked, never less: no repository, a .git file that points elsewhere, a split index.
+ * Documentation/gitformat-index. Whether names are SHA-1 or SHA-256 is not asked of .git/config,
+ * but seen: the trailer must be the hash of all before it, or, where index.skipHash left zeros, the
+ * entries must add up. When in doubt more is tracked, never less: no repository, a .git file that
+ * points elsewhere, a split index.
  */
 #include "dir_stack.h"
 #include "drydock/fd.h"
@@ -18,28 +18,30 @@
 
 enum {
 	INDEX_MAX = 256 * 1024 * 1024,
-	NAME_MAX_BYTES = 4095,               /* of one path: git's own limit on Linux */
-	NAMES_MAX_BYTES = 512 * 1024 * 1024, /* of all: version 4 stores a long common start in two bytes */
-	ENTRY_FIXED = 40,                    /* times, device, inode, mode, owner, size */
+	NAME_MAX_BYTES = 4095, /* of one path: git's own limit on Linux */
+	/* of all: version 4 stores a long common start in two bytes */
+	NAMES_MAX_BYTES = 512 * 1024 * 1024,
+	ENTRY_FIXED = 40, /* times, device, inode, mode, owner, size */
 };
 
 struct tracked {
-	char      **paths; /* sorted */
-	size_t      n, cap;
-	size_t      bytes;
-	char      **gitlinks; /* submodules: the index does not know what is inside */
-	size_t      n_gitlinks, cap_gitlinks;
+	char **paths; /* sorted */
+	size_t n, cap;
+	size_t bytes;
+	char **gitlinks; /* submodules: the index does not know what is inside */
+	size_t n_gitlinks, cap_gitlinks;
 	const char *note;
 };
 
 struct index {
 	const unsigned char *bytes;
-	size_t               at, end; /* end: where the trailer starts */
-	size_t               hash_len;
-	uint32_t             version, count;
-	char                 name[NAME_MAX_BYTES + 1]; /* of the last entry */
-	size_t               name_len;
-	bool                 nameless; /* an entry without a name: only a split index has them, for what it replaces */
+	size_t at, end; /* end: where the trailer starts */
+	size_t hash_len;
+	uint32_t version, count;
+	char name[NAME_MAX_BYTES + 1]; /* of the last entry */
+	size_t name_len;
+	/* an entry without a name: only a split index has them, for what it replaces */
+	bool nameless;
 };
 
 static void free_list(char **list, size_t n)
@@ -84,7 +86,8 @@ static int add_path(struct tracked *t, const char *path, size_t len, struct dd_e
 {
 	t->bytes += len + 1;
 	if (t->bytes > NAMES_MAX_BYTES)
-		return dd_err_say(err, E2BIG, "git index: its names add up to more than %d MiB", NAMES_MAX_BYTES >> 20);
+		return dd_err_say(err, E2BIG, "git index: its names add up to more than %d MiB",
+		                  NAMES_MAX_BYTES >> 20);
 	if (append(&t->paths, &t->n, &t->cap, path, len) < 0)
 		return dd_err_set(err, ENOMEM, "git index");
 	return 0;
@@ -100,8 +103,8 @@ static int malformed(const struct index *in, struct dd_err *err, const char *wha
 	return dd_err_say(err, EBADMSG, "git index: byte %zu: %s", in->at, what);
 }
 
-/* Version 4: how many bytes of the name before are dropped, 7 bits a byte, most significant first, each
- * continuation adding one. */
+/* Version 4: how many bytes of the name before are dropped, 7 bits a byte, most significant first,
+ * each continuation adding one. */
 static int read_strip(struct index *in, size_t *ret, struct dd_err *err)
 {
 	size_t value = 0;
@@ -164,7 +167,8 @@ static int read_entry(struct index *in, struct tracked *t, struct dd_err *err)
 	case 0120000:
 		return add_path(t, in->name, in->name_len, err);
 	case 0160000:
-		if (append(&t->gitlinks, &t->n_gitlinks, &t->cap_gitlinks, in->name, in->name_len) < 0)
+		if (append(&t->gitlinks, &t->n_gitlinks, &t->cap_gitlinks, in->name, in->name_len) <
+		    0)
 			return dd_err_set(err, ENOMEM, "git index");
 		return 0;
 	case 0040000: /* a sparse directory: nothing of it is checked out */
@@ -186,7 +190,8 @@ static int read_extensions(struct index *in, struct tracked *t, struct dd_err *e
 		if (memcmp(name, "link", 4) == 0)
 			t->note = "the git index is split: every file counts as tracked";
 		else if ((name[0] < 'A' || name[0] > 'Z') && memcmp(name, "sdir", 4) != 0)
-			return malformed(in, err, "an extension that must be understood is unknown");
+			return malformed(in, err,
+			                 "an extension that must be understood is unknown");
 		in->at += 8 + len;
 	}
 	return 0;
@@ -197,7 +202,8 @@ static int by_name(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static int parse_with(const unsigned char *bytes, size_t len, size_t hash_len, struct tracked **ret, struct dd_err *err)
+static int parse_with(const unsigned char *bytes, size_t len, size_t hash_len, struct tracked **ret,
+                      struct dd_err *err)
 {
 	struct index in = { .bytes = bytes, .at = 12, .end = len - hash_len, .hash_len = hash_len };
 	__attribute__((cleanup(tracked_free_p))) struct tracked *t = calloc(1, sizeof(*t));
@@ -221,11 +227,13 @@ static int parse_with(const unsigned char *bytes, size_t len, size_t hash_len, s
 	return 0;
 }
 
-static bool trailer_fits(const unsigned char *bytes, size_t len, const char *algorithm, size_t hash_len)
+static bool trailer_fits(const unsigned char *bytes, size_t len, const char *algorithm,
+                         size_t hash_len)
 {
 	unsigned char sum[EVP_MAX_MD_SIZE];
 	size_t got = 0;
-	if (!EVP_Q_digest(NULL, algorithm, NULL, bytes, len - hash_len, sum, &got) || got != hash_len)
+	if (!EVP_Q_digest(NULL, algorithm, NULL, bytes, len - hash_len, sum, &got) ||
+	    got != hash_len)
 		return false;
 	return memcmp(sum, bytes + len - hash_len, hash_len) == 0;
 }
@@ -239,7 +247,7 @@ static bool all_zero(const unsigned char *bytes, size_t len)
 
 static const struct {
 	const char *algorithm;
-	size_t      len;
+	size_t len;
 } hashes[] = { { "SHA1", 20 }, { "SHA256", 32 } };
 
 int tracked_parse_index(const void *data, size_t len, struct tracked **ret, struct dd_err *err)
@@ -250,23 +258,27 @@ int tracked_parse_index(const void *data, size_t len, struct tracked **ret, stru
 	if (len < 12 + 20 || memcmp(bytes, "DIRC", 4) != 0)
 		return dd_err_say(err, EBADMSG, "git index: not an index");
 	if (be32(bytes + 4) < 2 || be32(bytes + 4) > 4)
-		return dd_err_say(err, EBADMSG, "git index: version %u is unknown", be32(bytes + 4));
+		return dd_err_say(err, EBADMSG, "git index: version %u is unknown",
+		                  be32(bytes + 4));
 	for (size_t i = 0; i < ARRAY_LEN(hashes); i++)
-		if (len >= 12 + hashes[i].len && trailer_fits(bytes, len, hashes[i].algorithm, hashes[i].len))
+		if (len >= 12 + hashes[i].len &&
+		    trailer_fits(bytes, len, hashes[i].algorithm, hashes[i].len))
 			return parse_with(bytes, len, hashes[i].len, ret, err);
-	int r = dd_err_say(err, EBADMSG, "git index: the checksum at its end does not fit: it was cut or edited");
+	int r = dd_err_say(err, EBADMSG,
+	                   "git index: the checksum at its end does not fit: it was cut or edited");
 	for (size_t i = 0; i < ARRAY_LEN(hashes) && r == -EBADMSG; i++)
-		if (len >= 12 + hashes[i].len && all_zero(bytes + len - hashes[i].len, hashes[i].len))
+		if (len >= 12 + hashes[i].len &&
+		    all_zero(bytes + len - hashes[i].len, hashes[i].len))
 			r = parse_with(bytes, len, hashes[i].len, ret, err);
 	return r;
 }
 
-/* --- the checkout around it ---- */
+/* ---- the checkout around it ---- */
 
 struct every {
 	struct tracked *t;
-	struct dd_err  *err;
-	bool            only_submodules;
+	struct dd_err *err;
+	bool only_submodules;
 };
 
 static bool in_submodule(const struct tracked *t, const char *path)
@@ -279,30 +291,36 @@ static bool in_submodule(const struct tracked *t, const char *path)
 	return false;
 }
 
-static int add_every(void *arg, enum manifest_change what, const char *path, uint64_t size, const char *sha256)
+static int add_every(void *arg, enum manifest_change what, const char *path, uint64_t size,
+                     const char *sha256)
 {
 	struct every *e = arg;
 	(void)what;
 	(void)size;
-	if (*sha256 == '\0' || strncmp(path, ".git/", 5) == 0 || (e->only_submodules && !in_submodule(e->t, path)))
+	if (*sha256 == '\0' || strncmp(path, ".git/", 5) == 0 ||
+	    (e->only_submodules && !in_submodule(e->t, path)))
 		return 0;
 	return add_path(e->t, path, strlen(path), e->err);
 }
 
-/* Every file (or every file of a submodule) of the manifest. Before anything was built, so what is there is
- * what was fetched. */
-static int track_manifest(struct tracked *t, const struct manifest *initial, bool only_submodules, struct dd_err *err)
+/* Every file (or every file of a submodule) of the manifest. Before anything was built, so what is
+ * there is what was fetched. */
+static int track_manifest(struct tracked *t, const struct manifest *initial, bool only_submodules,
+                          struct dd_err *err)
 {
 	struct every e = { .t = t, .err = err, .only_submodules = only_submodules };
 	if (!initial)
-		return dd_err_say(err, EINVAL, "tracked files: there is neither a git index nor a list of what was fetched");
+		return dd_err_say(err, EINVAL,
+		                  "tracked files: there is neither a git index nor a list of what "
+		                  "was fetched");
 	int r = manifest_each(initial, add_every, &e);
 	if (r == 0 && t->n > 0)
 		qsort(t->paths, t->n, sizeof(*t->paths), by_name);
 	return r;
 }
 
-static int track_everything(const struct manifest *initial, const char *note, struct tracked **ret, struct dd_err *err)
+static int track_everything(const struct manifest *initial, const char *note, struct tracked **ret,
+                            struct dd_err *err)
 {
 	__attribute__((cleanup(tracked_free_p))) struct tracked *t = calloc(1, sizeof(*t));
 	if (!t)
@@ -322,7 +340,9 @@ static int read_index(int fd, struct tracked **ret, struct dd_err *err)
 	if (fstat(fd, &st) < 0)
 		return dd_err_set(err, errno, "look at .git/index");
 	if (!S_ISREG(st.st_mode) || st.st_size > INDEX_MAX)
-		return dd_err_say(err, EBADMSG, ".git/index is not a regular file of at most %d MiB", INDEX_MAX >> 20);
+		return dd_err_say(err, EBADMSG,
+		                  ".git/index is not a regular file of at most %d MiB",
+		                  INDEX_MAX >> 20);
 	size_t size = (size_t)st.st_size, at = 0;
 	dd_auto_free char *bytes = malloc(size + 1);
 	if (!bytes)
@@ -338,13 +358,18 @@ static int read_index(int fd, struct tracked **ret, struct dd_err *err)
 	return tracked_parse_index(bytes, size, ret, err);
 }
 
-int tracked_load(int dir_fd, const struct manifest *initial, struct tracked **ret, struct dd_err *err)
+int tracked_load(int dir_fd, const struct manifest *initial, struct tracked **ret,
+                 struct dd_err *err)
 {
 	dd_auto_fd int fd = open_beneath(dir_fd, ".git/index", O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
 	if (fd == -ENOENT)
-		return track_everything(initial, "there is no git index: every file counts as tracked", ret, err);
+		return track_everything(
+			initial, "there is no git index: every file counts as tracked", ret, err);
 	if (fd == -ENOTDIR || fd == -ELOOP)
-		return track_everything(initial, "the git repository lies outside the workspace: every file counts as tracked", ret, err);
+		return track_everything(initial,
+		                        "the git repository lies outside the workspace: every file "
+		                        "counts as tracked",
+		                        ret, err);
 	if (fd < 0)
 		return dd_err_set(err, -fd, "open .git/index");
 	__attribute__((cleanup(tracked_free_p))) struct tracked *t = NULL;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/* tree_copy.c - copies a tree into an empty directory: what is read is copied, links stay links, nothing
- * special travels.
+/* tree_copy.c - copies a tree into an empty directory: what is read is copied, links stay links,
+ * nothing special travels.
  *
- * Runs in the supervisor. The source may be a user's directory that changes meanwhile: a name that vanishes
- * or changes its kind is skipped and counted,
- * a file is copied up to the size it had when it was opened, so that one that grows for ever ends.
+ * Runs in the supervisor. The source may be a user's directory that changes meanwhile: a name that
+ * vanishes or changes its kind is skipped and counted, a file is copied up to the size it had when
+ * it was opened, so that one that grows for ever ends.
  */
 #include "dir_stack.h"
 #include "drydock/fd.h"
@@ -20,17 +20,18 @@
 enum { KERNEL_CHUNK = 64 * 1024 * 1024, HAND_CHUNK = 8192, CHECK_EVERY = 1024 * 1024 };
 
 struct copy {
-	struct dir_stack   to;
-	struct tree_owner  owner;
+	struct dir_stack to;
+	struct tree_owner owner;
 	const struct tree_place *without;
-	size_t             n_without;
+	size_t n_without;
 	struct tree_counts counts;
-	bool               no_clone, no_range; /* tried once: this pair of file systems cannot */
+	bool no_clone, no_range; /* tried once: this pair of file systems cannot */
 };
 
 static bool cannot(int code)
 {
-	return code == EOPNOTSUPP || code == ENOTTY || code == EXDEV || code == EINVAL || code == ENOSYS;
+	return code == EOPNOTSUPP || code == ENOTTY || code == EXDEV || code == EINVAL ||
+	       code == ENOSYS;
 }
 
 static int copy_by_hand(int in, int out, uint64_t left, uint64_t *done)
@@ -61,7 +62,8 @@ static int copy_in_kernel(int in, int out, uint64_t left, uint64_t *done)
 	while (left > 0) {
 		if (interrupt_check(NULL) < 0)
 			return -ECANCELED;
-		ssize_t n = copy_file_range(in, NULL, out, NULL, left < KERNEL_CHUNK ? (size_t)left : KERNEL_CHUNK, 0);
+		ssize_t n = copy_file_range(in, NULL, out, NULL,
+		                            left < KERNEL_CHUNK ? (size_t)left : KERNEL_CHUNK, 0);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
@@ -72,8 +74,8 @@ static int copy_in_kernel(int in, int out, uint64_t left, uint64_t *done)
 	return 0;
 }
 
-/* The best way that these file systems offer; the offsets move along, so a slower way continues where a
- * faster one stopped. */
+/* The best way that these file systems offer; the offsets move along, so a slower way continues
+ * where a faster one stopped. */
 static int copy_data(struct copy *c, int in, int out, uint64_t size)
 {
 	uint64_t done = 0;
@@ -94,14 +96,15 @@ static int copy_data(struct copy *c, int in, int out, uint64_t size)
 		else if (r < 0)
 			return r;
 	}
-	/* Also when the kernel copied less than there is: some file systems answer 0 (procfs, and fuse in places). */
+	/* Also when the kernel copied less than there is: some file systems answer 0 (procfs, and
+	 * fuse in places). */
 	r = copy_by_hand(in, out, size - done, &done);
 	c->counts.bytes += done;
 	return r;
 }
 
-/* Owner before mode: chown clears bits. The order also means that a file is never open to its new owner with
- * a wider mode than it gets. */
+/* Owner before mode: chown clears bits. The order also means that a file is never open to its new
+ * owner with a wider mode than it gets. */
 static int set_attributes(const struct copy *c, int fd, const struct stat *st, struct dd_err *err)
 {
 	const struct timespec times[2] = { st->st_atim, st->st_mtim };
@@ -155,7 +158,8 @@ static int copy_link(struct copy *c, const struct tree_entry *e, int to_fd, stru
 	const struct timespec times[2] = { e->st.st_atim, e->st.st_mtim };
 	if (symlinkat(target, to_fd, e->name) < 0)
 		return dd_err_set(err, errno, "create the link");
-	if (c->owner.change && fchownat(to_fd, e->name, c->owner.uid, c->owner.gid, AT_SYMLINK_NOFOLLOW) < 0)
+	if (c->owner.change &&
+	    fchownat(to_fd, e->name, c->owner.uid, c->owner.gid, AT_SYMLINK_NOFOLLOW) < 0)
 		return dd_err_set(err, errno, "give the link to uid %u", c->owner.uid);
 	if (utimensat(to_fd, e->name, times, AT_SYMLINK_NOFOLLOW) < 0)
 		return dd_err_set(err, errno, "set the times of the link");
@@ -187,7 +191,8 @@ static bool is_without(const struct copy *c, const struct stat *st)
 	return false;
 }
 
-static int copy_visit(void *arg, enum tree_event what, const struct tree_entry *e, struct dd_err *err)
+static int copy_visit(void *arg, enum tree_event what, const struct tree_entry *e,
+                      struct dd_err *err)
 {
 	struct copy *c = arg;
 	int to_fd;
@@ -209,13 +214,15 @@ static int copy_visit(void *arg, enum tree_event what, const struct tree_entry *
 	return r < 0 ? tree_err_ctx(err, r, "copy", e->path) : r;
 }
 
-int tree_copy(int from_fd, int to_fd, struct tree_owner owner, struct tree_counts *ret, struct dd_err *err)
+int tree_copy(int from_fd, int to_fd, struct tree_owner owner, struct tree_counts *ret,
+              struct dd_err *err)
 {
 	return tree_copy_without(from_fd, to_fd, owner, NULL, 0, ret, err);
 }
 
-int tree_copy_without(int from_fd, int to_fd, struct tree_owner owner, const struct tree_place *without, size_t n_without,
-                      struct tree_counts *ret, struct dd_err *err)
+int tree_copy_without(int from_fd, int to_fd, struct tree_owner owner,
+                      const struct tree_place *without, size_t n_without, struct tree_counts *ret,
+                      struct dd_err *err)
 {
 	struct copy c = { .owner = owner, .without = without, .n_without = n_without };
 	int r = dir_stack_init(&c.to, to_fd, err);

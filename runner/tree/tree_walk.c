@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* tree_walk.c - the walk: a stack of directories, each with a batch of names that were read from it.
+/* tree_walk.c - the walk: a stack of directories, each with a batch of names that were read from
+ * it.
  *
- * Runs in the supervisor, on hostile trees. Memory follows the names of the directories on the way down (a
- * batch each when removing), never
- * the depth times a stack frame.
+ * Runs in the supervisor, on hostile trees. Memory follows the names of the directories on the way
+ * down (a batch each when removing), never the depth times a stack frame.
  */
 #include "tree_walk.h"
 
@@ -16,31 +16,34 @@
 #include <fcntl.h>
 
 enum {
-	REMOVE_BATCH = 4096, /* names read before they are removed: a directory of millions needs little memory */
+	/* names read before they are removed: a directory of millions needs little memory */
+	REMOVE_BATCH = 4096,
 	INTERRUPT_EVERY = 64, /* entries */
-	REMOVE_ROUNDS = 64,  /* listings of one directory that were not a full batch: more means somebody keeps creating */
+	/* listings of one directory that were not a full batch: more means somebody keeps creating
+	 */
+	REMOVE_ROUNDS = 64,
 };
 
 struct frame {
-	char    *names; /* one after the other, each with its NUL */
-	size_t   len, cap, at;
-	size_t   count;  /* names read in this batch */
+	char *names; /* one after the other, each with its NUL */
+	size_t len, cap, at;
+	size_t count; /* names read in this batch */
 	unsigned rounds;
-	bool     listed_all; /* the last listing reached the end */
+	bool listed_all; /* the last listing reached the end */
 	struct stat st;
 };
 
 struct walk {
 	struct dir_stack dirs;
-	struct frame    *frames; /* as many as dirs has levels */
-	size_t           cap;
-	unsigned         flags;
-	unsigned         visited;
-	tree_visit_fn    visit;
-	void            *arg;
-	struct dd_err   *err;
-	char            *path; /* of the entry at hand */
-	size_t           path_cap;
+	struct frame *frames; /* as many as dirs has levels */
+	size_t cap;
+	unsigned flags;
+	unsigned visited;
+	tree_visit_fn visit;
+	void *arg;
+	struct dd_err *err;
+	char *path; /* of the entry at hand */
+	size_t path_cap;
 };
 
 int tree_err_ctx(struct dd_err *err, int r, const char *doing, const char *path)
@@ -72,7 +75,8 @@ static int add_names(struct frame *f, const char *buf, size_t n)
 {
 	for (size_t at = 0; at < n;) {
 		const struct dirent64 *d = (const struct dirent64 *)(const void *)(buf + at);
-		if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0 && add_name(f, d->d_name) < 0)
+		if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0 &&
+		    add_name(f, d->d_name) < 0)
 			return -ENOMEM;
 		at += d->d_reclen;
 	}
@@ -93,7 +97,8 @@ static int list_top(struct walk *w, struct frame *f)
 		return dd_err_set(w->err, errno, "list again");
 	while (!(w->flags & TREE_UNTIL_EMPTY) || f->count < REMOVE_BATCH) {
 		ssize_t n = getdents64(fd, buf, sizeof(buf));
-		/* ENOENT: somebody removed the directory that we hold open. Two runs that start at once may both clear away what a third one left. */
+		/* ENOENT: somebody removed the directory that we hold open. Two runs that start at
+		 * once may both clear away what a third one left. */
 		if (n < 0 && errno == ENOENT && (w->flags & TREE_MAY_CHANGE))
 			n = 0;
 		if (n < 0)
@@ -150,7 +155,8 @@ static int tell(struct walk *w, enum tree_event what, struct tree_entry *e, cons
 	return w->visit(w->arg, what, e, w->err);
 }
 
-/* What is listed may be gone or something else by now: told, looked at again in the next round, or an error. */
+/* What is listed may be gone or something else by now: told, looked at again in the next round, or
+ * an error. */
 static int changed_under_us(struct walk *w, int r, struct tree_entry *e)
 {
 	int named = entry_path(w, e->name);
@@ -160,12 +166,13 @@ static int changed_under_us(struct walk *w, int r, struct tree_entry *e)
 		return tree_err_ctx(w->err, r, "walk", w->path);
 	if (w->flags & TREE_MAY_CHANGE)
 		return tell(w, TREE_GONE, e, w->path);
-	return dd_err_say(w->err, EBUSY, "the tree changes while it is read: something still writes to it");
+	return dd_err_say(w->err, EBUSY,
+	                  "the tree changes while it is read: something still writes to it");
 }
 
-/* Removing as the owner without CAP_DAC_OVERRIDE: a directory without rwx for us would keep its content.
- * Through /proc, because chmod by name would
- * follow a link; O_PATH needs no permission on the directory itself. A failure shows in the open that follows. */
+/* Removing as the owner without CAP_DAC_OVERRIDE: a directory without rwx for us would keep its
+ * content. Through /proc, because chmod by name would follow a link; O_PATH needs no permission on
+ * the directory itself. A failure shows in the open that follows. */
 static void make_enterable(int dir_fd, const struct tree_entry *e)
 {
 	char proc[64];
@@ -188,8 +195,8 @@ static int enter(struct walk *w, struct tree_entry *e)
 	}
 	if (r < 0)
 		return changed_under_us(w, r, e);
-	/* The parent's descriptor may just have been closed to keep the number of open ones bounded; TREE_ENTER
-	 * offers the new one only. */
+	/* The parent's descriptor may just have been closed to keep the number of open ones
+	 * bounded; TREE_ENTER offers the new one only. */
 	e->dir_fd = -1;
 	r = dir_stack_top(&w->dirs, &e->fd, w->err);
 	if (r == 0 && fstat(e->fd, &e->st) < 0)
@@ -206,7 +213,9 @@ static int enter(struct walk *w, struct tree_entry *e)
 static int visit_name(struct walk *w, const char *name)
 {
 	struct tree_entry e = { .fd = -1, .name = name };
-	int r = (w->flags & TREE_INTERRUPT) && ++w->visited % INTERRUPT_EVERY == 0 ? interrupt_check(w->err) : 0;
+	int r = (w->flags & TREE_INTERRUPT) && ++w->visited % INTERRUPT_EVERY == 0
+	                ? interrupt_check(w->err)
+	                : 0;
 	if (r == 0)
 		r = dir_stack_top(&w->dirs, &e.dir_fd, w->err);
 	if (r < 0)
@@ -242,7 +251,9 @@ static int next_batch(struct walk *w, struct frame *f)
 	if (!(w->flags & TREE_UNTIL_EMPTY) || f->count == 0)
 		return 0;
 	if (f->listed_all && ++f->rounds > REMOVE_ROUNDS)
-		return dd_err_say(w->err, EBUSY, "entries keep appearing in a directory that is being removed: something still writes to it");
+		return dd_err_say(w->err, EBUSY,
+		                  "entries keep appearing in a directory that is being removed: "
+		                  "something still writes to it");
 	int r = list_top(w, f);
 	return r < 0 ? r : f->count > 0;
 }
@@ -271,7 +282,8 @@ static int run_walk(struct walk *w)
 
 int tree_walk(int root_fd, unsigned flags, tree_visit_fn visit, void *arg, struct dd_err *err)
 {
-	/* A directory descriptor's position belongs to the open file, so the caller's is not used for listing. */
+	/* A directory descriptor's position belongs to the open file, so the caller's is not used
+	 * for listing. */
 	dd_auto_fd int own = open_beneath(root_fd, ".", O_RDONLY | O_DIRECTORY, 0);
 	if (own < 0)
 		return dd_err_set(err, -own, "open the root of a tree");

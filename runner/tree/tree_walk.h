@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* tree_walk.h - visits everything below a directory, however deep or strangely named, without recursion and
- * without leaving it.
+/* tree_walk.h - visits everything below a directory, however deep or strangely named, without
+ * recursion and without leaving it.
  *
- * Runs in the supervisor on trees that hostile steps wrote. See dir_stack.h for how directories are entered.
+ * Runs in the supervisor on trees that hostile steps wrote. See dir_stack.h for how directories are
+ * entered.
  */
 #ifndef RUNNER_TREE_WALK_H
 #define RUNNER_TREE_WALK_H
@@ -17,27 +18,39 @@ enum tree_event {
 	TREE_ENTER,     /* a directory was opened: fd. The root has no events */
 	TREE_LEAVE,     /* everything below it was visited; fd is closed by now (-1) */
 	TREE_MOUNT,     /* a directory that another file system covers: not entered */
-	TREE_GONE,      /* only with TREE_MAY_CHANGE: vanished, or became something else, between listing and entering */
+	/* only with TREE_MAY_CHANGE: vanished, or became something else, between listing and
+	   entering */
+	TREE_GONE,
 };
 
 struct tree_entry {
-	int         dir_fd; /* the directory that holds it; borrowed */
-	int         fd;     /* TREE_ENTER: the directory itself; borrowed */
-	const char *name;   /* any byte but '/' and NUL */
-	const char *path;   /* from the root; borrowed, gone after the visit. TREE_LEAVE: the name only, or a walk would cost the square of the depth */
-	struct stat st;     /* of the entry, links not followed; not set for TREE_GONE */
+	int dir_fd;       /* the directory that holds it; borrowed */
+	int fd;           /* TREE_ENTER: the directory itself; borrowed */
+	const char *name; /* any byte but '/' and NUL */
+	/* from the root; borrowed, gone after the visit. TREE_LEAVE: the name only, or a walk would
+	 * cost the square of the depth */
+	const char *path;
+	struct stat st; /* of the entry, links not followed; not set for TREE_GONE */
 };
 
-enum tree_flags { /* bits */
-	TREE_MAY_CHANGE = 1,  /* the tree is alive: entries that vanish are told as TREE_GONE. Otherwise they are an error, -EBUSY */
-	TREE_UNTIL_EMPTY = 2, /* the visitor removes: list each directory again until nothing is left; -EBUSY if that does not come to an end */
-	TREE_INTERRUPT = 4,   /* -ECANCELED when the job is to end (interrupt.h) */
+/* bits */
+enum tree_flags {
+	/* the tree is alive: entries that vanish are told as TREE_GONE. Otherwise they are an
+	   error, -EBUSY */
+	TREE_MAY_CHANGE = 1,
+	/* the visitor removes: list each directory again until nothing is left; -EBUSY if that does
+	   not come to an end */
+	TREE_UNTIL_EMPTY = 2,
+	TREE_INTERRUPT = 4, /* -ECANCELED when the job is to end (interrupt.h) */
 };
 
-enum { TREE_SKIP = 1 }; /* the visitor's answer to TREE_ENTER: neither look inside nor tell TREE_LEAVE */
+enum {
+	TREE_SKIP = 1
+}; /* the visitor's answer to TREE_ENTER: neither look inside nor tell TREE_LEAVE */
 
 /* Any other non-zero answer stops the walk and is returned. */
-typedef int (*tree_visit_fn)(void *arg, enum tree_event what, const struct tree_entry *entry, struct dd_err *err);
+typedef int (*tree_visit_fn)(void *arg, enum tree_event what, const struct tree_entry *entry,
+                             struct dd_err *err);
 
 int tree_walk(int root_fd, unsigned flags, tree_visit_fn visit, void *arg, struct dd_err *err);
 

@@ -13,12 +13,14 @@
 #include <unistd.h>
 
 enum tint { TINT_PLAIN, TINT_BOLD, TINT_DIM, TINT_GOOD, TINT_BAD, TINT_WARN, TINT__COUNT };
-static const char *const tint_codes[TINT__COUNT] = { "", "\033[1m", "\033[2m", "\033[32m", "\033[31m", "\033[33m" };
+static const char *const tint_codes[TINT__COUNT] = { "",         "\033[1m",  "\033[2m",
+	                                             "\033[32m", "\033[31m", "\033[33m" };
 static bool coloured;
 
 const char *const step_outcome_names[STEP__OUTCOMES] = {
-	[STEP_NOT_RUN] = "not run",     [STEP_SUCCEEDED] = "succeeded", [STEP_FAILED] = "failed",
-	[STEP_TIMED_OUT] = "timed out", [STEP_CANCELLED] = "cancelled", [STEP_OVER_LIMIT] = "over its limit",
+	[STEP_NOT_RUN] = "not run",     [STEP_SUCCEEDED] = "succeeded",
+	[STEP_FAILED] = "failed",       [STEP_TIMED_OUT] = "timed out",
+	[STEP_CANCELLED] = "cancelled", [STEP_OVER_LIMIT] = "over its limit",
 	[STEP_REFUSED] = "refused",     [STEP_BROKEN] = "broken off",
 };
 
@@ -79,8 +81,9 @@ const char *console_bytes(uint64_t bytes, char buf[16])
 	return buf;
 }
 
-static const char observe_banner[] = "OBSERVE: nothing is enforced on the network towards public addresses, nor by the system call profile. What would be "
-                                     "refused is let through and recorded.";
+static const char observe_banner[] = "OBSERVE: nothing is enforced on the network towards public "
+				     "addresses, nor by the system call profile. What would be "
+				     "refused is let through and recorded.";
 
 /* Loud on purpose: somebody who reads a green job must not believe that it was confined. */
 static void observe_line(const char *text)
@@ -94,25 +97,39 @@ void console_observe_end(const struct plan *plan, uint64_t would_refuse)
 {
 	char text[700];
 
-	(void)snprintf(text, sizeof(text), "OBSERVE: this run of job %s enforced nothing on the network towards public addresses, nor by the system call "
-	               "profile; %llu attempts would have been refused", plan->job_id, (unsigned long long)would_refuse);
+	(void)snprintf(text, sizeof(text),
+	               "OBSERVE: this run of job %s enforced nothing on the network towards public "
+	               "addresses, nor by the system call "
+	               "profile; %llu attempts would have been refused",
+	               plan->job_id, (unsigned long long)would_refuse);
 	observe_line(text);
 }
 
-void console_job_start(const struct plan *plan, const struct identity *id, const char *run, const char *record, bool observe)
+void console_job_start(const struct plan *plan, const struct identity *id, const char *run,
+                       const char *record, bool observe)
 {
 	if (observe)
 		observe_line(observe_banner);
-	printf("%sdrydock %s%s  job %s of %s  run %s\n", tint(TINT_BOLD), DRYDOCK_VERSION, plain(), plan->job_id, plan->workflow_path, run);
-	printf("  policy    %s\n", plan->policy_path ? plan->policy_path : "none: every step is build, the gate stays closed, no credentials");
-	printf("  trust     %s (%s)\n", plan->trusted ? "protected" : "not trusted: no push, no credentials", plan->trust_why);
-	printf("  identity  %s%s%s\n", identity_mode_name(id->mode), id->note[0] ? ": " : "", id->note);
+	printf("%sdrydock %s%s  job %s of %s  run %s\n", tint(TINT_BOLD), DRYDOCK_VERSION, plain(),
+	       plan->job_id, plan->workflow_path, run);
+	printf("  policy    %s\n",
+	       plan->policy_path
+	               ? plan->policy_path
+	               : "none: every step is build, the gate stays closed, no credentials");
+	printf("  trust     %s (%s)\n",
+	       plan->trusted ? "protected" : "not trusted: no push, no credentials",
+	       plan->trust_why);
+	printf("  identity  %s%s%s\n", identity_mode_name(id->mode), id->note[0] ? ": " : "",
+	       id->note);
 	printf("  record    %s\n", record);
 	if (observe)
-		printf("  mode      %sobserve%s: private addresses, credentials, files and limits as ever; the rest is let through\n", tint(TINT_WARN), plain());
+		printf("  mode      %sobserve%s: private addresses, credentials, files and limits "
+		       "as ever; the rest is let through\n",
+		       tint(TINT_WARN), plain());
 }
 
-/* The name of a step comes from the repository: a terminal must not obey it. Valid until the next call. */
+/* The name of a step comes from the repository: a terminal must not obey it. Valid until the next
+ * call. */
 static const char *shown_name(const struct plan_step *step)
 {
 	enum { SHOWN_MAX = 120 };
@@ -124,7 +141,8 @@ static const char *shown_name(const struct plan_step *step)
 static void print_gate(const struct plan_step *step, bool observe)
 {
 	if (observe)
-		printf("  gate      %sobserving%s: what follows is what enforcing gives\n", tint(TINT_WARN), plain());
+		printf("  gate      %sobserving%s: what follows is what enforcing gives\n",
+		       tint(TINT_WARN), plain());
 	if (step->egress.n == 0) {
 		printf("  gate      closed: nothing leaves this step\n");
 		return;
@@ -134,9 +152,12 @@ static void print_gate(const struct plan_step *step, bool observe)
 		const struct egress_entry *e = &step->egress.entries[i];
 		char addr[INET_ADDRSTRLEN];
 		if (e->host)
-			printf("%s %s%s:%u", i ? "," : "", e->wildcard ? "*." : "", e->host, (unsigned)e->port);
+			printf("%s %s%s:%u", i ? "," : "", e->wildcard ? "*." : "", e->host,
+			       (unsigned)e->port);
 		else
-			printf("%s %s/%u:%u", i ? "," : "", inet_ntop(AF_INET, &e->cidr, addr, sizeof(addr)), e->prefix, (unsigned)e->port);
+			printf("%s %s/%u:%u", i ? "," : "",
+			       inet_ntop(AF_INET, &e->cidr, addr, sizeof(addr)), e->prefix,
+			       (unsigned)e->port);
 	}
 	if (step->egress.n > 8)
 		printf(" and %zu more", step->egress.n - 8);
@@ -146,11 +167,14 @@ static void print_gate(const struct plan_step *step, bool observe)
 
 void console_step_start(const struct plan_step *step, size_t n_steps, bool observe)
 {
-	printf("\n%s[%u/%zu] %s%s  phase %s%s%s  (%s)\n", tint(TINT_BOLD), step->index, n_steps, shown_name(step), plain(), tint(TINT_BOLD),
-	       dd_phase_name(step->phase), plain(), step->phase_why);
+	printf("\n%s[%u/%zu] %s%s  phase %s%s%s  (%s)\n", tint(TINT_BOLD), step->index, n_steps,
+	       shown_name(step), plain(), tint(TINT_BOLD), dd_phase_name(step->phase), plain(),
+	       step->phase_why);
 	print_gate(step, observe);
 	for (size_t i = 0; i < step->n_leases; i++)
-		printf("  lease     %s as %s %s\n", step->leases[i].name, step->leases[i].as == PLAN_AS_ENV ? "variable" : "file", step->leases[i].target);
+		printf("  lease     %s as %s %s\n", step->leases[i].name,
+		       step->leases[i].as == PLAN_AS_ENV ? "variable" : "file",
+		       step->leases[i].target);
 	if (step->phase == DD_PHASE_PUSH)
 		printf("  sees      %s workspace\n", plan_view_names[step->view]);
 }
@@ -169,17 +193,22 @@ void console_step_end(const struct step_result *r)
 		(void)snprintf(detail, sizeof(detail), " by signal %d", r->signal);
 	else if (r->outcome == STEP_FAILED)
 		(void)snprintf(detail, sizeof(detail), " with exit code %d", r->exit_code);
-	printf("  %s%s%s%s in %.2f s", tint(good ? TINT_GOOD : TINT_BAD), step_outcome_names[r->outcome], detail, plain(), r->wall_sec);
+	printf("  %s%s%s%s in %.2f s", tint(good ? TINT_GOOD : TINT_BAD),
+	       step_outcome_names[r->outcome], detail, plain(), r->wall_sec);
 	if (r->refused)
-		printf(", %s%llu refused%s", tint(TINT_WARN), (unsigned long long)r->refused, plain());
+		printf(", %s%llu refused%s", tint(TINT_WARN), (unsigned long long)r->refused,
+		       plain());
 	if (r->would_refuse)
-		printf(", %s%llu would have been refused%s", tint(TINT_WARN), (unsigned long long)r->would_refuse, plain());
+		printf(", %s%llu would have been refused%s", tint(TINT_WARN),
+		       (unsigned long long)r->would_refuse, plain());
 	printf("; gate closed%s\n", r->gate_verified ? " and read back" : "");
 	for (size_t i = 0; i < r->n_destinations; i++) {
 		const struct step_destination *d = &r->destinations[i];
 		if (d->connections)
-			printf("  reached   %s:%u  %llu connection%s  %s in  %s out\n", d->host, (unsigned)d->port, (unsigned long long)d->connections,
-			       d->connections == 1 ? "" : "s", console_bytes(d->bytes_in, in), console_bytes(d->bytes_out, out));
+			printf("  reached   %s:%u  %llu connection%s  %s in  %s out\n", d->host,
+			       (unsigned)d->port, (unsigned long long)d->connections,
+			       d->connections == 1 ? "" : "s", console_bytes(d->bytes_in, in),
+			       console_bytes(d->bytes_out, out));
 	}
 	if (r->message[0])
 		printf("  %sbecause%s   %s\n", tint(TINT_BAD), plain(), r->message);
@@ -196,16 +225,19 @@ static void summary_row(const struct step_result *r)
 		out += r->destinations[i].bytes_out;
 		hosts += r->destinations[i].connections > 0;
 	}
-	printf("  %2u  %-5s  %-14s %8.2f s  %5u  %9s  %9s  %7llu  %.40s\n", r->step->index, dd_phase_name(r->step->phase),
-	       step_outcome_names[r->outcome], r->wall_sec, hosts, console_bytes(in, in_text), console_bytes(out, out_text),
+	printf("  %2u  %-5s  %-14s %8.2f s  %5u  %9s  %9s  %7llu  %.40s\n", r->step->index,
+	       dd_phase_name(r->step->phase), step_outcome_names[r->outcome], r->wall_sec, hosts,
+	       console_bytes(in, in_text), console_bytes(out, out_text),
 	       (unsigned long long)r->refused, shown_name(r->step));
 }
 
-static void summary_attempts(const struct step_result *r, const struct step_refusal *attempts, size_t n)
+static void summary_attempts(const struct step_result *r, const struct step_refusal *attempts,
+                             size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		const struct step_refusal *f = &attempts[i];
-		printf("      step %u  %s%s%s  (%llux)  %s%s%s\n", r->step->index, tint(TINT_WARN), f->what, plain(), (unsigned long long)f->count, f->why,
+		printf("      step %u  %s%s%s  (%llux)  %s%s%s\n", r->step->index, tint(TINT_WARN),
+		       f->what, plain(), (unsigned long long)f->count, f->why,
 		       f->process[0] ? "  tried by " : "", f->process);
 	}
 }
@@ -214,16 +246,18 @@ static void summary_refusals(const struct step_result *r)
 {
 	summary_attempts(r, r->refusals, r->n_refusals);
 	if (r->unreported)
-		printf("      step %u  and %llu more that were counted, not told one by one\n", r->step->index, (unsigned long long)r->unreported);
+		printf("      step %u  and %llu more that were counted, not told one by one\n",
+		       r->step->index, (unsigned long long)r->unreported);
 }
 
-void console_summary(const struct plan *plan, const struct step_result *results, size_t n, const char *status, const char *record,
-                     const char *logs)
+void console_summary(const struct plan *plan, const struct step_result *results, size_t n,
+                     const char *status, const char *record, const char *logs)
 {
 	size_t refused = 0, would = 0;
 
 	printf("\n%sjob %s: %s%s\n", tint(TINT_BOLD), plan->job_id, status, plain());
-	printf("  #   phase  result             time   hosts         in        out  refused  step\n");
+	printf("  #   phase  result             time   hosts         in        out  refused  "
+	       "step\n");
 	for (size_t i = 0; i < n; i++) {
 		summary_row(&results[i]);
 		refused += results[i].refused > 0 || results[i].n_refusals > 0;

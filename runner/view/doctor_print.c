@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* doctor_print.c - a diagnosis for people and for tools. What is missing comes first; 80 columns are enough.
+/* doctor_print.c - a diagnosis for people and for tools. What is missing comes first; 80 columns
+ * are enough.
  *
  * Runs in: command line (an edge: it prints). The shape of the JSON is described in docs/doctor.md.
  */
@@ -17,8 +18,12 @@ enum { WIDTH = 80, NAME_WIDTH = 15 };
 static const struct area_row {
 	const char *name, *title;
 } areas[] = {
-	{ "host", "this host" },         { "identity", "who runs what" }, { "isolation", "the sandbox of a step" },
-	{ "network", "its network" },    { "locks", "its locks" },        { "limits", "its limits" },
+	{ "host", "this host" },
+	{ "identity", "who runs what" },
+	{ "isolation", "the sandbox of a step" },
+	{ "network", "its network" },
+	{ "locks", "its locks" },
+	{ "limits", "its limits" },
 };
 
 static const char *identity_text(const struct diagnosis *d)
@@ -31,10 +36,13 @@ static void identity_note(const struct diagnosis *d, char *out, size_t size)
 	if (d->id_err.code)
 		(void)snprintf(out, size, "%s", d->id_err.msg);
 	else if (d->id.mode == IDENTITY_RANGE)
-		(void)snprintf(out, size, "host ids %u to %u; launcher, gate and steps have ids of their own", (unsigned)d->id.host_range,
+		(void)snprintf(out, size,
+		               "host ids %u to %u; launcher, gate and steps have ids of their own",
+		               (unsigned)d->id.host_range,
 		               (unsigned)(d->id.host_range + d->id.ids - 2));
 	else
-		(void)snprintf(out, size, "launcher and steps share one id, which is weaker; %s", d->id.note);
+		(void)snprintf(out, size, "launcher and steps share one id, which is weaker; %s",
+		               d->id.note);
 }
 
 /* @text, broken between words at WIDTH; the first line begins after @label, the others below it. */
@@ -67,7 +75,8 @@ static void put_wrapped(FILE *out, const char *label, size_t indent, const char 
 }
 
 /* One cause may take several features away; it is told once. */
-static void put_missing(FILE *out, const struct sandbox_feature *f, const struct sandbox_feature *before)
+static void put_missing(FILE *out, const struct sandbox_feature *f,
+                        const struct sandbox_feature *before)
 {
 	bool same = before && strcmp(before->found, f->found) == 0;
 	char label[80], as[80];
@@ -76,22 +85,26 @@ static void put_missing(FILE *out, const struct sandbox_feature *f, const struct
 	put_wrapped(out, label, NAME_WIDTH + 3, f->need);
 	put_wrapped(out, "    found", NAME_WIDTH + 3, same ? as : f->found);
 	if (!same)
-		put_wrapped(out, "    remedy", NAME_WIDTH + 3, before && strcmp(before->remedy, f->remedy) == 0 ? as : f->remedy);
+		put_wrapped(out, "    remedy", NAME_WIDTH + 3,
+		            before && strcmp(before->remedy, f->remedy) == 0 ? as : f->remedy);
 }
 
-static size_t put_all_missing(FILE *out, const struct diagnosis *d, bool required, const char *title)
+static size_t put_all_missing(FILE *out, const struct diagnosis *d, bool required,
+                              const char *title)
 {
 	const struct sandbox_feature *before = NULL;
 	size_t n = 0;
 	for (size_t a = 0; a < ARRAY_LEN(areas); a++)
 		for (size_t i = 0; i < d->n_features; i++) {
 			const struct sandbox_feature *f = &d->features[i];
-			if (f->present || f->required != required || strcmp(f->area, areas[a].name) != 0)
+			if (f->present || f->required != required ||
+			    strcmp(f->area, areas[a].name) != 0)
 				continue;
 			if (n++ == 0)
 				(void)fprintf(out, "\n%s\n", title);
 			put_missing(out, f, before);
-			if (!before || (strcmp(before->found, f->found) != 0 && strcmp(before->remedy, f->remedy) != 0))
+			if (!before || (strcmp(before->found, f->found) != 0 &&
+			                strcmp(before->remedy, f->remedy) != 0))
 				before = f;
 		}
 	return n;
@@ -105,8 +118,10 @@ static void put_area(FILE *out, const struct diagnosis *d, const struct area_row
 		char label[80];
 		if (strcmp(f->area, area->name) != 0)
 			continue;
-		(void)snprintf(label, sizeof(label), "  %-*s %s", NAME_WIDTH, f->name, f->present ? "ok" : "MISSING");
-		put_wrapped(out, label, NAME_WIDTH + 12, f->present && strcmp(f->found, "yes") != 0 ? f->found : f->need);
+		(void)snprintf(label, sizeof(label), "  %-*s %s", NAME_WIDTH, f->name,
+		               f->present ? "ok" : "MISSING");
+		put_wrapped(out, label, NAME_WIDTH + 12,
+		            f->present && strcmp(f->found, "yes") != 0 ? f->found : f->need);
 	}
 }
 
@@ -132,9 +147,13 @@ static void put_verdict(FILE *out, const struct diagnosis *d)
 {
 	char note[700], line[800];
 	if (!d->ok)
-		put_wrapped(out, "", 0, "A run would be REFUSED on this host: something that every run needs is missing.");
+		put_wrapped(out, "", 0,
+		            "A run would be REFUSED on this host: something that every run needs "
+		            "is missing.");
 	else if (d->n_wants)
-		put_wrapped(out, "", 0, "This host can enforce a run, but NOT this policy: a run with it would be refused.");
+		put_wrapped(out, "", 0,
+		            "This host can enforce a run, but NOT this policy: a run with it would "
+		            "be refused.");
 	else if (d->policy)
 		put_wrapped(out, "", 0, "This host can enforce this policy.");
 	else
@@ -143,7 +162,8 @@ static void put_verdict(FILE *out, const struct diagnosis *d)
 	(void)snprintf(line, sizeof(line), "%s: %s", identity_text(d), note);
 	put_wrapped(out, "identity", 10, line);
 	if (getenv("DRYDOCK_FAULT"))
-		put_wrapped(out, "", 0, "DRYDOCK_FAULT is set: features are taken away on purpose.");
+		put_wrapped(out, "", 0,
+		            "DRYDOCK_FAULT is set: features are taken away on purpose.");
 }
 
 void doctor_print_text(const struct diagnosis *d, FILE *out)
@@ -157,15 +177,18 @@ void doctor_print_text(const struct diagnosis *d, FILE *out)
 		put_area(out, d, &areas[a]);
 }
 
-/* --- JSON ---------------------------------------------------------------------------------------------------------------- */
+/* ---- JSON ---- */
 
 static json_t *features_json(const struct diagnosis *d)
 {
 	json_t *rows = json_array();
 	for (size_t i = 0; i < d->n_features; i++) {
 		const struct sandbox_feature *f = &d->features[i];
-		(void)json_array_append_new(rows, json_pack("{s:s, s:s, s:s, s:b, s:b, s:s, s:s}", "name", f->name, "area", f->area, "need", f->need,
-		                                            "required", f->required, "present", f->present, "found", f->found, "remedy", f->remedy));
+		(void)json_array_append_new(
+			rows,
+			json_pack("{s:s, s:s, s:s, s:b, s:b, s:s, s:s}", "name", f->name, "area",
+		                  f->area, "need", f->need, "required", f->required, "present",
+		                  f->present, "found", f->found, "remedy", f->remedy));
 	}
 	return rows;
 }
@@ -177,19 +200,23 @@ static json_t *policy_json(const struct diagnosis *d)
 	json_t *rows = json_array();
 	for (size_t i = 0; i < d->n_wants; i++) {
 		const struct doctor_want *w = &d->wants[i];
-		(void)json_array_append_new(rows, json_pack("{s:s, s:i, s:i, s:s, s:s}", "key", w->key, "line", (int)w->mark.line, "column",
-		                                            (int)w->mark.column, "found", w->found, "remedy", w->remedy));
+		(void)json_array_append_new(rows, json_pack("{s:s, s:i, s:i, s:s, s:s}", "key",
+		                                            w->key, "line", (int)w->mark.line,
+		                                            "column", (int)w->mark.column, "found",
+		                                            w->found, "remedy", w->remedy));
 	}
-	return json_pack("{s:s, s:b, s:o}", "path", d->policy, "ok", d->n_wants == 0, "missing", rows);
+	return json_pack("{s:s, s:b, s:o}", "path", d->policy, "ok", d->n_wants == 0, "missing",
+	                 rows);
 }
 
 int doctor_print_json(const struct diagnosis *d, FILE *out)
 {
 	char note[700];
 	identity_note(d, note, sizeof(note));
-	json_t *root = json_pack("{s:s, s:o, s:s, s:s, s:b, s:o, s:b}", "version", DRYDOCK_VERSION, "features", features_json(d), "identity",
-	                         identity_text(d), "identity_note", note, "fault", getenv("DRYDOCK_FAULT") != NULL, "policy", policy_json(d), "ok",
-	                         d->ok && d->n_wants == 0);
+	json_t *root = json_pack("{s:s, s:o, s:s, s:s, s:b, s:o, s:b}", "version", DRYDOCK_VERSION,
+	                         "features", features_json(d), "identity", identity_text(d),
+	                         "identity_note", note, "fault", getenv("DRYDOCK_FAULT") != NULL,
+	                         "policy", policy_json(d), "ok", d->ok && d->n_wants == 0);
 	bool good = root && json_array_size(json_object_get(root, "features")) == d->n_features;
 	good = good && json_dumpf(root, out, JSON_INDENT(2)) == 0 && fputc('\n', out) != EOF;
 	json_decref(root);

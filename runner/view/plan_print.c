@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* plan_print.c - prints a plan as the command line asks for it. Runs in: command line (an edge: it prints). */
+/* plan_print.c - prints a plan as the command line asks for it. Runs in: command line (an edge: it
+ * prints). */
 #include "plan_print.h"
 
 #include "base/exit_code.h"
@@ -16,7 +17,8 @@ int plan_print(const struct run_args *args, const struct plan *plan)
 		(void)fprintf(stderr, "drydock: %s\n", text);
 		return DRYDOCK_EXIT_USAGE;
 	}
-	int r = args->json ? plan_print_json(plan, &shown, how, stdout) : plan_print_text(plan, &shown, how, stdout);
+	int r = args->json ? plan_print_json(plan, &shown, how, stdout)
+	                   : plan_print_text(plan, &shown, how, stdout);
 	plan_shown_free(&shown);
 	return r < 0 || fflush(stdout) != 0 ? DRYDOCK_EXIT_INTERNAL : DRYDOCK_EXIT_OK;
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* plan_print.h - a plan for people and for tools.
  *
- * Order of use: plan_shown_load(), plan_print_text() or plan_print_json(), plan_shown_free(); or plan_print() for all of it.
- * Never a secret: a plan holds only the names of credentials. All text of the workflow is escaped.
+ * Order of use: plan_shown_load(), plan_print_text() or plan_print_json(), plan_shown_free(); or
+ * plan_print() for all of it. Never a secret: a plan holds only the names of credentials. All text
+ * of the workflow is escaped.
  */
 #ifndef RUNNER_PLAN_PRINT_H
 #define RUNNER_PLAN_PRINT_H
@@ -15,8 +16,9 @@ struct run_args;
 
 /* What follows from a plan but does not stand in it: read from the data files of drydock. */
 struct plan_shown {
-	const struct plan    *plan;
-	struct seccomp_view **views;  /* plan->n_steps; steps with the same profile and additions share one */
+	const struct plan *plan;
+	/* plan->n_steps; steps with the same profile and additions share one */
+	struct seccomp_view **views;
 };
 
 struct plan_print_options {
@@ -25,10 +27,11 @@ struct plan_print_options {
 };
 
 /* -ENOENT, -EINVAL: a profile that is not there or is wrong, or an addition that it forbids. */
-int  plan_shown_load(const struct plan *plan, struct plan_shown *ret, struct dd_err *err);
+int plan_shown_load(const struct plan *plan, struct plan_shown *ret, struct dd_err *err);
 void plan_shown_free(struct plan_shown *shown);
 
-/* The mounts of @step as `run` makes them; instead of a directory of the job, the source says what it is. */
+/* The mounts of @step as `run` makes them; instead of a directory of the job, the source says what
+ * it is. */
 void plan_shown_mounts(const struct plan_step *step, struct step_mounts *ret);
 /* The nftables rules of @step; heap, caller frees; NULL without memory. */
 char *plan_shown_rules(const struct plan_step *step);
@@ -36,20 +39,27 @@ char *plan_shown_rules(const struct plan_step *step);
 const char *plan_shown_view(const struct plan_step *step);
 
 enum { PLAN_ENTRY_MAX = EGRESS_HOST_MAX + 16 };
-void plan_shown_entry(const struct egress_entry *e, char ret[PLAN_ENTRY_MAX]); /* "*.example.com:443", "192.0.2.0/24:22" */
+void plan_shown_entry(const struct egress_entry *e,
+                      char ret[PLAN_ENTRY_MAX]); /* "*.example.com:443", "192.0.2.0/24:22" */
 
 struct seccomp_counts {
 	unsigned allowed, depends, refused, killed;
 	const char *otherwise; /* the answer to what the profile does not name: "ENOSYS" */
 };
 void plan_shown_counts(const struct seccomp_view *view, struct seccomp_counts *ret);
-const char *plan_shown_answer(const struct seccomp_view_call *call); /* "allow", "depends", "kill", or the name of an errno value */
+const char *plan_shown_answer(
+	const struct seccomp_view_call
+		*call); /* "allow", "depends", "kill", or the name of an errno value */
 
-/* With @shown NULL (fuzzing) nothing is said about system calls. 0, or -EIO when it could not be built or written. */
-int plan_print_text(const struct plan *plan, const struct plan_shown *shown, struct plan_print_options how, FILE *out);
-int plan_print_json(const struct plan *plan, const struct plan_shown *shown, struct plan_print_options how, FILE *out);
+/* With @shown NULL (fuzzing) nothing is said about system calls. 0, or -EIO when it could not be
+ * built or written. */
+int plan_print_text(const struct plan *plan, const struct plan_shown *shown,
+                    struct plan_print_options how, FILE *out);
+int plan_print_json(const struct plan *plan, const struct plan_shown *shown,
+                    struct plan_print_options how, FILE *out);
 
-/* Print @plan on standard output as @args ask. Returns an exit code; says what is wrong on standard error. Command line only. */
+/* Print @plan on standard output as @args ask. Returns an exit code; says what is wrong on standard
+ * error. Command line only. */
 int plan_print(const struct run_args *args, const struct plan *plan);
 
 #endif

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* plan_shown.c - works out what follows from a plan without running it: mounts, rules, system calls.
+/* plan_shown.c - works out what follows from a plan without running it: mounts, rules, system
+ * calls.
  *
- * Runs in: command line. Everything comes from the functions that `run` uses for the same purpose, so the two cannot differ. */
+ * Runs in: command line. Everything comes from the functions that `run` uses for the same purpose,
+ * so the two cannot differ. */
 #include "plan_print.h"
 
 #include "input/config_path.h"
@@ -25,7 +27,8 @@ static struct seccomp_view *view_of_earlier(const struct plan_shown *shown, size
 {
 	const struct plan_step *steps = shown->plan->steps;
 	for (size_t i = 0; i < step; i++)
-		if (strcmp(steps[i].seccomp, steps[step].seccomp) == 0 && same_texts(steps[i].syscalls, steps[step].syscalls))
+		if (strcmp(steps[i].seccomp, steps[step].seccomp) == 0 &&
+		    same_texts(steps[i].syscalls, steps[step].syscalls))
 			return shown->views[i];
 	return NULL;
 }
@@ -39,7 +42,9 @@ static int load_view(const struct plan_step *step, struct seccomp_view **ret, st
 
 int plan_shown_load(const struct plan *plan, struct plan_shown *ret, struct dd_err *err)
 {
-	struct plan_shown shown = { .plan = plan, .views = calloc(plan->n_steps + 1, sizeof(struct seccomp_view *)) };
+	struct plan_shown shown = {
+		.plan = plan, .views = calloc(plan->n_steps + 1, sizeof(struct seccomp_view *))
+	};
 	int r = 0;
 	if (!shown.views)
 		return dd_err_set(err, ENOMEM, "show the plan");
@@ -66,25 +71,32 @@ void plan_shown_free(struct plan_shown *shown)
 
 void plan_shown_mounts(const struct plan_step *step, struct step_mounts *ret)
 {
-	static const struct step_view shared = {
-		.work = "the job's copy of the workspace", .home = "the job's home", .tools = "the job's tools", .temp = "fresh for this step"
-	};
-	static const struct step_view pushed = {
-		.work = "put together anew for this step", .home = "fresh for this step", .tools = "fresh for this step", .temp = "fresh for this step"
-	};
-	static const struct step_view pushed_shared = {
-		.work = "the job's copy of the workspace", .home = "fresh for this step", .tools = "fresh for this step", .temp = "fresh for this step"
-	};
-	const struct step_view *view = step->phase != DD_PHASE_PUSH ? &shared : step->view == PLAN_VIEW_SHARED ? &pushed_shared : &pushed;
+	static const struct step_view shared = { .work = "the job's copy of the workspace",
+		                                 .home = "the job's home",
+		                                 .tools = "the job's tools",
+		                                 .temp = "fresh for this step" };
+	static const struct step_view pushed = { .work = "put together anew for this step",
+		                                 .home = "fresh for this step",
+		                                 .tools = "fresh for this step",
+		                                 .temp = "fresh for this step" };
+	static const struct step_view pushed_shared = { .work = "the job's copy of the workspace",
+		                                        .home = "fresh for this step",
+		                                        .tools = "fresh for this step",
+		                                        .temp = "fresh for this step" };
+	const struct step_view *view = step->phase != DD_PHASE_PUSH     ? &shared
+	                               : step->view == PLAN_VIEW_SHARED ? &pushed_shared
+	                                                                : &pushed;
 	step_mounts_make(step, view, ret);
 }
 
 const char *plan_shown_view(const struct plan_step *step)
 {
 	static const char *const views[] = {
-		[PLAN_VIEW_PRISTINE] = "the checkout as it was fetched, and the artifacts as they were when the build ended",
+		[PLAN_VIEW_PRISTINE] = "the checkout as it was fetched, and the artifacts as they "
+				       "were when the build ended",
 		[PLAN_VIEW_ARTIFACTS] = "only the artifacts, as they were when the build ended",
-		[PLAN_VIEW_SHARED] = "the workspace as the steps before left it; refused when a tracked file has changed",
+		[PLAN_VIEW_SHARED] = "the workspace as the steps before left it; refused when a "
+				     "tracked file has changed",
 	};
 	return views[step->view];
 }
@@ -93,7 +105,8 @@ void plan_shown_entry(const struct egress_entry *e, char ret[PLAN_ENTRY_MAX])
 {
 	char addr[INET_ADDRSTRLEN] = "?";
 	if (e->host) {
-		(void)snprintf(ret, PLAN_ENTRY_MAX, "%s%s:%u", e->wildcard ? "*." : "", e->host, (unsigned)e->port);
+		(void)snprintf(ret, PLAN_ENTRY_MAX, "%s%s:%u", e->wildcard ? "*." : "", e->host,
+		               (unsigned)e->port);
 		return;
 	}
 	(void)inet_ntop(AF_INET, &e->cidr, addr, sizeof(addr));
@@ -130,7 +143,9 @@ void plan_shown_counts(const struct seccomp_view *view, struct seccomp_counts *r
 
 const char *plan_shown_answer(const struct seccomp_view_call *call)
 {
-	static const char *const words[] = { [SECCOMP_ANSWER_ALLOW] = "allow", [SECCOMP_ANSWER_KILL] = "kill", [SECCOMP_ANSWER_DEPENDS] = "depends" };
+	static const char *const words[] = { [SECCOMP_ANSWER_ALLOW] = "allow",
+		                             [SECCOMP_ANSWER_KILL] = "kill",
+		                             [SECCOMP_ANSWER_DEPENDS] = "depends" };
 	if (call->answer != SECCOMP_ANSWER_ERRNO)
 		return words[call->answer];
 	const char *name = strerrorname_np(call->err);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* plan_text.c - a plan for people.
  *
- * Runs in: command line and supervisor. Names and scripts are the workflow's (hostile), so they are escaped. What is the same in every step is
- * said once, at the end. */
+ * Runs in: command line and supervisor. Names and scripts are the workflow's (hostile), so they are
+ * escaped. What is the same in every step is said once, at the end. */
 #include "plan_print.h"
 
 #include "drydock/sandbox_shown.h"
@@ -36,21 +36,27 @@ static void put_lines(FILE *out, const char *lead, const char *text)
 	}
 }
 
-static const struct size_row { const char *name; uint64_t bytes; } size_rows[] = {
-	{ "GiB", 1ULL << 30 }, { "MiB", 1ULL << 20 }, { "KiB", 1ULL << 10 },
+static const struct size_row {
+	const char *name;
+	uint64_t bytes;
+} size_rows[] = {
+	{ "GiB", 1ULL << 30 },
+	{ "MiB", 1ULL << 20 },
+	{ "KiB", 1ULL << 10 },
 };
 
 static void put_size(FILE *out, uint64_t bytes)
 {
 	for (size_t i = 0; i < ARRAY_LEN(size_rows); i++)
 		if (bytes >= size_rows[i].bytes && bytes % size_rows[i].bytes == 0) {
-			(void)fprintf(out, "%" PRIu64 " %s", bytes / size_rows[i].bytes, size_rows[i].name);
+			(void)fprintf(out, "%" PRIu64 " %s", bytes / size_rows[i].bytes,
+			              size_rows[i].name);
 			return;
 		}
 	(void)fprintf(out, "%" PRIu64 " bytes", bytes);
 }
 
-/* --- the job ---- */
+/* ---- the job ---- */
 
 static void print_matrix(FILE *out, const struct plan_job *job)
 {
@@ -75,10 +81,19 @@ static void print_matrix(FILE *out, const struct plan_job *job)
 
 static void print_about(FILE *out, const struct plan_job *job)
 {
-	const struct { const char *name, *text; } rows[] = {
-		{ "on", job->on }, { "if", job->cond }, { "needs", job->needs }, { "runs on", job->runs_on }, { "uses", job->uses },
-		{ "container", job->container }, { "permissions", job->permissions }, { "environment", job->environment },
-		{ "concurrency", job->concurrency }, { "outputs", job->outputs },
+	const struct {
+		const char *name, *text;
+	} rows[] = {
+		{ "on", job->on },
+		{ "if", job->cond },
+		{ "needs", job->needs },
+		{ "runs on", job->runs_on },
+		{ "uses", job->uses },
+		{ "container", job->container },
+		{ "permissions", job->permissions },
+		{ "environment", job->environment },
+		{ "concurrency", job->concurrency },
+		{ "outputs", job->outputs },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		if (rows[i].text) {
@@ -96,7 +111,7 @@ static void print_about(FILE *out, const struct plan_job *job)
 	print_matrix(out, job);
 }
 
-/* --- a step ---- */
+/* ---- a step ---- */
 
 static void print_rules(FILE *out, const struct plan_step *step, bool in_full)
 {
@@ -107,7 +122,8 @@ static void print_rules(FILE *out, const struct plan_step *step, bool in_full)
 	if (in_full && rules)
 		put_lines(out, "      # ", rules);
 	else
-		(void)fprintf(out, "    %-11s%u lines of nftables (--rules shows them)\n", "rules", n);
+		(void)fprintf(out, "    %-11s%u lines of nftables (--rules shows them)\n", "rules",
+		              n);
 	free(rules);
 }
 
@@ -117,7 +133,8 @@ static void print_gate(FILE *out, const struct plan_step *step, bool rules_in_fu
 	if (step->egress.n == 0) {
 		put_field(out, "gate", "closed");
 	} else {
-		(void)fprintf(out, "    %-11sopen for %zu; at one time %u connections; upload ", "gate", step->egress.n, step->egress.connections);
+		(void)fprintf(out, "    %-11sopen for %zu; at one time %u connections; upload ",
+		              "gate", step->egress.n, step->egress.connections);
 		put_size(out, step->egress.upload_bytes);
 		(void)fputs(" each\n", out);
 	}
@@ -126,7 +143,9 @@ static void print_gate(FILE *out, const struct plan_step *step, bool rules_in_fu
 		const struct egress_entry *e = &step->egress.entries[i];
 		plan_shown_entry(e, name);
 		wildcard = wildcard || e->wildcard;
-		(void)fprintf(out, "               %s%s%s", name, e->private_ok ? ", private: allow" : "", e->tls == EGRESS_TLS_RAW ? ", raw" : "");
+		(void)fprintf(out, "               %s%s%s", name,
+		              e->private_ok ? ", private: allow" : "",
+		              e->tls == EGRESS_TLS_RAW ? ", raw" : "");
 		for (size_t k = 0; k < EGRESS_PINS_MAX && e->pins[k]; k++)
 			(void)fprintf(out, "%s%s", k ? ", " : ", at ", e->pins[k]);
 		(void)fputs("  (", out);
@@ -138,7 +157,8 @@ static void print_gate(FILE *out, const struct plan_step *step, bool rules_in_fu
 		(void)fputs(")\n", out);
 	}
 	if (wildcard)
-		(void)fprintf(out, "               %u names for each wildcard\n", step->egress.wildcard_names);
+		(void)fprintf(out, "               %u names for each wildcard\n",
+		              step->egress.wildcard_names);
 	print_rules(out, step, rules_in_full);
 }
 
@@ -173,9 +193,12 @@ static void print_leases(FILE *out, const struct plan_step *step)
 {
 	for (size_t i = 0; i < step->n_leases; i++) {
 		const struct plan_lease *l = &step->leases[i];
-		(void)fprintf(out, "    %-11s%s from %s ", "credential", l->name, l->from == PLAN_FROM_FILE ? "file" : "variable");
+		(void)fprintf(out, "    %-11s%s from %s ", "credential", l->name,
+		              l->from == PLAN_FROM_FILE ? "file" : "variable");
 		put(out, l->source, 200);
-		(void)fprintf(out, ", as %s", l->as == PLAN_AS_ENV ? "variable " : "file " SANDBOX_CREDENTIALS_DIR "/");
+		(void)fprintf(out, ", as %s",
+		              l->as == PLAN_AS_ENV ? "variable "
+		                                   : "file " SANDBOX_CREDENTIALS_DIR "/");
 		put(out, l->target, 200);
 		(void)fprintf(out, ", for %u s (wins over a variable of that name)\n", l->ttl_sec);
 	}
@@ -203,7 +226,8 @@ static void print_limits(FILE *out, const struct plan_limits *l)
 		put_size(out, l->sandbox.memory_bytes);
 	}
 	if (l->sandbox.cpu_millis)
-		(void)fprintf(out, ", cpus %u.%03u", l->sandbox.cpu_millis / 1000, l->sandbox.cpu_millis % 1000);
+		(void)fprintf(out, ", cpus %u.%03u", l->sandbox.cpu_millis / 1000,
+		              l->sandbox.cpu_millis % 1000);
 	if (l->files)
 		(void)fprintf(out, ", files %" PRIu64, l->files);
 	if (l->disk_bytes) {
@@ -221,7 +245,9 @@ static void print_mounts(FILE *out, const struct plan_step *step)
 		const struct sandbox_mount *m = &mounts.mount[i];
 		(void)fprintf(out, "    %-11s", i ? "" : "mounts");
 		put(out, m->target, 200);
-		(void)fprintf(out, "  %s%s: ", m->flags & SANDBOX_MOUNT_RW ? "read-write" : "read-only", m->flags & SANDBOX_MOUNT_NOEXEC ? ", noexec" : "");
+		(void)fprintf(out,
+		              "  %s%s: ", m->flags & SANDBOX_MOUNT_RW ? "read-write" : "read-only",
+		              m->flags & SANDBOX_MOUNT_NOEXEC ? ", noexec" : "");
 		put(out, m->source[0] == '/' ? "the host's own" : m->source, 200);
 		(void)fputc('\n', out);
 	}
@@ -233,8 +259,10 @@ static void print_seccomp(FILE *out, const struct plan_step *step, const struct 
 	(void)fprintf(out, "    %-11s%s", "seccomp", step->seccomp);
 	if (view) {
 		plan_shown_counts(view, &c);
-		(void)fprintf(out, ": %u allowed, %u depend on arguments, %u refused with an errno, %u killed; others %s", c.allowed, c.depends, c.refused,
-			      c.killed, c.otherwise);
+		(void)fprintf(out,
+		              ": %u allowed, %u depend on arguments, %u refused with an errno, %u "
+		              "killed; others %s",
+		              c.allowed, c.depends, c.refused, c.killed, c.otherwise);
 	}
 	for (size_t i = 0; step->syscalls && step->syscalls[i]; i++)
 		(void)fprintf(out, "%s%s", i ? ", " : "; besides the profile: ", step->syscalls[i]);
@@ -243,12 +271,13 @@ static void print_seccomp(FILE *out, const struct plan_step *step, const struct 
 
 /* What a step has in common with one before it is not said again. */
 struct said {
-	char    *text;
+	char *text;
 	unsigned step;
 };
 enum { SAID_MOUNTS, SAID_LIMITS, SAID_SECCOMP, SAID__COUNT };
 
-static void print_section(FILE *out, int which, const struct plan_step *step, const struct seccomp_view *view)
+static void print_section(FILE *out, int which, const struct plan_step *step,
+                          const struct seccomp_view *view)
 {
 	if (which == SAID_MOUNTS)
 		print_mounts(out, step);
@@ -258,7 +287,8 @@ static void print_section(FILE *out, int which, const struct plan_step *step, co
 		print_seccomp(out, step, view);
 }
 
-static void print_once(FILE *out, int which, const struct plan_step *step, const struct seccomp_view *view, struct said *said)
+static void print_once(FILE *out, int which, const struct plan_step *step,
+                       const struct seccomp_view *view, struct said *said)
 {
 	static const char *const names[SAID__COUNT] = { "mounts", "limits", "seccomp" };
 	char *text = NULL;
@@ -281,7 +311,8 @@ static void print_once(FILE *out, int which, const struct plan_step *step, const
 	said[which] = (struct said){ text, step->index };
 }
 
-static void print_step(FILE *out, const struct plan_step *step, const struct seccomp_view *view, bool rules_in_full, struct said *said)
+static void print_step(FILE *out, const struct plan_step *step, const struct seccomp_view *view,
+                       bool rules_in_full, struct said *said)
 {
 	(void)fprintf(out, "\n%2u  %s  ", step->index, dd_phase_name(step->phase));
 	put(out, step->name, 120);
@@ -295,7 +326,8 @@ static void print_step(FILE *out, const struct plan_step *step, const struct sec
 	print_gate(out, step, rules_in_full);
 	print_leases(out, step);
 	if (step->phase == DD_PHASE_PUSH) {
-		(void)fprintf(out, "    %-11s%s: %s\n", "workspace", plan_view_names[step->view], plan_shown_view(step));
+		(void)fprintf(out, "    %-11s%s: %s\n", "workspace", plan_view_names[step->view],
+		              plan_shown_view(step));
 		for (size_t i = 0; step->artifacts[i]; i++)
 			put_field(out, "artifact", step->artifacts[i]);
 	}
@@ -306,11 +338,14 @@ static void print_step(FILE *out, const struct plan_step *step, const struct sec
 		put_field(out, "on failure", "the job goes on");
 }
 
-/* --- what is the same in every step ---- */
+/* ---- what is the same in every step ---- */
 
 static void print_places(FILE *out)
 {
-	static const struct { enum sandbox_place_kind kind; const char *name; } kinds[] = {
+	static const struct {
+		enum sandbox_place_kind kind;
+		const char *name;
+	} kinds[] = {
 		{ SANDBOX_PLACE_HOST, "of the host, read-only" },
 		{ SANDBOX_PLACE_PRIVATE, "private, writable, in memory" },
 		{ SANDBOX_PLACE_MADE, "made up, read-only" },
@@ -323,7 +358,9 @@ static void print_places(FILE *out)
 			if (place.kind != kinds[k].kind)
 				continue;
 			(void)fprintf(out, "%s%s", width % 90 == 0 ? "\n    " : " ", place.path);
-			width = width % 90 + strlen(place.path) + 1 > 90 ? 0 : width + strlen(place.path) + 1;
+			width = width % 90 + strlen(place.path) + 1 > 90
+			                ? 0
+			                : width + strlen(place.path) + 1;
 		}
 		(void)fputc('\n', out);
 	}
@@ -351,21 +388,23 @@ static void print_calls(FILE *out, const struct plan_shown *shown)
 		for (size_t k = 0; k < seccomp_view_count(shown->views[i]); k++) {
 			const struct seccomp_view_call *c = seccomp_view_at(shown->views[i], k);
 			const char *slash = c->file ? strrchr(c->file, '/') : NULL;
-			(void)fprintf(out, "    %-26s %-12s %s%s:%u  ", c->name, plan_shown_answer(c), c->never ? "never, " : "",
-				      c->file ? slash ? slash + 1 : c->file : "policy", c->line);
+			(void)fprintf(out, "    %-26s %-12s %s%s:%u  ", c->name,
+			              plan_shown_answer(c), c->never ? "never, " : "",
+			              c->file ? slash ? slash + 1 : c->file : "policy", c->line);
 			put(out, c->why, 300);
 			(void)fputc('\n', out);
 		}
 	}
 }
 
-/* --- what is not as asked ---- */
+/* ---- what is not as asked ---- */
 
 static void print_notes(FILE *out, const struct plan *plan)
 {
 	for (size_t i = 0; i < plan->n_narrowed; i++) {
 		const struct plan_narrowed *n = &plan->narrowed[i];
-		(void)fprintf(out, "%snot given to the repository: %s:%u:%u: ", i ? "" : "\n", n->mark.file, n->mark.line, n->mark.column);
+		(void)fprintf(out, "%snot given to the repository: %s:%u:%u: ", i ? "" : "\n",
+		              n->mark.file, n->mark.line, n->mark.column);
 		put(out, n->key, 100);
 		(void)fputs(": asked ", out);
 		put(out, n->asked, 200);
@@ -387,7 +426,9 @@ static void print_notes(FILE *out, const struct plan *plan)
 		(void)fprintf(out, ":%u:%u: ", n->mark.line, n->mark.column);
 		put(out, n->text, 300);
 		(void)fputc('\n', out);
-		if (n->hint[0] && (i + 1 == plan->n_notes || strcmp(n->hint, plan->notes[i + 1].hint) != 0)) { /* once for `uses` and its `with` */
+		if (n->hint[0] &&
+		    (i + 1 == plan->n_notes || strcmp(n->hint, plan->notes[i + 1].hint) !=
+		                                       0)) { /* once for `uses` and its `with` */
 			(void)fputs("    hint: ", out);
 			put(out, n->hint, 200);
 			(void)fputc('\n', out);
@@ -395,15 +436,20 @@ static void print_notes(FILE *out, const struct plan *plan)
 	}
 }
 
-int plan_print_text(const struct plan *plan, const struct plan_shown *shown, struct plan_print_options how, FILE *out)
+int plan_print_text(const struct plan *plan, const struct plan_shown *shown,
+                    struct plan_print_options how, FILE *out)
 {
 	(void)fputs("job ", out);
 	put(out, plan->job_name, 120);
 	(void)fputs(" of ", out);
 	put(out, plan->workflow_path, 300);
 	(void)fputs("\npolicy ", out);
-	put(out, plan->policy_path ? plan->policy_path : "none: every step is build, the gate is closed, no credentials", 300);
-	(void)fprintf(out, "\n%s: %s\n", plan->trusted ? "trusted" : "not trusted", plan->trust_why);
+	put(out,
+	    plan->policy_path ? plan->policy_path
+	                      : "none: every step is build, the gate is closed, no credentials",
+	    300);
+	(void)fprintf(out, "\n%s: %s\n", plan->trusted ? "trusted" : "not trusted",
+	              plan->trust_why);
 	print_about(out, &plan->job);
 	struct said said[SAID__COUNT] = { { NULL, 0 } };
 	for (size_t i = 0; i < plan->n_steps; i++)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* record_group.c - what was refused, would have been, or was a violation: one row for each kind of attempt of each step. Pure. */
+/* record_group.c - what was refused, would have been, or was a violation: one row for each kind of
+ * attempt of each step. Pure. */
 #include "record_view.h"
 
 #include <stdlib.h>
@@ -7,7 +8,7 @@
 
 struct groups {
 	struct record_group *rows;
-	size_t               n, cap;
+	size_t n, cap;
 };
 
 static int push(struct groups *g, const struct record_group *row, struct dd_err *err)
@@ -28,7 +29,8 @@ static int push(struct groups *g, const struct record_group *row, struct dd_err 
 static struct record_group *find(const struct groups *g, size_t from, const struct timeline_mark *m)
 {
 	for (size_t i = from; i < g->n; i++)
-		if (g->rows[i].mark.kind == m->kind && strcmp(g->rows[i].mark.what, m->what) == 0 && strcmp(g->rows[i].mark.why, m->why) == 0)
+		if (g->rows[i].mark.kind == m->kind && strcmp(g->rows[i].mark.what, m->what) == 0 &&
+		    strcmp(g->rows[i].mark.why, m->why) == 0)
 			return &g->rows[i];
 	return NULL;
 }
@@ -44,14 +46,16 @@ static int add_step(struct groups *g, const struct facts_step *step, struct dd_e
 		struct record_group *same = find(g, from, &marks[i]);
 		if (!same)
 			r = push(g, &(struct record_group){ .step = step, .mark = marks[i] }, err);
-		else if (__builtin_add_overflow(same->mark.count, marks[i].count, &same->mark.count))
+		else if (__builtin_add_overflow(same->mark.count, marks[i].count,
+		                                &same->mark.count))
 			same->mark.count = INT64_MAX;
 	}
 	free(marks);
 	return r;
 }
 
-int record_groups(const struct record_facts *facts, struct record_group **ret, size_t *ret_n, struct dd_err *err)
+int record_groups(const struct record_facts *facts, struct record_group **ret, size_t *ret_n,
+                  struct dd_err *err)
 {
 	struct groups g = { .rows = NULL };
 	int r = 0;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* record_report.c - one record as one page: what happened, when, what was let through and what was refused.
+/* record_report.c - one record as one page: what happened, when, what was let through and what was
+ * refused.
  *
- * Runs in: command line. The page stands alone: no script, no request, nothing loaded. Whatever came from the record goes through
- * report_html_text(); numbers are printed as numbers.
+ * Runs in: command line. The page stands alone: no script, no request, nothing loaded. Whatever
+ * came from the record goes through report_html_text(); numbers are printed as numbers.
  */
 #include "record_view.h"
 
@@ -35,7 +36,7 @@ static const char *text_or(const char *text, const char *otherwise)
 	return text && *text ? text : otherwise;
 }
 
-/* --- head ------------------------------------------------------------------------------------------------------------------ */
+/* ---- head ---- */
 
 static void put_fact(FILE *out, const char *name, const char *value)
 {
@@ -49,12 +50,19 @@ static void put_fact(FILE *out, const char *name, const char *value)
 static void put_banners(FILE *out, const struct record_facts *f)
 {
 	if (f->observed)
-		(void)fputs("<p class=\"banner\"><b>Observed, not enforced.</b> Public destinations were let through; what would have been refused is "
-		            "marked.</p>\n", out);
+		(void)fputs("<p class=\"banner\"><b>Observed, not enforced.</b> Public "
+		            "destinations were let through; what would have been refused is "
+		            "marked.</p>\n",
+		            out);
 	if (!f->end.seq)
-		(void)fputs("<p class=\"banner\"><b>The run did not end.</b> The record stops in the middle.</p>\n", out);
+		(void)fputs("<p class=\"banner\"><b>The run did not end.</b> The record stops in "
+		            "the middle.</p>\n",
+		            out);
 	if (f->torn_bytes)
-		(void)fprintf(out, "<p class=\"banner\"><b>The last line is torn:</b> %" PRIu64 " bytes without an end of line.</p>\n", f->torn_bytes);
+		(void)fprintf(out,
+		              "<p class=\"banner\"><b>The last line is torn:</b> %" PRIu64
+		              " bytes without an end of line.</p>\n",
+		              f->torn_bytes);
 	if (f->end_why && *f->end_why) {
 		(void)fputs("<p class=\"banner\">", out);
 		report_html_text(out, f->end_why);
@@ -69,13 +77,16 @@ static void put_head(FILE *out, const struct record_facts *f, const struct timel
 	report_html_text(out, text_or(f->job, "?"));
 	(void)fprintf(out, " <span class=\"%s\">", is_good(f->status) ? "good" : "bad");
 	report_html_text(out, f->end.seq ? text_or(f->status, "ended") : "did not end");
-	(void)fprintf(out, "</span> after %s</h1>\n", timeline_time((double)t->span_ns / 1e9, took));
+	(void)fprintf(out, "</span> after %s</h1>\n",
+	              timeline_time((double)t->span_ns / 1e9, took));
 	put_banners(out, f);
 	(void)fputs("<dl>\n", out);
 	put_fact(out, "Run", f->run);
 	put_fact(out, "Started", f->start_time);
 	put_fact(out, "Workflow", f->workflow);
-	put_fact(out, "Policy", text_or(f->policy_path, "none: every step is build, the gate is closed, no credentials"));
+	put_fact(out, "Policy",
+	         text_or(f->policy_path,
+	                 "none: every step is build, the gate is closed, no credentials"));
 	put_fact(out, "Trust", f->trusted_known ? f->trust_why : NULL);
 	put_fact(out, "Identity", f->identity);
 	if (f->event.known) {
@@ -121,27 +132,32 @@ static void put_sums(FILE *out, const struct record_facts *f)
 	(void)fputs("</ul>\n</header>\n<main>\n", out);
 }
 
-/* --- timeline --------------------------------------------------------------------------------------------------------------- */
+/* ---- timeline ---- */
 
 struct axis {
 	const struct timeline *time;
-	double                 ticks[TIMELINE_TICKS_MAX]; /* shares of the axis, 0 to 1 */
-	double                 sec[TIMELINE_TICKS_MAX];
-	size_t                 n;
+	double ticks[TIMELINE_TICKS_MAX]; /* shares of the axis, 0 to 1 */
+	double sec[TIMELINE_TICKS_MAX];
+	size_t n;
 };
 
 static void put_grid(FILE *out, const struct axis *a)
 {
 	for (size_t i = 0; i < a->n; i++)
-		(void)fprintf(out, "<line class=\"grid\" x1=\"%.2f%%\" x2=\"%.2f%%\" y1=\"0\" y2=\"%d\"/>", a->ticks[i] * 100, a->ticks[i] * 100, STRIP);
+		(void)fprintf(
+			out,
+			"<line class=\"grid\" x1=\"%.2f%%\" x2=\"%.2f%%\" y1=\"0\" y2=\"%d\"/>",
+			a->ticks[i] * 100, a->ticks[i] * 100, STRIP);
 }
 
 static void put_axis(FILE *out, const struct axis *a)
 {
 	char text[32];
-	(void)fprintf(out, "<li class=\"row\" aria-hidden=\"true\"><span></span><div class=\"strip\"><svg width=\"100%%\" height=\"20\">");
+	(void)fprintf(out, "<li class=\"row\" aria-hidden=\"true\"><span></span><div "
+	                   "class=\"strip\"><svg width=\"100%%\" height=\"20\">");
 	for (size_t i = 0; i < a->n; i++)
-		(void)fprintf(out, "<text x=\"%.2f%%\" y=\"14\"%s>%s</text>", a->ticks[i] * 100, a->ticks[i] > 0.92 ? " text-anchor=\"end\"" : "",
+		(void)fprintf(out, "<text x=\"%.2f%%\" y=\"14\"%s>%s</text>", a->ticks[i] * 100,
+		              a->ticks[i] > 0.92 ? " text-anchor=\"end\"" : "",
 		              timeline_time(a->sec[i], text));
 	(void)fputs("</svg></div><span></span></li>\n", out);
 }
@@ -149,18 +165,23 @@ static void put_axis(FILE *out, const struct axis *a)
 static void put_rect(FILE *out, const char *class, double from, double to)
 {
 	double width = to - from;
-	(void)fprintf(out, "<rect class=\"%s\" x=\"%.3f%%\" y=\"%d\" width=\"%.3f%%\" height=\"%d\" rx=\"1.5\"/>", class, from * 100, BAR_TOP,
-	              (width < 0.003 ? 0.003 : width) * 100, BAR_HEIGHT);
+	(void)fprintf(out,
+	              "<rect class=\"%s\" x=\"%.3f%%\" y=\"%d\" width=\"%.3f%%\" height=\"%d\" "
+	              "rx=\"1.5\"/>",
+	              class, from * 100, BAR_TOP, (width < 0.003 ? 0.003 : width) * 100,
+	              BAR_HEIGHT);
 }
 
 /* Where the gate was closed the bar is pale, where it was open it is full. */
 static void put_bar(FILE *out, const struct facts_step *s, const struct timeline *t)
 {
-	double from = timeline_share(t, s->start.mono_ns), to = timeline_share(t, timeline_step_end(t, s));
+	double from = timeline_share(t, s->start.mono_ns),
+	       to = timeline_share(t, timeline_step_end(t, s));
 	(void)fprintf(out, "<g class=\"%s\">", phase_class(s->phase));
 	put_rect(out, "shut", from, to);
 	if (s->gate.opened.seq && s->gate.state && strcmp(s->gate.state, "open") == 0) {
-		double open_to = s->gate.closed.seq ? timeline_share(t, s->gate.closed.mono_ns) : to;
+		double open_to = s->gate.closed.seq ? timeline_share(t, s->gate.closed.mono_ns)
+		                                    : to;
 		put_rect(out, "open", timeline_share(t, s->gate.opened.mono_ns), open_to);
 	}
 	(void)fputs("</g>", out);
@@ -175,15 +196,20 @@ static const char *const mark_shapes[TIMELINE__MARKS] = {
 
 static void put_mark(FILE *out, const struct timeline_mark *m, double at)
 {
-	(void)fprintf(out, "<svg x=\"%.3f%%\" y=\"%d\" width=\"1\" height=\"1\"><title>event %" PRIu64 ": ", at * 100, MARK_Y, m->seq);
+	(void)fprintf(out,
+	              "<svg x=\"%.3f%%\" y=\"%d\" width=\"1\" height=\"1\"><title>event %" PRIu64
+	              ": ",
+	              at * 100, MARK_Y, m->seq);
 	report_html_text(out, m->what);
 	(void)fputs(m->why[0] ? ": " : "", out);
 	report_html_text(out, m->why);
 	(void)fprintf(out, "</title>%s</svg>", mark_shapes[m->kind]);
 }
 
-/* Weak marks first, so that strong ones lie on top; of equal ones at one place only the first is drawn. */
-static void put_marks(FILE *out, const struct timeline_mark *marks, size_t n, const struct timeline *t)
+/* Weak marks first, so that strong ones lie on top; of equal ones at one place only the first is
+ * drawn. */
+static void put_marks(FILE *out, const struct timeline_mark *marks, size_t n,
+                      const struct timeline *t)
 {
 	size_t drawn = 0;
 	for (int kind = 0; kind < TIMELINE__MARKS; kind++) {
@@ -202,7 +228,10 @@ static void put_marks(FILE *out, const struct timeline_mark *marks, size_t n, co
 static void put_row_label(FILE *out, const struct facts_step *s)
 {
 	const char *name = text_or(s->name, text_or(s->ref, "?"));
-	(void)fprintf(out, "<div class=\"name\"><span class=\"n\">%" PRId64 "</span><span class=\"tag %s\">", s->index, phase_class(s->phase));
+	(void)fprintf(out,
+	              "<div class=\"name\"><span class=\"n\">%" PRId64
+	              "</span><span class=\"tag %s\">",
+	              s->index, phase_class(s->phase));
 	report_html_text(out, text_or(s->phase, "?"));
 	(void)fputs("</span><span class=\"t\" title=\"", out);
 	report_html_text(out, name);
@@ -215,14 +244,20 @@ static void put_row_end(FILE *out, const struct facts_step *s, const struct time
 {
 	char took[32], in[16], sent[16];
 	const struct timeline_totals sum = timeline_totals(s);
-	double sec = s->wall_sec >= 0 ? s->wall_sec : (double)(timeline_step_end(t, s) - s->start.mono_ns) / 1e9;
-	(void)fprintf(out, "<div class=\"end\"><span class=\"%s\">", is_good(s->outcome) ? "" : "bad");
+	double sec = s->wall_sec >= 0 ? s->wall_sec
+	                              : (double)(timeline_step_end(t, s) - s->start.mono_ns) / 1e9;
+	(void)fprintf(out, "<div class=\"end\"><span class=\"%s\">",
+	              is_good(s->outcome) ? "" : "bad");
 	report_html_text(out, s->end.seq ? text_or(s->outcome, "ended") : "no end");
 	(void)fprintf(out, "</span> %s<small>", timeline_time(sec, took));
 	if (sum.refused || sum.would)
-		(void)fprintf(out, "<span class=\"bad\">%" PRId64 " %s</span> ", sum.refused ? sum.refused : sum.would, sum.refused ? "refused" : "would be");
+		(void)fprintf(out, "<span class=\"bad\">%" PRId64 " %s</span> ",
+		              sum.refused ? sum.refused : sum.would,
+		              sum.refused ? "refused" : "would be");
 	if (sum.bytes_in || sum.bytes_out)
-		(void)fprintf(out, "&darr;&nbsp;%s &uarr;&nbsp;%s", console_bytes((uint64_t)sum.bytes_in, in), console_bytes((uint64_t)sum.bytes_out, sent));
+		(void)fprintf(out, "&darr;&nbsp;%s &uarr;&nbsp;%s",
+		              console_bytes((uint64_t)sum.bytes_in, in),
+		              console_bytes((uint64_t)sum.bytes_out, sent));
 	(void)fputs("</small></div></li>\n", out);
 }
 
@@ -236,10 +271,14 @@ static int put_row(FILE *out, const struct facts_step *s, const struct axis *a, 
 		return r;
 	(void)fputs("<li class=\"row\">", out);
 	put_row_label(out, s);
-	(void)fprintf(out, "<div class=\"strip\"><svg width=\"100%%\" height=\"%d\" role=\"img\" aria-label=\"from %.2f s to %.2f s, gate ", STRIP,
-	              (double)(s->start.mono_ns - a->time->first_ns) / 1e9, (double)(timeline_step_end(a->time, s) - a->time->first_ns) / 1e9);
+	(void)fprintf(out,
+	              "<div class=\"strip\"><svg width=\"100%%\" height=\"%d\" role=\"img\" "
+	              "aria-label=\"from %.2f s to %.2f s, gate ",
+	              STRIP, (double)(s->start.mono_ns - a->time->first_ns) / 1e9,
+	              (double)(timeline_step_end(a->time, s) - a->time->first_ns) / 1e9);
 	report_html_text(out, text_or(s->gate.state, "unknown"));
-	(void)fprintf(out, ", %" PRId64 " connections, %" PRId64 " refused\">", sum.connections, sum.refused);
+	(void)fprintf(out, ", %" PRId64 " connections, %" PRId64 " refused\">", sum.connections,
+	              sum.refused);
 	put_grid(out, a);
 	put_bar(out, s, a->time);
 	put_marks(out, marks, n, a->time);
@@ -251,15 +290,20 @@ static int put_row(FILE *out, const struct facts_step *s, const struct axis *a, 
 
 static void put_legend_mark(FILE *out, enum timeline_mark_kind kind, const char *text)
 {
-	(void)fprintf(out, "<li><svg width=\"14\" height=\"14\" aria-hidden=\"true\"><svg x=\"7\" y=\"7\" width=\"1\" height=\"1\">%s</svg></svg>%s</li>",
+	(void)fprintf(out,
+	              "<li><svg width=\"14\" height=\"14\" aria-hidden=\"true\"><svg x=\"7\" "
+	              "y=\"7\" width=\"1\" height=\"1\">%s</svg></svg>%s</li>",
 	              mark_shapes[kind], text);
 }
 
 static void put_legend(FILE *out, const struct record_facts *f)
 {
-	(void)fputs("<ul class=\"legend\"><li><svg width=\"26\" height=\"14\" aria-hidden=\"true\"><rect class=\"open\" width=\"26\" height=\"12\" y=\"1\"/>"
-	            "</svg>gate open</li><li><svg width=\"26\" height=\"14\" aria-hidden=\"true\"><rect class=\"shut\" width=\"26\" height=\"12\" y=\"1\"/>"
-	            "</svg>gate closed</li>", out);
+	(void)fputs("<ul class=\"legend\"><li><svg width=\"26\" height=\"14\" "
+	            "aria-hidden=\"true\"><rect class=\"open\" width=\"26\" height=\"12\" y=\"1\"/>"
+	            "</svg>gate open</li><li><svg width=\"26\" height=\"14\" "
+	            "aria-hidden=\"true\"><rect class=\"shut\" width=\"26\" height=\"12\" y=\"1\"/>"
+	            "</svg>gate closed</li>",
+	            out);
 	put_legend_mark(out, TIMELINE_CONNECTED, "connection");
 	put_legend_mark(out, TIMELINE_REFUSED, "refused");
 	put_legend_mark(out, TIMELINE_VIOLATION, "violation");
@@ -268,7 +312,8 @@ static void put_legend(FILE *out, const struct record_facts *f)
 	(void)fputs("</ul>\n", out);
 }
 
-static int put_timeline(FILE *out, const struct record_facts *f, const struct timeline *t, struct dd_err *err)
+static int put_timeline(FILE *out, const struct record_facts *f, const struct timeline *t,
+                        struct dd_err *err)
 {
 	struct axis a = { .time = t };
 	int r = 0;
@@ -287,17 +332,24 @@ static int put_timeline(FILE *out, const struct record_facts *f, const struct ti
 
 static void put_foot(FILE *out, const struct record_facts *f)
 {
-	(void)fprintf(out, "</main>\n<footer>\n<p>%" PRIu64 " events. The chain of the record held when this page was made; its head is <code>", f->lines);
+	(void)fprintf(
+		out,
+		"</main>\n<footer>\n<p>%" PRIu64
+		" events. The chain of the record held when this page was made; its head is <code>",
+		f->lines);
 	report_html_text(out, f->head);
-	(void)fputs("</code>. This page is a picture of the record, not the record: <code>drydock record verify</code> checks the file itself.</p>\n"
-	            "</footer>\n", out);
+	(void)fputs("</code>. This page is a picture of the record, not the record: <code>drydock "
+	            "record verify</code> checks the file itself.</p>\n"
+	            "</footer>\n",
+	            out);
 }
 
 int record_report_html(const struct record_facts *facts, FILE *out, struct dd_err *err)
 {
 	const struct timeline time = timeline_of(facts);
 	char title[300];
-	(void)snprintf(title, sizeof(title), "Job %.120s: %.60s", text_or(facts->job, "?"), facts->end.seq ? text_or(facts->status, "ended") : "did not end");
+	(void)snprintf(title, sizeof(title), "Job %.120s: %.60s", text_or(facts->job, "?"),
+	               facts->end.seq ? text_or(facts->status, "ended") : "did not end");
 	int r = report_html_begin(out, title, err);
 	if (r < 0)
 		return r;

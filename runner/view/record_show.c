@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* record_show.c - a record as a timeline of text: one bar a step, the gate on it, what was reached and refused below it.
+/* record_show.c - a record as a timeline of text: one bar a step, the gate on it, what was reached
+ * and refused below it.
  *
- * Runs in: command line. Colour and block characters only where the terminal takes them; without either the picture says the same in letters.
+ * Runs in: command line. Colour and block characters only where the terminal takes them; without
+ * either the picture says the same in letters.
  */
 #include "record_view.h"
 
@@ -15,25 +17,45 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { NAME_WIDTH = 20, LEFT = 4 + 6 + NAME_WIDTH + 1, RIGHT = 22, WIDTH_MIN = 60, WIDTH_MAX = 200, BAR_MAX = WIDTH_MAX };
+enum {
+	NAME_WIDTH = 20,
+	LEFT = 4 + 6 + NAME_WIDTH + 1,
+	RIGHT = 22,
+	WIDTH_MIN = 60,
+	WIDTH_MAX = 200,
+	BAR_MAX = WIDTH_MAX
+};
 
-enum tint { TINT_PLAIN, TINT_BOLD, TINT_DIM, TINT_GOOD, TINT_BAD, TINT_WARN, TINT_FETCH, TINT_PUSH, TINT__COUNT };
-static const char *const tint_codes[TINT__COUNT] = { "", "\033[1m", "\033[2m", "\033[32m", "\033[1;31m", "\033[33m", "\033[36m", "\033[35m" };
+enum tint {
+	TINT_PLAIN,
+	TINT_BOLD,
+	TINT_DIM,
+	TINT_GOOD,
+	TINT_BAD,
+	TINT_WARN,
+	TINT_FETCH,
+	TINT_PUSH,
+	TINT__COUNT
+};
+static const char *const tint_codes[TINT__COUNT] = { "",         "\033[1m",    "\033[2m",
+	                                             "\033[32m", "\033[1;31m", "\033[33m",
+	                                             "\033[36m", "\033[35m" };
 
 struct glyphs {
 	const char *closed, *open, *mark[TIMELINE__MARKS], *in, *out, *rule;
 };
 static const struct glyphs ascii_glyphs = { "=", "#", { ".", "?", "x", "!" }, "in", "out", "-" };
-static const struct glyphs utf8_glyphs = { "\u2592", "\u2588", { "\u00b7", "?", "\u2717", "!" }, "\u2193", "\u2191", "\u2500" };
+static const struct glyphs utf8_glyphs = { "\u2592", "\u2588", { "\u00b7", "?", "\u2717", "!" },
+	                                   "\u2193", "\u2191", "\u2500" };
 static const enum tint mark_tints[TIMELINE__MARKS] = { TINT_PLAIN, TINT_WARN, TINT_BAD, TINT_BAD };
 
 struct view {
-	const struct record_facts        *facts;
+	const struct record_facts *facts;
 	const struct record_view_options *opt;
-	const struct glyphs              *glyphs;
-	struct timeline                   time;
-	FILE                             *out;
-	size_t                            bar; /* columns of the axis */
+	const struct glyphs *glyphs;
+	struct timeline time;
+	FILE *out;
+	size_t bar; /* columns of the axis */
 };
 
 struct record_view_options record_view_options(void)
@@ -44,11 +66,14 @@ struct record_view_options record_view_options(void)
 	const char *no = getenv("NO_COLOR"), *columns = getenv("COLUMNS"), *locale = NULL;
 
 	opt.colour = isatty(STDOUT_FILENO) && !(no && *no);
-	if (columns && *columns && strspn(columns, "0123456789") == strlen(columns) && strlen(columns) < 5)
+	if (columns && *columns && strspn(columns, "0123456789") == strlen(columns) &&
+	    strlen(columns) < 5)
 		opt.width = (unsigned)strtoul(columns, NULL, 10);
 	else if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
 		opt.width = size.ws_col;
-	opt.width = opt.width < WIDTH_MIN ? WIDTH_MIN : opt.width > WIDTH_MAX ? WIDTH_MAX : opt.width;
+	opt.width = opt.width < WIDTH_MIN   ? WIDTH_MIN
+	            : opt.width > WIDTH_MAX ? WIDTH_MAX
+	                                    : opt.width;
 	for (size_t i = 0; i < ARRAY_LEN(locale_names) && !(locale && *locale); i++)
 		locale = getenv(locale_names[i]);
 	opt.utf8 = locale && (strcasestr(locale, "utf-8") || strcasestr(locale, "utf8"));
@@ -65,7 +90,8 @@ static const char *plain(const struct view *v)
 	return v->opt->colour ? "\033[0m" : "";
 }
 
-/* At most @width columns of @text, padded when @pad. One column a character: what is wider is rare here, and only moves the picture. */
+/* At most @width columns of @text, padded when @pad. One column a character: what is wider is rare
+ * here, and only moves the picture. */
 static void put(const struct view *v, const char *text, size_t width, bool pad)
 {
 	dd_auto_free char *safe = malloc(strlen(text) * TEXT_ESCAPE_MAX + 1);
@@ -91,7 +117,9 @@ static const char *text_or(const char *text, const char *otherwise)
 
 static enum tint phase_tint(const char *phase)
 {
-	return strcmp(text_or(phase, ""), "fetch") == 0 ? TINT_FETCH : strcmp(text_or(phase, ""), "push") == 0 ? TINT_PUSH : TINT_DIM;
+	return strcmp(text_or(phase, ""), "fetch") == 0  ? TINT_FETCH
+	       : strcmp(text_or(phase, ""), "push") == 0 ? TINT_PUSH
+	                                                 : TINT_DIM;
 }
 
 static bool is_good(const char *outcome)
@@ -99,7 +127,7 @@ static bool is_good(const char *outcome)
 	return strcmp(text_or(outcome, ""), "succeeded") == 0;
 }
 
-/* --- head and axis --------------------------------------------------------------------------------------------------------- */
+/* ---- head and axis ---- */
 
 static void put_head(const struct view *v)
 {
@@ -107,18 +135,26 @@ static void put_head(const struct view *v)
 	char took[32];
 	(void)fprintf(v->out, "%sjob ", tint(v, TINT_BOLD));
 	put(v, text_or(f->job, "?"), 60, false);
-	(void)fprintf(v->out, "%s  %s", plain(v), tint(v, is_good(f->status) ? TINT_GOOD : TINT_BAD));
+	(void)fprintf(v->out, "%s  %s", plain(v),
+	              tint(v, is_good(f->status) ? TINT_GOOD : TINT_BAD));
 	put(v, f->end.seq ? text_or(f->status, "ended") : "did not end", 30, false);
-	(void)fprintf(v->out, "%s in %s\n", plain(v), timeline_time((double)v->time.span_ns / 1e9, took));
+	(void)fprintf(v->out, "%s in %s\n", plain(v),
+	              timeline_time((double)v->time.span_ns / 1e9, took));
 	(void)fputs("run ", v->out);
 	put(v, text_or(f->run, "?"), 60, false);
 	(void)fputs("  started ", v->out);
 	put(v, text_or(f->start_time, "?"), 40, false);
 	(void)fputs("\npolicy ", v->out);
-	put(v, text_or(f->policy_path, "none: every step is build, the gate is closed, no credentials"), 100, false);
+	put(v,
+	    text_or(f->policy_path,
+	            "none: every step is build, the gate is closed, no credentials"),
+	    100, false);
 	(void)fputc('\n', v->out);
 	if (f->observed)
-		(void)fprintf(v->out, "%sOBSERVED, NOT ENFORCED: what is marked ? would have been refused%s\n", tint(v, TINT_WARN), plain(v));
+		(void)fprintf(
+			v->out,
+			"%sOBSERVED, NOT ENFORCED: what is marked ? would have been refused%s\n",
+			tint(v, TINT_WARN), plain(v));
 	if (f->end_why && *f->end_why) {
 		(void)fputs("because ", v->out);
 		put(v, f->end_why, 200, false);
@@ -146,20 +182,24 @@ static void put_axis(const struct view *v)
 		memcpy(line + at, text, len);
 		free_from = at + len + 1;
 	}
-	(void)fprintf(v->out, "\n%*s%s%.*s%s\n", LEFT, "", tint(v, TINT_DIM), (int)v->bar, line, plain(v));
+	(void)fprintf(v->out, "\n%*s%s%.*s%s\n", LEFT, "", tint(v, TINT_DIM), (int)v->bar, line,
+	              plain(v));
 }
 
-/* --- one step --------------------------------------------------------------------------------------------------------------- */
+/* ---- one step ---- */
 
 static void put_bar(const struct view *v, const struct facts_step *s)
 {
-	size_t from = column_of(v, s->start.mono_ns), to = column_of(v, timeline_step_end(&v->time, s));
+	size_t from = column_of(v, s->start.mono_ns),
+	       to = column_of(v, timeline_step_end(&v->time, s));
 	bool opened = s->gate.opened.seq && strcmp(text_or(s->gate.state, ""), "open") == 0;
 	size_t open_from = opened ? column_of(v, s->gate.opened.mono_ns) : v->bar;
 	size_t open_to = s->gate.closed.seq ? column_of(v, s->gate.closed.mono_ns) : to;
 	(void)fprintf(v->out, "%*s%s", (int)from, "", tint(v, phase_tint(s->phase)));
 	for (size_t i = from; i <= to; i++)
-		(void)fputs(opened && i >= open_from && i <= open_to ? v->glyphs->open : v->glyphs->closed, v->out);
+		(void)fputs(opened && i >= open_from && i <= open_to ? v->glyphs->open
+		                                                     : v->glyphs->closed,
+		            v->out);
 	(void)fprintf(v->out, "%s%*s", plain(v), (int)(v->bar - to), "");
 }
 
@@ -168,7 +208,9 @@ static void put_outcome(const struct view *v, const struct facts_step *s)
 	char took[32];
 	(void)fputs(tint(v, is_good(s->outcome) ? TINT_PLAIN : TINT_BAD), v->out);
 	put(v, s->end.seq ? text_or(s->outcome, "ended") : "no end", 14, false);
-	double sec = s->wall_sec >= 0 ? s->wall_sec : (double)(timeline_step_end(&v->time, s) - s->start.mono_ns) / 1e9;
+	double sec = s->wall_sec >= 0
+	                     ? s->wall_sec
+	                     : (double)(timeline_step_end(&v->time, s) - s->start.mono_ns) / 1e9;
 	(void)fprintf(v->out, "%s %s\n", plain(v), timeline_time(sec, took));
 }
 
@@ -188,7 +230,8 @@ static bool put_marks(const struct view *v, const struct timeline_mark *marks, s
 		if (best[i] < 0)
 			(void)fputc(' ', v->out);
 		else
-			(void)fprintf(v->out, "%s%s%s", tint(v, mark_tints[best[i]]), v->glyphs->mark[best[i]], plain(v));
+			(void)fprintf(v->out, "%s%s%s", tint(v, mark_tints[best[i]]),
+			              v->glyphs->mark[best[i]], plain(v));
 	}
 	return any;
 }
@@ -198,7 +241,8 @@ static void put_bytes(const struct view *v, const struct timeline_totals *t)
 {
 	char in[16], out[16], text[60] = "";
 	if (t->bytes_in || t->bytes_out)
-		(void)snprintf(text, sizeof(text), "%s %s  %s %s", v->glyphs->in, console_bytes((uint64_t)t->bytes_in, in), v->glyphs->out,
+		(void)snprintf(text, sizeof(text), "%s %s  %s %s", v->glyphs->in,
+		               console_bytes((uint64_t)t->bytes_in, in), v->glyphs->out,
 		               console_bytes((uint64_t)t->bytes_out, out));
 	(void)fprintf(v->out, "%*s%s", LEFT - NAME_WIDTH - 1, "", tint(v, TINT_DIM));
 	put(v, text, NAME_WIDTH + 1, true);
@@ -208,9 +252,11 @@ static void put_bytes(const struct view *v, const struct timeline_totals *t)
 static void put_refused(const struct view *v, const struct timeline_totals *t)
 {
 	if (t->refused)
-		(void)fprintf(v->out, " %s%" PRId64 " refused%s", tint(v, TINT_BAD), t->refused, plain(v));
+		(void)fprintf(v->out, " %s%" PRId64 " refused%s", tint(v, TINT_BAD), t->refused,
+		              plain(v));
 	if (t->would)
-		(void)fprintf(v->out, " %s%" PRId64 " would be%s", tint(v, TINT_WARN), t->would, plain(v));
+		(void)fprintf(v->out, " %s%" PRId64 " would be%s", tint(v, TINT_WARN), t->would,
+		              plain(v));
 	(void)fputc('\n', v->out);
 }
 
@@ -239,14 +285,15 @@ static int put_step(const struct view *v, const struct facts_step *s, struct dd_
 	return 0;
 }
 
-/* --- what must not be overlooked -------------------------------------------------------------------------------------------- */
+/* ---- what must not be overlooked ---- */
 
 static void put_group(const struct view *v, const struct record_group *g)
 {
 	const struct timeline_mark *m = &g->mark;
 	char seq[32];
 	(void)snprintf(seq, sizeof(seq), "%" PRIu64, m->seq);
-	(void)fprintf(v->out, "  %s%s%s %5s  ", tint(v, mark_tints[m->kind]), v->glyphs->mark[m->kind], plain(v), seq);
+	(void)fprintf(v->out, "  %s%s%s %5s  ", tint(v, mark_tints[m->kind]),
+	              v->glyphs->mark[m->kind], plain(v), seq);
 	put(v, text_or(g->step->ref, "?"), 16, true);
 	(void)fputs("  ", v->out);
 	put(v, m->what, 200, false);
@@ -270,7 +317,10 @@ static int put_groups(const struct view *v, struct dd_err *err)
 		return r;
 	for (size_t i = 0; i < n; i++) {
 		if (i == 0)
-			(void)fprintf(v->out, "\n%s%s%s\n", tint(v, TINT_BOLD), v->facts->observed ? "refused, or would have been" : "refused", plain(v));
+			(void)fprintf(v->out, "\n%s%s%s\n", tint(v, TINT_BOLD),
+			              v->facts->observed ? "refused, or would have been"
+			                                 : "refused",
+			              plain(v));
 		put_group(v, &groups[i]);
 	}
 	if (n > 0) {
@@ -292,30 +342,42 @@ static void put_receipts(const struct view *v)
 			if (d->connections <= 0)
 				continue;
 			if (!any)
-				(void)fprintf(v->out, "\n%sreached%s\n", tint(v, TINT_BOLD), plain(v));
+				(void)fprintf(v->out, "\n%sreached%s\n", tint(v, TINT_BOLD),
+				              plain(v));
 			any = true;
 			(void)fprintf(v->out, "  %s       ", v->glyphs->mark[TIMELINE_CONNECTED]);
 			(void)fputs("  ", v->out);
 			put(v, text_or(v->facts->steps[i].ref, "?"), 16, true);
 			(void)fputs("  ", v->out);
 			put(v, text_or(d->host, "?"), 200, false);
-			(void)fprintf(v->out, ":%u  %" PRId64 " connection%s, %s in, %s out\n", (unsigned)d->port, d->connections, d->connections == 1 ? "" : "s",
-			              console_bytes(d->bytes_in > 0 ? (uint64_t)d->bytes_in : 0, in),
-			              console_bytes(d->bytes_out > 0 ? (uint64_t)d->bytes_out : 0, out));
+			(void)fprintf(
+				v->out, ":%u  %" PRId64 " connection%s, %s in, %s out\n",
+				(unsigned)d->port, d->connections, d->connections == 1 ? "" : "s",
+				console_bytes(d->bytes_in > 0 ? (uint64_t)d->bytes_in : 0, in),
+				console_bytes(d->bytes_out > 0 ? (uint64_t)d->bytes_out : 0, out));
 		}
 }
 
 static void put_legend(const struct view *v)
 {
 	const struct glyphs *g = v->glyphs;
-	(void)fprintf(v->out, "\n%s%s gate open  %s gate closed  %s connection  %s refused  %s violation%s%s%s\n", tint(v, TINT_DIM), g->open, g->closed,
-	              g->mark[TIMELINE_CONNECTED], g->mark[TIMELINE_REFUSED], g->mark[TIMELINE_VIOLATION], v->facts->observed ? "  " : "",
-	              v->facts->observed ? "? would have been refused" : "", plain(v));
+	(void)fprintf(
+		v->out,
+		"\n%s%s gate open  %s gate closed  %s connection  %s refused  %s violation%s%s%s\n",
+		tint(v, TINT_DIM), g->open, g->closed, g->mark[TIMELINE_CONNECTED],
+		g->mark[TIMELINE_REFUSED], g->mark[TIMELINE_VIOLATION],
+		v->facts->observed ? "  " : "",
+		v->facts->observed ? "? would have been refused" : "", plain(v));
 }
 
-int record_show_timeline(const struct record_facts *facts, const struct record_view_options *opt, FILE *out, struct dd_err *err)
+int record_show_timeline(const struct record_facts *facts, const struct record_view_options *opt,
+                         FILE *out, struct dd_err *err)
 {
-	struct view v = { .facts = facts, .opt = opt, .glyphs = opt->utf8 ? &utf8_glyphs : &ascii_glyphs, .time = timeline_of(facts), .out = out };
+	struct view v = { .facts = facts,
+		          .opt = opt,
+		          .glyphs = opt->utf8 ? &utf8_glyphs : &ascii_glyphs,
+		          .time = timeline_of(facts),
+		          .out = out };
 	v.bar = (opt->width > LEFT + RIGHT + 8 ? opt->width - LEFT - RIGHT : 8);
 	int r = 0;
 	put_head(&v);
@@ -327,6 +389,9 @@ int record_show_timeline(const struct record_facts *facts, const struct record_v
 		r = put_groups(&v, err);
 	put_receipts(&v);
 	if (facts->torn_bytes)
-		(void)fprintf(out, "\n%sthe last line is torn: %" PRIu64 " bytes without an end of line%s\n", tint(&v, TINT_BAD), facts->torn_bytes, plain(&v));
+		(void)fprintf(out,
+		              "\n%sthe last line is torn: %" PRIu64
+		              " bytes without an end of line%s\n",
+		              tint(&v, TINT_BAD), facts->torn_bytes, plain(&v));
 	return r;
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* report_html.c - the head of a record's page and its escaping.
  *
- * Runs in: command line. The style sheet is allowed by its SHA-256, so that even a hole in the escaping could add neither script nor style.
+ * Runs in: command line. The style sheet is allowed by its SHA-256, so that even a hole in the
+ * escaping could add neither script nor style.
  */
 #include "report_html.h"
 
@@ -17,9 +18,13 @@
 static const char *entity_of(char c)
 {
 	static const struct entity_row {
-		char        c;
+		char c;
 		const char *text;
-	} rows[] = { { '&', "&amp;" }, { '<', "&lt;" }, { '>', "&gt;" }, { '"', "&quot;" }, { '\'', "&#39;" } };
+	} rows[] = { { '&', "&amp;" },
+		     { '<', "&lt;" },
+		     { '>', "&gt;" },
+		     { '"', "&quot;" },
+		     { '\'', "&#39;" } };
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		if (rows[i].c == c)
 			return rows[i].text;
@@ -65,7 +70,8 @@ static int style_hash(char ret[64], struct dd_err *err)
 		raw[i] = (unsigned char)strtoul(two, NULL, 16);
 	}
 	(void)snprintf(ret, 64, "sha256-");
-	(void)EVP_EncodeBlock((unsigned char *)ret + 7, raw, (int)sizeof(raw)); /* 44 characters and a NUL */
+	/* 44 characters and a NUL */
+	(void)EVP_EncodeBlock((unsigned char *)ret + 7, raw, (int)sizeof(raw));
 	return 0;
 }
 
@@ -77,9 +83,12 @@ int report_html_begin(FILE *out, const char *title, struct dd_err *err)
 		return r;
 	(void)fprintf(out,
 	              "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-	              "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src '%s'; base-uri 'none'; form-action 'none'\">\n"
-	              "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light dark\">\n"
-	              "<meta name=\"referrer\" content=\"no-referrer\">\n<title>", hash);
+	              "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
+	              "style-src '%s'; base-uri 'none'; form-action 'none'\">\n"
+	              "<meta name=\"viewport\" content=\"width=device-width, "
+	              "initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light dark\">\n"
+	              "<meta name=\"referrer\" content=\"no-referrer\">\n<title>",
+	              hash);
 	report_html_text(out, title);
 	(void)fputs("</title>\n<style>", out);
 	for (size_t i = 0; report_style[i]; i++)

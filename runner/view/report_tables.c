@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* report_tables.c - the tables of a record's page. A table without rows is left out, except the first: that nothing was refused is worth saying.
+/* report_tables.c - the tables of a record's page. A table without rows is left out, except the
+ * first: that nothing was refused is worth saying.
  *
- * Runs in: command line. On a narrow screen each cell shows the name of its column, which stands in data-l.
+ * Runs in: command line. On a narrow screen each cell shows the name of its column, which stands in
+ * data-l.
  */
 #include "report_tables.h"
 
@@ -15,7 +17,7 @@
 
 struct column {
 	const char *name;
-	bool        number;
+	bool number;
 };
 
 static const char *text_or(const char *text, const char *otherwise)
@@ -23,11 +25,14 @@ static const char *text_or(const char *text, const char *otherwise)
 	return text && *text ? text : otherwise;
 }
 
-static void begin(FILE *out, const char *title, const char *class, const struct column *columns, size_t n)
+static void begin(FILE *out, const char *title, const char *class, const struct column *columns,
+                  size_t n)
 {
-	(void)fprintf(out, "<section>\n<h2>%s</h2>\n<table class=\"%s\">\n<thead><tr>", title, class);
+	(void)fprintf(out, "<section>\n<h2>%s</h2>\n<table class=\"%s\">\n<thead><tr>", title,
+	              class);
 	for (size_t i = 0; i < n; i++)
-		(void)fprintf(out, "<th scope=\"col\"%s>%s</th>", columns[i].number ? " class=\"r\"" : "", columns[i].name);
+		(void)fprintf(out, "<th scope=\"col\"%s>%s</th>",
+		              columns[i].number ? " class=\"r\"" : "", columns[i].name);
 	(void)fputs("</tr></thead>\n<tbody>\n", out);
 }
 
@@ -74,13 +79,17 @@ static void small(FILE *out, const char *before, const char *text)
 	(void)fputs("</small>", out);
 }
 
-/* --- refused ---------------------------------------------------------------------------------------------------------------- */
+/* ---- refused ---- */
 
-static const struct column refused_columns[] = { { "What", false }, { "Step", false }, { "Why", false }, { "Times", true }, { "Event", true } };
+static const struct column refused_columns[] = {
+	{ "What", false }, { "Step", false }, { "Why", false }, { "Times", true }, { "Event", true }
+};
 
 static void refused_row(FILE *out, const struct record_group *g)
 {
-	static const char *const kinds[TIMELINE__MARKS] = { "", "let through, would have been refused", "", "violation" };
+	static const char *const kinds[TIMELINE__MARKS] = { "",
+		                                            "let through, would have been refused",
+		                                            "", "violation" };
 	const struct timeline_mark *m = &g->mark;
 	(void)fputs("<tr>", out);
 	open_cell(out, &refused_columns[0]);
@@ -105,22 +114,29 @@ static int put_refused(FILE *out, const struct record_facts *f, struct dd_err *e
 	if (r < 0)
 		return r;
 	if (n == 0) {
-		(void)fputs("<section>\n<h2>Refused</h2>\n<p>Nothing was refused.</p>\n</section>\n", out);
+		(void)fputs(
+			"<section>\n<h2>Refused</h2>\n<p>Nothing was refused.</p>\n</section>\n",
+			out);
 	} else {
-		begin(out, f->observed ? "Refused, or would have been" : "Refused", "refused", refused_columns, ARRAY_LEN(refused_columns));
+		begin(out, f->observed ? "Refused, or would have been" : "Refused", "refused",
+		      refused_columns, ARRAY_LEN(refused_columns));
 		for (size_t i = 0; i < n; i++)
 			refused_row(out, &groups[i]);
-		(void)fputs("</tbody>\n</table>\n<p class=\"hint\">Which line would allow it, and what else that line would allow: "
-		            "<code>drydock policy explain --record RECORD --seq EVENT</code></p>\n</section>\n", out);
+		(void)fputs("</tbody>\n</table>\n<p class=\"hint\">Which line would allow it, and "
+		            "what else that line would allow: "
+		            "<code>drydock policy explain --record RECORD --seq "
+		            "EVENT</code></p>\n</section>\n",
+		            out);
 	}
 	free(groups);
 	return 0;
 }
 
-/* --- reached ---------------------------------------------------------------------------------------------------------------- */
+/* ---- reached ---- */
 
-static const struct column reached_columns[] = { { "Destination", false }, { "Step", false }, { "Connections", true }, { "In", true }, { "Out", true },
-	                                         { "Refused", true } };
+static const struct column reached_columns[] = { { "Destination", false }, { "Step", false },
+	                                         { "Connections", true },  { "In", true },
+	                                         { "Out", true },          { "Refused", true } };
 
 static void put_reached(FILE *out, const struct record_facts *f)
 {
@@ -129,7 +145,8 @@ static void put_reached(FILE *out, const struct record_facts *f)
 		for (size_t k = 0; k < f->steps[i].gate.n_receipts; k++) {
 			const struct facts_receipt *d = &f->steps[i].gate.receipts[k];
 			if (!any)
-				begin(out, "Reached", "", reached_columns, ARRAY_LEN(reached_columns));
+				begin(out, "Reached", "", reached_columns,
+				      ARRAY_LEN(reached_columns));
 			any = true;
 			(void)fputs("<tr>", out);
 			open_cell(out, &reached_columns[0]);
@@ -147,10 +164,11 @@ static void put_reached(FILE *out, const struct record_facts *f)
 		end(out);
 }
 
-/* --- steps ------------------------------------------------------------------------------------------------------------------ */
+/* ---- steps ---- */
 
-static const struct column step_columns[] = { { "Step", false }, { "Phase", false }, { "Result", false }, { "Processor", true }, { "Memory", true },
-	                                      { "Output", true } };
+static const struct column step_columns[] = { { "Step", false },   { "Phase", false },
+	                                      { "Result", false }, { "Processor", true },
+	                                      { "Memory", true },  { "Output", true } };
 
 static void result_cell(FILE *out, const struct facts_step *s)
 {
@@ -212,9 +230,11 @@ static void put_steps(FILE *out, const struct record_facts *f)
 	end(out);
 }
 
-/* --- credentials, artifacts, narrowing -------------------------------------------------------------------------------------- */
+/* ---- credentials, artifacts, narrowing ---- */
 
-static const struct column lease_columns[] = { { "Credential", false }, { "Step", false }, { "Delivered as", false }, { "Seconds", true } };
+static const struct column lease_columns[] = {
+	{ "Credential", false }, { "Step", false }, { "Delivered as", false }, { "Seconds", true }
+};
 
 static void put_leases(FILE *out, const struct record_facts *f)
 {
@@ -223,7 +243,8 @@ static void put_leases(FILE *out, const struct record_facts *f)
 		for (size_t k = 0; k < f->steps[i].n_leases; k++) {
 			const struct facts_lease *l = &f->steps[i].leases[k];
 			if (!any)
-				begin(out, "Credentials", "", lease_columns, ARRAY_LEN(lease_columns));
+				begin(out, "Credentials", "", lease_columns,
+				      ARRAY_LEN(lease_columns));
 			any = true;
 			(void)fputs("<tr>", out);
 			text_cell(out, &lease_columns[0], l->name);
@@ -236,7 +257,9 @@ static void put_leases(FILE *out, const struct record_facts *f)
 		end(out);
 }
 
-static const struct column artifact_columns[] = { { "Artifact", false }, { "Size", true }, { "SHA-256", false } };
+static const struct column artifact_columns[] = { { "Artifact", false },
+	                                          { "Size", true },
+	                                          { "SHA-256", false } };
 
 static void put_artifacts(FILE *out, const struct record_facts *f)
 {
@@ -255,13 +278,16 @@ static void put_artifacts(FILE *out, const struct record_facts *f)
 	end(out);
 }
 
-static const struct column narrowed_columns[] = { { "Key", false }, { "Asked", false }, { "Allowed", false }, { "Why", false } };
+static const struct column narrowed_columns[] = {
+	{ "Key", false }, { "Asked", false }, { "Allowed", false }, { "Why", false }
+};
 
 static void put_narrowed(FILE *out, const struct record_facts *f)
 {
 	if (f->n_narrowed == 0)
 		return;
-	begin(out, "The repository asked for more", "refused", narrowed_columns, ARRAY_LEN(narrowed_columns));
+	begin(out, "The repository asked for more", "refused", narrowed_columns,
+	      ARRAY_LEN(narrowed_columns));
 	for (size_t i = 0; i < f->n_narrowed; i++) {
 		const struct facts_narrowed *n = &f->narrowed[i];
 		(void)fputs("<tr>", out);

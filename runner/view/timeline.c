@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* timeline.c - the arithmetic of a timeline: one axis, round ticks, marks and sums. Pure; texts stay as hostile as they were. */
+/* timeline.c - the arithmetic of a timeline: one axis, round ticks, marks and sums. Pure; texts
+ * stay as hostile as they were. */
 #include "timeline.h"
 
 #include <stdio.h>
@@ -47,10 +48,11 @@ int64_t timeline_step_end(const struct timeline *t, const struct facts_step *ste
 	return step->end.seq ? step->end.mono_ns : t->first_ns + t->span_ns;
 }
 
-/* --- ticks ----------------------------------------------------------------------------------------------------------------- */
+/* ---- ticks ---- */
 
-static const double tick_steps[] = { 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600,
-	                             7200, 14400, 43200, 86400 };
+static const double tick_steps[] = { 0.001, 0.002, 0.005, 0.01, 0.02, 0.05,  0.1,   0.2,  0.5,
+	                             1,     2,     5,     10,   15,   30,    60,    120,  300,
+	                             600,   900,   1800,  3600, 7200, 14400, 43200, 86400 };
 
 size_t timeline_ticks(const struct timeline *t, size_t max, double ret[TIMELINE_TICKS_MAX])
 {
@@ -85,7 +87,8 @@ const char *timeline_time(double sec, char buf[32])
 	else if (sec < 120)
 		(void)snprintf(buf, 32, "%.0f s", sec);
 	else if (sec < 7200)
-		(void)snprintf(buf, 32, (long)sec % 60 ? "%ld min %ld s" : "%ld min", (long)sec / 60, (long)sec % 60);
+		(void)snprintf(buf, 32, (long)sec % 60 ? "%ld min %ld s" : "%ld min",
+		               (long)sec / 60, (long)sec % 60);
 	else if (sec < 1e9)
 		(void)snprintf(buf, 32, "%ld h %ld min", (long)sec / 3600, (long)sec % 3600 / 60);
 	else
@@ -93,44 +96,64 @@ const char *timeline_time(double sec, char buf[32])
 	return buf;
 }
 
-/* --- marks ----------------------------------------------------------------------------------------------------------------- */
+/* ---- marks ---- */
 
 static void name_process(const struct facts_process *p, struct timeline_mark *m)
 {
 	if (p->pid != FACTS_ABSENT && p->exe && *p->exe)
-		(void)snprintf(m->who, sizeof(m->who), p->argv && *p->argv ? "%.80s (%.200s)" : "%.80s", p->exe, p->argv ? p->argv : "");
+		(void)snprintf(m->who, sizeof(m->who),
+		               p->argv && *p->argv ? "%.80s (%.200s)" : "%.80s", p->exe,
+		               p->argv ? p->argv : "");
 }
 
 static void mark_net(const struct facts_net *n, struct timeline_mark *m)
 {
 	bool query = n->kind == FACTS_RESOLVED || n->kind == FACTS_NAME_REFUSED;
-	bool refused = (n->kind == FACTS_REFUSED || n->kind == FACTS_NAME_REFUSED) && !n->would_deny;
+	bool refused = (n->kind == FACTS_REFUSED || n->kind == FACTS_NAME_REFUSED) &&
+	               !n->would_deny;
 	const char *where = n->host && *n->host ? n->host : n->address ? n->address : "?";
-	*m = (struct timeline_mark){ .kind = refused ? TIMELINE_REFUSED : n->would_deny ? TIMELINE_WOULD : TIMELINE_CONNECTED, .seq = n->at.seq,
-		                     .ns = n->at.mono_ns, .count = n->count > 0 ? n->count : 1, .why = n->why ? n->why : "" };
+	*m = (struct timeline_mark){ .kind = refused         ? TIMELINE_REFUSED
+		                             : n->would_deny ? TIMELINE_WOULD
+		                                             : TIMELINE_CONNECTED,
+		                     .seq = n->at.seq,
+		                     .ns = n->at.mono_ns,
+		                     .count = n->count > 0 ? n->count : 1,
+		                     .why = n->why ? n->why : "" };
 	if (query)
 		(void)snprintf(m->what, sizeof(m->what), "name %.300s", where);
 	else
-		(void)snprintf(m->what, sizeof(m->what), strchr(where, ':') ? "%.8s [%.300s]:%u" : "%.8s %.300s:%u", n->proto ? n->proto : "tcp", where,
-		               (unsigned)n->port);
+		(void)snprintf(m->what, sizeof(m->what),
+		               strchr(where, ':') ? "%.8s [%.300s]:%u" : "%.8s %.300s:%u",
+		               n->proto ? n->proto : "tcp", where, (unsigned)n->port);
 	name_process(&n->process, m);
 }
 
 static void mark_violation(const struct facts_violation *v, struct timeline_mark *m)
 {
-	bool went_on = v->consequence && strncmp(v->consequence, "none", 4) == 0; /* "none: observing" */
-	*m = (struct timeline_mark){ .kind = went_on ? TIMELINE_WOULD : TIMELINE_VIOLATION, .seq = v->at.seq, .ns = v->at.mono_ns, .count = 1,
-		                     .why = v->why ? v->why : v->change ? v->change : "" };
-	(void)snprintf(m->what, sizeof(m->what), v->port ? "%.40s %.250s:%u" : "%.40s %.250s%.0u", v->kind ? v->kind : "violation",
-	               v->subject ? v->subject : "", (unsigned)v->port);
+	/* "none: observing" */
+	bool went_on = v->consequence && strncmp(v->consequence, "none", 4) == 0;
+	*m = (struct timeline_mark){ .kind = went_on ? TIMELINE_WOULD : TIMELINE_VIOLATION,
+		                     .seq = v->at.seq,
+		                     .ns = v->at.mono_ns,
+		                     .count = 1,
+		                     .why = v->why      ? v->why
+		                            : v->change ? v->change
+		                                        : "" };
+	(void)snprintf(m->what, sizeof(m->what), v->port ? "%.40s %.250s:%u" : "%.40s %.250s%.0u",
+	               v->kind ? v->kind : "violation", v->subject ? v->subject : "",
+	               (unsigned)v->port);
 }
 
 static void mark_call(const struct facts_syscall *c, struct timeline_mark *m)
 {
 	bool went_on = c->answer && strcmp(c->answer, "continued") == 0;
-	*m = (struct timeline_mark){ .kind = went_on ? TIMELINE_WOULD : TIMELINE_REFUSED, .seq = c->at.seq, .ns = c->at.mono_ns,
-		                     .count = c->count > 0 ? c->count : 1, .why = c->answer ? c->answer : "" };
-	(void)snprintf(m->what, sizeof(m->what), "system call %.60s%s%.100s", c->name ? c->name : "?", c->detail ? " " : "", c->detail ? c->detail : "");
+	*m = (struct timeline_mark){ .kind = went_on ? TIMELINE_WOULD : TIMELINE_REFUSED,
+		                     .seq = c->at.seq,
+		                     .ns = c->at.mono_ns,
+		                     .count = c->count > 0 ? c->count : 1,
+		                     .why = c->answer ? c->answer : "" };
+	(void)snprintf(m->what, sizeof(m->what), "system call %.60s%s%.100s",
+	               c->name ? c->name : "?", c->detail ? " " : "", c->detail ? c->detail : "");
 	name_process(&c->process, m);
 }
 
@@ -140,7 +163,8 @@ static int by_seq(const void *a, const void *b)
 	return (x->seq > y->seq) - (x->seq < y->seq);
 }
 
-int timeline_marks(const struct facts_step *step, struct timeline_mark **ret, size_t *ret_n, struct dd_err *err)
+int timeline_marks(const struct facts_step *step, struct timeline_mark **ret, size_t *ret_n,
+                   struct dd_err *err)
 {
 	size_t all = step->n_net + step->n_violations + step->n_calls, n = 0;
 	*ret = NULL;
@@ -163,7 +187,7 @@ int timeline_marks(const struct facts_step *step, struct timeline_mark **ret, si
 	return 0;
 }
 
-/* --- sums ------------------------------------------------------------------------------------------------------------------ */
+/* ---- sums ---- */
 
 static void sum(int64_t *to, int64_t what)
 {

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-/* probe_syscalls.c - tries, from inside a step, what a step may not ask of the kernel, and prints what came of it.
+/* probe_syscalls.c - tries, from inside a step, what a step may not ask of the kernel, and prints
+ * what came of it.
  *
- * usage: probe_syscalls [CASE...]     one line per probe: NAME RESULT ERRNO, for example "K-01.unshare_user refused EPERM"
- *   RESULT  allowed (the call succeeded, or got past the filter far enough to fail on its arguments),
- *           refused (EPERM, ENOSYS, EACCES, EAFNOSUPPORT, EPROTONOSUPPORT, EROFS, ENOTTY), killed (the probe's own child died of SIGSYS), absent (ENOENT)
- *   CASE    prints only names that begin with it
- * Exit 0 always: the judge is the test that reads the lines. Static, no sanitizer, nothing is changed if a call gets through, as far as
- * arguments can see to that. Each probe runs in a child.
+ * usage: probe_syscalls [CASE...]     one line per probe: NAME RESULT ERRNO, for example
+ * "K-01.unshare_user refused EPERM" RESULT  allowed (the call succeeded, or got past the filter far
+ * enough to fail on its arguments), refused (EPERM, ENOSYS, EACCES, EAFNOSUPPORT, EPROTONOSUPPORT,
+ * EROFS, ENOTTY), killed (the probe's own child died of SIGSYS), absent (ENOENT) CASE    prints
+ * only names that begin with it Exit 0 always: the judge is the test that reads the lines. Static,
+ * no sanitizer, nothing is changed if a call gets through, as far as arguments can see to that.
+ * Each probe runs in a child.
  */
 #include <asm/ioctls.h>
 #include <errno.h>
@@ -21,12 +23,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define HIGH 0x5a5a5a5a00000000UL
+#define HIGH  0x5a5a5a5a00000000UL
 #define MINUS ((unsigned long)-1)
 
 struct probe {
-	const char   *name;
-	long          nr;
+	const char *name;
+	long nr;
 	unsigned long a[5];
 };
 
@@ -87,7 +89,8 @@ static const struct probe probes[] = {
 #endif
 	{ "K-05.number_1000", 1000, { 0 } },
 	{ "K-05.number_4000", 4000, { 0 } },
-	{ "N-02.udp", SYS_socket, { AF_INET, SOCK_DGRAM, 17 } }, /* the socket may be made; the namespace refuses the packet */
+	/* the socket may be made; the namespace refuses the packet */
+	{ "N-02.udp", SYS_socket, { AF_INET, SOCK_DGRAM, 17 } },
 	{ "N-02.raw_253", SYS_socket, { AF_INET, SOCK_RAW, 253 } },
 	{ "N-02.raw_icmp", SYS_socket, { AF_INET, SOCK_RAW, 1 } },
 	{ "N-02.raw_v6", SYS_socket, { AF_INET6, SOCK_RAW, 58 } },
@@ -129,7 +132,8 @@ static const struct {
 
 static const char *result_name(long value, int err)
 {
-	static const int refusals[] = { EPERM, ENOSYS, EACCES, EAFNOSUPPORT, EPROTONOSUPPORT, EROFS, ENOTTY };
+	static const int refusals[] = { EPERM,           ENOSYS, EACCES, EAFNOSUPPORT,
+		                        EPROTONOSUPPORT, EROFS,  ENOTTY };
 	if (value < 0 && err == ENOENT)
 		return "absent";
 	for (size_t i = 0; value < 0 && i < sizeof(refusals) / sizeof(refusals[0]); i++) {
@@ -156,7 +160,8 @@ static void report(const char *name, long value, int err)
 }
 
 /* In a child; @attempt says what it got by printing, or dies. */
-static void in_child(const char *name, void (*attempt)(const char *name, const void *what), const void *what)
+static void in_child(const char *name, void (*attempt)(const char *name, const void *what),
+                     const void *what)
 {
 	int status = 0;
 	pid_t pid = fork();
@@ -167,7 +172,8 @@ static void in_child(const char *name, void (*attempt)(const char *name, const v
 	if (pid < 0 || waitpid(pid, &status, 0) != pid)
 		(void)printf("%s failed fork\n", name);
 	else if (WIFSIGNALED(status))
-		(void)printf("%s %s signal-%d\n", name, WTERMSIG(status) == SIGSYS ? "killed" : "died", WTERMSIG(status));
+		(void)printf("%s %s signal-%d\n", name,
+		             WTERMSIG(status) == SIGSYS ? "killed" : "died", WTERMSIG(status));
 	(void)fflush(stdout);
 }
 

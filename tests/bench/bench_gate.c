@@ -1,25 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
-/* bench_gate.c - throughput and connections per second through the real gate, beside direct loopback, interleaved.
+/* bench_gate.c - throughput and connections per second through the real gate, beside direct
+ * loopback, interleaved.
  *
- * Both ends live in namespaces of our own: "direct" is client and server on the host side's lo, "gate" is the same
- * client in the step's namespace. Every round runs every variant once; printed are the best (min of times) and the
- * median, and ratios, because absolute numbers of a shared machine mean little.
+ * Both ends live in namespaces of our own: "direct" is client and server on the host side's lo,
+ * "gate" is the same client in the step's namespace. Every round runs every variant once; printed
+ * are the best (min of times) and the median, and ratios, because absolute numbers of a shared
+ * machine mean little.
  */
 #include "tests/unit/gate_world.h"
-
 
 enum { ROUNDS = 5, SAMPLE_MS = 500, BUF = 256 * 1024, PORT_RAW = 22, PORT_SNI = 443 };
 
 static struct world w;
 static const struct egress_entry entries[] = {
-	{ .host = "raw.test", .port = PORT_RAW, .tls = EGRESS_TLS_RAW, .pins = { WORLD_PUBLIC }, .origin = "bench" },
+	{ .host = "raw.test",
+	  .port = PORT_RAW,
+	  .tls = EGRESS_TLS_RAW,
+	  .pins = { WORLD_PUBLIC },
+	  .origin = "bench" },
 	{ .host = "sni.test", .port = PORT_SNI, .pins = { WORLD_PUBLIC }, .origin = "bench" },
 };
 static const struct egress_list list = {
-	.entries = entries, .n = ARRAY_LEN(entries), .upload_bytes = UINT64_MAX, .connections = 64, .wildcard_names = 1,
+	.entries = entries,
+	.n = ARRAY_LEN(entries),
+	.upload_bytes = UINT64_MAX,
+	.connections = 64,
+	.wildcard_names = 1,
 };
 
-/* Server: reads the hello (one byte or a real one), then sends until the client goes, or answers one byte and waits. */
+/* Server: reads the hello (one byte or a real one), then sends until the client goes, or answers
+ * one byte and waits. */
 static void serve_stream(int fd, bool bulk)
 {
 	static char buf[BUF];
@@ -68,7 +78,8 @@ static void client_main(int out, struct in_addr addr, uint16_t port, const char 
 
 	do {
 		int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-		if (connect(fd, (void *)&to, sizeof(to)) < 0 || send(fd, hello, len, MSG_NOSIGNAL) < 0)
+		if (connect(fd, (void *)&to, sizeof(to)) < 0 ||
+		    send(fd, hello, len, MSG_NOSIGNAL) < 0)
 			_exit(1);
 		ssize_t n;
 		while ((n = recv(fd, buf, sizeof(buf), 0)) > 0) {
@@ -79,7 +90,8 @@ static void client_main(int out, struct in_addr addr, uint16_t port, const char 
 		if (n <= 0)
 			_exit(1);
 		s.connections++;
-		(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now)); /* no TIME_WAIT: ports would run out */
+		/* no TIME_WAIT: ports would run out */
+		(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 		dd_close(fd);
 	} while (world_ms() < end);
 	_exit(write(out, &s, sizeof(s)) == sizeof(s) ? 0 : 1);
@@ -92,14 +104,16 @@ static double gate_cpu_sec(void)
 	unsigned long sys = 0;
 	(void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)w.gate.pid);
 	FILE *f = fopen(path, "re");
-	if (!f || fscanf(f, "%*d %*s %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &sys) != 2)
+	if (!f || fscanf(f, "%*d %*s %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
+	                 &sys) != 2)
 		(void)fprintf(stderr, "bench_gate: cannot read %s\n", path);
 	if (f)
 		(void)fclose(f);
 	return (double)(user + sys) / (double)sysconf(_SC_CLK_TCK);
 }
 
-static struct sample measure(bool gate, struct in_addr addr, uint16_t port, const char *sni, bool bulk, int clients)
+static struct sample measure(bool gate, struct in_addr addr, uint16_t port, const char *sni,
+                             bool bulk, int clients)
 {
 	struct sample total = { 0 };
 	int out[2];
@@ -119,7 +133,8 @@ static struct sample measure(bool gate, struct in_addr addr, uint16_t port, cons
 		struct sample s;
 		struct pollfd p = { out[0], POLLIN, 0 };
 		if (poll(&p, 1, 5000) != 1 || read(out[0], &s, sizeof(s)) != sizeof(s)) {
-			(void)fprintf(stderr, "bench_gate: a client failed (%s, %s)\n", gate ? "gate" : "direct", sni);
+			(void)fprintf(stderr, "bench_gate: a client failed (%s, %s)\n",
+			              gate ? "gate" : "direct", sni);
 			exit(1);
 		}
 		total.bytes += s.bytes;
@@ -142,15 +157,15 @@ static int ascending(const void *a, const void *b)
 static const struct bench_row {
 	const char *name;
 	const char *host;
-	uint16_t    port;
-	bool        bulk;
-	int         clients;
+	uint16_t port;
+	bool bulk;
+	int clients;
 } rows[] = {
-	{ "gate.throughput_1",     "sni.test", PORT_SNI, true,  1 },
-	{ "gate.throughput_8",     "sni.test", PORT_SNI, true,  8 },
-	{ "gate.throughput_raw_1", "raw.test", PORT_RAW, true,  1 },
-	{ "gate.connections_1",    "sni.test", PORT_SNI, false, 1 },
-	{ "gate.connections_8",    "sni.test", PORT_SNI, false, 8 },
+	{ "gate.throughput_1", "sni.test", PORT_SNI, true, 1 },
+	{ "gate.throughput_8", "sni.test", PORT_SNI, true, 8 },
+	{ "gate.throughput_raw_1", "raw.test", PORT_RAW, true, 1 },
+	{ "gate.connections_1", "sni.test", PORT_SNI, false, 1 },
+	{ "gate.connections_8", "sni.test", PORT_SNI, false, 8 },
 	{ "gate.connections_raw_1", "raw.test", PORT_RAW, false, 1 },
 };
 
@@ -176,19 +191,25 @@ static void run_row(const struct bench_row *row, struct in_addr synthetic)
 	double cpu[ROUNDS];
 
 	for (int i = 0; i < ROUNDS; i++) {
-		struct sample d = measure(false, world_ip(WORLD_PUBLIC), row->port, row->host, row->bulk, row->clients);
-		struct sample g = measure(true, synthetic, row->port, row->host, row->bulk, row->clients);
-		direct[i] = row->bulk ? d.bytes / SAMPLE_MS / 1e6 : d.connections * 1000 / SAMPLE_MS;
+		struct sample d = measure(false, world_ip(WORLD_PUBLIC), row->port, row->host,
+		                          row->bulk, row->clients);
+		struct sample g = measure(true, synthetic, row->port, row->host, row->bulk,
+		                          row->clients);
+		direct[i] = row->bulk ? d.bytes / SAMPLE_MS / 1e6
+		                      : d.connections * 1000 / SAMPLE_MS;
 		gate[i] = row->bulk ? g.bytes / SAMPLE_MS / 1e6 : g.connections * 1000 / SAMPLE_MS;
-		cpu[i] = row->bulk ? g.gate_cpu / (g.bytes / 1e9) : g.gate_cpu / g.connections * 1e6;
+		cpu[i] = row->bulk ? g.gate_cpu / (g.bytes / 1e9)
+		                   : g.gate_cpu / g.connections * 1e6;
 	}
 	qsort(direct, ROUNDS, sizeof(double), ascending);
 	qsort(gate, ROUNDS, sizeof(double), ascending);
 	qsort(cpu, ROUNDS, sizeof(double), ascending);
 	const char *unit = row->bulk ? "GB/s" : "conn/s";
-	printf("%s direct %.2f gate %.2f ratio %.2f %s (median of %d; best %.2f %.2f)\n", row->name, direct[ROUNDS / 2],
-	       gate[ROUNDS / 2], gate[ROUNDS / 2] / direct[ROUNDS / 2], unit, ROUNDS, direct[ROUNDS - 1], gate[ROUNDS - 1]);
-	printf("%s.cpu median %.3f min %.3f %s\n", row->name, cpu[ROUNDS / 2], cpu[0], row->bulk ? "s/GB" : "us/conn");
+	printf("%s direct %.2f gate %.2f ratio %.2f %s (median of %d; best %.2f %.2f)\n", row->name,
+	       direct[ROUNDS / 2], gate[ROUNDS / 2], gate[ROUNDS / 2] / direct[ROUNDS / 2], unit,
+	       ROUNDS, direct[ROUNDS - 1], gate[ROUNDS - 1]);
+	printf("%s.cpu median %.3f min %.3f %s\n", row->name, cpu[ROUNDS / 2], cpu[0],
+	       row->bulk ? "s/GB" : "us/conn");
 	(void)fflush(stdout);
 }
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/* bench_launch.c - from "start" to "it has exited": a static `true`, bare and in the sandboxes that people use.
+/* bench_launch.c - from "start" to "it has exited": a static `true`, bare and in the sandboxes that
+ * people use.
  *
- * Runs in: an ordinary process outside of everything. drydock's rows come from a child of its own, because identity_enter() moves a process into the
- * outer user namespace for good. Rounds are interleaved (one of each per round), so that a noisy moment hits all alike. */
+ * Runs in: an ordinary process outside of everything. drydock's rows come from a child of its own,
+ * because identity_enter() moves a process into the outer user namespace for good. Rounds are
+ * interleaved (one of each per round), so that a noisy moment hits all alike. */
 #include "drydock/identity.h"
 #include "drydock/netns.h"
 #include "drydock/sandbox.h"
@@ -34,12 +36,14 @@ static double now_us(void)
 	return (double)ts.tv_sec * 1e6 + (double)ts.tv_nsec / 1e3;
 }
 
-/* --- the others: each starts the program once and returns 0 when it ended well ---- */
+/* ---- the others: each starts the program once and returns 0 when it ended well ---- */
 
 static int wait_ok(pid_t pid)
 {
 	int status;
-	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -1;
+	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0
+	               ? 0
+	               : -1;
 }
 
 static int spawn_quiet(const char *const *argv)
@@ -67,7 +71,8 @@ static int run_bare(void)
 static int run_clone3(void)
 {
 	struct clone_args args = {
-		.flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP,
+		.flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC |
+		         CLONE_NEWUTS | CLONE_NEWCGROUP,
 		.exit_signal = SIGCHLD,
 	};
 	pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
@@ -80,13 +85,15 @@ static int run_clone3(void)
 
 static int run_unshare(void)
 {
-	return spawn_quiet((const char *[]){ "unshare", "-rmnipuC", "--fork", "--mount-proc", true_path, NULL });
+	return spawn_quiet((const char *[]){ "unshare", "-rmnipuC", "--fork", "--mount-proc",
+	                                     true_path, NULL });
 }
 
 static int run_bwrap(void)
 {
-	return spawn_quiet((const char *[]){ "bwrap", "--unshare-all", "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp",
-	                               "--bind", stage, "/mnt", true_path, NULL });
+	return spawn_quiet((const char *[]){ "bwrap", "--unshare-all", "--ro-bind", "/", "/",
+	                                     "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp",
+	                                     "--bind", stage, "/mnt", true_path, NULL });
 }
 
 static int run_runc(void)
@@ -97,7 +104,8 @@ static int run_runc(void)
 	(void)snprintf(id, sizeof(id), "dd-bench-%d-%u", (int)getpid(), serial++);
 	(void)snprintf(bundle, sizeof(bundle), "%s/bundle", stage);
 	(void)snprintf(state, sizeof(state), "%s/state", stage);
-	return spawn_quiet((const char *[]){ "runc", "--root", state, "run", "--bundle", bundle, id, NULL });
+	return spawn_quiet(
+		(const char *[]){ "runc", "--root", state, "run", "--bundle", bundle, id, NULL });
 }
 
 /* The bundle that `runc spec --rootless` proposes, with our program in it and no terminal. */
@@ -105,9 +113,12 @@ static int make_bundle(void)
 {
 	char command[2400];
 
-	(void)snprintf(command, sizeof(command), "mkdir -p %s/bundle/rootfs && cp %s %s/bundle/rootfs/true && cd %s/bundle && runc spec --rootless", stage, true_path,
-	               stage, stage);
-	if (system(command) != 0) /* NOLINT(cert-env33-c): a benchmark, with paths of its own making */
+	(void)snprintf(command, sizeof(command),
+	               "mkdir -p %s/bundle/rootfs && cp %s %s/bundle/rootfs/true && cd %s/bundle "
+	               "&& runc spec --rootless",
+	               stage, true_path, stage, stage);
+	if (system(command) !=
+	    0) /* NOLINT(cert-env33-c): a benchmark, with paths of its own making */
 		return -1;
 	char path[600];
 	(void)snprintf(path, sizeof(path), "%s/bundle/config.json", stage);
@@ -122,11 +133,12 @@ static int make_bundle(void)
 	return r;
 }
 
-/* --- drydock, in a child: one request byte in, the times of the parts out ---- */
+/* ---- drydock, in a child: one request byte in, the times of the parts out ---- */
 
 static int devnull = -1;
 
-static int launch_once(const struct sandbox_spec *spec, const struct net_plan *net, double ret_parts[PARTS], struct dd_err *err)
+static int launch_once(const struct sandbox_spec *spec, const struct net_plan *net,
+                       double ret_parts[PARTS], struct dd_err *err)
 {
 	struct sandbox sb = SANDBOX_NONE;
 	char path[] = "PATH=/usr/bin:/bin";
@@ -157,7 +169,8 @@ static int launch_once(const struct sandbox_spec *spec, const struct net_plan *n
 	for (int i = 0; i < PARTS; i++)
 		ret_parts[i] = t[i + 1] - t[i];
 	if (r == 0 && (!status.exited || status.code != 0))
-		r = dd_err_say(err, EIO, "the program ended with %d, signal %d", status.code, status.signal);
+		r = dd_err_say(err, EIO, "the program ended with %d, signal %d", status.code,
+		               status.signal);
 	return r ? r : gone;
 }
 
@@ -170,17 +183,33 @@ static _Noreturn void drydock_child(int requests, int answers)
 	const struct egress_list closed = { 0 };
 	uid_t gate_uid, step_uid;
 
-	if (identity_enter(&identity, &err) || identity_slot(&identity, 0, &gate_uid, &step_uid, &err) || net_plan_new(&closed, &net, &err) ||
+	if (identity_enter(&identity, &err) ||
+	    identity_slot(&identity, 0, &gate_uid, &step_uid, &err) ||
+	    net_plan_new(&closed, &net, &err) ||
 	    seccomp_program_load("configs/seccomp/default.seccomp", &filter, &err)) {
 		fprintf(stderr, "bench_launch: drydock: %s\n", err.msg);
 		_exit(1);
 	}
-	const struct sandbox_mount mounts[] = { { .source = true_path, .target = "/opt/true", .flags = SANDBOX_MOUNT_RO } };
+	const struct sandbox_mount mounts[] = {
+		{ .source = true_path, .target = "/opt/true", .flags = SANDBOX_MOUNT_RO }
+	};
 	char target[] = "/opt/true";
 	char *const argv[] = { target, NULL };
 	const struct sandbox_spec spec = {
-		.identity = &identity, .step_uid = step_uid, .step_gid = step_uid, .hostname = "bench", .mounts = mounts, .n_mounts = 1, .workdir = "/",
-		.argv = argv, .seccomp = filter, .net = net, .name = "bench", .stdout_fd = devnull, .stderr_fd = devnull, .limits = { .pids = 64 },
+		.identity = &identity,
+		.step_uid = step_uid,
+		.step_gid = step_uid,
+		.hostname = "bench",
+		.mounts = mounts,
+		.n_mounts = 1,
+		.workdir = "/",
+		.argv = argv,
+		.seccomp = filter,
+		.net = net,
+		.name = "bench",
+		.stdout_fd = devnull,
+		.stderr_fd = devnull,
+		.limits = { .pids = 64 },
 	};
 	char go;
 	while (read(requests, &go, 1) == 1) {
@@ -231,14 +260,14 @@ static int run_drydock(void)
 	return 0;
 }
 
-/* --- the table ---- */
+/* ---- the table ---- */
 
 static struct contender {
 	const char *name;
-	int       (*run)(void);
-	double      us[ROUNDS_MAX];
-	unsigned    n;
-	bool        out; /* could not run here; said aloud */
+	int (*run)(void);
+	double us[ROUNDS_MAX];
+	unsigned n;
+	bool out; /* could not run here; said aloud */
 } contenders[] = {
 	{ .name = "posix_spawn, no sandbox", .run = run_bare },
 	{ .name = "clone3, the same 7 namespaces, nothing else", .run = run_clone3 },
@@ -279,8 +308,10 @@ static void measure(unsigned rounds)
 
 static bool print_table(void)
 {
-	static const char *const part_names[PARTS] = { "build: namespaces, mounts, rules, read-back", "release: delivery, locks, exec", "the program itself, until its status",
-	                                               "destroy: kill, reap, namespaces gone" };
+	static const char *const part_names[PARTS] = {
+		"build: namespaces, mounts, rules, read-back", "release: delivery, locks, exec",
+		"the program itself, until its status", "destroy: kill, reap, namespaces gone"
+	};
 	struct contender *ours = &contenders[ARRAY_LEN(contenders) - 1];
 	double mine = median(ours->us, ours->n);
 
@@ -297,7 +328,8 @@ static bool print_table(void)
 	}
 	for (int i = 0; i < PARTS && !ours->out; i++) {
 		double mid = median(parts[i], n_parts);
-		printf("launch-part\t%s\t%.0f\t%.0f\tus\t%.0f %%\n", part_names[i], mid, parts[i][0], 100 * mid / mine);
+		printf("launch-part\t%s\t%.0f\t%.0f\tus\t%.0f %%\n", part_names[i], mid,
+		       parts[i][0], 100 * mid / mine);
 	}
 	return !ours->out;
 }
@@ -309,7 +341,8 @@ int main(void)
 
 	if (rounds > ROUNDS_MAX - 3)
 		rounds = ROUNDS_MAX - 3;
-	(void)snprintf(true_path, sizeof(true_path), "%s/tests/attack/probe_true", build ? build : "build");
+	(void)snprintf(true_path, sizeof(true_path), "%s/tests/attack/probe_true",
+	               build ? build : "build");
 	devnull = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (access(true_path, X_OK) || devnull < 0 || !mkdtemp(stage)) {
 		fprintf(stderr, "bench_launch: %s is not built (make bench)\n", true_path);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* bench_policy.c - what a long policy costs: loading 10,000 entries (aim: 50 ms), and one verdict over them (aim: 1 microsecond).
+/* bench_policy.c - what a long policy costs: loading 10,000 entries (aim: 50 ms), and one verdict
+ * over them (aim: 1 microsecond).
  *
- * Prints rows "group what median min unit ratio" for scripts/bench; the ratio is that of the median to its aim. */
+ * Prints rows "group what median min unit ratio" for scripts/bench; the ratio is that of the median
+ * to its aim. */
 #include "runner/policy/policy_model.h"
 
 #include "drydock/err.h"
@@ -29,7 +31,8 @@ static int by_value(const void *a, const void *b)
 static void report(const char *what, double *v, size_t n, const char *unit, double aim)
 {
 	qsort(v, n, sizeof(*v), by_value);
-	printf("policy\t%s\t%.3f\t%.3f\t%s\t%.2f of the aim\n", what, v[n / 2], v[0], unit, v[n / 2] / aim);
+	printf("policy\t%s\t%.3f\t%.3f\t%s\t%.2f of the aim\n", what, v[n / 2], v[0], unit,
+	       v[n / 2] / aim);
 }
 
 static char *long_policy(size_t *ret_len)
@@ -40,7 +43,10 @@ static char *long_policy(size_t *ret_len)
 		exit(1);
 	(void)fputs("version: 1\nphases:\n  fetch:\n    egress:\n", f);
 	for (int i = 0; i < ENTRIES; i++)
-		(void)fprintf(f, "      - { host: \"%shost%d.example.com\", port: 443, why: \"library %d\" }\n", i % 4 ? "" : "*.", i, i);
+		(void)fprintf(f,
+		              "      - { host: \"%shost%d.example.com\", port: 443, why: \"library "
+		              "%d\" }\n",
+		              i % 4 ? "" : "*.", i, i);
 	if (fclose(f) != 0)
 		exit(1);
 	return text;
@@ -57,7 +63,8 @@ static struct policy *load(const char *text, size_t len)
 	return policy;
 }
 
-static void bench_names(const struct egress_list *list, const char *what, const char *host, uint16_t port, bool allow)
+static void bench_names(const struct egress_list *list, const char *what, const char *host,
+                        uint16_t port, bool allow)
 {
 	static double us[BATCHES];
 	for (size_t i = 0; i < BATCHES; i++) {
@@ -76,7 +83,8 @@ static void bench_spread(const struct egress_list *list)
 	static double us[BATCHES];
 	static char hosts[PER_BATCH][40];
 	for (size_t i = 0; i < PER_BATCH; i++)
-		(void)snprintf(hosts[i], sizeof(hosts[i]), "x.host%zu.example.com", i * 7919 % ENTRIES);
+		(void)snprintf(hosts[i], sizeof(hosts[i]), "x.host%zu.example.com",
+		               i * 7919 % ENTRIES);
 	for (size_t i = 0; i < BATCHES; i++) {
 		double start = now_us();
 		size_t allowed = 0;
@@ -125,8 +133,10 @@ int main(void)
 	double made[] = { (now_us() - start) / 1000 };
 	report("index of 10000 entries", made, 1, "ms", 50);
 	bench_names(&list, "verdict, 10000 entries, exact", "host9999.example.com", 443, true);
-	bench_names(&list, "verdict, 10000 entries, wildcard", "a.b.host9996.example.com", 443, true);
-	bench_names(&list, "verdict, 10000 entries, not in it", "not.in.the.list.example.com", 443, false);
+	bench_names(&list, "verdict, 10000 entries, wildcard", "a.b.host9996.example.com", 443,
+	            true);
+	bench_names(&list, "verdict, 10000 entries, not in it", "not.in.the.list.example.com", 443,
+	            false);
 	bench_names(&list, "verdict, 10000 entries, other port", "host9999.example.com", 80, false);
 	for (size_t i = 0; i < 200; i++)
 		deep[i] = i % 2 ? '.' : 'a';

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* bench_rules.c - what the wall costs: set-up, one admission, closing, reading back; and a verdict over long lists.
+/* bench_rules.c - what the wall costs: set-up, one admission, closing, reading back; and a verdict
+ * over long lists.
  *
- * Prints lines "name min median" in microseconds. Each round has a network namespace of its own, like a step.
+ * Prints lines "name min median" in microseconds. Each round has a network namespace of its own,
+ * like a step.
  */
 #include "drydock/egress.h"
 #include "drydock/fault.h"
@@ -38,12 +40,14 @@ static void report(const char *name, double *us, size_t n)
 
 static void die(const char *what, const struct dd_err *err)
 {
-	(void)fprintf(stderr, "bench_rules: %s: %s\n", what, err ? err->msg : strerrordesc_np(errno));
+	(void)fprintf(stderr, "bench_rules: %s: %s\n", what,
+	              err ? err->msg : strerrordesc_np(errno));
 	exit(1);
 }
 
 static struct samples {
-	double send[ROUNDS], setup[ROUNDS], verify[ROUNDS], admit[ROUNDS], counters[ROUNDS], close[ROUNDS];
+	double send[ROUNDS], setup[ROUNDS], verify[ROUNDS], admit[ROUNDS], counters[ROUNDS],
+		close[ROUNDS];
 } samples;
 
 /* The batch alone, in a namespace that is thrown away afterwards. */
@@ -73,7 +77,8 @@ static void round_life(const struct net_plan *plan, size_t i)
 		r = net_rules_verify(fds[NET_FD_RULES], plan, true, &err);
 	double t2 = now_us();
 	if (r == 0)
-		r = net_rules_admit(fds[NET_FD_RULES], (struct in_addr){ htonl(NET_SYNTHETIC_FIRST) }, 443, &err);
+		r = net_rules_admit(fds[NET_FD_RULES],
+		                    (struct in_addr){ htonl(NET_SYNTHETIC_FIRST) }, 443, &err);
 	double t3 = now_us();
 	if (r == 0)
 		r = net_rules_counters(fds[NET_FD_RULES], &counters, &err);
@@ -94,7 +99,9 @@ static void round_life(const struct net_plan *plan, size_t i)
 
 static void bench_rules(void)
 {
-	const struct egress_entry entry = { .host = "registry.example.test", .port = 443, .origin = "bench" };
+	const struct egress_entry entry = { .host = "registry.example.test",
+		                            .port = 443,
+		                            .origin = "bench" };
 	const struct egress_list list = { .entries = &entry, .n = 1 };
 	struct dd_err err = { 0 };
 	struct net_plan *plan = NULL;
@@ -126,7 +133,9 @@ static void bench_verdict(size_t n)
 
 	for (size_t i = 0; i < n; i++) {
 		(void)snprintf(names[i], sizeof(names[i]), "host%zu.example.test", i);
-		entries[i] = (struct egress_entry){ .host = names[i], .wildcard = i % 4 == 0, .port = 443, .origin = "bench" };
+		entries[i] = (struct egress_entry){
+			.host = names[i], .wildcard = i % 4 == 0, .port = 443, .origin = "bench"
+		};
 	}
 	const struct egress_list list = { .entries = entries, .n = n };
 	for (size_t i = 0; i < VERDICTS; i++) {
@@ -136,7 +145,8 @@ static void bench_verdict(size_t n)
 	}
 	if (allowed)
 		die("a verdict was wrong", NULL);
-	(void)snprintf(label, sizeof(label), "verdict_walk_%zu", n); /* without an index; bench_policy has it with one */
+	/* without an index; bench_policy has it with one */
+	(void)snprintf(label, sizeof(label), "verdict_walk_%zu", n);
 	report(label, us, VERDICTS);
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* fuzz_dns_message.c - any bytes as a DNS query: never more than one bounded answer, never an unprintable name. */
+/* fuzz_dns_message.c - any bytes as a DNS query: never more than one bounded answer, never an
+ * unprintable name. */
 #include "netpolicy/gate/dns_message.h"
 
 #include <stdlib.h>
@@ -20,7 +21,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (*p < 0x21 || *p > 0x7e)
 			abort();
 	}
-	size_t len = dns_answer_build(&query, result == DNS_QUERY ? DNS_RCODE_OK : query.rcode, &addr, 30, answer);
+	size_t len = dns_answer_build(&query, result == DNS_QUERY ? DNS_RCODE_OK : query.rcode,
+	                              &addr, 30, answer);
 	if (len < 12 || len > DNS_ANSWER_MAX || memcmp(answer, data, 2) != 0)
 		abort();
 	/* The question comes back byte for byte, and an answer is never taken for a query. */

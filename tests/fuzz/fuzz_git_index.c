@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* fuzz_git_index.c - any bytes as a git index. A trailer of zeros (index.skipHash) lets the fuzzer past the
- * checksum. */
+/* fuzz_git_index.c - any bytes as a git index. A trailer of zeros (index.skipHash) lets the fuzzer
+ * past the checksum. */
 #include "runner/tree/workspace.h"
 
 #include <stdlib.h>

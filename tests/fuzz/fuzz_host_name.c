@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* fuzz_host_name.c - whatever a step writes as a host name: what comes out is in the alphabet, sound, stable, and no address. */
+/* fuzz_host_name.c - whatever a step writes as a host name: what comes out is in the alphabet,
+ * sound, stable, and no address. */
 #include "drydock/egress.h"
 
 #include <arpa/inet.h>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* fuzz_http_head.c - any bytes as HTTP requests: heads and bodies stay inside the input, and cutting changes nothing. */
+/* fuzz_http_head.c - any bytes as HTTP requests: heads and bodies stay inside the input, and
+ * cutting changes nothing. */
 #include "netpolicy/gate/http_head.h"
 
 #include <stdlib.h>
@@ -42,11 +43,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	if (result == PARSE_OK) {
 		const char *begin = (const char *)data;
-		if (head.len > size || head.host < begin || head.host + head.host_len > begin + head.len || head.host_len == 0)
+		if (head.len > size || head.host < begin ||
+		    head.host + head.host_len > begin + head.len || head.host_len == 0)
 			abort();
-		if (memchr(head.host, '\r', head.host_len) || memchr(head.host, '\0', head.host_len))
+		if (memchr(head.host, '\r', head.host_len) ||
+		    memchr(head.host, '\0', head.host_len))
 			abort();
-		if (http_head_parse(data, head.len, &part, &why) != PARSE_OK || part.len != head.len)
+		if (http_head_parse(data, head.len, &part, &why) != PARSE_OK ||
+		    part.len != head.len)
 			abort();
 		step_body(data + head.len, size - head.len);
 	}

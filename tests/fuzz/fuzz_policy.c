@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* fuzz_policy.c - any bytes as a policy: complaints or a policy, never a crash; and a plan from what was accepted.
- * PATH is empty here, so `use:` finds no tool to start. */
+/* fuzz_policy.c - any bytes as a policy: complaints or a policy, never a crash; and a plan from
+ * what was accepted. PATH is empty here, so `use:` finds no tool to start. */
 #include "runner/model/event.h"
 #include "runner/forges/actions/workflow.h"
 #include "runner/policy/policy.h"
@@ -14,7 +14,8 @@ static struct workflow *wf;
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
-	static const char text[] = "jobs: { j: { steps: [ { id: publish, run: npm ci }, { name: x, run: make } ] } }";
+	static const char text[] =
+		"jobs: { j: { steps: [ { id: publish, run: npm ci }, { name: x, run: make } ] } }";
 	struct diag_list diags = { 0 };
 	(void)argc;
 	(void)argv;

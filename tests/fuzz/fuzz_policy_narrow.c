@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* fuzz_policy_narrow.c - any bytes as a repository's .drydock.yml: complaints, or a policy that allows nothing that the operator's does not. */
+/* fuzz_policy_narrow.c - any bytes as a repository's .drydock.yml: complaints, or a policy that
+ * allows nothing that the operator's does not. */
 #include "runner/policy/policy_model.h"
 #include "runner/policy/policy_narrow.h"
 
@@ -8,14 +9,17 @@
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
 
-static const char operators[] = "version: 1\n"
+static const char operators[] =
+	"version: 1\n"
 	"steps: [ { phase: fetch, match: { id: f } }, { phase: push, match: { id: p } } ]\n"
 	"phases:\n"
 	"  fetch:\n"
-	"    egress: [ { host: a.test }, { host: '*.b.test', private: allow }, { host: x.b.test, address: 10.0.0.1, private: allow, tls: raw }, { cidr: 45.1.0.0/16, port: 22 } ]\n"
+	"    egress: [ { host: a.test }, { host: '*.b.test', private: allow }, { host: x.b.test, "
+	"address: 10.0.0.1, private: allow, tls: raw }, { cidr: 45.1.0.0/16, port: 22 } ]\n"
 	"    env: { A: b }\n"
 	"  push: { egress: [ { host: p.test } ], artifacts: [ 'dist/**' ] }\n"
-	"credentials: { c: { from: { file: /c }, for: { phase: push, steps: [ p, q ] }, as: { env: C } } }\n"
+	"credentials: { c: { from: { file: /c }, for: { phase: push, steps: [ p, q ] }, as: { env: "
+	"C } } }\n"
 	"limits: { pids: 100, memory: 1GiB, time: 10m }\n"
 	"sandbox: { read: [ /opt/x ] }\n";
 
@@ -36,8 +40,10 @@ static void assert_narrower(bool holds)
 
 static void compare_phase(const struct policy_phase *wide, const struct policy_phase *narrow)
 {
-	assert_narrower(narrow->egress.upload_bytes <= wide->egress.upload_bytes && narrow->egress.connections <= wide->egress.connections &&
-			narrow->egress.wildcard_names <= wide->egress.wildcard_names && narrow->n_env == wide->n_env);
+	assert_narrower(narrow->egress.upload_bytes <= wide->egress.upload_bytes &&
+	                narrow->egress.connections <= wide->egress.connections &&
+	                narrow->egress.wildcard_names <= wide->egress.wildcard_names &&
+	                narrow->n_env == wide->n_env);
 	for (size_t i = 0; i < narrow->egress.n; i++) {
 		const struct egress_entry *e = &narrow->egress.entries[i];
 		char host[EGRESS_HOST_MAX + 8];
@@ -47,7 +53,8 @@ static void compare_phase(const struct policy_phase *wide, const struct policy_p
 		}
 		(void)snprintf(host, sizeof(host), "%s%s", e->wildcard ? "*." : "", e->host);
 		struct egress_verdict v = egress_verdict_name(&wide->egress, host, e->port);
-		assert_narrower(v.allow && e->private_ok <= v.entry->private_ok && e->tls <= v.entry->tls);
+		assert_narrower(v.allow && e->private_ok <= v.entry->private_ok &&
+		                e->tls <= v.entry->tls);
 		assert_narrower(!v.entry->pins[0] == !e->pins[0]);
 	}
 }
@@ -59,8 +66,11 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 	if (policy_narrow_parse(narrow, ".drydock.yml", (const char *)data, size, &diags) == 0) {
 		for (int p = 0; p < DD_PHASE__COUNT; p++)
 			compare_phase(&wide->phases[p], &narrow->phases[p]);
-		assert_narrower(narrow->n_credentials <= wide->n_credentials && narrow->limits.sandbox.pids <= 100 && narrow->limits.time_sec <= 600 &&
-				narrow->limits.sandbox.memory_bytes > 0 && narrow->limits.sandbox.memory_bytes <= 1ULL << 30);
+		assert_narrower(narrow->n_credentials <= wide->n_credentials &&
+		                narrow->limits.sandbox.pids <= 100 &&
+		                narrow->limits.time_sec <= 600 &&
+		                narrow->limits.sandbox.memory_bytes > 0 &&
+		                narrow->limits.sandbox.memory_bytes <= 1ULL << 30);
 	} else if (diags.n == 0) {
 		abort(); /* a refusal without a reason */
 	}

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* fuzz_record_draw.c - any facts of a record, drawn for a terminal and for a browser: no control byte, and no tag that the page did not make. */
+/* fuzz_record_draw.c - any facts of a record, drawn for a terminal and for a browser: no control
+ * byte, and no tag that the page did not make. */
 #include "runner/view/record_view.h"
 
 #include "record_lines.h"
@@ -12,12 +13,16 @@ static void draw(const struct record_facts *facts, bool page)
 	char *out = NULL;
 	size_t len = 0;
 	FILE *f = open_memstream(&out, &len);
-	if (!f || (page ? record_report_html(facts, f, NULL) : record_show_timeline(facts, &opt, f, NULL)) < 0 || fclose(f) != 0)
+	if (!f ||
+	    (page ? record_report_html(facts, f, NULL)
+	          : record_show_timeline(facts, &opt, f, NULL)) < 0 ||
+	    fclose(f) != 0)
 		abort();
 	for (size_t i = 0; i < len; i++)
 		if ((unsigned char)out[i] < ' ' && out[i] != '\n' && out[i] != '\t')
 			abort();
-	if (page && (strcasestr(out, "<script") || strcasestr(out, "<img") || strcasestr(out, "<iframe")))
+	if (page &&
+	    (strcasestr(out, "<script") || strcasestr(out, "<img") || strcasestr(out, "<iframe")))
 		abort();
 	free(out);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* fuzz_record_facts.c - any events in a record whose chain holds: facts, or an error that says so. */
+/* fuzz_record_facts.c - any events in a record whose chain holds: facts, or an error that says so.
+ */
 #include "runner/record/record_facts.h"
 
 #include "record_lines.h"
@@ -15,7 +16,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (record_facts_load(path, &facts, &err) < 0 && err.code == 0)
 		abort();
 	for (size_t i = 0; facts && i < facts->n_steps; i++)
-		if (!facts->steps[i].ref || !facts->steps[i].phase || facts->steps[i].gate.n_receipts > size)
+		if (!facts->steps[i].ref || !facts->steps[i].phase ||
+		    facts->steps[i].gate.n_receipts > size)
 			abort();
 	record_facts_free(facts);
 	return 0;

@@ -15,7 +15,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	int fd = memfd_create("record", MFD_CLOEXEC);
 	if (fd < 0 || write(fd, data, size) != (ssize_t)size)
 		abort();
-	if (record_scan(fd, &state, NULL, NULL, &err) == 0 && state.good_bytes + state.torn_bytes != size)
+	if (record_scan(fd, &state, NULL, NULL, &err) == 0 &&
+	    state.good_bytes + state.torn_bytes != size)
 		abort();
 	(void)close(fd);
 	return 0;

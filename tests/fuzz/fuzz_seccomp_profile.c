@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* fuzz_seccomp_profile.c - any bytes as a seccomp profile: an error with a position, or a program that ends in a decision; never a crash. */
+/* fuzz_seccomp_profile.c - any bytes as a seccomp profile: an error with a position, or a program
+ * that ends in a decision; never a crash. */
 #include "sandbox/seccomp_internal.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -18,7 +19,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		r = seccomp_profile_compile("fuzz", &prof, &prog, &err);
 	if (r < 0 && (err.code == 0 || err.msg[0] == '\0'))
 		__builtin_trap(); /* a refusal without a sentence */
-	if (r == 0 && (prog->n_insns == 0 || BPF_CLASS(prog->insns[prog->n_insns - 1].code) != BPF_RET))
+	if (r == 0 &&
+	    (prog->n_insns == 0 || BPF_CLASS(prog->insns[prog->n_insns - 1].code) != BPF_RET))
 		__builtin_trap();
 	seccomp_program_free(prog);
 	seccomp_profile_done(&prof);

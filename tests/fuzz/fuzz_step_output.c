@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* fuzz_step_output.c - any bytes, in any pieces, on both streams: no secret and no control byte may reach a line. */
+/* fuzz_step_output.c - any bytes, in any pieces, on both streams: no secret and no control byte may
+ * reach a line. */
 #include "runner/job/step_output.h"
 #include "runner/base/text_escape.h"
 
@@ -28,15 +29,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct mask *mask = NULL;
 	struct step_output *so = NULL;
 	struct dd_err err;
-	if (mask_new(&mask, &err) < 0 || mask_add(mask, "secret", 6, &err) < 0 || mask_add(mask, "aabaab", 6, &err) < 0)
+	if (mask_new(&mask, &err) < 0 || mask_add(mask, "secret", 6, &err) < 0 ||
+	    mask_add(mask, "aabaab", 6, &err) < 0)
 		abort();
-	struct step_output_spec spec = { .mask = mask, .log_fd = -1, .log_bytes = 5000, .line = on_line };
+	struct step_output_spec spec = {
+		.mask = mask, .log_fd = -1, .log_bytes = 5000, .line = on_line
+	};
 	if (step_output_new(&spec, &so, &err) < 0)
 		abort();
 	while (size > 1) {
 		size_t n = data[0] >> 1, left = size - 1;
 		n = n > left ? left : n;
-		if (step_output_feed(so, data[0] & 1 ? STEP_STDERR : STEP_STDOUT, (const char *)data + 1, n, &err) < 0)
+		if (step_output_feed(so, data[0] & 1 ? STEP_STDERR : STEP_STDOUT,
+		                     (const char *)data + 1, n, &err) < 0)
 			abort();
 		data += n + 1;
 		size -= n + 1;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* fuzz_suggest.c - any events in a record whose chain holds: a policy that loads and refuses nothing of it, or a warning; and always the same. */
+/* fuzz_suggest.c - any events in a record whose chain holds: a policy that loads and refuses
+ * nothing of it, or a warning; and always the same. */
 #include "runner/policy/policy.h"
 #include "runner/advise/suggest.h"
 
@@ -9,7 +10,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void suggest(const struct record_facts *facts, struct suggestion *ret)
 {
-	const struct suggest_options options = { .no_sets = true, .profile_dir = "configs/seccomp" };
+	const struct suggest_options options = { .no_sets = true,
+		                                 .profile_dir = "configs/seccomp" };
 	struct dd_err err = { 0 };
 	if (suggest_policy(&facts, 1, &options, ret, &err) < 0) {
 		if (err.code == 0)
@@ -27,7 +29,8 @@ static void check(const struct record_facts *facts)
 	suggest(facts, &two);
 	if (!one.text != !two.text || (one.text && strcmp(one.text, two.text) != 0))
 		abort();
-	if (one.text && policy_parse("fuzz", one.text, one.len, &policy, &diags) < 0 && !one.warnings[0])
+	if (one.text && policy_parse("fuzz", one.text, one.len, &policy, &diags) < 0 &&
+	    !one.warnings[0])
 		abort();
 	policy_free(policy);
 	diag_list_done(&diags);

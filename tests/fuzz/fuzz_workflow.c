@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* fuzz_workflow.c - any bytes as a workflow: complaints that can be printed, or plans of its jobs that can be printed; never a crash. */
+/* fuzz_workflow.c - any bytes as a workflow: complaints that can be printed, or plans of its jobs
+ * that can be printed; never a crash. */
 #include "runner/model/event.h"
 #include "runner/forges/actions/workflow.h"
 #include "runner/view/plan_print.h"
@@ -28,7 +29,8 @@ static void plan_job(const struct workflow *wf, const char *job, const char *sou
 	event_local(&event);
 	if (plan_make(wf, job, NULL, &event, &plan, &diags) < 0 && diags.n == 0)
 		abort(); /* a refusal without a reason */
-	if (plan && (plan_print_text(plan, NULL, all, sink()) < 0 || plan_print_json(plan, NULL, all, sink()) < 0))
+	if (plan && (plan_print_text(plan, NULL, all, sink()) < 0 ||
+	             plan_print_json(plan, NULL, all, sink()) < 0))
 		abort();
 	diag_print(sink(), &diags, source, len);
 	plan_free(plan);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* fuzz_xml_leaves.c - any bytes as settings of a package manager: paths and texts within bounds, or an error with a reason. */
+/* fuzz_xml_leaves.c - any bytes as settings of a package manager: paths and texts within bounds, or
+ * an error with a reason. */
 #include "runner/policy/egress_set_readers.h"
 #include "runner/input/xml_leaves.h"
 
@@ -18,7 +19,8 @@ static void check_leaf(void *state, const char *path, const char *text)
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 {
 	struct dd_err err = { 0 };
-	if (xml_leaves("f.xml", (const char *)data, size, check_leaf, NULL, &err) < 0 && err.msg[0] == '\0')
+	if (xml_leaves("f.xml", (const char *)data, size, check_leaf, NULL, &err) < 0 &&
+	    err.msg[0] == '\0')
 		abort();
 	return 0;
 }

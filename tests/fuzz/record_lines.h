@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* record_lines.h - a record whose chain holds, from lines "EVENT STEP PHASE JSON": the chain is made here, or no mutation would ever get past it. */
+/* record_lines.h - a record whose chain holds, from lines "EVENT STEP PHASE JSON": the chain is
+ * made here, or no mutation would ever get past it. */
 #ifndef TESTS_FUZZ_RECORD_LINES_H
 #define TESTS_FUZZ_RECORD_LINES_H
 

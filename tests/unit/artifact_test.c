@@ -55,7 +55,8 @@ static void put(const char *name, const char *text)
 	close(fd);
 }
 
-#define HELLO "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824" /* sha256 of "hello" */
+#define HELLO                                                                                      \
+	"2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824" /* sha256 of "hello" */
 
 static int copy(const char *path)
 {
@@ -107,7 +108,8 @@ static void anything_but_a_regular_file_is_refused_without_blocking(void **state
 	assert_int_equal(mkdirat(from, "d", 0755), 0);
 	assert_int_equal(copy("d"), -EINVAL);
 	int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	assert_true(artifact_copy(proc, to, "self/status", HELLO, (struct tree_owner){ 0 }, &err) < 0);
+	assert_true(artifact_copy(proc, to, "self/status", HELLO, (struct tree_owner){ 0 }, &err) <
+	            0);
 	close(proc);
 }
 
@@ -131,10 +133,14 @@ static void links_and_dots_lead_nowhere(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(a_file_with_the_recorded_digest_arrives_in_its_directory, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_file_of_an_earlier_run_is_replaced_and_nothing_else_is, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_changed_file_is_refused_and_leaves_nothing, setup, teardown),
-		cmocka_unit_test_setup_teardown(anything_but_a_regular_file_is_refused_without_blocking, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_file_with_the_recorded_digest_arrives_in_its_directory, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_file_of_an_earlier_run_is_replaced_and_nothing_else_is, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_changed_file_is_refused_and_leaves_nothing, setup,
+		                                teardown),
+		cmocka_unit_test_setup_teardown(
+			anything_but_a_regular_file_is_refused_without_blocking, setup, teardown),
 		cmocka_unit_test_setup_teardown(links_and_dots_lead_nowhere, setup, teardown),
 	};
 	if (argc > 1)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* complaint.h - tables of wrong files: a bar marks where the complaint must start, so nobody counts columns by hand. */
+/* complaint.h - tables of wrong files: a bar marks where the complaint must start, so nobody counts
+ * columns by hand. */
 #ifndef TESTS_UNIT_COMPLAINT_H
 #define TESTS_UNIT_COMPLAINT_H
 
@@ -22,7 +23,7 @@ struct wrong {
 };
 
 struct marked {
-	char     text[4096];
+	char text[4096];
 	unsigned line, column; /* 0: no mark */
 };
 
@@ -45,11 +46,13 @@ static inline void unmark(const char *in, struct marked *out)
 	}
 }
 
-static inline int has_complaint(const struct diag_list *list, const struct marked *m, const char *fragment)
+static inline int has_complaint(const struct diag_list *list, const struct marked *m,
+                                const char *fragment)
 {
 	for (size_t i = 0; i < list->n; i++) {
 		const struct diag *d = &list->items[i];
-		if (strstr(d->text, fragment) && (m->line == 0 || (d->mark.line == m->line && d->mark.column == m->column)))
+		if (strstr(d->text, fragment) &&
+		    (m->line == 0 || (d->mark.line == m->line && d->mark.column == m->column)))
 			return 1;
 	}
 	printf("# wanted at %u:%u: %s\n# in:\n%s\n# got:\n", m->line, m->column, fragment, m->text);

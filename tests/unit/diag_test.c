@@ -15,9 +15,11 @@ static void the_offending_token_is_underlined(void **state)
 	(void)state;
 	struct diag_list list = { 0 };
 	char out[1000] = "";
-	diag_add(&list, (struct diag_mark){ "f.yml", 2, 4, 5 }, "did you mean `egress`?", "unknown key `%s`", "egres");
+	diag_add(&list, (struct diag_mark){ "f.yml", 2, 4, 5 }, "did you mean `egress`?",
+	         "unknown key `%s`", "egres");
 	print(&list, "a\n\xc3\xa4  egres: x\n", out, sizeof(out));
-	assert_string_equal(out, "f.yml:2:4: error: unknown key `egres`\n    \xc3\xa4  egres: x\n       ^~~~~\n    hint: did you mean `egress`?\n");
+	assert_string_equal(out, "f.yml:2:4: error: unknown key `egres`\n    \xc3\xa4  egres: x\n  "
+	                         "     ^~~~~\n    hint: did you mean `egress`?\n");
 	diag_list_done(&list);
 }
 
@@ -26,7 +28,8 @@ static void control_bytes_of_the_file_are_escaped(void **state)
 	(void)state;
 	struct diag_list list = { 0 };
 	char out[1000] = "";
-	diag_add(&list, (struct diag_mark){ "f\x1b[2J", 1, 1, 1 }, NULL, "text \x1b]0;x\x07 \xe2\x80\xae");
+	diag_add(&list, (struct diag_mark){ "f\x1b[2J", 1, 1, 1 }, NULL,
+	         "text \x1b]0;x\x07 \xe2\x80\xae");
 	print(&list, "\x1b[31m\r\x9b\xc2\x9b\xff k", out, sizeof(out));
 	for (const char *p = out; *p; p++)
 		assert_true((*p >= 0x20 && *p < 0x7f) || *p == '\n');
@@ -40,7 +43,8 @@ static void marks_outside_of_the_source_and_long_lines_are_harmless(void **state
 	(void)state;
 	static char source[5000], out[4000];
 	static const struct diag_mark marks[] = {
-		{ "f", 0, 0, 0 }, { "f", 99, 1, 1 }, { "f", 1, 4999, 1000 }, { "f", 1, 2500, 100000 }, { "f", 1, 60000, 1 },
+		{ "f", 0, 0, 0 },         { "f", 99, 1, 1 },    { "f", 1, 4999, 1000 },
+		{ "f", 1, 2500, 100000 }, { "f", 1, 60000, 1 },
 	};
 	memset(source, '\x01', sizeof(source) - 1);
 	for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
@@ -71,7 +75,8 @@ static void the_nearest_word_is_within_a_third(void **state)
 	assert_string_equal(diag_nearest("eng", words, 3), "env");
 	assert_null(diag_nearest("abc", words, 3));
 	assert_string_equal(diag_nearest("en", words, 3), "env");
-	assert_string_equal(diag_nearest("evn", words, 3), "env"); /* two neighbours swapped are one mistake */
+	/* two neighbours swapped are one mistake */
+	assert_string_equal(diag_nearest("evn", words, 3), "env");
 	assert_string_equal(diag_nearest("gerses", words, 3), "egress");
 	assert_null(diag_nearest("connections", words, 3));
 	assert_null(diag_nearest("", words, 0));

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* dns_message_test.c - which queries are read, what an answer looks like, and that nothing of the options comes back (N-06). */
+/* dns_message_test.c - which queries are read, what an answer looks like, and that nothing of the
+ * options comes back (N-06). */
 #include "netpolicy/gate/dns_message.h"
 
 #include <setjmp.h>
@@ -7,11 +8,11 @@
 #include <string.h>
 #include <cmocka.h>
 
-#define QUESTION "\4GooD\4test\0\0\1\0\1"
+#define QUESTION         "\4GooD\4test\0\0\1\0\1"
 #define HEAD(qd, an, ar) "\x12\x34\1\0\0" qd "\0" an "\0\0\0" ar
-#define OPT "\0\0\x29\4\xd0\0\0\0\0"
-#define COOKIE "\0\x0c\0\x0a\0\x08secrets!"
-#define PARSE(text, q) dns_query_parse((const uint8_t *)(text), sizeof(text) - 1, q)
+#define OPT              "\0\0\x29\4\xd0\0\0\0\0"
+#define COOKIE           "\0\x0c\0\x0a\0\x08secrets!"
+#define PARSE(text, q)   dns_query_parse((const uint8_t *)(text), sizeof(text) - 1, q)
 
 static void a_query_is_read_and_answered_with_its_case_kept(void **state)
 {
@@ -49,10 +50,14 @@ static void malformed_queries_get_formerr_or_silence(void **state)
 	assert_int_equal(PARSE(HEAD("\2", "\0", "\0") QUESTION QUESTION, &q), DNS_MALFORMED);
 	assert_int_equal(q.rcode, DNS_RCODE_FORMERR);
 	assert_int_equal(PARSE(HEAD("\1", "\1", "\0") QUESTION, &q), DNS_MALFORMED);
-	assert_int_equal(PARSE(HEAD("\1", "\0", "\0") "\xc0\x0c\0\1\0\1", &q), DNS_MALFORMED); /* a pointer to itself */
-	assert_int_equal(PARSE(HEAD("\1", "\0", "\0") "\1a\0\0\1\0\3", &q), DNS_MALFORMED);     /* class CHAOS */
+	/* a pointer to itself */
+	assert_int_equal(PARSE(HEAD("\1", "\0", "\0") "\xc0\x0c\0\1\0\1", &q), DNS_MALFORMED);
+	/* class CHAOS */
+	assert_int_equal(PARSE(HEAD("\1", "\0", "\0") "\1a\0\0\1\0\3", &q), DNS_MALFORMED);
 	assert_int_equal(PARSE(HEAD("\1", "\0", "\0") QUESTION "tail", &q), DNS_MALFORMED);
-	assert_int_equal(PARSE(HEAD("\1", "\0", "\1") QUESTION "\0\0\xfa\0\xff\0\0\0\0\0\0", &q), DNS_MALFORMED); /* TSIG */
+	/* TSIG */
+	assert_int_equal(PARSE(HEAD("\1", "\0", "\1") QUESTION "\0\0\xfa\0\xff\0\0\0\0\0\0", &q),
+	                 DNS_MALFORMED);
 	assert_int_equal(PARSE("\x12\x34\x28\0\0\1\0\0\0\0\0\0" QUESTION, &q), DNS_MALFORMED);
 	assert_int_equal(q.rcode, DNS_RCODE_NOTIMP);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* egress_sets_test.c - `use:` asks the tools of this host, in a clean place, and never invents a destination. The tools are fakes in a directory of
- * the test's own. */
+/* egress_sets_test.c - `use:` asks the tools of this host, in a clean place, and never invents a
+ * destination. The tools are fakes in a directory of the test's own. */
 #include "runner/policy/egress_set_readers.h"
 
 #include <setjmp.h>
@@ -56,7 +56,8 @@ static int setup(void **state)
 	(void)snprintf(old_path, sizeof(old_path), "%s", getenv("PATH"));
 	(void)snprintf(old_home, sizeof(old_home), "%s", getenv("HOME") ? getenv("HOME") : "/");
 	arena = arena_new();
-	return setenv("PATH", dir, 1) | setenv("HOME", dir, 1) | setenv("CARGO_HOME", dir, 1) | setenv("UNRELATED_SECRET", "x", 1);
+	return setenv("PATH", dir, 1) | setenv("HOME", dir, 1) | setenv("CARGO_HOME", dir, 1) |
+	       setenv("UNRELATED_SECRET", "x", 1);
 }
 
 static void remove_below(const char *path)
@@ -90,7 +91,8 @@ static int ask(const char *name, struct egress_set *set, struct dd_err *err)
 	return egress_set_ask(arena, name, NULL, set, err);
 }
 
-static void assert_entry(const struct egress_set *set, size_t i, const char *host, uint16_t port, const char *origin)
+static void assert_entry(const struct egress_set *set, size_t i, const char *host, uint16_t port,
+                         const char *origin)
 {
 	assert_true(i < set->n);
 	assert_string_equal(set->entries[i].host, host);
@@ -103,11 +105,14 @@ static void npm_names_its_registry_and_those_of_scopes(void **state)
 	(void)state;
 	struct egress_set set;
 	struct dd_err err = { 0 };
-	fake_tool("npm", "[ \"$*\" = 'config list --json' ] && echo '{\"registry\":\"https://R.test/npm/\",\"@a:registry\":\"http://u:p@s.test:8080/\",\"x\":1}'");
+	fake_tool("npm", "[ \"$*\" = 'config list --json' ] && echo "
+	                 "'{\"registry\":\"https://R.test/npm/\",\"@a:registry\":\"http://"
+	                 "u:p@s.test:8080/\",\"x\":1}'");
 	assert_int_equal(ask("npm", &set, &err), 0);
 	assert_int_equal(set.n, 2);
 	assert_entry(&set, 0, "r.test", 443, "npm: registry");
-	assert_entry(&set, 1, "s.test", 8080, "npm: @a:registry"); /* and nothing of the user info */
+	/* and nothing of the user info */
+	assert_entry(&set, 1, "s.test", 8080, "npm: @a:registry");
 }
 
 static void pip_names_all_its_indexes(void **state)
@@ -115,7 +120,9 @@ static void pip_names_all_its_indexes(void **state)
 	(void)state;
 	struct egress_set set;
 	struct dd_err err = { 0 };
-	fake_tool("pip3", "echo \"global.index-url='https://i.test/simple'\"; echo \":env:.extra-index-url='https://e.test/s https://f.test/s'\"; echo \"global.timeout='5'\"");
+	fake_tool("pip3", "echo \"global.index-url='https://i.test/simple'\"; echo "
+	                  "\":env:.extra-index-url='https://e.test/s https://f.test/s'\"; echo "
+	                  "\"global.timeout='5'\"");
 	assert_int_equal(ask("pip", &set, &err), 0);
 	assert_int_equal(set.n, 3);
 	assert_entry(&set, 0, "i.test", 443, "pip: index-url");
@@ -142,10 +149,15 @@ static void apt_names_the_hosts_of_its_enabled_sources(void **state)
 	struct egress_set set;
 	struct dd_err err = { 0 };
 	char script[300];
-	(void)snprintf(script, sizeof(script), "echo \"list='%s/sources.list'\"; echo \"parts='%s/'\"", dir, dir);
+	(void)snprintf(script, sizeof(script),
+	               "echo \"list='%s/sources.list'\"; echo \"parts='%s/'\"", dir, dir);
 	fake_tool("apt-config", script);
-	write_file("sources.list", "# deb http://no.test x\ndeb [arch=amd64] http://a.test/debian x main\n", 0644);
-	write_file("b.sources", "Types: deb\nURIs: https://b.test/d\n https://c.test/d\nSuites: x\n\nURIs: http://off.test\nEnabled: no\n", 0644);
+	write_file("sources.list",
+	           "# deb http://no.test x\ndeb [arch=amd64] http://a.test/debian x main\n", 0644);
+	write_file("b.sources",
+	           "Types: deb\nURIs: https://b.test/d\n https://c.test/d\nSuites: x\n\nURIs: "
+	           "http://off.test\nEnabled: no\n",
+	           0644);
 	assert_int_equal(ask("apt", &set, &err), 0);
 	assert_int_equal(set.n, 3);
 	assert_entry(&set, 0, "a.test", 80, "apt: sources");
@@ -157,7 +169,10 @@ static void cargo_names_what_its_own_config_says(void **state)
 	struct egress_set set;
 	struct dd_err err = { 0 };
 	assert_int_equal(ask("cargo", &set, &err), -EINVAL);
-	write_file("config.toml", "[source.m]\nregistry = \"sparse+https://m.test/index/\"\n[registries.x]\nindex = 'https://x.test:444/git'\n", 0644);
+	write_file("config.toml",
+	           "[source.m]\nregistry = \"sparse+https://m.test/index/\"\n[registries.x]\nindex "
+	           "= 'https://x.test:444/git'\n",
+	           0644);
 	assert_int_equal(ask("cargo", &set, &err), 0);
 	assert_int_equal(set.n, 2);
 	assert_entry(&set, 0, "m.test", 443, "cargo: config");
@@ -169,7 +184,8 @@ static void a_tool_runs_outside_any_repository_with_a_clean_environment(void **s
 	(void)state;
 	struct egress_set set;
 	struct dd_err err = { 0 };
-	fake_tool("npm", "[ \"$PWD\" = / ] && [ -z \"$UNRELATED_SECRET\" ] && echo '{\"registry\":\"https://clean.test/\"}'");
+	fake_tool("npm", "[ \"$PWD\" = / ] && [ -z \"$UNRELATED_SECRET\" ] && echo "
+	                 "'{\"registry\":\"https://clean.test/\"}'");
 	assert_int_equal(ask("npm", &set, &err), 0);
 	assert_entry(&set, 0, "clean.test", 443, "npm: registry");
 }
@@ -179,7 +195,8 @@ static void a_missing_failing_or_silent_tool_is_an_error_that_names_it(void **st
 	(void)state;
 	struct egress_set set;
 	struct dd_err err = { 0 };
-	static const char *const scripts[] = { NULL, "exit 3", "echo '{}'", "echo no json", "echo '{\"registry\":\"ftp://x.test\"}'" };
+	static const char *const scripts[] = { NULL, "exit 3", "echo '{}'", "echo no json",
+		                               "echo '{\"registry\":\"ftp://x.test\"}'" };
 	for (size_t i = 0; i < sizeof(scripts) / sizeof(scripts[0]); i++) {
 		if (scripts[i])
 			fake_tool("npm", scripts[i]);
@@ -204,7 +221,8 @@ static const struct egress_entry *entry_of(const struct egress_set *set, const c
 	return NULL;
 }
 
-/* A proxy is an entry whose first bytes the gate does not hold to its name: they name somebody else. */
+/* A proxy is an entry whose first bytes the gate does not hold to its name: they name somebody
+ * else. */
 static void assert_proxy(const struct egress_set *set, const char *host, uint16_t port)
 {
 	const struct egress_entry *e = entry_of(set, host);
@@ -222,18 +240,25 @@ static void proxies_that_the_tools_are_told_to_use_belong_to_their_sets(void **s
 	(void)state;
 	struct egress_set set;
 	struct dd_err err = { 0 };
-	fake_tool("npm", "echo '{\"registry\":\"https://r.test/\",\"https-proxy\":\"http://u:p@proxy.test:3128/\",\"proxy\":null}'");
+	fake_tool("npm", "echo "
+	                 "'{\"registry\":\"https://r.test/\",\"https-proxy\":\"http://"
+	                 "u:p@proxy.test:3128/\",\"proxy\":null}'");
 	assert_int_equal(ask("npm", &set, &err), 0);
 	assert_proxy(&set, "proxy.test", 3128);
 	fake_tool("npm", "echo '{\"registry\":\"https://r.test/\",\"proxy\":\"not a host\"}'");
 	assert_int_equal(ask("npm", &set, &err), -EINVAL);
-	fake_tool("pip3", "echo \"global.index-url='https://i.test/s'\"; echo \"global.proxy='proxy.test:8080'\"");
+	fake_tool("pip3", "echo \"global.index-url='https://i.test/s'\"; echo "
+	                  "\"global.proxy='proxy.test:8080'\"");
 	assert_int_equal(ask("pip", &set, &err), 0);
 	assert_proxy(&set, "proxy.test", 8080);
-	write_file("config.toml", "[http]\nproxy = \"proxy.test:8080\"\n[source.m]\nregistry = \"https://m.test/\"\n", 0644);
+	write_file(
+		"config.toml",
+		"[http]\nproxy = \"proxy.test:8080\"\n[source.m]\nregistry = \"https://m.test/\"\n",
+		0644);
 	assert_int_equal(ask("cargo", &set, &err), 0);
 	assert_proxy(&set, "proxy.test", 8080);
-	fake_tool("apt-config", "echo \"list='/nonexistent'\"; echo \"proxy='http://proxy.test:3142'\"; echo \"sproxy='DIRECT'\"");
+	fake_tool("apt-config", "echo \"list='/nonexistent'\"; echo "
+	                        "\"proxy='http://proxy.test:3142'\"; echo \"sproxy='DIRECT'\"");
 	assert_int_equal(ask("apt", &set, &err), 0);
 	assert_int_equal(set.n, 1);
 	assert_proxy(&set, "proxy.test", 3142);
@@ -244,7 +269,10 @@ static void pip_without_an_index_goes_where_its_own_help_says(void **state)
 	(void)state;
 	struct egress_set set;
 	struct dd_err err = { 0 };
-	fake_tool("pip3", "[ $1 = config ] && exit; [ \"$*\" = 'download --help' ] && printf '  -i, --index-url <url>  Base URL (default\\n     https://help.test/simple). This\\n'");
+	fake_tool(
+		"pip3",
+		"[ $1 = config ] && exit; [ \"$*\" = 'download --help' ] && printf '  -i, "
+		"--index-url <url>  Base URL (default\\n     https://help.test/simple). This\\n'");
 	assert_int_equal(ask("pip", &set, &err), 0);
 	assert_int_equal(set.n, 1);
 	assert_entry(&set, 0, "help.test", 443, "pip: default index-url");
@@ -268,8 +296,12 @@ static void gem_names_its_sources_and_its_proxy(void **state)
 	(void)state;
 	struct egress_set set;
 	struct dd_err err = { 0 };
-	fake_tool("gem", "[ \"$*\" = 'sources --list' ] && printf '*** CURRENT SOURCES ***\\n\\nhttps://gems.test/\\nhttp://own.test:8808\\n'");
-	write_file(".gemrc", "---\n:sources:\n- https://not-read.test\nhttp_proxy: \"http://proxy.test:3128\"\n", 0644);
+	fake_tool("gem", "[ \"$*\" = 'sources --list' ] && printf '*** CURRENT SOURCES "
+	                 "***\\n\\nhttps://gems.test/\\nhttp://own.test:8808\\n'");
+	write_file(
+		".gemrc",
+		"---\n:sources:\n- https://not-read.test\nhttp_proxy: \"http://proxy.test:3128\"\n",
+		0644);
 	assert_int_equal(ask("gem", &set, &err), 0);
 	assert_int_equal(set.n, 3);
 	assert_entry(&set, 0, "gems.test", 443, "gem: sources");
@@ -282,17 +314,24 @@ static void nuget_names_the_sources_that_are_switched_on_and_its_proxy(void **st
 	(void)state;
 	struct egress_set set;
 	struct dd_err err = { 0 };
-	fake_tool("dotnet", "[ \"$*\" = 'nuget list source --format Short' ] && printf 'E https://feed.test/v3/index.json\\r\\nD https://off.test/\\nEM https://machine.test/\\n'");
+	fake_tool("dotnet", "[ \"$*\" = 'nuget list source --format Short' ] && printf 'E "
+	                    "https://feed.test/v3/index.json\\r\\nD https://off.test/\\nEM "
+	                    "https://machine.test/\\n'");
 	make_dir(".nuget");
 	make_dir(".nuget/NuGet");
-	write_file(".nuget/NuGet/NuGet.Config", "<?xml version='1.0'?><configuration><config><add key='globalPackagesFolder' value='/x'/>"
-		   "<add key='http_proxy' value='http://proxy.test:3128'/></config></configuration>", 0644);
+	write_file(
+		".nuget/NuGet/NuGet.Config",
+		"<?xml version='1.0'?><configuration><config><add key='globalPackagesFolder' "
+		"value='/x'/>"
+		"<add key='http_proxy' value='http://proxy.test:3128'/></config></configuration>",
+		0644);
 	assert_int_equal(ask("nuget", &set, &err), 0);
 	assert_int_equal(set.n, 3);
 	assert_entry(&set, 0, "feed.test", 443, "nuget: sources");
 	assert_entry(&set, 1, "machine.test", 443, "nuget: sources");
 	assert_proxy(&set, "proxy.test", 3128);
-	write_file(".nuget/NuGet/NuGet.Config", "<!DOCTYPE x [<!ENTITY e 'http://e.test'>]><configuration/>", 0644);
+	write_file(".nuget/NuGet/NuGet.Config",
+	           "<!DOCTYPE x [<!ENTITY e 'http://e.test'>]><configuration/>", 0644);
 	assert_int_equal(ask("nuget", &set, &err), -EINVAL);
 	assert_non_null(strstr(err.msg, "document types"));
 }
@@ -302,17 +341,23 @@ static void apk_names_the_hosts_of_its_file(void **state)
 	(void)state;
 	char path[200];
 	struct dd_err err = { 0 };
-	struct set_reading s = { .arena = arena, .name = "apk", .entries = arena_array(arena, SET_ENTRIES_MAX, sizeof(struct egress_entry)) };
+	struct set_reading s = { .arena = arena,
+		                 .name = "apk",
+		                 .entries = arena_array(arena, SET_ENTRIES_MAX,
+		                                        sizeof(struct egress_entry)) };
 	(void)snprintf(path, sizeof(path), "%s/repositories", dir);
 	assert_int_equal(set_read_apk(&s, path, &err), -ENOENT);
-	write_file("repositories", "https://mirror.test/v3/main\n@edge http://edge.test/main\n#https://no.test/x\n/media/cdrom/apks\n", 0644);
+	write_file("repositories",
+	           "https://mirror.test/v3/main\n@edge "
+	           "http://edge.test/main\n#https://no.test/x\n/media/cdrom/apks\n",
+	           0644);
 	assert_int_equal(set_read_apk(&s, path, &err), 0);
 	assert_int_equal(s.n, 2);
 	assert_string_equal(s.entries[0].host, "mirror.test");
 	assert_string_equal(s.entries[1].host, "edge.test");
 }
 
-/* --- Maven: an installation of the test's own, with a jar that holds a super POM ---- */
+/* ---- Maven: an installation of the test's own, with a jar that holds a super POM ---- */
 
 static void maven_home(const char *pom)
 {
@@ -325,16 +370,23 @@ static void maven_home(const char *pom)
 	zipFile zip = zipOpen(path, APPEND_STATUS_CREATE);
 	zip_fileinfo info = { 0 };
 	assert_non_null(zip);
-	assert_int_equal(zipOpenNewFileInZip(zip, "org/apache/maven/model/pom-4.0.0.xml", &info, NULL, 0, NULL, 0, NULL, Z_DEFLATED, 6), ZIP_OK);
+	assert_int_equal(zipOpenNewFileInZip(zip, "org/apache/maven/model/pom-4.0.0.xml", &info,
+	                                     NULL, 0, NULL, 0, NULL, Z_DEFLATED, 6),
+	                 ZIP_OK);
 	assert_int_equal(zipWriteInFileInZip(zip, pom, (unsigned)strlen(pom)), ZIP_OK);
 	assert_int_equal(zipCloseFileInZip(zip), ZIP_OK);
 	assert_int_equal(zipClose(zip, NULL), ZIP_OK);
-	(void)snprintf(script, sizeof(script), "echo 'Apache Maven 3.9'; echo 'Maven home: %s/maven'", dir);
+	(void)snprintf(script, sizeof(script),
+	               "echo 'Apache Maven 3.9'; echo 'Maven home: %s/maven'", dir);
 	fake_tool("mvn", script);
 }
 
-#define SUPER_POM "<project xmlns='http://maven.apache.org/POM/4.0.0'><repositories><repository><id>main</id><url>https://main.test/maven2</url>" \
-	"</repository></repositories><pluginRepositories><pluginRepository><id>main</id><url>https://main.test/maven2</url></pluginRepository>" \
+#define SUPER_POM                                                                                  \
+	"<project "                                                                                \
+	"xmlns='http://maven.apache.org/POM/4.0.0'><repositories><repository><id>main</"           \
+	"id><url>https://main.test/maven2</url>"                                                   \
+	"</repository></repositories><pluginRepositories><pluginRepository><id>main</"             \
+	"id><url>https://main.test/maven2</url></pluginRepository>"                                \
 	"</pluginRepositories></project>"
 
 static void maven_names_the_repository_that_its_own_jar_says(void **state)
@@ -354,19 +406,31 @@ static void mavens_mirrors_and_proxies_stand_for_its_repositories(void **state)
 	struct egress_set set;
 	struct dd_err err = { 0 };
 	maven_home(SUPER_POM);
-	write_file("maven/conf/settings.xml", "<settings><mirrors><mirror><mirrorOf>external:http:*</mirrorOf><url>http://0.0.0.0/</url><blocked>true</blocked>"
-		   "</mirror></mirrors></settings>", 0644);
-	write_file(".m2/settings.xml", "<settings><!-- <mirror><mirrorOf>*</mirrorOf></mirror> --><mirrors><mirror><id>m</id><mirrorOf>*,!own</mirrorOf>"
-		   "<url>https://mirror.test:8443/all</url></mirror></mirrors><proxies><proxy><active>false</active><host>off.test</host></proxy>"
-		   "<proxy><host>proxy.test</host><port>3128</port></proxy></proxies><profiles><profile><repositories><repository><id>own</id>"
-		   "<url>https://own.test/r</url></repository><repository><id>plain</id><url>http://plain.test/r</url></repository></repositories>"
-		   "</profile></profiles></settings>", 0644);
+	write_file("maven/conf/settings.xml",
+	           "<settings><mirrors><mirror><mirrorOf>external:http:*</mirrorOf><url>http://"
+	           "0.0.0.0/</url><blocked>true</blocked>"
+	           "</mirror></mirrors></settings>",
+	           0644);
+	write_file(".m2/settings.xml",
+	           "<settings><!-- <mirror><mirrorOf>*</mirrorOf></mirror> "
+	           "--><mirrors><mirror><id>m</id><mirrorOf>*,!own</mirrorOf>"
+	           "<url>https://mirror.test:8443/all</url></mirror></"
+	           "mirrors><proxies><proxy><active>false</active><host>off.test</host></proxy>"
+	           "<proxy><host>proxy.test</host><port>3128</port></proxy></"
+	           "proxies><profiles><profile><repositories><repository><id>own</id>"
+	           "<url>https://own.test/r</url></repository><repository><id>plain</id><url>http:/"
+	           "/plain.test/r</url></repository></repositories>"
+	           "</profile></profiles></settings>",
+	           0644);
 	assert_int_equal(ask("maven", &set, &err), 0);
 	assert_int_equal(set.n, 3);
 	assert_entry(&set, 0, "mirror.test", 8443, "maven: mirror of main");
 	assert_entry(&set, 1, "own.test", 443, "maven: repository own");
 	assert_proxy(&set, "proxy.test", 3128);
-	write_file(".m2/settings.xml", "<settings><mirrors><mirror><mirrorOf>main</mirrorOf><url>${env.MIRROR}</url></mirror></mirrors></settings>", 0644);
+	write_file(".m2/settings.xml",
+	           "<settings><mirrors><mirror><mirrorOf>main</mirrorOf><url>${env.MIRROR}</url></"
+	           "mirror></mirrors></settings>",
+	           0644);
 	assert_int_equal(ask("maven", &set, &err), -EINVAL);
 	assert_non_null(strstr(err.msg, "mirror of main"));
 	write_file(".m2/settings.xml", "<settings>", 0644);
@@ -380,9 +444,13 @@ static void a_mirror_that_blocks_takes_its_repositories_away(void **state)
 	struct egress_set set;
 	struct dd_err err = { 0 };
 	maven_home(SUPER_POM);
-	write_file(".m2/settings.xml", "<settings><mirrors><mirror><mirrorOf>external:http:*</mirrorOf><url>http://0.0.0.0/</url><blocked>true</blocked></mirror>"
-		   "</mirrors><profiles><profile><repositories><repository><id>plain</id><url>http://plain.test/r</url></repository></repositories></profile>"
-		   "</profiles></settings>", 0644);
+	write_file(".m2/settings.xml",
+	           "<settings><mirrors><mirror><mirrorOf>external:http:*</mirrorOf><url>http://"
+	           "0.0.0.0/</url><blocked>true</blocked></mirror>"
+	           "</mirrors><profiles><profile><repositories><repository><id>plain</"
+	           "id><url>http://plain.test/r</url></repository></repositories></profile>"
+	           "</profiles></settings>",
+	           0644);
 	assert_int_equal(ask("maven", &set, &err), 0);
 	assert_int_equal(set.n, 1);
 	assert_entry(&set, 0, "main.test", 443, "maven: repository main");
@@ -399,7 +467,9 @@ static void every_entry_says_why_and_whence(void **state)
 	for (size_t i = 0; i < egress_set_rows_n; i++) {
 		if (egress_set_rows[i].ask)
 			continue;
-		assert_int_equal(egress_set_ask(arena, egress_set_rows[i].name, "configs/", &set, &err), 0); /* every service has its file */
+		/* every service has its file */
+		assert_int_equal(
+			egress_set_ask(arena, egress_set_rows[i].name, "configs/", &set, &err), 0);
 		for (size_t k = 0; k < set.n; k++) {
 			assert_non_null(set.entries[k].origin);
 			assert_string_not_equal(set.entries[k].why, "the operator lists it");
@@ -420,7 +490,9 @@ static void a_flood_of_output_is_cut_off(void **state)
 	(void)state;
 	struct egress_set set;
 	struct dd_err err = { 0 };
-	fake_tool("npm", "while :; do echo 0123456789012345678901234567890123456789012345678901234567890123456789; done");
+	fake_tool("npm",
+	          "while :; do echo "
+	          "0123456789012345678901234567890123456789012345678901234567890123456789; done");
 	assert_int_equal(ask("npm", &set, &err), -EFBIG);
 }
 
@@ -444,11 +516,22 @@ static void an_operators_list_wins_over_the_tool(void **state)
 static void urls_split_or_are_refused(void **state)
 {
 	(void)state;
-	static const struct { const char *url, *host; uint16_t port; } rows[] = {
-		{ "https://a.test", "a.test", 443 }, { "HTTP://A.test:81/x?y", "a.test", 81 }, { "https://u@v:p@a.test/", "a.test", 443 },
+	static const struct {
+		const char *url, *host;
+		uint16_t port;
+	} rows[] = {
+		{ "https://a.test", "a.test", 443 },
+		{ "HTTP://A.test:81/x?y", "a.test", 81 },
+		{ "https://u@v:p@a.test/", "a.test", 443 },
 		{ "https://a.test\\@b.test", "a.test", 443 },
-		{ "ftp://a.test", NULL, 0 }, { "https://", NULL, 0 }, { "https://a.test:", NULL, 0 }, { "https://a.test:0", NULL, 0 },
-		{ "https://a.test:99999", NULL, 0 }, { "https://[::1]/", NULL, 0 }, { "a.test", NULL, 0 }, { "https://127.1/", NULL, 0 },
+		{ "ftp://a.test", NULL, 0 },
+		{ "https://", NULL, 0 },
+		{ "https://a.test:", NULL, 0 },
+		{ "https://a.test:0", NULL, 0 },
+		{ "https://a.test:99999", NULL, 0 },
+		{ "https://[::1]/", NULL, 0 },
+		{ "a.test", NULL, 0 },
+		{ "https://127.1/", NULL, 0 },
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		char host[EGRESS_HOST_MAX + 1] = "";

@@ -22,7 +22,8 @@ static void the_code_comes_back_negative_with_its_text(void **state)
 	assert_int_equal(dd_err_set(NULL, EPERM, "probe"), -EPERM);
 }
 
-/* write(2) that writes less than asked sets no errno: "return dd_err_set(err, errno, ...)" must not say that all is well. */
+/* write(2) that writes less than asked sets no errno: "return dd_err_set(err, errno, ...)" must not
+ * say that all is well. */
 static void a_failure_without_errno_is_not_success(void **state)
 {
 	(void)state;

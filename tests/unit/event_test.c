@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* event_test.c - trust follows from the forge's facts, and whatever is missing counts against it. */
+/* event_test.c - trust follows from the forge's facts, and whatever is missing counts against it.
+ */
 #include "runner/model/event.h"
 
 #include <setjmp.h>
@@ -11,7 +12,7 @@
 
 static const struct {
 	const char *json;
-	bool        trusted, fork, pr;
+	bool trusted, fork, pr;
 	const char *name;
 } good[] = {
 	{ "{}", false, false, false, "push" },
@@ -19,12 +20,16 @@ static const struct {
 	{ "{\"ref_protected\":null}", false, false, false, "push" },
 	{ "{\"event_name\":\"schedule\",\"ref_protected\":true}", true, false, false, "schedule" },
 	{ "{\"pull_request\":{},\"ref_protected\":true}", false, true, true, "pull_request" },
-	{ "{\"event_name\":\"push\",\"pull_request\":{},\"ref_protected\":true}", false, true, true, "push" },
-	{ "{\"event_name\":\"pull_request_target\",\"ref_protected\":true}", false, false, true, "pull_request_target" },
-	{ "{\"ref_protected\":true,\"pull_request\":{\"head\":{\"repo\":{\"full_name\":\"a/b\"}},\"base\":{\"repo\":{\"full_name\":\"a/b\"}}}}", false,
-	  false, true, "pull_request" },
-	{ "{\"ref_protected\":true,\"pull_request\":{\"head\":{\"repo\":null},\"base\":{\"repo\":{\"full_name\":\"a/b\"}}}}", false, true, true,
-	  "pull_request" },
+	{ "{\"event_name\":\"push\",\"pull_request\":{},\"ref_protected\":true}", false, true, true,
+	  "push" },
+	{ "{\"event_name\":\"pull_request_target\",\"ref_protected\":true}", false, false, true,
+	  "pull_request_target" },
+	{ "{\"ref_protected\":true,\"pull_request\":{\"head\":{\"repo\":{\"full_name\":\"a/"
+	  "b\"}},\"base\":{\"repo\":{\"full_name\":\"a/b\"}}}}",
+	  false, false, true, "pull_request" },
+	{ "{\"ref_protected\":true,\"pull_request\":{\"head\":{\"repo\":null},\"base\":{\"repo\":{"
+	  "\"full_name\":\"a/b\"}}}}",
+	  false, true, true, "pull_request" },
 };
 
 static void trust_needs_a_protected_ref_no_fork_and_no_pull_request(void **state)
@@ -45,9 +50,20 @@ static void anything_of_the_wrong_type_is_an_error_and_leaves_ret_alone(void **s
 {
 	(void)state;
 	static const char *const bad[] = {
-		"", "[]", "{", "{\"ref_protected\":\"true\"}", "{\"ref_protected\":1}", "{\"ref\":{}}", "{\"pull_request\":true}",
-		"{\"repository\":\"a\"}", "{\"event_name\":5}", "{\"ref\":\"a\\nb\"}", "{\"ref_protected\":false,\"ref_protected\":true}", "{} x",
-		"{\"event_name\":\"0123456789012345678901234567890123456789012345678901234567890123456789\"}",
+		"",
+		"[]",
+		"{",
+		"{\"ref_protected\":\"true\"}",
+		"{\"ref_protected\":1}",
+		"{\"ref\":{}}",
+		"{\"pull_request\":true}",
+		"{\"repository\":\"a\"}",
+		"{\"event_name\":5}",
+		"{\"ref\":\"a\\nb\"}",
+		"{\"ref_protected\":false,\"ref_protected\":true}",
+		"{} x",
+		"{\"event_name\":"
+		"\"0123456789012345678901234567890123456789012345678901234567890123456789\"}",
 	};
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		struct event_facts ev = { .name = "untouched" };

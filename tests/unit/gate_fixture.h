@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* gate_fixture.h - what the tests of the gate share: one world and the sockets in it, released after each test. */
+/* gate_fixture.h - what the tests of the gate share: one world and the sockets in it, released
+ * after each test. */
 #ifndef TESTS_UNIT_GATE_FIXTURE_H
 #define TESTS_UNIT_GATE_FIXTURE_H
 
@@ -9,9 +10,9 @@
 #include <stdarg.h>
 #include <cmocka.h>
 
-static bool         have_world;
+static bool have_world;
 static struct world w;
-static int          server = -1, peer = -1, client = -1;
+static int server = -1, peer = -1, client = -1;
 
 static int tear_down(void **state)
 {

@@ -1,16 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-/* gate_observe_test.c - the gate in observe mode, with real sockets on both sides: what passes, what is said about it, and what never passes. */
+/* gate_observe_test.c - the gate in observe mode, with real sockets on both sides: what passes,
+ * what is said about it, and what never passes. */
 #include "gate_fixture.h"
 
 static struct egress_entry entries[] = {
 	{ .host = "good.test", .port = 443, .why = "tests need it", .origin = "t.yml:1:1" },
 	{ .host = "good.test", .port = 80, .origin = "t.yml:2:1" },
-	{ .host = "pin.test",  .port = 443, .pins = { WORLD_PUBLIC2 }, .origin = "t.yml:3:1" },
+	{ .host = "pin.test", .port = 443, .pins = { WORLD_PUBLIC2 }, .origin = "t.yml:3:1" },
 	{ .host = "wild.test", .wildcard = true, .port = 443, .origin = "t.yml:4:1" },
-	{ .prefix = 8,         .port = 80, .origin = "t.yml:5:1" }, /* 10.0.0.0/8, without `private: allow`: the wall lets it through to the gate */
+	{ .prefix = 8,
+	  .port = 80,
+	  .origin = "t.yml:5:1" }, /* 10.0.0.0/8, without `private: allow`: the wall lets it through
+	                              to the gate */
 };
 static const struct egress_list list = {
-	.entries = entries, .n = ARRAY_LEN(entries), .upload_bytes = 1000, .connections = 100, .wildcard_names = 1,
+	.entries = entries,
+	.n = ARRAY_LEN(entries),
+	.upload_bytes = 1000,
+	.connections = 100,
+	.wildcard_names = 1,
 };
 static const struct egress_list none = { .n = 0 };
 
@@ -72,7 +80,8 @@ static void receive_text(int fd, const char *text)
 	assert_memory_equal(buf, text, got);
 }
 
-static void is(const struct gate_msg *m, const char *host, uint16_t port, bool would, enum gate_speaks speaks)
+static void is(const struct gate_msg *m, const char *host, uint16_t port, bool would,
+               enum gate_speaks speaks)
 {
 	assert_string_equal(m->host, host);
 	assert_int_equal(m->port, port);
@@ -80,7 +89,9 @@ static void is(const struct gate_msg *m, const char *host, uint16_t port, bool w
 	assert_int_equal(m->speaks, speaks);
 }
 
-static void a_connection_is_dialled_before_the_client_says_a_word_and_a_server_that_speaks_first_is_heard(void **state)
+static void
+a_connection_is_dialled_before_the_client_says_a_word_and_a_server_that_speaks_first_is_heard(
+	void **state)
 {
 	(void)state;
 	need_world();
@@ -89,7 +100,8 @@ static void a_connection_is_dialled_before_the_client_says_a_word_and_a_server_t
 	reached(WORLD_PUBLIC, 443);
 	assert_int_equal(send(peer, "220 hello\r\n", 11, 0), 11);
 	receive_text(client, "220 hello\r\n");
-	is(told_of(GATE_NET_ALLOW, "entry needs tls: raw", 500), "good.test", 443, true, GATE_SPEAKS_RAW);
+	is(told_of(GATE_NET_ALLOW, "entry needs tls: raw", 500), "good.test", 443, true,
+	   GATE_SPEAKS_RAW);
 	send_text("EHLO x\r\n");
 	receive_text(peer, "EHLO x\r\n");
 }
@@ -104,7 +116,8 @@ static void a_listed_name_with_its_own_hello_would_have_passed(void **state)
 	size_t len = world_hello("good.test", hello);
 	assert_int_equal(send(client, hello, len, MSG_NOSIGNAL), len);
 	reached(WORLD_PUBLIC, 443);
-	is(told_of(GATE_NET_ALLOW, "tests need it", 1000), "good.test", 443, false, GATE_SPEAKS_TLS);
+	is(told_of(GATE_NET_ALLOW, "tests need it", 1000), "good.test", 443, false,
+	   GATE_SPEAKS_TLS);
 }
 
 /* In pieces, and all of it arrives: what is judged is not lost. */
@@ -130,13 +143,16 @@ static void another_server_name_is_let_through_to_the_address_of_the_looked_up_n
 		got += (size_t)n;
 	}
 	assert_memory_equal(buf, hello, len);
-	is(told_of(GATE_NET_ALLOW, "the server name is another host", 500), "good.test", 443, true, GATE_SPEAKS_RAW);
+	is(told_of(GATE_NET_ALLOW, "the server name is another host", 500), "good.test", 443, true,
+	   GATE_SPEAKS_RAW);
 }
 
 static void requests_that_would_be_cut_go_on_and_are_said(void **state)
 {
 	(void)state;
-	static const char good[] = "POST /a HTTP/1.1\r\nHost: good.test\r\nContent-Length: 3\r\n\r\nabc", evil[] = "GET /b HTTP/1.1\r\nHost: evil.test\r\n\r\n";
+	static const char good[] =
+		"POST /a HTTP/1.1\r\nHost: good.test\r\nContent-Length: 3\r\n\r\nabc",
+			  evil[] = "GET /b HTTP/1.1\r\nHost: evil.test\r\n\r\n";
 	need_world();
 	server = world_listen(WORLD_PUBLIC, 80);
 	connect_to("good.test", 80);
@@ -146,7 +162,8 @@ static void requests_that_would_be_cut_go_on_and_are_said(void **state)
 	is(told_of(GATE_NET_ALLOW, "t.yml:2:1", 500), "good.test", 80, false, GATE_SPEAKS_HTTP);
 	send_text(evil);
 	receive_text(peer, evil);
-	is(told_of(GATE_NET_ALLOW, "Host names another host", 500), "good.test", 80, true, GATE_SPEAKS_RAW);
+	is(told_of(GATE_NET_ALLOW, "Host names another host", 500), "good.test", 80, true,
+	   GATE_SPEAKS_RAW);
 	send_text("\1\2\3 anything");
 	receive_text(peer, "\1\2\3 anything");
 }
@@ -154,7 +171,8 @@ static void requests_that_would_be_cut_go_on_and_are_said(void **state)
 static void an_upgrade_that_would_be_refused_becomes_opaque(void **state)
 {
 	(void)state;
-	static const char ask[] = "GET /x HTTP/1.1\r\nHost: good.test\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n";
+	static const char ask[] =
+		"GET /x HTTP/1.1\r\nHost: good.test\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n";
 	need_world();
 	server = world_listen(WORLD_PUBLIC, 80);
 	connect_to("good.test", 80);
@@ -188,7 +206,8 @@ static void a_name_of_no_list_is_answered_said_once_and_reached_at_any_port(void
 	connect_to("other.test", 12345);
 	reached(WORLD_PUBLIC, 12345);
 	send_text("\1binary");
-	assert_string_equal(told_of(GATE_DNS_ALLOW, "not in the allowlist", 500)->host, "other.test");
+	assert_string_equal(told_of(GATE_DNS_ALLOW, "not in the allowlist", 500)->host,
+	                    "other.test");
 	assert_int_equal(world_resolve(&w, "other.test", 1, &addr), 0);
 	unsigned told = 0;
 	for (size_t i = 0; i < w.n_events; i++)
@@ -204,13 +223,16 @@ static void the_kernel_must_admit_an_observed_name_before_it_is_answered(void **
 	w.refuse_admit = true;
 	assert_int_equal(world_resolve(&w, "other.test", 1, &addr), 2);
 	assert_int_equal(addr.s_addr, 0);
-	assert_int_equal(world_dial(&w, (struct in_addr){ htonl(NET_SYNTHETIC_FIRST) }, 443), -ECONNREFUSED);
+	assert_int_equal(world_dial(&w, (struct in_addr){ htonl(NET_SYNTHETIC_FIRST) }, 443),
+	                 -ECONNREFUSED);
 }
 
 static void private_answers_of_a_name_of_no_list_are_refused(void **state)
 {
 	(void)state;
-	static const char *const answers[] = { "127.0.0.1", "10.9.9.9", "192.168.1.1", "172.16.0.1", "100.64.0.1", "169.254.169.254", "168.63.129.16" };
+	static const char *const answers[] = { "127.0.0.1",    "10.9.9.9",   "192.168.1.1",
+		                               "172.16.0.1",   "100.64.0.1", "169.254.169.254",
+		                               "168.63.129.16" };
 	struct in_addr addr;
 	need_world();
 	for (size_t i = 0; i < ARRAY_LEN(answers); i++) {

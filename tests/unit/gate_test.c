@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* gate_test.c - the real gate process, driven over its control socket, with real sockets on both sides. */
+/* gate_test.c - the real gate process, driven over its control socket, with real sockets on both
+ * sides. */
 #include "gate_fixture.h"
 
 #include "netpolicy/gate/gate_internal.h"
@@ -12,19 +13,31 @@
 static bool have_root;
 
 static const struct egress_entry entries[] = {
-	{ .host = "good.test",   .port = 443, .why = "tests need it", .origin = "t.yml:1:1" },
-	{ .host = "good.test",   .port = 80,  .origin = "t.yml:2:1" },
-	{ .host = "raw.test",    .port = 22,  .tls = EGRESS_TLS_RAW, .origin = "t.yml:3:1" },
-	{ .host = "pin.test",    .port = 443, .pins = { WORLD_PUBLIC2 }, .tls = EGRESS_TLS_RAW, .origin = "t.yml:4:1" },
-	{ .host = "wild.test",   .wildcard = true, .port = 443, .origin = "t.yml:5:1" },
-	{ .host = "hosts.test",  .port = 22,  .tls = EGRESS_TLS_RAW, .origin = "t.yml:6:1" },
-	{ .host = "meta.test",   .port = 443, .private_ok = true, .origin = "t.yml:7:1" },
+	{ .host = "good.test", .port = 443, .why = "tests need it", .origin = "t.yml:1:1" },
+	{ .host = "good.test", .port = 80, .origin = "t.yml:2:1" },
+	{ .host = "raw.test", .port = 22, .tls = EGRESS_TLS_RAW, .origin = "t.yml:3:1" },
+	{ .host = "pin.test",
+	  .port = 443,
+	  .pins = { WORLD_PUBLIC2 },
+	  .tls = EGRESS_TLS_RAW,
+	  .origin = "t.yml:4:1" },
+	{ .host = "wild.test", .wildcard = true, .port = 443, .origin = "t.yml:5:1" },
+	{ .host = "hosts.test", .port = 22, .tls = EGRESS_TLS_RAW, .origin = "t.yml:6:1" },
+	{ .host = "meta.test", .port = 443, .private_ok = true, .origin = "t.yml:7:1" },
 };
 static const struct egress_list list = {
-	.entries = entries, .n = ARRAY_LEN(entries), .upload_bytes = 1000000, .connections = 4, .wildcard_names = 3,
+	.entries = entries,
+	.n = ARRAY_LEN(entries),
+	.upload_bytes = 1000000,
+	.connections = 4,
+	.wildcard_names = 3,
 };
 static const struct egress_list small = {
-	.entries = entries, .n = ARRAY_LEN(entries), .upload_bytes = 1000, .connections = 4, .wildcard_names = 3,
+	.entries = entries,
+	.n = ARRAY_LEN(entries),
+	.upload_bytes = 1000,
+	.connections = 4,
+	.wildcard_names = 3,
 };
 static const struct egress_list none = { .n = 0 };
 
@@ -72,7 +85,8 @@ static void connect_to(const char *name, uint16_t port)
 	assert_true(client >= 0 || client == -ECONNRESET);
 }
 
-/* A gate that refuses at once may be faster than our look at the new connection: then the dial itself says it. */
+/* A gate that refuses at once may be faster than our look at the new connection: then the dial
+ * itself says it. */
 static void is_reset(int fd)
 {
 	char byte;
@@ -144,7 +158,9 @@ static void a_raw_entry_relays_half_closes_and_large_transfers(void **state)
 	assert_int_equal(shutdown(client, SHUT_WR), 0);
 	assert_int_equal(world_read(&w, peer, buf, sizeof(buf), 1000), 0);
 	for (size_t sent = 0; total < 5000000;) {
-		ssize_t n = sent < 5000000 ? send(peer, buf, sizeof(buf), MSG_DONTWAIT | MSG_NOSIGNAL) : 0;
+		ssize_t n = sent < 5000000
+		                    ? send(peer, buf, sizeof(buf), MSG_DONTWAIT | MSG_NOSIGNAL)
+		                    : 0;
 		sent += n > 0 ? (size_t)n : 0;
 		n = world_read(&w, client, buf, sizeof(buf), 1000);
 		assert_true(n > 0);
@@ -179,7 +195,8 @@ static void http_works_and_a_second_request_for_another_host_is_refused(void **s
 {
 	(void)state;
 	char buf[500];
-	static const char good[] = "POST /a HTTP/1.1\r\nHost: good.test\r\nContent-Length: 3\r\n\r\nabc";
+	static const char good[] =
+		"POST /a HTTP/1.1\r\nHost: good.test\r\nContent-Length: 3\r\n\r\nabc";
 	static const char evil[] = "GET /b HTTP/1.1\r\nHost: evil.test\r\n\r\n";
 	need_world();
 	server = world_listen(WORLD_PUBLIC, 80);
@@ -201,7 +218,8 @@ static void a_websocket_goes_raw_only_after_the_101(void **state)
 {
 	(void)state;
 	char buf[500];
-	static const char ask[] = "GET /ws HTTP/1.1\r\nHost: good.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+	static const char ask[] = "GET /ws HTTP/1.1\r\nHost: good.test\r\nConnection: "
+				  "Upgrade\r\nUpgrade: websocket\r\n\r\n";
 	need_world();
 	server = world_listen(WORLD_PUBLIC, 80);
 	connect_to("good.test", 80);
@@ -220,7 +238,8 @@ static void a_websocket_goes_raw_only_after_the_101(void **state)
 static void another_server_name_is_refused_and_the_server_sees_nothing(void **state)
 {
 	(void)state;
-	static const char *const names[] = { "evil.test", "good.test.evil.test", "notgood.test", "" };
+	static const char *const names[] = { "evil.test", "good.test.evil.test", "notgood.test",
+		                             "" };
 	need_world();
 	server = world_listen(WORLD_PUBLIC, 443);
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
@@ -277,7 +296,9 @@ static void a_refused_name_is_answered_when_somebody_has_looked_who_asked(void *
 	const struct gate_msg *deny = told_of(GATE_DNS_DENY, "", 500);
 	assert_int_not_equal(deny->id, 0);
 	assert_int_equal(recv(fd, a, sizeof(a), MSG_DONTWAIT), -1);
-	assert_int_equal(gate_send(&w.gate, &(struct gate_msg){ .type = GATE_SEEN, .id = deny->id }, NULL), 0);
+	assert_int_equal(
+		gate_send(&w.gate, &(struct gate_msg){ .type = GATE_SEEN, .id = deny->id }, NULL),
+		0);
 	assert_true(world_serve(&w, fd, POLLIN, 8000));
 	assert_true(recv(fd, a, sizeof(a), 0) > 12);
 	assert_int_equal(a[3] & 15, 5);
@@ -297,7 +318,8 @@ static void private_answers_are_refused_and_nothing_is_admitted(void **state)
 {
 	(void)state;
 	static const char *const answers[] = {
-		"127.0.0.1", "10.9.9.9", "192.168.1.1", "172.16.0.1", "100.64.0.1", "169.254.169.254",
+		"127.0.0.1",  "10.9.9.9",   "192.168.1.1",
+		"172.16.0.1", "100.64.0.1", "169.254.169.254",
 	};
 	struct in_addr addr;
 	need_world();
@@ -440,7 +462,8 @@ static void closing_resets_within_100_ms_and_no_byte_follows(void **state)
 	server = world_listen(WORLD_PUBLIC, 22);
 	connect_to("raw.test", 22);
 	peer = world_accept(&w, server, 2000);
-	while (send(client, buf, sizeof(buf), MSG_DONTWAIT | MSG_NOSIGNAL) > 0) /* fill every buffer on the way */
+	while (send(client, buf, sizeof(buf), MSG_DONTWAIT | MSG_NOSIGNAL) >
+	       0) /* fill every buffer on the way */
 		(void)world_serve(&w, -1, 0, 1);
 	uint64_t begin = world_ms();
 	assert_int_equal(gate_send(&w.gate, &msg, NULL), 0);
@@ -622,7 +645,8 @@ static void the_gate_dies_with_its_supervisor(void **state)
 		struct dd_err err = { 0 };
 		if (!world_start(&w, &list, &err))
 			_exit(1);
-		/* A copy of our end of the control socket survives in nobody: only the signal and end of file are left. */
+		/* A copy of our end of the control socket survives in nobody: only the signal and
+		 * end of file are left. */
 		(void)!write(pair[1], &w.gate.pid, sizeof(w.gate.pid));
 		(void)pause();
 		_exit(0);
@@ -800,14 +824,16 @@ int main(int argc, char **argv)
 		IN_WORLD(names_under_a_wildcard_are_counted),
 		IN_WORLD(connections_are_capped),
 		IN_WORLD(a_server_that_does_not_answer_is_named),
-		cmocka_unit_test_setup_teardown(the_upload_budget_cuts_both_ends_at_the_last_allowed_byte, set_up_small,
-		                                tear_down),
+		cmocka_unit_test_setup_teardown(
+			the_upload_budget_cuts_both_ends_at_the_last_allowed_byte, set_up_small,
+			tear_down),
 		IN_WORLD(closing_resets_within_100_ms_and_no_byte_follows),
 		IN_WORLD(closing_resets_a_connection_that_did_nothing_wrong),
 		IN_WORLD(refusals_of_the_wall_are_reported),
 		IN_WORLD(a_flood_of_refusals_is_merged_and_counted),
 		IN_WORLD(a_direct_connection_to_the_listener_is_refused),
-		cmocka_unit_test_setup_teardown(a_closed_gate_refuses_every_name_and_finishes, set_up_closed, tear_down),
+		cmocka_unit_test_setup_teardown(a_closed_gate_refuses_every_name_and_finishes,
+		                                set_up_closed, tear_down),
 		IN_WORLD(dns_over_tcp_obeys_the_same_policy),
 		IN_WORLD(a_client_that_says_nothing_is_reset_after_ten_seconds),
 		IN_WORLD(receipts_of_an_open_gate_are_not_given),

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* gate_world.h - a small world for tests and measurements of the real gate: a "host" network namespace with public-looking
- * addresses and a fake upstream resolver, and a step's namespace with the real wall. The caller is the supervisor; its
- * client sockets are made inside the step by changing namespace for a moment. No threads, nothing outside the
- * namespaces.
+/* gate_world.h - a small world for tests and measurements of the real gate: a "host" network
+ * namespace with public-looking addresses and a fake upstream resolver, and a step's namespace with
+ * the real wall. The caller is the supervisor; its client sockets are made inside the step by
+ * changing namespace for a moment. No threads, nothing outside the namespaces.
  */
 #ifndef TESTS_UNIT_GATE_WORLD_H
 #define TESTS_UNIT_GATE_WORLD_H
@@ -30,20 +30,21 @@
 #define WORLD_PUBLIC2 "203.0.113.11"
 
 struct world {
-	int               host_ns, step_ns;
-	struct net_plan  *plan;
-	int               net[NET_FD__COUNT];
-	struct gate       gate;
+	int host_ns, step_ns;
+	struct net_plan *plan;
+	int net[NET_FD__COUNT];
+	struct gate gate;
 	const struct egress_list *list;
-	bool              refuse_admit;
-	bool                      blind; /* does not say that it has looked who asked (GATE_SEEN) */
-	bool              observe;  /* as used for the next world_start() */
-	uid_t             gate_uid; /* as used for the next world_start(); 0 = the caller's own */
-	struct gate_msg   events[400];
-	size_t            n_events;
-	int               upstream; /* UDP 127.0.0.1:53 */
-	unsigned          upstream_queries;
-	const char       *answer;  /* space-separated IPv4 addresses; "" = NODATA, NULL = NXDOMAIN, "fail" = SERVFAIL */
+	bool refuse_admit;
+	bool blind;     /* does not say that it has looked who asked (GATE_SEEN) */
+	bool observe;   /* as used for the next world_start() */
+	uid_t gate_uid; /* as used for the next world_start(); 0 = the caller's own */
+	struct gate_msg events[400];
+	size_t n_events;
+	int upstream; /* UDP 127.0.0.1:53 */
+	unsigned upstream_queries;
+	/* space-separated IPv4 addresses; "" = NODATA, NULL = NXDOMAIN, "fail" = SERVFAIL */
+	const char *answer;
 };
 
 static inline uint64_t world_ms(void)
@@ -63,8 +64,8 @@ static inline bool world_replace(const char *path, const char *text)
 {
 	char tmp[] = "/tmp/gate_world_XXXXXX";
 	dd_auto_fd int fd = mkstemp(tmp);
-	bool ok = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text) && fchmod(fd, 0644) == 0 &&
-	          mount(tmp, path, NULL, MS_BIND, NULL) == 0;
+	bool ok = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text) &&
+	          fchmod(fd, 0644) == 0 && mount(tmp, path, NULL, MS_BIND, NULL) == 0;
 	(void)unlink(tmp);
 	return ok;
 }
@@ -79,7 +80,8 @@ static inline bool world_address(int sock, const char *ifname, const char *addr)
 	return ioctl(sock, SIOCSIFADDR, &ifr) == 0;
 }
 
-/* Enter a "host" of our own. Once per process. false: this machine does not let us (the caller skips loudly). */
+/* Enter a "host" of our own. Once per process. false: this machine does not let us (the caller
+ * skips loudly). */
 static inline bool world_enter(void)
 {
 	char map[64];
@@ -96,14 +98,18 @@ static inline bool world_enter(void)
 		if (!world_write("/proc/self/gid_map", map))
 			return false;
 	}
-	if (unshare(CLONE_NEWNET | CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+	if (unshare(CLONE_NEWNET | CLONE_NEWNS) < 0 ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return false;
 	dd_auto_fd int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	struct ifreq up = { .ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING };
-	return sock >= 0 && ioctl(sock, SIOCSIFFLAGS, &up) == 0 && world_address(sock, "lo:1", WORLD_PUBLIC) &&
-	       world_address(sock, "lo:2", WORLD_PUBLIC2) && world_address(sock, "lo:3", "10.9.9.9") &&
+	return sock >= 0 && ioctl(sock, SIOCSIFFLAGS, &up) == 0 &&
+	       world_address(sock, "lo:1", WORLD_PUBLIC) &&
+	       world_address(sock, "lo:2", WORLD_PUBLIC2) &&
+	       world_address(sock, "lo:3", "10.9.9.9") &&
 	       world_replace("/etc/resolv.conf", "nameserver 127.0.0.1\n") &&
-	       world_replace("/etc/hosts", "127.0.0.1 localhost\n" WORLD_PUBLIC " hosts.test # a comment\n");
+	       world_replace("/etc/hosts",
+	                     "127.0.0.1 localhost\n" WORLD_PUBLIC " hosts.test # a comment\n");
 }
 
 static inline bool world_step_ns(struct world *w, struct dd_err *err)
@@ -126,7 +132,9 @@ static inline int world_socket(struct world *w, int type)
 
 static inline struct sockaddr_in world_sockaddr(struct in_addr addr, uint16_t port)
 {
-	return (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = addr };
+	return (struct sockaddr_in){ .sin_family = AF_INET,
+		                     .sin_port = htons(port),
+		                     .sin_addr = addr };
 }
 
 static inline struct in_addr world_ip(const char *text)
@@ -180,7 +188,8 @@ static inline void world_upstream(struct world *w)
 	memcpy(out + 2, head, sizeof(head));
 	if (rcode == 0 && is_a) {
 		(void)snprintf(list, sizeof(list), "%s", w->answer);
-		for (char *save = NULL, *ip = strtok_r(list, " ", &save); ip; ip = strtok_r(NULL, " ", &save)) {
+		for (char *save = NULL, *ip = strtok_r(list, " ", &save); ip;
+		     ip = strtok_r(NULL, " ", &save)) {
 			q += world_rr(out + q, ip, 0);
 			out[7]++;
 		}
@@ -194,11 +203,13 @@ static inline void world_admit(struct world *w, const struct gate_msg *ask)
 {
 	struct gate_msg reply = { .type = GATE_ADMITTED, .id = ask->id, .admitted = 0 };
 	if (w->observe && !w->refuse_admit)
-		reply.admitted = net_rules_admit_host(w->net[NET_FD_RULES], world_ip(ask->addr), NULL) == 0;
+		reply.admitted = net_rules_admit_host(w->net[NET_FD_RULES], world_ip(ask->addr),
+		                                      NULL) == 0;
 	for (size_t i = 0; !w->observe && !w->refuse_admit && i < w->list->n; i++) {
 		uint16_t port = w->list->entries[i].port;
 		if (egress_verdict_name(w->list, ask->host, port).entry == &w->list->entries[i])
-			reply.admitted = net_rules_admit(w->net[NET_FD_RULES], world_ip(ask->addr), port, NULL) == 0;
+			reply.admitted = net_rules_admit(w->net[NET_FD_RULES], world_ip(ask->addr),
+			                                 port, NULL) == 0;
 	}
 	(void)gate_send(&w->gate, &reply, NULL);
 }
@@ -209,7 +220,9 @@ static inline bool world_serve(struct world *w, int fd, short events, int ms)
 	uint64_t end = world_ms() + (uint64_t)ms;
 	for (;;) {
 		uint64_t now = world_ms();
-		struct pollfd p[3] = { { w->gate.ctl, POLLIN, 0 }, { w->upstream, POLLIN, 0 }, { fd, events, 0 } };
+		struct pollfd p[3] = { { w->gate.ctl, POLLIN, 0 },
+			               { w->upstream, POLLIN, 0 },
+			               { fd, events, 0 } };
 		int n = poll(p, fd < 0 ? 2 : 3, now >= end ? 0 : (int)(end - now));
 		struct gate_msg msg;
 		if (p[1].revents)
@@ -220,7 +233,10 @@ static inline bool world_serve(struct world *w, int fd, short events, int ms)
 			else if (w->n_events < ARRAY_LEN(w->events))
 				w->events[w->n_events++] = msg;
 			if (msg.type == GATE_DNS_DENY && msg.id && !w->blind)
-				(void)gate_send(&w->gate, &(struct gate_msg){ .type = GATE_SEEN, .id = msg.id }, NULL);
+				(void)gate_send(
+					&w->gate,
+					&(struct gate_msg){ .type = GATE_SEEN, .id = msg.id },
+					NULL);
 		}
 		if (fd >= 0 && p[2].revents)
 			return true;
@@ -231,7 +247,8 @@ static inline bool world_serve(struct world *w, int fd, short events, int ms)
 	}
 }
 
-static inline const struct gate_msg *world_event(struct world *w, enum gate_msg_type type, const char *why, int ms)
+static inline const struct gate_msg *world_event(struct world *w, enum gate_msg_type type,
+                                                 const char *why, int ms)
 {
 	uint64_t end = world_ms() + (uint64_t)ms;
 	for (;;) {
@@ -248,16 +265,28 @@ static inline const struct gate_msg *world_event(struct world *w, enum gate_msg_
 static inline bool world_start(struct world *w, const struct egress_list *list, struct dd_err *err)
 {
 	*w = (struct world){
-		.gate_uid = w->gate_uid, .observe = w->observe, .host_ns = -1, .step_ns = -1, .list = list, .gate = { 0, -1, -1 }, .answer = WORLD_PUBLIC,
+		.gate_uid = w->gate_uid,
+		.observe = w->observe,
+		.host_ns = -1,
+		.step_ns = -1,
+		.list = list,
+		.gate = { 0, -1, -1 },
+		.answer = WORLD_PUBLIC,
 	};
 	for (int i = 0; i < NET_FD__COUNT; i++)
 		w->net[i] = -1;
 	struct sockaddr_in in = world_sockaddr(world_ip("127.0.0.1"), 53);
 	w->upstream = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (bind(w->upstream, (void *)&in, sizeof(in)) < 0 || net_plan_new_with(list, w->observe, &w->plan, err) < 0 || !world_step_ns(w, err))
+	if (bind(w->upstream, (void *)&in, sizeof(in)) < 0 ||
+	    net_plan_new_with(list, w->observe, &w->plan, err) < 0 || !world_step_ns(w, err))
 		return false;
 	struct gate_spec spec = {
-		.egress = list, .observe = w->observe, .net = w->net, .switch_ids = w->gate_uid != 0, .uid = w->gate_uid, .gid = w->gate_uid,
+		.egress = list,
+		.observe = w->observe,
+		.net = w->net,
+		.switch_ids = w->gate_uid != 0,
+		.uid = w->gate_uid,
+		.gid = w->gate_uid,
 	};
 	if (gate_start(&spec, &w->gate, err) < 0)
 		return false;
@@ -297,8 +326,10 @@ static inline size_t world_query(uint8_t q[300], const char *name, uint16_t type
 	return len + 5;
 }
 
-/* Ask the step's resolver. Returns the rcode, -1 without an answer; *ret_addr is 0 without an address. */
-static inline int world_resolve(struct world *w, const char *name, uint16_t type, struct in_addr *ret_addr)
+/* Ask the step's resolver. Returns the rcode, -1 without an answer; *ret_addr is 0 without an
+ * address. */
+static inline int world_resolve(struct world *w, const char *name, uint16_t type,
+                                struct in_addr *ret_addr)
 {
 	uint8_t q[300];
 	uint8_t a[600];
@@ -361,7 +392,17 @@ static inline size_t world_hello(const char *sni, uint8_t out[600])
 	size_t ext = name ? 9 + name : 0;
 	size_t body = 2 + 32 + 1 + 4 + 2 + 2 + ext;
 	uint8_t *p = out;
-	uint8_t head[] = { 22, 3, 1, (uint8_t)((body + 4) >> 8), (uint8_t)(body + 4), 1, 0, (uint8_t)(body >> 8), (uint8_t)body, 3, 3 };
+	uint8_t head[] = { 22,
+		           3,
+		           1,
+		           (uint8_t)((body + 4) >> 8),
+		           (uint8_t)(body + 4),
+		           1,
+		           0,
+		           (uint8_t)(body >> 8),
+		           (uint8_t)body,
+		           3,
+		           3 };
 	memcpy(p, head, sizeof(head));
 	p += sizeof(head);
 	memset(p, 7, 32);
@@ -370,7 +411,9 @@ static inline size_t world_hello(const char *sni, uint8_t out[600])
 	memcpy(p, middle, sizeof(middle));
 	p += sizeof(middle);
 	if (name) {
-		uint8_t server_name[] = { 0, 0, 0, (uint8_t)(name + 5), 0, (uint8_t)(name + 3), 0, 0, (uint8_t)name };
+		uint8_t server_name[] = {
+			0, 0, 0, (uint8_t)(name + 5), 0, (uint8_t)(name + 3), 0, 0, (uint8_t)name
+		};
 		memcpy(p, server_name, sizeof(server_name));
 		memcpy(p + sizeof(server_name), sni, name);
 		p += sizeof(server_name) + name;

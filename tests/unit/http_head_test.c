@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* http_head_test.c - which request heads every server reads the same way, and which are refused (N-17). */
+/* http_head_test.c - which request heads every server reads the same way, and which are refused
+ * (N-17). */
 #include "netpolicy/gate/http_head.h"
 
 #include "drydock/err.h"
@@ -10,12 +11,15 @@
 
 #define GET  "GET / HTTP/1.1\r\n"
 #define HOST "Host: a.test\r\n"
-#define ROW(text, result, why) { text, sizeof(text) - 1, result, why }
+#define ROW(text, result, why)                                                                     \
+	{                                                                                          \
+		text, sizeof(text) - 1, result, why                                                \
+	}
 
 static const struct row {
 	const char *text;
-	size_t      len;
-	enum parse  result;
+	size_t len;
+	enum parse result;
 	const char *why;
 } rows[] = {
 	ROW(GET HOST "\r\n", PARSE_OK, ""),
@@ -29,7 +33,8 @@ static const struct row {
 	ROW("GET http://b.test/ HTTP/1.1\r\n" HOST "\r\n", PARSE_REFUSED, "different hosts"),
 	ROW("GET http://a.test:81/ HTTP/1.1\r\n" HOST "\r\n", PARSE_REFUSED, "different hosts"),
 	ROW("GET http://a.test@b.test/ HTTP/1.1\r\n" HOST "\r\n", PARSE_REFUSED, "different hosts"),
-	ROW("GET https://a.test/ HTTP/1.1\r\n" HOST "\r\n", PARSE_REFUSED, "neither a path nor http"),
+	ROW("GET https://a.test/ HTTP/1.1\r\n" HOST "\r\n", PARSE_REFUSED,
+	    "neither a path nor http"),
 	ROW("CONNECT a.test:443 HTTP/1.1\r\n" HOST "\r\n", PARSE_REFUSED, "CONNECT"),
 	ROW("PRI * HTTP/2.0\r\n\r\n", PARSE_REFUSED, "neither HTTP/1.0"),
 	ROW(GET "Host : a.test\r\n\r\n", PARSE_REFUSED, "header name"),
@@ -44,13 +49,16 @@ static const struct row {
 	ROW(GET "Host: a.test:80x\r\n\r\n", PARSE_REFUSED, "no proper host"),
 	ROW("GET /\x7f HTTP/1.1\r\n" HOST "\r\n", PARSE_REFUSED, "must not be there"),
 	ROW("GET  / HTTP/1.1\r\n" HOST "\r\n", PARSE_REFUSED, "HTTP"),
-	ROW(GET HOST "Content-Length: 5\r\nContent-Length: 5\r\n\r\n", PARSE_REFUSED, "more than one Content-Length"),
+	ROW(GET HOST "Content-Length: 5\r\nContent-Length: 5\r\n\r\n", PARSE_REFUSED,
+	    "more than one Content-Length"),
 	ROW(GET HOST "Content-Length: +5\r\n\r\n", PARSE_REFUSED, "malformed Content-Length"),
 	ROW(GET HOST "Content-Length: 5, 5\r\n\r\n", PARSE_REFUSED, "malformed Content-Length"),
-	ROW(GET HOST "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", PARSE_REFUSED, "both"),
+	ROW(GET HOST "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", PARSE_REFUSED,
+	    "both"),
 	ROW(GET HOST "Transfer-Encoding: gzip, chunked\r\n\r\n", PARSE_REFUSED, "other than one"),
 	ROW(GET HOST "Transfer-Encoding: xchunked\r\n\r\n", PARSE_REFUSED, "other than one"),
-	ROW("GET / HTTP/1.0\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n", PARSE_REFUSED, "in HTTP/1.0"),
+	ROW("GET / HTTP/1.0\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n", PARSE_REFUSED,
+	    "in HTTP/1.0"),
 };
 
 static void heads_are_accepted_or_refused_as_the_table_says(void **state)
@@ -59,21 +67,26 @@ static void heads_are_accepted_or_refused_as_the_table_says(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct http_head h;
 		const char *why = "";
-		enum parse result = http_head_parse((const uint8_t *)rows[i].text, rows[i].len, &h, &why);
+		enum parse result = http_head_parse((const uint8_t *)rows[i].text, rows[i].len, &h,
+		                                    &why);
 		if (result != rows[i].result || !strstr(why, rows[i].why))
 			fail_msg("row %zu: result %d, \"%s\"", i, (int)result, why);
 		for (size_t len = 0; rows[i].result == PARSE_OK && len < rows[i].len; len++)
-			assert_int_equal(http_head_parse((const uint8_t *)rows[i].text, len, &h, &why), PARSE_MORE);
+			assert_int_equal(
+				http_head_parse((const uint8_t *)rows[i].text, len, &h, &why),
+				PARSE_MORE);
 	}
 }
 
 static void the_length_of_a_body_is_known(void **state)
 {
 	(void)state;
-	static const char post[] = "POST / HTTP/1.1\r\nHost: a.test:8080\r\nContent-Length: 12\r\nUpgrade: WebSocket\r\n\r\nbody";
+	static const char post[] = "POST / HTTP/1.1\r\nHost: a.test:8080\r\nContent-Length: "
+				   "12\r\nUpgrade: WebSocket\r\n\r\nbody";
 	struct http_head h;
 	const char *why = NULL;
-	assert_int_equal(http_head_parse((const uint8_t *)post, sizeof(post) - 1, &h, &why), PARSE_OK);
+	assert_int_equal(http_head_parse((const uint8_t *)post, sizeof(post) - 1, &h, &why),
+	                 PARSE_OK);
 	assert_int_equal(h.len, sizeof(post) - 1 - 4);
 	assert_int_equal(h.body_len, 12);
 	assert_int_equal(h.port, 8080);
@@ -94,7 +107,9 @@ static void chunked_bodies_end_where_they_end(void **state)
 			assert_int_equal(used, cut);
 		size_t more = 0;
 		if (!c.done)
-			assert_int_equal(http_chunked_step(&c, (const uint8_t *)body + cut, sizeof(body) - 1 - cut, &more, &why), PARSE_OK);
+			assert_int_equal(http_chunked_step(&c, (const uint8_t *)body + cut,
+			                                   sizeof(body) - 1 - cut, &more, &why),
+			                 PARSE_OK);
 		assert_int_equal(used + more, end);
 	}
 }
@@ -102,13 +117,19 @@ static void chunked_bodies_end_where_they_end(void **state)
 static void chunk_tricks_are_refused(void **state)
 {
 	(void)state;
-	static const char *const bad[] = { "x\r\n", "\r\n", "5\nhello", "5\r\nhelloX", "0x5\r\n", "fffffffffffffffff\r\n", " 5\r\n",
-		                           "5 \r\n", "-1\r\n", "0\r\n folded\r\n", "5;\n" };
+	static const char *const bad[] = { "x\r\n",    "\r\n",
+		                           "5\nhello", "5\r\nhelloX",
+		                           "0x5\r\n",  "fffffffffffffffff\r\n",
+		                           " 5\r\n",   "5 \r\n",
+		                           "-1\r\n",   "0\r\n folded\r\n",
+		                           "5;\n" };
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		struct http_chunked c = { 0 };
 		size_t used = 0;
 		const char *why = NULL;
-		assert_int_equal(http_chunked_step(&c, (const uint8_t *)bad[i], strlen(bad[i]), &used, &why), PARSE_REFUSED);
+		assert_int_equal(
+			http_chunked_step(&c, (const uint8_t *)bad[i], strlen(bad[i]), &used, &why),
+			PARSE_REFUSED);
 	}
 }
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* identity_test.c - who a supervisor becomes, seen by entering for real in a child of its own for each case.
+/* identity_test.c - who a supervisor becomes, seen by entering for real in a child of its own for
+ * each case.
  *
- * identity_enter() cannot be taken back, so each test forks, enters there, and answers over a pipe. As root the
- * ordinary user is played by the uid 65534, which has no subordinate ids.
+ * identity_enter() cannot be taken back, so each test forks, enters there, and answers over a pipe.
+ * As root the ordinary user is played by the uid 65534, which has no subordinate ids.
  */
 #include "drydock/fault.h"
 #include "drydock/fd.h"
@@ -22,13 +23,13 @@
 enum { ORDINARY = 65534 };
 
 struct answer {
-	int             r;
-	struct dd_err   err;
+	int r;
+	struct dd_err err;
 	struct identity id;
-	uid_t           euid;
-	int             groups;
-	uint64_t        effective, bounding;
-	char            uid_map[256];
+	uid_t euid;
+	int groups;
+	uint64_t effective, bounding;
+	char uid_map[256];
 };
 
 static uint64_t status_mask(const char *name)
@@ -48,7 +49,8 @@ static void enter_and_answer(int fd, bool ordinary, const char *mode, const char
 {
 	struct answer a = { .r = -1 };
 
-	if (ordinary && (setgroups(0, NULL) < 0 || setresgid(ORDINARY, ORDINARY, ORDINARY) < 0 || setresuid(ORDINARY, ORDINARY, ORDINARY) < 0))
+	if (ordinary && (setgroups(0, NULL) < 0 || setresgid(ORDINARY, ORDINARY, ORDINARY) < 0 ||
+	                 setresuid(ORDINARY, ORDINARY, ORDINARY) < 0))
 		_exit(2);
 	(void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
 	if (mode)
@@ -102,7 +104,9 @@ static void root_enters_a_range_whose_step_ids_are_not_host_root(void **state)
 	if (a.r < 0)
 		fail_msg("%s", a.err.msg);
 	assert_int_equal(a.id.mode, IDENTITY_RANGE);
-	assert_int_equal(sscanf(a.uid_map, "%u %u %u %u %u %u", &inside[0], &outside[0], &count[0], &inside[1], &outside[1], &count[1]), 6);
+	assert_int_equal(sscanf(a.uid_map, "%u %u %u %u %u %u", &inside[0], &outside[0], &count[0],
+	                        &inside[1], &outside[1], &count[1]),
+	                 6);
 	assert_int_equal(inside[0], 0);
 	assert_int_equal(count[0], 1);
 	assert_int_equal(inside[1], 1);
@@ -114,7 +118,8 @@ static void root_enters_a_range_whose_step_ids_are_not_host_root(void **state)
 
 static void the_supervisor_keeps_nine_capabilities_and_no_way_to_more(void **state)
 {
-	/* CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID, and SYS_PTRACE (19) */
+	/* CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID, and SYS_PTRACE (19)
+	 */
 	const uint64_t kept = 0xff | 1ULL << 19;
 	(void)state;
 	need_root();
@@ -131,7 +136,8 @@ static bool anybody_has(unsigned first, unsigned last)
 	FILE *f = fopen("/etc/subuid", "re");
 	while (f && fgets(line, sizeof(line), f)) {
 		unsigned from = 0, n = 0;
-		hit |= sscanf(line, "%*[^:]:%u:%u", &from, &n) == 2 && from <= last && first < from + n;
+		hit |= sscanf(line, "%*[^:]:%u:%u", &from, &n) == 2 && from <= last &&
+		       first < from + n;
 	}
 	if (f)
 		(void)fclose(f);
@@ -154,7 +160,9 @@ static void an_ordinary_user_without_subordinate_ids_gets_single_with_the_remedy
 	char login[64] = "";
 	const char *command = strstr(a.id.note, "usermod ");
 	assert_non_null(command);
-	assert_int_equal(sscanf(command, "usermod --add-subuids %u-%u --add-subgids %u-%*u %63s", &first, &last, &gfirst, login), 4);
+	assert_int_equal(sscanf(command, "usermod --add-subuids %u-%u --add-subgids %u-%*u %63s",
+	                        &first, &last, &gfirst, login),
+	                 4);
 	assert_true(first >= 100000 && last - first == 65535 && gfirst == first && login[0]);
 	assert_false(anybody_has(first, last));
 	assert_int_equal(a.id.ids, 1);
@@ -231,7 +239,8 @@ static void faults_are_matched_by_whole_names(void **state)
 	long_list[sizeof(long_list) - 1] = '\0';
 	assert_int_equal(setenv("DRYDOCK_FAULT", long_list, 1), 0);
 	dd_fault_init();
-	assert_true(dd_fault("anything")); /* a list that is not remembered whole refuses everything */
+	/* a list that is not remembered whole refuses everything */
+	assert_true(dd_fault("anything"));
 	assert_int_equal(unsetenv("DRYDOCK_FAULT"), 0);
 	dd_fault_init();
 	assert_false(dd_fault("proc"));
@@ -242,7 +251,8 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(root_enters_a_range_whose_step_ids_are_not_host_root),
 		cmocka_unit_test(the_supervisor_keeps_nine_capabilities_and_no_way_to_more),
-		cmocka_unit_test(an_ordinary_user_without_subordinate_ids_gets_single_with_the_remedy),
+		cmocka_unit_test(
+			an_ordinary_user_without_subordinate_ids_gets_single_with_the_remedy),
 		cmocka_unit_test(single_is_never_for_root),
 		cmocka_unit_test(range_cannot_be_forced_where_there_is_none),
 		cmocka_unit_test(an_unknown_mode_is_an_error),

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* job_dirs_test.c - the directories of a job: nobody's are shared, the dead ones are removed, the living ones are not touched. */
+/* job_dirs_test.c - the directories of a job: nobody's are shared, the dead ones are removed, the
+ * living ones are not touched. */
 #include "runner/job/job_dirs.h"
 
 #include "drydock/fd.h"
@@ -88,10 +89,13 @@ static void reaping_removes_the_dead_job_and_leaves_the_living_one_S_03(void **s
 	int fd = -1;
 
 	assert_int_equal(job_dirs_make(state_dir, &somebody, &living, &err), 0);
-	pid_t pid = fork(); /* a job whose processes are all killed: nothing of it holds the lock any more */
+	/* a job whose processes are all killed: nothing of it holds the lock any more */
+	pid_t pid = fork();
 	if (pid == 0) {
-		if (job_dirs_make(state_dir, &somebody, &dead, &err) < 0 || job_dirs_sub(&dead, "work", 0755, &fd, &err) < 0 ||
-		    openat(fd, "left behind", O_CREAT | O_WRONLY, 0600) < 0 || symlinkat("/etc", fd, "link") < 0)
+		if (job_dirs_make(state_dir, &somebody, &dead, &err) < 0 ||
+		    job_dirs_sub(&dead, "work", 0755, &fd, &err) < 0 ||
+		    openat(fd, "left behind", O_CREAT | O_WRONLY, 0600) < 0 ||
+		    symlinkat("/etc", fd, "link") < 0)
 			_exit(1);
 		_exit(0);
 	}
@@ -99,7 +103,8 @@ static void reaping_removes_the_dead_job_and_leaves_the_living_one_S_03(void **s
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
 
-	/* Reaped by another process: flock(2) belongs to the open file, and ours would be granted to us again. */
+	/* Reaped by another process: flock(2) belongs to the open file, and ours would be granted
+	 * to us again. */
 	pid = fork();
 	if (pid == 0) {
 		job_dirs_close(&living);
@@ -132,7 +137,8 @@ static void a_directory_that_is_just_being_made_is_left_alone(void **state)
 	assert_false(exists(making));
 }
 
-/* A job without a lock file is dead to everybody: a start that comes while a large tree is removed would remove it as well, and both would fail. */
+/* A job without a lock file is dead to everybody: a start that comes while a large tree is removed
+ * would remove it as well, and both would fail. */
 static void the_lock_is_the_last_that_is_removed(void **state)
 {
 	(void)state;
@@ -170,11 +176,17 @@ static void the_lock_is_the_last_that_is_removed(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(two_jobs_share_neither_directory_nor_slot, make_state, drop_state),
-		cmocka_unit_test_setup_teardown(a_slot_is_free_again_when_its_job_is_closed, make_state, drop_state),
-		cmocka_unit_test_setup_teardown(reaping_removes_the_dead_job_and_leaves_the_living_one_S_03, make_state, drop_state),
-		cmocka_unit_test_setup_teardown(the_lock_is_the_last_that_is_removed, make_state, drop_state),
-		cmocka_unit_test_setup_teardown(a_directory_that_is_just_being_made_is_left_alone, make_state, drop_state),
+		cmocka_unit_test_setup_teardown(two_jobs_share_neither_directory_nor_slot,
+		                                make_state, drop_state),
+		cmocka_unit_test_setup_teardown(a_slot_is_free_again_when_its_job_is_closed,
+		                                make_state, drop_state),
+		cmocka_unit_test_setup_teardown(
+			reaping_removes_the_dead_job_and_leaves_the_living_one_S_03, make_state,
+			drop_state),
+		cmocka_unit_test_setup_teardown(the_lock_is_the_last_that_is_removed, make_state,
+		                                drop_state),
+		cmocka_unit_test_setup_teardown(a_directory_that_is_just_being_made_is_left_alone,
+		                                make_state, drop_state),
 	};
 	if (argc > 1)
 		cmocka_set_test_filter(argv[1]);

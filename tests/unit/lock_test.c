@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* lock_test.c - proves from inside that the locks of a step hold: capabilities, no_new_privs, Landlock, the filter of init.
+/* lock_test.c - proves from inside that the locks of a step hold: capabilities, no_new_privs,
+ * Landlock, the filter of init.
  *
- * Each case runs in a child in a user namespace of its own (there it holds every capability, so that a drop has something to drop),
- * for root and for an ordinary user alike.
+ * Each case runs in a child in a user namespace of its own (there it holds every capability, so
+ * that a drop has something to drop), for root and for an ordinary user alike.
  */
 #include "sandbox/inside.h"
 #include "sandbox/landlock_abi.h"
@@ -28,12 +29,12 @@
 #include <cmocka.h>
 
 /* In the child: stop with the line number of what did not hold. 77 skips. */
-#define MUST(cond)                                                                                                                 \
-	do {                                                                                                                       \
-		if (!(cond)) {                                                                                                     \
-			(void)dprintf(2, "# line %d: %s (errno %d)\n", __LINE__, #cond, errno);                                    \
-			_exit(1);                                                                                                  \
-		}                                                                                                                  \
+#define MUST(cond)                                                                                 \
+	do {                                                                                       \
+		if (!(cond)) {                                                                     \
+			(void)dprintf(2, "# line %d: %s (errno %d)\n", __LINE__, #cond, errno);    \
+			_exit(1);                                                                  \
+		}                                                                                  \
 	} while (0)
 
 enum { SKIPPED = 77 };
@@ -65,7 +66,7 @@ static void must_hold(void (*fn)(void))
 		fail_msg("the child ended with status %#x", (unsigned)status);
 }
 
-/* --- capabilities --------------------------------------------------------------------------------------------------------- */
+/* ---- capabilities ---- */
 
 /* Look at /proc, where the code under test does not: the two must agree. */
 static bool status_line_is(const char *key, unsigned long long want)
@@ -75,7 +76,11 @@ static bool status_line_is(const char *key, unsigned long long want)
 	bool is = false;
 	while (f && fgets(line, sizeof(line), f)) {
 		if (strncmp(line, key, strlen(key)) == 0)
-			is = strtoull(line + strlen(key), NULL, strcmp(key, "NoNewPrivs:") == 0 || strcmp(key, "Seccomp:") == 0 ? 10 : 16) == want;
+			is = strtoull(line + strlen(key), NULL,
+			              strcmp(key, "NoNewPrivs:") == 0 ||
+			                              strcmp(key, "Seccomp:") == 0
+			                      ? 10
+			                      : 16) == want;
 	}
 	if (f)
 		(void)fclose(f);
@@ -86,7 +91,8 @@ static void raise_ambient(void)
 {
 	cap_value_t cap = CAP_SYS_ADMIN;
 	cap_t caps = cap_get_proc();
-	MUST(caps && cap_set_flag(caps, CAP_INHERITABLE, 1, &cap, CAP_SET) == 0 && cap_set_proc(caps) == 0);
+	MUST(caps && cap_set_flag(caps, CAP_INHERITABLE, 1, &cap, CAP_SET) == 0 &&
+	     cap_set_proc(caps) == 0);
 	MUST(cap_set_ambient(cap, CAP_SET) == 0);
 	(void)cap_free(caps);
 }
@@ -96,9 +102,11 @@ static void drop_everything(void)
 	struct dd_err err = { 0 };
 	new_userns();
 	raise_ambient();
-	MUST(!status_line_is("CapEff:", 0) && !status_line_is("CapBnd:", 0) && !status_line_is("CapAmb:", 0));
+	MUST(!status_line_is("CapEff:", 0) && !status_line_is("CapBnd:", 0) &&
+	     !status_line_is("CapAmb:", 0));
 	MUST(inside_drop_capabilities(&err) == 0);
-	MUST(status_line_is("CapEff:", 0) && status_line_is("CapPrm:", 0) && status_line_is("CapInh:", 0));
+	MUST(status_line_is("CapEff:", 0) && status_line_is("CapPrm:", 0) &&
+	     status_line_is("CapInh:", 0));
 	MUST(status_line_is("CapBnd:", 0) && status_line_is("CapAmb:", 0));
 	MUST(unshare(CLONE_NEWUTS) < 0 && errno == EPERM);
 }
@@ -114,13 +122,16 @@ static void drop_and_try_to_regain(void)
 	new_userns();
 	MUST(inside_drop_capabilities(NULL) == 0);
 	int bits = prctl(PR_GET_SECUREBITS);
-	MUST(bits & SECBIT_NOROOT && bits & SECBIT_NOROOT_LOCKED && bits & SECBIT_NO_SETUID_FIXUP_LOCKED);
-	MUST(bits & SECBIT_KEEP_CAPS_LOCKED && !(bits & SECBIT_KEEP_CAPS) && bits & SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED);
+	MUST(bits & SECBIT_NOROOT && bits & SECBIT_NOROOT_LOCKED &&
+	     bits & SECBIT_NO_SETUID_FIXUP_LOCKED);
+	MUST(bits & SECBIT_KEEP_CAPS_LOCKED && !(bits & SECBIT_KEEP_CAPS) &&
+	     bits & SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED);
 	MUST(prctl(PR_SET_KEEPCAPS, 1) < 0);
 	MUST(prctl(PR_SET_SECUREBITS, 0) < 0);
 	cap_t caps = cap_get_proc();
 	cap_value_t cap = CAP_NET_ADMIN;
-	MUST(caps && cap_set_flag(caps, CAP_PERMITTED, 1, &cap, CAP_SET) == 0 && cap_set_proc(caps) < 0);
+	MUST(caps && cap_set_flag(caps, CAP_PERMITTED, 1, &cap, CAP_SET) == 0 &&
+	     cap_set_proc(caps) < 0);
 	(void)cap_free(caps);
 }
 
@@ -133,7 +144,8 @@ static void nothing_brings_a_capability_back(void **state)
 static void drop_and_exec(void)
 {
 	new_userns();
-	/* uid 0 of the namespace, where exec would give everything back if the securebits did not say otherwise */
+	/* uid 0 of the namespace, where exec would give everything back if the securebits did not
+	 * say otherwise */
 	int fd = open("/proc/self/uid_map", O_WRONLY | O_CLOEXEC);
 	char map[32];
 	(void)snprintf(map, sizeof(map), "0 %s 1", getenv("LOCK_TEST_UID"));
@@ -166,10 +178,12 @@ static void no_new_privs_is_set(void **state)
 	must_hold(set_no_new_privs);
 }
 
-/* --- Landlock ------------------------------------------------------------------------------------------------------------- */
+/* ---- Landlock ---- */
 
-static char dir_in[PATH_MAX], dir_out[PATH_MAX]; /* inside and outside a read-write mount of the spec; neither below /tmp */
-static bool have_dirs; /* false: nowhere to write but in scratch places, which a step may write; the cases skip */
+static char dir_in[PATH_MAX], dir_out[PATH_MAX]; /* inside and outside a read-write mount of the
+                                                    spec; neither below /tmp */
+static bool have_dirs; /* false: nowhere to write but in scratch places, which a step may write; the
+                          cases skip */
 
 static int make_dirs(void **state)
 {
@@ -177,7 +191,8 @@ static int make_dirs(void **state)
 	char cwd[PATH_MAX - 64];
 	if (!getcwd(cwd, sizeof(cwd)))
 		return -1;
-	if (strncmp(cwd, "/tmp", 4) == 0 || strncmp(cwd, "/var/tmp", 8) == 0 || access(cwd, W_OK) < 0)
+	if (strncmp(cwd, "/tmp", 4) == 0 || strncmp(cwd, "/var/tmp", 8) == 0 ||
+	    access(cwd, W_OK) < 0)
 		(void)snprintf(cwd, sizeof(cwd), "%s", getenv("HOME") ? getenv("HOME") : "/");
 	(void)snprintf(dir_in, sizeof(dir_in), "%s/.lock_test.in.XXXXXX", cwd);
 	(void)snprintf(dir_out, sizeof(dir_out), "%s/.lock_test.out.XXXXXX", cwd);
@@ -214,7 +229,9 @@ static void enforce_landlock(unsigned abi_min)
 	const struct sandbox_mount mounts[] = {
 		{ .source = dir_in, .target = dir_in, .flags = SANDBOX_MOUNT_RW },
 		{ .source = dir_out, .target = dir_out, .flags = SANDBOX_MOUNT_RO },
-		{ .source = "/nonexistent", .target = "/nonexistent", .flags = SANDBOX_MOUNT_RW | SANDBOX_MOUNT_TRY },
+		{ .source = "/nonexistent",
+		  .target = "/nonexistent",
+		  .flags = SANDBOX_MOUNT_RW | SANDBOX_MOUNT_TRY },
 	};
 	struct sandbox_spec spec = spec_of(mounts, ARRAY_LEN(mounts));
 	struct dd_err err = { 0 };
@@ -243,7 +260,8 @@ static int create(int dir, const char *name)
 static void write_outside(void)
 {
 	need_landlock(1);
-	int out = open(dir_out, O_RDONLY | O_DIRECTORY | O_CLOEXEC), in = open(dir_in, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int out = open(dir_out, O_RDONLY | O_DIRECTORY | O_CLOEXEC),
+	    in = open(dir_in, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	MUST(create(out, "f") == 0 && mkdirat(out, "d", 0700) == 0);
 	enforce_landlock(0);
 	MUST(create(out, "x") == -EACCES);
@@ -286,9 +304,12 @@ static void work_inside(void)
 	int in = open(dir_in, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	enforce_landlock(0);
 	MUST(create(in, "f") == 0 && mkdirat(in, "d", 0700) == 0 && symlinkat("a", in, "l") == 0);
-	MUST(landlock_abi(NULL) < 2 || (renameat(in, "f", in, "d/f") == 0 && renameat(in, "d/f", in, "f") == 0));
-	MUST(unlinkat(in, "f", 0) == 0 && unlinkat(in, "d", AT_REMOVEDIR) == 0 && unlinkat(in, "l", 0) == 0);
-	/* a 0:0 character device is an overlay's whiteout, which needs no capability: no rule grants devices */
+	MUST(landlock_abi(NULL) < 2 ||
+	     (renameat(in, "f", in, "d/f") == 0 && renameat(in, "d/f", in, "f") == 0));
+	MUST(unlinkat(in, "f", 0) == 0 && unlinkat(in, "d", AT_REMOVEDIR) == 0 &&
+	     unlinkat(in, "l", 0) == 0);
+	/* a 0:0 character device is an overlay's whiteout, which needs no capability: no rule
+	 * grants devices */
 	MUST(mknodat(in, "x", S_IFCHR | 0600, 0) < 0 && (errno == EACCES || errno == EPERM));
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	MUST(null >= 0 && write(null, "x", 1) == 1);
@@ -310,7 +331,8 @@ static void scopes(void)
 	need_landlock(6);
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	socklen_t len = sizeof(addr.sun_family); /* autobind picks an abstract name */
-	int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0),
+	    client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	MUST(bind(listener, (struct sockaddr *)&addr, len) == 0 && listen(listener, 1) == 0);
 	len = sizeof(addr);
 	MUST(getsockname(listener, (struct sockaddr *)&addr, &len) == 0);
@@ -344,7 +366,9 @@ static void an_older_landlock_than_the_spec_asks_for_is_refused(void **state)
 
 static void lose_a_mount(void)
 {
-	const struct sandbox_mount gone = { .source = "/x", .target = "/nonexistent", .flags = SANDBOX_MOUNT_RW };
+	const struct sandbox_mount gone = { .source = "/x",
+		                            .target = "/nonexistent",
+		                            .flags = SANDBOX_MOUNT_RW };
 	struct sandbox_spec spec = spec_of(&gone, 1);
 	struct dd_err err = { 0 };
 	if (landlock_abi(NULL) < 0)
@@ -359,7 +383,7 @@ static void a_mount_that_is_not_there_ends_the_launch(void **state)
 	must_hold(lose_a_mount);
 }
 
-/* --- faults --------------------------------------------------------------------------------------------------------------- */
+/* ---- faults ---- */
 
 static const char *fault_name;
 
@@ -380,7 +404,8 @@ static void one_fault(void)
 static void each_lock_that_is_taken_away_ends_the_launch(void **state)
 {
 	(void)state;
-	static const char *const names[] = { "capabilities", "no_new_privs", "landlock", "seccomp" };
+	static const char *const names[] = { "capabilities", "no_new_privs", "landlock",
+		                             "seccomp" };
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		fault_name = names[i];
 		must_hold(one_fault);
@@ -415,7 +440,7 @@ static void a_filter_before_no_new_privs_is_an_error_and_not_a_warning(void **st
 	must_hold(filter_without_nnp);
 }
 
-/* --- init ----------------------------------------------------------------------------------------------------------------- */
+/* ---- init ---- */
 
 static void init_works(void)
 {
@@ -435,7 +460,9 @@ static void init_works(void)
 	char c = 0;
 	MUST(read(ends[0], &c, 1) == 1 && c == 'x');
 	MUST(kill(pid, SIGKILL) == 0 && wait4(pid, &status, 0, NULL) == pid);
-	(void)syscall(SYS_exit_group, 0); /* not _exit(3): under AddressSanitizer that asks for sigaltstack first, which init may not */
+	/* not _exit(3): under AddressSanitizer that asks for sigaltstack first, which init may not
+	 */
+	(void)syscall(SYS_exit_group, 0);
 }
 
 static void init_can_reap_signal_and_talk(void **state)
@@ -456,8 +483,9 @@ static void init_tries(void)
 static void init_dies_of_any_other_call(void **state)
 {
 	(void)state;
-	static const long nrs[] = { SYS_openat, SYS_socket, SYS_execve, SYS_clone, SYS_clone3, SYS_ptrace, SYS_mount, SYS_connect,
-		SYS_mmap, SYS_prctl, SYS_seccomp, SYS_unshare, SYS_ioctl, 1000 };
+	static const long nrs[] = { SYS_openat,  SYS_socket,  SYS_execve,  SYS_clone, SYS_clone3,
+		                    SYS_ptrace,  SYS_mount,   SYS_connect, SYS_mmap,  SYS_prctl,
+		                    SYS_seccomp, SYS_unshare, SYS_ioctl,   1000 };
 	for (size_t i = 0; i < ARRAY_LEN(nrs); i++) {
 		forbidden_nr = nrs[i];
 		int status = status_of(init_tries);
@@ -472,16 +500,19 @@ static void init_stays(int tell)
 {
 	enum { NOBODY = 65534 };
 	if (geteuid() == 0)
-		MUST(setresgid(NOBODY, NOBODY, NOBODY) == 0 && setresuid(NOBODY, NOBODY, NOBODY) == 0);
+		MUST(setresgid(NOBODY, NOBODY, NOBODY) == 0 &&
+		     setresuid(NOBODY, NOBODY, NOBODY) == 0);
 	new_userns();
-	MUST(prctl(PR_SET_DUMPABLE, 1) == 0); /* changing ids took it away; the lock has to do that by itself */
+	/* changing ids took it away; the lock has to do that by itself */
+	MUST(prctl(PR_SET_DUMPABLE, 1) == 0);
 	MUST(inside_init_lock(NULL) == 0);
 	MUST(write(tell, "y", 1) == 1);
 	(void)poll(NULL, 0, 10000);
 	_exit(0);
 }
 
-/* The files below /proc/PID of a process that is not dumpable belong to root: nobody with its uid can open its memory. */
+/* The files below /proc/PID of a process that is not dumpable belong to root: nobody with its uid
+ * can open its memory. */
 static void init_is_closed_to_its_own_user(void **state)
 {
 	(void)state;
@@ -517,10 +548,16 @@ int main(int argc, char **argv)
 		cmocka_unit_test(nothing_brings_a_capability_back),
 		cmocka_unit_test(exec_as_root_of_the_namespace_gains_nothing),
 		cmocka_unit_test(no_new_privs_is_set),
-		cmocka_unit_test_setup_teardown(landlock_refuses_a_write_outside_although_no_mount_does, make_dirs, remove_dirs),
-		cmocka_unit_test_setup_teardown(landlock_refuses_to_truncate_outside, make_dirs, remove_dirs),
-		cmocka_unit_test_setup_teardown(landlock_lets_a_build_work_in_its_mounts_and_scratch, make_dirs, remove_dirs),
-		cmocka_unit_test_setup_teardown(landlock_scopes_signals_and_abstract_sockets, make_dirs, remove_dirs),
+		cmocka_unit_test_setup_teardown(
+			landlock_refuses_a_write_outside_although_no_mount_does, make_dirs,
+			remove_dirs),
+		cmocka_unit_test_setup_teardown(landlock_refuses_to_truncate_outside, make_dirs,
+		                                remove_dirs),
+		cmocka_unit_test_setup_teardown(
+			landlock_lets_a_build_work_in_its_mounts_and_scratch, make_dirs,
+			remove_dirs),
+		cmocka_unit_test_setup_teardown(landlock_scopes_signals_and_abstract_sockets,
+		                                make_dirs, remove_dirs),
 		cmocka_unit_test(an_older_landlock_than_the_spec_asks_for_is_refused),
 		cmocka_unit_test(a_mount_that_is_not_there_ends_the_launch),
 		cmocka_unit_test(each_lock_that_is_taken_away_ends_the_launch),

@@ -57,7 +57,8 @@ static void put(const char *name, const char *text)
 
 static char told[4096];
 
-static int tell(void *arg, enum manifest_change what, const char *path, uint64_t size, const char *sha256)
+static int tell(void *arg, enum manifest_change what, const char *path, uint64_t size,
+                const char *sha256)
 {
 	(void)arg;
 	(void)size;
@@ -121,7 +122,8 @@ static void a_file_is_found_with_its_digest_and_a_link_is_not_a_file(void **stat
 	assert_return_code(symlinkat("a", from, "l"), errno);
 	struct manifest *m = scan(NULL), *again = scan(m);
 	assert_int_equal(manifest_find(m, "a", &sha, &size), 0);
-	assert_string_equal(sha, "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824");
+	assert_string_equal(sha,
+	                    "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824");
 	assert_int_equal(size, 5);
 	assert_int_equal(manifest_find(m, "l", &sha, &size), -ENOENT);
 	assert_string_equal(manifest_digest(m), manifest_digest(again));
@@ -133,8 +135,10 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(changes_are_told_in_path_order, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_change_that_hides_its_mtime_is_seen, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_file_is_found_with_its_digest_and_a_link_is_not_a_file, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_change_that_hides_its_mtime_is_seen, setup,
+		                                teardown),
+		cmocka_unit_test_setup_teardown(
+			a_file_is_found_with_its_digest_and_a_link_is_not_a_file, setup, teardown),
 	};
 	if (argc > 1)
 		cmocka_set_test_filter(argv[1]);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* mask_test.c - holds the masker against a slow one that is plainly right, over random secrets, texts and splits. */
+/* mask_test.c - holds the masker against a slow one that is plainly right, over random secrets,
+ * texts and splits. */
 #include "runner/lease/mask.h"
 
 #include <setjmp.h>
@@ -13,7 +14,7 @@
 #include <cmocka.h>
 
 struct sink {
-	char   bytes[65536];
+	char bytes[65536];
 	size_t len;
 };
 
@@ -55,7 +56,8 @@ static void run(struct mask *m, const char *text, size_t len, size_t step, struc
 	mask_stream_free(s);
 }
 
-static void assert_masked(const char *const *secrets, size_t n, const char *text, const char *expected)
+static void assert_masked(const char *const *secrets, size_t n, const char *text,
+                          const char *expected)
 {
 	static struct sink sink;
 	struct mask *m = mask_of(secrets, n);
@@ -70,7 +72,8 @@ static void a_secret_is_masked_however_it_is_split(void **state)
 {
 	(void)state;
 	const char *s[] = { "hunter2hunter2" };
-	assert_masked(s, 1, "a hunter2hunter2 b hunter2hunter hunter2hunter2", "a *** b hunter2hunter ***");
+	assert_masked(s, 1, "a hunter2hunter2 b hunter2hunter hunter2hunter2",
+	              "a *** b hunter2hunter ***");
 	const char *twice[] = { "s3cret" };
 	assert_masked(twice, 1, "s3crets3cret", "******");
 }
@@ -88,7 +91,8 @@ static void every_long_line_of_a_secret_is_masked_for_itself(void **state)
 {
 	(void)state;
 	const char *s[] = { "-----BEGIN-----\r\nMIIEowIBAAKCAQEA\nshort\n" };
-	assert_masked(s, 1, "+ MIIEowIBAAKCAQEA +\n+ short +\n-----BEGIN-----", "+ *** +\n+ short +\n***");
+	assert_masked(s, 1, "+ MIIEowIBAAKCAQEA +\n+ short +\n-----BEGIN-----",
+	              "+ *** +\n+ short +\n***");
 }
 
 static void a_newline_at_the_end_of_a_secret_does_not_hide_it(void **state)
@@ -121,8 +125,8 @@ static void a_secret_cannot_come_late(void **state)
 	mask_free(m);
 }
 
-/* Mark every byte of every occurrence, then print; a run starts where an occurrence starts that touches no
- * marked byte before it. */
+/* Mark every byte of every occurrence, then print; a run starts where an occurrence starts that
+ * touches no marked byte before it. */
 static void slow(const char *const *secrets, size_t n, const char *text, char *out)
 {
 	size_t len = strlen(text), end = 0, o = 0;
@@ -208,7 +212,8 @@ static void measure_100_secrets(void **state)
 	struct dd_err err;
 	for (int i = 0; i < 100; i++) {
 		for (int k = 0; k < 40; k++)
-			secret[k] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"[rand() % 62];
+			secret[k] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+				[rand() % 62];
 		assert_int_equal(mask_add(m, secret, 40, &err), 0);
 	}
 	for (size_t i = 0; i < sizeof(text); i++)

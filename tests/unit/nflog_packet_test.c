@@ -8,7 +8,8 @@
 #include <string.h>
 #include <cmocka.h>
 
-static const uint8_t tcp4[24] = { 0x45, 0, 0, 40, 0, 1, 0, 0, 64, 6, 0, 0, 198, 18, 0, 2, 8, 8, 4, 4, 0x9c, 0x40, 1, 0xbb };
+static const uint8_t tcp4[24] = { 0x45, 0,  0, 40, 0, 1, 0, 0, 64,   6,    0, 0,
+	                          198,  18, 0, 2,  8, 8, 4, 4, 0x9c, 0x40, 1, 0xbb };
 
 static void a_tcp_packet_names_address_and_ports(void **state)
 {
@@ -42,7 +43,9 @@ static void cut_or_fragmented_packets_have_no_ports(void **state)
 static void ipv6_extension_headers_are_stepped_over(void **state)
 {
 	(void)state;
-	uint8_t in[56] = { 0x60, [6] = IPPROTO_DSTOPTS, [24] = 0x20, [25] = 1, [39] = 1, [40] = IPPROTO_UDP, [48] = 1, [49] = 2, [51] = 53 };
+	uint8_t in[56] = { 0x60,     [6] = IPPROTO_DSTOPTS, [24] = 0x20, [25] = 1,
+		           [39] = 1, [40] = IPPROTO_UDP,    [48] = 1,    [49] = 2,
+		           [51] = 53 };
 	struct nflog_packet p;
 	assert_true(nflog_packet_parse(in, sizeof(in), &p));
 	assert_int_equal(p.dst.any.sa_family, AF_INET6);
@@ -58,7 +61,9 @@ static void a_datagram_may_hold_several_messages_and_bad_ones_are_counted(void *
 {
 	(void)state;
 	/* nlmsghdr, nfgenmsg, NFULA_PAYLOAD */
-	uint8_t one[16 + 4 + 4 + sizeof(tcp4)] = { sizeof(one), 0, 0, 0, 0, 4, [16] = 2, [20] = 4 + sizeof(tcp4), [22] = 9 };
+	uint8_t one[16 + 4 + 4 + sizeof(tcp4)] = {
+		sizeof(one), 0, 0, 0, 0, 4, [16] = 2, [20] = 4 + sizeof(tcp4), [22] = 9
+	};
 	uint8_t in[3 * sizeof(one)];
 	struct nflog_packet p;
 	size_t pos = 0;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* plan_print_test.c - what is shown of a plan: complete, escaped, and the same rules that a sandbox gets. */
+/* plan_print_test.c - what is shown of a plan: complete, escaped, and the same rules that a sandbox
+ * gets. */
 #include "complaint.h"
 
 #include "runner/model/event.h"
@@ -11,12 +12,16 @@
 #include <jansson.h>
 
 static const char workflow_text[] =
-	"jobs:\n  j:\n    name: \"J\\e[31m\"\n    runs-on: x\n    steps:\n      - { id: get, run: \"npm ci\\n\\e[2Jevil\" }\n      - { run: make }\n"
-	"      - { id: out, run: x, continue-on-error: true }\n      - { uses: a/b@v1, with: { t: \"\\e[0m\" }, if: \"\\e]0;x\" }\n";
-static const char policy_text[] =
-	"version: 1\nsteps:\n  - { phase: fetch, match: { id: get } }\n  - { phase: push, match: { id: out } }\n"
-	"phases:\n  fetch: { egress: [ { host: '*.r.test', why: 'e' }, { cidr: 192.0.2.0/24, port: 22 } ], wildcard_names: 7 }\n"
-	"  push: { workspace: artifacts, artifacts: [ 'dist/**' ] }\nsandbox: { read: [ /opt/x ] }\n";
+	"jobs:\n  j:\n    name: \"J\\e[31m\"\n    runs-on: x\n    steps:\n      - { id: get, run: "
+	"\"npm ci\\n\\e[2Jevil\" }\n      - { run: make }\n"
+	"      - { id: out, run: x, continue-on-error: true }\n      - { uses: a/b@v1, with: { t: "
+	"\"\\e[0m\" }, if: \"\\e]0;x\" }\n";
+static const char policy_text[] = "version: 1\nsteps:\n  - { phase: fetch, match: { id: get } }\n  "
+				  "- { phase: push, match: { id: out } }\n"
+				  "phases:\n  fetch: { egress: [ { host: '*.r.test', why: 'e' }, { "
+				  "cidr: 192.0.2.0/24, port: 22 } ], wildcard_names: 7 }\n"
+				  "  push: { workspace: artifacts, artifacts: [ 'dist/**' ] "
+				  "}\nsandbox: { read: [ /opt/x ] }\n";
 
 static struct plan *plan_of(const char *wf_text, const char *pol_text)
 {
@@ -38,22 +43,28 @@ static struct plan *plan_of(const char *wf_text, const char *pol_text)
 /* The profiles as in the source tree; the tests run there. */
 static struct plan_shown shown_of(const struct plan *plan)
 {
-	struct plan_shown shown = { .plan = plan, .views = calloc(plan->n_steps, sizeof(struct seccomp_view *)) };
+	struct plan_shown shown = { .plan = plan,
+		                    .views = calloc(plan->n_steps, sizeof(struct seccomp_view *)) };
 	struct dd_err err = { 0 };
 	assert_non_null(shown.views);
-	assert_int_equal(seccomp_view_load("configs/seccomp/default.seccomp", NULL, &shown.views[0], &err), 0);
+	assert_int_equal(
+		seccomp_view_load("configs/seccomp/default.seccomp", NULL, &shown.views[0], &err),
+		0);
 	for (size_t i = 1; i < plan->n_steps; i++)
 		shown.views[i] = shown.views[0];
 	return shown;
 }
 
-static char *printed(const struct plan *plan, const struct plan_shown *shown, struct plan_print_options how, bool json)
+static char *printed(const struct plan *plan, const struct plan_shown *shown,
+                     struct plan_print_options how, bool json)
 {
 	char *text = NULL;
 	size_t len = 0;
 	FILE *out = open_memstream(&text, &len);
 	assert_non_null(out);
-	assert_int_equal(json ? plan_print_json(plan, shown, how, out) : plan_print_text(plan, shown, how, out), 0);
+	assert_int_equal(json ? plan_print_json(plan, shown, how, out)
+	                      : plan_print_text(plan, shown, how, out),
+	                 0);
 	assert_int_equal(fclose(out), 0);
 	return text;
 }
@@ -63,7 +74,8 @@ static void nothing_of_the_workflow_reaches_the_terminal_unescaped(void **state)
 	(void)state;
 	struct plan *plan = plan_of(workflow_text, policy_text);
 	struct plan_shown shown = shown_of(plan);
-	char *text = printed(plan, &shown, (struct plan_print_options){ .rules = true, .syscalls = true }, false);
+	char *text = printed(plan, &shown,
+	                     (struct plan_print_options){ .rules = true, .syscalls = true }, false);
 	assert_null(strchr(text, '\x1b'));
 	assert_non_null(strstr(text, "\\x1b[2Jevil"));
 	free(text);
@@ -75,9 +87,21 @@ static void the_text_says_what_each_step_gets(void **state)
 {
 	(void)state;
 	static const char *const wanted[] = {
-		"*.r.test:443", "192.0.2.0/24:22", "7 names for each wildcard", "gate       closed", "artifacts: only the artifacts, as they were when the build ended",
-		"/opt/x  read-only: the host's own", "/work  read-write: put together anew for this step", "limits     as in step 1", "seccomp    as in step 1",
-		"others ENOSYS", "Landlock", "/var/lib/dpkg", "the job goes on", "`run` would refuse this: w.yml:9:11: `uses`", "nftables (--rules shows them)",
+		"*.r.test:443",
+		"192.0.2.0/24:22",
+		"7 names for each wildcard",
+		"gate       closed",
+		"artifacts: only the artifacts, as they were when the build ended",
+		"/opt/x  read-only: the host's own",
+		"/work  read-write: put together anew for this step",
+		"limits     as in step 1",
+		"seccomp    as in step 1",
+		"others ENOSYS",
+		"Landlock",
+		"/var/lib/dpkg",
+		"the job goes on",
+		"`run` would refuse this: w.yml:9:11: `uses`",
+		"nftables (--rules shows them)",
 	};
 	struct plan *plan = plan_of(workflow_text, policy_text);
 	struct plan_shown shown = shown_of(plan);
@@ -106,20 +130,26 @@ static void the_json_has_the_digest_that_a_run_records_and_all_rules(void **stat
 	(void)state;
 	struct plan *plan = plan_of(workflow_text, policy_text);
 	struct plan_shown shown = shown_of(plan);
-	json_t *root = parsed(printed(plan, &shown, (struct plan_print_options){ .syscalls = true }, true));
+	json_t *root = parsed(
+		printed(plan, &shown, (struct plan_print_options){ .syscalls = true }, true));
 	json_t *first = json_array_get(json_object_get(root, "steps"), 0);
 	/* Where a run's directories are does not matter: the digest is over the places. */
-	static const struct step_view elsewhere = { .work = "/a", .home = "/b", .tools = "/c", .temp = "/d" };
+	static const struct step_view elsewhere = {
+		.work = "/a", .home = "/b", .tools = "/c", .temp = "/d"
+	};
 	struct step_mounts mounts;
 	char digest[65];
 	step_mounts_make(&plan->steps[0], &elsewhere, &mounts);
 	assert_int_equal(step_mounts_digest(&plan->steps[0], &mounts, digest, NULL), 0);
 	assert_string_equal(json_string_value(json_object_get(first, "mounts_digest")), digest);
 	assert_int_equal(json_array_size(json_object_get(first, "mounts")), mounts.n);
-	assert_true(json_array_size(json_object_get(json_object_get(first, "egress"), "rules")) > 20);
-	json_t *calls = json_object_get(json_array_get(json_object_get(root, "syscalls"), 0), "calls");
+	assert_true(json_array_size(json_object_get(json_object_get(first, "egress"), "rules")) >
+	            20);
+	json_t *calls = json_object_get(json_array_get(json_object_get(root, "syscalls"), 0),
+	                                "calls");
 	assert_int_equal(json_array_size(calls), seccomp_view_count(shown.views[0]));
-	assert_int_equal(json_array_size(json_object_get(root, "syscalls")), 1); /* one profile, one list */
+	/* one profile, one list */
+	assert_int_equal(json_array_size(json_object_get(root, "syscalls")), 1);
 	json_decref(root);
 	plan_shown_free(&shown);
 	plan_free(plan);
@@ -139,13 +169,15 @@ static void a_profile_that_is_not_there_is_named(void **state)
 	plan_free(plan);
 }
 
-/* --- the tables of the sandbox, shown ------------------------------------------------------------------------------------- */
+/* ---- the tables of the sandbox, shown ---- */
 
 static void landlock_lets_a_step_write_in_its_read_write_mounts_only(void **state)
 {
 	(void)state;
 	static const struct sandbox_mount mounts[] = {
-		{ "/x", "/opt/x", SANDBOX_MOUNT_RO }, { "/y", "/work", SANDBOX_MOUNT_RW }, { "/z", "/home/runner", SANDBOX_MOUNT_RW },
+		{ "/x", "/opt/x", SANDBOX_MOUNT_RO },
+		{ "/y", "/work", SANDBOX_MOUNT_RW },
+		{ "/z", "/home/runner", SANDBOX_MOUNT_RW },
 	};
 	struct sandbox_landlock_rule rule;
 	size_t n = 0, work = 0, home = 0;
@@ -164,7 +196,8 @@ static void landlock_lets_a_step_write_in_its_read_write_mounts_only(void **stat
 	assert_int_equal(work, 1);
 	assert_int_equal(home, 1);
 	assert_false(sandbox_landlock_rule_at(mounts, ARRAY_LEN(mounts), n + 1, &rule));
-	assert_false(sandbox_landlock_rule_at(NULL, 0, n - 2, &rule)); /* without mounts, only the places of every sandbox */
+	/* without mounts, only the places of every sandbox */
+	assert_false(sandbox_landlock_rule_at(NULL, 0, n - 2, &rule));
 }
 
 static void only_scratch_is_writable_besides_the_mounts(void **state)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* plan_test.c - what a step gets follows from policy and event, never from what the workflow claims (G-05, C-02, C-12). */
+/* plan_test.c - what a step gets follows from policy and event, never from what the workflow claims
+ * (G-05, C-02, C-12). */
 #include "complaint.h"
 
 #include "runner/model/event.h"
@@ -7,29 +8,36 @@
 #include "runner/policy/policy.h"
 
 static const char workflow_text[] =
-	"name: W\nenv: { A: workflow, B: workflow, GITHUB_REF: lie, DRYDOCK_PHASE: push, TOKEN: lie }\n"
+	"name: W\nenv: { A: workflow, B: workflow, GITHUB_REF: lie, DRYDOCK_PHASE: push, TOKEN: "
+	"lie }\n"
 	"jobs:\n  j:\n    env: { B: job, C: job }\n    steps:\n"
 	"      - { id: get, run: npm ci, env: { C: step, D: step, PHASE: push } }\n"
 	"      - { name: 'Phase: push', run: \"npm ci\\ncurl evil\" }\n"
-	"      - { id: publish, run: ./push.sh, shell: bash, working-directory: a/./b/../c, timeout-minutes: 2 }\n";
+	"      - { id: publish, run: ./push.sh, shell: bash, working-directory: a/./b/../c, "
+	"timeout-minutes: 2 }\n";
 static const char policy_text[] =
-	"version: 1\nsteps:\n  - { phase: fetch, match: { run: 'npm ci*' } }\n  - { phase: push, match: { id: publish } }\n"
+	"version: 1\nsteps:\n  - { phase: fetch, match: { run: 'npm ci*' } }\n  - { phase: push, "
+	"match: { id: publish } }\n"
 	"phases:\n  fetch: { egress: [ { host: r.test } ], env: { D: policy } }\n"
 	"  push: { egress: [ { host: p.test } ], workspace: artifacts, artifacts: [ 'dist/**' ] }\n"
-	"credentials: { reg: { from: { file: /s }, for: { phase: push, steps: [ publish ] }, as: { env: TOKEN }, ttl: 1m },\n"
-	"  key: { from: { env: K }, for: { phase: push, steps: [ publish ] }, as: { file: SIGN_KEY } } }\n"
+	"credentials: { reg: { from: { file: /s }, for: { phase: push, steps: [ publish ] }, as: { "
+	"env: TOKEN }, ttl: 1m },\n"
+	"  key: { from: { env: K }, for: { phase: push, steps: [ publish ] }, as: { file: SIGN_KEY "
+	"} } }\n"
 	"limits: { time: 1h }\n";
 
-static int make(const char *wf_text, const char *pol_text, const char *job, const struct event_facts *event, struct plan **ret,
-                struct diag_list *diags)
+static int make(const char *wf_text, const char *pol_text, const char *job,
+                const struct event_facts *event, struct plan **ret, struct diag_list *diags)
 {
 	struct workflow *wf = NULL;
 	struct policy *policy = NULL;
 	assert_int_equal(workflow_parse("w.yml", wf_text, strlen(wf_text), &wf, diags), 0);
 	if (pol_text)
-		assert_int_equal(policy_parse("p.yml", pol_text, strlen(pol_text), &policy, diags), 0);
+		assert_int_equal(policy_parse("p.yml", pol_text, strlen(pol_text), &policy, diags),
+		                 0);
 	int r = plan_make(wf, job, policy, event, ret, diags);
-	workflow_free(wf); /* a plan outlives its sources: reading it below would fail under ASan otherwise */
+	/* a plan outlives its sources: reading it below would fail under ASan otherwise */
+	workflow_free(wf);
 	policy_free(policy);
 	return r;
 }
@@ -73,14 +81,17 @@ static void of_many_jobs_those_that_find_no_room_are_counted(void **state)
 	(void)state;
 	char text[4000] = "jobs:\n";
 	for (unsigned i = 10; i < 50; i++)
-		(void)snprintf(text + strlen(text), sizeof(text) - strlen(text), "  a-job-with-a-name-%u:\n    steps: [ { run: x } ]\n", i);
+		(void)snprintf(text + strlen(text), sizeof(text) - strlen(text),
+		               "  a-job-with-a-name-%u:\n    steps: [ { run: x } ]\n", i);
 	for (int wanted = 0; wanted < 2; wanted++) {
 		struct diag_list diags = { 0 };
 		struct plan *plan = NULL;
 		struct event_facts local;
 		event_local(&local);
-		assert_int_equal(make(text, NULL, wanted ? "b" : NULL, &local, &plan, &diags), -EINVAL);
-		assert_non_null(strstr(wanted ? diags.items[0].hint : diags.items[0].text, "a-job-with-a-name-16, and 33 more"));
+		assert_int_equal(make(text, NULL, wanted ? "b" : NULL, &local, &plan, &diags),
+		                 -EINVAL);
+		assert_non_null(strstr(wanted ? diags.items[0].hint : diags.items[0].text,
+		                       "a-job-with-a-name-16, and 33 more"));
 		diag_list_done(&diags);
 	}
 }
@@ -93,8 +104,10 @@ static void what_of_a_policy_fits_no_step_is_said(void **state)
 	plan_free(plan);
 	plan = make_fine("jobs:\n  j:\n    steps: [ { id: publsh, run: x } ]\n", policy_text);
 	assert_int_equal(plan->n_unused, 4);
-	assert_string_equal(plan->unused[1], "p.yml:4:5: id: \"publish\": this rule decides about no step");
-	assert_non_null(strstr(plan->unused[2], "credential `reg` is for `publish`, an id that no step has"));
+	assert_string_equal(plan->unused[1],
+	                    "p.yml:4:5: id: \"publish\": this rule decides about no step");
+	assert_non_null(strstr(plan->unused[2],
+	                       "credential `reg` is for `publish`, an id that no step has"));
 	plan_free(plan);
 }
 
@@ -105,7 +118,8 @@ static void phases_come_from_the_policy_and_not_from_what_a_step_says(void **sta
 	assert_int_equal(plan->steps[0].phase, DD_PHASE_FETCH);
 	assert_string_equal(plan->steps[0].phase_why, "p.yml:3:5: run: \"npm ci*\"");
 	assert_string_equal(plan->steps[0].egress.entries[0].host, "r.test");
-	assert_int_equal(plan->steps[1].phase, DD_PHASE_BUILD); /* its first line matches, its second is somebody else's */
+	/* its first line matches, its second is somebody else's */
+	assert_int_equal(plan->steps[1].phase, DD_PHASE_BUILD);
 	assert_int_equal(plan->steps[1].egress.n, 0);
 	assert_int_equal(plan->steps[2].phase, DD_PHASE_PUSH);
 	assert_int_equal(plan->steps[2].view, PLAN_VIEW_ARTIFACTS);
@@ -125,7 +139,8 @@ static void environment_layers_win_in_order_and_nothing_is_inherited(void **stat
 	assert_string_equal(env_of(step, "B")->value, "job");
 	assert_string_equal(env_of(step, "C")->value, "step");
 	assert_string_equal(env_of(step, "D")->value, "policy");
-	assert_null(env_of(step, "GITHUB_REF")); /* a local run has no ref, and the workflow cannot invent one */
+	/* a local run has no ref, and the workflow cannot invent one */
+	assert_null(env_of(step, "GITHUB_REF"));
 	assert_string_equal(env_of(step, "GITHUB_WORKSPACE")->value, PLAN_WORKSPACE);
 	assert_string_equal(env_of(step, "GITHUB_JOB")->value, "j");
 	assert_string_equal(env_of(step, "CI")->value, "true");
@@ -160,7 +175,8 @@ static void a_push_step_of_an_untrusted_job_is_refused_before_anything_runs(void
 	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
 		struct diag_list diags = { 0 };
 		struct plan *plan = NULL;
-		assert_int_equal(make(workflow_text, policy_text, NULL, &events[i], &plan, &diags), -EACCES);
+		assert_int_equal(make(workflow_text, policy_text, NULL, &events[i], &plan, &diags),
+		                 -EACCES);
 		assert_null(plan);
 		assert_int_equal(diags.items[0].mark.line, 9);
 		diag_list_done(&diags);
@@ -170,8 +186,10 @@ static void a_push_step_of_an_untrusted_job_is_refused_before_anything_runs(void
 static void an_untrusted_job_that_may_push_still_gets_no_credential(void **state)
 {
 	(void)state;
-	static const char text[] = "version: 1\nsteps: [ { phase: push, match: { id: publish } } ]\nphases: { push: { trust: any } }\n"
-		"credentials: { reg: { from: { file: /s }, for: { phase: push, steps: [ publish ] }, as: { env: TOKEN } } }\n";
+	static const char text[] = "version: 1\nsteps: [ { phase: push, match: { id: publish } } "
+				   "]\nphases: { push: { trust: any } }\n"
+				   "credentials: { reg: { from: { file: /s }, for: { phase: push, "
+				   "steps: [ publish ] }, as: { env: TOKEN } } }\n";
 	const struct event_facts fork = { .name = "push", .fork = true };
 	struct diag_list diags = { 0 };
 	struct plan *plan = NULL;
@@ -186,7 +204,8 @@ static void a_credential_bound_to_a_step_of_another_phase_is_refused(void **stat
 {
 	(void)state;
 	static const char text[] = "version: 1\n"
-		"credentials: { reg: { from: { file: /s }, for: { phase: push, steps: [ get ] }, as: { env: TOKEN } } }\n";
+				   "credentials: { reg: { from: { file: /s }, for: { phase: push, "
+				   "steps: [ get ] }, as: { env: TOKEN } } }\n";
 	struct diag_list diags = { 0 };
 	struct plan *plan = NULL;
 	struct event_facts local;
@@ -201,10 +220,19 @@ static void a_credential_bound_to_a_step_of_another_phase_is_refused(void **stat
 static void working_directories_stay_in_the_workspace(void **state)
 {
 	(void)state;
-	static const struct { const char *dir, *want; } rows[] = {
-		{ "a/./b/../c", PLAN_WORKSPACE "/a/c" }, { ".", PLAN_WORKSPACE }, { "a//b/", PLAN_WORKSPACE "/a/b" },
-		{ PLAN_WORKSPACE "/x", PLAN_WORKSPACE "/x" }, { "a/..", PLAN_WORKSPACE },
-		{ "..", NULL }, { "a/../../b", NULL }, { "/etc", NULL }, { PLAN_WORKSPACE "/../etc", NULL }, { PLAN_WORKSPACE "x", NULL },
+	static const struct {
+		const char *dir, *want;
+	} rows[] = {
+		{ "a/./b/../c", PLAN_WORKSPACE "/a/c" },
+		{ ".", PLAN_WORKSPACE },
+		{ "a//b/", PLAN_WORKSPACE "/a/b" },
+		{ PLAN_WORKSPACE "/x", PLAN_WORKSPACE "/x" },
+		{ "a/..", PLAN_WORKSPACE },
+		{ "..", NULL },
+		{ "a/../../b", NULL },
+		{ "/etc", NULL },
+		{ PLAN_WORKSPACE "/../etc", NULL },
+		{ PLAN_WORKSPACE "x", NULL },
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct diag_list diags = { 0 };
@@ -212,7 +240,9 @@ static void working_directories_stay_in_the_workspace(void **state)
 		struct event_facts local;
 		char text[300];
 		event_local(&local);
-		(void)snprintf(text, sizeof(text), "jobs: { a: { steps: [ { run: x, working-directory: '%s' } ] } }", rows[i].dir);
+		(void)snprintf(text, sizeof(text),
+		               "jobs: { a: { steps: [ { run: x, working-directory: '%s' } ] } }",
+		               rows[i].dir);
 		int r = make(text, NULL, NULL, &local, &plan, &diags);
 		assert_int_equal(r, rows[i].want ? 0 : -EINVAL);
 		if (rows[i].want)
@@ -227,7 +257,8 @@ static void working_directories_stay_in_the_workspace(void **state)
 static void several_jobs_need_a_choice(void **state)
 {
 	(void)state;
-	static const char text[] = "jobs: { a: { steps: [ { run: x } ] }, b: { steps: [ { run: x } ] } }";
+	static const char text[] =
+		"jobs: { a: { steps: [ { run: x } ] }, b: { steps: [ { run: x } ] } }";
 	struct diag_list diags = { 0 };
 	struct plan *plan = NULL;
 	struct event_facts local;
@@ -253,25 +284,32 @@ static void the_shortest_time_counts(void **state)
 static void a_policy_for_another_repository_is_refused(void **state)
 {
 	(void)state;
-	const struct event_facts ev = { .name = "push", .repository = "evil/x", .ref_protected = true };
+	const struct event_facts ev = { .name = "push",
+		                        .repository = "evil/x",
+		                        .ref_protected = true };
 	struct diag_list diags = { 0 };
 	struct plan *plan = NULL;
-	assert_int_equal(make(workflow_text, "version: 1\nfor: { repository: acme/* }\n", NULL, &ev, &plan, &diags), -EACCES);
+	assert_int_equal(make(workflow_text, "version: 1\nfor: { repository: acme/* }\n", NULL, &ev,
+	                      &plan, &diags),
+	                 -EACCES);
 	assert_int_equal(diags.items[0].mark.line, 2);
 	diag_list_done(&diags);
 }
 
-/* --- what only a forge can run ------------------------------------------------------------------------------------------- */
+/* ---- what only a forge can run ---- */
 
 static const char real_text[] =
 	"on: push\njobs:\n  t:\n    strategy: { matrix: { os: [ a, b ], v: [ 1 ] } }\n    steps:\n"
 	"      - { id: src, uses: actions/checkout@v4 }\n"
 	"      - { uses: actions/setup-node@v4, if: always(), with: { node-version: 20 } }\n"
-	"      - { run: x, shell: pwsh }\n      - { run: x, shell: \"${{ matrix.sh }}\", working-directory: \"${{ matrix.d }}/..\" }\n"
+	"      - { run: x, shell: pwsh }\n      - { run: x, shell: \"${{ matrix.sh }}\", "
+	"working-directory: \"${{ matrix.d }}/..\" }\n"
 	"  other: { steps: [ { uses: a/b@v1 } ] }\n";
 static const char real_policy[] =
-	"version: 1\nsteps:\n  - { phase: fetch, match: { uses: 'actions/*' } }\nphases:\n  fetch: { egress: [ { host: r.test } ] }\n"
-	"credentials: { key: { from: { env: K }, for: { phase: fetch, steps: [ src ] }, as: { env: T } } }\n";
+	"version: 1\nsteps:\n  - { phase: fetch, match: { uses: 'actions/*' } }\nphases:\n  fetch: "
+	"{ egress: [ { host: r.test } ] }\n"
+	"credentials: { key: { from: { env: K }, for: { phase: fetch, steps: [ src ] }, as: { env: "
+	"T } } }\n";
 
 static struct plan *make_job(const char *wf_text, const char *pol_text, const char *job)
 {
@@ -314,8 +352,12 @@ static void a_step_without_a_process_gets_neither_gate_nor_credential(void **sta
 static void the_notes_of_a_plan_are_those_of_its_job(void **state)
 {
 	(void)state;
-	static const struct { unsigned line; const char *text; } want[] = {
-		{ 4, "`strategy`" }, { 7, "`if`" }, { 7, "`uses`" }, { 7, "`with`" }, { 9, "expressions" }, { 9, "expressions" }, { 8, "pwsh" },
+	static const struct {
+		unsigned line;
+		const char *text;
+	} want[] = {
+		{ 4, "`strategy`" },  { 7, "`if`" },        { 7, "`uses`" }, { 7, "`with`" },
+		{ 9, "expressions" }, { 9, "expressions" }, { 8, "pwsh" },
 	};
 	struct plan *plan = make_job(real_text, real_policy, "t");
 	assert_int_equal(plan->n_notes, ARRAY_LEN(want));
@@ -324,7 +366,8 @@ static void the_notes_of_a_plan_are_those_of_its_job(void **state)
 		assert_non_null(strstr(plan->notes[i].text, want[i].text));
 		assert_string_equal(plan->notes[i].mark.file, "w.yml");
 	}
-	assert_string_equal(plan->steps[3].workdir, "${{ matrix.d }}/.."); /* not known yet: as it is written */
+	/* not known yet: as it is written */
+	assert_string_equal(plan->steps[3].workdir, "${{ matrix.d }}/..");
 	assert_string_equal(plan->job.combinations[1], "t (b, 1)");
 	assert_string_equal(plan->job.axes[0].value, "a, b");
 	plan_free(plan);

@@ -32,10 +32,12 @@ static struct policy *narrowed(const char *theirs, const char *own)
 	return policy;
 }
 
-static const struct plan_narrowed *refusal(const struct policy *policy, const char *key, const char *asked)
+static const struct plan_narrowed *refusal(const struct policy *policy, const char *key,
+                                           const char *asked)
 {
 	for (size_t i = 0; i < policy->n_narrowed; i++)
-		if (strcmp(policy->narrowed[i].key, key) == 0 && strstr(policy->narrowed[i].asked, asked))
+		if (strcmp(policy->narrowed[i].key, key) == 0 &&
+		    strstr(policy->narrowed[i].asked, asked))
 			return &policy->narrowed[i];
 	for (size_t i = 0; i < policy->n_narrowed; i++)
 		printf("# refused: %s: %s\n", policy->narrowed[i].key, policy->narrowed[i].asked);
@@ -53,7 +55,8 @@ static bool allows(const struct policy *policy, const char *host, uint16_t port)
 static void an_empty_file_changes_nothing(void **state)
 {
 	(void)state;
-	struct policy *p = narrowed(FETCH("{ host: a.test }") "limits: { pids: 7 }\n", "version: 1\n");
+	struct policy *p = narrowed(FETCH("{ host: a.test }") "limits: { pids: 7 }\n",
+	                            "version: 1\n");
 	assert_true(allows(p, "a.test", 443));
 	assert_int_equal(p->limits.sandbox.pids, 7);
 	assert_int_equal(p->n_narrowed, 0);
@@ -63,7 +66,9 @@ static void an_empty_file_changes_nothing(void **state)
 static void what_the_operator_does_not_allow_is_refused_with_its_place(void **state)
 {
 	(void)state;
-	struct policy *p = narrowed(FETCH("{ host: a.test }, { host: b.test }"), FETCH("{ host: a.test },\n{ host: evil.test }, { host: b.test, port: 22 }"));
+	struct policy *p = narrowed(
+		FETCH("{ host: a.test }, { host: b.test }"),
+		FETCH("{ host: a.test },\n{ host: evil.test }, { host: b.test, port: 22 }"));
 	assert_true(allows(p, "a.test", 443));
 	assert_false(allows(p, "b.test", 443)); /* not asked for any more */
 	assert_false(allows(p, "b.test", 22));
@@ -80,31 +85,39 @@ static void what_the_operator_does_not_allow_is_refused_with_its_place(void **st
 static void a_name_below_the_operators_wildcard_is_kept_and_a_wildcard_above_is_not(void **state)
 {
 	(void)state;
-	struct policy *p = narrowed(FETCH("{ host: '*.cdn.test' }, { host: x.wide.test }"), FETCH("{ host: a.cdn.test }, { host: '*.wide.test' }"));
+	struct policy *p = narrowed(FETCH("{ host: '*.cdn.test' }, { host: x.wide.test }"),
+	                            FETCH("{ host: a.cdn.test }, { host: '*.wide.test' }"));
 	assert_true(allows(p, "a.cdn.test", 443));
 	assert_false(allows(p, "b.cdn.test", 443));
 	assert_true(allows(p, "x.wide.test", 443)); /* both allow it */
 	assert_false(allows(p, "y.wide.test", 443));
-	assert_string_equal(refusal(p, "phases.fetch.egress", "*.wide.test")->allowed, "what the operator's policy lists below it");
+	assert_string_equal(refusal(p, "phases.fetch.egress", "*.wide.test")->allowed,
+	                    "what the operator's policy lists below it");
 	policy_free(p);
 }
 
 static void terms_are_the_stricter_ones_and_addresses_are_the_operators(void **state)
 {
 	(void)state;
-	struct policy *p = narrowed(FETCH("{ host: a.test, private: allow, tls: raw }, { host: b.test }, { host: '*.c.test' }, "
-					  "{ host: x.c.test, address: [ 10.0.0.1, 10.0.0.2 ], private: allow }"),
-				    FETCH("{ host: a.test }, { host: b.test, private: allow, tls: raw, address: 10.6.6.6 }, { host: '*.c.test', private: allow }"));
+	struct policy *p = narrowed(
+		FETCH("{ host: a.test, private: allow, tls: raw }, { host: b.test }, { host: "
+	              "'*.c.test' }, "
+	              "{ host: x.c.test, address: [ 10.0.0.1, 10.0.0.2 ], private: allow }"),
+		FETCH("{ host: a.test }, { host: b.test, private: allow, tls: raw, address: "
+	              "10.6.6.6 }, { host: '*.c.test', private: allow }"));
 	const struct egress_list *l = &p->phases[DD_PHASE_FETCH].egress;
-	const struct egress_entry *a = egress_verdict_name(l, "a.test", 443).entry, *b = egress_verdict_name(l, "b.test", 443).entry;
-	const struct egress_entry *x = egress_verdict_name(l, "x.c.test", 443).entry, *y = egress_verdict_name(l, "y.c.test", 443).entry;
+	const struct egress_entry *a = egress_verdict_name(l, "a.test", 443).entry,
+				  *b = egress_verdict_name(l, "b.test", 443).entry;
+	const struct egress_entry *x = egress_verdict_name(l, "x.c.test", 443).entry,
+				  *y = egress_verdict_name(l, "y.c.test", 443).entry;
 	assert_true(a && b && x && y);
 	assert_false(a->private_ok);
 	assert_int_equal(a->tls, EGRESS_TLS_SNI);
 	assert_false(b->private_ok);
 	assert_int_equal(b->tls, EGRESS_TLS_SNI);
 	assert_null(b->pins[0]);
-	assert_string_equal(x->pins[0], "10.0.0.1"); /* the operator's terms for one name survive a wildcard of the repository */
+	/* the operator's terms for one name survive a wildcard of the repository */
+	assert_string_equal(x->pins[0], "10.0.0.1");
 	assert_true(x->private_ok);
 	assert_false(y->private_ok);
 	refusal(p, "phases.fetch.egress", "b.test:443 with private");
@@ -116,9 +129,12 @@ static void terms_are_the_stricter_ones_and_addresses_are_the_operators(void **s
 static void a_repository_may_pick_among_the_operators_addresses(void **state)
 {
 	(void)state;
-	struct policy *p = narrowed(FETCH("{ host: a.test, address: [ 192.0.3.1, 192.0.3.2 ] }, { host: b.test, address: 192.0.3.1 }"),
-				    FETCH("{ host: a.test, address: 192.0.3.2 }, { host: b.test, address: 192.0.3.9 }"));
-	const struct egress_entry *a = egress_verdict_name(&p->phases[DD_PHASE_FETCH].egress, "a.test", 443).entry;
+	struct policy *p = narrowed(FETCH("{ host: a.test, address: [ 192.0.3.1, 192.0.3.2 ] }, { "
+	                                  "host: b.test, address: 192.0.3.1 }"),
+	                            FETCH("{ host: a.test, address: 192.0.3.2 }, { host: b.test, "
+	                                  "address: 192.0.3.9 }"));
+	const struct egress_entry *a =
+		egress_verdict_name(&p->phases[DD_PHASE_FETCH].egress, "a.test", 443).entry;
 	assert_non_null(a);
 	if (a)
 		assert_string_equal(a->pins[0], "192.0.3.2");
@@ -129,15 +145,23 @@ static void a_repository_may_pick_among_the_operators_addresses(void **state)
 static void blocks_meet_in_the_smaller_one(void **state)
 {
 	(void)state;
-	struct policy *p = narrowed(FETCH("{ cidr: 45.10.0.0/16, port: 443 }, { cidr: 46.10.114.0/24, port: 443 }"),
-				    FETCH("{ cidr: 45.10.3.0/24, port: 443 }, { cidr: 46.10.0.0/16, port: 443 }, { cidr: 47.0.0.0/8, port: 443 }"));
-	static const struct { const char *addr; bool allow; } rows[] = {
-		{ "45.10.3.1", true }, { "45.10.4.1", false }, { "46.10.114.9", true }, { "46.10.115.1", false }, { "47.1.1.1", false },
+	struct policy *p = narrowed(
+		FETCH("{ cidr: 45.10.0.0/16, port: 443 }, { cidr: 46.10.114.0/24, port: 443 }"),
+		FETCH("{ cidr: 45.10.3.0/24, port: 443 }, { cidr: 46.10.0.0/16, port: 443 }, { "
+	              "cidr: 47.0.0.0/8, port: 443 }"));
+	static const struct {
+		const char *addr;
+		bool allow;
+	} rows[] = {
+		{ "45.10.3.1", true },    { "45.10.4.1", false }, { "46.10.114.9", true },
+		{ "46.10.115.1", false }, { "47.1.1.1", false },
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct in_addr addr;
 		assert_int_equal(inet_pton(AF_INET, rows[i].addr, &addr), 1);
-		assert_int_equal(egress_verdict_addr(&p->phases[DD_PHASE_FETCH].egress, addr, 443).allow, rows[i].allow);
+		assert_int_equal(
+			egress_verdict_addr(&p->phases[DD_PHASE_FETCH].egress, addr, 443).allow,
+			rows[i].allow);
 	}
 	refusal(p, "phases.fetch.egress", "47.0.0.0/8:443");
 	policy_free(p);
@@ -146,11 +170,13 @@ static void blocks_meet_in_the_smaller_one(void **state)
 static void none_closes_the_gate_and_use_asks_no_tool(void **state)
 {
 	(void)state;
-	struct policy *p = narrowed(FETCH("{ host: a.test }"), "version: 1\nphases: { fetch: { egress: none } }\n");
+	struct policy *p = narrowed(FETCH("{ host: a.test }"),
+	                            "version: 1\nphases: { fetch: { egress: none } }\n");
 	assert_int_equal(p->phases[DD_PHASE_FETCH].egress.n, 0);
 	policy_free(p);
 	assert_int_equal(setenv("PATH", "/nonexistent", 1), 0);
-	p = narrowed(FETCH("{ host: a.test }"), FETCH("{ use: npm }, { use: no-such-set }")); /* an operator's `use: npm` would fail here */
+	/* an operator's `use: npm` would fail here */
+	p = narrowed(FETCH("{ host: a.test }"), FETCH("{ use: npm }, { use: no-such-set }"));
 	assert_int_equal(p->phases[DD_PHASE_FETCH].egress.n, 0);
 	refusal(p, "phases.fetch.egress", "use: npm");
 	policy_free(p);
@@ -159,12 +185,16 @@ static void none_closes_the_gate_and_use_asks_no_tool(void **state)
 static void numbers_take_the_minimum(void **state)
 {
 	(void)state;
-	struct policy *p = narrowed("version: 1\nlimits: { pids: 100, time: 10m }\nphases: { push: { upload: 1MiB, connections: 10 } }\n",
-				    "version: 1\nlimits: { pids: 1000, time: 5m, memory: 1GiB, disk: 1GiB, log: 1TiB }\n"
-				    "phases: { push: { upload: 1GiB, connections: 5 }, fetch: { wildcard_names: 65 } }\n");
+	struct policy *p = narrowed("version: 1\nlimits: { pids: 100, time: 10m }\nphases: { push: "
+	                            "{ upload: 1MiB, connections: 10 } }\n",
+	                            "version: 1\nlimits: { pids: 1000, time: 5m, memory: 1GiB, "
+	                            "disk: 1GiB, log: 1TiB }\n"
+	                            "phases: { push: { upload: 1GiB, connections: 5 }, fetch: { "
+	                            "wildcard_names: 65 } }\n");
 	assert_int_equal(p->limits.sandbox.pids, 100);
 	assert_int_equal(p->limits.time_sec, 300);
-	assert_int_equal(p->limits.sandbox.memory_bytes, 1ULL << 30); /* the operator has no limit: any is less */
+	/* the operator has no limit: any is less */
+	assert_int_equal(p->limits.sandbox.memory_bytes, 1ULL << 30);
 	assert_int_equal(p->limits.sandbox.file_size_bytes, 1ULL << 30);
 	assert_int_equal(p->limits.log_bytes, 64ULL << 20);
 	assert_int_equal(p->phases[DD_PHASE_PUSH].egress.upload_bytes, 1ULL << 20);
@@ -181,8 +211,11 @@ static void numbers_take_the_minimum(void **state)
 static void push_sees_less_and_hands_on_less(void **state)
 {
 	(void)state;
-	struct policy *p = narrowed("version: 1\nphases: { push: { workspace: pristine, artifacts: [ 'dist/**', 'out/*.tgz' ] } }\n",
-				    "version: 1\nphases: { push: { workspace: shared, trust: any, artifacts: [ dist/app, 'dist/sub/*.deb', out/a.tgz, 'out/**', 'src/**', dis ] } }\n");
+	struct policy *p = narrowed(
+		"version: 1\nphases: { push: { workspace: pristine, artifacts: [ 'dist/**', "
+		"'out/*.tgz' ] } }\n",
+		"version: 1\nphases: { push: { workspace: shared, trust: any, artifacts: [ "
+		"dist/app, 'dist/sub/*.deb', out/a.tgz, 'out/**', 'src/**', dis ] } }\n");
 	const struct policy_phase *push = &p->phases[DD_PHASE_PUSH];
 	assert_int_equal(push->view, PLAN_VIEW_PRISTINE);
 	assert_int_equal(push->trust, POLICY_TRUST_PROTECTED);
@@ -195,7 +228,8 @@ static void push_sees_less_and_hands_on_less(void **state)
 	refusal(p, "phases.push.artifacts", "out/**");
 	refusal(p, "phases.push.artifacts", "src/**");
 	policy_free(p);
-	p = narrowed("version: 1\nphases: { push: { workspace: shared, trust: any } }\n", "version: 1\nphases: { push: { workspace: artifacts, trust: protected } }\n");
+	p = narrowed("version: 1\nphases: { push: { workspace: shared, trust: any } }\n",
+	             "version: 1\nphases: { push: { workspace: artifacts, trust: protected } }\n");
 	assert_int_equal(p->phases[DD_PHASE_PUSH].view, PLAN_VIEW_ARTIFACTS);
 	assert_int_equal(p->phases[DD_PHASE_PUSH].trust, POLICY_TRUST_PROTECTED);
 	policy_free(p);
@@ -204,8 +238,10 @@ static void push_sees_less_and_hands_on_less(void **state)
 static void the_operators_variables_stay(void **state)
 {
 	(void)state;
-	struct policy *p = narrowed("version: 1\nphases: { fetch: { env: { IGNORE_SCRIPTS: 'true' } } }\n",
-				    "version: 1\nphases: { fetch: { env: { IGNORE_SCRIPTS: 'false', LD_PRELOAD: x } } }\n");
+	struct policy *p =
+		narrowed("version: 1\nphases: { fetch: { env: { IGNORE_SCRIPTS: 'true' } } }\n",
+	                 "version: 1\nphases: { fetch: { env: { IGNORE_SCRIPTS: 'false', "
+	                 "LD_PRELOAD: x } } }\n");
 	assert_int_equal(p->phases[DD_PHASE_FETCH].n_env, 1);
 	assert_string_equal(p->phases[DD_PHASE_FETCH].env[0].value, "true");
 	refusal(p, "phases.fetch.env", "IGNORE_SCRIPTS");
@@ -213,13 +249,17 @@ static void the_operators_variables_stay(void **state)
 	policy_free(p);
 }
 
-#define CREDS "version: 1\ncredentials:\n  a: { from: { file: /a }, for: { phase: push, steps: [ x, y ] }, as: { env: A }, ttl: 10m }\n" \
+#define CREDS                                                                                      \
+	"version: 1\ncredentials:\n  a: { from: { file: /a }, for: { phase: push, steps: [ x, y "  \
+	"] }, as: { env: A }, ttl: 10m }\n"                                                        \
 	"  b: { from: { file: /b }, for: { phase: push, steps: [ x ] }, as: { env: B } }\n"
 
 static void credentials_are_dropped_or_bound_more_tightly(void **state)
 {
 	(void)state;
-	struct policy *p = narrowed(CREDS, "version: 1\ncredentials: { a: { for: { steps: [ x, z ] }, ttl: 1m }, c: {} }\n");
+	struct policy *p = narrowed(
+		CREDS,
+		"version: 1\ncredentials: { a: { for: { steps: [ x, z ] }, ttl: 1m }, c: {} }\n");
 	assert_int_equal(p->n_credentials, 1);
 	assert_string_equal(p->credentials[0].name, "a");
 	assert_int_equal(p->credentials[0].ttl_sec, 60);
@@ -228,7 +268,8 @@ static void credentials_are_dropped_or_bound_more_tightly(void **state)
 	refusal(p, "credentials", "c");
 	refusal(p, "credentials.a", "step z");
 	policy_free(p);
-	p = narrowed(CREDS, "version: 1\ncredentials: { a: { from: { file: /etc/shadow }, as: { env: PATH }, ttl: 20h }, b: { for: { phase: fetch } } }\n");
+	p = narrowed(CREDS, "version: 1\ncredentials: { a: { from: { file: /etc/shadow }, as: { "
+	                    "env: PATH }, ttl: 20h }, b: { for: { phase: fetch } } }\n");
 	assert_int_equal(p->n_credentials, 1);
 	assert_string_equal(p->credentials[0].source, "/a");
 	assert_string_equal(p->credentials[0].target, "A");
@@ -247,7 +288,8 @@ static void the_sandbox_shows_less_and_allows_less(void **state)
 {
 	(void)state;
 	struct policy *p = narrowed("version: 1\nsandbox: { read: [ /opt/tools, /srv ] }\n",
-				    "version: 1\nsandbox: { read: [ /opt/tools/gcc, /opt, /srvx, /srv ], syscalls: [ ptrace ], seccomp: debug }\n");
+	                            "version: 1\nsandbox: { read: [ /opt/tools/gcc, /opt, /srvx, "
+	                            "/srv ], syscalls: [ ptrace ], seccomp: debug }\n");
 	assert_string_equal(p->read[0], "/opt/tools/gcc");
 	assert_string_equal(p->read[1], "/srv");
 	assert_null(p->read[2]);
@@ -263,11 +305,19 @@ static void the_sandbox_shows_less_and_allows_less(void **state)
 static void rules_take_a_step_to_build_and_nowhere_else(void **state)
 {
 	(void)state;
-	struct policy *p = narrowed("version: 1\nsteps: [ { phase: fetch, match: { id: f } }, { phase: push, match: { id: p } }, { phase: fetch, match: { id: g } } ]\n",
-				    "version: 1\nsteps: [ { phase: build, match: { id: f } }, { phase: fetch, match: { id: p } }, { phase: push, match: { id: b } }, "
-				    "{ phase: fetch, match: { id: g } } ]\n");
-	static const struct { const char *id; enum dd_phase phase; bool refused; } rows[] = {
-		{ "f", DD_PHASE_BUILD, false }, { "p", DD_PHASE_PUSH, true }, { "b", DD_PHASE_BUILD, true }, { "g", DD_PHASE_FETCH, false },
+	struct policy *p =
+		narrowed("version: 1\nsteps: [ { phase: fetch, match: { id: f } }, { phase: push, "
+	                 "match: { id: p } }, { phase: fetch, match: { id: g } } ]\n",
+	                 "version: 1\nsteps: [ { phase: build, match: { id: f } }, { phase: fetch, "
+	                 "match: { id: p } }, { phase: push, match: { id: b } }, "
+	                 "{ phase: fetch, match: { id: g } } ]\n");
+	static const struct {
+		const char *id;
+		enum dd_phase phase;
+		bool refused;
+	} rows[] = {
+		{ "f", DD_PHASE_BUILD, false },     { "p", DD_PHASE_PUSH, true },
+		{ "b", DD_PHASE_BUILD, true },      { "g", DD_PHASE_FETCH, false },
 		{ "other", DD_PHASE_BUILD, false },
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -284,7 +334,8 @@ static const struct wrong wrongs[] = {
 	{ "version: 1\nfor: |>{ repository: x }\n", "belongs to the operator" },
 	{ "|>phases: {}\n", "`version` is missing" },
 	{ "version: 1\nphases: { fetch: { egress: |>all } }\n", "cannot be `all`" },
-	{ "version: 1\nphases: { build: { egress: |>[ { host: a.test } ] } }\n", "the gate of build stays closed" },
+	{ "version: 1\nphases: { build: { egress: |>[ { host: a.test } ] } }\n",
+	  "the gate of build stays closed" },
 	{ "version: 1\nlimits: { time: |>soon }\n", "is no duration" },
 	{ "version: 1\nphases: { fetch: |>&x {} }\n", "anchors are not supported" },
 	{ "version: 1\ncredentials: { a: { |>form: {} } }\n", "unknown key `form`" },
@@ -298,14 +349,16 @@ static void a_file_that_does_not_parse_is_an_error_at_its_place(void **state)
 		struct policy *policy = parse("version: 1\n");
 		struct marked m;
 		unmark(wrongs[i].text, &m);
-		assert_int_equal(policy_narrow_parse(policy, ".drydock.yml", m.text, strlen(m.text), &diags), -EINVAL);
+		assert_int_equal(
+			policy_narrow_parse(policy, ".drydock.yml", m.text, strlen(m.text), &diags),
+			-EINVAL);
 		assert_true(has_complaint(&diags, &m, wrongs[i].fragment));
 		diag_list_done(&diags);
 		policy_free(policy);
 	}
 }
 
-/* --- the property: the verdict of the intersection is the conjunction of both verdicts ---- */
+/* ---- the property: the verdict of the intersection is the conjunction of both verdicts ---- */
 
 static uint64_t seed = 0x2545f4914f6cdd1dULL;
 
@@ -329,17 +382,22 @@ static void random_host(char *out, size_t size)
 static void random_policy(char *text, size_t size)
 {
 	char keys[12][120];
-	size_t at = (size_t)snprintf(text, size, "version: 1\nphases:\n  fetch:\n    egress:\n      - { host: first.test }\n");
+	size_t at = (size_t)snprintf(
+		text, size,
+		"version: 1\nphases:\n  fetch:\n    egress:\n      - { host: first.test }\n");
 	unsigned n = dice(12);
 	for (unsigned i = 0; i < n; i++) {
 		char host[60];
 		bool repeated = false;
 		random_host(host, sizeof(host));
-		(void)snprintf(keys[i], sizeof(keys[i]), "{ host: '%s%s', port: %d", dice(3) ? "" : "*.", host, dice(4) ? 443 : 22);
+		(void)snprintf(keys[i], sizeof(keys[i]), "{ host: '%s%s', port: %d",
+		               dice(3) ? "" : "*.", host, dice(4) ? 443 : 22);
 		for (unsigned k = 0; k < i; k++)
 			repeated |= strcmp(keys[k], keys[i]) == 0;
 		if (!repeated)
-			at += (size_t)snprintf(text + at, size - at, "      - %s%s%s }\n", keys[i], dice(3) ? "" : ", private: allow", dice(3) ? "" : ", tls: raw");
+			at += (size_t)snprintf(text + at, size - at, "      - %s%s%s }\n", keys[i],
+			                       dice(3) ? "" : ", private: allow",
+			                       dice(3) ? "" : ", tls: raw");
 	}
 }
 
@@ -356,16 +414,23 @@ static void the_result_allows_what_both_allow_on_the_stricter_terms(void **state
 			char host[80];
 			uint16_t port = dice(4) ? 443 : 22;
 			random_host(host, sizeof(host));
-			struct egress_verdict x = egress_verdict_name(&a->phases[DD_PHASE_FETCH].egress, host, port);
-			struct egress_verdict y = egress_verdict_name(&b->phases[DD_PHASE_FETCH].egress, host, port);
-			struct egress_verdict z = egress_verdict_name(&c->phases[DD_PHASE_FETCH].egress, host, port);
+			struct egress_verdict x =
+				egress_verdict_name(&a->phases[DD_PHASE_FETCH].egress, host, port);
+			struct egress_verdict y =
+				egress_verdict_name(&b->phases[DD_PHASE_FETCH].egress, host, port);
+			struct egress_verdict z =
+				egress_verdict_name(&c->phases[DD_PHASE_FETCH].egress, host, port);
 			if (z.allow != (x.allow && y.allow))
-				fail_msg("%s:%u: operator %d, repository %d, together %d\n%s\n%s", host, port, x.allow, y.allow, z.allow, mine, asked);
+				fail_msg("%s:%u: operator %d, repository %d, together %d\n%s\n%s",
+				         host, port, x.allow, y.allow, z.allow, mine, asked);
 			if (!z.allow || !x.entry || !y.entry || !z.entry)
 				continue;
 			both++;
-			assert_int_equal(z.entry->private_ok, x.entry->private_ok && y.entry->private_ok);
-			assert_int_equal(z.entry->tls == EGRESS_TLS_RAW, x.entry->tls == EGRESS_TLS_RAW && y.entry->tls == EGRESS_TLS_RAW);
+			assert_int_equal(z.entry->private_ok,
+			                 x.entry->private_ok && y.entry->private_ok);
+			assert_int_equal(z.entry->tls == EGRESS_TLS_RAW,
+			                 x.entry->tls == EGRESS_TLS_RAW &&
+			                         y.entry->tls == EGRESS_TLS_RAW);
 		}
 		policy_free(a);
 		policy_free(b);
@@ -374,7 +439,7 @@ static void the_result_allows_what_both_allow_on_the_stricter_terms(void **state
 	assert_true(both > 500);
 }
 
-/* --- the file in the workspace ---- */
+/* ---- the file in the workspace ---- */
 
 static char dir[64];
 
@@ -457,7 +522,8 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_empty_file_changes_nothing),
 		cmocka_unit_test(what_the_operator_does_not_allow_is_refused_with_its_place),
-		cmocka_unit_test(a_name_below_the_operators_wildcard_is_kept_and_a_wildcard_above_is_not),
+		cmocka_unit_test(
+			a_name_below_the_operators_wildcard_is_kept_and_a_wildcard_above_is_not),
 		cmocka_unit_test(terms_are_the_stricter_ones_and_addresses_are_the_operators),
 		cmocka_unit_test(a_repository_may_pick_among_the_operators_addresses),
 		cmocka_unit_test(blocks_meet_in_the_smaller_one),
@@ -470,7 +536,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(rules_take_a_step_to_build_and_nowhere_else),
 		cmocka_unit_test(a_file_that_does_not_parse_is_an_error_at_its_place),
 		cmocka_unit_test(the_result_allows_what_both_allow_on_the_stricter_terms),
-		cmocka_unit_test_setup_teardown(only_a_regular_file_in_the_workspace_itself_is_read, make_dir, remove_dir),
+		cmocka_unit_test_setup_teardown(only_a_regular_file_in_the_workspace_itself_is_read,
+		                                make_dir, remove_dir),
 		cmocka_unit_test(a_flood_of_wishes_is_cut_and_counted),
 	};
 	if (argc > 1)

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-/* policy_test.c - a wrong policy is refused at the place that is wrong; a good one means what it says (X-10). */
+/* policy_test.c - a wrong policy is refused at the place that is wrong; a good one means what it
+ * says (X-10). */
 #include "complaint.h"
 
 #include "runner/model/event.h"
 #include "runner/policy/policy_model.h"
 
-#define V "version: 1\n"
+#define V        "version: 1\n"
 #define FETCH(e) V "phases: { fetch: { egress: [ " e " ] } }\n"
-#define CRED(c) V "credentials: { reg: { " c " } }\n"
-#define OKFROM "from: { file: /x }"
-#define OKFOR "for: { phase: push, steps: [ a ] }"
-#define OKAS "as: { env: T }"
+#define CRED(c)  V "credentials: { reg: { " c " } }\n"
+#define OKFROM   "from: { file: /x }"
+#define OKFOR    "for: { phase: push, steps: [ a ] }"
+#define OKAS     "as: { env: T }"
 
 static const struct wrong wrongs[] = {
 	{ "", "the file is empty" },
@@ -22,7 +23,8 @@ static const struct wrong wrongs[] = {
 	{ V "phases: { fetch: { |>egres: none } }\n", "unknown key `egres` in phases.fetch" },
 	{ V "phases: { |>fletch: {} }\n", "unknown key `fletch`" },
 	{ V "phases: |>[]\n", "must be a map" },
-	{ V "phases: { build: { egress: |>[ { host: a.test } ] } }\n", "the gate of build stays closed" },
+	{ V "phases: { build: { egress: |>[ { host: a.test } ] } }\n",
+	  "the gate of build stays closed" },
 	{ V "phases: { build: { egress: |>all } }\n", "the gate of build stays closed" },
 	{ V "phases: { fetch: { egress: |>all } }\n", "`egress` cannot be `all`" },
 	{ FETCH("{ host: |>'*' }"), "" },
@@ -53,7 +55,8 @@ static const struct wrong wrongs[] = {
 	{ FETCH("{ host: a.test, tls: |>inspect }"), "not supported yet" },
 	{ FETCH("{ host: a.test, tls: |>snj }"), "`tls` cannot be" },
 	{ FETCH("{ host: a.test }, |>{ host: A.TEST }"), "repeats the one at line 2" },
-	{ FETCH("{ host: a.test }, |>{ host: a.test, private: allow }"), "contradicts the one at line 2" },
+	{ FETCH("{ host: a.test }, |>{ host: a.test, private: allow }"),
+	  "contradicts the one at line 2" },
 	{ FETCH("{ use: |>nmp }"), "there is no egress set `nmp`" },
 	{ FETCH("|>{ use: npm, port: 80 }"), "stands alone" },
 	{ V "phases: { fetch: { upload: |>1gb } }\n", "is no size" },
@@ -73,17 +76,25 @@ static const struct wrong wrongs[] = {
 	{ V "steps: [ { phase: push, match: |>{} } ]\n", "would match every step" },
 	{ V "steps: [ { phase: |>publish, match: { id: a } } ]\n", "`phase` cannot be `publish`" },
 	{ V "steps: [ { phase: push, match: { |>ids: a } } ]\n", "unknown key `ids`" },
-	{ V "steps:\n  - { phase: fetch, match: { run: 'npm *' } }\n  - |>{ phase: push, match: { run: npm publish } }\n", "can never match" },
-	{ V "steps:\n  - { phase: fetch, match: { id: a } }\n  - |>{ phase: push, match: { id: a, job: b } }\n", "can never match" },
+	{ V "steps:\n  - { phase: fetch, match: { run: 'npm *' } }\n  - |>{ phase: push, match: { "
+	    "run: npm publish } }\n",
+	  "can never match" },
+	{ V "steps:\n  - { phase: fetch, match: { id: a } }\n  - |>{ phase: push, match: { id: a, "
+	    "job: b } }\n",
+	  "can never match" },
 	{ V "steps: [ { phase: push, match: { first_line: |>npm ci } } ]\n", "cannot choose push" },
-	{ V "steps:\n  - { phase: fetch, match: { first_line: 'npm *' } }\n  - |>{ phase: push, match: { run: npm publish } }\n", "can never match" },
+	{ V "steps:\n  - { phase: fetch, match: { first_line: 'npm *' } }\n  - |>{ phase: push, "
+	    "match: { run: npm publish } }\n",
+	  "can never match" },
 	{ V "phases: { fetch: { |>as: root } }\n", "not supported yet" },
 	{ V "sandbox: { syscalls: |>[] }\n", "empty list" },
-	{ CRED("from: { systemd: |>token }, " OKFOR ", " OKAS), "CREDENTIALS_DIRECTORY is not set" },
+	{ CRED("from: { systemd: |>token }, " OKFOR ", " OKAS),
+	  "CREDENTIALS_DIRECTORY is not set" },
 	{ CRED("|>form: { file: /x }, " OKFOR ", " OKAS), "unknown key `form`" },
 	{ CRED(OKFROM ", " OKAS), "`for` is missing" },
 	{ CRED(OKFROM ", " OKFOR), "`as` is missing" },
-	{ CRED(OKFROM ", for: { phase: |>build, steps: [ a ] }, " OKAS), "a build step never holds a credential" },
+	{ CRED(OKFROM ", for: { phase: |>build, steps: [ a ] }, " OKAS),
+	  "a build step never holds a credential" },
 	{ CRED(OKFROM ", for: |>{ phase: push }, " OKAS), "`steps` is missing" },
 	{ CRED(OKFROM ", for: { phase: push, steps: |>[] }, " OKAS), "empty list" },
 	{ CRED(OKFROM ", for: { phase: push, steps: [ a, |>a ] }, " OKAS), "stands twice" },
@@ -95,8 +106,12 @@ static const struct wrong wrongs[] = {
 	{ CRED(OKFROM ", " OKFOR ", as: { env: |>PATH }"), "set by drydock" },
 	{ CRED(OKFROM ", " OKFOR ", " OKAS ", ttl: |>5"), "is no duration" },
 	{ CRED(OKFROM ", " OKFOR ", " OKAS ", ttl: |>48h"), "is no duration" },
-	{ V "credentials:\n  a: { " OKFROM ", " OKFOR ", " OKAS " }\n  |>b: { " OKFROM ", " OKFOR ", " OKAS " }\n", "both want to be `T`" },
-	{ V "phases: { push: { env: { |>T: x } } }\ncredentials: { a: { " OKFROM ", " OKFOR ", " OKAS " } }\n", "is also what credential" },
+	{ V "credentials:\n  a: { " OKFROM ", " OKFOR ", " OKAS " }\n  |>b: { " OKFROM ", " OKFOR
+	    ", " OKAS " }\n",
+	  "both want to be `T`" },
+	{ V "phases: { push: { env: { |>T: x } } }\ncredentials: { a: { " OKFROM ", " OKFOR
+	    ", " OKAS " } }\n",
+	  "is also what credential" },
 	{ V "limits: { memory: |>lots }\n", "is no size" },
 	{ V "limits: { cpus: |>0 }\n", "no number of cores" },
 	{ V "limits: { pids: |>1.5 }\n", "whole number" },
@@ -121,15 +136,23 @@ static const struct wrong wrongs[] = {
 };
 
 /* What an operator types first, and the remedy that is said. */
-static const struct { const char *text, *fragment, *hint; } slips[] = {
+static const struct {
+	const char *text, *fragment, *hint;
+} slips[] = {
 	{ V "phases:\n|>\tfetch: {}\n", "cannot start any token", "there is a tab here" },
 	{ V "steps:\n  - { phase: fetch\n|>", "begun in line 3", "" },
-	{ V "phases: { fetch: { egress: [ { host: |>https://a.test/ } ] } }\n", "not a host name", "without scheme or path" },
-	{ V "phases: { fetch: { egress: [ { host: |>a.test:443 } ] } }\n", "not a host name", "a port goes into `port:`" },
-	{ V "phases: { fetch: { egress: [ { host: a.test, port: |>0 } ] } }\n", "`0` is no port", "from 1 to 65535" },
-	{ V "phases: { fetch: { egress: [ |>a.test ] } }\n", "an egress entry must be a map", "such as `{ host:" },
-	{ V "steps: [ { phase: fetch, match: |>npm ci } ]\n", "`match` must be a map", "such as `{ run:" },
-	{ V "phases:\n  fetch:|>\n  push: {}\n", "`fetch` must be a map of keys, not empty", "indented deeper" },
+	{ V "phases: { fetch: { egress: [ { host: |>https://a.test/ } ] } }\n", "not a host name",
+	  "without scheme or path" },
+	{ V "phases: { fetch: { egress: [ { host: |>a.test:443 } ] } }\n", "not a host name",
+	  "a port goes into `port:`" },
+	{ V "phases: { fetch: { egress: [ { host: a.test, port: |>0 } ] } }\n", "`0` is no port",
+	  "from 1 to 65535" },
+	{ V "phases: { fetch: { egress: [ |>a.test ] } }\n", "an egress entry must be a map",
+	  "such as `{ host:" },
+	{ V "steps: [ { phase: fetch, match: |>npm ci } ]\n", "`match` must be a map",
+	  "such as `{ run:" },
+	{ V "phases:\n  fetch:|>\n  push: {}\n", "`fetch` must be a map of keys, not empty",
+	  "indented deeper" },
 };
 
 static void a_slip_that_everybody_makes_is_answered_with_its_remedy(void **state)
@@ -140,8 +163,10 @@ static void a_slip_that_everybody_makes_is_answered_with_its_remedy(void **state
 		struct policy *policy = NULL;
 		struct marked m;
 		unmark(slips[i].text, &m);
-		assert_int_equal(policy_parse("p.yml", m.text, strlen(m.text), &policy, &diags), -EINVAL);
-		if (!strstr(diags.items[0].text, slips[i].fragment) || !strstr(diags.items[0].hint, slips[i].hint))
+		assert_int_equal(policy_parse("p.yml", m.text, strlen(m.text), &policy, &diags),
+		                 -EINVAL);
+		if (!strstr(diags.items[0].text, slips[i].fragment) ||
+		    !strstr(diags.items[0].hint, slips[i].hint))
 			fail_msg("`%s` (%s)\n%s", diags.items[0].text, diags.items[0].hint, m.text);
 		diag_list_done(&diags);
 	}
@@ -177,7 +202,8 @@ static struct policy *good(const char *text)
 static void all_complaints_come_at_once_with_the_nearest_key(void **state)
 {
 	(void)state;
-	static const char text[] = "version: 3\nphases: { fetch: { egres: none } }\nlimits: { time: 5 }\n";
+	static const char text[] =
+		"version: 3\nphases: { fetch: { egres: none } }\nlimits: { time: 5 }\n";
 	struct diag_list diags = { 0 };
 	struct policy *policy = NULL;
 	assert_int_equal(policy_parse("p.yml", text, sizeof(text) - 1, &policy, &diags), -EINVAL);
@@ -203,7 +229,9 @@ static void a_policy_that_says_nothing_means_closed_and_bounded(void **state)
 static void entries_are_canonical_and_know_where_they_stand(void **state)
 {
 	(void)state;
-	struct policy *p = good(FETCH("{ host: '*.Example.COM', port: 8443, tls: raw, why: x },\n  { host: b.test, address: [ 10.0.0.1, '::1' ], private: allow }"));
+	struct policy *p =
+		good(FETCH("{ host: '*.Example.COM', port: 8443, tls: raw, why: x },\n  { host: "
+	                   "b.test, address: [ 10.0.0.1, '::1' ], private: allow }"));
 	const struct egress_list *l = &p->phases[DD_PHASE_FETCH].egress;
 	assert_int_equal(l->n, 2);
 	assert_string_equal(l->entries[0].host, "example.com");
@@ -228,10 +256,14 @@ static void units_parse_completely_or_not_at_all(void **state)
 	assert_int_equal(u, 5400);
 	assert_int_equal(policy_cpus("1.25", &u), 0);
 	assert_int_equal(u, 1250);
-	static const char *const bad[] = { "", " ", "1Gib", "1GiB ", "-1", "18446744073709551616", "0x10", "1e3", "16777216TiB" };
+	static const char *const bad[] = { "",      " ",   "1Gib",
+		                           "1GiB ", "-1",  "18446744073709551616",
+		                           "0x10",  "1e3", "16777216TiB" };
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		assert_int_equal(policy_size(bad[i], &v), -EINVAL);
-	static const char *const times[] = { "", "5", "0s", "m", "1h 3", "31d", "99999999999999999999s" };
+	static const char *const times[] = {
+		"", "5", "0s", "m", "1h 3", "31d", "99999999999999999999s"
+	};
 	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
 		assert_int_equal(policy_duration(times[i], &u), -EINVAL);
 }
@@ -257,8 +289,10 @@ static const struct policy_rule *rule_of(const struct policy *p, const char *run
 static void a_first_line_is_asked_for_by_its_own_name_and_says_nothing_about_the_rest(void **state)
 {
 	(void)state;
-	struct policy *p = good(V "steps:\n  - { phase: fetch, match: { run: 'make deps*' } }\n  - { phase: fetch, match: { first_line: 'npm ci*' } }\n"
-				"  - { phase: push, match: { run: \"npm ci\\nnpm publish\" } }\n");
+	struct policy *p = good(V
+	                        "steps:\n  - { phase: fetch, match: { run: 'make deps*' } }\n  - { "
+	                        "phase: fetch, match: { first_line: 'npm ci*' } }\n"
+	                        "  - { phase: push, match: { run: \"npm ci\\nnpm publish\" } }\n");
 	assert_ptr_equal(rule_of(p, "npm ci\nanything at all"), &p->rules[1]);
 	assert_ptr_equal(rule_of(p, "npm ci --omit=dev"), &p->rules[1]);
 	assert_null(rule_of(p, "echo x\nnpm ci"));
@@ -279,11 +313,15 @@ static void repetitions_are_found_in_lists_of_any_length(void **state)
 	assert_non_null(f);
 	(void)fputs(V "phases:\n  fetch:\n    egress:\n", f);
 	for (int i = 0; i < 9000; i++)
-		(void)fprintf(f, "      - { host: host%d.test }\n", i == 8000 ? 7 : i == 8001 ? 6000 : i);
+		(void)fprintf(f, "      - { host: host%d.test }\n",
+		              i == 8000   ? 7
+		              : i == 8001 ? 6000
+		                          : i);
 	assert_int_equal(fclose(f), 0);
 	assert_int_equal(policy_parse("p.yml", text, len, &policy, &diags), -EINVAL);
 	assert_int_equal(diags.n, 2);
-	assert_int_equal(diags.items[0].mark.line, 5 + 8000); /* in the order of the file, at the later one */
+	/* in the order of the file, at the later one */
+	assert_int_equal(diags.items[0].mark.line, 5 + 8000);
 	assert_non_null(strstr(diags.items[0].text, "repeats the one at line 12"));
 	assert_non_null(strstr(diags.items[1].text, "repeats the one at line 6005"));
 	diag_list_done(&diags);
@@ -293,7 +331,8 @@ static void repetitions_are_found_in_lists_of_any_length(void **state)
 static void system_calls_are_checked_by_name_when_the_policy_is_loaded(void **state)
 {
 	(void)state;
-	static const char text[] = V "sandbox: { seccomp: no-such-profile, syscalls: [ ptrace ] }\n";
+	static const char text[] = V
+		"sandbox: { seccomp: no-such-profile, syscalls: [ ptrace ] }\n";
 	struct diag_list diags = { 0 };
 	struct policy *policy = NULL;
 	assert_int_equal(policy_parse("p.yml", text, sizeof(text) - 1, &policy, &diags), -EINVAL);
@@ -316,8 +355,12 @@ static void a_credential_of_the_service_manager_is_a_file_in_its_directory(void 
 static void for_names_the_jobs_by_the_forges_own_facts(void **state)
 {
 	(void)state;
-	struct policy *p = good(V "for: { repository: 'acme/*', ref: refs/heads/main, event: [ push ], protected: true }\n");
-	struct event_facts ev = { .name = "push", .repository = "acme/x", .ref = "refs/heads/main", .ref_protected = true };
+	struct policy *p = good(V "for: { repository: 'acme/*', ref: refs/heads/main, event: [ "
+	                          "push ], protected: true }\n");
+	struct event_facts ev = { .name = "push",
+		                  .repository = "acme/x",
+		                  .ref = "refs/heads/main",
+		                  .ref_protected = true };
 	const char *why = NULL;
 	assert_true(policy_is_for(p, &ev, NULL));
 	ev.ref_protected = false;
@@ -334,7 +377,8 @@ static void for_names_the_jobs_by_the_forges_own_facts(void **state)
 static void the_sample_policies_load(void **state)
 {
 	(void)state;
-	static const char *const files[] = { "configs/policies/closed.yml", "configs/policies/c-project.yml" };
+	static const char *const files[] = { "configs/policies/closed.yml",
+		                             "configs/policies/c-project.yml" };
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
 		struct diag_list diags = { 0 };
 		struct policy *policy = NULL;
@@ -355,7 +399,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(entries_are_canonical_and_know_where_they_stand),
 		cmocka_unit_test(units_parse_completely_or_not_at_all),
 		cmocka_unit_test(a_glob_never_matches_past_the_line),
-		cmocka_unit_test(a_first_line_is_asked_for_by_its_own_name_and_says_nothing_about_the_rest),
+		cmocka_unit_test(
+			a_first_line_is_asked_for_by_its_own_name_and_says_nothing_about_the_rest),
 		cmocka_unit_test(repetitions_are_found_in_lists_of_any_length),
 		cmocka_unit_test(system_calls_are_checked_by_name_when_the_policy_is_loaded),
 		cmocka_unit_test(a_credential_of_the_service_manager_is_a_file_in_its_directory),

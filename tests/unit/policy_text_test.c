@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* policy_text_test.c - a key of a policy is found where it is written, in block and in flow style. */
+/* policy_text_test.c - a key of a policy is found where it is written, in block and in flow style.
+ */
 #include "runner/policy/policy_text.h"
 
 #include <setjmp.h>
@@ -43,11 +44,13 @@ static void flow_style_is_the_same(void **state)
 static void what_is_not_there_is_not_found(void **state)
 {
 	(void)state;
-	struct policy_text t = parse("version: 1\nphases: { fetch: { egress: [ { host: a.test } ] } }\n");
+	struct policy_text t =
+		parse("version: 1\nphases: { fetch: { egress: [ { host: a.test } ] } }\n");
 	const struct tree_node *key = t.root;
 	assert_null(policy_text_at(&t, "limits.memory", &key));
 	assert_null(key);
-	assert_null(policy_text_at(&t, "phases.fetch.egress.host", NULL)); /* a list has no keys */
+	/* a list has no keys */
+	assert_null(policy_text_at(&t, "phases.fetch.egress.host", NULL));
 	assert_null(policy_text_at(&t, "phases.fetch.egre", NULL));
 	assert_null(policy_text_at(&t, "version.x", NULL));
 	policy_text_done(&t);

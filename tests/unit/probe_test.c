@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* probe_test.c - the host probe answers by name, gives a remedy, obeys DRYDOCK_FAULT, and leaves nothing behind. */
+/* probe_test.c - the host probe answers by name, gives a remedy, obeys DRYDOCK_FAULT, and leaves
+ * nothing behind. */
 #include "drydock/fault.h"
 #include "drydock/sandbox.h"
 
@@ -12,14 +13,16 @@
 
 #include <cmocka.h>
 
-static const struct sandbox_feature *find(const struct sandbox_feature *rows, int n, const char *name)
+static const struct sandbox_feature *find(const struct sandbox_feature *rows, int n,
+                                          const char *name)
 {
 	for (int i = 0; i < n; i++) {
 		if (strcmp(rows[i].name, name) == 0)
 			return &rows[i];
 	}
 	fail_msg("no row %s", name);
-	static const struct sandbox_feature none; /* never reached; the compiler does not know that */
+	/* never reached; the compiler does not know that */
+	static const struct sandbox_feature none;
 	return &none;
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* process_find_test.c - naming the process behind a refusal: what is shown of its arguments, and who is found. */
+/* process_find_test.c - naming the process behind a refusal: what is shown of its arguments, and
+ * who is found. */
 #include "runner/job/process_find.h"
 
 #include <setjmp.h>
@@ -19,13 +20,15 @@ static void arguments_lose_query_strings_user_info_and_control_bytes(void **stat
 	(void)state;
 	static const struct row {
 		const char *in;
-		size_t      len;
+		size_t len;
 		const char *out;
 	} rows[] = {
 		{ "curl\0-sS\0https://a.test/p?token=s3cret\0", 39, "curl -sS https://a.test/p" },
-		{ "git\0clone\0https://me:pw@h.test/x.git\0", 37, "git clone https://h.test/x.git" },
+		{ "git\0clone\0https://me:pw@h.test/x.git\0", 37,
+		  "git clone https://h.test/x.git" },
 		{ "a\0https://u@v@h/\0", 17, "a https://h/" },
-		{ "sh\0-c\0x https://a.test/?1 y https://u:p@b.test/\0", 48, "sh -c x https://a.test/ y https://b.test/" },
+		{ "sh\0-c\0x https://a.test/?1 y https://u:p@b.test/\0", 48,
+		  "sh -c x https://a.test/ y https://b.test/" },
 		{ "x\0\033[31mred\0", 11, "x ?[31mred" },
 		{ "why?\0", 5, "why?" },
 		{ "npm ci   \0\0\0", 12, "npm ci" },
@@ -57,10 +60,12 @@ static void the_holder_of_a_bound_udp_port_is_found_below_init(void **state)
 	if (init == 0) {
 		pid_t holder = fork();
 		if (holder == 0) {
-			struct sockaddr_in sin = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+			struct sockaddr_in sin = { .sin_family = AF_INET,
+				                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 			socklen_t len = sizeof(sin);
 			int s = socket(AF_INET, SOCK_DGRAM, 0);
-			if (bind(s, (struct sockaddr *)&sin, len) < 0 || getsockname(s, (struct sockaddr *)&sin, &len) < 0)
+			if (bind(s, (struct sockaddr *)&sin, len) < 0 ||
+			    getsockname(s, (struct sockaddr *)&sin, &len) < 0)
 				_exit(1);
 			unsigned port = ntohs(sin.sin_port);
 			if (write(ready[1], &port, sizeof(port)) != (ssize_t)sizeof(port))

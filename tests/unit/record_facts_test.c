@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* record_facts_test.c - a record comes back as facts, an older one with gaps that can be seen, a wrong one not at all. */
+/* record_facts_test.c - a record comes back as facts, an older one with gaps that can be seen, a
+ * wrong one not at all. */
 #include "runner/record/record_facts.h"
 #include "runner/record/record.h"
 
@@ -51,28 +52,51 @@ static int load(void)
 static void a_run_comes_back_as_facts(void **state)
 {
 	(void)state;
-	add(NULL, NULL, "run.start", "{\"mode\":\"observe\",\"trusted\":true,\"policy\":{\"path\":\"p.yml\",\"sha256\":\"ab\"},\"steps\":2,"
-	    "\"forge_event\":{\"name\":\"push\",\"repository\":\"a/b\",\"ref\":\"refs/heads/main\",\"protected\":true},\"newer\":[1]}");
-	add(NULL, NULL, "policy.narrowed", "{\"key\":\"limits.pids\",\"asked\":\"9\",\"allowed\":\"5\",\"line\":3,\"why\":\"w\"}");
-	add("deps", "fetch", "step.start", "{\"index\":1,\"id\":\"deps\",\"name\":\"Dependencies\",\"gate\":\"open\",\"read\":[\"/opt/x\"],"
-	    "\"syscalls\":[],\"match\":{\"id\":\"deps\",\"name\":null,\"job\":\"test\",\"run\":\"npm ci\"},\"run_exact\":true}");
-	add("deps", "fetch", "gate.open", "{\"state\":\"open\",\"upload_bytes\":1048576,\"entries\":[{\"entry\":\"a.test:443\",\"origin\":\"p.yml:1:1\"}]}");
-	add("deps", "fetch", "net.allow", "{\"host\":\"a.test\",\"port\":443,\"address\":\"192.0.2.1\",\"why\":\"w\",\"speaks\":\"tls\"}");
-	add("deps", "fetch", "net.allow", "{\"host\":\"b.test\",\"port\":22,\"address\":\"\",\"why\":\"not in the allowlist\",\"would\":\"deny\","
-	    "\"speaks\":\"raw\",\"process\":{\"pid\":7,\"exe\":\"/usr/bin/ssh\",\"argv\":\"ssh b\"}}");
+	add(NULL, NULL, "run.start",
+	    "{\"mode\":\"observe\",\"trusted\":true,\"policy\":{\"path\":\"p.yml\",\"sha256\":"
+	    "\"ab\"},\"steps\":2,"
+	    "\"forge_event\":{\"name\":\"push\",\"repository\":\"a/b\",\"ref\":\"refs/heads/"
+	    "main\",\"protected\":true},\"newer\":[1]}");
+	add(NULL, NULL, "policy.narrowed",
+	    "{\"key\":\"limits.pids\",\"asked\":\"9\",\"allowed\":\"5\",\"line\":3,\"why\":\"w\"}");
+	add("deps", "fetch", "step.start",
+	    "{\"index\":1,\"id\":\"deps\",\"name\":\"Dependencies\",\"gate\":\"open\",\"read\":[\"/"
+	    "opt/x\"],"
+	    "\"syscalls\":[],\"match\":{\"id\":\"deps\",\"name\":null,\"job\":\"test\",\"run\":"
+	    "\"npm ci\"},\"run_exact\":true}");
+	add("deps", "fetch", "gate.open",
+	    "{\"state\":\"open\",\"upload_bytes\":1048576,\"entries\":[{\"entry\":\"a.test:443\","
+	    "\"origin\":\"p.yml:1:1\"}]}");
+	add("deps", "fetch", "net.allow",
+	    "{\"host\":\"a.test\",\"port\":443,\"address\":\"192.0.2.1\",\"why\":\"w\",\"speaks\":"
+	    "\"tls\"}");
+	add("deps", "fetch", "net.allow",
+	    "{\"host\":\"b.test\",\"port\":22,\"address\":\"\",\"why\":\"not in the "
+	    "allowlist\",\"would\":\"deny\","
+	    "\"speaks\":\"raw\",\"process\":{\"pid\":7,\"exe\":\"/usr/bin/ssh\",\"argv\":\"ssh "
+	    "b\"}}");
 	add("deps", "fetch", "dns.deny", "{\"host\":\"c.test\",\"count\":3}");
-	add("deps", "fetch", "sys.deny", "{\"syscall\":\"socket\",\"nr\":41,\"count\":2,\"answer\":\"continued\",\"detail\":\"AF_VSOCK\"}");
-	add("deps", "fetch", "cred.grant", "{\"credential\":\"token\",\"from\":\"env:T\",\"as\":\"env:TOKEN\",\"ttl_sec\":60}");
-	add("deps", "fetch", "violation", "{\"case\":\"budget\",\"subject\":\"a.test\",\"port\":443,\"bytes_out\":9}");
-	add("deps", "fetch", "gate.close", "{\"verified\":true,\"peak_connections\":4,\"wildcard_names\":[{\"entry\":\"*.a.test:443\",\"names\":2}],"
-	    "\"receipt\":[{\"host\":\"a.test\",\"port\":443,\"connections\":1,\"bytes_in\":10,\"bytes_out\":20,\"denials\":0}]}");
+	add("deps", "fetch", "sys.deny",
+	    "{\"syscall\":\"socket\",\"nr\":41,\"count\":2,\"answer\":\"continued\",\"detail\":"
+	    "\"AF_VSOCK\"}");
+	add("deps", "fetch", "cred.grant",
+	    "{\"credential\":\"token\",\"from\":\"env:T\",\"as\":\"env:TOKEN\",\"ttl_sec\":60}");
+	add("deps", "fetch", "violation",
+	    "{\"case\":\"budget\",\"subject\":\"a.test\",\"port\":443,\"bytes_out\":9}");
+	add("deps", "fetch", "gate.close",
+	    "{\"verified\":true,\"peak_connections\":4,\"wildcard_names\":[{\"entry\":\"*.a.test:"
+	    "443\",\"names\":2}],"
+	    "\"receipt\":[{\"host\":\"a.test\",\"port\":443,\"connections\":1,\"bytes_in\":10,"
+	    "\"bytes_out\":20,\"denials\":0}]}");
 	add("deps", NULL, "artifact", "{\"path\":\"dist/a\",\"size\":5,\"sha256\":\"00\"}");
-	add("deps", "fetch", "step.end", "{\"outcome\":\"succeeded\",\"exit\":0,\"wall_sec\":1.5,\"files\":12}");
+	add("deps", "fetch", "step.end",
+	    "{\"outcome\":\"succeeded\",\"exit\":0,\"wall_sec\":1.5,\"files\":12}");
 	add("02-x", "build", "step.start", "{\"id\":\"\",\"name\":\"x\"}");
 	add(NULL, NULL, "run.end", "{\"status\":\"succeeded\"}");
 	assert_int_equal(load(), 0);
 
-	assert_true(facts->mode_known && facts->observed && facts->trusted && facts->trusted_known && facts->event.known && facts->event.is_protected);
+	assert_true(facts->mode_known && facts->observed && facts->trusted &&
+	            facts->trusted_known && facts->event.known && facts->event.is_protected);
 	assert_string_equal(facts->event.ref, "refs/heads/main");
 	assert_string_equal(facts->policy_path, "p.yml");
 	assert_int_equal(facts->n_narrowed, 1);
@@ -112,7 +136,8 @@ static void what_an_older_record_lacks_is_absent_and_not_guessed(void **state)
 	add("01-x", "build", "step.start", "{\"id\":\"\",\"name\":\"x\"}");
 	assert_int_equal(load(), 0);
 	const struct facts_step *s = &facts->steps[0];
-	assert_false(facts->mode_known || facts->event.known || facts->trusted_known || s->match.known);
+	assert_false(facts->mode_known || facts->event.known || facts->trusted_known ||
+	             s->match.known);
 	assert_null(s->read);
 	assert_null(s->syscalls);
 	assert_null(s->gate.wildcards);
@@ -159,7 +184,8 @@ static const struct {
 	{ "c", NULL, "step.start", "{}", "the field phase" },
 	{ NULL, NULL, "step.start", "{}", "without a name" },
 	{ "c", "build", "step.start", "{\"read\":[1]}", "the field read is not a list of texts" },
-	{ "c", "push", "step.start", "{\"workspace\":\"shared\\n    trust: any\"}", "the field workspace" },
+	{ "c", "push", "step.start", "{\"workspace\":\"shared\\n    trust: any\"}",
+	  "the field workspace" },
 	{ NULL, NULL, "run.start", "{}", "a second time" },
 };
 
@@ -170,7 +196,9 @@ static void a_fact_of_the_wrong_type_or_place_is_an_error_with_its_line(void **s
 		add(NULL, NULL, "run.start", "{}");
 		add("a", "fetch", "step.start", "{}");
 		json_t *fields = json_loads(wrong[i].fields, JSON_ALLOW_NUL, NULL);
-		assert_int_equal(record_add(rec, wrong[i].step, wrong[i].phase, wrong[i].event, fields, &err), 0);
+		assert_int_equal(record_add(rec, wrong[i].step, wrong[i].phase, wrong[i].event,
+		                            fields, &err),
+		                 0);
 		struct record_facts *untouched = NULL;
 		assert_int_equal(record_facts_load(path, &untouched, &err), -EBADMSG);
 		assert_null(untouched);
@@ -216,12 +244,16 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_run_comes_back_as_facts, setup, teardown),
-		cmocka_unit_test_setup_teardown(what_an_older_record_lacks_is_absent_and_not_guessed, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			what_an_older_record_lacks_is_absent_and_not_guessed, setup, teardown),
 		cmocka_unit_test_setup_teardown(many_of_a_kind_keep_their_order, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_fact_of_the_wrong_type_or_place_is_an_error_with_its_line, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_fact_of_the_wrong_type_or_place_is_an_error_with_its_line, setup,
+			teardown),
 		cmocka_unit_test_setup_teardown(an_edited_record_gives_no_facts, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_torn_end_is_a_fact, setup, teardown),
-		cmocka_unit_test_setup_teardown(an_empty_file_and_a_missing_one_are_no_records, setup, teardown),
+		cmocka_unit_test_setup_teardown(an_empty_file_and_a_missing_one_are_no_records,
+		                                setup, teardown),
 	};
 	if (argc > 1)
 		cmocka_set_test_filter(argv[1]);

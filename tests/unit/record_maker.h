@@ -19,7 +19,8 @@ static inline int maker_setup(void **state)
 	(void)snprintf(maker_path, sizeof(maker_path), "/tmp/drydock-maker-XXXXXX");
 	int fd = mkstemp(maker_path);
 	maker_facts = NULL;
-	return fd < 0 || close(fd) < 0 || record_open(maker_path, "run-1", "test", &maker_record, NULL);
+	return fd < 0 || close(fd) < 0 ||
+	       record_open(maker_path, "run-1", "test", &maker_record, NULL);
 }
 
 static inline int maker_teardown(void **state)
@@ -38,20 +39,27 @@ static inline void add(const char *step, const char *phase, const char *event, c
 	assert_int_equal(record_add(maker_record, step, phase, event, object, NULL), 0);
 }
 
-/* A run with one step `s`, id and all, whose gate has been closed; more events may follow until load(). */
+/* A run with one step `s`, id and all, whose gate has been closed; more events may follow until
+ * load(). */
 static inline void add_step(const char *phase, const char *mode)
 {
 	char text[300];
 	(void)snprintf(text, sizeof(text), "{\"mode\":\"%s\",\"trusted\":true}", mode);
 	add(NULL, NULL, "run.start", text);
-	add("s", phase, "step.start", "{\"index\":1,\"id\":\"s\",\"name\":\"S\",\"seccomp\":\"default\",\"read\":[],\"syscalls\":[],\"workspace\":\"pristine\","
-	    "\"artifacts\":[],\"match\":{\"id\":\"s\",\"name\":\"S\",\"job\":\"test\",\"run\":\"make\"},\"run_exact\":true}");
+	add("s", phase, "step.start",
+	    "{\"index\":1,\"id\":\"s\",\"name\":\"S\",\"seccomp\":\"default\",\"read\":[],"
+	    "\"syscalls\":[],\"workspace\":\"pristine\","
+	    "\"artifacts\":[],\"match\":{\"id\":\"s\",\"name\":\"S\",\"job\":\"test\",\"run\":"
+	    "\"make\"},\"run_exact\":true}");
 }
 
 static inline void add_end(const char *more)
 {
 	char text[300];
-	(void)snprintf(text, sizeof(text), "{\"outcome\":\"succeeded\",\"exit\":0,\"wall_sec\":1.0,\"output_bytes\":10%s}", more);
+	(void)snprintf(
+		text, sizeof(text),
+		"{\"outcome\":\"succeeded\",\"exit\":0,\"wall_sec\":1.0,\"output_bytes\":10%s}",
+		more);
 	add("s", "build", "step.end", text);
 	add(NULL, NULL, "run.end", "{}");
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* record_test.c - writes records, damages them in every way that the chain must show, and checks the chain
- * with sha256sum. */
+/* record_test.c - writes records, damages them in every way that the chain must show, and checks
+ * the chain with sha256sum. */
 #include "runner/record/record.h"
 #include "runner/command/commands.h"
 
@@ -49,7 +49,9 @@ static struct record *start(void)
 
 static void add(struct record *rec, const char *event)
 {
-	assert_int_equal(record_add(rec, "01-x", "build", event, json_pack("{s:s}", "what", "some text"), &err), 0);
+	assert_int_equal(record_add(rec, "01-x", "build", event,
+	                            json_pack("{s:s}", "what", "some text"), &err),
+	                 0);
 }
 
 static void write_five(void)
@@ -98,8 +100,16 @@ static void an_untouched_record_verifies_and_keeps_its_order_of_fields(void **st
 	assert_int_equal(record_verify(path, &lines, &err), 0);
 	assert_int_equal(lines, 5);
 	load();
-	static const char *const order[] = { "{\"seq\":2,", "\"time\":\"2", "\"mono_ns\":", "\"run\":\"run-1\"", "\"job\":\"job\"", "\"step\":\"01-x\"",
-		"\"phase\":\"build\"", "\"event\":\"step.start\"", "\"what\":\"some text\"", "\"prev\":\"" };
+	static const char *const order[] = { "{\"seq\":2,",
+		                             "\"time\":\"2",
+		                             "\"mono_ns\":",
+		                             "\"run\":\"run-1\"",
+		                             "\"job\":\"job\"",
+		                             "\"step\":\"01-x\"",
+		                             "\"phase\":\"build\"",
+		                             "\"event\":\"step.start\"",
+		                             "\"what\":\"some text\"",
+		                             "\"prev\":\"" };
 	const char *p = line_at(1);
 	for (size_t i = 0; i < ARRAY_LEN(order); i++) {
 		p = strstr(p, order[i]);
@@ -118,15 +128,19 @@ static void the_chain_is_what_sha256sum_says(void **state)
 	load();
 	for (int n = 1; n <= 5; n++) {
 		char command[300], sum[65] = "";
-		(void)snprintf(command, sizeof(command), "sed -n %dp %s | tr -d '\\n' | sha256sum", n, path);
+		(void)snprintf(command, sizeof(command), "sed -n %dp %s | tr -d '\\n' | sha256sum",
+		               n, path);
 		FILE *f = popen(command, "re");
 		assert_non_null(f);
 		assert_int_equal(fread(sum, 1, 64, f), 64);
 		(void)pclose(f);
 		if (n < 5)
-			assert_int_equal(strncmp(strstr(line_at(n), "\"prev\":\"") + 8, sum, 64), 0);
+			assert_int_equal(strncmp(strstr(line_at(n), "\"prev\":\"") + 8, sum, 64),
+			                 0);
 	}
-	assert_non_null(strstr(line_at(0), "\"prev\":\"0000000000000000000000000000000000000000000000000000000000000000\""));
+	assert_non_null(strstr(
+		line_at(0),
+		"\"prev\":\"0000000000000000000000000000000000000000000000000000000000000000\""));
 }
 
 static void assert_broken(uint64_t line)
@@ -165,7 +179,8 @@ static void a_doubled_line_shows(void **state)
 	(void)state;
 	write_five();
 	load();
-	size_t len = strlen(text), at = (size_t)(line_at(2) - text), n = (size_t)(line_at(3) - line_at(2));
+	size_t len = strlen(text), at = (size_t)(line_at(2) - text),
+	       n = (size_t)(line_at(3) - line_at(2));
 	memmove(text + at + n, text + at, len - at + 1);
 	store(text, len + n);
 	assert_broken(4);
@@ -178,7 +193,8 @@ static void swapped_lines_show(void **state)
 	write_five();
 	load();
 	char *a = line_at(1), *b = line_at(2), *c = line_at(3);
-	(void)snprintf(swapped, sizeof(swapped), "%.*s%.*s%.*s%s", (int)(a - text), text, (int)(c - b), b, (int)(b - a), a, c);
+	(void)snprintf(swapped, sizeof(swapped), "%.*s%.*s%.*s%s", (int)(a - text), text,
+	               (int)(c - b), b, (int)(b - a), a, c);
 	store(swapped, strlen(swapped));
 	assert_broken(2);
 }
@@ -228,7 +244,8 @@ static void a_field_with_a_common_name_is_refused(void **state)
 {
 	(void)state;
 	struct record *rec = start();
-	assert_int_equal(record_add(rec, NULL, NULL, "x", json_pack("{s:i}", "seq", 7), &err), -EINVAL);
+	assert_int_equal(record_add(rec, NULL, NULL, "x", json_pack("{s:i}", "seq", 7), &err),
+	                 -EINVAL);
 	assert_int_equal(record_seq(rec), 0);
 	record_free(rec);
 }
@@ -240,7 +257,10 @@ static void bytes_that_are_not_utf8_are_spelled_out(void **state)
 	assert_string_equal(json_string_value(t), "a\\xff\xc3\xa9\n");
 	json_decref(t);
 	struct record *rec = start();
-	assert_int_equal(record_add(rec, "s\xfe", NULL, "run.end", json_pack("{s:o}", "path", record_text("\xc2\x9b\x1b[31m")), &err), 0);
+	assert_int_equal(record_add(rec, "s\xfe", NULL, "run.end",
+	                            json_pack("{s:o}", "path", record_text("\xc2\x9b\x1b[31m")),
+	                            &err),
+	                 0);
 	record_free(rec);
 	load();
 	assert_null(strchr(text, '\x1b'));
@@ -256,7 +276,8 @@ static void a_full_disk_ends_the_record_and_leaves_a_chain_that_holds(void **sta
 		struct rlimit small = { 3000, 3000 };
 		struct record *rec = NULL;
 		(void)signal(SIGXFSZ, SIG_IGN);
-		if (setrlimit(RLIMIT_FSIZE, &small) < 0 || record_open(path, "r", "j", &rec, &err) < 0)
+		if (setrlimit(RLIMIT_FSIZE, &small) < 0 ||
+		    record_open(path, "r", "j", &rec, &err) < 0)
 			_exit(2);
 		int r = 0;
 		for (int i = 0; i < 100 && r == 0; i++)

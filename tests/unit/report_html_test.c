@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* report_html_test.c - nothing that a record holds can become markup, and the head of the page lets in its own style and nothing else. */
+/* report_html_test.c - nothing that a record holds can become markup, and the head of the page lets
+ * in its own style and nothing else. */
 #include "runner/view/report_html.h"
 
 #include <setjmp.h>
@@ -24,7 +25,8 @@ static void becomes(const char *in, const char *want)
 static void markup_becomes_text(void **state)
 {
 	(void)state;
-	becomes("</style><script>alert(1)</script>", "&lt;/style&gt;&lt;script&gt;alert(1)&lt;/script&gt;");
+	becomes("</style><script>alert(1)</script>",
+	        "&lt;/style&gt;&lt;script&gt;alert(1)&lt;/script&gt;");
 	becomes("\" onload='x' &amp;", "&quot; onload=&#39;x&#39; &amp;amp;");
 	becomes("plain, with umlaut \xc3\xa4", "plain, with umlaut \xc3\xa4");
 	becomes("", "");

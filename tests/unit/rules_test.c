@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/* rules_test.c - the wall, tried from inside: what passes, what is refused and how, and what a read-back notices.
+/* rules_test.c - the wall, tried from inside: what passes, what is refused and how, and what a
+ * read-back notices.
  *
- * Each case runs in a forked child with a network namespace of its own (an ordinary user: a user namespace too, as
- * its id 0, because nft(8) asks for that). A failed CHECK ends the child; the parent fails the test. `nft` is the
- * second opinion, never part of the product.
+ * Each case runs in a forked child with a network namespace of its own (an ordinary user: a user
+ * namespace too, as its id 0, because nft(8) asks for that). A failed CHECK ends the child; the
+ * parent fails the test. `nft` is the second opinion, never part of the product.
  */
 #include "netpolicy/wall/attrs.h"
 #include "drydock/egress.h"
@@ -35,17 +36,17 @@ static void take_away(const char *name)
 {
 	(void)snprintf(dd_fault_names, sizeof(dd_fault_names), "%s", name ? name : "");
 }
-/* --- a child with a network namespace ------------------------------------------------------------------------------------ */
+/* ---- a child with a network namespace ---- */
 
-#define CHECK(cond, ...)                                                       \
-	do {                                                                   \
-		if (!(cond)) {                                                 \
-			int code = errno;                                      \
-			(void)fprintf(stderr, "# line %d: %s: ", __LINE__, #cond); \
-			(void)fprintf(stderr, __VA_ARGS__);                    \
-			(void)fprintf(stderr, " (errno: %s)\n", strerrordesc_np(code)); \
-			_exit(1);                                              \
-		}                                                              \
+#define CHECK(cond, ...)                                                                           \
+	do {                                                                                       \
+		if (!(cond)) {                                                                     \
+			int code = errno;                                                          \
+			(void)fprintf(stderr, "# line %d: %s: ", __LINE__, #cond);                 \
+			(void)fprintf(stderr, __VA_ARGS__);                                        \
+			(void)fprintf(stderr, " (errno: %s)\n", strerrordesc_np(code));            \
+			_exit(1);                                                                  \
+		}                                                                                  \
 	} while (0)
 
 enum { EXIT_SKIP = 77 };
@@ -92,7 +93,7 @@ static void in_netns(void (*fn)(void))
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
-/* --- a wall --------------------------------------------------------------------------------------------------------------- */
+/* ---- a wall ---- */
 
 static struct egress_entry entries[] = {
 	{ .host = "registry.example.test", .port = 443, .origin = "test:1" },
@@ -110,8 +111,8 @@ static struct egress_list open_list(void)
 
 static struct wall {
 	struct egress_list list;
-	struct net_plan   *plan;
-	int                fds[NET_FD__COUNT];
+	struct net_plan *plan;
+	int fds[NET_FD__COUNT];
 } wall;
 
 static void build_wall(bool open)
@@ -147,7 +148,9 @@ static struct net_counters counters(void)
 /* Returns a connected socket, or -errno. */
 static int dial(const char *addr, uint16_t port)
 {
-	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_addr = v4(addr), .sin_port = htons(port) };
+	struct sockaddr_in sin = { .sin_family = AF_INET,
+		                   .sin_addr = v4(addr),
+		                   .sin_port = htons(port) };
 	dd_auto_fd int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	CHECK(fd >= 0, "failed");
 	if (connect(fd, (struct sockaddr *)&sin, sizeof(sin)) < 0)
@@ -162,8 +165,8 @@ static int accept_at_gate(const char *addr, uint16_t port)
 	int fd = accept4(wall.fds[NET_FD_LISTENER], NULL, NULL, SOCK_CLOEXEC);
 	CHECK(fd >= 0, "nothing arrived at the gate");
 	CHECK(getsockname(fd, (struct sockaddr *)&local, &len) == 0, "failed");
-	CHECK(local.sin_addr.s_addr == v4(addr).s_addr && ntohs(local.sin_port) == port, "arrived for %s:%u", inet_ntoa(local.sin_addr),
-	      ntohs(local.sin_port));
+	CHECK(local.sin_addr.s_addr == v4(addr).s_addr && ntohs(local.sin_port) == port,
+	      "arrived for %s:%u", inet_ntoa(local.sin_addr), ntohs(local.sin_port));
 	return fd;
 }
 
@@ -182,10 +185,11 @@ static void must_be_refused(const char *addr, uint16_t port)
 	CHECK(r == -ECONNREFUSED, "%s:%u gave %d", addr, port, r);
 	CHECK(now_ms() - start < 1000, "%s:%u took %ld ms", addr, port, (long)(now_ms() - start));
 	CHECK(counters().denied_packets == before + 1, "%s:%u was not counted", addr, port);
-	CHECK(accept(wall.fds[NET_FD_LISTENER], NULL, NULL) < 0 && errno == EAGAIN, "%s:%u reached the gate", addr, port);
+	CHECK(accept(wall.fds[NET_FD_LISTENER], NULL, NULL) < 0 && errno == EAGAIN,
+	      "%s:%u reached the gate", addr, port);
 }
 
-/* --- tests: the rules ------------------------------------------------------------------------------------------------------ */
+/* ---- tests: the rules ---- */
 
 static json_t *nft_listing(void)
 {
@@ -198,9 +202,8 @@ static json_t *nft_listing(void)
 	json_t *item;
 	const char *kind;
 	json_t *body;
-	json_array_foreach(list, i, item)
-		json_object_foreach(item, kind, body)
-			(void)json_object_del(body, "handle");
+	json_array_foreach(list, i, item) json_object_foreach(item, kind, body)(void)
+		json_object_del(body, "handle");
 	return list;
 }
 
@@ -224,14 +227,28 @@ static void listing_equals_text(bool open, bool observe)
 	CHECK(text, "no memory");
 	nft("delete table inet drydock");
 	FILE *p = popen("nft -f -", "w"); /* NOLINT */
-	CHECK(p && fputs(text, p) >= 0 && pclose(p) == 0, "nft does not read net_plan_text():\n%s", text);
+	CHECK(p && fputs(text, p) >= 0 && pclose(p) == 0, "nft does not read net_plan_text():\n%s",
+	      text);
 	json_t *theirs = nft_listing();
-	CHECK(json_array_size(ours) > 10 && json_equal(ours, theirs), "batch and text differ:\n%s\n%s", json_dumps(ours, 0), json_dumps(theirs, 0));
+	CHECK(json_array_size(ours) > 10 && json_equal(ours, theirs),
+	      "batch and text differ:\n%s\n%s", json_dumps(ours, 0), json_dumps(theirs, 0));
 }
-static void open_listing(void) { listing_equals_text(true, false); }
-static void closed_listing(void) { listing_equals_text(false, false); }
-static void observing_listing(void) { listing_equals_text(true, true); }
-static void observing_closed_listing(void) { listing_equals_text(false, true); }
+static void open_listing(void)
+{
+	listing_equals_text(true, false);
+}
+static void closed_listing(void)
+{
+	listing_equals_text(false, false);
+}
+static void observing_listing(void)
+{
+	listing_equals_text(true, true);
+}
+static void observing_closed_listing(void)
+{
+	listing_equals_text(false, true);
+}
 
 static void the_real_nft_lists_what_the_plan_says(void **state)
 {
@@ -245,7 +262,8 @@ static void the_real_nft_lists_what_the_plan_says(void **state)
 static void admitted_child(void)
 {
 	build_wall(true);
-	must_be_refused("198.18.1.0", 443); /* the name is in the list, but nobody has asked for it yet (N-26) */
+	/* the name is in the list, but nobody has asked for it yet (N-26) */
+	must_be_refused("198.18.1.0", 443);
 	admit("198.18.1.0", 443);
 	admit("198.18.1.0", 443);
 	int step = dial("198.18.1.0", 443);
@@ -254,11 +272,13 @@ static void admitted_child(void)
 	char buf[8];
 	CHECK(write(step, "ping", 4) == 4 && read(gate, buf, sizeof(buf)) == 4, "failed");
 	CHECK(write(gate, "pong", 4) == 4 && read(step, buf, sizeof(buf)) == 4, "failed");
-	CHECK(counters().accepted_packets >= 3, "only %lu packets counted", counters().accepted_packets);
+	CHECK(counters().accepted_packets >= 3, "only %lu packets counted",
+	      counters().accepted_packets);
 	must_be_refused("198.18.1.0", 444);
 	must_be_refused("198.18.1.1", 443);
 }
-static void an_admitted_destination_reaches_the_gate_under_its_own_name_and_nothing_else_does(void **state)
+static void an_admitted_destination_reaches_the_gate_under_its_own_name_and_nothing_else_does(
+	void **state)
 {
 	(void)state;
 	in_netns(admitted_child);
@@ -306,17 +326,21 @@ static void even_a_block_of_everything_opens_no_synthetic_and_no_metadata_addres
 
 static void udp_child(void)
 {
-	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_addr = v4("198.18.1.0"), .sin_port = htons(443) };
+	struct sockaddr_in sin = { .sin_family = AF_INET,
+		                   .sin_addr = v4("198.18.1.0"),
+		                   .sin_port = htons(443) };
 	build_wall(true);
 	admit("198.18.1.0", 443);
 	dd_auto_fd int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	CHECK(sendto(fd, "x", 1, 0, (struct sockaddr *)&sin, sizeof(sin)) < 0 && errno == EPERM, "QUIC to an admitted name");
+	CHECK(sendto(fd, "x", 1, 0, (struct sockaddr *)&sin, sizeof(sin)) < 0 && errno == EPERM,
+	      "QUIC to an admitted name");
 	sin.sin_addr = v4("192.0.2.53");
 	sin.sin_port = htons(53);
-	CHECK(sendto(fd, "x", 1, 0, (struct sockaddr *)&sin, sizeof(sin)) < 0 && errno == EPERM, "a foreign resolver");
+	CHECK(sendto(fd, "x", 1, 0, (struct sockaddr *)&sin, sizeof(sin)) < 0 && errno == EPERM,
+	      "a foreign resolver");
 	CHECK(counters().denied_packets == 2, "%lu counted", counters().denied_packets);
 }
-/* --- tests: the observing wall ---------------------------------------------------------------------------------------------- */
+/* ---- tests: the observing wall ---- */
 
 static void build_observing_wall(bool open)
 {
@@ -338,8 +362,9 @@ static void must_arrive(const char *addr, uint16_t port)
 static void observing_child(void)
 {
 	static const char *const special[] = {
-		"10.0.0.1", "172.16.0.1", "172.31.255.254", "192.168.1.1", "100.64.0.1", "169.254.1.1", "169.254.169.254", "168.63.129.16", "100.100.100.200",
-		"192.0.0.8", "192.0.0.192", "192.88.99.1", "198.18.1.0", "198.19.255.254", "240.0.0.1",
+		"10.0.0.1",    "172.16.0.1",      "172.31.255.254", "192.168.1.1",     "100.64.0.1",
+		"169.254.1.1", "169.254.169.254", "168.63.129.16",  "100.100.100.200", "192.0.0.8",
+		"192.0.0.192", "192.88.99.1",     "198.18.1.0",     "198.19.255.254",  "240.0.0.1",
 	};
 	struct dd_err err = { 0 };
 
@@ -350,7 +375,8 @@ static void observing_child(void)
 	for (size_t i = 0; i < ARRAY_LEN(special); i++)
 		must_be_refused(special[i], 443);
 	must_be_refused("127.0.0.1", 1); /* the gate's own listener */
-	CHECK(net_rules_admit_host(wall.fds[NET_FD_RULES], v4("198.18.1.0"), &err) == 0, "%s", err.msg);
+	CHECK(net_rules_admit_host(wall.fds[NET_FD_RULES], v4("198.18.1.0"), &err) == 0, "%s",
+	      err.msg);
 	must_arrive("198.18.1.0", 443);
 	must_arrive("198.18.1.0", 22);
 	must_be_refused("198.18.1.1", 443);
@@ -369,8 +395,8 @@ static void an_observing_wall_leads_everything_public_to_the_gate_and_nothing_el
 static void observing_list_child(void)
 {
 	build_observing_wall(true);
-	must_arrive("169.254.7.7", 80);    /* the block of the list says so */
-	must_arrive("169.254.170.2", 80);  /* an entry names it */
+	must_arrive("169.254.7.7", 80);   /* the block of the list says so */
+	must_arrive("169.254.170.2", 80); /* an entry names it */
 	must_be_refused("169.254.7.7", 81);
 	must_be_refused("169.254.169.254", 80);
 	must_be_refused("169.254.170.2", 81);
@@ -385,19 +411,27 @@ static void what_the_list_opens_of_special_ranges_stays_exactly_that_while_obser
 static void observing_refuses_child(void)
 {
 	struct dd_err err = { 0 };
-	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_addr = v4("8.8.8.8"), .sin_port = htons(443) };
+	struct sockaddr_in sin = { .sin_family = AF_INET,
+		                   .sin_addr = v4("8.8.8.8"),
+		                   .sin_port = htons(443) };
 	struct sockaddr_in6 sin6 = { .sin6_family = AF_INET6, .sin6_port = htons(443) };
 
 	build_observing_wall(false);
 	int foreign = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	CHECK(bind(foreign, (struct sockaddr *)&sin, sizeof(sin)) < 0 && errno == EADDRNOTAVAIL, "a public address can be bound");
+	CHECK(bind(foreign, (struct sockaddr *)&sin, sizeof(sin)) < 0 && errno == EADDRNOTAVAIL,
+	      "a public address can be bound");
 	CHECK(inet_pton(AF_INET6, "2001:4860:4860::8888", &sin6.sin6_addr) == 1, "failed");
-	int udp = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), tcp6 = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	CHECK(sendto(udp, "x", 1, 0, (struct sockaddr *)&sin, sizeof(sin)) < 0 && errno == EPERM, "UDP left");
-	CHECK(connect(tcp6, (struct sockaddr *)&sin6, sizeof(sin6)) < 0 && errno == ECONNREFUSED, "IPv6 left");
+	int udp = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0),
+	    tcp6 = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	CHECK(sendto(udp, "x", 1, 0, (struct sockaddr *)&sin, sizeof(sin)) < 0 && errno == EPERM,
+	      "UDP left");
+	CHECK(connect(tcp6, (struct sockaddr *)&sin6, sizeof(sin6)) < 0 && errno == ECONNREFUSED,
+	      "IPv6 left");
 	/* An admission for the other kind of wall does not fit. */
-	CHECK(net_rules_admit(wall.fds[NET_FD_RULES], v4("198.18.1.0"), 443, &err) < 0, "a port was admitted");
-	CHECK(net_rules_admit_host(wall.fds[NET_FD_RULES], v4("203.0.113.9"), &err) == -EINVAL, "a public address was admitted");
+	CHECK(net_rules_admit(wall.fds[NET_FD_RULES], v4("198.18.1.0"), 443, &err) < 0,
+	      "a port was admitted");
+	CHECK(net_rules_admit_host(wall.fds[NET_FD_RULES], v4("203.0.113.9"), &err) == -EINVAL,
+	      "a public address was admitted");
 	must_be_refused("198.18.1.0", 443);
 }
 static void an_observing_wall_refuses_udp_ipv6_and_foreign_admissions(void **state)
@@ -418,7 +452,8 @@ static void observing_tampered_child(void)
 		struct dd_err err = { 0 };
 		build_observing_wall(false);
 		nft(tampering[i]);
-		CHECK(net_rules_verify(wall.fds[NET_FD_RULES], wall.plan, true, &err) == -EPROTO, "not noticed: %s", tampering[i]);
+		CHECK(net_rules_verify(wall.fds[NET_FD_RULES], wall.plan, true, &err) == -EPROTO,
+		      "not noticed: %s", tampering[i]);
 		CHECK(unshare(CLONE_NEWNET) == 0, "failed");
 	}
 }
@@ -459,7 +494,8 @@ static void ipv6_child(void)
 	before = counters().denied_packets;
 	CHECK(dial6("::ffff:192.0.2.1", 443, SOCK_STREAM) == -ECONNREFUSED, "v4-mapped");
 	CHECK(counters().denied_packets == before + 1, "v4-mapped was not counted");
-	CHECK(accept(wall.fds[NET_FD_LISTENER], NULL, NULL) < 0 && errno == EAGAIN, "something reached the gate");
+	CHECK(accept(wall.fds[NET_FD_LISTENER], NULL, NULL) < 0 && errno == EAGAIN,
+	      "something reached the gate");
 }
 static void ipv6_goes_nowhere_but_home(void **state)
 {
@@ -470,8 +506,8 @@ static void ipv6_goes_nowhere_but_home(void **state)
 static void serve_and_dial(int family, int type)
 {
 	union {
-		struct sockaddr     any;
-		struct sockaddr_in  v4;
+		struct sockaddr any;
+		struct sockaddr_in v4;
 		struct sockaddr_in6 v6;
 	} at = { 0 };
 	socklen_t len = family == AF_INET ? sizeof(at.v4) : sizeof(at.v6);
@@ -482,10 +518,12 @@ static void serve_and_dial(int family, int type)
 	else
 		at.v6.sin6_addr = in6addr_loopback;
 	at.any.sa_family = (sa_family_t)family;
-	dd_auto_fd int server = socket(family, type | SOCK_CLOEXEC, 0), client = socket(family, type | SOCK_CLOEXEC, 0);
+	dd_auto_fd int server = socket(family, type | SOCK_CLOEXEC, 0),
+		       client = socket(family, type | SOCK_CLOEXEC, 0);
 	CHECK(bind(server, &at.any, len) == 0 && getsockname(server, &at.any, &len) == 0, "failed");
 	CHECK(type == SOCK_DGRAM || listen(server, 1) == 0, "failed");
-	CHECK(connect(client, &at.any, len) == 0 && send(client, "abc", 3, 0) == 3, "family %d type %d", family, type);
+	CHECK(connect(client, &at.any, len) == 0 && send(client, "abc", 3, 0) == 3,
+	      "family %d type %d", family, type);
 	dd_auto_fd int peer = type == SOCK_DGRAM ? dup(server) : accept(server, NULL, NULL);
 	CHECK(recv(peer, buf, sizeof(buf), 0) == 3, "failed");
 }
@@ -518,17 +556,26 @@ static void the_listener_of_the_gate_cannot_be_dialled_directly(void **state)
 
 static void resolver_child(void)
 {
-	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_addr = v4("198.18.0.1"), .sin_port = htons(53) }, peer;
+	struct sockaddr_in sin = { .sin_family = AF_INET,
+		                   .sin_addr = v4("198.18.0.1"),
+		                   .sin_port = htons(53) },
+			   peer;
 	socklen_t len = sizeof(peer);
 	char buf[8];
 
 	build_wall(false);
 	dd_auto_fd int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	CHECK(sendto(fd, "ask", 3, 0, (struct sockaddr *)&sin, sizeof(sin)) == 3, "failed");
-	CHECK(recvfrom(wall.fds[NET_FD_DNS_UDP], buf, sizeof(buf), 0, (struct sockaddr *)&peer, &len) == 3, "failed");
-	CHECK(peer.sin_addr.s_addr == htonl(NET_STEP_ADDR), "asked from %s", inet_ntoa(peer.sin_addr));
-	CHECK(sendto(wall.fds[NET_FD_DNS_UDP], "no", 2, 0, (struct sockaddr *)&peer, len) == 2 && recv(fd, buf, sizeof(buf), 0) == 2, "failed");
-	CHECK(dial("198.18.0.1", 53) >= 0 && accept(wall.fds[NET_FD_DNS_TCP], NULL, NULL) >= 0, "failed");
+	CHECK(recvfrom(wall.fds[NET_FD_DNS_UDP], buf, sizeof(buf), 0, (struct sockaddr *)&peer,
+	               &len) == 3,
+	      "failed");
+	CHECK(peer.sin_addr.s_addr == htonl(NET_STEP_ADDR), "asked from %s",
+	      inet_ntoa(peer.sin_addr));
+	CHECK(sendto(wall.fds[NET_FD_DNS_UDP], "no", 2, 0, (struct sockaddr *)&peer, len) == 2 &&
+	              recv(fd, buf, sizeof(buf), 0) == 2,
+	      "failed");
+	CHECK(dial("198.18.0.1", 53) >= 0 && accept(wall.fds[NET_FD_DNS_TCP], NULL, NULL) >= 0,
+	      "failed");
 	must_be_refused("198.18.0.1", 853);
 }
 static void the_resolver_answers_on_udp_and_tcp_also_while_the_gate_is_closed(void **state)
@@ -537,7 +584,7 @@ static void the_resolver_answers_on_udp_and_tcp_also_while_the_gate_is_closed(vo
 	in_netns(resolver_child);
 }
 
-/* --- tests: the log --------------------------------------------------------------------------------------------------------- */
+/* ---- tests: the log ---- */
 
 static void log_child(void)
 {
@@ -553,7 +600,8 @@ static void log_child(void)
 	CHECK(attr && mnl_attr_get_payload_len(attr) >= 24, "the message holds no packet");
 	const uint8_t *packet = mnl_attr_get_payload(attr);
 	uint32_t daddr = v4("203.0.113.7").s_addr;
-	CHECK(memcmp(packet + 16, &daddr, 4) == 0 && (packet[22] << 8 | packet[23]) == 4444, "another destination");
+	CHECK(memcmp(packet + 16, &daddr, 4) == 0 && (packet[22] << 8 | packet[23]) == 4444,
+	      "another destination");
 }
 static void a_refusal_is_logged_with_its_true_destination(void **state)
 {
@@ -563,13 +611,16 @@ static void a_refusal_is_logged_with_its_true_destination(void **state)
 
 static void flood_child(void)
 {
-	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_addr = v4("203.0.113.7"), .sin_port = htons(9) };
+	struct sockaddr_in sin = { .sin_family = AF_INET,
+		                   .sin_addr = v4("203.0.113.7"),
+		                   .sin_port = htons(9) };
 	_Alignas(struct nlmsghdr) char buf[4096];
 	unsigned logged = 0;
 	build_wall(false);
 	dd_auto_fd int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	for (unsigned i = 0; i < 2000; i++)
-		CHECK(sendto(fd, "x", 1, 0, (struct sockaddr *)&sin, sizeof(sin)) < 0, "not refused");
+		CHECK(sendto(fd, "x", 1, 0, (struct sockaddr *)&sin, sizeof(sin)) < 0,
+		      "not refused");
 	while (recv(wall.fds[NET_FD_NFLOG], buf, sizeof(buf), 0) > 0)
 		logged++;
 	CHECK(counters().denied_packets == 2000, "%lu counted", counters().denied_packets);
@@ -581,7 +632,7 @@ static void a_flood_of_refusals_is_counted_in_full_and_logged_at_a_bounded_rate(
 	in_netns(flood_child);
 }
 
-/* --- tests: closing ---------------------------------------------------------------------------------------------------------- */
+/* ---- tests: closing ---- */
 
 static void close_child(void)
 {
@@ -598,9 +649,11 @@ static void close_child(void)
 	CHECK(net_rules_close(wall.fds[NET_FD_RULES], &err) == 0, "%s", err.msg);
 	CHECK(net_rules_close(wall.fds[NET_FD_RULES], &err) == 0, "again: %s", err.msg);
 	CHECK(net_rules_verify(wall.fds[NET_FD_RULES], wall.plan, false, &err) == 0, "%s", err.msg);
-	CHECK(net_rules_verify(wall.fds[NET_FD_RULES], wall.plan, true, &err) == -EPROTO, "closed, but verified as open");
+	CHECK(net_rules_verify(wall.fds[NET_FD_RULES], wall.plan, true, &err) == -EPROTO,
+	      "closed, but verified as open");
 
-	CHECK(send(step, "after", 5, MSG_NOSIGNAL) == 5, "failed"); /* queued; the kernel's reset comes back at once */
+	/* queued; the kernel's reset comes back at once */
+	CHECK(send(step, "after", 5, MSG_NOSIGNAL) == 5, "failed");
 	CHECK(recv(step, buf, sizeof(buf), 0) < 0 && errno == ECONNRESET, "the flow lives on");
 	CHECK(recv(gate, buf, sizeof(buf), MSG_DONTWAIT) <= 0, "payload passed a closed gate");
 	must_be_refused("198.18.1.0", 443);
@@ -608,7 +661,9 @@ static void close_child(void)
 	admit("198.18.1.0", 443); /* even so: the gate chain is empty */
 	must_be_refused("198.18.1.0", 443);
 	struct net_counters closed = counters();
-	CHECK(closed.accepted_packets == open.accepted_packets && closed.accepted_bytes == open.accepted_bytes, "accepted after the close");
+	CHECK(closed.accepted_packets == open.accepted_packets &&
+	              closed.accepted_bytes == open.accepted_bytes,
+	      "accepted after the close");
 	CHECK(open.accepted_bytes > 6 && closed.denied_packets >= 4, "the counters are wrong");
 }
 static void closing_resets_live_flows_refuses_new_ones_and_keeps_the_counters(void **state)
@@ -629,10 +684,14 @@ static void reset_child(void)
 	int gate = accept_at_gate("198.18.1.0", 443);
 	CHECK(net_rules_close(wall.fds[NET_FD_RULES], &err) == 0, "%s", err.msg);
 
-	CHECK(setsockopt(step, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)) == 0 && close(step) == 0, "failed");
-	CHECK(recv(wall.fds[NET_FD_NFLOG], buf, sizeof(buf), MSG_DONTWAIT) < 0, "the reset was logged");
+	CHECK(setsockopt(step, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)) == 0 &&
+	              close(step) == 0,
+	      "failed");
+	CHECK(recv(wall.fds[NET_FD_NFLOG], buf, sizeof(buf), MSG_DONTWAIT) < 0,
+	      "the reset was logged");
 	CHECK(counters().denied_packets == 0, "the reset was counted");
-	CHECK(recv(gate, buf, sizeof(buf), MSG_DONTWAIT) < 0 && errno == EAGAIN, "the reset passed a closed gate");
+	CHECK(recv(gate, buf, sizeof(buf), MSG_DONTWAIT) < 0 && errno == EAGAIN,
+	      "the reset passed a closed gate");
 }
 static void the_reset_of_a_socket_that_outlived_its_gate_is_no_refusal(void **state)
 {
@@ -674,7 +733,7 @@ static void what_one_step_was_admitted_to_another_is_not(void **state)
 	in_netns(two_walls_child);
 }
 
-/* --- tests: power ------------------------------------------------------------------------------------------------------------- */
+/* ---- tests: power ---- */
 
 static int try_flush(int fd)
 {
@@ -689,7 +748,8 @@ static void powerless_child(void)
 	pid_t pid = fork();
 	if (pid == 0) {
 		cap_t none = cap_init();
-		CHECK(setresuid(65534, 65534, 65534) == 0 || errno == EINVAL, "failed"); /* no other id in a map of one */
+		/* no other id in a map of one */
+		CHECK(setresuid(65534, 65534, 65534) == 0 || errno == EINVAL, "failed");
 		CHECK(none && cap_set_proc(none) == 0, "failed");
 		dd_auto_fd int own = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
 		CHECK(own >= 0, "failed");
@@ -710,7 +770,8 @@ static void without_capabilities_neither_a_new_nor_a_leaked_socket_changes_a_rul
 	in_netns(powerless_child);
 }
 
-/* As it is in the product: namespace made by a child, rules changed from outside by the creator of its user namespace. */
+/* As it is in the product: namespace made by a child, rules changed from outside by the creator of
+ * its user namespace. */
 static void outside_child(void)
 {
 	int pair[2], fds[NET_FD__COUNT];
@@ -743,27 +804,40 @@ static void the_creator_of_the_user_namespace_changes_the_rules_from_outside(voi
 	in_netns(outside_child);
 }
 
-/* --- tests: read-back (G-08) --------------------------------------------------------------------------------------------------- */
+/* ---- tests: read-back (G-08) ---- */
 
 static const struct tamper_row {
 	const char *what, *command, *told; /* @told must be part of the sentence */
 } tamper_rows[] = {
 	{ "nothing at all", "list tables", NULL },
-	{ "a rule is missing", "flush chain inet drydock refuse", "rule 1 of chain refuse is missing" },
-	{ "a verdict is another", "flush chain inet drydock prerouting; add rule inet drydock prerouting accept", "rule 1 of chain prerouting" },
-	{ "a rule too many", "add rule inet drydock output udp dport 53 accept", "rule that was not sent" },
-	{ "a rule too many in front", "insert rule inet drydock output accept", "rule 1 of chain output" },
-	{ "a rule too many in an empty place", "add rule inet drydock gate accept", "rule that was not sent" },
-	{ "the policy is accept", "add chain inet drydock output { policy accept; }", "chain output is not what was sent" },
+	{ "a rule is missing", "flush chain inet drydock refuse",
+	  "rule 1 of chain refuse is missing" },
+	{ "a verdict is another",
+	  "flush chain inet drydock prerouting; add rule inet drydock prerouting accept",
+	  "rule 1 of chain prerouting" },
+	{ "a rule too many", "add rule inet drydock output udp dport 53 accept",
+	  "rule that was not sent" },
+	{ "a rule too many in front", "insert rule inet drydock output accept",
+	  "rule 1 of chain output" },
+	{ "a rule too many in an empty place", "add rule inet drydock gate accept",
+	  "rule that was not sent" },
+	{ "the policy is accept", "add chain inet drydock output { policy accept; }",
+	  "chain output is not what was sent" },
 	{ "a second table", "add table ip other", "table that was not sent" },
 	{ "a second table of our family", "add table inet other", "table that was not sent" },
-	{ "our table sleeps", "add table inet drydock { flags dormant; }", "table inet drydock is not what was sent" },
+	{ "our table sleeps", "add table inet drydock { flags dormant; }",
+	  "table inet drydock is not what was sent" },
 	{ "a chain too many", "add chain inet drydock mine", "chain that was not sent" },
-	{ "a set too many", "add set inet drydock mine { type ipv4_addr; }", "set that was not sent" },
+	{ "a set too many", "add set inet drydock mine { type ipv4_addr; }",
+	  "set that was not sent" },
 	{ "a counter too many", "add counter inet drydock mine", "counter that was not sent" },
-	{ "a foreign address in the set", "add element inet drydock allow { 203.0.113.1 . 443 }", "cannot have been admitted" },
-	{ "a foreign port in the set", "add element inet drydock allow { 198.18.1.0 . 22 }", "cannot have been admitted" },
-	{ "an inverted lookup", "flush chain inet drydock gate; add rule inet drydock gate ip daddr . tcp dport != @allow counter name accepted accept",
+	{ "a foreign address in the set", "add element inet drydock allow { 203.0.113.1 . 443 }",
+	  "cannot have been admitted" },
+	{ "a foreign port in the set", "add element inet drydock allow { 198.18.1.0 . 22 }",
+	  "cannot have been admitted" },
+	{ "an inverted lookup",
+	  "flush chain inet drydock gate; add rule inet drydock gate ip daddr . tcp dport != "
+	  "@allow counter name accepted accept",
 	  "rule 1 of chain gate" },
 };
 static const struct tamper_row *tamper;
@@ -798,14 +872,18 @@ static void admitted_exactly_child(void)
 	int fd = wall.fds[NET_FD_RULES];
 	const struct net_element two[] = { { v4("198.18.1.0"), 443 }, { v4("198.18.1.1"), 8080 } };
 	CHECK(net_rules_verify_admitted(fd, two, 0, &err) == 0, "%s", err.msg);
-	CHECK(net_rules_verify_admitted(fd, two, 1, &err) == -EPROTO, "a missing element was not noticed");
+	CHECK(net_rules_verify_admitted(fd, two, 1, &err) == -EPROTO,
+	      "a missing element was not noticed");
 	admit("198.18.1.1", 8080);
 	admit("198.18.1.0", 443);
 	CHECK(net_rules_verify_admitted(fd, two, 2, &err) == 0, "%s", err.msg);
-	CHECK(net_rules_verify_admitted(fd, two, 1, &err) == -EPROTO, "an extra element was not noticed");
+	CHECK(net_rules_verify_admitted(fd, two, 1, &err) == -EPROTO,
+	      "an extra element was not noticed");
 	CHECK(net_rules_verify(fd, wall.plan, true, &err) == 0, "%s", err.msg);
-	CHECK(net_rules_admit(fd, v4("8.8.8.8"), 443, &err) == -EINVAL, "a real address was admitted");
-	CHECK(net_rules_admit(fd, v4("198.18.0.2"), 443, &err) == -EINVAL, "the step's own address was admitted");
+	CHECK(net_rules_admit(fd, v4("8.8.8.8"), 443, &err) == -EINVAL,
+	      "a real address was admitted");
+	CHECK(net_rules_admit(fd, v4("198.18.0.2"), 443, &err) == -EINVAL,
+	      "the step's own address was admitted");
 	CHECK(net_rules_admit(fd, v4("198.18.1.0"), 0, &err) == -EINVAL, "port 0 was admitted");
 }
 static void the_set_can_be_held_against_the_admissions(void **state)
@@ -834,13 +912,16 @@ static void an_answer_that_nobody_asked_for_is_an_error(void **state)
 	in_netns(stale_child);
 }
 
-/* --- tests: set-up fails closed -------------------------------------------------------------------------------------------------- */
+/* ---- tests: set-up fails closed ---- */
 
 static const struct fault_row {
 	const char *point, *told;
 } fault_rows[] = {
-	{ "nftables", "/etc/modules-load.d" }, { "nflog", "nfnetlink_log" },   { "tproxy", "nft_tproxy" },
-	{ "routes", "addresses and routes" },  { "listener", "open listener" },
+	{ "nftables", "/etc/modules-load.d" },
+	{ "nflog", "nfnetlink_log" },
+	{ "tproxy", "nft_tproxy" },
+	{ "routes", "addresses and routes" },
+	{ "listener", "open listener" },
 };
 static const struct fault_row *fault;
 
@@ -862,7 +943,8 @@ static void fault_child(void)
 	take_away(fault->point);
 	CHECK(net_inside_setup(wall.plan, fds, &err) == -ENOSYS, "%s", fault->point);
 	CHECK(strstr(err.msg, fault->told), "%s: told %s", fault->point, err.msg);
-	CHECK(fds[0] == -7 && fds[4] == -7 && open_fds() == before, "%s left something open", fault->point);
+	CHECK(fds[0] == -7 && fds[4] == -7 && open_fds() == before, "%s left something open",
+	      fault->point);
 }
 
 static void read_back_fault_child(void)
@@ -870,7 +952,8 @@ static void read_back_fault_child(void)
 	struct dd_err err = { 0 };
 	build_wall(true);
 	take_away("rules_readback");
-	CHECK(net_rules_verify(wall.fds[NET_FD_RULES], wall.plan, true, &err) == -ENOSYS, "verified without reading");
+	CHECK(net_rules_verify(wall.fds[NET_FD_RULES], wall.plan, true, &err) == -ENOSYS,
+	      "verified without reading");
 }
 
 static void each_missing_kernel_feature_ends_the_set_up_and_names_the_remedy(void **state)
@@ -890,7 +973,8 @@ static void twice_child(void)
 	build_wall(true);
 	CHECK(net_inside_setup(wall.plan, fds, &err) == -EEXIST, "a second wall over the first");
 	CHECK(strstr(err.msg, "table inet drydock"), "told %s", err.msg);
-	CHECK(net_rules_verify(wall.fds[NET_FD_RULES], wall.plan, true, &err) == 0, "half of a batch was applied: %s", err.msg);
+	CHECK(net_rules_verify(wall.fds[NET_FD_RULES], wall.plan, true, &err) == 0,
+	      "half of a batch was applied: %s", err.msg);
 }
 static void one_refused_message_refuses_the_whole_batch_and_is_named(void **state)
 {
@@ -907,7 +991,8 @@ static void sockets_child(void)
 		CHECK(fcntl(wall.fds[i], F_GETFL) & O_NONBLOCK, "socket %zu", i);
 	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_addr = v4("8.8.8.8") };
 	dd_auto_fd int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	CHECK(bind(fd, (struct sockaddr *)&sin, sizeof(sin)) < 0 && errno == EADDRNOTAVAIL, "a step can pose as 8.8.8.8");
+	CHECK(bind(fd, (struct sockaddr *)&sin, sizeof(sin)) < 0 && errno == EADDRNOTAVAIL,
+	      "a step can pose as 8.8.8.8");
 }
 static void sockets_close_on_exec_and_foreign_addresses_cannot_be_bound(void **state)
 {
@@ -915,7 +1000,7 @@ static void sockets_close_on_exec_and_foreign_addresses_cannot_be_bound(void **s
 	in_netns(sockets_child);
 }
 
-/* --- tests: the plan --------------------------------------------------------------------------------------------------------------- */
+/* ---- tests: the plan ---- */
 
 static void refuses(struct egress_entry entry, const char *told)
 {
@@ -935,10 +1020,14 @@ static void an_entry_that_cannot_be_enforced_is_refused_with_its_place(void **st
 	refuses((struct egress_entry){ .host = "a.test" }, "port");
 	refuses((struct egress_entry){ .host = "A.test", .port = 1 }, "canonical");
 	refuses((struct egress_entry){ .prefix = 33, .port = 1 }, "prefix");
-	refuses((struct egress_entry){ .prefix = 8, .port = 1, .cidr.s_addr = htonl(0x0A000001) }, "bits set");
-	refuses((struct egress_entry){ .prefix = 8, .port = 1, .cidr.s_addr = htonl(0x7F000000) }, "loopback");
-	refuses((struct egress_entry){ .prefix = 24, .port = 1, .cidr.s_addr = htonl(0xC6120100) }, "198.18.0.0/15");
-	refuses((struct egress_entry){ .prefix = 4, .port = 1, .cidr.s_addr = htonl(0xE0000000) }, "multicast");
+	refuses((struct egress_entry){ .prefix = 8, .port = 1, .cidr.s_addr = htonl(0x0A000001) },
+	        "bits set");
+	refuses((struct egress_entry){ .prefix = 8, .port = 1, .cidr.s_addr = htonl(0x7F000000) },
+	        "loopback");
+	refuses((struct egress_entry){ .prefix = 24, .port = 1, .cidr.s_addr = htonl(0xC6120100) },
+	        "198.18.0.0/15");
+	refuses((struct egress_entry){ .prefix = 4, .port = 1, .cidr.s_addr = htonl(0xE0000000) },
+	        "multicast");
 }
 
 static void too_many_blocks_are_refused_and_as_many_as_promised_work_child(void)
@@ -946,7 +1035,10 @@ static void too_many_blocks_are_refused_and_as_many_as_promised_work_child(void)
 	static struct egress_entry many[129];
 	struct dd_err err = { 0 };
 	for (uint32_t i = 0; i < ARRAY_LEN(many); i++)
-		many[i] = (struct egress_entry){ .prefix = 24, .port = 443, .cidr.s_addr = htonl(0x0B000000 + (i << 8)), .origin = "t" };
+		many[i] = (struct egress_entry){ .prefix = 24,
+			                         .port = 443,
+			                         .cidr.s_addr = htonl(0x0B000000 + (i << 8)),
+			                         .origin = "t" };
 	wall.list = (struct egress_list){ .entries = many, .n = ARRAY_LEN(many) };
 	CHECK(net_plan_new(&wall.list, &wall.plan, &err) == -EINVAL, "129 blocks");
 	wall.list.n--;
@@ -965,25 +1057,32 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_real_nft_lists_what_the_plan_says),
-		cmocka_unit_test(an_admitted_destination_reaches_the_gate_under_its_own_name_and_nothing_else_does),
+		cmocka_unit_test(
+			an_admitted_destination_reaches_the_gate_under_its_own_name_and_nothing_else_does),
 		cmocka_unit_test(a_block_opens_its_addresses_but_never_the_metadata_service),
-		cmocka_unit_test(even_a_block_of_everything_opens_no_synthetic_and_no_metadata_address),
-		cmocka_unit_test(an_observing_wall_leads_everything_public_to_the_gate_and_nothing_else),
-		cmocka_unit_test(what_the_list_opens_of_special_ranges_stays_exactly_that_while_observing),
+		cmocka_unit_test(
+			even_a_block_of_everything_opens_no_synthetic_and_no_metadata_address),
+		cmocka_unit_test(
+			an_observing_wall_leads_everything_public_to_the_gate_and_nothing_else),
+		cmocka_unit_test(
+			what_the_list_opens_of_special_ranges_stays_exactly_that_while_observing),
 		cmocka_unit_test(an_observing_wall_refuses_udp_ipv6_and_foreign_admissions),
 		cmocka_unit_test(read_back_notices_tampering_with_an_observing_wall),
 		cmocka_unit_test(udp_is_refused_at_once_so_that_quic_falls_back),
 		cmocka_unit_test(ipv6_goes_nowhere_but_home),
-		cmocka_unit_test(a_test_suite_may_serve_and_connect_on_loopback_while_the_gate_is_closed),
+		cmocka_unit_test(
+			a_test_suite_may_serve_and_connect_on_loopback_while_the_gate_is_closed),
 		cmocka_unit_test(the_listener_of_the_gate_cannot_be_dialled_directly),
 		cmocka_unit_test(the_resolver_answers_on_udp_and_tcp_also_while_the_gate_is_closed),
 		cmocka_unit_test(a_refusal_is_logged_with_its_true_destination),
-		cmocka_unit_test(a_flood_of_refusals_is_counted_in_full_and_logged_at_a_bounded_rate),
+		cmocka_unit_test(
+			a_flood_of_refusals_is_counted_in_full_and_logged_at_a_bounded_rate),
 		cmocka_unit_test(closing_resets_live_flows_refuses_new_ones_and_keeps_the_counters),
 		cmocka_unit_test(the_reset_of_a_socket_that_outlived_its_gate_is_no_refusal),
 		cmocka_unit_test(nothing_is_ever_tracked_by_conntrack),
 		cmocka_unit_test(what_one_step_was_admitted_to_another_is_not),
-		cmocka_unit_test(without_capabilities_neither_a_new_nor_a_leaked_socket_changes_a_rule),
+		cmocka_unit_test(
+			without_capabilities_neither_a_new_nor_a_leaked_socket_changes_a_rule),
 		cmocka_unit_test(the_creator_of_the_user_namespace_changes_the_rules_from_outside),
 		cmocka_unit_test(read_back_notices_every_tampering),
 		cmocka_unit_test(the_set_can_be_held_against_the_admissions),

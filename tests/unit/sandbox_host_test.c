@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* sandbox_host_test.c - hosts that are not as they should be: set-up must end with a sentence, before the first byte
- * of a step.
+/* sandbox_host_test.c - hosts that are not as they should be: set-up must end with a sentence,
+ * before the first byte of a step.
  *
- * Each case spoils a mount namespace of its own (root only), enters the identity there and tries to build a sandbox.
+ * Each case spoils a mount namespace of its own (root only), enters the identity there and tries to
+ * build a sandbox.
  */
 #include "drydock/fd.h"
 #include "drydock/sandbox.h"
@@ -21,7 +22,7 @@
 static _Noreturn void build_on_spoiled_host(int fd, void (*spoil)(void))
 {
 	static const struct egress_list none;
-	char *const argv[] = { (char *)(uintptr_t)"/bin/true", NULL };
+	char *const argv[] = { (char *)(uintptr_t) "/bin/true", NULL };
 	struct seccomp_program *prog = NULL;
 	struct sandbox sb = SANDBOX_NONE;
 	struct net_plan *plan = NULL;
@@ -32,12 +33,22 @@ static _Noreturn void build_on_spoiled_host(int fd, void (*spoil)(void))
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		_exit(2);
 	spoil();
-	if (seccomp_program_load("configs/seccomp/default.seccomp", &prog, &err) < 0 || identity_enter(&id, &err) < 0 ||
-	    identity_slot(&id, 0, &gate, &step, &err) < 0 || net_plan_new(&none, &plan, &err) < 0)
+	if (seccomp_program_load("configs/seccomp/default.seccomp", &prog, &err) < 0 ||
+	    identity_enter(&id, &err) < 0 || identity_slot(&id, 0, &gate, &step, &err) < 0 ||
+	    net_plan_new(&none, &plan, &err) < 0)
 		_exit(3);
 	const struct sandbox_spec spec = {
-		.identity = &id, .step_uid = step, .step_gid = (gid_t)step, .hostname = "box", .workdir = "/", .argv = argv, .seccomp = prog,
-		.net = plan, .name = "test", .stdout_fd = 1, .stderr_fd = 2,
+		.identity = &id,
+		.step_uid = step,
+		.step_gid = (gid_t)step,
+		.hostname = "box",
+		.workdir = "/",
+		.argv = argv,
+		.seccomp = prog,
+		.net = plan,
+		.name = "test",
+		.stdout_fd = 1,
+		.stderr_fd = 2,
 	};
 	if (sandbox_build(&spec, &sb, &err) == 0) {
 		(void)sandbox_destroy(&sb, NULL);
@@ -102,13 +113,15 @@ static void an_ordinary_host_is_accepted(void **state)
 static void a_file_in_the_place_of_a_device_is_refused_F07(void **state)
 {
 	(void)state;
-	assert_non_null(strstr(refusal_on(file_over_dev_zero).msg, "/dev/zero: is not character device 1:5"));
+	assert_non_null(strstr(refusal_on(file_over_dev_zero).msg,
+	                       "/dev/zero: is not character device 1:5"));
 }
 
 static void another_device_in_the_place_of_null_is_refused_F07(void **state)
 {
 	(void)state;
-	assert_non_null(strstr(refusal_on(other_device_over_dev_null).msg, "/dev/null: is not character device 1:3"));
+	assert_non_null(strstr(refusal_on(other_device_over_dev_null).msg,
+	                       "/dev/null: is not character device 1:3"));
 }
 
 static void a_partly_covered_proc_is_refused_with_the_remedy(void **state)

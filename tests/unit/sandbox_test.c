@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* sandbox_test.c - real sandboxes, probed from inside by shell scripts; each name says what must hold, with the id of
- * its case.
+/* sandbox_test.c - real sandboxes, probed from inside by shell scripts; each name says what must
+ * hold, with the id of its case.
  *
- * Runs as root (identity range) and as an ordinary user (range or single). Everything it makes lies below one
- * directory of its own.
+ * Runs as root (identity range) and as an ordinary user (range or single). Everything it makes lies
+ * below one directory of its own.
  */
 #include "drydock/fault.h"
 #include "drydock/fd.h"
@@ -25,16 +25,16 @@
 
 #include <cmocka.h>
 
-static struct identity         self;
-static struct net_plan        *plan;
+static struct identity self;
+static struct net_plan *plan;
 static struct seccomp_program *prog;
-static uid_t                   step_uid;
-static gid_t                   step_gid;
-static char                    base[64]; /* of this run; holds the workspace */
-static char                    work[96];
-static char                    out[256 * 1024];
+static uid_t step_uid;
+static gid_t step_gid;
+static char base[64]; /* of this run; holds the workspace */
+static char work[96];
+static char out[256 * 1024];
 
-/* --- harness ------------------------------------------------------------------------------------------------------ */
+/* ---- harness ---- */
 
 static int suite_setup(void **state)
 {
@@ -43,7 +43,9 @@ static int suite_setup(void **state)
 	uid_t gate;
 
 	(void)state;
-	if (identity_enter(&self, &err) < 0 || identity_slot(&self, 0, &gate, &step_uid, &err) < 0 || net_plan_new(&none, &plan, &err) < 0 ||
+	if (identity_enter(&self, &err) < 0 ||
+	    identity_slot(&self, 0, &gate, &step_uid, &err) < 0 ||
+	    net_plan_new(&none, &plan, &err) < 0 ||
 	    seccomp_program_load("configs/seccomp/default.seccomp", &prog, &err) < 0) {
 		print_error("%s\n", err.msg);
 		return -1;
@@ -70,25 +72,36 @@ static int suite_teardown(void **state)
 }
 
 struct run {
-	const char                  *script; /* for /bin/sh -c */
-	char *const                 *argv;   /* instead of it */
-	const struct sandbox_mount  *mounts;
-	size_t                       n_mounts;
-	const char                  *workdir;
-	struct sandbox_limits        limits;
+	const char *script; /* for /bin/sh -c */
+	char *const *argv;  /* instead of it */
+	const struct sandbox_mount *mounts;
+	size_t n_mounts;
+	const char *workdir;
+	struct sandbox_limits limits;
 	const struct sandbox_secret_file *files;
-	size_t                       n_files;
-	bool                         released; /* out: exec happened */
-	struct sandbox_status        status;   /* out */
-	struct dd_err                err;      /* out */
+	size_t n_files;
+	bool released;                /* out: exec happened */
+	struct sandbox_status status; /* out */
+	struct dd_err err;            /* out */
 };
 
 static struct sandbox_spec spec_of(const struct run *run, char *const argv[], int fd)
 {
 	return (struct sandbox_spec){
-		.identity = &self, .step_uid = step_uid, .step_gid = step_gid, .hostname = "box", .mounts = run->mounts,
-		.n_mounts = run->n_mounts, .workdir = run->workdir ? run->workdir : "/tmp", .argv = argv, .seccomp = prog,
-		.limits = run->limits, .net = plan, .name = "test", .stdout_fd = fd, .stderr_fd = fd,
+		.identity = &self,
+		.step_uid = step_uid,
+		.step_gid = step_gid,
+		.hostname = "box",
+		.mounts = run->mounts,
+		.n_mounts = run->n_mounts,
+		.workdir = run->workdir ? run->workdir : "/tmp",
+		.argv = argv,
+		.seccomp = prog,
+		.limits = run->limits,
+		.net = plan,
+		.name = "test",
+		.stdout_fd = fd,
+		.stderr_fd = fd,
 	};
 }
 
@@ -106,12 +119,15 @@ static void read_output(int fd)
 	out[len] = '\0';
 }
 
-static char *const test_env[] = { (char *)(uintptr_t)"PATH=/usr/bin:/bin", (char *)(uintptr_t)"CANARY=c-02-value", NULL };
+static char *const test_env[] = { (char *)(uintptr_t) "PATH=/usr/bin:/bin",
+	                          (char *)(uintptr_t) "CANARY=c-02-value", NULL };
 
-/* Build, release, collect output into `out`, wait for the status, destroy. 0 or the error of the first of them. */
+/* Build, release, collect output into `out`, wait for the status, destroy. 0 or the error of the
+ * first of them. */
 static int run_step(struct run *run)
 {
-	char *const shell[] = { (char *)(uintptr_t)"/bin/sh", (char *)(uintptr_t)"-c", (char *)(uintptr_t)run->script, NULL };
+	char *const shell[] = { (char *)(uintptr_t) "/bin/sh", (char *)(uintptr_t) "-c",
+		                (char *)(uintptr_t)run->script, NULL };
 	struct sandbox sb = SANDBOX_NONE;
 	struct dd_err late = { 0 };
 	int pipe_fds[2];
@@ -122,7 +138,9 @@ static int run_step(struct run *run)
 	int r = sandbox_build(&spec, &sb, &run->err);
 	dd_close(pipe_fds[1]);
 	if (r == 0) {
-		const struct sandbox_delivery d = { .envp = test_env, .files = run->files, .n_files = run->n_files };
+		const struct sandbox_delivery d = { .envp = test_env,
+			                            .files = run->files,
+			                            .n_files = run->n_files };
 		r = sandbox_release(&sb, &d, &run->err);
 		run->released = r == 0;
 	}
@@ -152,8 +170,12 @@ static void run_ok(const char *script)
 
 static void run_in_work(const char *script)
 {
-	const struct sandbox_mount mounts[] = { { .source = work, .target = "/home/runner/work", .flags = SANDBOX_MOUNT_RW } };
-	struct run run = { .script = script, .mounts = mounts, .n_mounts = 1, .workdir = "/home/runner/work" };
+	const struct sandbox_mount mounts[] = {
+		{ .source = work, .target = "/home/runner/work", .flags = SANDBOX_MOUNT_RW }
+	};
+	struct run run = {
+		.script = script, .mounts = mounts, .n_mounts = 1, .workdir = "/home/runner/work"
+	};
 	if (run_step(&run) < 0)
 		fail_msg("%s", run.err.msg);
 	if (!run.status.exited || run.status.code != 0)
@@ -169,12 +191,13 @@ static void refused(struct run *run, const char *word)
 	assert_string_equal(out, "");
 }
 
-/* --- what a step is ----------------------------------------------------------------------------------------------- */
+/* ---- what a step is ---- */
 
 static void a_step_has_our_pid_1_no_capability_no_new_privs_and_a_filter_P07(void **state)
 {
 	(void)state;
-	run_ok("set -e; test $(cat /proc/1/comm) = drydock-init; grep -q 'NoNewPrivs:.1' /proc/self/status;"
+	run_ok("set -e; test $(cat /proc/1/comm) = drydock-init; grep -q 'NoNewPrivs:.1' "
+	       "/proc/self/status;"
 	       "grep -q 'Seccomp:.2' /proc/self/status;"
 	       "test $(grep -c 'Cap....*0000000000000000' /proc/self/status) = 5; id -u; id -g");
 	assert_string_equal(out, "1001\n1001\n");
@@ -185,7 +208,8 @@ static void a_step_sees_no_foreign_process_P02(void **state)
 	(void)state;
 	run_ok("cd /proc; for p in [0-9]*; do test $p = 1 || test $p = 2 || echo $p; done");
 	assert_string_equal(out, "");
-	run_ok("for f in mem maps environ fd/0 root/etc exe cwd; do head -c1 /proc/1/$f >/dev/null 2>&1 && echo $f; done;"
+	run_ok("for f in mem maps environ fd/0 root/etc exe cwd; do head -c1 /proc/1/$f >/dev/null "
+	       "2>&1 && echo $f; done;"
 	       "ls /proc/1/fd 2>/dev/null; tr -d '\\0' </proc/1/cmdline");
 	assert_string_equal(out, "drydock-init");
 }
@@ -194,7 +218,8 @@ static void a_step_inherits_exactly_descriptors_0_1_2_P06_F08(void **state)
 {
 	(void)state;
 	/* test(1) is built in, so that the shell opens nothing of its own while it looks. */
-	run_ok("for i in $(seq 0 1024); do test -h /proc/$$/fd/$i && echo $i; done; readlink /proc/$$/fd/0");
+	run_ok("for i in $(seq 0 1024); do test -h /proc/$$/fd/$i && echo $i; done; readlink "
+	       "/proc/$$/fd/0");
 	assert_string_equal(out, "0\n1\n2\n/dev/null\n");
 }
 
@@ -213,7 +238,10 @@ static void a_step_starts_with_default_signals_and_an_empty_mask(void **state)
 	(void)sigaddset(&usr1, SIGUSR1);
 	(void)sigprocmask(SIG_BLOCK, &usr1, NULL);
 	(void)signal(SIGUSR2, SIG_IGN);
-	struct run run = { .script = "grep -E 'Sig(Blk|Ign)' /proc/self/status | grep -v 0000000000000000; true" };
+	struct run run = {
+		.script =
+			"grep -E 'Sig(Blk|Ign)' /proc/self/status | grep -v 0000000000000000; true"
+	};
 	int r = run_step(&run);
 	(void)signal(SIGUSR2, SIG_DFL);
 	(void)sigprocmask(SIG_UNBLOCK, &usr1, NULL);
@@ -224,7 +252,7 @@ static void a_step_starts_with_default_signals_and_an_empty_mask(void **state)
 static void a_step_is_another_host_uid_than_the_supervisor_and_never_root(void **state)
 {
 	struct run run = { .script = "true" };
-	char *const argv[] = { (char *)(uintptr_t)"/bin/true", NULL };
+	char *const argv[] = { (char *)(uintptr_t) "/bin/true", NULL };
 	struct sandbox sb = SANDBOX_NONE;
 	(void)state;
 
@@ -237,24 +265,29 @@ static void a_step_is_another_host_uid_than_the_supervisor_and_never_root(void *
 	assert_int_equal(sandbox_build(&spec, &sb, &run.err), -EPERM);
 }
 
-/* --- files -------------------------------------------------------------------------------------------------------- */
+/* ---- files ---- */
 
 static void a_step_sees_only_the_listed_top_directories_F02(void **state)
 {
 	(void)state;
-	run_ok("cd /; for d in *; do case $d in bin|sbin|lib*|usr|etc|dev|proc|run|tmp|var|mnt) ;; *) echo $d;; esac; done;"
+	run_ok("cd /; for d in *; do case $d in bin|sbin|lib*|usr|etc|dev|proc|run|tmp|var|mnt) ;; "
+	       "*) echo $d;; esac; done;"
 	       "ls -A /mnt /run/drydock/cred; ls -A /run");
 	assert_string_equal(out, "/mnt:\n\n/run/drydock/cred:\ndrydock\n");
-	run_ok("for f in /root /home /etc/shadow /etc/gshadow /etc/ssh /etc/ssl/private /etc/apt/auth.conf /etc/gitconfig /sys/kernel "
-	       "/var/lib/docker /run/systemd /run/dbus /boot /opt /srv; do test -e $f && echo $f; done; true");
+	run_ok("for f in /root /home /etc/shadow /etc/gshadow /etc/ssh /etc/ssl/private "
+	       "/etc/apt/auth.conf /etc/gitconfig /sys/kernel "
+	       "/var/lib/docker /run/systemd /run/dbus /boot /opt /srv; do test -e $f && echo $f; "
+	       "done; true");
 	assert_string_equal(out, "");
 }
 
 static void writing_outside_tmp_and_workspace_is_refused_F01(void **state)
 {
 	(void)state;
-	run_ok("for d in / /usr /usr/bin /etc /etc/ssl/certs /etc/alternatives /var /run /run/drydock/cred /dev /home /var/lib/dpkg /proc/sys; do "
-	       "(: >$d/x) 2>/dev/null && echo $d; done; (: >/etc/passwd) 2>/dev/null && echo passwd;"
+	run_ok("for d in / /usr /usr/bin /etc /etc/ssl/certs /etc/alternatives /var /run "
+	       "/run/drydock/cred /dev /home /var/lib/dpkg /proc/sys; do "
+	       "(: >$d/x) 2>/dev/null && echo $d; done; (: >/etc/passwd) 2>/dev/null && echo "
+	       "passwd;"
 	       "touch /tmp/a /var/tmp/b /dev/shm/c && ls /tmp /var/tmp /dev/shm");
 	assert_string_equal(out, "/dev/shm:\nc\n\n/tmp:\na\n\n/var/tmp:\nb\n");
 }
@@ -262,7 +295,8 @@ static void writing_outside_tmp_and_workspace_is_refused_F01(void **state)
 static void made_up_etc_files_point_to_the_gate(void **state)
 {
 	(void)state;
-	run_ok("grep -c 'nameserver 198.18.0.1' /etc/resolv.conf; grep hosts: /etc/nsswitch.conf; id -un; cat /etc/hostname; uname -n");
+	run_ok("grep -c 'nameserver 198.18.0.1' /etc/resolv.conf; grep hosts: /etc/nsswitch.conf; "
+	       "id -un; cat /etc/hostname; uname -n");
 	assert_string_equal(out, "1\nhosts: files dns\nrunner\nbox\nbox\n");
 }
 
@@ -270,17 +304,20 @@ static void every_mount_is_nosuid_and_all_but_six_devices_nodev_F10(void **state
 {
 	(void)state;
 	run_ok("while read s t f o r; do case ,$o, in *,nosuid,*) ;; *) echo suid $t;; esac;"
-	       "case ,$o, in *,nodev,*) ;; *) echo $t;; esac; done </proc/mounts | grep -v -e '^/dev/' -e '^/proc/k' -e '^/proc/[a-z]*_' "
+	       "case ,$o, in *,nodev,*) ;; *) echo $t;; esac; done </proc/mounts | grep -v -e "
+	       "'^/dev/' -e '^/proc/k' -e '^/proc/[a-z]*_' "
 	       "-e '^/proc/sys'; true");
 	assert_string_equal(out, "");
 }
 
-/* By the mount flags themselves: Landlock and the uid would also refuse a write, and this lock must hold alone. */
+/* By the mount flags themselves: Landlock and the uid would also refuse a write, and this lock must
+ * hold alone. */
 static void every_mount_but_scratch_proc_and_terminals_is_read_only_F01_P08(void **state)
 {
 	(void)state;
 	run_ok("while read s t f o r; do case ,$o, in *,rw,*) echo $t;; esac; done </proc/mounts |"
-	       "grep -v -e '^/dev/' -e '^/tmp$' -e '^/var/tmp$' -e '^/proc$' -e '^/proc/k' -e '^/proc/[a-z]*[-_]'; true");
+	       "grep -v -e '^/dev/' -e '^/tmp$' -e '^/var/tmp$' -e '^/proc$' -e '^/proc/k' -e "
+	       "'^/proc/[a-z]*[-_]'; true");
 	assert_string_equal(out, "");
 }
 
@@ -290,8 +327,10 @@ static void the_workspace_is_writable_and_setuid_bits_have_no_effect_F10_F05(voi
 	struct stat st;
 	(void)state;
 
-	run_in_work("cp /bin/true setuid && chmod 4755 setuid 2>/dev/null; ln /usr/bin/su link 2>/dev/null && echo linked;"
-	            "mknod dev c 1 3 2>/dev/null && echo mknod; grep ' /home/runner/work ' /proc/mounts | grep -c nosuid,nodev; ls");
+	run_in_work("cp /bin/true setuid && chmod 4755 setuid 2>/dev/null; ln /usr/bin/su link "
+	            "2>/dev/null && echo linked;"
+	            "mknod dev c 1 3 2>/dev/null && echo mknod; grep ' /home/runner/work ' "
+	            "/proc/mounts | grep -c nosuid,nodev; ls");
 	assert_string_equal(out, "1\nsetuid\n");
 	(void)snprintf(path, sizeof(path), "%s/setuid", work);
 	assert_int_equal(stat(path, &st), 0);
@@ -303,8 +342,10 @@ static void the_workspace_is_writable_and_setuid_bits_have_no_effect_F10_F05(voi
 static void mounting_from_inside_is_refused_F13(void **state)
 {
 	(void)state;
-	run_ok("mount -t tmpfs x /tmp 2>/dev/null && echo mount; umount /proc/sys 2>/dev/null && echo umount;"
-	       "umount -l /usr 2>/dev/null && echo umount; unshare -m true 2>/dev/null && echo unshare;"
+	run_ok("mount -t tmpfs x /tmp 2>/dev/null && echo mount; umount /proc/sys 2>/dev/null && "
+	       "echo umount;"
+	       "umount -l /usr 2>/dev/null && echo umount; unshare -m true 2>/dev/null && echo "
+	       "unshare;"
 	       "mount -o remount,rw / 2>/dev/null && echo remount; true");
 	assert_string_equal(out, "");
 }
@@ -327,7 +368,8 @@ static void a_symlinked_mount_source_is_refused_F06(void **state)
 	assert_int_equal(unlink(link), 0);
 }
 
-static void a_mount_target_through_a_symlink_is_refused_and_nothing_is_made_behind_it_F06(void **state)
+static void a_mount_target_through_a_symlink_is_refused_and_nothing_is_made_behind_it_F06(
+	void **state)
 {
 	char link[128], made[128];
 	(void)state;
@@ -363,7 +405,9 @@ static void a_mount_target_through_a_symlink_is_refused_and_nothing_is_made_behi
 
 static void a_working_directory_outside_the_root_is_refused_F08(void **state)
 {
-	static const char *const bad[] = { "/proc/self/fd/3", "/proc/self/cwd", "/nowhere", "/tmp/../..", "tmp", "/etc/passwd" };
+	static const char *const bad[] = {
+		"/proc/self/fd/3", "/proc/self/cwd", "/nowhere", "/tmp/../..", "tmp", "/etc/passwd"
+	};
 	(void)state;
 
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
@@ -375,19 +419,23 @@ static void a_working_directory_outside_the_root_is_refused_F08(void **state)
 static void the_binary_behind_pid_1_cannot_be_opened_F09(void **state)
 {
 	(void)state;
-	run_ok("(: >>/proc/1/exe) 2>/dev/null && echo exe; (: >>/proc/self/exe) 2>/dev/null && echo self; true");
+	run_ok("(: >>/proc/1/exe) 2>/dev/null && echo exe; (: >>/proc/self/exe) 2>/dev/null && "
+	       "echo self; true");
 	assert_string_equal(out, "");
 }
 
-/* --- /proc, /dev, kernel ------------------------------------------------------------------------------------------ */
+/* ---- /proc, /dev, kernel ---- */
 
 static void sysctls_and_kernel_files_are_read_only_or_empty_P08(void **state)
 {
 	(void)state;
-	run_ok("for f in sys/kernel/core_pattern sys/kernel/modprobe sys/kernel/hostname sys/net/ipv4/ip_forward sys/user/max_user_namespaces; "
+	run_ok("for f in sys/kernel/core_pattern sys/kernel/modprobe sys/kernel/hostname "
+	       "sys/net/ipv4/ip_forward sys/user/max_user_namespaces; "
 	       "do (echo 1 >/proc/$f) 2>/dev/null && echo $f; done;"
-	       "(echo b >/proc/sysrq-trigger) 2>/dev/null && test -s /proc/sysrq-trigger && echo sysrq;"
-	       "for f in kallsyms kmsg keys timer_list kcore; do test -e /proc/$f && head -c1 /proc/$f; done; ls /proc/acpi /proc/scsi 2>/dev/null "
+	       "(echo b >/proc/sysrq-trigger) 2>/dev/null && test -s /proc/sysrq-trigger && echo "
+	       "sysrq;"
+	       "for f in kallsyms kmsg keys timer_list kcore; do test -e /proc/$f && head -c1 "
+	       "/proc/$f; done; ls /proc/acpi /proc/scsi 2>/dev/null "
 	       "| grep -v :; true");
 	assert_string_equal(out, "");
 }
@@ -395,14 +443,16 @@ static void sysctls_and_kernel_files_are_read_only_or_empty_P08(void **state)
 static void nested_user_namespaces_are_off_K07(void **state)
 {
 	(void)state;
-	run_ok("cat /proc/sys/user/max_user_namespaces /proc/sys/user/max_net_namespaces; unshare -U true 2>/dev/null && echo nested; true");
+	run_ok("cat /proc/sys/user/max_user_namespaces /proc/sys/user/max_net_namespaces; unshare "
+	       "-U true 2>/dev/null && echo nested; true");
 	assert_string_equal(out, "0\n0\n");
 }
 
 static void neither_sysfs_nor_a_cgroup_tree_is_mounted_K08(void **state)
 {
 	(void)state;
-	run_ok("grep -E ' (sysfs|cgroup2?) ' /proc/mounts; test -e /sys && echo sys; grep '^0::' /proc/self/cgroup | grep -v '^0::/'; true");
+	run_ok("grep -E ' (sysfs|cgroup2?) ' /proc/mounts; test -e /sys && echo sys; grep '^0::' "
+	       "/proc/self/cgroup | grep -v '^0::/'; true");
 	assert_string_equal(out, "");
 }
 
@@ -417,8 +467,9 @@ static void dev_holds_exactly_the_six_devices_and_own_terminals_K11(void **state
 {
 	(void)state;
 	run_ok("cd /dev; echo *; stat -c '%n %t:%T' full null random tty urandom zero; ls pts");
-	assert_string_equal(out, "fd full null ptmx pts random shm stderr stdin stdout tty urandom zero\n"
-	                         "full 1:7\nnull 1:3\nrandom 1:8\ntty 5:0\nurandom 1:9\nzero 1:5\nptmx\n");
+	assert_string_equal(
+		out, "fd full null ptmx pts random shm stderr stdin stdout tty urandom zero\n"
+		     "full 1:7\nnull 1:3\nrandom 1:8\ntty 5:0\nurandom 1:9\nzero 1:5\nptmx\n");
 }
 
 static void ipc_objects_of_the_host_are_not_visible_S04(void **state)
@@ -431,23 +482,29 @@ static void ipc_objects_of_the_host_are_not_visible_S04(void **state)
 	run_ok("printf %s $(readlink /proc/self/ns/ipc)");
 	(void)snprintf(inside, sizeof(inside), "%.63s", out);
 	assert_string_not_equal(inside, host);
-	run_ok("tail -n +2 /proc/sysvipc/shm /proc/sysvipc/sem /proc/sysvipc/msg | grep -v -e ==  -e '^$'; true");
+	run_ok("tail -n +2 /proc/sysvipc/shm /proc/sysvipc/sem /proc/sysvipc/msg | grep -v -e ==  "
+	       "-e '^$'; true");
 	assert_string_equal(out, "");
 }
 
-/* --- delivery, exec, limits --------------------------------------------------------------------------------------- */
+/* ---- delivery, exec, limits ---- */
 
-static void secret_files_are_private_read_only_and_never_in_the_tree_of_another_step_C10(void **state)
+static void secret_files_are_private_read_only_and_never_in_the_tree_of_another_step_C10(
+	void **state)
 {
 	const struct sandbox_secret_file file = { .name = "token", .content = "s3cret", .len = 6 };
 	struct run run = {
-		.script = "cat /run/drydock/cred/token; stat -c ' %a %n' /run/drydock/cred /run/drydock/cred/token; echo $CANARY;"
-		          "(: >/run/drydock/cred/y) 2>/dev/null && echo wrote; chmod 700 /run/drydock/cred 2>/dev/null && echo chmod; true",
-		.files = &file, .n_files = 1,
+		.script = "cat /run/drydock/cred/token; stat -c ' %a %n' /run/drydock/cred "
+			  "/run/drydock/cred/token; echo $CANARY;"
+			  "(: >/run/drydock/cred/y) 2>/dev/null && echo wrote; chmod 700 "
+			  "/run/drydock/cred 2>/dev/null && echo chmod; true",
+		.files = &file,
+		.n_files = 1,
 	};
 	(void)state;
 	assert_int_equal(run_step(&run), 0);
-	assert_string_equal(out, "s3cret 500 /run/drydock/cred\n 400 /run/drydock/cred/token\nc-02-value\n");
+	assert_string_equal(
+		out, "s3cret 500 /run/drydock/cred\n 400 /run/drydock/cred/token\nc-02-value\n");
 	run_ok("ls -A /run/drydock/cred");
 	assert_string_equal(out, "");
 	const struct sandbox_secret_file bad = { .name = "../x", .content = "s", .len = 1 };
@@ -457,7 +514,7 @@ static void secret_files_are_private_read_only_and_never_in_the_tree_of_another_
 
 static void a_missing_program_is_named_with_the_path_that_was_searched(void **state)
 {
-	char *const argv[] = { (char *)(uintptr_t)"no-such-program", NULL };
+	char *const argv[] = { (char *)(uintptr_t) "no-such-program", NULL };
 	struct run run = { .argv = argv };
 	(void)state;
 	refused(&run, "no-such-program");
@@ -467,7 +524,8 @@ static void a_missing_program_is_named_with_the_path_that_was_searched(void **st
 static void limits_reach_the_step_P09_R01(void **state)
 {
 	struct run run = {
-		.script = "ulimit -c; ulimit -n; ulimit -f; for i in 1 2 3 4 5 6 7 8 9 10 11 12; do sleep 5 & done",
+		.script = "ulimit -c; ulimit -n; ulimit -f; for i in 1 2 3 4 5 6 7 8 9 10 11 12; "
+			  "do sleep 5 & done",
 		.limits = { .open_files = 100, .file_size_bytes = 1 << 20, .pids = 6 },
 	};
 	(void)state;
@@ -487,8 +545,9 @@ static void memory_and_cpu_limits_without_a_controller_are_refused_by_name(void 
 
 static void tmp_is_bounded_R03(void **state)
 {
-	struct run run = { .script = "head -c 2M /dev/zero >/tmp/x; head -c 2M /dev/zero >/dev/shm/y; du -sm /tmp /dev/shm | cut -f1",
-	                   .limits = { .tmp_bytes = 1 << 20 } };
+	struct run run = { .script = "head -c 2M /dev/zero >/tmp/x; head -c 2M /dev/zero "
+		                     ">/dev/shm/y; du -sm /tmp /dev/shm | cut -f1",
+		           .limits = { .tmp_bytes = 1 << 20 } };
 	(void)state;
 	assert_int_equal(run_step(&run), 0);
 	assert_non_null(strstr(out, "No space left"));
@@ -496,7 +555,7 @@ static void tmp_is_bounded_R03(void **state)
 
 static void a_spec_without_network_plan_is_refused(void **state)
 {
-	char *const argv[] = { (char *)(uintptr_t)"/bin/true", NULL };
+	char *const argv[] = { (char *)(uintptr_t) "/bin/true", NULL };
 	struct run run = { 0 };
 	struct sandbox sb = SANDBOX_NONE;
 	(void)state;
@@ -514,11 +573,12 @@ static void a_step_is_killed_before_the_supervisor_when_memory_runs_out_R02(void
 	assert_string_equal(out, "500\n");
 }
 
-/* --- cgroup ------------------------------------------------------------------------------------------------------- */
+/* ---- cgroup ---- */
 
 static void a_step_lives_and_dies_in_a_cgroup_of_its_own_where_one_is_to_be_had_P01(void **state)
 {
-	char *const argv[] = { (char *)(uintptr_t)"/bin/sh", (char *)(uintptr_t)"-c", (char *)(uintptr_t)"sleep 1000 & wait", NULL };
+	char *const argv[] = { (char *)(uintptr_t) "/bin/sh", (char *)(uintptr_t) "-c",
+		               (char *)(uintptr_t) "sleep 1000 & wait", NULL };
 	const struct sandbox_delivery d = { .envp = test_env };
 	struct sandbox sb = SANDBOX_NONE;
 	struct run run = { 0 };
@@ -545,7 +605,8 @@ static void a_step_lives_and_dies_in_a_cgroup_of_its_own_where_one_is_to_be_had_
 	assert_int_equal(sandbox_destroy(&sb, &run.err), 0);
 	assert_int_equal(access(procs, F_OK), -1);
 
-	struct sandbox left = SANDBOX_NONE; /* as after a crash: the job's group is removed with a step alive in it */
+	/* as after a crash: the job's group is removed with a step alive in it */
+	struct sandbox left = SANDBOX_NONE;
 	if (sandbox_build(&spec, &left, &run.err) < 0)
 		fail_msg("%s", run.err.msg);
 	if (cgroup_job_remove(job, &run.err) < 0)
@@ -556,11 +617,12 @@ static void a_step_lives_and_dies_in_a_cgroup_of_its_own_where_one_is_to_be_had_
 	assert_int_equal(cgroup_job_remove("/sys/fs/cgroup/system.slice", &run.err), -EINVAL);
 }
 
-/* --- life and death ----------------------------------------------------------------------------------------------- */
+/* ---- life and death ---- */
 
 static void start(struct sandbox *sb, const char *script, int fd)
 {
-	char *const argv[] = { (char *)(uintptr_t)"/bin/sh", (char *)(uintptr_t)"-c", (char *)(uintptr_t)script, NULL };
+	char *const argv[] = { (char *)(uintptr_t) "/bin/sh", (char *)(uintptr_t) "-c",
+		               (char *)(uintptr_t)script, NULL };
 	const struct sandbox_delivery d = { .envp = test_env };
 	struct run run = { 0 };
 	struct sandbox_spec spec = spec_of(&run, argv, fd);
@@ -579,7 +641,10 @@ static void background_processes_die_with_the_step_and_do_not_delay_its_end_P01_
 	(void)state;
 
 	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
-	start(&sb, "(setsid sh -c 'trap \"\" TERM HUP; sleep 1000' >/dev/null 2>&1 &) ; exec >&- 2>&-; sleep 0.2; exit 3", fds[1]);
+	start(&sb,
+	      "(setsid sh -c 'trap \"\" TERM HUP; sleep 1000' >/dev/null 2>&1 &) ; exec >&- 2>&-; "
+	      "sleep 0.2; exit 3",
+	      fds[1]);
 	dd_close(fds[1]);
 	struct pollfd end = { .fd = fds[0] };
 	assert_int_equal(poll(&end, 1, 10000), 1); /* init holds no copy */
@@ -617,7 +682,8 @@ static void signals_are_forwarded_to_every_process_of_the_step(void **state)
 
 static void init_survives_signals_from_inside_P04(void **state)
 {
-	struct run run = { .script = "exec 3>&2 2>/dev/null; kill -TERM 1; kill -KILL 1; kill -STOP 1; kill -KILL -1; sleep 0.1; echo alive" };
+	struct run run = { .script = "exec 3>&2 2>/dev/null; kill -TERM 1; kill -KILL 1; kill "
+		                     "-STOP 1; kill -KILL -1; sleep 0.1; echo alive" };
 	(void)state;
 	assert_int_equal(run_step(&run), 0); /* run_step() has heard init's status */
 	assert_string_equal(out, "alive\n");
@@ -675,8 +741,23 @@ static size_t count_fds(void)
 static void every_fault_is_refused_before_the_first_byte_and_leaves_nothing_X09(void **state)
 {
 	static const char *const points[] = {
-		"netns", "clone3", "maps", "mounts", "open_tree", "mount_setattr", "proc", "dev", "pivot_root", "cgroup",
-		"max_user_namespaces", "rlimits", "nftables", "capabilities", "no_new_privs", "landlock", "seccomp",
+		"netns",
+		"clone3",
+		"maps",
+		"mounts",
+		"open_tree",
+		"mount_setattr",
+		"proc",
+		"dev",
+		"pivot_root",
+		"cgroup",
+		"max_user_namespaces",
+		"rlimits",
+		"nftables",
+		"capabilities",
+		"no_new_privs",
+		"landlock",
+		"seccomp",
 	};
 	(void)state;
 
@@ -713,7 +794,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(the_workspace_is_writable_and_setuid_bits_have_no_effect_F10_F05),
 		cmocka_unit_test(mounting_from_inside_is_refused_F13),
 		cmocka_unit_test(a_symlinked_mount_source_is_refused_F06),
-		cmocka_unit_test(a_mount_target_through_a_symlink_is_refused_and_nothing_is_made_behind_it_F06),
+		cmocka_unit_test(
+			a_mount_target_through_a_symlink_is_refused_and_nothing_is_made_behind_it_F06),
 		cmocka_unit_test(a_working_directory_outside_the_root_is_refused_F08),
 		cmocka_unit_test(the_binary_behind_pid_1_cannot_be_opened_F09),
 		cmocka_unit_test(sysctls_and_kernel_files_are_read_only_or_empty_P08),
@@ -722,20 +804,24 @@ int main(int argc, char **argv)
 		cmocka_unit_test(proc_is_a_procfs_K10),
 		cmocka_unit_test(dev_holds_exactly_the_six_devices_and_own_terminals_K11),
 		cmocka_unit_test(ipc_objects_of_the_host_are_not_visible_S04),
-		cmocka_unit_test(secret_files_are_private_read_only_and_never_in_the_tree_of_another_step_C10),
+		cmocka_unit_test(
+			secret_files_are_private_read_only_and_never_in_the_tree_of_another_step_C10),
 		cmocka_unit_test(a_missing_program_is_named_with_the_path_that_was_searched),
 		cmocka_unit_test(limits_reach_the_step_P09_R01),
 		cmocka_unit_test(memory_and_cpu_limits_without_a_controller_are_refused_by_name),
 		cmocka_unit_test(tmp_is_bounded_R03),
 		cmocka_unit_test(a_step_is_killed_before_the_supervisor_when_memory_runs_out_R02),
-		cmocka_unit_test(a_step_lives_and_dies_in_a_cgroup_of_its_own_where_one_is_to_be_had_P01),
+		cmocka_unit_test(
+			a_step_lives_and_dies_in_a_cgroup_of_its_own_where_one_is_to_be_had_P01),
 		cmocka_unit_test(a_spec_without_network_plan_is_refused),
-		cmocka_unit_test(background_processes_die_with_the_step_and_do_not_delay_its_end_P01_P11),
+		cmocka_unit_test(
+			background_processes_die_with_the_step_and_do_not_delay_its_end_P01_P11),
 		cmocka_unit_test(signals_are_forwarded_to_every_process_of_the_step),
 		cmocka_unit_test(init_survives_signals_from_inside_P04),
 		cmocka_unit_test(killing_the_supervisor_leaves_no_process_G07),
 		cmocka_unit_test(a_supervisor_that_is_not_dumpable_can_still_write_the_maps),
-		cmocka_unit_test(every_fault_is_refused_before_the_first_byte_and_leaves_nothing_X09),
+		cmocka_unit_test(
+			every_fault_is_refused_before_the_first_byte_and_leaves_nothing_X09),
 	};
 
 	if (argc > 1)

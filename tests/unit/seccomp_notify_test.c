@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* seccomp_notify_test.c - the listener's answers: of the rules alone, and of the kernel under the real observing filter. */
+/* seccomp_notify_test.c - the listener's answers: of the rules alone, and of the kernel under the
+ * real observing filter. */
 #include "sandbox/inside.h"
 #include "sandbox/seccomp_internal.h"
 #include "drydock/fd.h"
@@ -28,7 +29,8 @@ static int load(void **state)
 {
 	(void)state;
 	struct dd_err err = { 0 };
-	if (seccomp_program_load(DEFAULT_PROFILE, &enforcing, &err) == 0 && seccomp_program_load_with(DEFAULT_PROFILE, NULL, true, &observing, &err) == 0)
+	if (seccomp_program_load(DEFAULT_PROFILE, &enforcing, &err) == 0 &&
+	    seccomp_program_load_with(DEFAULT_PROFILE, NULL, true, &observing, &err) == 0)
 		return 0;
 	print_error("%s\n", err.msg);
 	return -1;
@@ -42,15 +44,15 @@ static int unload(void **state)
 	return 0;
 }
 
-/* --- the rules -------------------------------------------------------------------------------------------------------- */
+/* ---- the rules ---- */
 
 enum { CONTINUE = 0 };
 
 static const struct row {
 	const char *id;
-	long        nr;
-	uint64_t    args[6];
-	int         want; /* errno, or CONTINUE */
+	long nr;
+	uint64_t args[6];
+	int want; /* errno, or CONTINUE */
 } rows[] = {
 	{ "ptrace", SYS_ptrace, { 16, 1 }, CONTINUE },
 	{ "personality", SYS_personality, { ADDR_NO_RANDOMIZE }, CONTINUE },
@@ -62,7 +64,10 @@ static const struct row {
 	{ "K-01 unshare", SYS_unshare, { CLONE_NEWNS }, EPERM },
 	{ "K-01 setns", SYS_setns, { 0 }, EPERM },
 	{ "K-01 clone newuser", SYS_clone, { CLONE_NEWUSER }, EPERM },
-	{ "K-01 clone newuser, high bits", SYS_clone, { 0x5a5a5a5a00000000UL | CLONE_NEWUSER }, EPERM },
+	{ "K-01 clone newuser, high bits",
+	  SYS_clone,
+	  { 0x5a5a5a5a00000000UL | CLONE_NEWUSER },
+	  EPERM },
 	{ "K-01 clone newnet", SYS_clone, { CLONE_NEWNET }, EPERM },
 	{ "K-02 io_uring_setup", SYS_io_uring_setup, { 0 }, ENOSYS },
 	{ "K-02 io_uring_enter", SYS_io_uring_enter, { 0 }, ENOSYS },
@@ -100,13 +105,15 @@ static void each_call_gets_the_answer_of_its_rule(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		int got = seccomp_observed_answer(observing->profile, (int)rows[i].nr, rows[i].args);
+		int got = seccomp_observed_answer(observing->profile, (int)rows[i].nr,
+		                                  rows[i].args);
 		if (got != rows[i].want)
 			fail_msg("%s: %d, not %d", rows[i].id, got, rows[i].want);
 	}
 }
 
-/* The enforcing filter's word on one call; the interpreter is that of seccomp_test.c, shortened to what the compiler emits. */
+/* The enforcing filter's word on one call; the interpreter is that of seccomp_test.c, shortened to
+ * what the compiler emits. */
 static uint32_t verdict(const struct seccomp_program *p, int nr, const uint64_t args[6])
 {
 	struct seccomp_data data = { .nr = nr, .arch = seccomp_arch_native() };
@@ -115,7 +122,10 @@ static uint32_t verdict(const struct seccomp_program *p, int nr, const uint64_t 
 		data.args[i] = args[i];
 	for (size_t pc = 0; pc < p->n_insns; pc++) {
 		const struct sock_filter *f = &p->insns[pc];
-		bool hit = BPF_OP(f->code) == BPF_JEQ ? a == f->k : BPF_OP(f->code) == BPF_JGT ? a > f->k : BPF_OP(f->code) == BPF_JGE ? a >= f->k : (a & f->k) != 0;
+		bool hit = BPF_OP(f->code) == BPF_JEQ   ? a == f->k
+		           : BPF_OP(f->code) == BPF_JGT ? a > f->k
+		           : BPF_OP(f->code) == BPF_JGE ? a >= f->k
+		                                        : (a & f->k) != 0;
 		if (f->code == (BPF_LD | BPF_W | BPF_ABS))
 			memcpy(&a, (const char *)&data + f->k, sizeof(a));
 		else if (f->code == (BPF_ALU | BPF_AND | BPF_K))
@@ -129,25 +139,50 @@ static uint32_t verdict(const struct seccomp_program *p, int nr, const uint64_t 
 	return 0;
 }
 
-/* Over every number and many arguments: an observing filter asks exactly where the enforcing one refuses, and the listener answers with that very errno or
- * lets the kernel go on. So the two evaluations of one profile cannot drift apart. */
+/* Over every number and many arguments: an observing filter asks exactly where the enforcing one
+ * refuses, and the listener answers with that very errno or lets the kernel go on. So the two
+ * evaluations of one profile cannot drift apart. */
 static void the_listener_and_the_filter_agree_about_every_call(void **state)
 {
 	(void)state;
-	static const uint64_t values[] = { 0, 1, 2, 3, 10, 12, 15, 16, 17, 38, 40, 0x5411, 0x5412, 0x5413, 0x40000, 0xffffffff, 0x100005412, CLONE_NEWUSER, CLONE_NEWNET, ~0UL };
+	static const uint64_t values[] = { 0,
+		                           1,
+		                           2,
+		                           3,
+		                           10,
+		                           12,
+		                           15,
+		                           16,
+		                           17,
+		                           38,
+		                           40,
+		                           0x5411,
+		                           0x5412,
+		                           0x5413,
+		                           0x40000,
+		                           0xffffffff,
+		                           0x100005412,
+		                           CLONE_NEWUSER,
+		                           CLONE_NEWNET,
+		                           ~0UL };
 	unsigned asked = 0;
 	for (int nr = 0; nr < SECCOMP_NR_MAX; nr++) {
 		for (size_t i = 0; i < ARRAY_LEN(values) * ARRAY_LEN(values); i++) {
-			const uint64_t args[6] = { values[i % ARRAY_LEN(values)], values[i / ARRAY_LEN(values)], values[i % 7] };
-			uint32_t strict = verdict(enforcing, nr, args), loose = verdict(observing, nr, args);
+			const uint64_t args[6] = { values[i % ARRAY_LEN(values)],
+				                   values[i / ARRAY_LEN(values)], values[i % 7] };
+			uint32_t strict = verdict(enforcing, nr, args),
+				 loose = verdict(observing, nr, args);
 			if (loose != SECCOMP_RET_USER_NOTIF) {
 				assert_int_equal(loose, strict);
 				continue;
 			}
 			int answer = seccomp_observed_answer(observing->profile, nr, args);
 			asked++;
-			if ((strict & SECCOMP_RET_ACTION_FULL) != SECCOMP_RET_ERRNO || (answer && (uint32_t)answer != (strict & SECCOMP_RET_DATA)))
-				fail_msg("call %d (%#lx, %#lx): the filter says %#x, the listener %d", nr, args[0], args[1], strict, answer);
+			if ((strict & SECCOMP_RET_ACTION_FULL) != SECCOMP_RET_ERRNO ||
+			    (answer && (uint32_t)answer != (strict & SECCOMP_RET_DATA)))
+				fail_msg("call %d (%#lx, %#lx): the filter says %#x, the listener "
+				         "%d",
+				         nr, args[0], args[1], strict, answer);
 		}
 	}
 	assert_true(asked > 10000);
@@ -170,10 +205,10 @@ static void a_profile_that_would_ask_before_exec_is_refused(void **state)
 	(void)unlink(path);
 }
 
-/* --- the kernel ------------------------------------------------------------------------------------------------------- */
+/* ---- the kernel ---- */
 
-static pid_t        child;
-static int          report = -1; /* the child's results: one int each */
+static pid_t child;
+static int report = -1; /* the child's results: one int each */
 static struct sandbox sb = SANDBOX_NONE;
 
 /* Run @fn in a child under the observing filter; its listener is sb.asked_fd. */
@@ -185,7 +220,8 @@ static void start_child(int (*fn)(void))
 	assert_int_equal(pipe(ends), 0);
 	child = fork();
 	if (child == 0) {
-		if (inside_no_new_privs(NULL) < 0 || inside_seccomp_asking(observing, pair[1], NULL) < 0)
+		if (inside_no_new_privs(NULL) < 0 ||
+		    inside_seccomp_asking(observing, pair[1], NULL) < 0)
 			_exit(99);
 		for (;;) {
 			int got = fn();
@@ -298,14 +334,18 @@ static int second_listener(void)
 {
 	struct sock_filter ask = { .code = BPF_RET | BPF_K, .k = SECCOMP_RET_USER_NOTIF };
 	struct sock_fprog prog = { .len = 1, .filter = &ask };
-	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &prog) >= 0 ? 0 : errno;
+	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER,
+	               &prog) >= 0
+	               ? 0
+	               : errno;
 }
 
 static void a_second_listener_is_refused_without_anybody_s_answer(void **state)
 {
 	(void)state;
 	start_child(second_listener);
-	dd_close_p(&sb.asked_fd); /* not even then: without ours, the kernel itself would allow it */
+	/* not even then: without ours, the kernel itself would allow it */
+	dd_close_p(&sb.asked_fd);
 	assert_int_equal(result(), EPERM);
 }
 

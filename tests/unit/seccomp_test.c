@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/* seccomp_test.c - what the shipped profiles say about each system call, and what a broken profile says about itself.
+/* seccomp_test.c - what the shipped profiles say about each system call, and what a broken profile
+ * says about itself.
  *
- * Every row of the table is asked twice: of the filter bytes, by a small interpreter (exact, and for architectures that this kernel may not run),
- * and of the kernel, in a child under the real filter. Nothing refused is ever tried without a filter.
+ * Every row of the table is asked twice: of the filter bytes, by a small interpreter (exact, and
+ * for architectures that this kernel may not run), and of the kernel, in a child under the real
+ * filter. Nothing refused is ever tried without a filter.
  */
 #include "sandbox/inside.h"
 #include "sandbox/seccomp_internal.h"
@@ -56,21 +58,28 @@ static int free_default(void **state)
 	return 0;
 }
 
-/* --- the interpreter ------------------------------------------------------------------------------------------------------ */
+/* ---- the interpreter ---- */
 
 static bool jump_taken(const struct sock_filter *f, uint32_t a)
 {
 	switch (BPF_OP(f->code)) {
-	case BPF_JEQ: return a == f->k;
-	case BPF_JGT: return a > f->k;
-	case BPF_JGE: return a >= f->k;
-	case BPF_JSET: return (a & f->k) != 0;
-	default: fail_msg("unexpected jump %#x", f->code); return false;
+	case BPF_JEQ:
+		return a == f->k;
+	case BPF_JGT:
+		return a > f->k;
+	case BPF_JGE:
+		return a >= f->k;
+	case BPF_JSET:
+		return (a & f->k) != 0;
+	default:
+		fail_msg("unexpected jump %#x", f->code);
+		return false;
 	}
 }
 
 /* What the filter answers; only the operations that the compiler emits. */
-static uint32_t verdict(const struct seccomp_program *p, uint32_t arch, uint32_t nr, const unsigned long args[6])
+static uint32_t verdict(const struct seccomp_program *p, uint32_t arch, uint32_t nr,
+                        const unsigned long args[6])
 {
 	struct seccomp_data data = { .nr = (int)nr, .arch = arch };
 	for (size_t i = 0; i < 6; i++)
@@ -93,12 +102,12 @@ static uint32_t verdict(const struct seccomp_program *p, uint32_t arch, uint32_t
 	return 0;
 }
 
-/* --- asking the kernel ---------------------------------------------------------------------------------------------------- */
+/* ---- asking the kernel ---- */
 
 struct answer {
 	long value;
-	int  err;
-	int  signal; /* the child died of it */
+	int err;
+	int signal; /* the child died of it */
 };
 
 static void lock_or_exit(const struct seccomp_program *p)
@@ -133,23 +142,28 @@ static struct answer ask_kernel(const struct seccomp_program *p, long nr, const 
 	return got;
 }
 
-/* --- the table ------------------------------------------------------------------------------------------------------------ */
+/* ---- the table ---- */
 
 enum { ALLOW = -1 };
 
 static const struct row {
-	const char   *id;
-	long          nr;
+	const char *id;
+	long nr;
 	unsigned long args[6];
-	int           want; /* errno of the filter, or ALLOW */
-	int           live; /* of an allowed call: the errno that the kernel itself answers to these arguments */
+	int want; /* errno of the filter, or ALLOW */
+	/* of an allowed call: the errno that the kernel itself answers to these arguments */
+	int live;
 } rows[] = {
 	{ "K-01 unshare user", SYS_unshare, { CLONE_NEWUSER }, EPERM, 0 },
 	{ "K-01 unshare net", SYS_unshare, { CLONE_NEWNET }, EPERM, 0 },
 	{ "K-01 setns", SYS_setns, { ULONG_MAX }, EPERM, 0 },
 	{ "K-01 clone3", SYS_clone3, { 0 }, ENOSYS, 0 },
 	{ "K-01 clone newuser", SYS_clone, { CLONE_NEWUSER | SIGCHLD }, EPERM, 0 },
-	{ "K-01 clone newuser, high bits", SYS_clone, { HIGH | CLONE_NEWUSER | SIGCHLD }, EPERM, 0 },
+	{ "K-01 clone newuser, high bits",
+	  SYS_clone,
+	  { HIGH | CLONE_NEWUSER | SIGCHLD },
+	  EPERM,
+	  0 },
 	{ "K-01 clone newns", SYS_clone, { CLONE_NEWNS | SIGCHLD }, EPERM, 0 },
 	{ "K-01 clone newpid", SYS_clone, { CLONE_NEWPID | SIGCHLD }, EPERM, 0 },
 	{ "K-01 clone newnet", SYS_clone, { CLONE_NEWNET | SIGCHLD }, EPERM, 0 },
@@ -197,7 +211,11 @@ static const struct row {
 	{ "K-03 kcmp", SYS_kcmp, { 1, 1 }, EPERM, 0 },
 	{ "K-03 pidfd_getfd", SYS_pidfd_getfd, { ULONG_MAX }, EPERM, 0 },
 	{ "K-03 no randomisation", SYS_personality, { ADDR_NO_RANDOMIZE }, EPERM, 0 },
-	{ "K-03 no randomisation, high bits", SYS_personality, { HIGH | ADDR_NO_RANDOMIZE }, EPERM, 0 },
+	{ "K-03 no randomisation, high bits",
+	  SYS_personality,
+	  { HIGH | ADDR_NO_RANDOMIZE },
+	  EPERM,
+	  0 },
 	{ "asking for the personality", SYS_personality, { 0xffffffff }, ALLOW, 0 },
 	{ "clock_settime", SYS_clock_settime, { ULONG_MAX }, EPERM, 0 },
 	{ "sethostname", SYS_sethostname, { 0, ULONG_MAX }, EPERM, 0 },
@@ -217,7 +235,11 @@ static const struct row {
 	{ "N-22 alg", SYS_socket, { 38, SOCK_SEQPACKET }, EAFNOSUPPORT, 0 },
 	{ "N-22 bluetooth", SYS_socket, { 31, SOCK_RAW }, EAFNOSUPPORT, 0 },
 	{ "N-22 xdp", SYS_socket, { 44, SOCK_RAW }, EAFNOSUPPORT, 0 },
-	{ "N-22 family above 31 bits", SYS_socket, { HIGH | AF_PACKET, SOCK_RAW }, EAFNOSUPPORT, 0 },
+	{ "N-22 family above 31 bits",
+	  SYS_socket,
+	  { HIGH | AF_PACKET, SOCK_RAW },
+	  EAFNOSUPPORT,
+	  0 },
 	{ "N-22 nfnetlink", SYS_socket, { AF_NETLINK, SOCK_RAW, 12 }, EAFNOSUPPORT, 0 },
 	{ "N-22 netlink audit", SYS_socket, { AF_NETLINK, SOCK_RAW, 9 }, EAFNOSUPPORT, 0 },
 	{ "N-22 netlink generic", SYS_socket, { AF_NETLINK, SOCK_RAW, 16 }, EAFNOSUPPORT, 0 },
@@ -225,14 +247,22 @@ static const struct row {
 	{ "N-02 raw icmp", SYS_socket, { AF_INET, SOCK_RAW, 1 }, EPERM, 0 },
 	{ "N-02 ping", SYS_socket, { AF_INET, SOCK_DGRAM, 1 }, EPERM, 0 },
 	{ "N-02 ping v6", SYS_socket, { AF_INET6, SOCK_DGRAM, 58 }, EPERM, 0 },
-	{ "N-02 raw, flags beside the type", SYS_socket, { AF_INET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 1 }, EPERM, 0 },
+	{ "N-02 raw, flags beside the type",
+	  SYS_socket,
+	  { AF_INET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 1 },
+	  EPERM,
+	  0 },
 	{ "N-02 udplite", SYS_socket, { AF_INET, SOCK_DGRAM, 136 }, EPERM, 0 },
 	{ "N-02 sctp", SYS_socket, { AF_INET, SOCK_STREAM, 132 }, EPROTONOSUPPORT, 0 },
 	{ "N-02 sctp seqpacket", SYS_socket, { AF_INET, SOCK_SEQPACKET, 132 }, EPERM, 0 },
 	{ "N-02 mptcp", SYS_socket, { AF_INET, SOCK_STREAM, 262 }, EPROTONOSUPPORT, 0 },
 	{ "W-03 unix", SYS_socket, { AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC }, ALLOW, 0 },
 	{ "W-03 tcp", SYS_socket, { AF_INET, SOCK_STREAM | SOCK_NONBLOCK, IPPROTO_TCP }, ALLOW, 0 },
-	{ "W-03 tcp, garbage above an int", SYS_socket, { HIGH | AF_INET, HIGH | SOCK_STREAM, HIGH }, ALLOW, 0 },
+	{ "W-03 tcp, garbage above an int",
+	  SYS_socket,
+	  { HIGH | AF_INET, HIGH | SOCK_STREAM, HIGH },
+	  ALLOW,
+	  0 },
 	{ "W-03 udp", SYS_socket, { AF_INET, SOCK_DGRAM, IPPROTO_UDP }, ALLOW, 0 },
 	{ "netlink route", SYS_socket, { AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 0 }, ALLOW, 0 },
 	{ "socketpair inet", SYS_socketpair, { AF_INET, SOCK_STREAM }, EAFNOSUPPORT, 0 },
@@ -249,12 +279,20 @@ static const struct row {
 	{ "ethtool", SYS_ioctl, { ULONG_MAX, SIOCETHTOOL }, ENOTTY, 0 },
 	{ "an ioctl of nobody", SYS_ioctl, { ULONG_MAX, 0xdeadbeef }, ENOTTY, 0 },
 	{ "TCGETS", SYS_ioctl, { ULONG_MAX, TCGETS }, ALLOW, EBADF },
-	{ "a request with bit 31, sign-extended as musl does", SYS_ioctl, { ULONG_MAX, (unsigned long)(long)(int)TIOCGPTN }, ALLOW, EBADF },
+	{ "a request with bit 31, sign-extended as musl does",
+	  SYS_ioctl,
+	  { ULONG_MAX, (unsigned long)(long)(int)TIOCGPTN },
+	  ALLOW,
+	  EBADF },
 	{ "PR_SET_MM", SYS_prctl, { PR_SET_MM }, EPERM, 0 },
 	{ "PR_SCHED_CORE", SYS_prctl, { PR_SCHED_CORE }, EPERM, 0 },
 	{ "a prctl of nobody", SYS_prctl, { 0x12345678 }, EINVAL, 0 },
 	{ "PR_GET_DUMPABLE", SYS_prctl, { PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0 }, ALLOW, 0 },
-	{ "K-06 a listener", SYS_seccomp, { SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER }, EPERM, 0 },
+	{ "K-06 a listener",
+	  SYS_seccomp,
+	  { SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER },
+	  EPERM,
+	  0 },
 	{ "K-06 a stacked filter", SYS_seccomp, { SECCOMP_SET_MODE_FILTER, 0, 0 }, ALLOW, EFAULT },
 	{ "read", SYS_read, { ULONG_MAX }, ALLOW, EBADF },
 	{ "openat", SYS_openat, { ULONG_MAX }, ALLOW, EFAULT },
@@ -265,8 +303,10 @@ static void the_filter_bytes_give_every_row_its_verdict(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		uint32_t want = rows[i].want == ALLOW ? SECCOMP_RET_ALLOW : SECCOMP_RET_ERRNO | (uint32_t)rows[i].want;
-		uint32_t got = verdict(prog, seccomp_arch_native(), (uint32_t)rows[i].nr, rows[i].args);
+		uint32_t want = rows[i].want == ALLOW ? SECCOMP_RET_ALLOW
+		                                      : SECCOMP_RET_ERRNO | (uint32_t)rows[i].want;
+		uint32_t got = verdict(prog, seccomp_arch_native(), (uint32_t)rows[i].nr,
+		                       rows[i].args);
 		if (got != want)
 			fail_msg("%s: %#x, not %#x", rows[i].id, got, want);
 	}
@@ -279,9 +319,11 @@ static void the_kernel_agrees_with_every_row(void **state)
 		const struct row *r = &rows[i];
 		struct answer got = ask_kernel(prog, r->nr, r->args);
 		int want = r->want == ALLOW ? r->live : r->want;
-		bool newer = r->nr > 450 && r->want == ALLOW && got.err == ENOSYS; /* the kernel itself does not have it */
+		/* the kernel itself does not have it */
+		bool newer = r->nr > 450 && r->want == ALLOW && got.err == ENOSYS;
 		if (got.signal || (got.err != want && !newer))
-			fail_msg("%s: errno %d signal %d, not errno %d", r->id, got.err, got.signal, want);
+			fail_msg("%s: errno %d signal %d, not errno %d", r->id, got.err, got.signal,
+			         want);
 	}
 }
 
@@ -299,15 +341,17 @@ static void no_number_that_a_profile_does_not_name_is_allowed(void **state)
 	assert_int_equal(s.killed, 0);
 }
 
-/* --- K-04 ----------------------------------------------------------------------------------------------------------------- */
+/* ---- K-04 ---- */
 
 static void x32_numbers_get_enosys(void **state)
 {
 	(void)state;
 	const unsigned long none[6] = { 0 };
 	for (uint32_t nr = 0; nr < 600; nr++)
-		assert_int_equal(verdict(prog, seccomp_arch_native(), 0x40000000U | nr, none), SECCOMP_RET_ERRNO | ENOSYS);
-	assert_int_equal(verdict(prog, seccomp_arch_native(), 0xffffffffU, none), SECCOMP_RET_ERRNO | ENOSYS);
+		assert_int_equal(verdict(prog, seccomp_arch_native(), 0x40000000U | nr, none),
+		                 SECCOMP_RET_ERRNO | ENOSYS);
+	assert_int_equal(verdict(prog, seccomp_arch_native(), 0xffffffffU, none),
+	                 SECCOMP_RET_ERRNO | ENOSYS);
 #ifdef __x86_64__
 	assert_int_equal(ask_kernel(prog, 0x40000000 | SYS_getpid, none).err, ENOSYS);
 #endif
@@ -316,11 +360,13 @@ static void x32_numbers_get_enosys(void **state)
 static void a_foreign_architecture_is_killed(void **state)
 {
 	(void)state;
-	static const uint32_t foreign[] = { AUDIT_ARCH_I386, AUDIT_ARCH_ARM, AUDIT_ARCH_MIPS, AUDIT_ARCH_RISCV64, 0 };
+	static const uint32_t foreign[] = { AUDIT_ARCH_I386, AUDIT_ARCH_ARM, AUDIT_ARCH_MIPS,
+		                            AUDIT_ARCH_RISCV64, 0 };
 	const unsigned long none[6] = { 0 };
 	for (size_t i = 0; i < ARRAY_LEN(foreign); i++)
 		for (uint32_t nr = 0; nr < 500; nr++)
-			assert_int_equal(verdict(prog, foreign[i], nr, none), SECCOMP_RET_KILL_PROCESS);
+			assert_int_equal(verdict(prog, foreign[i], nr, none),
+			                 SECCOMP_RET_KILL_PROCESS);
 }
 
 static void int_0x80_ends_the_process(void **state)
@@ -345,7 +391,7 @@ static void int_0x80_ends_the_process(void **state)
 #endif
 }
 
-/* --- K-06 ----------------------------------------------------------------------------------------------------------------- */
+/* ---- K-06 ---- */
 
 static int run_child(int (*fn)(void))
 {
@@ -427,7 +473,8 @@ static int vforked(void)
 	pid_t pid = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
 	if (pid == 0)
 		_exit(errno_of_unshare());
-	return pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : 97;
+	return pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status)
+	                                                                       : 97;
 }
 
 static void children_inherit_the_filter(void **state)
@@ -436,7 +483,7 @@ static void children_inherit_the_filter(void **state)
 	assert_int_equal(run_child(vforked), EPERM);
 }
 
-/* --- profiles ------------------------------------------------------------------------------------------------------------- */
+/* ---- profiles ---- */
 
 static void the_debug_profile_adds_ptrace_and_nothing_else_of_k_03(void **state)
 {
@@ -445,10 +492,13 @@ static void the_debug_profile_adds_ptrace_and_nothing_else_of_k_03(void **state)
 	struct dd_err err = { 0 };
 	assert_int_equal(seccomp_program_load(DEBUG_PROFILE, &debug, &err), 0);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		uint32_t before = verdict(prog, seccomp_arch_native(), (uint32_t)rows[i].nr, rows[i].args);
-		uint32_t after = verdict(debug, seccomp_arch_native(), (uint32_t)rows[i].nr, rows[i].args);
+		uint32_t before = verdict(prog, seccomp_arch_native(), (uint32_t)rows[i].nr,
+		                          rows[i].args);
+		uint32_t after = verdict(debug, seccomp_arch_native(), (uint32_t)rows[i].nr,
+		                         rows[i].args);
 		long nr = rows[i].nr;
-		bool meant = nr == SYS_ptrace || nr == SYS_process_vm_readv || nr == SYS_process_vm_writev || nr == SYS_kcmp || nr == SYS_personality;
+		bool meant = nr == SYS_ptrace || nr == SYS_process_vm_readv ||
+		             nr == SYS_process_vm_writev || nr == SYS_kcmp || nr == SYS_personality;
 		assert_int_equal(after, meant ? (uint32_t)SECCOMP_RET_ALLOW : before);
 	}
 	assert_string_not_equal(seccomp_program_digest(debug), seccomp_program_digest(prog));
@@ -483,17 +533,22 @@ static const struct bad {
 	{ "default ENOSYS\nnever EPERM read\n", "t:2: this group" },
 	{ "default ENOSYS\nwhy x\nallow read\nnever EPERM read\n", "t:4: never reached: line 3" },
 	{ "default ENOSYS\nwhy x\nallow read\nrefuse EPERM read\n", "t:4: never reached: line 3" },
-	{ "default ENOSYS\nwhy x\nallow read\nrefuse EPERM read if arg0 == 1\n", "t:4: never reached: line 3" },
-	{ "default ENOSYS\nwhy x\nallow read if arg0 == 1\n", "t:3: the conditions of system call" },
-	{ "default ENOSYS\nwhy x\nallow read write if arg0 == 1\n", "t:3: a condition needs exactly one" },
+	{ "default ENOSYS\nwhy x\nallow read\nrefuse EPERM read if arg0 == 1\n",
+	  "t:4: never reached: line 3" },
+	{ "default ENOSYS\nwhy x\nallow read if arg0 == 1\n",
+	  "t:3: the conditions of system call" },
+	{ "default ENOSYS\nwhy x\nallow read write if arg0 == 1\n",
+	  "t:3: a condition needs exactly one" },
 	{ "default ENOSYS\nwhy x\nallow read if arg6 == 1\n", "t:3: expected arg0 to arg5" },
 	{ "default ENOSYS\nwhy x\nallow read if arg0 = 1\n", "t:3: expected ==, !=, has or lacks" },
 	{ "default ENOSYS\nwhy x\nallow read if arg0 ==\n", "t:3: a value is missing" },
 	{ "default ENOSYS\nwhy x\nallow read if arg0 == TIOCSTY\n", "t:3: `TIOCSTY` is neither" },
-	{ "default ENOSYS\nwhy x\nallow read if arg0 == 0x100000000\n", "t:3: `0x100000000` is neither" },
+	{ "default ENOSYS\nwhy x\nallow read if arg0 == 0x100000000\n",
+	  "t:3: `0x100000000` is neither" },
 	{ "default ENOSYS\nwhy x\nallow read if arg0 == -1\n", "t:3: `-1` is neither" },
 	{ "default ENOSYS\nwhy x\nallow read if arg0 has 0\n", "t:3: a test for no bit" },
-	{ "default ENOSYS\nwhy x\nallow read if arg0 ignoring 1 == 3\n", "t:3: a value has bits that are ignored" },
+	{ "default ENOSYS\nwhy x\nallow read if arg0 ignoring 1 == 3\n",
+	  "t:3: a value has bits that are ignored" },
 	{ "default ENOSYS\nwhy x\nallow read if arg0 == 1 or arg1 == 1\n", "t:3: expected `and`" },
 	{ "default ENOSYS\nwhy x\nallow read if\n", "t:3: expected arg0 to arg5" },
 	{ "default ENOSYS\nwhy x\nrefuse read\n", "t:3: `read` is not the name of an errno" },
@@ -513,11 +568,14 @@ static void a_broken_profile_names_file_and_line(void **state)
 		struct seccomp_profile *p = calloc(1, sizeof(*p));
 		struct dd_err err = { 0 };
 		assert_non_null(p);
-		int r = seccomp_profile_parse("t", bad_profiles[i].text, strlen(bad_profiles[i].text), false, p, &err);
+		int r = seccomp_profile_parse("t", bad_profiles[i].text,
+		                              strlen(bad_profiles[i].text), false, p, &err);
 		seccomp_profile_done(p);
 		free(p);
-		if (r != -EINVAL || strncmp(err.msg, bad_profiles[i].says, strlen(bad_profiles[i].says)) != 0)
-			fail_msg("row %zu: %d, %s (wanted: %s)", i, r, err.msg, bad_profiles[i].says);
+		if (r != -EINVAL ||
+		    strncmp(err.msg, bad_profiles[i].says, strlen(bad_profiles[i].says)) != 0)
+			fail_msg("row %zu: %d, %s (wanted: %s)", i, r, err.msg,
+			         bad_profiles[i].says);
 	}
 }
 
@@ -552,41 +610,61 @@ static void each_operator_means_what_it_says(void **state)
 {
 	(void)state;
 	static const struct {
-		const char   *cond;
+		const char *cond;
 		unsigned long arg;
-		bool          holds;
+		bool holds;
 	} cases[] = {
-		{ "== 1,2,3", 1, true },       { "== 1,2,3", 3, true },       { "== 1,2,3", 4, false },       { "== 1", 0x100000001, true },
-		{ "!= 1,2,3", 1, false },      { "!= 1,2,3", 3, false },      { "!= 1,2,3", 0, true },        { "!= 1", 0x100000001, false },
-		{ "has 1,4", 4, true },        { "has 1,4", 5, true },        { "has 1,4", 2, false },        { "has 1", 0x100000000, false },
-		{ "lacks 1,4", 2, true },      { "lacks 1,4", 4, false },     { "lacks 1,4", 1, false },      { "lacks 1", 0x100000000, true },
-		{ "ignoring 8,16 == 1", 25, true }, { "ignoring 8,16 == 1", 33, false }, { "ignoring 8 != 1", 9, false },
+		{ "== 1,2,3", 1, true },
+		{ "== 1,2,3", 3, true },
+		{ "== 1,2,3", 4, false },
+		{ "== 1", 0x100000001, true },
+		{ "!= 1,2,3", 1, false },
+		{ "!= 1,2,3", 3, false },
+		{ "!= 1,2,3", 0, true },
+		{ "!= 1", 0x100000001, false },
+		{ "has 1,4", 4, true },
+		{ "has 1,4", 5, true },
+		{ "has 1,4", 2, false },
+		{ "has 1", 0x100000000, false },
+		{ "lacks 1,4", 2, true },
+		{ "lacks 1,4", 4, false },
+		{ "lacks 1,4", 1, false },
+		{ "lacks 1", 0x100000000, true },
+		{ "ignoring 8,16 == 1", 25, true },
+		{ "ignoring 8,16 == 1", 33, false },
+		{ "ignoring 8 != 1", 9, false },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		char text[200];
-		(void)snprintf(text, sizeof(text), "default ENOSYS\nwhy x\nallow read if arg2 %s\nkill read\n", cases[i].cond);
+		(void)snprintf(text, sizeof(text),
+		               "default ENOSYS\nwhy x\nallow read if arg2 %s\nkill read\n",
+		               cases[i].cond);
 		struct seccomp_program *p = compile(text);
 		const unsigned long args[6] = { 0, 0, cases[i].arg, 0, 0, 0 };
 		uint32_t got = verdict(p, seccomp_arch_native(), SYS_read, args);
 		seccomp_program_free(p);
-		assert_int_equal(got, cases[i].holds ? (uint32_t)SECCOMP_RET_ALLOW : (uint32_t)SECCOMP_RET_KILL_PROCESS);
+		assert_int_equal(got, cases[i].holds ? (uint32_t)SECCOMP_RET_ALLOW
+		                                     : (uint32_t)SECCOMP_RET_KILL_PROCESS);
 	}
 }
 
-/* --- sandbox.syscalls and observe mode -------------------------------------------------------------------------------------- */
+/* ---- sandbox.syscalls and observe mode ---- */
 
 static void an_extra_call_is_allowed_whatever_the_profile_said(void **state)
 {
 	(void)state;
-	static const char *const extra[] = { "ptrace", "personality", "memfd_secret", "read", NULL };
+	static const char *const extra[] = { "ptrace", "personality", "memfd_secret", "read",
+		                             NULL };
 	struct seccomp_program *p = NULL;
 	struct dd_err err = { 0 };
 	assert_int_equal(seccomp_program_load_with(DEFAULT_PROFILE, extra, false, &p, &err), 0);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		long nr = rows[i].nr;
-		bool meant = nr == SYS_ptrace || nr == SYS_personality || nr == SYS_memfd_secret || nr == SYS_read;
+		bool meant = nr == SYS_ptrace || nr == SYS_personality || nr == SYS_memfd_secret ||
+		             nr == SYS_read;
 		uint32_t before = verdict(prog, seccomp_arch_native(), (uint32_t)nr, rows[i].args);
-		assert_int_equal(verdict(p, seccomp_arch_native(), (uint32_t)nr, rows[i].args), meant ? (uint32_t)SECCOMP_RET_ALLOW : before);
+		assert_int_equal(verdict(p, seccomp_arch_native(), (uint32_t)nr, rows[i].args),
+		                 meant ? (uint32_t)SECCOMP_RET_ALLOW : before);
 	}
 	seccomp_program_free(p);
 }
@@ -597,7 +675,8 @@ static void an_extra_call_that_is_never_allowed_or_unknown_is_refused_with_the_l
 	static const struct {
 		const char *call, *says;
 	} cases[] = {
-		{ "io_uring_setup", "the system call `io_uring_setup` can never be allowed: line " },
+		{ "io_uring_setup",
+		  "the system call `io_uring_setup` can never be allowed: line " },
 		{ "mount", "can never be allowed: line " },
 		{ "socket", "can never be allowed: line " },
 		{ "clone3", "can never be allowed: line " },
@@ -609,7 +688,10 @@ static void an_extra_call_that_is_never_allowed_or_unknown_is_refused_with_the_l
 		struct seccomp_program *p = NULL;
 		struct dd_err err = { 0 };
 		for (int debug = 0; debug < 2; debug++) {
-			assert_int_equal(seccomp_program_load_with(debug ? DEBUG_PROFILE : DEFAULT_PROFILE, extra, false, &p, &err), -EINVAL);
+			assert_int_equal(
+				seccomp_program_load_with(debug ? DEBUG_PROFILE : DEFAULT_PROFILE,
+			                                  extra, false, &p, &err),
+				-EINVAL);
 			assert_null(p);
 			assert_non_null(strstr(err.msg, cases[i].says));
 			if (cases[i].call[0] == 'm')
@@ -618,7 +700,8 @@ static void an_extra_call_that_is_never_allowed_or_unknown_is_refused_with_the_l
 	}
 }
 
-/* Every row: what is allowed stays allowed without a question, what is refused is asked about; but for the two that nobody is asked about. */
+/* Every row: what is allowed stays allowed without a question, what is refused is asked about; but
+ * for the two that nobody is asked about. */
 static void an_observing_filter_asks_about_what_it_would_refuse(void **state)
 {
 	(void)state;
@@ -628,13 +711,16 @@ static void an_observing_filter_asks_about_what_it_would_refuse(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		const struct row *r = &rows[i];
 		bool unheard = r->nr == SYS_clone3 || r->nr == SYS_seccomp;
-		uint32_t want = r->want == ALLOW ? SECCOMP_RET_ALLOW : unheard ? SECCOMP_RET_ERRNO | (uint32_t)r->want : SECCOMP_RET_USER_NOTIF;
+		uint32_t want = r->want == ALLOW ? SECCOMP_RET_ALLOW
+		                : unheard        ? SECCOMP_RET_ERRNO | (uint32_t)r->want
+		                                 : SECCOMP_RET_USER_NOTIF;
 		uint32_t got = verdict(p, seccomp_arch_native(), (uint32_t)r->nr, r->args);
 		if (got != want)
 			fail_msg("%s: %#x, not %#x", r->id, got, want);
 	}
 	const unsigned long none[6] = { 0 };
-	assert_int_equal(verdict(p, seccomp_arch_native(), 0x40000000U | SYS_getpid, none), SECCOMP_RET_ERRNO | ENOSYS);
+	assert_int_equal(verdict(p, seccomp_arch_native(), 0x40000000U | SYS_getpid, none),
+	                 SECCOMP_RET_ERRNO | ENOSYS);
 	assert_int_equal(verdict(p, AUDIT_ARCH_ARM, SYS_ptrace, none), SECCOMP_RET_KILL_PROCESS);
 	assert_string_not_equal(seccomp_program_digest(p), seccomp_program_digest(prog));
 	seccomp_program_free(p);
@@ -663,7 +749,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_missing_profile_is_named),
 		cmocka_unit_test(each_operator_means_what_it_says),
 		cmocka_unit_test(an_extra_call_is_allowed_whatever_the_profile_said),
-		cmocka_unit_test(an_extra_call_that_is_never_allowed_or_unknown_is_refused_with_the_line),
+		cmocka_unit_test(
+			an_extra_call_that_is_never_allowed_or_unknown_is_refused_with_the_line),
 		cmocka_unit_test(an_observing_filter_asks_about_what_it_would_refuse),
 	};
 	return cmocka_run_group_tests(tests, load_default, free_default);

@@ -38,7 +38,8 @@ static int free_view(void **state)
 }
 
 /* The profile of @text, as a file of its own. */
-static int load_text(const char *text, const char *const *extra, struct seccomp_view **ret, struct dd_err *err)
+static int load_text(const char *text, const char *const *extra, struct seccomp_view **ret,
+                     struct dd_err *err)
 {
 	char path[] = "/tmp/drydock-seccomp-XXXXXX";
 	int fd = mkstemp(path);
@@ -53,11 +54,17 @@ static int load_text(const char *text, const char *const *extra, struct seccomp_
 static bool jump_taken(const struct sock_filter *f, uint32_t a)
 {
 	switch (BPF_OP(f->code)) {
-	case BPF_JEQ: return a == f->k;
-	case BPF_JGT: return a > f->k;
-	case BPF_JGE: return a >= f->k;
-	case BPF_JSET: return (a & f->k) != 0;
-	default: fail_msg("unexpected jump %#x", f->code); return false;
+	case BPF_JEQ:
+		return a == f->k;
+	case BPF_JGT:
+		return a > f->k;
+	case BPF_JGE:
+		return a >= f->k;
+	case BPF_JSET:
+		return (a & f->k) != 0;
+	default:
+		fail_msg("unexpected jump %#x", f->code);
+		return false;
 	}
 }
 
@@ -98,8 +105,10 @@ static void agree(const char *path)
 			[SECCOMP_ANSWER_ALLOW] = SECCOMP_RET_ALLOW,
 			[SECCOMP_ANSWER_KILL] = SECCOMP_RET_KILL_PROCESS,
 		};
-		if (c->answer != SECCOMP_ANSWER_DEPENDS && filter_says(prog, c->nr) != want[c->answer])
-			fail_msg("%s: the filter says %#x, the view %#x", c->name, filter_says(prog, c->nr), want[c->answer]);
+		if (c->answer != SECCOMP_ANSWER_DEPENDS &&
+		    filter_says(prog, c->nr) != want[c->answer])
+			fail_msg("%s: the filter says %#x, the view %#x", c->name,
+			         filter_says(prog, c->nr), want[c->answer]);
 		if (!c->named)
 			continue;
 		counted.allowed += c->answer == SECCOMP_ANSWER_ALLOW;
@@ -139,18 +148,20 @@ static void the_answers_of_known_calls(void **state)
 {
 	(void)state;
 	static const struct {
-		const char         *name;
+		const char *name;
 		enum seccomp_answer answer;
-		int                 err;
-		bool                named;
+		int err;
+		bool named;
 	} rows[] = {
 		{ "read", SECCOMP_ANSWER_ALLOW, 0, true },
 		{ "mount", SECCOMP_ANSWER_ERRNO, EPERM, true },
 		{ "io_uring_setup", SECCOMP_ANSWER_ERRNO, ENOSYS, true },
 		{ "socket", SECCOMP_ANSWER_DEPENDS, EAFNOSUPPORT, true },
 		{ "setsockopt", SECCOMP_ANSWER_DEPENDS, 0, true },
-		{ "mseal", SECCOMP_ANSWER_ALLOW, 0, true },     /* newer than libseccomp: its name comes from the profile */
-		{ "memfd_secret", SECCOMP_ANSWER_ERRNO, ENOSYS, false }, /* not named: the default */
+		/* newer than libseccomp: its name comes from the profile */
+		{ "mseal", SECCOMP_ANSWER_ALLOW, 0, true },
+		/* not named: the default */
+		{ "memfd_secret", SECCOMP_ANSWER_ERRNO, ENOSYS, false },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		const struct seccomp_view_call *c = seccomp_view_find(view, rows[i].name);
@@ -161,11 +172,13 @@ static void the_answers_of_known_calls(void **state)
 	}
 }
 
-static void a_reason_over_several_lines_is_one_sentence_and_a_group_may_have_several_reasons(void **state)
+static void a_reason_over_several_lines_is_one_sentence_and_a_group_may_have_several_reasons(
+	void **state)
 {
 	(void)state;
 	struct dd_err err = { 0 };
-	const char text[] = "default ENOSYS\n\nwhy One\nwhy two.\nrefuse EPERM ioctl if arg1 == 1\nwhy Three.\nallow ioctl\nallow read\n";
+	const char text[] = "default ENOSYS\n\nwhy One\nwhy two.\nrefuse EPERM ioctl if arg1 == "
+			    "1\nwhy Three.\nallow ioctl\nallow read\n";
 	assert_int_equal(load_text(text, NULL, &view, &err), 0);
 	assert_string_equal(seccomp_view_find(view, "ioctl")->why, "One two.");
 	assert_int_equal(seccomp_view_find(view, "ioctl")->line, 5);
@@ -194,7 +207,8 @@ static void a_name_that_the_policy_adds_is_allowed_and_says_so(void **state)
 	assert_int_equal(c->answer, SECCOMP_ANSWER_ALLOW);
 	assert_int_equal(c->line, 0);
 	assert_non_null(strstr(c->why, "sandbox.syscalls"));
-	assert_true(seccomp_view_find(view, "read")->line > 0); /* was allowed before: its own reason stays */
+	/* was allowed before: its own reason stays */
+	assert_true(seccomp_view_find(view, "read")->line > 0);
 }
 
 static void a_name_that_is_no_system_call_is_refused_by_name(void **state)
@@ -212,7 +226,8 @@ static void what_may_never_be_allowed_says_so_and_cannot_be_added(void **state)
 	(void)state;
 	struct dd_err err = { 0 };
 	static const char *const extra[] = { "mount", NULL };
-	const char text[] = "default ENOSYS\n\nwhy x\nnever EPERM mount\nrefuse EPERM ptrace\nallow read\n";
+	const char text[] =
+		"default ENOSYS\n\nwhy x\nnever EPERM mount\nrefuse EPERM ptrace\nallow read\n";
 	assert_int_equal(load_text(text, NULL, &view, &err), 0);
 	assert_true(seccomp_view_find(view, "mount")->never);
 	assert_false(seccomp_view_find(view, "ptrace")->never);
@@ -237,13 +252,22 @@ int main(int argc, char **argv)
 		cmocka_set_test_filter(argv[1]);
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_view_says_what_the_filter_does),
-		cmocka_unit_test_setup_teardown(every_row_has_a_line_and_a_reason_and_names_are_sorted, load_default, free_view),
-		cmocka_unit_test_setup_teardown(the_answers_of_known_calls, load_default, free_view),
-		cmocka_unit_test_teardown(a_reason_over_several_lines_is_one_sentence_and_a_group_may_have_several_reasons, free_view),
-		cmocka_unit_test_teardown(what_a_base_decides_is_shown_with_the_base_as_file, free_view),
-		cmocka_unit_test_teardown(a_name_that_the_policy_adds_is_allowed_and_says_so, free_view),
-		cmocka_unit_test_teardown(a_name_that_is_no_system_call_is_refused_by_name, free_view),
-		cmocka_unit_test_teardown(what_may_never_be_allowed_says_so_and_cannot_be_added, free_view),
+		cmocka_unit_test_setup_teardown(
+			every_row_has_a_line_and_a_reason_and_names_are_sorted, load_default,
+			free_view),
+		cmocka_unit_test_setup_teardown(the_answers_of_known_calls, load_default,
+		                                free_view),
+		cmocka_unit_test_teardown(
+			a_reason_over_several_lines_is_one_sentence_and_a_group_may_have_several_reasons,
+			free_view),
+		cmocka_unit_test_teardown(what_a_base_decides_is_shown_with_the_base_as_file,
+		                          free_view),
+		cmocka_unit_test_teardown(a_name_that_the_policy_adds_is_allowed_and_says_so,
+		                          free_view),
+		cmocka_unit_test_teardown(a_name_that_is_no_system_call_is_refused_by_name,
+		                          free_view),
+		cmocka_unit_test_teardown(what_may_never_be_allowed_says_so_and_cannot_be_added,
+		                          free_view),
 		cmocka_unit_test_teardown(a_broken_profile_gives_no_view, free_view),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

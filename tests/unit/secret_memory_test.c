@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* secret_memory_test.c - secrets stay out of children, out of the swap, and out of memory after use (C-16). */
+/* secret_memory_test.c - secrets stay out of children, out of the swap, and out of memory after use
+ * (C-16). */
 #include "runner/lease/secret_memory.h"
 
 #include <fcntl.h>
@@ -108,9 +109,13 @@ static void memory_that_cannot_be_locked_is_refused_with_the_remedy(void **state
 	if (pid == 0) {
 		struct rlimit none = { 0, 0 };
 		struct secret_memory *sm = NULL;
-		if (setrlimit(RLIMIT_MEMLOCK, &none) < 0 || (geteuid() == 0 && (setgid(65534) < 0 || setuid(65534) < 0)))
+		if (setrlimit(RLIMIT_MEMLOCK, &none) < 0 ||
+		    (geteuid() == 0 && (setgid(65534) < 0 || setuid(65534) < 0)))
 			_exit(2);
-		_exit(secret_memory_new(100, &sm, &err) < 0 && !sm && strstr(err.msg, "RLIMIT_MEMLOCK") ? 0 : 3);
+		_exit(secret_memory_new(100, &sm, &err) < 0 && !sm &&
+		                      strstr(err.msg, "RLIMIT_MEMLOCK")
+		              ? 0
+		              : 3);
 	}
 	int status = -1;
 	assert_int_equal(waitpid(pid, &status, 0), pid);

@@ -21,8 +21,11 @@ static void join(const char *const *argv, char *out, size_t size)
 static void every_shell_has_the_arguments_that_github_gives_it(void **state)
 {
 	(void)state;
-	static const struct { const char *shell, *want, *script; } rows[] = {
-		{ NULL, "bash -e /t/1.sh", "/t/1.sh" }, /* no pipefail: differs from an explicit bash */
+	static const struct {
+		const char *shell, *want, *script;
+	} rows[] = {
+		/* no pipefail: differs from an explicit bash */
+		{ NULL, "bash -e /t/1.sh", "/t/1.sh" },
 		{ "bash", "bash --noprofile --norc -e -o pipefail /t/1.sh", "/t/1.sh" },
 		{ "sh", "sh -e /t/1.sh", "/t/1.sh" },
 		{ "python", "python /t/1.py", "/t/1.py" },
@@ -34,7 +37,8 @@ static void every_shell_has_the_arguments_that_github_gives_it(void **state)
 		const char *const *argv = NULL;
 		const char *script = NULL;
 		char got[200];
-		assert_int_equal(shell_command(arena, rows[i].shell, "/t/1", &argv, &script, NULL), 0);
+		assert_int_equal(shell_command(arena, rows[i].shell, "/t/1", &argv, &script, NULL),
+		                 0);
 		join(argv, got, sizeof(got));
 		assert_string_equal(got, rows[i].want);
 		assert_string_equal(script, rows[i].script);
@@ -45,16 +49,21 @@ static void every_shell_has_the_arguments_that_github_gives_it(void **state)
 static void shells_that_cannot_be_started_are_refused(void **state)
 {
 	(void)state;
-	static const struct { const char *shell; int r; } rows[] = {
-		{ "pwsh", -ENOTSUP }, { "powershell", -ENOTSUP }, { "cmd", -ENOTSUP },
-		{ "zsh", -EINVAL }, { "perl 'a b' {0}", -EINVAL }, { "{0}", -EINVAL }, { " {0} x", -EINVAL },
+	static const struct {
+		const char *shell;
+		int r;
+	} rows[] = {
+		{ "pwsh", -ENOTSUP },  { "powershell", -ENOTSUP },    { "cmd", -ENOTSUP },
+		{ "zsh", -EINVAL },    { "perl 'a b' {0}", -EINVAL }, { "{0}", -EINVAL },
+		{ " {0} x", -EINVAL },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct plan_arena *arena = arena_new();
 		const char *const *argv = NULL;
 		const char *script = NULL;
 		struct dd_err err = { 0 };
-		assert_int_equal(shell_command(arena, rows[i].shell, "/t/1", &argv, &script, &err), rows[i].r);
+		assert_int_equal(shell_command(arena, rows[i].shell, "/t/1", &argv, &script, &err),
+		                 rows[i].r);
 		assert_null(script);
 		assert_non_null(strstr(err.msg, "shell"));
 		arena_free(arena);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* step_gate_test.c - the supervisor does not believe its gate: a gate that somebody has taken over gets nothing that the allowlist does not hold. */
+/* step_gate_test.c - the supervisor does not believe its gate: a gate that somebody has taken over
+ * gets nothing that the allowlist does not hold. */
 #include "runner/job/step_gate.h"
 
 #include "drydock/fd.h"
@@ -14,12 +15,16 @@
 #include <string.h>
 #include <sys/socket.h>
 
-static struct egress_entry entries[] = { { .host = "allowed.test", .port = 443, .origin = "policy.yml:1:1" } };
-static struct plan_step    step = { .phase = DD_PHASE_FETCH, .ref = "s", .egress = { .entries = entries, .n = 1 } };
-static struct step_result  result;
-static struct job          job;
-static struct step_gate    sg;
-static int                 gate_end; /* what the gate would hold */
+static struct egress_entry entries[] = {
+	{ .host = "allowed.test", .port = 443, .origin = "policy.yml:1:1" }
+};
+static struct plan_step step = { .phase = DD_PHASE_FETCH,
+	                         .ref = "s",
+	                         .egress = { .entries = entries, .n = 1 } };
+static struct step_result result;
+static struct job job;
+static struct step_gate sg;
+static int gate_end; /* what the gate would hold */
 
 static int setup(void **state)
 {
@@ -28,7 +33,12 @@ static int setup(void **state)
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
 		return -1;
 	gate_end = pair[1];
-	sg = (struct step_gate){ .job = &job, .step = &step, .result = &result, .gate = { .pidfd = -1, .ctl = pair[0] }, .rules_fd = -1, .ready = true,
+	sg = (struct step_gate){ .job = &job,
+		                 .step = &step,
+		                 .result = &result,
+		                 .gate = { .pidfd = -1, .ctl = pair[0] },
+		                 .rules_fd = -1,
+		                 .ready = true,
 		                 .names = calloc(STEP_GATE_NAMES_MAX, sizeof(sg.names[0])) };
 	return sg.names ? 0 : -1;
 }
@@ -62,40 +72,51 @@ static void nothing_is_admitted_that_the_list_does_not_hold(void **state)
 {
 	(void)state;
 	assert_non_null(strstr(verdict(ask("evil.test", "198.18.1.0")), "not on the allowlist"));
-	assert_non_null(strstr(verdict(ask("notallowed.test", "198.18.1.1")), "not on the allowlist"));
-	assert_non_null(strstr(verdict(ask("sub.allowed.test", "198.18.1.2")), "not on the allowlist"));
+	assert_non_null(
+		strstr(verdict(ask("notallowed.test", "198.18.1.1")), "not on the allowlist"));
+	assert_non_null(
+		strstr(verdict(ask("sub.allowed.test", "198.18.1.2")), "not on the allowlist"));
 }
 
 static void a_question_that_no_honest_gate_asks_ends_the_step(void **state)
 {
 	(void)state;
-	static const char *const hosts[] = { "ALLOWED.test", "allowed.test.", "", "a b", "10.0.0.1" };
+	static const char *const hosts[] = { "ALLOWED.test", "allowed.test.", "", "a b",
+		                             "10.0.0.1" };
 	for (size_t i = 0; i < ARRAY_LEN(hosts); i++)
-		assert_non_null(strstr(verdict(ask(hosts[i], "198.18.1.0")), "no name or no address"));
+		assert_non_null(
+			strstr(verdict(ask(hosts[i], "198.18.1.0")), "no name or no address"));
 	assert_non_null(strstr(verdict(ask("allowed.test", "here")), "no name or no address"));
-	static const char *const addrs[] = { "45.10.20.1", "127.0.0.1", "198.18.0.1", "198.18.0.2", "198.19.255.255" };
+	static const char *const addrs[] = { "45.10.20.1", "127.0.0.1", "198.18.0.1", "198.18.0.2",
+		                             "198.19.255.255" };
 	for (size_t i = 0; i < ARRAY_LEN(addrs); i++)
-		assert_non_null(strstr(verdict(ask("allowed.test", addrs[i])), "outside of its range"));
+		assert_non_null(
+			strstr(verdict(ask("allowed.test", addrs[i])), "outside of its range"));
 }
 
 static void an_address_stands_for_one_name_only(void **state)
 {
 	(void)state;
 	(void)verdict(ask("first.test", "198.18.1.7"));
-	assert_non_null(strstr(verdict(ask("allowed.test", "198.18.1.7")), "the address of first.test"));
+	assert_non_null(
+		strstr(verdict(ask("allowed.test", "198.18.1.7")), "the address of first.test"));
 }
 
 static void a_message_out_of_turn_ends_the_step(void **state)
 {
 	(void)state;
-	static const enum gate_msg_type serving[] = { GATE_READY, GATE_RECEIPT, GATE_DONE }, closed[] = { GATE_ASK_ADMIT, GATE_NET_ALLOW, GATE_CLOSED };
+	static const enum gate_msg_type serving[] = { GATE_READY, GATE_RECEIPT, GATE_DONE },
+					closed[] = { GATE_ASK_ADMIT, GATE_NET_ALLOW, GATE_CLOSED };
 	for (size_t i = 0; i < ARRAY_LEN(serving); i++)
-		assert_non_null(strstr(verdict((struct gate_msg){ .type = serving[i] }), "out of turn"));
+		assert_non_null(
+			strstr(verdict((struct gate_msg){ .type = serving[i] }), "out of turn"));
 	sg.closed = true;
 	for (size_t i = 0; i < ARRAY_LEN(closed); i++)
-		assert_non_null(strstr(verdict((struct gate_msg){ .type = closed[i] }), "out of turn"));
+		assert_non_null(
+			strstr(verdict((struct gate_msg){ .type = closed[i] }), "out of turn"));
 	sg.ready = sg.closed = false;
-	assert_non_null(strstr(verdict((struct gate_msg){ .type = GATE_NET_ALLOW }), "out of turn"));
+	assert_non_null(
+		strstr(verdict((struct gate_msg){ .type = GATE_NET_ALLOW }), "out of turn"));
 }
 
 static void the_end_of_the_gate_is_the_end_of_the_step(void **state)
@@ -132,12 +153,18 @@ static void a_flood_does_not_keep_the_supervisor(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(nothing_is_admitted_that_the_list_does_not_hold, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_question_that_no_honest_gate_asks_ends_the_step, setup, teardown),
-		cmocka_unit_test_setup_teardown(an_address_stands_for_one_name_only, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_message_out_of_turn_ends_the_step, setup, teardown),
-		cmocka_unit_test_setup_teardown(the_end_of_the_gate_is_the_end_of_the_step, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_flood_does_not_keep_the_supervisor, setup, teardown),
+		cmocka_unit_test_setup_teardown(nothing_is_admitted_that_the_list_does_not_hold,
+		                                setup, teardown),
+		cmocka_unit_test_setup_teardown(a_question_that_no_honest_gate_asks_ends_the_step,
+		                                setup, teardown),
+		cmocka_unit_test_setup_teardown(an_address_stands_for_one_name_only, setup,
+		                                teardown),
+		cmocka_unit_test_setup_teardown(a_message_out_of_turn_ends_the_step, setup,
+		                                teardown),
+		cmocka_unit_test_setup_teardown(the_end_of_the_gate_is_the_end_of_the_step, setup,
+		                                teardown),
+		cmocka_unit_test_setup_teardown(a_flood_does_not_keep_the_supervisor, setup,
+		                                teardown),
 	};
 	if (argc > 1)
 		cmocka_set_test_filter(argv[1]);

@@ -26,7 +26,8 @@ static int on_line(void *arg, enum step_stream stream, const char *line, size_t 
 	longest = len > longest ? len : longest;
 	assert_int_equal(strlen(line), len);
 	if (shown_len + len + 4 < sizeof(shown))
-		shown_len += (size_t)snprintf(shown + shown_len, sizeof(shown) - shown_len, "%s%s%s", stream == STEP_STDERR ? "E:" : "", line,
+		shown_len += (size_t)snprintf(shown + shown_len, sizeof(shown) - shown_len,
+		                              "%s%s%s", stream == STEP_STDERR ? "E:" : "", line,
 		                              continues ? "+" : "|");
 	return 0;
 }
@@ -51,7 +52,11 @@ static int teardown(void **state)
 
 static void start(uint64_t log_bytes, bool colour)
 {
-	struct step_output_spec spec = { .mask = mask, .log_fd = log_fd, .log_bytes = log_bytes, .colour = colour, .line = on_line };
+	struct step_output_spec spec = { .mask = mask,
+		                         .log_fd = log_fd,
+		                         .log_bytes = log_bytes,
+		                         .colour = colour,
+		                         .line = on_line };
 	assert_int_equal(step_output_new(&spec, &so, &err), 0);
 }
 
@@ -71,8 +76,10 @@ static void secrets_reach_neither_the_log_nor_the_terminal(void **state)
 {
 	(void)state;
 	start(1000, false);
-	for (const char *s = "a topsecret b\n"; *s; s++) /* one byte at a time, the other stream in between */
-		if (step_output_feed(so, STEP_STDOUT, s, 1, &err) < 0 || step_output_feed(so, STEP_STDERR, "e\n", 2, &err) < 0)
+	for (const char *s = "a topsecret b\n"; *s;
+	     s++) /* one byte at a time, the other stream in between */
+		if (step_output_feed(so, STEP_STDOUT, s, 1, &err) < 0 ||
+		    step_output_feed(so, STEP_STDERR, "e\n", 2, &err) < 0)
 			fail();
 	assert_int_equal(step_output_end(so, &err), 0);
 	char buf[4096] = "";
@@ -90,7 +97,8 @@ static void controls_and_broken_utf8_are_escaped_for_the_terminal_and_in_the_log
 	const char *text = "a\x1b]0;t\x07\tb\rc\r\n\xff\xc3\xa9\xc2\x9b\xe2\x80\xae\n";
 	say(STEP_STDOUT, text);
 	assert_int_equal(step_output_end(so, &err), 0);
-	assert_string_equal(shown, "a\\x1b]0;t\\x07\tb\\x0dc|\\xff\xc3\xa9\\xc2\\x9b\\xe2\\x80\\xae|");
+	assert_string_equal(shown,
+	                    "a\\x1b]0;t\\x07\tb\\x0dc|\\xff\xc3\xa9\\xc2\\x9b\\xe2\\x80\\xae|");
 	assert_log("a\\x1b]0;t\\x07\tb\\x0dc\n\\xff\xc3\xa9\\xc2\\x9b\\xe2\\x80\\xae\n");
 }
 
@@ -119,7 +127,8 @@ static void the_output_is_cut_at_its_limit_with_a_line_that_says_so(void **state
 	say(STEP_STDERR, "more\n");
 	assert_int_equal(step_output_end(so, &err), 0);
 	assert_true(step_output_was_cut(so));
-	assert_log("0123456789\n[drydock: the output is cut here, it is longer than the limit of 10 bytes]\n");
+	assert_log("0123456789\n[drydock: the output is cut here, it is longer than the limit of "
+	           "10 bytes]\n");
 	assert_null(strstr(shown, "more"));
 	assert_non_null(strstr(shown, "|[drydock: the output is cut"));
 }
@@ -159,7 +168,9 @@ static void a_long_line_is_not_broken_inside_a_character(void **state)
 static void a_log_that_cannot_be_written_ends_the_job(void **state)
 {
 	(void)state;
-	struct step_output_spec spec = { .mask = mask, .log_fd = open("/dev/full", O_WRONLY | O_CLOEXEC), .log_bytes = 100 };
+	struct step_output_spec spec = { .mask = mask,
+		                         .log_fd = open("/dev/full", O_WRONLY | O_CLOEXEC),
+		                         .log_bytes = 100 };
 	assert_int_equal(step_output_new(&spec, &so, &err), 0);
 	assert_int_equal(step_output_feed(so, STEP_STDOUT, "x\n", 2, &err), -ENOSPC);
 	close(spec.log_fd);

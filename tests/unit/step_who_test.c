@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* step_who_test.c - what the record says about a step's script, and what of its own secrets it keeps out. */
+/* step_who_test.c - what the record says about a step's script, and what of its own secrets it
+ * keeps out. */
 #include "runner/job/step_who.h"
 
 #include <setjmp.h>
@@ -12,7 +13,7 @@
 
 static const struct row {
 	const char *script, *want;
-	bool        exact;
+	bool exact;
 } rows[] = {
 	{ "npm ci\n", "npm ci", true },
 	{ "\n\t npm ci  \n\n", "npm ci", true },
@@ -20,7 +21,8 @@ static const struct row {
 	{ "curl https://host.test/a/b", "curl https://host.test/a/b", true },
 	{ "curl https://user:pw@host.test/a", "curl https://host.test/a", false },
 	{ "curl 'https://host.test/a?token=x&y=z' -o f", "curl 'https://host.test/a' -o f", false },
-	{ "git clone https://$TOKEN@host.test/r.git && ls", "git clone https://host.test/r.git && ls", false },
+	{ "git clone https://$TOKEN@host.test/r.git && ls",
+	  "git clone https://host.test/r.git && ls", false },
 	{ "a://u@h?q b://v@i?r", "a://h b://i", false },
 	{ "echo a?b@c", "echo a?b@c", true },
 	{ "://", "://", true },
@@ -61,7 +63,9 @@ static void the_secrets_of_a_step_are_in_nothing_that_is_written(void **state)
 {
 	(void)state;
 	const struct plan_lease lease = { .name = "key" };
-	const struct plan_step step = { .script = "echo canary-value | deploy", .leases = &lease, .n_leases = 1 };
+	const struct plan_step step = { .script = "echo canary-value | deploy",
+		                        .leases = &lease,
+		                        .n_leases = 1 };
 	struct process_hint who = { .pid = 7, .exe = "canary-value", .argv = "deploy canary-val" };
 	char name[40] = "canary-value.evil.test", text[200];
 	struct mask *mask = NULL;
@@ -77,7 +81,8 @@ static void the_secrets_of_a_step_are_in_nothing_that_is_written(void **state)
 	assert_string_equal(name, "***.evil.test");
 	step_who_clean(&step, mask, &who);
 	step_who_text(&who, text, sizeof(text));
-	assert_string_equal(text, "***"); /* and no arguments: a secret that was cut in two is not found */
+	/* and no arguments: a secret that was cut in two is not found */
+	assert_string_equal(text, "***");
 	mask_free(mask);
 	/* With no mask to ask, nothing is shown. */
 	step_mask_text(&step, NULL, name, sizeof(name));

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* timeline_test.c - shares of the axis, round ticks, readable times, marks in order, and sums that a hostile record cannot overflow. */
+/* timeline_test.c - shares of the axis, round ticks, readable times, marks in order, and sums that
+ * a hostile record cannot overflow. */
 #include "runner/view/timeline.h"
 
 #include "runner/view/record_view.h"
@@ -17,12 +18,16 @@ static void the_axis_reaches_from_the_first_to_the_last_event(void **state)
 {
 	(void)state;
 	struct facts_net net = { .at = { 5, 9LL * SEC } };
-	struct facts_step step = { .start = { 2, 2LL * SEC }, .net = &net, .n_net = 1 }; /* did not end */
-	const struct record_facts facts = { .start = { 1, 1LL * SEC }, .steps = &step, .n_steps = 1 };
+	/* did not end */
+	struct facts_step step = { .start = { 2, 2LL * SEC }, .net = &net, .n_net = 1 };
+	const struct record_facts facts = { .start = { 1, 1LL * SEC },
+		                            .steps = &step,
+		                            .n_steps = 1 };
 	const struct timeline t = timeline_of(&facts);
 	assert_true(t.first_ns == 1LL * SEC && t.span_ns == 8LL * SEC);
 	assert_true(timeline_step_end(&t, &step) == 9LL * SEC);
-	assert_true(timeline_share(&t, 1LL * SEC) == 0 && timeline_share(&t, 5LL * SEC) == 0.5 && timeline_share(&t, 9LL * SEC) == 1);
+	assert_true(timeline_share(&t, 1LL * SEC) == 0 && timeline_share(&t, 5LL * SEC) == 0.5 &&
+	            timeline_share(&t, 9LL * SEC) == 1);
 	assert_true(timeline_share(&t, INT64_MIN) == 0 && timeline_share(&t, INT64_MAX) == 1);
 }
 
@@ -61,10 +66,12 @@ static void times_are_read_aloud(void **state)
 {
 	(void)state;
 	static const struct time_row {
-		double      sec;
+		double sec;
 		const char *text;
-	} rows[] = { { 0, "0 s" }, { 0.007, "7 ms" }, { 0.9999, "1 s" }, { 1.508, "1.51 s" }, { 59.6, "60 s" }, { 130, "2 min 10 s" }, { 180, "3 min" },
-		     { 7500, "2 h 5 min" }, { -1, "?" }, { 1e30, "very long" } };
+	} rows[] = { { 0, "0 s" },         { 0.007, "7 ms" },     { 0.9999, "1 s" },
+		     { 1.508, "1.51 s" },  { 59.6, "60 s" },      { 130, "2 min 10 s" },
+		     { 180, "3 min" },     { 7500, "2 h 5 min" }, { -1, "?" },
+		     { 1e30, "very long" } };
 	char buf[32];
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		assert_string_equal(timeline_time(rows[i].sec, buf), rows[i].text);
@@ -74,20 +81,53 @@ static void marks_stand_in_the_order_of_the_record(void **state)
 {
 	(void)state;
 	struct facts_net net[] = {
-		{ .at = { 4, 1 }, .kind = FACTS_CONNECTED, .host = "a.test", .port = 443, .process.pid = FACTS_ABSENT, .count = FACTS_ABSENT },
-		{ .at = { 9, 2 }, .kind = FACTS_NAME_REFUSED, .host = "b.test", .count = 3, .process = { 7, "curl", "curl b.test" } },
-		{ .at = { 6, 2 }, .kind = FACTS_RESOLVED, .host = "c.test", .process.pid = FACTS_ABSENT }, /* an answer is no event for the eye */
-		{ .at = { 7, 2 }, .kind = FACTS_CONNECTED, .host = "", .address = "2a0a::1", .port = 80, .would_deny = true, .process.pid = FACTS_ABSENT },
+		{ .at = { 4, 1 },
+		  .kind = FACTS_CONNECTED,
+		  .host = "a.test",
+		  .port = 443,
+		  .process.pid = FACTS_ABSENT,
+		  .count = FACTS_ABSENT },
+		{ .at = { 9, 2 },
+		  .kind = FACTS_NAME_REFUSED,
+		  .host = "b.test",
+		  .count = 3,
+		  .process = { 7, "curl", "curl b.test" } },
+		/* an answer is no event for the eye */
+		{ .at = { 6, 2 },
+		  .kind = FACTS_RESOLVED,
+		  .host = "c.test",
+		  .process.pid = FACTS_ABSENT },
+		{ .at = { 7, 2 },
+		  .kind = FACTS_CONNECTED,
+		  .host = "",
+		  .address = "2a0a::1",
+		  .port = 80,
+		  .would_deny = true,
+		  .process.pid = FACTS_ABSENT },
 	};
-	struct facts_violation violation = { .at = { 8, 3 }, .kind = "budget", .subject = "a.test", .port = 443, .consequence = "connection cut" };
-	struct facts_syscall call = { .at = { 5, 1 }, .name = "ptrace", .answer = "EPERM", .process.pid = FACTS_ABSENT };
-	const struct facts_step step = { .net = net, .n_net = ARRAY_LEN(net), .violations = &violation, .n_violations = 1, .calls = &call, .n_calls = 1 };
+	struct facts_violation violation = { .at = { 8, 3 },
+		                             .kind = "budget",
+		                             .subject = "a.test",
+		                             .port = 443,
+		                             .consequence = "connection cut" };
+	struct facts_syscall call = {
+		.at = { 5, 1 }, .name = "ptrace", .answer = "EPERM", .process.pid = FACTS_ABSENT
+	};
+	const struct facts_step step = { .net = net,
+		                         .n_net = ARRAY_LEN(net),
+		                         .violations = &violation,
+		                         .n_violations = 1,
+		                         .calls = &call,
+		                         .n_calls = 1 };
 	static const struct {
-		uint64_t                seq;
+		uint64_t seq;
 		enum timeline_mark_kind kind;
-		const char             *what;
-	} want[] = { { 4, TIMELINE_CONNECTED, "tcp a.test:443" }, { 5, TIMELINE_REFUSED, "system call ptrace" }, { 7, TIMELINE_WOULD, "tcp [2a0a::1]:80" },
-		     { 8, TIMELINE_VIOLATION, "budget a.test:443" }, { 9, TIMELINE_REFUSED, "name b.test" } };
+		const char *what;
+	} want[] = { { 4, TIMELINE_CONNECTED, "tcp a.test:443" },
+		     { 5, TIMELINE_REFUSED, "system call ptrace" },
+		     { 7, TIMELINE_WOULD, "tcp [2a0a::1]:80" },
+		     { 8, TIMELINE_VIOLATION, "budget a.test:443" },
+		     { 9, TIMELINE_REFUSED, "name b.test" } };
 	struct timeline_mark *marks = NULL;
 	size_t n = 0;
 	assert_int_equal(timeline_marks(&step, &marks, &n, NULL), 0);
@@ -106,9 +146,19 @@ static void what_an_observed_run_let_through_is_no_refusal(void **state)
 {
 	(void)state;
 	/* Tried and not reached: enforcing would not have tried. */
-	struct facts_net net = { .at = { 4, 1 }, .kind = FACTS_REFUSED, .host = "a.test", .port = 443, .would_deny = true, .process.pid = FACTS_ABSENT };
-	struct facts_violation violation = { .at = { 5, 1 }, .kind = "budget", .subject = "a.test", .consequence = "none: observing" };
-	const struct facts_step step = { .net = &net, .n_net = 1, .violations = &violation, .n_violations = 1 };
+	struct facts_net net = { .at = { 4, 1 },
+		                 .kind = FACTS_REFUSED,
+		                 .host = "a.test",
+		                 .port = 443,
+		                 .would_deny = true,
+		                 .process.pid = FACTS_ABSENT };
+	struct facts_violation violation = { .at = { 5, 1 },
+		                             .kind = "budget",
+		                             .subject = "a.test",
+		                             .consequence = "none: observing" };
+	const struct facts_step step = {
+		.net = &net, .n_net = 1, .violations = &violation, .n_violations = 1
+	};
 	struct timeline_mark *marks = NULL;
 	size_t n = 0;
 	assert_int_equal(timeline_marks(&step, &marks, &n, NULL), 0);
@@ -123,10 +173,30 @@ static void equal_refusals_of_a_step_are_one_row(void **state)
 {
 	(void)state;
 	struct facts_net net[] = {
-		{ .at = { 2, 1 }, .kind = FACTS_NAME_REFUSED, .host = "b.test", .why = "no", .count = 1, .process.pid = FACTS_ABSENT },
-		{ .at = { 3, 1 }, .kind = FACTS_NAME_REFUSED, .host = "b.test", .why = "no", .count = 2, .process.pid = FACTS_ABSENT },
-		{ .at = { 4, 1 }, .kind = FACTS_NAME_REFUSED, .host = "b.test", .why = "another reason", .count = INT64_MAX, .process.pid = FACTS_ABSENT },
-		{ .at = { 5, 1 }, .kind = FACTS_NAME_REFUSED, .host = "b.test", .why = "another reason", .count = INT64_MAX, .process.pid = FACTS_ABSENT },
+		{ .at = { 2, 1 },
+		  .kind = FACTS_NAME_REFUSED,
+		  .host = "b.test",
+		  .why = "no",
+		  .count = 1,
+		  .process.pid = FACTS_ABSENT },
+		{ .at = { 3, 1 },
+		  .kind = FACTS_NAME_REFUSED,
+		  .host = "b.test",
+		  .why = "no",
+		  .count = 2,
+		  .process.pid = FACTS_ABSENT },
+		{ .at = { 4, 1 },
+		  .kind = FACTS_NAME_REFUSED,
+		  .host = "b.test",
+		  .why = "another reason",
+		  .count = INT64_MAX,
+		  .process.pid = FACTS_ABSENT },
+		{ .at = { 5, 1 },
+		  .kind = FACTS_NAME_REFUSED,
+		  .host = "b.test",
+		  .why = "another reason",
+		  .count = INT64_MAX,
+		  .process.pid = FACTS_ABSENT },
 	};
 	struct facts_step steps[] = { { .net = net, .n_net = 4 }, { .net = net, .n_net = 1 } };
 	const struct record_facts facts = { .steps = steps, .n_steps = 2 };
@@ -143,10 +213,16 @@ static void equal_refusals_of_a_step_are_one_row(void **state)
 static void sums_do_not_overflow(void **state)
 {
 	(void)state;
-	struct facts_receipt receipts[] = { { .bytes_in = INT64_MAX, .bytes_out = 5, .connections = 2 }, { .bytes_in = 9, .bytes_out = -7, .connections = 1 } };
-	const struct facts_step step = { .gate = { .closed = { 3, 1 }, .receipts = receipts, .n_receipts = 2 }, .refused = 4 };
+	struct facts_receipt receipts[] = {
+		{ .bytes_in = INT64_MAX, .bytes_out = 5, .connections = 2 },
+		{ .bytes_in = 9, .bytes_out = -7, .connections = 1 }
+	};
+	const struct facts_step step = {
+		.gate = { .closed = { 3, 1 }, .receipts = receipts, .n_receipts = 2 }, .refused = 4
+	};
 	const struct timeline_totals t = timeline_totals(&step);
-	assert_true(t.known && t.bytes_in == INT64_MAX && t.bytes_out == 5 && t.connections == 3 && t.refused == 4);
+	assert_true(t.known && t.bytes_in == INT64_MAX && t.bytes_out == 5 && t.connections == 3 &&
+	            t.refused == 4);
 }
 
 int main(int argc, char **argv)

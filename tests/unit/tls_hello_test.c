@@ -11,7 +11,7 @@
 
 struct bytes {
 	uint8_t at[2000];
-	size_t  len;
+	size_t len;
 };
 
 static void put(struct bytes *b, const void *in, size_t len)
@@ -58,7 +58,8 @@ static struct bytes hello_of(const struct bytes *ext, size_t record)
 	return out;
 }
 
-static enum parse parse_ext(const struct bytes *ext, size_t record, struct tls_hello *h, const char **why)
+static enum parse parse_ext(const struct bytes *ext, size_t record, struct tls_hello *h,
+                            const char **why)
 {
 	static struct bytes out;
 	out = hello_of(ext, record);
@@ -145,8 +146,10 @@ static void lengths_that_do_not_nest_are_refused(void **state)
 	ext.len = 0;
 	put(&ext, "\0\1\xff\xff", 4);
 	assert_int_equal(parse_ext(&ext, 500, &h, &why), PARSE_REFUSED);
-	assert_int_equal(tls_hello_parse((const uint8_t *)"\x16\3\1\0\0", 5, &h, &why), PARSE_REFUSED);
-	assert_int_equal(tls_hello_parse((const uint8_t *)"\x16\3\1\0\4\2\0\0\0", 9, &h, &why), PARSE_REFUSED);
+	assert_int_equal(tls_hello_parse((const uint8_t *)"\x16\3\1\0\0", 5, &h, &why),
+	                 PARSE_REFUSED);
+	assert_int_equal(tls_hello_parse((const uint8_t *)"\x16\3\1\0\4\2\0\0\0", 9, &h, &why),
+	                 PARSE_REFUSED);
 	assert_int_equal(tls_hello_parse((const uint8_t *)"\x17", 1, &h, &why), PARSE_REFUSED);
 }
 
@@ -171,9 +174,11 @@ static void a_real_openssl_hello_is_understood(void **state)
 {
 	(void)state;
 	static const char *const command =
-		"python3 -c \"import ssl,sys\nc=ssl.create_default_context();i=ssl.MemoryBIO();o=ssl.MemoryBIO()\n"
+		"python3 -c \"import "
+		"ssl,sys\nc=ssl.create_default_context();i=ssl.MemoryBIO();o=ssl.MemoryBIO()\n"
 		"s=c.wrap_bio(i,o,server_hostname='registry.example.com')\ntry: s.do_handshake()\n"
-		"except ssl.SSLWantReadError: pass\nsys.stdout.buffer.write(o.read())\" 2>/dev/null";
+		"except ssl.SSLWantReadError: pass\nsys.stdout.buffer.write(o.read())\" "
+		"2>/dev/null";
 	uint8_t in[4096];
 	struct tls_hello h;
 	const char *why = NULL;

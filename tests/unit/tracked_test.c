@@ -47,13 +47,13 @@ static int teardown(void **state)
 	return r == 0 ? rmdir(top) : -1;
 }
 
-
 /* git itself makes the index; it runs only here, on a repository of our own. */
 static void git(const char *script)
 {
 	char command[1500];
 	(void)snprintf(command, sizeof(command),
-	               "cd %s/from && export HOME=%s GIT_CONFIG_NOSYSTEM=1 && git() { command git -c protocol.file.allow=always \"$@\"; } && { %s; } >/dev/null 2>&1",
+	               "cd %s/from && export HOME=%s GIT_CONFIG_NOSYSTEM=1 && git() { command git "
+	               "-c protocol.file.allow=always \"$@\"; } && { %s; } >/dev/null 2>&1",
 	               top, top, script);
 	assert_int_equal(system(command), 0);
 }
@@ -102,7 +102,8 @@ static void version_4_is_read(void **state)
 static void sha256_is_read(void **state)
 {
 	(void)state;
-	git(FILES " && git init -q --object-format=sha256 . && git add src && git update-index --index-version 4");
+	git(FILES " && git init -q --object-format=sha256 . && git add src && git update-index "
+	          "--index-version 4");
 	assert_tracked(NULL);
 }
 
@@ -144,8 +145,13 @@ static void every_damaged_index_is_refused(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		T(version_2_is_read), T(version_3_with_intent_to_add_is_read), T(version_4_is_read), T(sha256_is_read),
-		T(without_an_index_everything_is_tracked), T(a_split_index_tracks_everything), T(every_damaged_index_is_refused),
+		T(version_2_is_read),
+		T(version_3_with_intent_to_add_is_read),
+		T(version_4_is_read),
+		T(sha256_is_read),
+		T(without_an_index_everything_is_tracked),
+		T(a_split_index_tracks_everything),
+		T(every_damaged_index_is_refused),
 	};
 	if (argc > 1)
 		cmocka_set_test_filter(argv[1]);

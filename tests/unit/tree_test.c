@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* tree_test.c - copies and removes trees that a hostile step could have left, and watches that nothing
- * outside is touched. */
+/* tree_test.c - copies and removes trees that a hostile step could have left, and watches that
+ * nothing outside is touched. */
 #include "runner/tree/dir_stack.h"
 #include "runner/tree/tree_walk.h"
 #include "runner/tree/workspace.h"
@@ -260,7 +260,8 @@ static void a_tree_of_10000_levels_is_copied_and_removed_with_few_descriptors(vo
 	assert_int_equal(unlinkat(top_fd, "from", AT_REMOVEDIR), 0); /* so it was empty */
 }
 
-static int count_visit(void *arg, enum tree_event what, const struct tree_entry *e, struct dd_err *error)
+static int count_visit(void *arg, enum tree_event what, const struct tree_entry *e,
+                       struct dd_err *error)
 {
 	(void)e;
 	(void)error;
@@ -268,7 +269,8 @@ static int count_visit(void *arg, enum tree_event what, const struct tree_entry 
 	return 0;
 }
 
-/* the path alone has 2 MB at the end; a walk that builds it for every directory copies 20 GB. */
+/* R-09: the path alone has 2 MB at the end; a walk that builds it for every directory copies 20 GB.
+ */
 static void the_cost_of_a_walk_grows_with_the_depth_and_not_with_its_square(void **state)
 {
 	(void)state;
@@ -313,7 +315,8 @@ static void directories_without_permissions_are_removed_too(void **state)
 	(void)state;
 	pid_t pid = fork(); /* as an ordinary user, whom permissions bind */
 	if (pid == 0) {
-		if (geteuid() == 0 && (fchown(from, 65534, 65534) < 0 || fchmod(top_fd, 0755) < 0 || setgid(65534) < 0 || setuid(65534) < 0))
+		if (geteuid() == 0 && (fchown(from, 65534, 65534) < 0 || fchmod(top_fd, 0755) < 0 ||
+		                       setgid(65534) < 0 || setuid(65534) < 0))
 			_exit(2);
 		if (mkdirat(from, "locked", 0755) < 0 || mkdirat(from, "locked/inner", 0755) < 0)
 			_exit(3);
@@ -347,7 +350,8 @@ static void *swapper(void *arg)
 	while (!atomic_load(&stop_swapping)) {
 		(void)mkdirat(from, "victim", 0755);
 		(void)mkdirat(from, "victim/sub", 0755);
-		int fd = openat(from, "victim/sub/f", O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
+		int fd = openat(from, "victim/sub/f", O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
+		                0644);
 		if (fd >= 0)
 			close(fd);
 		if (symlinkat("../outside", from, "link") < 0 && errno != EEXIST)
@@ -384,10 +388,12 @@ static void swapping_a_directory_and_a_link_never_leads_outside(void **state)
 	unsigned rounds = 0;
 	for (time_t end = time(NULL) + 2; time(NULL) < end && !leaked; rounds++) {
 		if (rounds % 4 == 3)
-			(void)tree_remove(from, NULL); /* may lose: -EBUSY is an answer, touching the outside is not */
+			/* may lose: -EBUSY is an answer, touching the outside is not */
+			(void)tree_remove(from, NULL);
 		else
 			(void)tree_copy(from, to, (struct tree_owner){ 0 }, NULL, NULL);
-		leaked = copied("victim/precious") || copied("link/precious") || outside_names(outside) != 3;
+		leaked = copied("victim/precious") || copied("link/precious") ||
+		         outside_names(outside) != 3;
 		(void)tree_remove(to, NULL);
 	}
 	atomic_store(&stop_swapping, true);
@@ -409,14 +415,17 @@ static void a_mount_inside_is_neither_copied_nor_removed(void **state)
 	if (pid == 0) { /* in a mount namespace of its own, so that nothing stays behind */
 		char path[128];
 		(void)snprintf(path, sizeof(path), "%s/from/mnt", top);
-		if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+		if (unshare(CLONE_NEWNS) < 0 ||
+		    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
 		    mount("none", path, "tmpfs", 0, NULL) < 0)
 			_exit(77);
 		(void)snprintf(path, sizeof(path), "%s/from", top);
-		from = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* the old descriptor still looks into the old mount namespace */
+		/* the old descriptor still looks into the old mount namespace */
+		from = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		put(from, "mnt/inside", "inside", 0644);
 		struct tree_counts n = { 0 };
-		if (tree_copy(from, to, (struct tree_owner){ 0 }, &n, &err) != 0 || n.skipped != 1 || exists(to, "mnt"))
+		if (tree_copy(from, to, (struct tree_owner){ 0 }, &n, &err) != 0 ||
+		    n.skipped != 1 || exists(to, "mnt"))
 			_exit(2);
 		_exit(tree_remove(from, &err) == -EBUSY && exists(from, "mnt/inside") ? 0 : 3);
 	}
@@ -439,7 +448,8 @@ static void opening_beneath_refuses_links_dots_and_absolute_paths(void **state)
 	assert_int_equal(open_beneath(from, "/etc/passwd", O_RDONLY, 0), -EXDEV);
 }
 
-static int fail_when_gone(void *arg, enum tree_event what, const struct tree_entry *e, struct dd_err *e2)
+static int fail_when_gone(void *arg, enum tree_event what, const struct tree_entry *e,
+                          struct dd_err *e2)
 {
 	(void)arg;
 	(void)e2;

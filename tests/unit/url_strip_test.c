@@ -18,10 +18,13 @@ static void user_info_query_and_fragment_are_taken_out_of_every_url(void **state
 		{ "", "" },
 		{ "no url: a?b@c", "no url: a?b@c" },
 		{ "curl https://h.test/p", "curl https://h.test/p" },
-		{ "curl 'https://u:p@h.test:8443/p?q=1#f' -o x", "curl 'https://h.test:8443/p' -o x" },
-		{ "two https://u@a.test/?x http://v:w@b.test", "two https://a.test/ http://b.test" },
+		{ "curl 'https://u:p@h.test:8443/p?q=1#f' -o x",
+		  "curl 'https://h.test:8443/p' -o x" },
+		{ "two https://u@a.test/?x http://v:w@b.test",
+		  "two https://a.test/ http://b.test" },
 		{ "https://u@v@h/@kept", "https://h/@kept" },
-		{ "https://u:p/w@h", "https://u:p/w@h" }, /* the slash ends the authority: what follows is a path */
+		/* the slash ends the authority: what follows is a path */
+		{ "https://u:p/w@h", "https://u:p/w@h" },
 		{ "git+ssh://git@h/x.git", "git+ssh://h/x.git" },
 		{ "://@", "://" },
 		{ "x://", "x://" },

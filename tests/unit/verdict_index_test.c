@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* verdict_index_test.c - an index gives the answer of the plain walk, whatever the list and whatever the question. */
+/* verdict_index_test.c - an index gives the answer of the plain walk, whatever the list and
+ * whatever the question. */
 #include "drydock/egress.h"
 
 #include <arpa/inet.h>
@@ -32,7 +33,8 @@ static void random_name(char *out, size_t size)
 	unsigned n = 1 + dice(6);
 	out[0] = '\0';
 	for (unsigned i = 0; i < n; i++)
-		at += (size_t)snprintf(out + at, size - at, "%s%s", i ? "." : "", labels[dice(7 + (dice(40) == 0))]);
+		at += (size_t)snprintf(out + at, size - at, "%s%s", i ? "." : "",
+		                       labels[dice(7 + (dice(40) == 0))]);
 	if (dice(50) == 0)
 		(void)snprintf(out + at, size - at, ".");
 }
@@ -41,8 +43,8 @@ enum { ENTRIES = 60 };
 
 static struct random_list {
 	struct egress_entry entries[ENTRIES];
-	char                names[ENTRIES][64];
-	struct egress_list  plain, indexed;
+	char names[ENTRIES][64];
+	struct egress_list plain, indexed;
 } all;
 
 static const uint16_t ports[] = { 443, 80, 22, 65535, 1 };
@@ -52,7 +54,10 @@ static void random_list(struct random_list *r)
 	size_t n = dice(ENTRIES + 1);
 	for (size_t i = 0; i < n; i++) {
 		random_name(r->names[i], sizeof(r->names[i]));
-		r->entries[i] = (struct egress_entry){ .host = r->names[i], .wildcard = dice(2), .port = ports[dice(5)], .origin = "x" };
+		r->entries[i] = (struct egress_entry){ .host = r->names[i],
+			                               .wildcard = dice(2),
+			                               .port = ports[dice(5)],
+			                               .origin = "x" };
 		if (dice(8) == 0) {
 			unsigned prefix = 8 + dice(25);
 			uint32_t addr = (1 + dice(3)) << 24 | dice(4) << 16;
@@ -70,7 +75,8 @@ static void random_list(struct random_list *r)
 static void assert_same(struct egress_verdict a, struct egress_verdict b, const char *about)
 {
 	if (a.allow != b.allow || a.entry != b.entry || strcmp(a.why, b.why) != 0)
-		fail_msg("%s: walk says %d %s, index says %d %s", about, a.allow, a.why, b.allow, b.why);
+		fail_msg("%s: walk says %d %s, index says %d %s", about, a.allow, a.why, b.allow,
+		         b.why);
 }
 
 static void ask_both(const struct random_list *r, unsigned *allowed)
@@ -78,13 +84,16 @@ static void ask_both(const struct random_list *r, unsigned *allowed)
 	char host[80];
 	uint16_t port = dice(4) ? ports[dice(5)] : 0;
 	random_name(host, sizeof(host) - 8);
-	if (dice(3) == 0 && r->plain.n && r->plain.entries[0].host) /* below, or exactly, what the list names */
-		(void)snprintf(host, sizeof(host), "%s%s", dice(2) ? "q." : "", r->plain.entries[0].host);
+	if (dice(3) == 0 && r->plain.n &&
+	    r->plain.entries[0].host) /* below, or exactly, what the list names */
+		(void)snprintf(host, sizeof(host), "%s%s", dice(2) ? "q." : "",
+		               r->plain.entries[0].host);
 	struct egress_verdict v = egress_verdict_name(&r->plain, host, port);
 	*allowed += v.allow;
 	assert_same(v, egress_verdict_name(&r->indexed, host, port), host);
 	struct in_addr addr = { htonl((1 + dice(3)) << 24 | dice(4) << 16 | dice(3)) };
-	assert_same(egress_verdict_addr(&r->plain, addr, port), egress_verdict_addr(&r->indexed, addr, port), "an address");
+	assert_same(egress_verdict_addr(&r->plain, addr, port),
+	            egress_verdict_addr(&r->indexed, addr, port), "an address");
 }
 
 static void an_index_answers_like_the_walk(void **state)
@@ -97,21 +106,25 @@ static void an_index_answers_like_the_walk(void **state)
 			ask_both(&all, &allowed);
 		free((void *)(uintptr_t)all.indexed.index);
 	}
-	assert_in_range(allowed, 20000, 290000); /* both answers were given often enough to mean something */
+	/* both answers were given often enough to mean something */
+	assert_in_range(allowed, 20000, 290000);
 }
 
 static void names_of_any_length_and_depth_are_answered_alike(void **state)
 {
 	(void)state;
 	static char name[300];
-	static struct egress_entry entry = { .host = "b.c", .wildcard = true, .port = 443, .origin = "x" };
+	static struct egress_entry entry = {
+		.host = "b.c", .wildcard = true, .port = 443, .origin = "x"
+	};
 	struct egress_list plain = { .entries = &entry, .n = 1 }, indexed = plain;
 	indexed.index = egress_index_make(malloc(egress_index_size(1)), &entry, 1);
 	for (size_t len = 0; len < 250; len++) {
 		for (size_t i = 0; i < len; i++)
 			name[i] = i % 2 ? '.' : 'a';
 		(void)strcpy(name + len, len % 3 ? ".b.c" : "b.c");
-		assert_same(egress_verdict_name(&plain, name, 443), egress_verdict_name(&indexed, name, 443), name);
+		assert_same(egress_verdict_name(&plain, name, 443),
+		            egress_verdict_name(&indexed, name, 443), name);
 	}
 	free((void *)(uintptr_t)indexed.index);
 }
@@ -119,7 +132,10 @@ static void names_of_any_length_and_depth_are_answered_alike(void **state)
 static void a_list_that_was_cut_after_the_index_was_made_is_walked(void **state)
 {
 	(void)state;
-	static const struct egress_entry entries[] = { { .host = "a.test", .port = 443, .origin = "x" }, { .host = "b.test", .port = 443, .origin = "x" } };
+	static const struct egress_entry entries[] = {
+		{ .host = "a.test", .port = 443, .origin = "x" },
+		{ .host = "b.test", .port = 443, .origin = "x" }
+	};
 	struct egress_list list = { .entries = entries, .n = 2 };
 	void *memory = malloc(egress_index_size(2));
 	list.index = egress_index_make(memory, entries, 2);

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-/* workflow_test.c - what GitHub does not know is refused where it stands; what only `run` does not know is kept, and noted where it stands. */
+/* workflow_test.c - what GitHub does not know is refused where it stands; what only `run` does not
+ * know is kept, and noted where it stands. */
 #include "complaint.h"
 
 #include "runner/forges/actions/workflow.h"
 
 #define J(body) "jobs:\n  a:\n    runs-on: x\n" body
 #define S(step) J("    steps:\n      - " step "\n")
-#define R "    steps: [ { run: x } ]\n"
+#define R       "    steps: [ { run: x } ]\n"
 
 static const struct wrong wrongs[] = {
 	{ "", "the file is empty" },
@@ -20,7 +21,8 @@ static const struct wrong wrongs[] = {
 	{ "jobs: { |>a: {} }\n", "has no `steps`" },
 	{ "jobs: { a: { steps: |>[] } }\n", "`steps` is empty" },
 	{ "jobs: { a: { steps: [ |>x ] } }\n", "must be a map" },
-	{ "jobs: { a: { steps: [ { run: x } ] }, |>a: { steps: [ { run: x } ] } }\n", "duplicate key `a`: first at w.yml:1:9" },
+	{ "jobs: { a: { steps: [ { run: x } ] }, |>a: { steps: [ { run: x } ] } }\n",
+	  "duplicate key `a`: first at w.yml:1:9" },
 	{ J("    |>step: []\n" R), "unknown key `step`" },
 	{ S("run: x\n        |>phase: push"), "unknown key `phase`" },
 	{ S("run: x\n        |>working_directory: y"), "unknown key `working_directory`" },
@@ -60,7 +62,8 @@ static const struct wrong wrongs[] = {
 	{ J("    strategy: { matrix: { os: [ a ], include: [ |>b ] } }\n" R), "must be a map" },
 	{ J("    container: |>{ options: x }\n" R), "`image` is missing in container" },
 	{ J("    container: { image: x, |>imag: y }\n" R), "unknown key `imag` in container" },
-	{ J("    services: { db: { image: x, |>port: [] } }\n" R), "unknown key `port` in services.db" },
+	{ J("    services: { db: { image: x, |>port: [] } }\n" R),
+	  "unknown key `port` in services.db" },
 	{ "jobs: { |>a: { uses: ./x.yml, steps: [ { run: x } ] } }\n", "either `steps` or `uses`" },
 	{ "|>defualts: {}\n" J(R), "unknown key `defualts`" },
 };
@@ -76,14 +79,17 @@ static const struct wrong noted[] = {
 	{ J("    |>secrets: inherit\n" R), "not supported yet" },
 	{ J("    |>with: {}\n" R), "not supported yet" },
 	{ S("|>uses: actions/setup-node@v4"), "not supported yet" },
-	{ S("uses: actions/checkout@v4\n        with: { fetch-depth: 0, |>repository: a/b }"), "`repository` of a checkout is not supported yet" },
+	{ S("uses: actions/checkout@v4\n        with: { fetch-depth: 0, |>repository: a/b }"),
+	  "`repository` of a checkout is not supported yet" },
 	{ S("uses: actions/checkout@v4\n        with: { |>path: a }"), "`path` of a checkout" },
 	{ S("|>uses: actions/checkout-else@v4"), "not supported yet" },
 	{ S("run: x\n        |>if: failure()"), "not supported yet" },
 	{ S("run: echo |>${{ github.ref }} b"), "expressions are not supported" },
 	{ S("run: \"echo |>${{ github.ref }}\""), "expressions are not supported" },
-	{ S("run: |\n          echo one\n          echo two |>${{ github.event.title }}"), "expressions are not supported" },
-	{ S("run: >\n          echo one\n\n          |>${{ x }}"), "expressions are not supported" },
+	{ S("run: |\n          echo one\n          echo two |>${{ github.event.title }}"),
+	  "expressions are not supported" },
+	{ S("run: >\n          echo one\n\n          |>${{ x }}"),
+	  "expressions are not supported" },
 	{ S("run: x\n        name: |>${{ x }}"), "expressions are not supported" },
 	{ S("run: x\n        shell: |>${{ x }}"), "expressions are not supported" },
 	{ S("run: x\n        working-directory: a/|>${{ x }}"), "expressions are not supported" },
@@ -133,7 +139,8 @@ static void what_only_run_does_not_know_is_noted_where_it_stands(void **state)
 		struct marked m;
 		unmark(noted[i].text, &m);
 		struct workflow *wf = parse_fine(m.text);
-		assert_true(has_complaint(wf->notes.n ? &wf->notes : &wf->jobs[0].notes, &m, noted[i].fragment));
+		assert_true(has_complaint(wf->notes.n ? &wf->notes : &wf->jobs[0].notes, &m,
+		                          noted[i].fragment));
 		workflow_free(wf);
 	}
 }
@@ -144,14 +151,17 @@ static void an_expression_is_underlined_whole(void **state)
 	struct workflow *wf = parse_fine("jobs: { a: { steps: [ { run: 'ä ${{ x }} b' } ] } }\n");
 	assert_int_equal(wf->jobs[0].notes.items[0].mark.column, 33); /* characters, not bytes */
 	assert_int_equal(wf->jobs[0].notes.items[0].mark.length, 8);
-	assert_string_equal(wf->jobs[0].steps[0].run, "ä ${{ x }} b"); /* and stays as it is written */
+	/* and stays as it is written */
+	assert_string_equal(wf->jobs[0].steps[0].run, "ä ${{ x }} b");
 	workflow_free(wf);
 }
 
 static void a_checkout_of_this_repository_needs_no_note(void **state)
 {
 	(void)state;
-	struct workflow *wf = parse_fine("jobs: { a: { steps: [ { uses: actions/checkout@v4, with: { fetch-depth: 0, submodules: true } }, { run: x } ] } }\n");
+	struct workflow *wf = parse_fine(
+		"jobs: { a: { steps: [ { uses: actions/checkout@v4, with: { "
+		"fetch-depth: 0, submodules: true } }, { run: x } ] } }\n");
 	assert_int_equal(wf->jobs[0].notes.n, 0);
 	assert_true(wf->jobs[0].steps[0].is_local_checkout);
 	assert_false(wf->jobs[0].steps[1].is_local_checkout);
@@ -161,7 +171,8 @@ static void a_checkout_of_this_repository_needs_no_note(void **state)
 static void a_note_belongs_to_its_job(void **state)
 {
 	(void)state;
-	struct workflow *wf = parse_fine("jobs:\n  a: { steps: [ { run: x } ] }\n  b: { needs: a, steps: [ { uses: c/d@v1, if: always() } ] }\n");
+	struct workflow *wf = parse_fine("jobs:\n  a: { steps: [ { run: x } ] }\n  b: { needs: a, "
+	                                 "steps: [ { uses: c/d@v1, if: always() } ] }\n");
 	assert_int_equal(wf->jobs[0].notes.n, 0);
 	assert_int_equal(wf->jobs[1].notes.n, 3);
 	assert_int_equal(wf->notes.n, 0);
@@ -172,12 +183,16 @@ static void what_github_knows_of_a_job_is_kept(void **state)
 {
 	(void)state;
 	struct workflow *wf = parse_fine(
-		"name: CI\non: { push: { branches: [ main ] }, pull_request: }\npermissions: { contents: read, id-token: write }\n"
+		"name: CI\non: { push: { branches: [ main ] }, pull_request: }\npermissions: { "
+		"contents: read, id-token: write }\n"
 		"concurrency: { group: \"${{ github.ref }}\", cancel-in-progress: true }\n"
-		"jobs:\n  a:\n    runs-on: [ self-hosted, linux ]\n    needs: [ x, y ]\n    if: github.ref == 'refs/heads/main'\n"
-		"    environment: { name: prod, url: x }\n    container: { image: node:20 }\n    services: { db: { image: postgres:16, ports: [ 5432 ] } }\n"
+		"jobs:\n  a:\n    runs-on: [ self-hosted, linux ]\n    needs: [ x, y ]\n    if: "
+		"github.ref == 'refs/heads/main'\n"
+		"    environment: { name: prod, url: x }\n    container: { image: node:20 }\n    "
+		"services: { db: { image: postgres:16, ports: [ 5432 ] } }\n"
 		"    outputs: { v: '${{ steps.s.outputs.v }}' }\n    timeout-minutes: ${{ 5 }}\n"
-		"    steps:\n      - { id: s, uses: actions/setup-node@v4, with: { node-version: 20, cache: npm }, if: always() }\n");
+		"    steps:\n      - { id: s, uses: actions/setup-node@v4, with: { node-version: "
+		"20, cache: npm }, if: always() }\n");
 	const struct workflow_job *job = &wf->jobs[0];
 	assert_string_equal(wf->on, "push, pull_request");
 	assert_string_equal(wf->permissions, "{contents: read, id-token: write}");
@@ -198,16 +213,18 @@ static void what_github_knows_of_a_job_is_kept(void **state)
 	workflow_free(wf);
 }
 
-/* --- a matrix ------------------------------------------------------------------------------------------------------------- */
+/* ---- a matrix ---- */
 
 static void matrix_names(const char *job, const char *matrix, const char *want)
 {
 	char text[2000], got[2000] = "";
-	(void)snprintf(text, sizeof(text), "jobs:\n  test:\n    %s\n    strategy: { matrix: %s }\n" R, job, matrix);
+	(void)snprintf(text, sizeof(text),
+	               "jobs:\n  test:\n    %s\n    strategy: { matrix: %s }\n" R, job, matrix);
 	struct workflow *wf = parse_fine(text);
 	const char *const *names = wf->jobs[0].matrix.names;
 	for (size_t i = 0; names && names[i]; i++)
-		(void)snprintf(got + strlen(got), sizeof(got) - strlen(got), "%s%s", i ? "|" : "", names[i]);
+		(void)snprintf(got + strlen(got), sizeof(got) - strlen(got), "%s%s", i ? "|" : "",
+		               names[i]);
 	assert_string_equal(got, want);
 	workflow_free(wf);
 }
@@ -216,12 +233,18 @@ static void combinations_are_named_as_github_names_them(void **state)
 {
 	(void)state;
 	matrix_names("if: x", "{ os: [ ubuntu-latest, windows-latest ], node: [ 18, 20 ] }",
-		     "test (ubuntu-latest, 18)|test (ubuntu-latest, 20)|test (windows-latest, 18)|test (windows-latest, 20)");
+	             "test (ubuntu-latest, 18)|test (ubuntu-latest, 20)|test (windows-latest, "
+	             "18)|test (windows-latest, 20)");
 	matrix_names("name: Unit", "{ py: [ '3.10', 3.12 ] }", "Unit (3.10)|Unit (3.12)");
-	matrix_names("name: 'T ${{ matrix.py }} on ${{matrix.os.name}} ${{ github.ref }}'", "{ py: [ 3 ], os: [ { name: deb } ] }", "T 3 on deb ${{ github.ref }}");
-	matrix_names("if: x", "{ os: [ a, b ], v: [ 1, 2 ], exclude: [ { os: a, v: 2 }, { v: 1, os: b } ] }", "test (a, 1)|test (b, 2)");
-	matrix_names("if: x", "{ cfg: [ { os: a, v: 1 }, { os: b, v: 2 } ] }", "test (a, 1)|test (b, 2)");
-	matrix_names("if: x", "{ include: [ { os: a }, { os: b, v: 2 } ] }", "test (a)|test (b, 2)");
+	matrix_names("name: 'T ${{ matrix.py }} on ${{matrix.os.name}} ${{ github.ref }}'",
+	             "{ py: [ 3 ], os: [ { name: deb } ] }", "T 3 on deb ${{ github.ref }}");
+	matrix_names("if: x",
+	             "{ os: [ a, b ], v: [ 1, 2 ], exclude: [ { os: a, v: 2 }, { v: 1, os: b } ] }",
+	             "test (a, 1)|test (b, 2)");
+	matrix_names("if: x", "{ cfg: [ { os: a, v: 1 }, { os: b, v: 2 } ] }",
+	             "test (a, 1)|test (b, 2)");
+	matrix_names("if: x", "{ include: [ { os: a }, { os: b, v: 2 } ] }",
+	             "test (a)|test (b, 2)");
 }
 
 /* The example of GitHub's own documentation of `include`. */
@@ -229,15 +252,19 @@ static void include_extends_where_it_changes_nothing_and_adds_where_it_would(voi
 {
 	(void)state;
 	matrix_names("if: x",
-		     "{ fruit: [ apple, pear ], animal: [ cat, dog ], include: [ { color: green }, { color: pink, animal: cat }, { fruit: apple, shape: circle },"
-		     " { fruit: banana }, { fruit: banana, animal: cat } ] }",
-		     "test (apple, cat, pink, circle)|test (apple, dog, green, circle)|test (pear, cat, pink)|test (pear, dog, green)|test (banana)|test (banana, cat)");
+	             "{ fruit: [ apple, pear ], animal: [ cat, dog ], include: [ { color: green }, "
+	             "{ color: pink, animal: cat }, { fruit: apple, shape: circle },"
+	             " { fruit: banana }, { fruit: banana, animal: cat } ] }",
+	             "test (apple, cat, pink, circle)|test (apple, dog, green, circle)|test (pear, "
+	             "cat, pink)|test (pear, dog, green)|test (banana)|test (banana, cat)");
 }
 
 static void a_computed_matrix_has_no_names_and_says_what_computes_it(void **state)
 {
 	(void)state;
-	struct workflow *wf = parse_fine("jobs: { a: { strategy: { matrix: { p: \"${{ fromJSON(needs.x.outputs.p) }}\" } }, steps: [ { run: x } ] } }\n");
+	struct workflow *wf = parse_fine(
+		"jobs: { a: { strategy: { matrix: { p: \"${{ "
+		"fromJSON(needs.x.outputs.p) }}\" } }, steps: [ { run: x } ] } }\n");
 	assert_null(wf->jobs[0].matrix.names);
 	assert_string_equal(wf->jobs[0].matrix.computed, "${{ fromJSON(needs.x.outputs.p) }}");
 	assert_string_equal(wf->jobs[0].matrix.axes[0].name, "p");
@@ -251,9 +278,11 @@ static void a_matrix_of_more_than_256_jobs_is_refused(void **state)
 	for (int axis = 0; axis < 2; axis++) {
 		for (int i = 1; i < 17; i++)
 			(void)snprintf(text + strlen(text), sizeof(text) - strlen(text), ", %d", i);
-		(void)snprintf(text + strlen(text), sizeof(text) - strlen(text), axis ? " ] } }" : " ], y: [ 0");
+		(void)snprintf(text + strlen(text), sizeof(text) - strlen(text),
+		               axis ? " ] } }" : " ], y: [ 0");
 	}
-	(void)snprintf(text + strlen(text), sizeof(text) - strlen(text), ", steps: [ { run: x } ] } }\n");
+	(void)snprintf(text + strlen(text), sizeof(text) - strlen(text),
+	               ", steps: [ { run: x } ] } }\n");
 	struct diag_list diags = { 0 };
 	struct workflow *wf = NULL;
 	const struct marked m = { .line = 1, .column = 34 };
@@ -268,8 +297,10 @@ static void a_plain_workflow_keeps_texts_as_written(void **state)
 	static const char text[] =
 		"name: W\non: [push]\npermissions: {}\nenv: { N: 1.0, B: on, E: , Q: 'x' }\n"
 		"defaults: { run: { shell: sh, working-directory: d } }\n"
-		"jobs:\n  one:\n    runs-on: [self-hosted]\n    timeout-minutes: 1.5\n    defaults: { run: { shell: bash } }\n"
-		"    steps:\n      - id: s\n        continue-on-error: true\n        run: |\n          a\n            b\n";
+		"jobs:\n  one:\n    runs-on: [self-hosted]\n    timeout-minutes: 1.5\n    "
+		"defaults: { run: { shell: bash } }\n"
+		"    steps:\n      - id: s\n        continue-on-error: true\n        run: |\n      "
+		"    a\n            b\n";
 	struct diag_list diags = { 0 };
 	struct workflow *wf = NULL;
 	assert_int_equal(workflow_parse("w.yml", text, sizeof(text) - 1, &wf, &diags), 0);

@@ -19,7 +19,8 @@ static void note(void *state, const char *path, const char *text)
 {
 	size_t len = strlen(seen);
 	(void)state;
-	(void)snprintf(seen + len, sizeof(seen) - len, "%s%s%s\n", path, text ? "=" : ".", text ? text : "");
+	(void)snprintf(seen + len, sizeof(seen) - len, "%s%s%s\n", path, text ? "=" : ".",
+	               text ? text : "");
 }
 
 static int read_xml(const char *text, struct dd_err *err)
@@ -32,7 +33,10 @@ static void texts_and_attributes_come_with_their_paths_in_order(void **state)
 {
 	(void)state;
 	struct dd_err err = { 0 };
-	assert_int_equal(read_xml("<a xmlns='x'><b k='v'>  one <!-- no -->\n</b><c/><d><![CDATA[t<o]]></d></a>", &err), 0);
+	assert_int_equal(read_xml("<a xmlns='x'><b k='v'>  one <!-- no "
+	                          "-->\n</b><c/><d><![CDATA[t<o]]></d></a>",
+	                          &err),
+	                 0);
 	assert_string_equal(seen, "a@xmlns=x\na/b@k=v\na/b=one\na/b.\na/c.\na/d=t<o\na/d.\na.\n");
 }
 
@@ -47,10 +51,15 @@ static void prefixes_are_left_away_and_entities_of_xml_are_read(void **state)
 static void what_is_no_xml_or_could_grow_is_refused_with_its_line(void **state)
 {
 	(void)state;
-	static const struct { const char *text, *told; } rows[] = {
-		{ "", "f.xml:1: no element found" }, { "<a>\n<b></a>", "f.xml:2: mismatched tag" }, { "<a>&x;</a>", "f.xml:1: undefined entity" },
+	static const struct {
+		const char *text, *told;
+	} rows[] = {
+		{ "", "f.xml:1: no element found" },
+		{ "<a>\n<b></a>", "f.xml:2: mismatched tag" },
+		{ "<a>&x;</a>", "f.xml:1: undefined entity" },
 		{ "<!DOCTYPE a [<!ENTITY x 'y'>]>\n<a>&x;</a>", "document types are not read" },
-		{ "<!DOCTYPE a SYSTEM 'file:///etc/passwd'><a/>", "document types are not read" }, { "<a/>\n<b/>", "f.xml:2: junk after document element" },
+		{ "<!DOCTYPE a SYSTEM 'file:///etc/passwd'><a/>", "document types are not read" },
+		{ "<a/>\n<b/>", "f.xml:2: junk after document element" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct dd_err err = { 0 };

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* yaml_tree_test.c - a bounded tree with true positions, and nothing of YAML that hides where a value comes from. */
+/* yaml_tree_test.c - a bounded tree with true positions, and nothing of YAML that hides where a
+ * value comes from. */
 #include "complaint.h"
 
 #include "runner/input/yaml_tree.h"
@@ -30,7 +31,8 @@ static const struct wrong wrongs[] = {
 	{ "%TAG ! tag:x,2000:\n---\na: 1\n", "%TAG directives" },
 };
 
-static int parse(const char *text, size_t len, struct plan_arena *arena, struct tree_node **ret, struct diag_list *diags)
+static int parse(const char *text, size_t len, struct plan_arena *arena, struct tree_node **ret,
+                 struct diag_list *diags)
 {
 	*ret = NULL;
 	return tree_parse(arena, "t.yml", text, len, ret, diags);
@@ -121,7 +123,8 @@ static void nodes_and_bytes_are_bounded(void **state)
 static void marks_count_characters_and_find_places_inside_scalars(void **state)
 {
 	(void)state;
-	static const char text[] = "\xc3\xa4: { \xc3\xb6: 'x' }\nb: |  # HIT in a comment\n  one\n  \xc3\xbc HIT\n";
+	static const char text[] =
+		"\xc3\xa4: { \xc3\xb6: 'x' }\nb: |  # HIT in a comment\n  one\n  \xc3\xbc HIT\n";
 	struct plan_arena *arena = arena_new();
 	struct diag_list diags = { 0 };
 	struct tree_node *root;

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-/* plan_env.c - the environment of a step, layer by layer; nothing of the caller's environment is inherited. Pure.
+/* plan_env.c - the environment of a step, layer by layer; nothing of the caller's environment is
+ * inherited. Pure.
  *
- * Order, later wins: drydock's base, workflow, job, step (commit content: it may set what it likes for itself, LD_PRELOAD included,
- * for it is the step's own code that runs), the policy's phase env, and last GITHUB_* and RUNNER_*, which nobody overrides. A variable that
- * a lease fills is taken out of all layers: the lease wins. */
+ * Order, later wins: drydock's base, workflow, job, step (commit content: it may set what it likes
+ * for itself, LD_PRELOAD included, for it is the step's own code that runs), the policy's phase
+ * env, and last GITHUB_* and RUNNER_*, which nobody overrides. A variable that a lease fills is
+ * taken out of all layers: the lease wins. */
 #include "grant/plan_build.h"
 
 #include "drydock/err.h"
@@ -13,7 +15,7 @@
 
 struct env_build {
 	struct plan_env *rows;
-	size_t           n;
+	size_t n;
 };
 
 static void put(struct env_build *e, const char *name, const char *value, const char *origin)
@@ -32,14 +34,17 @@ static bool is_owned(const char *name)
 	return strncmp(name, "GITHUB_", 7) == 0 || strncmp(name, "RUNNER_", 7) == 0;
 }
 
-static void put_workflow(struct env_build *e, const struct workflow_env *env, size_t n, const char *origin)
+static void put_workflow(struct env_build *e, const struct workflow_env *env, size_t n,
+                         const char *origin)
 {
 	for (size_t i = 0; i < n; i++)
 		if (!is_owned(env[i].name))
 			put(e, env[i].name, env[i].value, origin);
 }
 
-static const struct { const char *name, *value; } base_rows[] = {
+static const struct {
+	const char *name, *value;
+} base_rows[] = {
 	{ "PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" },
 	{ "HOME", PLAN_HOME },
 	{ "USER", "runner" },
@@ -48,7 +53,9 @@ static const struct { const char *name, *value; } base_rows[] = {
 	{ "CI", "true" },
 };
 
-static const struct { const char *name, *value; } owned_rows[] = {
+static const struct {
+	const char *name, *value;
+} owned_rows[] = {
 	{ "GITHUB_ACTIONS", "true" },
 	{ "GITHUB_WORKSPACE", PLAN_WORKSPACE },
 	{ "RUNNER_OS", "Linux" },
@@ -60,8 +67,13 @@ static const struct { const char *name, *value; } owned_rows[] = {
 
 static const char *runner_arch(void)
 {
-	static const struct { const char *machine, *github; } archs[] = {
-		{ "x86_64", "X64" }, { "aarch64", "ARM64" }, { "i686", "X86" }, { "armv7l", "ARM" },
+	static const struct {
+		const char *machine, *github;
+	} archs[] = {
+		{ "x86_64", "X64" },
+		{ "aarch64", "ARM64" },
+		{ "i686", "X86" },
+		{ "armv7l", "ARM" },
 	};
 	struct utsname uts;
 	if (uname(&uts) < 0)
@@ -79,11 +91,14 @@ static void put_owned(struct plan_build *b, struct env_build *e)
 	put(e, "RUNNER_ARCH", runner_arch(), "drydock");
 	put(e, "GITHUB_JOB", b->plan->job_id, "drydock");
 	put(e, "GITHUB_WORKFLOW", b->plan->workflow_name, "drydock");
-	put(e, "GITHUB_EVENT_NAME", arena_strdup(b->plan->arena, b->event->local ? "workflow_dispatch" : b->event->name), "drydock");
+	put(e, "GITHUB_EVENT_NAME",
+	    arena_strdup(b->plan->arena, b->event->local ? "workflow_dispatch" : b->event->name),
+	    "drydock");
 	if (b->event->ref[0])
 		put(e, "GITHUB_REF", arena_strdup(b->plan->arena, b->event->ref), "drydock");
 	if (b->event->repository[0])
-		put(e, "GITHUB_REPOSITORY", arena_strdup(b->plan->arena, b->event->repository), "drydock");
+		put(e, "GITHUB_REPOSITORY", arena_strdup(b->plan->arena, b->event->repository),
+		    "drydock");
 }
 
 static void drop(struct env_build *e, const char *name)
@@ -101,7 +116,8 @@ static bool is_upper_name(const char *name)
 	return key_is_variable_name(name) && strpbrk(name, "abcdefghijklmnopqrstuvwxyz") == NULL;
 }
 
-/* A file lease is found through CREDENTIALS_DIRECTORY, as systemd's services do, and through NAME when the file is named like a variable. */
+/* A file lease is found through CREDENTIALS_DIRECTORY, as systemd's services do, and through NAME
+ * when the file is named like a variable. */
 static void put_leases(struct plan_build *b, struct env_build *e, const struct plan_step *step)
 {
 	for (size_t i = 0; i < step->n_leases; i++) {
@@ -111,7 +127,10 @@ static void put_leases(struct plan_build *b, struct env_build *e, const struct p
 			continue;
 		put(e, "CREDENTIALS_DIRECTORY", SANDBOX_CREDENTIALS_DIR, "drydock");
 		if (is_upper_name(lease->target))
-			put(e, lease->target, arena_printf(b->plan->arena, SANDBOX_CREDENTIALS_DIR "/%s", lease->target), "drydock");
+			put(e, lease->target,
+			    arena_printf(b->plan->arena, SANDBOX_CREDENTIALS_DIR "/%s",
+			                 lease->target),
+			    "drydock");
 	}
 }
 
@@ -126,8 +145,8 @@ static void copy_strings(struct plan_arena *arena, struct env_build *e)
 void plan_make_env(struct plan_build *b, const struct workflow_step *from, struct plan_step *step)
 {
 	const struct policy_phase *phase = b->policy ? &b->policy->phases[step->phase] : NULL;
-	size_t room = ARRAY_LEN(base_rows) + ARRAY_LEN(owned_rows) + 8 + b->wf->n_env + b->job->n_env + from->n_env +
-		      (phase ? phase->n_env : 0) + 2 * step->n_leases;
+	size_t room = ARRAY_LEN(base_rows) + ARRAY_LEN(owned_rows) + 8 + b->wf->n_env +
+	              b->job->n_env + from->n_env + (phase ? phase->n_env : 0) + 2 * step->n_leases;
 	struct env_build e = { .rows = arena_array(b->plan->arena, room, sizeof(*e.rows)) };
 	for (size_t i = 0; i < ARRAY_LEN(base_rows); i++)
 		put(&e, base_rows[i].name, base_rows[i].value, "drydock");

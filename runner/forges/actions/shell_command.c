@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* shell_command.c - one row per shell, as GitHub's runner starts it. Pure, but for one look at whether the host has bash.
+/* shell_command.c - one row per shell, as GitHub's runner starts it. Pure, but for one look at
+ * whether the host has bash.
  *
  * The default is not `bash`: it has no pipefail. Scripts depend on the difference. */
 #include "shell_command.h"
@@ -28,9 +29,12 @@ enum { WORDS_MAX = 64 };
 
 static const struct shell_row *find(const char *shell)
 {
-	/* A step sees the host's /usr read-only, and its PATH begins there: the host's bash is the step's. */
+	/* A step sees the host's /usr read-only, and its PATH begins there: the host's bash is the
+	 * step's. */
 	if (!shell)
-		return access("/usr/bin/bash", X_OK) == 0 || access("/bin/bash", X_OK) == 0 ? &default_bash : &default_sh;
+		return access("/usr/bin/bash", X_OK) == 0 || access("/bin/bash", X_OK) == 0
+		               ? &default_bash
+		               : &default_sh;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		if (strcmp(rows[i].name, shell) == 0)
 			return &rows[i];
@@ -46,12 +50,18 @@ static const char *with_script(struct plan_arena *arena, const char *word, const
 }
 
 /* Words are split at blanks, without quoting: what needs more belongs into a script of its own. */
-static int custom(struct plan_arena *arena, const char *shell, const char *script, const char *const **ret, struct dd_err *err)
+static int custom(struct plan_arena *arena, const char *shell, const char *script,
+                  const char *const **ret, struct dd_err *err)
 {
 	if (!strstr(shell, "{0}"))
-		return dd_err_say(err, EINVAL, "shell `%.100s` is unknown and has no {0} for the script; known: bash, sh, python", shell);
+		return dd_err_say(err, EINVAL,
+		                  "shell `%.100s` is unknown and has no {0} for the script; known: "
+		                  "bash, sh, python",
+		                  shell);
 	if (strpbrk(shell, "\"'\\\n\r\t"))
-		return dd_err_say(err, EINVAL, "shell `%.100s`: quotes, backslashes and tabs are not supported", shell);
+		return dd_err_say(err, EINVAL,
+		                  "shell `%.100s`: quotes, backslashes and tabs are not supported",
+		                  shell);
 	const char **argv = arena_array(arena, WORDS_MAX + 1, sizeof(*argv));
 	size_t n = 0;
 	for (const char *at = shell + strspn(shell, " "); *at; at += strspn(at, " ")) {
@@ -62,13 +72,14 @@ static int custom(struct plan_arena *arena, const char *shell, const char *scrip
 		at += len;
 	}
 	if (strstr(argv[0], script))
-		return dd_err_say(err, EINVAL, "shell `%.100s`: the program stands in front of {0}", shell);
+		return dd_err_say(err, EINVAL, "shell `%.100s`: the program stands in front of {0}",
+		                  shell);
 	*ret = argv;
 	return 0;
 }
 
-int shell_command(struct plan_arena *arena, const char *shell, const char *script_base, const char *const **ret_argv,
-                  const char **ret_script, struct dd_err *err)
+int shell_command(struct plan_arena *arena, const char *shell, const char *script_base,
+                  const char *const **ret_argv, const char **ret_script, struct dd_err *err)
 {
 	const struct shell_row *row = find(shell);
 	if (!row) {
@@ -78,7 +89,9 @@ int shell_command(struct plan_arena *arena, const char *shell, const char *scrip
 		return r;
 	}
 	if (!row->argv[0])
-		return dd_err_say(err, ENOTSUP, "shell `%s` is not supported yet; use bash, sh or python", row->name);
+		return dd_err_say(err, ENOTSUP,
+		                  "shell `%s` is not supported yet; use bash, sh or python",
+		                  row->name);
 	const char **argv = arena_array(arena, ARRAY_LEN(row->argv) + 1, sizeof(*argv));
 	const char *script = arena_printf(arena, "%s%s", script_base, row->extension);
 	for (size_t i = 0; i < ARRAY_LEN(row->argv) && row->argv[i]; i++)

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* workflow.c - GitHub workflow YAML into struct workflow, or complaints with positions.
  *
- * Runs in: command line and supervisor. The file is commit content, so it is hostile: it says what to run and never in which phase,
- * with which trust or with which credential (G-05). What `run` cannot do is noted, never skipped. */
+ * Runs in: command line and supervisor. The file is commit content, so it is hostile: it says what
+ * to run and never in which phase, with which trust or with which credential (G-05). What `run`
+ * cannot do is noted, never skipped. */
 #include "workflow_read.h"
 
 #include "input/read_file.h"
@@ -12,9 +13,9 @@
 enum { JOBS_MAX = 256 };
 
 struct file_reading {
-	struct workflow         *wf;
+	struct workflow *wf;
 	struct workflow_defaults defaults;
-	const struct tree_node  *jobs;
+	const struct tree_node *jobs;
 };
 
 static void file_name(struct key_context *ctx, const struct tree_node *v, void *out)
@@ -53,7 +54,8 @@ static void file_jobs(struct key_context *ctx, const struct tree_node *v, void *
 {
 	((struct file_reading *)out)->jobs = v; /* read last: defaults may stand below them */
 	if (v->n == 0 || v->n > JOBS_MAX)
-		diag_add(ctx->diags, v->mark, NULL, v->n ? "more than 256 jobs" : "`jobs` is empty");
+		diag_add(ctx->diags, v->mark, NULL,
+		         v->n ? "more than 256 jobs" : "`jobs` is empty");
 }
 
 static const struct key_row file_rows[] = {
@@ -70,7 +72,8 @@ static const struct key_row file_rows[] = {
 static void read_file(struct key_context *ctx, const struct tree_node *root, struct workflow *wf)
 {
 	struct file_reading reading = { .wf = wf };
-	if (!key_walk(ctx, root, "a workflow", file_rows, ARRAY_LEN(file_rows), &reading) || !reading.jobs)
+	if (!key_walk(ctx, root, "a workflow", file_rows, ARRAY_LEN(file_rows), &reading) ||
+	    !reading.jobs)
 		return;
 	if (reading.jobs->n > JOBS_MAX)
 		return;
@@ -82,7 +85,8 @@ static void read_file(struct key_context *ctx, const struct tree_node *root, str
 	}
 }
 
-int workflow_parse(const char *name, const char *text, size_t len, struct workflow **ret, struct diag_list *diags)
+int workflow_parse(const char *name, const char *text, size_t len, struct workflow **ret,
+                   struct diag_list *diags)
 {
 	struct plan_arena *arena = arena_new();
 	struct workflow *wf = arena_alloc(arena, sizeof(*wf));
@@ -90,7 +94,9 @@ int workflow_parse(const char *name, const char *text, size_t len, struct workfl
 	size_t before = diags->n;
 	wf->arena = arena;
 	wf->path = arena_strdup(arena, name);
-	struct key_context ctx = { .arena = arena, .source = text, .diags = diags, .notes = &wf->notes };
+	struct key_context ctx = {
+		.arena = arena, .source = text, .diags = diags, .notes = &wf->notes
+	};
 	int r = tree_parse(arena, wf->path, text, len, &root, diags);
 	if (r == 0) {
 		read_file(&ctx, root, wf);
@@ -107,7 +113,8 @@ int workflow_parse(const char *name, const char *text, size_t len, struct workfl
 	return 0;
 }
 
-int workflow_load(const char *path, struct workflow **ret, struct diag_list *diags, struct dd_err *err)
+int workflow_load(const char *path, struct workflow **ret, struct diag_list *diags,
+                  struct dd_err *err)
 {
 	char *text = NULL;
 	size_t len = 0;

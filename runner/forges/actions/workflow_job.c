@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* workflow_job.c - reads one job of a workflow: every key that GitHub documents.
  *
- * Runs in: command line and supervisor. The file is commit content, so it is hostile: what it says of permissions, environments and
- * secrets is shown by `plan` and decides nothing. */
+ * Runs in: command line and supervisor. The file is commit content, so it is hostile: what it says
+ * of permissions, environments and secrets is shown by `plan` and decides nothing. */
 #include "workflow_read.h"
 
 #include <string.h>
@@ -11,9 +11,9 @@ static const char write_steps[] = "list the steps in this job";
 static const char from_policy[] = "credentials come from the policy";
 
 struct job_reading {
-	struct workflow_job     *job;
+	struct workflow_job *job;
 	struct workflow_defaults defaults;
-	const struct tree_node  *strategy;
+	const struct tree_node *strategy;
 };
 
 static struct workflow_job *job_of(void *out)
@@ -97,17 +97,22 @@ static void job_steps(struct key_context *ctx, const struct tree_node *v, void *
 	workflow_read_steps(ctx, v, job_of(out));
 }
 
-/* --- container and services ---- */
+/* ---- container and services ---- */
 
 /* What of a container matters to a plan: which image. The other keys are checked by name only. */
 static const struct key_row container_rows[] = {
-	{ .name = "image", .kinds = TREE_SCALAR, .required = true }, { .name = "credentials", .kinds = TREE_MAP },
-	{ .name = "env", .kinds = TREE_MAP },                        { .name = "ports", .kinds = TREE_LIST },
-	{ .name = "volumes", .kinds = TREE_LIST },                   { .name = "options", .kinds = TREE_SCALAR },
-	{ .name = "entrypoint", .kinds = TREE_SCALAR },              { .name = "command", .kinds = TREE_SCALAR },
+	{ .name = "image", .kinds = TREE_SCALAR, .required = true },
+	{ .name = "credentials", .kinds = TREE_MAP },
+	{ .name = "env", .kinds = TREE_MAP },
+	{ .name = "ports", .kinds = TREE_LIST },
+	{ .name = "volumes", .kinds = TREE_LIST },
+	{ .name = "options", .kinds = TREE_SCALAR },
+	{ .name = "entrypoint", .kinds = TREE_SCALAR },
+	{ .name = "command", .kinds = TREE_SCALAR },
 };
 
-static const char *read_container(struct key_context *ctx, const struct tree_node *v, const char *where)
+static const char *read_container(struct key_context *ctx, const struct tree_node *v,
+                                  const char *where)
 {
 	if (v->kind == TREE_SCALAR)
 		return v->text;
@@ -129,9 +134,10 @@ static void job_services(struct key_context *ctx, const struct tree_node *v, voi
 		const struct tree_node *key = v->pairs[i].key;
 		char where[140];
 		(void)snprintf(where, sizeof(where), "services.%.120s", key->text);
-		services[i] = (struct workflow_env){
-			.name = key->text, .value = read_container(ctx, v->pairs[i].value, where), .mark = key->mark
-		};
+		services[i] = (struct workflow_env){ .name = key->text,
+			                             .value = read_container(ctx, v->pairs[i].value,
+			                                                     where),
+			                             .mark = key->mark };
 	}
 	job_of(out)->services = services;
 	job_of(out)->n_services = v->n;
@@ -140,26 +146,45 @@ static void job_services(struct key_context *ctx, const struct tree_node *v, voi
 static const struct key_row job_rows[] = {
 	{ .name = "name", .kinds = TREE_SCALAR, .read = job_name },
 	{ .name = "permissions", .kinds = TREE_ANY, .read = job_permissions },
-	{ .name = "needs", .kinds = TREE_SCALAR | TREE_LIST, .read = job_needs, .why_not = "run the jobs one by one with --job" },
-	{ .name = "if", .kinds = TREE_SCALAR, .read = job_if, .why_not = "choose the job with --job" },
+	{ .name = "needs",
+	  .kinds = TREE_SCALAR | TREE_LIST,
+	  .read = job_needs,
+	  .why_not = "run the jobs one by one with --job" },
+	{ .name = "if",
+	  .kinds = TREE_SCALAR,
+	  .read = job_if,
+	  .why_not = "choose the job with --job" },
 	{ .name = "runs-on", .kinds = TREE_ANY, .read = job_runs_on },
-	{ .name = "environment", .kinds = TREE_SCALAR | TREE_MAP, .read = job_environment, .why_not = from_policy },
+	{ .name = "environment",
+	  .kinds = TREE_SCALAR | TREE_MAP,
+	  .read = job_environment,
+	  .why_not = from_policy },
 	{ .name = "concurrency", .kinds = TREE_ANY, .read = job_concurrency },
 	{ .name = "outputs", .kinds = TREE_MAP, .read = job_outputs, .why_not = "jobs run alone" },
 	{ .name = "env", .kinds = TREE_MAP, .read = job_env },
 	{ .name = "defaults", .kinds = TREE_MAP, .read = job_defaults },
 	{ .name = "steps", .kinds = TREE_LIST, .read = job_steps },
 	{ .name = "timeout-minutes", .kinds = TREE_SCALAR, .read = job_timeout },
-	{ .name = "strategy", .kinds = TREE_MAP, .read = job_strategy, .why_not = "write one job for each combination" },
+	{ .name = "strategy",
+	  .kinds = TREE_MAP,
+	  .read = job_strategy,
+	  .why_not = "write one job for each combination" },
 	{ .name = "continue-on-error", .kinds = TREE_SCALAR, .why_not = "say it at the step" },
-	{ .name = "container", .kinds = TREE_SCALAR | TREE_MAP, .read = job_container, .why_not = "steps run on the host's own tools" },
-	{ .name = "services", .kinds = TREE_MAP, .read = job_services, .why_not = "start what is needed inside a step" },
+	{ .name = "container",
+	  .kinds = TREE_SCALAR | TREE_MAP,
+	  .read = job_container,
+	  .why_not = "steps run on the host's own tools" },
+	{ .name = "services",
+	  .kinds = TREE_MAP,
+	  .read = job_services,
+	  .why_not = "start what is needed inside a step" },
 	{ .name = "uses", .kinds = TREE_SCALAR, .read = job_uses, .why_not = write_steps },
 	{ .name = "with", .kinds = TREE_MAP, .read = job_with, .why_not = write_steps },
 	{ .name = "secrets", .kinds = TREE_SCALAR | TREE_MAP, .why_not = from_policy },
 };
 
-void workflow_read_job(struct key_context *ctx, const struct tree_pair *pair, const struct workflow_defaults *outer, struct workflow_job *job)
+void workflow_read_job(struct key_context *ctx, const struct tree_pair *pair,
+                       const struct workflow_defaults *outer, struct workflow_job *job)
 {
 	struct job_reading reading = { .job = job };
 	char where[140];
@@ -172,7 +197,8 @@ void workflow_read_job(struct key_context *ctx, const struct tree_pair *pair, co
 	if (!steps && !uses)
 		diag_add(ctx->diags, job->mark, NULL, "job `%s` has no `steps`", pair->key->text);
 	else if (steps && uses)
-		diag_add(ctx->diags, job->mark, NULL, "job `%s` has either `steps` or `uses`", pair->key->text);
+		diag_add(ctx->diags, job->mark, NULL, "job `%s` has either `steps` or `uses`",
+		         pair->key->text);
 	if (reading.strategy && job->id)
 		workflow_read_strategy(ctx, reading.strategy, job);
 	bool own_shell = reading.defaults.shell, own_dir = reading.defaults.workdir;

@@ -1,35 +1,44 @@
 // SPDX-License-Identifier: Apache-2.0
-/* workflow_matrix.c - reads `strategy`, and works out which jobs GitHub would make of a matrix and how it would call them.
+/* workflow_matrix.c - reads `strategy`, and works out which jobs GitHub would make of a matrix and
+ * how it would call them.
  *
- * Runs in: command line and supervisor. Rules, from GitHub's documentation of `jobs.<id>.strategy.matrix`: every combination of the axes; without
- * those that an `exclude` fits; each `include` is added to all combinations of the axes whose values it does not change, or else is a
- * combination of its own. A job's name gets the values in brackets, unless it is an expression itself. */
+ * Runs in: command line and supervisor. Rules, from GitHub's documentation of
+ * `jobs.<id>.strategy.matrix`: every combination of the axes; without those that an `exclude` fits;
+ * each `include` is added to all combinations of the axes whose values it does not change, or else
+ * is a combination of its own. A job's name gets the values in brackets, unless it is an expression
+ * itself. */
 #include "workflow_read.h"
 
 #include <string.h>
 
-enum { COMBINATIONS_MAX = 256, TRIES_MAX = 4096, KEYS_MAX = 64, ENTRIES_MAX = 1000, NAME_MAX_BYTES = 250 };
+enum {
+	COMBINATIONS_MAX = 256,
+	TRIES_MAX = 4096,
+	KEYS_MAX = 64,
+	ENTRIES_MAX = 1000,
+	NAME_MAX_BYTES = 250
+};
 
 struct setting {
-	const char             *name;
+	const char *name;
 	const struct tree_node *value;
 };
 
 struct combination {
 	struct setting set[KEYS_MAX];
-	size_t         n;
+	size_t n;
 };
 
 struct matrix_reading {
-	struct workflow_job    *job;
+	struct workflow_job *job;
 	const struct tree_node *matrix;
 	const struct tree_pair *axes[KEYS_MAX];
-	size_t                  n_axes;
-	struct combination     *combinations;
-	size_t                  n, n_of_axes; /* those before n_of_axes come from the axes */
+	size_t n_axes;
+	struct combination *combinations;
+	size_t n, n_of_axes; /* those before n_of_axes come from the axes */
 };
 
-/* --- values ---- */
+/* ---- values ---- */
 
 static bool same_value(const struct tree_node *a, const struct tree_node *b)
 {
@@ -41,7 +50,8 @@ static bool same_value(const struct tree_node *a, const struct tree_node *b)
 		bool map = a->kind == TREE_MAP;
 		if (map && strcmp(a->pairs[i].key->text, b->pairs[i].key->text) != 0)
 			return false;
-		if (!same_value(map ? a->pairs[i].value : a->items[i], map ? b->pairs[i].value : b->items[i]))
+		if (!same_value(map ? a->pairs[i].value : a->items[i],
+		                map ? b->pairs[i].value : b->items[i]))
 			return false;
 	}
 	return a->n == b->n;
@@ -70,10 +80,12 @@ static bool is_axis(const struct matrix_reading *m, const char *name)
 	return false;
 }
 
-/* --- combinations ---- */
+/* ---- combinations ---- */
 
-/* Does every key of @entry say what @c says? With @only_axes, keys that are no axis do not count. */
-static bool fits(const struct matrix_reading *m, const struct tree_node *entry, const struct combination *c, bool only_axes)
+/* Does every key of @entry say what @c says? With @only_axes, keys that are no axis do not count.
+ */
+static bool fits(const struct matrix_reading *m, const struct tree_node *entry,
+                 const struct combination *c, bool only_axes)
 {
 	for (size_t i = 0; i < entry->n; i++) {
 		const char *name = entry->pairs[i].key->text;
@@ -110,9 +122,11 @@ static void cross_axes(struct key_context *ctx, struct matrix_reading *m)
 	for (bool more = m->n_axes > 0; more; tries++) {
 		struct combination c = { .n = m->n_axes };
 		for (size_t i = 0; i < m->n_axes; i++)
-			c.set[i] = (struct setting){ m->axes[i]->key->text, m->axes[i]->value->items[at[i]] };
+			c.set[i] = (struct setting){ m->axes[i]->key->text,
+				                     m->axes[i]->value->items[at[i]] };
 		if (tries == TRIES_MAX) {
-			diag_add(ctx->diags, m->matrix->mark, NULL, "more than %d combinations before `exclude`", TRIES_MAX);
+			diag_add(ctx->diags, m->matrix->mark, NULL,
+			         "more than %d combinations before `exclude`", TRIES_MAX);
 			return;
 		}
 		if (!is_excluded(m, &c)) {
@@ -136,7 +150,8 @@ static void lay_over(struct key_context *ctx, struct combination *c, const struc
 		const char *name = entry->pairs[i].key->text;
 		size_t at = place_of(c, name);
 		if (at == KEYS_MAX) {
-			diag_add(ctx->diags, entry->mark, NULL, "more than %d keys in one combination", KEYS_MAX);
+			diag_add(ctx->diags, entry->mark, NULL,
+			         "more than %d keys in one combination", KEYS_MAX);
 			return;
 		}
 		c->set[at] = (struct setting){ name, entry->pairs[i].value };
@@ -144,7 +159,8 @@ static void lay_over(struct key_context *ctx, struct combination *c, const struc
 	}
 }
 
-static void include(struct key_context *ctx, struct matrix_reading *m, const struct tree_node *entry)
+static void include(struct key_context *ctx, struct matrix_reading *m,
+                    const struct tree_node *entry)
 {
 	size_t hits = 0;
 	for (size_t i = 0; i < m->n_of_axes; i++) {
@@ -159,7 +175,7 @@ static void include(struct key_context *ctx, struct matrix_reading *m, const str
 	lay_over(ctx, &m->combinations[m->n++], entry);
 }
 
-/* --- names ---- */
+/* ---- names ---- */
 
 static void add_text(char *name, const char *text, size_t len)
 {
@@ -202,7 +218,8 @@ static const char *matrix_value(const struct combination *c, const char *path, s
 static void add_template(char *name, const char *template, const struct combination *c)
 {
 	while (*template) {
-		const char *open = strstr(template, "${{"), *close = open ? strstr(open, "}}") : NULL;
+		const char *open = strstr(template, "${{"),
+			   *close = open ? strstr(open, "}}") : NULL;
 		if (!close)
 			break;
 		const char *path = open + 3;
@@ -213,13 +230,15 @@ static void add_template(char *name, const char *template, const struct combinat
 			len--;
 		const char *value = path < close ? matrix_value(c, path, len) : NULL;
 		add_text(name, template, (size_t)(open - template));
-		add_text(name, value ? value : open, value ? strlen(value) : (size_t)(close + 2 - open));
+		add_text(name, value ? value : open,
+		         value ? strlen(value) : (size_t)(close + 2 - open));
 		template = close + 2;
 	}
 	add_text(name, template, strlen(template));
 }
 
-static const char *name_of(struct key_context *ctx, const struct workflow_job *job, const struct combination *c)
+static const char *name_of(struct key_context *ctx, const struct workflow_job *job,
+                           const struct combination *c)
 {
 	char name[NAME_MAX_BYTES + 1] = "";
 	const char *base = job->name ? job->name : job->id;
@@ -236,9 +255,10 @@ static const char *name_of(struct key_context *ctx, const struct workflow_job *j
 	return arena_strdup(ctx->arena, name);
 }
 
-/* --- reading ---- */
+/* ---- reading ---- */
 
-static void read_axis(struct key_context *ctx, struct matrix_reading *m, const struct tree_pair *pair, struct workflow_axis *axis)
+static void read_axis(struct key_context *ctx, struct matrix_reading *m,
+                      const struct tree_pair *pair, struct workflow_axis *axis)
 {
 	axis->name = pair->key->text;
 	if (workflow_whole_expression(pair->value)) {
@@ -262,7 +282,8 @@ static void read_axis(struct key_context *ctx, struct matrix_reading *m, const s
 }
 
 /* `include` and `exclude`: a list of maps, or an expression. */
-static bool check_entries(struct key_context *ctx, struct matrix_reading *m, const struct tree_pair *pair)
+static bool check_entries(struct key_context *ctx, struct matrix_reading *m,
+                          const struct tree_pair *pair)
 {
 	const struct tree_node *list = pair->value;
 	if (strcmp(pair->key->text, "include") != 0 && strcmp(pair->key->text, "exclude") != 0)
@@ -305,7 +326,8 @@ static void read_matrix(struct key_context *ctx, const struct tree_node *v, void
 	if (matrix->computed || !key_kind(ctx, v, TREE_MAP, "matrix"))
 		return;
 	if (v->n == 0 || v->n > KEYS_MAX) {
-		diag_add(ctx->diags, v->mark, NULL, v->n ? "more than %d axes" : "`matrix` is empty", KEYS_MAX);
+		diag_add(ctx->diags, v->mark, NULL,
+		         v->n ? "more than %d axes" : "`matrix` is empty", KEYS_MAX);
 		return;
 	}
 	struct workflow_axis *axes = arena_array(ctx->arena, v->n, sizeof(*axes));
@@ -317,7 +339,8 @@ static void read_matrix(struct key_context *ctx, const struct tree_node *v, void
 		name_combinations(ctx, &m);
 }
 
-void workflow_read_strategy(struct key_context *ctx, const struct tree_node *map, struct workflow_job *job)
+void workflow_read_strategy(struct key_context *ctx, const struct tree_node *map,
+                            struct workflow_job *job)
 {
 	static const struct key_row rows[] = {
 		{ .name = "matrix", .kinds = TREE_SCALAR | TREE_MAP, .read = read_matrix },

@@ -8,7 +8,8 @@
 
 enum { STEPS_MAX = 1000 };
 
-static const char no_action[] = "an action is code from elsewhere; write what it does as a `run:` step";
+static const char no_action[] =
+	"an action is code from elsewhere; write what it does as a `run:` step";
 
 static void step_id(struct key_context *ctx, const struct tree_node *v, void *out)
 {
@@ -39,7 +40,8 @@ static void step_with(struct key_context *ctx, const struct tree_node *v, void *
 
 static void step_if(struct key_context *ctx, const struct tree_node *v, void *out)
 {
-	((struct workflow_step *)out)->cond = workflow_flat(ctx, v); /* noted as a key; its text is an expression anyway */
+	/* noted as a key; its text is an expression anyway */
+	((struct workflow_step *)out)->cond = workflow_flat(ctx, v);
 }
 
 static void step_shell(struct key_context *ctx, const struct tree_node *v, void *out)
@@ -67,12 +69,16 @@ static void step_timeout(struct key_context *ctx, const struct tree_node *v, voi
 
 static void step_continue(struct key_context *ctx, const struct tree_node *v, void *out)
 {
-	workflow_read_bool(ctx, v, "continue-on-error", &((struct workflow_step *)out)->continue_on_error);
+	workflow_read_bool(ctx, v, "continue-on-error",
+	                   &((struct workflow_step *)out)->continue_on_error);
 }
 
 static const struct key_row step_rows[] = {
 	{ .name = "id", .kinds = TREE_SCALAR, .read = step_id },
-	{ .name = "if", .kinds = TREE_SCALAR, .read = step_if, .why_not = "conditions come later; put the test into the script" },
+	{ .name = "if",
+	  .kinds = TREE_SCALAR,
+	  .read = step_if,
+	  .why_not = "conditions come later; put the test into the script" },
 	{ .name = "name", .kinds = TREE_SCALAR, .read = step_name },
 	{ .name = "uses", .kinds = TREE_SCALAR, .read = step_uses },
 	{ .name = "run", .kinds = TREE_SCALAR, .read = step_run },
@@ -84,11 +90,14 @@ static const struct key_row step_rows[] = {
 	{ .name = "continue-on-error", .kinds = TREE_SCALAR, .read = step_continue },
 };
 
-/* --- actions ---- */
+/* ---- actions ---- */
 
-/* Parameters of actions/checkout that say how the forge hands over the same tree. All others ask for another one, or for credentials. */
+/* Parameters of actions/checkout that say how the forge hands over the same tree. All others ask
+ * for another one, or for credentials. */
 static const char *const checkout_rows[] = {
-	"clean", "fetch-depth", "fetch-tags", "lfs", "persist-credentials", "set-safe-directory", "show-progress", "submodules",
+	"clean",         "fetch-depth",         "fetch-tags",
+	"lfs",           "persist-credentials", "set-safe-directory",
+	"show-progress", "submodules",
 };
 
 static bool is_checkout_row(const char *name)
@@ -99,28 +108,34 @@ static bool is_checkout_row(const char *name)
 	return false;
 }
 
-/* `run` works on a copy of the caller's tree, so a plain checkout has nothing left to do. Every other action is somebody else's code. */
-static void judge_action(struct key_context *ctx, const struct tree_pair *uses, const struct tree_pair *with, struct workflow_step *step)
+/* `run` works on a copy of the caller's tree, so a plain checkout has nothing left to do. Every
+ * other action is somebody else's code. */
+static void judge_action(struct key_context *ctx, const struct tree_pair *uses,
+                         const struct tree_pair *with, struct workflow_step *step)
 {
 	static const char checkout[] = "actions/checkout@";
 	if (!step->uses)
 		return; /* complained */
 	step->is_local_checkout = strncmp(step->uses, checkout, sizeof(checkout) - 1) == 0;
 	if (!step->is_local_checkout)
-		diag_add(ctx->notes, uses->key->mark, no_action, "`uses` in a step is not supported yet");
+		diag_add(ctx->notes, uses->key->mark, no_action,
+		         "`uses` in a step is not supported yet");
 	for (size_t i = 0; step->is_local_checkout && i < step->n_with; i++) {
 		if (is_checkout_row(step->with[i].name))
 			continue;
-		diag_add(ctx->notes, step->with[i].mark, "a local run works on a copy of --workspace", "`%s` of a checkout is not supported yet",
-			 step->with[i].name);
+		diag_add(ctx->notes, step->with[i].mark,
+		         "a local run works on a copy of --workspace",
+		         "`%s` of a checkout is not supported yet", step->with[i].name);
 		step->is_local_checkout = false;
 		return;
 	}
 	if (with && !step->is_local_checkout)
-		diag_add(ctx->notes, with->key->mark, no_action, "`with` in a step is not supported yet");
+		diag_add(ctx->notes, with->key->mark, no_action,
+		         "`with` in a step is not supported yet");
 }
 
-static void read_step(struct key_context *ctx, const struct tree_node *node, struct workflow_step *step)
+static void read_step(struct key_context *ctx, const struct tree_node *node,
+                      struct workflow_step *step)
 {
 	step->mark = node->mark;
 	step->mark.length = 1;
@@ -136,29 +151,37 @@ static void read_step(struct key_context *ctx, const struct tree_node *node, str
 	if (!run && !uses)
 		diag_add(ctx->diags, step->mark, NULL, "a step needs `run` or `uses`");
 	else if (run && uses)
-		diag_add(ctx->diags, uses->key->mark, "make two steps of it", "a step has either `run` or `uses`");
+		diag_add(ctx->diags, uses->key->mark, "make two steps of it",
+		         "a step has either `run` or `uses`");
 	else if (run && with)
-		diag_add(ctx->diags, with->key->mark, "give a script its values by env:", "`with` is for `uses`");
+		diag_add(ctx->diags, with->key->mark,
+		         "give a script its values by env:", "`with` is for `uses`");
 	else if (uses)
 		judge_action(ctx, uses, with, step);
 }
 
-static void refuse_same_id(struct key_context *ctx, const struct tree_node *list, const struct workflow_step *steps, size_t n)
+static void refuse_same_id(struct key_context *ctx, const struct tree_node *list,
+                           const struct workflow_step *steps, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		for (size_t k = 0; steps[i].id && k < i; k++) {
 			if (!steps[k].id || strcmp(steps[i].id, steps[k].id) != 0)
 				continue;
-			const struct tree_node *id = tree_get(list->items[i], "id"), *first = tree_get(list->items[k], "id");
-			diag_add(ctx->diags, id->mark, NULL, "two steps with id `%s`: the first at line %u", steps[i].id, first->mark.line);
+			const struct tree_node *id = tree_get(list->items[i], "id"),
+					       *first = tree_get(list->items[k], "id");
+			diag_add(ctx->diags, id->mark, NULL,
+			         "two steps with id `%s`: the first at line %u", steps[i].id,
+			         first->mark.line);
 			break;
 		}
 }
 
-void workflow_read_steps(struct key_context *ctx, const struct tree_node *list, struct workflow_job *job)
+void workflow_read_steps(struct key_context *ctx, const struct tree_node *list,
+                         struct workflow_job *job)
 {
 	if (list->n == 0 || list->n > STEPS_MAX) {
-		diag_add(ctx->diags, list->mark, NULL, list->n ? "more than 1000 steps" : "`steps` is empty");
+		diag_add(ctx->diags, list->mark, NULL,
+		         list->n ? "more than 1000 steps" : "`steps` is empty");
 		return;
 	}
 	struct workflow_step *steps = arena_array(ctx->arena, list->n, sizeof(*steps));

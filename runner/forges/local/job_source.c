@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* job_source.c - reads what `run` and `plan` were given and makes the plan; says what is wrong and with which exit code.
+/* job_source.c - reads what `run` and `plan` were given and makes the plan; says what is wrong and
+ * with which exit code.
  *
  * Runs in: command line and supervisor (an edge: it prints). */
 #include "job_source.h"
@@ -17,11 +18,11 @@
 #define POLICY_DIR "/etc/drydock/policy.d"
 
 struct sources {
-	struct workflow   *wf;
-	struct policy     *policy;
+	struct workflow *wf;
+	struct policy *policy;
 	struct event_facts event;
-	struct diag_list   diags;
-	struct dd_err      err;
+	struct diag_list diags;
+	struct dd_err err;
 };
 
 static void sources_done(struct sources *s)
@@ -37,7 +38,8 @@ static int is_policy_file(const struct dirent *e)
 	return len > 4 && e->d_name[0] != '.' && strcmp(e->d_name + len - 4, ".yml") == 0;
 }
 
-/* A file that cannot be read is a mistake of whoever named it; -EACCES is kept for what a policy refuses. */
+/* A file that cannot be read is a mistake of whoever named it; -EACCES is kept for what a policy
+ * refuses. */
 static int loaded(int r)
 {
 	return r == -EACCES ? -EPERM : r;
@@ -48,7 +50,8 @@ static int consider(struct sources *s, const char *name, struct policy **ret)
 	char path[512];
 	struct policy *policy = NULL;
 	if ((size_t)snprintf(path, sizeof(path), POLICY_DIR "/%s", name) >= sizeof(path))
-		return dd_err_say(&s->err, ENAMETOOLONG, "name of a policy in " POLICY_DIR " is too long");
+		return dd_err_say(&s->err, ENAMETOOLONG,
+		                  "name of a policy in " POLICY_DIR " is too long");
 	int r = loaded(policy_load(path, &policy, &s->diags, &s->err));
 	if (r < 0)
 		return r; /* a broken file ends the search: the job might be its own */
@@ -74,7 +77,9 @@ static int find_policy(struct sources *s, struct policy **ret)
 	}
 	free(names);
 	if (r == 0 && n > 0)
-		return dd_err_say(&s->err, EACCES, "no policy in " POLICY_DIR " is for this job; name one with --policy");
+		return dd_err_say(&s->err, EACCES,
+		                  "no policy in " POLICY_DIR
+		                  " is for this job; name one with --policy");
 	return r < 0 ? r : 0;
 }
 
@@ -89,11 +94,16 @@ static int read_sources(const struct run_args *args, struct sources *s)
 		r = loaded(workflow_load(args->workflow, &s->wf, &s->diags, &s->err));
 	if (r < 0)
 		return r;
-	r = args->policy ? loaded(policy_load(args->policy, &s->policy, &s->diags, &s->err)) : find_policy(s, &s->policy);
-	return r < 0 ? r : loaded(policy_narrow_load(&s->policy, args->workspace ? args->workspace : ".", &s->diags, &s->err));
+	r = args->policy ? loaded(policy_load(args->policy, &s->policy, &s->diags, &s->err))
+	                 : find_policy(s, &s->policy);
+	return r < 0 ? r
+	             : loaded(policy_narrow_load(&s->policy,
+	                                         args->workspace ? args->workspace : ".", &s->diags,
+	                                         &s->err));
 }
 
-/* --secret NAME=FILE for every lease of that name. A name that no step of this job holds is a mistake worth saying. */
+/* --secret NAME=FILE for every lease of that name. A name that no step of this job holds is a
+ * mistake worth saying. */
 static int apply_secret(struct plan *plan, const char *secret, struct dd_err *err)
 {
 	const char *equals = strchr(secret, '=');
@@ -102,7 +112,8 @@ static int apply_secret(struct plan *plan, const char *secret, struct dd_err *er
 		return dd_err_say(err, EINVAL, "--secret needs NAME=FILE");
 	for (size_t i = 0; i < plan->n_steps; i++)
 		for (size_t k = 0; k < plan->steps[i].n_leases; k++) {
-			struct plan_lease *lease = (struct plan_lease *)(uintptr_t)&plan->steps[i].leases[k];
+			struct plan_lease *lease =
+				(struct plan_lease *)(uintptr_t)&plan->steps[i].leases[k];
 			if (strlen(lease->name) != len || strncmp(lease->name, secret, len) != 0)
 				continue;
 			lease->from = PLAN_FROM_FILE;
@@ -110,7 +121,10 @@ static int apply_secret(struct plan *plan, const char *secret, struct dd_err *er
 			hits++;
 		}
 	if (hits == 0)
-		return dd_err_say(err, EINVAL, "--secret %.*s: no step of this job holds a credential of that name", (int)(len < 100 ? len : 100), secret);
+		return dd_err_say(
+			err, EINVAL,
+			"--secret %.*s: no step of this job holds a credential of that name",
+			(int)(len < 100 ? len : 100), secret);
 	return 0;
 }
 
@@ -124,11 +138,13 @@ static int apply_secrets(const struct run_args *args, struct plan *plan, struct 
 	return 0;
 }
 
-/* `plan` shows what a job is made of, also what this build cannot run; `run` does not begin with what it could not end. */
+/* `plan` shows what a job is made of, also what this build cannot run; `run` does not begin with
+ * what it could not end. */
 static int refuse_notes(struct sources *s, const struct plan *plan)
 {
 	for (size_t i = 0; i < plan->n_notes; i++)
-		diag_add(&s->diags, plan->notes[i].mark, plan->notes[i].hint, "%s", plan->notes[i].text);
+		diag_add(&s->diags, plan->notes[i].mark, plan->notes[i].hint, "%s",
+		         plan->notes[i].text);
 	return plan->n_notes ? -EINVAL : 0;
 }
 
@@ -143,7 +159,8 @@ static int explain(struct sources *s, int r, FILE *errors)
 	return r == -EACCES ? DRYDOCK_EXIT_REFUSED : DRYDOCK_EXIT_USAGE;
 }
 
-int job_plan_from_args(const struct run_args *args, struct plan **ret, struct job_source *ret_source, FILE *errors)
+int job_plan_from_args(const struct run_args *args, struct plan **ret,
+                       struct job_source *ret_source, FILE *errors)
 {
 	struct sources s = { 0 };
 	struct plan *plan = NULL;

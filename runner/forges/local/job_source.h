@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* job_source.h - from the arguments of `run` and `plan` to a plan: one path, so that a dry run cannot differ from the run.
+/* job_source.h - from the arguments of `run` and `plan` to a plan: one path, so that a dry run
+ * cannot differ from the run.
  *
- * Order of use: fill struct run_args (the command's argp parser), job_plan_from_args(), use the plan, job_source_done().
+ * Order of use: fill struct run_args (the command's argp parser), job_plan_from_args(), use the
+ * plan, job_source_done().
  */
 #ifndef RUNNER_JOB_SOURCE_H
 #define RUNNER_JOB_SOURCE_H
@@ -12,13 +14,15 @@
 enum { RUN_SECRETS_MAX = 64 };
 
 struct run_args {
-	const char *workflow, *job, *policy, *event, *workspace, *out, *record, *state_dir; /* NULL when not given */
-	const char *secrets[RUN_SECRETS_MAX]; /* NAME=FILE: the source of credential NAME is FILE, whatever the policy says */
-	size_t      n_secrets;
-	bool        dry_run; /* only look: a plan may then hold what `run` cannot do (plan->notes) */
-	bool        json, observe;
-	bool        workflow_optional; /* set by a command that has another way to be asked */
-	bool        rules, syscalls; /* of a plan: also show these in full */
+	/* NULL when not given */
+	const char *workflow, *job, *policy, *event, *workspace, *out, *record, *state_dir;
+	/* NAME=FILE: the source of credential NAME is FILE, whatever the policy says */
+	const char *secrets[RUN_SECRETS_MAX];
+	size_t n_secrets;
+	bool dry_run; /* only look: a plan may then hold what `run` cannot do (plan->notes) */
+	bool json, observe;
+	bool workflow_optional; /* set by a command that has another way to be asked */
+	bool rules, syscalls;   /* of a plan: also show these in full */
 };
 
 /* What the plan came from; the plan itself needs none of it any more. */
@@ -26,8 +30,10 @@ struct job_source {
 	struct event_facts event;
 };
 
-/* 0 and a plan; otherwise an exit code of exit_code.h (> 0), and everything has been said on @errors. Without args->policy: the first
- * of /etc/drydock/policy.d/ *.yml, sorted, whose `for:` names the job; without that directory, no policy. With it, but none that fits: refused. */
-int job_plan_from_args(const struct run_args *args, struct plan **ret, struct job_source *ret_source, FILE *errors);
+/* 0 and a plan; otherwise an exit code of exit_code.h (> 0), and everything has been said on
+ * @errors. Without args->policy: the first of /etc/drydock/policy.d/ *.yml, sorted, whose `for:`
+ * names the job; without that directory, no policy. With it, but none that fits: refused. */
+int job_plan_from_args(const struct run_args *args, struct plan **ret,
+                       struct job_source *ret_source, FILE *errors);
 
 #endif
