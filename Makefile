@@ -44,7 +44,7 @@ PROBES  := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/attack/probe_*.c)))
 BENCH   := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/bench/bench_*.c)))
 FUZZ    := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
-.PHONY: all deps demo test check bench lint asan fuzz install clean help
+.PHONY: all deps demo test check bench lint format asan fuzz install clean help
 .SECONDARY:
 all: $(B)/drydock                    ## build build/drydock
 
@@ -94,8 +94,11 @@ test:                                ## install what is missing, build, run ever
 bench: all $(BENCH) $(PROBES)                  ## measure, side by side in one run; never a test
 	scripts/bench $(B)
 
-lint:                                ## clang-tidy, cppcheck, gcc -fanalyzer
+lint:                                ## layout, clang-tidy, cppcheck, gcc -fanalyzer, shellcheck
 	scripts/lint
+
+format:                              ## lay every C file out as .clang-format says
+	git ls-files '*.c' '*.h' ':!tests/demo' | xargs clang-format -i
 
 asan:                                ## the unit tests under AddressSanitizer and UBSan
 	$(MAKE) B=$(B)/asan MODE=asan unit
