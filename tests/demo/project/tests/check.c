@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* check.c - what squeeze promises, run by `make check`. */
-#include "tests/demo/project/src/container.h"
-#include "tests/demo/project/src/crc32.h"
-#include "tests/demo/project/src/huffman.h"
-#include "tests/demo/project/src/lz.h"
+#include "../src/container.h"
+#include "../src/crc32.h"
+#include "../src/huffman.h"
+#include "../src/lz.h"
 
 #include <tinycheck.h>
 
