@@ -51,6 +51,14 @@ struct egress_entry {
 	const char *why;                   /* the operator's reason, may be NULL */
 	/* "file.yml:12:9", or "npm: registry" for an entry from a set; never NULL */
 	const char *origin;
+	/* Which entry of the operator's own list this one is, or was narrowed out of: its number
+	 * there. Budgets and caps are counted by it, for a repository may write many entries below
+	 * one of the operator's, and must not get a budget for each (G-13). Alike is never more:
+	 * lists made without it count everything together. */
+	unsigned account;
+	/* the operator's entry of that account is a wildcard: names count against wildcard_names,
+	 * also those that a repository has listed one by one */
+	bool account_wildcard;
 };
 
 struct egress_index;
@@ -62,7 +70,7 @@ struct egress_list {
 	const struct egress_index *index;
 	uint64_t upload_bytes;   /* per destination (name, port); 0 forbids any byte out */
 	unsigned connections;    /* per step, all destinations; concurrently open */
-	unsigned wildcard_names; /* distinct names admitted per wildcard entry */
+	unsigned wildcard_names; /* distinct names admitted per wildcard entry, by its account */
 };
 
 struct egress_verdict {

@@ -206,6 +206,8 @@ static void push(struct key_context *ctx, struct growing *list, const struct egr
 	if (list->n == list->cap)
 		grow(ctx, list, list->cap * 2);
 	list->entries[list->n] = *entry;
+	list->entries[list->n].account = (unsigned)list->n;
+	list->entries[list->n].account_wildcard = entry->wildcard;
 	list->marks[list->n] = mark;
 	list->sets[list->n++] = set;
 }

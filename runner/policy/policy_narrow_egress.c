@@ -121,6 +121,8 @@ static void add(struct meeting *m, const struct egress_entry *key, const struct 
 	e.tls = own->tls == EGRESS_TLS_RAW && theirs->tls == EGRESS_TLS_RAW ? EGRESS_TLS_RAW
 	                                                                    : EGRESS_TLS_SNI;
 	e.why = theirs->why;
+	e.account = theirs->account; /* whatever is made of it, it has one budget */
+	e.account_wildcard = theirs->account_wildcard;
 	e.origin = arena_printf(m->n->arena, "%s, narrowed at %s:%u:%u", theirs->origin,
 	                        m->own.marks[place].file, m->own.marks[place].line,
 	                        m->own.marks[place].column);

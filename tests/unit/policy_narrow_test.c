@@ -96,6 +96,40 @@ static void a_name_below_the_operators_wildcard_is_kept_and_a_wildcard_above_is_
 	policy_free(p);
 }
 
+/* Budgets and caps are counted by account: many entries must not become many budgets (G-13). */
+static void what_is_narrowed_out_of_an_entry_stays_on_the_operators_account(void **state)
+{
+	(void)state;
+	struct policy *p = narrowed(
+		FETCH("{ host: first.test }, { host: '*.corp.test' }, { cidr: 45.10.0.0/16, port: "
+	              "443 }, { host: own.corp.test }"),
+		FETCH("{ cidr: 45.10.3.0/24, port: 443 }, { cidr: 45.10.4.4, port: 443 }, { host: "
+	              "a.corp.test }, { host: '*.b.corp.test' }, { host: own.corp.test }, { host: "
+	              "'*.corp.test' }"));
+	static const struct {
+		const char *host, *addr;
+		unsigned account;
+		bool wildcard;
+	} rows[] = {
+		{ "a.corp.test", NULL, 1, true },     { "x.b.corp.test", NULL, 1, true },
+		{ "other.corp.test", NULL, 1, true }, { "own.corp.test", NULL, 3, false },
+		{ NULL, "45.10.3.9", 2, false },      { NULL, "45.10.4.4", 2, false },
+	};
+	const struct egress_list *l = &p->phases[DD_PHASE_FETCH].egress;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct in_addr addr = { 0 };
+		if (rows[i].addr)
+			assert_int_equal(inet_pton(AF_INET, rows[i].addr, &addr), 1);
+		const struct egress_entry *e =
+			rows[i].host ? egress_verdict_name(l, rows[i].host, 443).entry
+				     : egress_verdict_addr(l, addr, 443).entry;
+		assert_non_null(e);
+		assert_int_equal(e->account, rows[i].account);
+		assert_int_equal(e->account_wildcard, rows[i].wildcard);
+	}
+	policy_free(p);
+}
+
 static void terms_are_the_stricter_ones_and_addresses_are_the_operators(void **state)
 {
 	(void)state;
@@ -524,6 +558,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(what_the_operator_does_not_allow_is_refused_with_its_place),
 		cmocka_unit_test(
 			a_name_below_the_operators_wildcard_is_kept_and_a_wildcard_above_is_not),
+		cmocka_unit_test(what_is_narrowed_out_of_an_entry_stays_on_the_operators_account),
 		cmocka_unit_test(terms_are_the_stricter_ones_and_addresses_are_the_operators),
 		cmocka_unit_test(a_repository_may_pick_among_the_operators_addresses),
 		cmocka_unit_test(blocks_meet_in_the_smaller_one),
