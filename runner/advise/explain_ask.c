@@ -10,6 +10,7 @@
 #include "input/config_path.h"
 #include "drydock/seccomp_view.h"
 #include "grant/step_mounts.h"
+#include "model/places.h"
 
 #include <arpa/inet.h>
 #include <stdlib.h>
@@ -206,10 +207,10 @@ static bool is_at_or_below(const char *path, const char *dir)
 static const struct job_dir_row {
 	const char *target, *what;
 } job_dirs[] = {
-	{ PLAN_WORKSPACE, "the workspace of the job: a copy, never the caller's own files" },
-	{ PLAN_HOME, "the home of the job" },
-	{ PLAN_TOOLS, "the tool directory of the job" },
-	{ PLAN_TEMP, "RUNNER_TEMP, fresh for each step" },
+	{ PLACE_WORKSPACE, "the workspace of the job: a copy, never the caller's own files" },
+	{ PLACE_HOME, "the home of the job" },
+	{ PLACE_TOOLS, "the tool directory of the job" },
+	{ PLACE_TEMP, "RUNNER_TEMP, fresh for each step" },
 };
 
 /* The last mount on top of a path wins. */
@@ -410,8 +411,8 @@ int explain_ask_credential(const struct plan *plan, const struct plan_step *step
 	describe_credential(step, name, ret);
 	if (lease)
 		(void)snprintf(ret->why, sizeof(ret->why), "delivered as %s%.200s, for %u s",
-		               lease->as == PLAN_AS_ENV ? "variable "
-		                                        : "file " SANDBOX_CREDENTIALS_DIR "/",
+		               lease->as == LEASE_AS_ENV ? "variable "
+		                                         : "file " SANDBOX_CREDENTIALS_DIR "/",
 		               lease->target, lease->ttl_sec);
 	return 0;
 }

@@ -30,7 +30,7 @@ static bool gives(const struct replay_step *s, const struct policy_credential *c
 static bool is_same(const struct replay_step *s, const struct policy_credential *cred,
                     const struct facts_lease *lease)
 {
-	const char *kind = cred->as == PLAN_AS_FILE ? "file" : "env";
+	const char *kind = cred->as == LEASE_AS_FILE ? "file" : "env";
 	if (lease->as)
 		return strcmp(lease->as, arena_printf(s->r->arena, "%s:%s", kind, cred->target)) ==
 		       0;
@@ -134,9 +134,9 @@ static void judge_workspace(const struct replay_step *s)
 {
 	const char *recorded = strcmp(s->step->phase, phase_names[DD_PHASE_PUSH]) == 0
 	                               ? s->step->workspace
-	                               : plan_view_names[PLAN_VIEW_SHARED];
+	                               : workspace_view_names[WORKSPACE_SHARED];
 	const char *given =
-		plan_view_names[s->phase == DD_PHASE_PUSH ? s->rules->view : PLAN_VIEW_SHARED];
+		workspace_view_names[s->phase == DD_PHASE_PUSH ? s->rules->view : WORKSPACE_SHARED];
 	s->r->judged++;
 	if (!recorded)
 		replay_doubt(s, s->step->start.seq, "view", "workspace",
@@ -205,7 +205,7 @@ static void judge_limit(const struct replay_step *s, const char *key, int64_t se
 
 void replay_limits(const struct replay_step *s)
 {
-	const struct plan_limits *limits = &s->r->policy->limits;
+	const struct step_limits *limits = &s->r->policy->limits;
 	const struct facts_step *step = s->step;
 	if (!step->end.seq) {
 		replay_doubt(s, step->start.seq, "step", "", "it did not end in this record", NULL);

@@ -72,7 +72,7 @@ static void see_push(struct suggest *s, const struct suggest_seen *seen)
 {
 	struct suggest_phase *push = &s->phases[DD_PHASE_PUSH];
 	const char *view = was_in(seen, DD_PHASE_PUSH) ? seen->step->workspace
-	                                               : plan_view_names[PLAN_VIEW_SHARED];
+	                                               : workspace_view_names[WORKSPACE_SHARED];
 	push->trust_any = push->trust_any || (seen->facts->trusted_known && !seen->facts->trusted);
 	for (size_t i = 0; seen->step->artifacts && seen->step->artifacts[i]; i++)
 		suggest_add_text(s->arena, &push->artifacts, seen->step->artifacts[i]);
@@ -304,7 +304,7 @@ int suggest_rest(struct suggest *s, struct dd_err *err)
 	suggest_sort_texts(&s->syscalls);
 	suggest_sort_texts(&s->call_notes);
 	struct suggest_phase *push = &s->phases[DD_PHASE_PUSH];
-	if (push->view && strcmp(push->view, plan_view_names[PLAN_VIEW_PRISTINE]) == 0)
+	if (push->view && strcmp(push->view, workspace_view_names[WORKSPACE_PRISTINE]) == 0)
 		push->view = NULL;
 	return 0;
 }

@@ -171,7 +171,7 @@ static bool narrow_view(const struct facts_step *step)
 {
 	return strcmp(step->phase, phase_names[DD_PHASE_PUSH]) == 0 &&
 	       !(step->workspace &&
-	         strcmp(step->workspace, plan_view_names[PLAN_VIEW_SHARED]) == 0);
+	         strcmp(step->workspace, workspace_view_names[WORKSPACE_SHARED]) == 0);
 }
 
 static void add_needs(struct needs *n, const struct suggest_seen *seen)

@@ -197,7 +197,7 @@ static void write_push(const struct writing *w, const struct suggest_phase *push
 	if (push->trust_any)
 		say(w, "    trust: any # as in the recorded policy: jobs that are not trusted may "
 		       "push, without credentials\n");
-	if (push->view && strcmp(push->view, plan_view_names[PLAN_VIEW_SHARED]) == 0)
+	if (push->view && strcmp(push->view, workspace_view_names[WORKSPACE_SHARED]) == 0)
 		say(w, "    # Narrower: name the artifacts and take this line out; push then sees "
 		       "the commit and them, not all that build left.\n");
 	if (push->view)

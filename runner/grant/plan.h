@@ -8,29 +8,19 @@
 #ifndef RUNNER_PLAN_H
 #define RUNNER_PLAN_H
 
-#include "input/diag.h"
+#include "base/words.h"
 #include "drydock/egress.h"
-#include "drydock/phase.h"
-#include "drydock/sandbox.h"
+#include "model/pair.h"
+#include "policy/policy_terms.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-/* what a push step sees of the workspace */
-enum plan_view {
-	PLAN_VIEW_PRISTINE = 0,
-	PLAN_VIEW_ARTIFACTS,
-	PLAN_VIEW_SHARED,
-};
-
-enum plan_lease_from { PLAN_FROM_FILE = 1, PLAN_FROM_ENV };
-enum plan_lease_as { PLAN_AS_ENV = 1, PLAN_AS_FILE };
-
 struct plan_lease {
 	const char *name; /* of the credential, as the record shows it; never its value */
-	enum plan_lease_from from;
+	enum lease_from from;
 	const char *source; /* path, or name of the supervisor's variable */
-	enum plan_lease_as as;
+	enum lease_as as;
 	const char *target; /* variable name, or file name below SANDBOX_CREDENTIALS_DIR */
 	unsigned ttl_sec;
 };
@@ -40,32 +30,9 @@ struct plan_env {
 	const char *origin; /* "workflow", "job", "step", "policy", "drydock" */
 };
 
-/* what a workflow says and a run does not decide by: `with`, matrix, services */
-struct plan_pair {
-	const char *name, *value;
-};
-
 struct plan_note { /* what `run` would refuse, and where */
 	struct diag_mark mark;
 	const char *text, *hint; /* hint: may be empty */
-};
-
-/* what the repository's own .drydock.yml asked for and does not get (G-06); its texts are commit
- * content */
-struct plan_narrowed {
-	const char *key, *asked, *allowed;
-	struct diag_mark mark; /* in that file */
-	const char *why;
-};
-
-struct plan_limits {
-	struct sandbox_limits sandbox; /* what the kernel enforces per step */
-	/* of the job's workspace and home, measured by the supervisor while a step runs */
-	uint64_t files;
-	uint64_t disk_bytes; /* likewise */
-	uint64_t log_bytes;  /* of one step's output; default 64 MiB */
-	/* of one step: the smaller of policy `time` and timeout-minutes; default 360 min */
-	unsigned time_sec;
 };
 
 struct plan_step {
@@ -85,7 +52,7 @@ struct plan_step {
 	const char *phase_why;
 
 	struct egress_list egress;    /* n == 0: the gate stays closed */
-	enum plan_view view;          /* only in push */
+	enum workspace_view view;     /* only in push */
 	const char *const *artifacts; /* globs, NULL-terminated */
 
 	/* an action, or NULL; then script, script_path and shell are NULL and argv is empty */
@@ -94,7 +61,7 @@ struct plan_step {
 	 * NULL: one is */
 	const char *nothing;
 	const char *cond; /* text of `if`, never evaluated; or NULL */
-	const struct plan_pair *with;
+	const struct pair *with;
 	size_t n_with;
 	const char *script; /* text of run: */
 	const char *shell;  /* as written, or NULL for the default */
@@ -107,7 +74,7 @@ struct plan_step {
 	const struct plan_lease *leases;
 	size_t n_leases;
 
-	struct plan_limits limits;
+	struct step_limits limits;
 	const char *seccomp; /* profile name: file configs/seccomp/<name>.seccomp */
 	/* sandbox.syscalls: allowed besides the profile, NULL-terminated; NULL: none */
 	const char *const *syscalls;
@@ -122,7 +89,7 @@ struct plan_job {
 	const char *on, *cond, *runs_on, *needs, *permissions, *environment, *concurrency,
 		*container, *outputs, *uses;
 	/* of a service: the image; of an axis: its values, ", " between them */
-	const struct plan_pair *services, *axes;
+	const struct pair *services, *axes;
 	size_t n_services, n_axes;
 	/* names of the jobs that GitHub would make of the matrix, NULL-terminated; NULL: none, or
 	 * computed */
@@ -145,7 +112,7 @@ struct plan {
 	size_t n_steps;
 	const struct plan_note *notes; /* not empty: `run` refuses the job before anything runs */
 	size_t n_notes;
-	const struct plan_narrowed *narrowed;
+	const struct policy_narrowed *narrowed;
 	size_t n_narrowed;
 	/* what of the policy says nothing about any job of the workflow, a sentence each with its
 	 * place */
@@ -153,15 +120,6 @@ struct plan {
 	size_t n_unused;
 	struct plan_arena *arena;
 };
-
-/* Fixed places inside every sandbox. */
-#define PLAN_WORKSPACE "/work"
-#define PLAN_HOME      "/home/runner"
-#define PLAN_TEMP      "/work-temp" /* RUNNER_TEMP; fresh for each step */
-#define PLAN_SCRIPTS                                                                               \
-	"/run/drydock/step" /* the script of the step, read-only: a workspace that a step wrote    \
-	                       cannot replace it */
-#define PLAN_TOOLS "/opt/hostedtoolcache"
 
 struct workflow;
 struct policy;
@@ -173,8 +131,5 @@ struct event_facts;
 int plan_make(const struct workflow *wf, const char *job, const struct policy *policy,
               const struct event_facts *event, struct plan **ret, struct diag_list *diags);
 void plan_free(struct plan *plan);
-
-extern const char *const plan_view_names[];
-const char *dd_phase_name(enum dd_phase phase); /* "build", "fetch", "push" */
 
 #endif

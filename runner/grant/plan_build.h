@@ -5,6 +5,7 @@
 
 #include "model/event.h"
 #include "forges/actions/workflow.h"
+#include "plan.h"
 #include "policy/policy_model.h"
 
 struct plan_build {
@@ -24,8 +25,8 @@ void plan_make_env(struct plan_build *b, const struct workflow_step *from, struc
 /* plan_job.c: what the workflow says of the job as a whole, and the notes. */
 void plan_describe_job(struct plan_build *b);
 void plan_keep_notes(struct plan_build *b);
-const struct plan_pair *plan_copy_pairs(struct plan_arena *arena, const struct workflow_env *from,
-                                        size_t n);
+const struct pair *plan_copy_pairs(struct plan_arena *arena, const struct workflow_env *from,
+                                   size_t n);
 /* plan_leases.c: the credentials of one step; and what the policy says about steps that it must not
  * be said about. */
 void plan_make_leases(struct plan_build *b, struct plan_step *step);

@@ -8,13 +8,13 @@
 
 #include <string.h>
 
-const struct plan_pair *plan_copy_pairs(struct plan_arena *arena, const struct workflow_env *from,
-                                        size_t n)
+const struct pair *plan_copy_pairs(struct plan_arena *arena, const struct workflow_env *from,
+                                   size_t n)
 {
-	struct plan_pair *pairs = arena_array(arena, n, sizeof(*pairs));
+	struct pair *pairs = arena_array(arena, n, sizeof(*pairs));
 	for (size_t i = 0; i < n; i++)
-		pairs[i] = (struct plan_pair){ arena_strdup(arena, from[i].name),
-			                       arena_strdup(arena, from[i].value) };
+		pairs[i] = (struct pair){ arena_strdup(arena, from[i].name),
+			                  arena_strdup(arena, from[i].value) };
 	return pairs;
 }
 
@@ -32,11 +32,11 @@ static const char *joined(struct plan_arena *arena, const char *const *values)
 static void describe_matrix(struct plan_arena *arena, const struct workflow_matrix *from,
                             struct plan_job *job)
 {
-	struct plan_pair *axes = arena_array(arena, from->n_axes, sizeof(*axes));
+	struct pair *axes = arena_array(arena, from->n_axes, sizeof(*axes));
 	size_t n = 0;
 	for (size_t i = 0; i < from->n_axes; i++)
-		axes[i] = (struct plan_pair){ arena_strdup(arena, from->axes[i].name),
-			                      joined(arena, from->axes[i].values) };
+		axes[i] = (struct pair){ arena_strdup(arena, from->axes[i].name),
+			                 joined(arena, from->axes[i].values) };
 	job->axes = axes;
 	job->n_axes = from->n_axes;
 	job->computed = arena_strdup(arena, from->computed);

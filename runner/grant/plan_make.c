@@ -9,6 +9,7 @@
 
 #include "plan_narrowed.h"
 #include "forges/actions/shell_command.h"
+#include "model/places.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -172,7 +173,7 @@ static void choose_command(struct plan_build *b, const struct workflow_step *fro
 	const char *shell = from->shell ? from->shell : b->job->default_shell;
 	struct diag_mark mark = from->shell ? from->shell_mark : b->job->default_shell_mark;
 	struct dd_err err = { 0 };
-	const char *base = arena_printf(arena_of(b), PLAN_SCRIPTS "/%s", step->label);
+	const char *base = arena_printf(arena_of(b), PLACE_SCRIPTS "/%s", step->label);
 	step->script = arena_strdup(arena_of(b), from->run);
 	step->shell = arena_strdup(arena_of(b), shell);
 	if (is_expression(shell))
@@ -189,12 +190,12 @@ static void choose_command(struct plan_build *b, const struct workflow_step *fro
  * seen here. */
 static int join_workdir(struct plan_arena *arena, const char *dir, const char **ret)
 {
-	char *out = arena_alloc(arena, strlen(PLAN_WORKSPACE) + strlen(dir) + 2);
-	const size_t root = strlen(PLAN_WORKSPACE);
+	char *out = arena_alloc(arena, strlen(PLACE_WORKSPACE) + strlen(dir) + 2);
+	const size_t root = strlen(PLACE_WORKSPACE);
 	size_t n = root;
-	memcpy(out, PLAN_WORKSPACE, root);
+	memcpy(out, PLACE_WORKSPACE, root);
 	if (dir[0] == '/') {
-		if (strncmp(dir, PLAN_WORKSPACE, root) != 0 ||
+		if (strncmp(dir, PLACE_WORKSPACE, root) != 0 ||
 		    (dir[root] != '/' && dir[root] != '\0'))
 			return -1;
 		dir += root;
@@ -284,7 +285,7 @@ static void apply_policy(const struct plan_build *b, const struct policy *policy
 		step->egress.n = 0;
 	if (step->nothing)
 		step->egress.n = 0;
-	step->view = step->phase == DD_PHASE_PUSH ? phase->view : PLAN_VIEW_PRISTINE;
+	step->view = step->phase == DD_PHASE_PUSH ? phase->view : WORKSPACE_PRISTINE;
 	step->artifacts = copy_texts(arena_of(b), policy->phases[DD_PHASE_PUSH].artifacts);
 	step->limits = policy->limits;
 	step->limits.time_sec = choose_time(b, from, policy->limits.time_sec);

@@ -11,9 +11,9 @@
 
 enum { STEPS_TOLD = 200 };
 
-static struct plan_narrowed copy(struct plan_arena *arena, const struct plan_narrowed *from)
+static struct policy_narrowed copy(struct plan_arena *arena, const struct policy_narrowed *from)
 {
-	struct plan_narrowed to = *from;
+	struct policy_narrowed to = *from;
 	to.key = arena_strdup(arena, from->key);
 	to.asked = arena_strdup(arena, from->asked);
 	to.allowed = arena_strdup(arena, from->allowed);
@@ -27,8 +27,8 @@ void plan_narrowed_begin(struct plan_build *b)
 	const struct policy *policy = b->policy;
 	if (!policy || !policy->narrow)
 		return;
-	struct plan_narrowed *list = arena_array(b->plan->arena, policy->n_narrowed + STEPS_TOLD,
-	                                         sizeof(*list));
+	struct policy_narrowed *list = arena_array(b->plan->arena, policy->n_narrowed + STEPS_TOLD,
+	                                           sizeof(*list));
 	for (size_t i = 0; i < policy->n_narrowed; i++)
 		list[i] = copy(b->plan->arena, &policy->narrowed[i]);
 	b->plan->narrowed = list;
@@ -41,18 +41,19 @@ void plan_narrowed_step(struct plan_build *b, const struct policy_rule *refused,
 	struct plan *plan = b->plan;
 	if (!refused || plan->n_narrowed >= b->policy->n_narrowed + STEPS_TOLD)
 		return;
-	const struct plan_narrowed row = { .key = "steps",
-		                           .asked = arena_printf(plan->arena, "%s for step `%s`",
-		                                                 phase_names[refused->phase], step),
-		                           .allowed = phase_names[phase],
-		                           .why = "the operator's policy chooses the phase; a "
-		                                  "repository can only move a step to build",
-		                           .mark = refused->mark };
-	((struct plan_narrowed *)(uintptr_t)plan->narrowed)[plan->n_narrowed++] = copy(plan->arena,
-	                                                                               &row);
+	const struct policy_narrowed row = { .key = "steps",
+		                             .asked = arena_printf(plan->arena, "%s for step `%s`",
+		                                                   phase_names[refused->phase],
+		                                                   step),
+		                             .allowed = phase_names[phase],
+		                             .why = "the operator's policy chooses the phase; a "
+		                                    "repository can only move a step to build",
+		                             .mark = refused->mark };
+	((struct policy_narrowed *)(uintptr_t)plan->narrowed)[plan->n_narrowed++] =
+		copy(plan->arena, &row);
 }
 
-static void tell(const struct plan_narrowed *row)
+static void tell(const struct policy_narrowed *row)
 {
 	char asked[400], file[200];
 	diag_escape(asked, sizeof(asked), row->asked, strlen(row->asked));
@@ -64,7 +65,7 @@ static void tell(const struct plan_narrowed *row)
 int plan_narrowed_record(struct record *rec, const struct plan *plan, struct dd_err *err)
 {
 	for (size_t i = 0; i < plan->n_narrowed; i++) {
-		const struct plan_narrowed *row = &plan->narrowed[i];
+		const struct policy_narrowed *row = &plan->narrowed[i];
 		int r = record_add(rec, NULL, NULL, "policy.narrowed",
 		                   json_pack("{s:s, s:s, s:s, s:i, s:s}", "key", row->key, "asked",
 		                             row->asked, "allowed", row->allowed, "line",

@@ -6,6 +6,7 @@
 #include "step_mounts.h"
 
 #include "base/digest.h"
+#include "model/places.h"
 
 static void add(struct step_mounts *m, const char *source, const char *target, unsigned flags)
 {
@@ -23,10 +24,10 @@ void step_mounts_make(const struct plan_step *step, const struct step_view *view
 	 */
 	for (size_t i = 0; step->read && step->read[i]; i++)
 		add(ret, step->read[i], step->read[i], SANDBOX_MOUNT_RO);
-	add(ret, view->work, PLAN_WORKSPACE, SANDBOX_MOUNT_RW);
-	add(ret, view->home, PLAN_HOME, SANDBOX_MOUNT_RW);
-	add(ret, view->tools, PLAN_TOOLS, SANDBOX_MOUNT_RW);
-	add(ret, view->temp, PLAN_TEMP, SANDBOX_MOUNT_RW);
+	add(ret, view->work, PLACE_WORKSPACE, SANDBOX_MOUNT_RW);
+	add(ret, view->home, PLACE_HOME, SANDBOX_MOUNT_RW);
+	add(ret, view->tools, PLACE_TOOLS, SANDBOX_MOUNT_RW);
+	add(ret, view->temp, PLACE_TEMP, SANDBOX_MOUNT_RW);
 }
 
 int step_mounts_digest(const struct plan_step *step, const struct step_mounts *mounts, char ret[65],

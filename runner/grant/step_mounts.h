@@ -4,8 +4,12 @@
 #ifndef RUNNER_STEP_MOUNTS_H
 #define RUNNER_STEP_MOUNTS_H
 
-#include "drydock/sandbox.h"
-#include "job/job_tree.h"
+#include "plan.h"
+
+/* What one step gets to see, as host paths for its mounts. */
+struct step_view {
+	char work[600], home[600], tools[600], temp[600];
+};
 
 enum { STEP_MOUNTS_MAX = 36 };
 

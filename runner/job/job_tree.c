@@ -43,7 +43,7 @@ static bool needs_pristine(const struct plan *plan)
 {
 	for (size_t i = 0; i < plan->n_steps; i++)
 		if (plan->steps[i].phase == DD_PHASE_PUSH &&
-		    plan->steps[i].view == PLAN_VIEW_PRISTINE)
+		    plan->steps[i].view == WORKSPACE_PRISTINE)
 			return true;
 	return false;
 }
@@ -186,7 +186,7 @@ int job_tree_after_step(struct job *job, const struct plan_step *step, struct dd
 	int r;
 
 	/* A push step with a view of its own cannot have touched the shared tree. */
-	if (step->phase == DD_PHASE_PUSH && step->view != PLAN_VIEW_SHARED)
+	if (step->phase == DD_PHASE_PUSH && step->view != WORKSPACE_SHARED)
 		return 0;
 	if ((r = manifest_scan(job->tree.work_fd, job->tree.now, &after, err)) < 0)
 		return r;
@@ -285,12 +285,12 @@ static int fill_push_view(struct job *job, const struct plan_step *step, int vie
 	struct artifact_copier copier = { .job = job,
 		                          .to_fd = view_fd,
 		                          .owner = step_owner(job),
-		                          .over_checkout = step->view == PLAN_VIEW_PRISTINE,
+		                          .over_checkout = step->view == WORKSPACE_PRISTINE,
 		                          .step = step->ref,
 		                          .err = err };
 	struct tree_counts counts;
 
-	if (step->view == PLAN_VIEW_PRISTINE) {
+	if (step->view == WORKSPACE_PRISTINE) {
 		int r = tree_copy(job->tree.pristine_fd, view_fd, step_owner(job), &counts, err);
 		if (r < 0)
 			return dd_err_ctx(err, r, "copy the pristine checkout for %s", step->label);
@@ -316,7 +316,7 @@ static int push_view(struct job *job, const struct plan_step *step, struct step_
 	if ((r = sub_of_step(job, step, "home", view->home, NULL, err)) < 0 ||
 	    (r = sub_of_step(job, step, "tools", view->tools, NULL, err)) < 0)
 		return r;
-	if (step->view == PLAN_VIEW_SHARED) {
+	if (step->view == WORKSPACE_SHARED) {
 		struct delta d = { .job = job, .err = err };
 		return manifest_diff(job->tree.initial, job->tree.now, first_tampered, &d);
 	}

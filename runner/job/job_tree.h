@@ -9,14 +9,11 @@
 #ifndef RUNNER_JOB_TREE_H
 #define RUNNER_JOB_TREE_H
 
+#include "grant/step_mounts.h"
 #include "job.h"
 
 int job_tree_prepare(struct job *job, struct dd_err *err);
 
-/* What one step gets to see, as host paths for its mounts. */
-struct step_view {
-	char work[600], home[600], tools[600], temp[600];
-};
 /* Make the directories of @step. For push: a fresh copy of the checkout and the artifacts, each
  * checked against the digest that the build step left (F-14, A-09). -EACCES: policy refuses this
  * step (tampered sources, an artifact that changed); @err says which file. */

@@ -37,7 +37,7 @@ static int64_t clock_ms(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-void meter_start(struct meter *m, const struct plan_limits *limits, int root_fd, bool always,
+void meter_start(struct meter *m, const struct step_limits *limits, int root_fd, bool always,
                  int64_t now_ms)
 {
 	*m = (struct meter){ .always = always,

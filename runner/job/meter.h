@@ -19,7 +19,7 @@ struct meter {
 	uint64_t files, bytes; /* the largest seen */
 };
 
-void meter_start(struct meter *m, const struct plan_limits *limits, int root_fd, bool always,
+void meter_start(struct meter *m, const struct step_limits *limits, int root_fd, bool always,
                  int64_t now_ms);
 /* Measure once more, when no process of the step is left. */
 int meter_last(struct meter *m, struct dd_err *err);

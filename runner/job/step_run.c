@@ -491,9 +491,10 @@ static int record_start(struct run *run, struct dd_err *err)
 	if (fields)
 		add_match(run, fields);
 	if (fields && step->phase == DD_PHASE_PUSH)
-		(void)json_object_update_new(
-			fields, json_pack("{s:s, s:o}", "workspace", plan_view_names[step->view],
-		                          "artifacts", texts_json(step->artifacts)));
+		(void)json_object_update_new(fields,
+		                             json_pack("{s:s, s:o}", "workspace",
+		                                       workspace_view_names[step->view],
+		                                       "artifacts", texts_json(step->artifacts)));
 	return record_add(run->job->rec, step->ref, dd_phase_name(step->phase), "step.start",
 	                  fields, err);
 }

@@ -67,7 +67,7 @@ static int each_from_environment(const struct plan *plan,
 	for (size_t i = 0; i < plan->n_steps; i++)
 		for (size_t j = 0; j < plan->steps[i].n_leases; j++) {
 			const struct plan_lease *lease = &plan->steps[i].leases[j];
-			int r = lease->from == PLAN_FROM_ENV ? fn(lease, err) : 0;
+			int r = lease->from == LEASE_FROM_ENV ? fn(lease, err) : 0;
 			if (r < 0)
 				return r;
 		}
@@ -123,7 +123,7 @@ static int look(const struct plan_lease *lease, struct dd_err *err)
 {
 	dd_auto_fd int fd = -1;
 
-	if (lease->from == PLAN_FROM_FILE)
+	if (lease->from == LEASE_FROM_FILE)
 		return open_file(lease, &fd, err);
 	return getenv(lease->source) ? 0
 	                             : dd_err_say(err, ENOENT,
@@ -164,7 +164,7 @@ static int read_file(struct lease_set *set, const struct plan_lease *lease, stru
 		return dd_err_say(err, EFBIG, "credential %s: %s is longer than %d bytes",
 		                  lease->name, lease->source, LEASE_VALUE_MAX);
 	/* Editors end a file with a newline that is not part of the token. */
-	if (lease->as == PLAN_AS_ENV && len > 0 && bytes[len - 1] == '\n')
+	if (lease->as == LEASE_AS_ENV && len > 0 && bytes[len - 1] == '\n')
 		len--;
 	bytes[len] = '\0';
 	*ret = (struct value){ bytes, len };
@@ -174,7 +174,7 @@ static int read_file(struct lease_set *set, const struct plan_lease *lease, stru
 static int read_value(struct lease_set *set, const struct plan_lease *lease, struct value *ret,
                       struct dd_err *err)
 {
-	if (lease->from == PLAN_FROM_FILE)
+	if (lease->from == LEASE_FROM_FILE)
 		return read_file(set, lease, ret, err);
 	const char *value = captured_value(lease->source);
 	if (!value)
@@ -199,7 +199,7 @@ static int check_value(const struct plan_lease *lease, const struct value *v, st
 			err, EINVAL,
 			"credential %s has %zu characters; fewer than 4 cannot be masked in output",
 			lease->name, v->len);
-	if (lease->as == PLAN_AS_ENV &&
+	if (lease->as == LEASE_AS_ENV &&
 	    (memchr(v->bytes, '\n', v->len) || memchr(v->bytes, '\0', v->len)))
 		return dd_err_say(
 			err, EINVAL,
@@ -211,7 +211,7 @@ static int check_value(const struct plan_lease *lease, const struct value *v, st
 static int place(struct lease_set *set, const struct plan_lease *lease, const struct value *v,
                  struct dd_err *err)
 {
-	if (lease->as == PLAN_AS_FILE) {
+	if (lease->as == LEASE_AS_FILE) {
 		set->files[set->n_files++] = (struct sandbox_secret_file){ .name = lease->target,
 			                                                   .content = v->bytes,
 			                                                   .len = v->len };
@@ -245,8 +245,8 @@ static int grant_one(const struct plan_lease *lease, struct mask *mask, struct l
 
 static json_t *grant_fields(const struct plan_lease *lease)
 {
-	const char *from = lease->from == PLAN_FROM_FILE ? "file" : "env",
-		   *as = lease->as == PLAN_AS_FILE ? "file" : "env";
+	const char *from = lease->from == LEASE_FROM_FILE ? "file" : "env",
+		   *as = lease->as == LEASE_AS_FILE ? "file" : "env";
 
 	return json_pack("{s:s, s:s, s:s, s:o, s:o, s:i}", "credential", lease->name, "kind", from,
 	                 "delivery", as, "from", json_sprintf("%s:%s", from, lease->source), "as",

@@ -8,7 +8,8 @@
 #ifndef RUNNER_POLICY_H
 #define RUNNER_POLICY_H
 
-#include "grant/plan.h"
+#include "drydock/err.h"
+#include "input/diag.h"
 
 struct event_facts;
 struct policy; /* opaque outside policy*.c and plan*.c (policy_model.h) */

@@ -18,14 +18,14 @@ static void from_file(struct key_context *ctx, const struct tree_node *v, void *
 {
 	struct policy_credential *cred = out;
 	const char *path = key_text(ctx, v, "file");
-	cred->from = PLAN_FROM_FILE;
+	cred->from = LEASE_FROM_FILE;
 	cred->source = path;
 }
 
 static void from_env(struct key_context *ctx, const struct tree_node *v, void *out)
 {
 	struct policy_credential *cred = out;
-	cred->from = PLAN_FROM_ENV;
+	cred->from = LEASE_FROM_ENV;
 	cred->source = key_text(ctx, v, "env");
 	if (cred->source && !key_is_variable_name(cred->source))
 		diag_add(ctx->diags, v->mark, NULL, "`%s` cannot be a variable's name",
@@ -40,7 +40,7 @@ static void from_systemd(struct key_context *ctx, const struct tree_node *v, voi
 	const char *name = key_text(ctx, v, "systemd"), *dir = getenv("CREDENTIALS_DIRECTORY");
 	if (!name)
 		return;
-	cred->from = PLAN_FROM_FILE;
+	cred->from = LEASE_FROM_FILE;
 	if (strchr(name, '/') || name[0] == '.' || strlen(name) > 100)
 		diag_add(ctx->diags, v->mark,
 		         "the name that stands in LoadCredential=", "`systemd` cannot be `%s`",
@@ -60,7 +60,7 @@ static void as_env(struct key_context *ctx, const struct tree_node *v, void *out
 {
 	struct policy_credential *cred = out;
 	const char *name = key_text(ctx, v, "env");
-	cred->as = PLAN_AS_ENV;
+	cred->as = LEASE_AS_ENV;
 	cred->target = name;
 	if (!name)
 		return;
@@ -75,7 +75,7 @@ static void as_file(struct key_context *ctx, const struct tree_node *v, void *ou
 {
 	struct policy_credential *cred = out;
 	const char *name = key_text(ctx, v, "file");
-	cred->as = PLAN_AS_FILE;
+	cred->as = LEASE_AS_FILE;
 	cred->target = name;
 	if (name && (strchr(name, '/') || name[0] == '.' || strlen(name) > 100))
 		diag_add(ctx->diags, v->mark,
@@ -239,7 +239,7 @@ void policy_read_credentials(struct key_context *ctx, const struct tree_node *no
 			         "`%s` cannot be the name of a credential", key->text);
 		(void)snprintf(where, sizeof(where), "credentials.%.110s", key->text);
 		(void)key_walk(ctx, node->pairs[i].value, where, rows, ARRAY_LEN(cred_rows), cred);
-		if (cred->from == PLAN_FROM_FILE && cred->source && cred->source[0] != '/' &&
+		if (cred->from == LEASE_FROM_FILE && cred->source && cred->source[0] != '/' &&
 		    out->set_dir)
 			cred->source = arena_printf(ctx->arena, "%s%s", out->set_dir, cred->source);
 	}

@@ -6,6 +6,7 @@
 #include "policy_model.h"
 
 #include "drydock/err.h"
+#include "model/places.h"
 
 #include <string.h>
 
@@ -26,32 +27,32 @@ static void read_bound(struct key_context *ctx, const struct tree_node *v, const
 
 static void limit_memory(struct key_context *ctx, const struct tree_node *v, void *out)
 {
-	read_bound(ctx, v, "memory", &((struct plan_limits *)out)->sandbox.memory_bytes);
+	read_bound(ctx, v, "memory", &((struct step_limits *)out)->sandbox.memory_bytes);
 }
 
 static void limit_cpus(struct key_context *ctx, const struct tree_node *v, void *out)
 {
 	const char *text = key_text(ctx, v, "cpus");
-	if (text && policy_cpus(text, &((struct plan_limits *)out)->sandbox.cpu_millis) < 0)
+	if (text && policy_cpus(text, &((struct step_limits *)out)->sandbox.cpu_millis) < 0)
 		diag_add(ctx->diags, v->mark, "such as 2 or 0.5",
 		         "`cpus` is no number of cores: `%s`", text);
 }
 
 static void limit_pids(struct key_context *ctx, const struct tree_node *v, void *out)
 {
-	uint64_t n = ((struct plan_limits *)out)->sandbox.pids;
+	uint64_t n = ((struct step_limits *)out)->sandbox.pids;
 	policy_read_count(ctx, v, "pids", 4194304, &n);
-	((struct plan_limits *)out)->sandbox.pids = (unsigned)n;
+	((struct step_limits *)out)->sandbox.pids = (unsigned)n;
 }
 
 static void limit_files(struct key_context *ctx, const struct tree_node *v, void *out)
 {
-	policy_read_count(ctx, v, "files", 1000000000, &((struct plan_limits *)out)->files);
+	policy_read_count(ctx, v, "files", 1000000000, &((struct step_limits *)out)->files);
 }
 
 static void limit_disk(struct key_context *ctx, const struct tree_node *v, void *out)
 {
-	struct plan_limits *limits = out;
+	struct step_limits *limits = out;
 	read_bound(ctx, v, "disk", &limits->disk_bytes);
 	/* one file can never be larger than all: the kernel stops it at once */
 	limits->sandbox.file_size_bytes = limits->disk_bytes;
@@ -59,12 +60,12 @@ static void limit_disk(struct key_context *ctx, const struct tree_node *v, void 
 
 static void limit_time(struct key_context *ctx, const struct tree_node *v, void *out)
 {
-	policy_read_duration(ctx, v, "time", &((struct plan_limits *)out)->time_sec);
+	policy_read_duration(ctx, v, "time", &((struct step_limits *)out)->time_sec);
 }
 
 static void limit_log(struct key_context *ctx, const struct tree_node *v, void *out)
 {
-	policy_read_size(ctx, v, "log", &((struct plan_limits *)out)->log_bytes);
+	policy_read_size(ctx, v, "log", &((struct step_limits *)out)->log_bytes);
 }
 
 static const struct key_row limit_rows[] = {
@@ -123,9 +124,9 @@ static bool directory_is_plain(const char *dir)
  * from the host it would undo the sandbox. */
 static bool directory_is_reserved(const char *dir)
 {
-	static const char *const reserved[] = { "/proc",    "/sys",    "/dev",     "/run",
-		                                "/var/run", "/tmp",    "/var/tmp", PLAN_WORKSPACE,
-		                                PLAN_TEMP,  PLAN_HOME, PLAN_TOOLS };
+	static const char *const reserved[] = { "/proc",    "/sys",     "/dev",     "/run",
+		                                "/var/run", "/tmp",     "/var/tmp", PLACE_WORKSPACE,
+		                                PLACE_TEMP, PLACE_HOME, PLACE_TOOLS };
 	for (size_t i = 0; i < ARRAY_LEN(reserved); i++) {
 		size_t len = strlen(reserved[i]);
 		if (strncmp(dir, reserved[i], len) == 0 && (dir[len] == '/' || dir[len] == '\0'))

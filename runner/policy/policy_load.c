@@ -16,24 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const phase_names[] = {
-	[DD_PHASE_BUILD] = "build",
-	[DD_PHASE_FETCH] = "fetch",
-	[DD_PHASE_PUSH] = "push",
-};
-static_assert(ARRAY_LEN(phase_names) == DD_PHASE__COUNT, "a phase has no name");
-
-const char *const plan_view_names[] = {
-	[PLAN_VIEW_PRISTINE] = "pristine",
-	[PLAN_VIEW_ARTIFACTS] = "artifacts",
-	[PLAN_VIEW_SHARED] = "shared",
-};
-
-const char *dd_phase_name(enum dd_phase phase)
-{
-	return phase < DD_PHASE__COUNT ? phase_names[phase] : "?";
-}
-
 #define MIB (1024ULL * 1024)
 
 void policy_defaults(struct policy *policy)
@@ -65,10 +47,10 @@ static void widest(struct policy *policy)
 			                                         .connections = UINT_MAX,
 			                                         .wildcard_names = UINT_MAX };
 		policy->phases[p].trust = POLICY_TRUST_ANY;
-		policy->phases[p].view = PLAN_VIEW_SHARED;
+		policy->phases[p].view = WORKSPACE_SHARED;
 		policy->phases[p].artifacts = NULL;
 	}
-	policy->limits = (struct plan_limits){ .sandbox.pids = UINT_MAX,
+	policy->limits = (struct step_limits){ .sandbox.pids = UINT_MAX,
 		                               .log_bytes = UINT64_MAX,
 		                               .time_sec = UINT_MAX };
 	policy->seccomp = NULL;

@@ -5,8 +5,12 @@
 #define RUNNER_POLICY_MODEL_H
 
 #include "base/arena.h"
+#include "base/words.h"
+#include "drydock/egress.h"
 #include "input/key_table.h"
+#include "model/pair.h"
 #include "policy.h"
+#include "policy_terms.h"
 
 enum policy_trust { POLICY_TRUST_PROTECTED = 0, POLICY_TRUST_ANY };
 
@@ -42,20 +46,20 @@ struct policy_phase {
 	const char *const *entry_sets;
 	const struct policy_use *uses; /* of a repository's file only */
 	size_t n_uses;
-	const struct plan_env *env;
+	const struct pair *env;
 	const struct diag_mark *env_marks;
 	size_t n_env;
 	enum policy_trust trust;
-	enum plan_view view;
+	enum workspace_view view;
 	const char *const *artifacts;
 };
 
 struct policy_credential {
 	const char *name;
 	struct diag_mark mark, from_mark, phase_mark;
-	enum plan_lease_from from;
+	enum lease_from from;
 	const char *source;
-	enum plan_lease_as as;
+	enum lease_as as;
 	const char *target;
 	enum dd_phase phase;
 	const char *const *steps; /* ids, NULL-terminated; never empty */
@@ -81,7 +85,7 @@ struct policy {
 	struct policy_phase phases[DD_PHASE__COUNT];
 	struct policy_credential *credentials;
 	size_t n_credentials;
-	struct plan_limits limits;
+	struct step_limits limits;
 	const char *seccomp;
 	const char *const *read;
 	const char *const *syscalls; /* allowed besides the profile, NULL-terminated */
@@ -94,14 +98,13 @@ struct policy {
 	struct policy_asked *sets;
 	/* the repository's file that this policy was narrowed by, or NULL (policy_narrow.c) */
 	const struct policy *narrow;
-	const struct plan_narrowed *narrowed; /* what that file asked for and does not get */
+	const struct policy_narrowed *narrowed; /* what that file asked for and does not get */
 	size_t n_narrowed;
 };
 
 /* What a policy that says nothing means; also without any policy. */
 void policy_defaults(struct policy *policy);
-struct policy *policy_empty(void);      /* the same on its own; path NULL; policy_free() */
-extern const char *const phase_names[]; /* by enum dd_phase */
+struct policy *policy_empty(void); /* the same on its own; path NULL; policy_free() */
 
 /* policy_units.c: 0, or -EINVAL and nothing written. Overflow is an error. */
 int policy_size(const char *text, uint64_t *ret_bytes);

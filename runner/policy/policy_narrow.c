@@ -31,7 +31,7 @@ void narrow_refuse(struct narrowing *n, struct diag_mark mark, const char *key, 
 	if (n->n == NARROWED_MAX)
 		n->left_out++;
 	else
-		n->refused[n->n++] = (struct plan_narrowed){
+		n->refused[n->n++] = (struct policy_narrowed){
 			.key = key, .asked = asked, .allowed = allowed, .why = why, .mark = mark
 		};
 }
@@ -65,8 +65,8 @@ static void narrow_unsigned(struct narrowing *n, const struct tree_node *at, con
 static void narrow_limits(struct narrowing *n)
 {
 	const struct tree_node *at = tree_get(n->own->root, "limits");
-	const struct plan_limits *own = &n->own->limits;
-	struct plan_limits *mine = &n->policy->limits;
+	const struct step_limits *own = &n->own->limits;
+	struct step_limits *mine = &n->policy->limits;
 	narrow_number(n, tree_get(at, "memory"), "limits.memory", own->sandbox.memory_bytes,
 	              &mine->sandbox.memory_bytes, true);
 	narrow_unsigned(n, tree_get(at, "cpus"), "limits.cpus", own->sandbox.cpu_millis,
@@ -176,9 +176,9 @@ static void narrow_env(struct narrowing *n, enum dd_phase p)
 	}
 }
 
-static unsigned view_rank(enum plan_view view) /* how much of the workspace a push step sees */
+static unsigned view_rank(enum workspace_view view) /* how much of the workspace a push step sees */
 {
-	return view == PLAN_VIEW_ARTIFACTS ? 0 : view == PLAN_VIEW_PRISTINE ? 1 : 2;
+	return view == WORKSPACE_ARTIFACTS ? 0 : view == WORKSPACE_PRISTINE ? 1 : 2;
 }
 
 static void narrow_push(struct narrowing *n, const struct tree_node *at)
@@ -187,8 +187,9 @@ static void narrow_push(struct narrowing *n, const struct tree_node *at)
 	struct policy_phase *mine = &n->policy->phases[DD_PHASE_PUSH];
 	const struct tree_node *view = tree_get(at, "workspace"), *trust = tree_get(at, "trust");
 	if (view && view_rank(own->view) > view_rank(mine->view))
-		narrow_refuse(n, view->mark, "phases.push.workspace", plan_view_names[own->view],
-		              plan_view_names[mine->view], more_than_operator);
+		narrow_refuse(n, view->mark, "phases.push.workspace",
+		              workspace_view_names[own->view], workspace_view_names[mine->view],
+		              more_than_operator);
 	else if (view)
 		mine->view = own->view;
 	if (trust && own->trust == POLICY_TRUST_ANY && mine->trust == POLICY_TRUST_PROTECTED)
@@ -329,7 +330,7 @@ int policy_narrow_parse(struct policy *policy, const char *name, const char *tex
 	narrow_limits(&n);
 	narrow_sandbox(&n);
 	if (n.left_out)
-		n.refused[n.n++] = (struct plan_narrowed){
+		n.refused[n.n++] = (struct policy_narrowed){
 			.key = "",
 			.asked = arena_printf(n.arena, "%zu things more", n.left_out),
 			.allowed = "nothing",

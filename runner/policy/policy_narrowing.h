@@ -11,7 +11,7 @@ struct narrowing {
 	struct policy *policy;    /* the operator's; becomes the intersection */
 	const struct policy *own; /* the repository's */
 	struct plan_arena *arena;
-	struct plan_narrowed *refused;
+	struct policy_narrowed *refused;
 	size_t n, left_out;
 };
 

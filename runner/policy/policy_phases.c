@@ -60,7 +60,7 @@ static bool env_name_is_free(struct key_context *ctx, const struct tree_node *no
 static void phase_env(struct key_context *ctx, const struct tree_node *v, void *out)
 {
 	struct policy_phase *phase = out;
-	struct plan_env *env = arena_array(ctx->arena, v->n, sizeof(*env));
+	struct pair *env = arena_array(ctx->arena, v->n, sizeof(*env));
 	struct diag_mark *marks = arena_array(ctx->arena, v->n, sizeof(*marks));
 	size_t k = 0;
 	for (size_t i = 0; i < v->n; i++) {
@@ -68,8 +68,7 @@ static void phase_env(struct key_context *ctx, const struct tree_node *v, void *
 		if (!env_name_is_free(ctx, key) || !key_kind(ctx, value, TREE_SCALAR, key->text))
 			continue;
 		marks[k] = key->mark;
-		env[k++] = (struct plan_env){ key->text, tree_is_null(value) ? "" : value->text,
-			                      "policy" };
+		env[k++] = (struct pair){ key->text, tree_is_null(value) ? "" : value->text };
 	}
 	phase->env = env;
 	phase->env_marks = marks;
@@ -100,10 +99,10 @@ static void phase_trust(struct key_context *ctx, const struct tree_node *v, void
 static void phase_workspace(struct key_context *ctx, const struct tree_node *v, void *out)
 {
 	int view = only_push(ctx, v, out, "workspace")
-	                   ? key_word(ctx, v, "workspace", plan_view_names, 3)
+	                   ? key_word(ctx, v, "workspace", workspace_view_names, 3)
 	                   : -1;
 	if (view >= 0)
-		((struct policy_phase *)out)->view = (enum plan_view)view;
+		((struct policy_phase *)out)->view = (enum workspace_view)view;
 }
 
 static bool glob_stays_inside(const char *glob)

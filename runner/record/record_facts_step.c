@@ -3,7 +3,7 @@
  *
  * Runs in: command line. The lines are foreign; their chain holds, their content may be anything.
  */
-#include "policy/policy_model.h"
+#include "base/words.h"
 #include "record_fields.h"
 
 #include <string.h>
@@ -20,8 +20,8 @@ static int check_phase(const struct facts_reading *r, const char *phase)
 
 static int check_view(const struct facts_reading *r, const char *view)
 {
-	for (int v = PLAN_VIEW_PRISTINE; view && v <= PLAN_VIEW_SHARED; v++)
-		if (strcmp(view, plan_view_names[v]) == 0)
+	for (int v = WORKSPACE_PRISTINE; view && v <= WORKSPACE_SHARED; v++)
+		if (strcmp(view, workspace_view_names[v]) == 0)
 			return 0;
 	return view ? dd_err_say(r->err, EBADMSG,
 	                         "the field workspace is none of pristine, artifacts and shared")

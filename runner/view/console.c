@@ -173,10 +173,10 @@ void console_step_start(const struct plan_step *step, size_t n_steps, bool obser
 	print_gate(step, observe);
 	for (size_t i = 0; i < step->n_leases; i++)
 		printf("  lease     %s as %s %s\n", step->leases[i].name,
-		       step->leases[i].as == PLAN_AS_ENV ? "variable" : "file",
+		       step->leases[i].as == LEASE_AS_ENV ? "variable" : "file",
 		       step->leases[i].target);
 	if (step->phase == DD_PHASE_PUSH)
-		printf("  sees      %s workspace\n", plan_view_names[step->view]);
+		printf("  sees      %s workspace\n", workspace_view_names[step->view]);
 }
 
 void console_step_line(const char *line, size_t len)

@@ -30,7 +30,7 @@ static json_t *joined(json_t *a, json_t *b)
 	return a;
 }
 
-static json_t *pairs_json(const struct plan_pair *pairs, size_t n)
+static json_t *pairs_json(const struct pair *pairs, size_t n)
 {
 	json_t *out = json_array();
 	for (size_t i = 0; i < n; i++)
@@ -100,14 +100,14 @@ static json_t *leases_json(const struct plan_step *step)
 		const struct plan_lease *l = &step->leases[i];
 		(void)json_array_append_new(
 			out, json_pack("{s:s, s:s, s:s, s:s, s:s, s:i}", "name", l->name, "from",
-		                       l->from == PLAN_FROM_FILE ? "file" : "env", "source",
-		                       l->source, "as", l->as == PLAN_AS_FILE ? "file" : "env",
+		                       l->from == LEASE_FROM_FILE ? "file" : "env", "source",
+		                       l->source, "as", l->as == LEASE_AS_FILE ? "file" : "env",
 		                       "target", l->target, "ttl_sec", (int)l->ttl_sec));
 	}
 	return out;
 }
 
-static json_t *limits_json(const struct plan_limits *l)
+static json_t *limits_json(const struct step_limits *l)
 {
 	return json_pack("{s:I, s:i, s:i, s:I, s:I, s:I, s:i}", "memory_bytes",
 	                 (json_int_t)l->sandbox.memory_bytes, "cpu_millis",
@@ -186,8 +186,8 @@ static json_t *step_json(const struct plan_step *s, const struct seccomp_view *v
 	out = joined(out, files_json(s));
 	if (s->phase == DD_PHASE_PUSH)
 		out = joined(out, json_pack("{s:s, s:s, s:o}", "workspace",
-		                            plan_view_names[s->view], "sees", plan_shown_view(s),
-		                            "artifacts", texts(s->artifacts)));
+		                            workspace_view_names[s->view], "sees",
+		                            plan_shown_view(s), "artifacts", texts(s->artifacts)));
 	return out;
 }
 
@@ -246,7 +246,7 @@ static json_t *narrowed_json(const struct plan *plan)
 {
 	json_t *out = json_array();
 	for (size_t i = 0; i < plan->n_narrowed; i++) {
-		const struct plan_narrowed *n = &plan->narrowed[i];
+		const struct policy_narrowed *n = &plan->narrowed[i];
 		(void)json_array_append_new(
 			out, joined(place_json(&n->mark),
 		                    json_pack("{s:s, s:s, s:s, s:s}", "key", n->key, "asked",

@@ -84,7 +84,7 @@ void plan_shown_mounts(const struct plan_step *step, struct step_mounts *ret)
 		                                        .tools = "fresh for this step",
 		                                        .temp = "fresh for this step" };
 	const struct step_view *view = step->phase != DD_PHASE_PUSH     ? &shared
-	                               : step->view == PLAN_VIEW_SHARED ? &pushed_shared
+	                               : step->view == WORKSPACE_SHARED ? &pushed_shared
 	                                                                : &pushed;
 	step_mounts_make(step, view, ret);
 }
@@ -92,10 +92,10 @@ void plan_shown_mounts(const struct plan_step *step, struct step_mounts *ret)
 const char *plan_shown_view(const struct plan_step *step)
 {
 	static const char *const views[] = {
-		[PLAN_VIEW_PRISTINE] = "the checkout as it was fetched, and the artifacts as they "
+		[WORKSPACE_PRISTINE] = "the checkout as it was fetched, and the artifacts as they "
 				       "were when the build ended",
-		[PLAN_VIEW_ARTIFACTS] = "only the artifacts, as they were when the build ended",
-		[PLAN_VIEW_SHARED] = "the workspace as the steps before left it; refused when a "
+		[WORKSPACE_ARTIFACTS] = "only the artifacts, as they were when the build ended",
+		[WORKSPACE_SHARED] = "the workspace as the steps before left it; refused when a "
 				     "tracked file has changed",
 	};
 	return views[step->view];

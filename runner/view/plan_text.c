@@ -194,11 +194,11 @@ static void print_leases(FILE *out, const struct plan_step *step)
 	for (size_t i = 0; i < step->n_leases; i++) {
 		const struct plan_lease *l = &step->leases[i];
 		(void)fprintf(out, "    %-11s%s from %s ", "credential", l->name,
-		              l->from == PLAN_FROM_FILE ? "file" : "variable");
+		              l->from == LEASE_FROM_FILE ? "file" : "variable");
 		put(out, l->source, 200);
 		(void)fprintf(out, ", as %s",
-		              l->as == PLAN_AS_ENV ? "variable "
-		                                   : "file " SANDBOX_CREDENTIALS_DIR "/");
+		              l->as == LEASE_AS_ENV ? "variable "
+		                                    : "file " SANDBOX_CREDENTIALS_DIR "/");
 		put(out, l->target, 200);
 		(void)fprintf(out, ", for %u s (wins over a variable of that name)\n", l->ttl_sec);
 	}
@@ -216,7 +216,7 @@ static void print_env(FILE *out, const struct plan_step *step)
 	}
 }
 
-static void print_limits(FILE *out, const struct plan_limits *l)
+static void print_limits(FILE *out, const struct step_limits *l)
 {
 	(void)fprintf(out, "    %-11stime %u s, log ", "limits", l->time_sec);
 	put_size(out, l->log_bytes);
@@ -326,8 +326,8 @@ static void print_step(FILE *out, const struct plan_step *step, const struct sec
 	print_gate(out, step, rules_in_full);
 	print_leases(out, step);
 	if (step->phase == DD_PHASE_PUSH) {
-		(void)fprintf(out, "    %-11s%s: %s\n", "workspace", plan_view_names[step->view],
-		              plan_shown_view(step));
+		(void)fprintf(out, "    %-11s%s: %s\n", "workspace",
+		              workspace_view_names[step->view], plan_shown_view(step));
 		for (size_t i = 0; step->artifacts[i]; i++)
 			put_field(out, "artifact", step->artifacts[i]);
 	}
@@ -402,7 +402,7 @@ static void print_calls(FILE *out, const struct plan_shown *shown)
 static void print_notes(FILE *out, const struct plan *plan)
 {
 	for (size_t i = 0; i < plan->n_narrowed; i++) {
-		const struct plan_narrowed *n = &plan->narrowed[i];
+		const struct policy_narrowed *n = &plan->narrowed[i];
 		(void)fprintf(out, "%snot given to the repository: %s:%u:%u: ", i ? "" : "\n",
 		              n->mark.file, n->mark.line, n->mark.column);
 		put(out, n->key, 100);

@@ -3,6 +3,7 @@
  * what was accepted. PATH is empty here, so `use:` finds no tool to start. */
 #include "runner/model/event.h"
 #include "runner/forges/actions/workflow.h"
+#include "runner/grant/plan.h"
 #include "runner/policy/policy.h"
 
 #include <stdlib.h>

@@ -5,7 +5,9 @@
 
 #include "runner/model/event.h"
 #include "runner/forges/actions/workflow.h"
+#include "runner/grant/plan.h"
 #include "runner/policy/policy.h"
+#include "model/places.h"
 
 static const char workflow_text[] =
 	"name: W\nenv: { A: workflow, B: workflow, GITHUB_REF: lie, DRYDOCK_PHASE: push, TOKEN: "
@@ -122,7 +124,7 @@ static void phases_come_from_the_policy_and_not_from_what_a_step_says(void **sta
 	assert_int_equal(plan->steps[1].phase, DD_PHASE_BUILD);
 	assert_int_equal(plan->steps[1].egress.n, 0);
 	assert_int_equal(plan->steps[2].phase, DD_PHASE_PUSH);
-	assert_int_equal(plan->steps[2].view, PLAN_VIEW_ARTIFACTS);
+	assert_int_equal(plan->steps[2].view, WORKSPACE_ARTIFACTS);
 	assert_string_equal(plan->steps[2].egress.entries[0].host, "p.test");
 	assert_string_equal(plan->steps[2].label, "03-publish");
 	plan_free(plan);
@@ -141,7 +143,7 @@ static void environment_layers_win_in_order_and_nothing_is_inherited(void **stat
 	assert_string_equal(env_of(step, "D")->value, "policy");
 	/* a local run has no ref, and the workflow cannot invent one */
 	assert_null(env_of(step, "GITHUB_REF"));
-	assert_string_equal(env_of(step, "GITHUB_WORKSPACE")->value, PLAN_WORKSPACE);
+	assert_string_equal(env_of(step, "GITHUB_WORKSPACE")->value, PLACE_WORKSPACE);
 	assert_string_equal(env_of(step, "GITHUB_JOB")->value, "j");
 	assert_string_equal(env_of(step, "CI")->value, "true");
 	plan_free(plan);
@@ -223,16 +225,16 @@ static void working_directories_stay_in_the_workspace(void **state)
 	static const struct {
 		const char *dir, *want;
 	} rows[] = {
-		{ "a/./b/../c", PLAN_WORKSPACE "/a/c" },
-		{ ".", PLAN_WORKSPACE },
-		{ "a//b/", PLAN_WORKSPACE "/a/b" },
-		{ PLAN_WORKSPACE "/x", PLAN_WORKSPACE "/x" },
-		{ "a/..", PLAN_WORKSPACE },
+		{ "a/./b/../c", PLACE_WORKSPACE "/a/c" },
+		{ ".", PLACE_WORKSPACE },
+		{ "a//b/", PLACE_WORKSPACE "/a/b" },
+		{ PLACE_WORKSPACE "/x", PLACE_WORKSPACE "/x" },
+		{ "a/..", PLACE_WORKSPACE },
 		{ "..", NULL },
 		{ "a/../../b", NULL },
 		{ "/etc", NULL },
-		{ PLAN_WORKSPACE "/../etc", NULL },
-		{ PLAN_WORKSPACE "x", NULL },
+		{ PLACE_WORKSPACE "/../etc", NULL },
+		{ PLACE_WORKSPACE "x", NULL },
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct diag_list diags = { 0 };

@@ -32,8 +32,8 @@ static struct policy *narrowed(const char *theirs, const char *own)
 	return policy;
 }
 
-static const struct plan_narrowed *refusal(const struct policy *policy, const char *key,
-                                           const char *asked)
+static const struct policy_narrowed *refusal(const struct policy *policy, const char *key,
+                                             const char *asked)
 {
 	for (size_t i = 0; i < policy->n_narrowed; i++)
 		if (strcmp(policy->narrowed[i].key, key) == 0 &&
@@ -73,7 +73,7 @@ static void what_the_operator_does_not_allow_is_refused_with_its_place(void **st
 	assert_false(allows(p, "b.test", 443)); /* not asked for any more */
 	assert_false(allows(p, "b.test", 22));
 	assert_false(allows(p, "evil.test", 443));
-	const struct plan_narrowed *r = refusal(p, "phases.fetch.egress", "evil.test:443");
+	const struct policy_narrowed *r = refusal(p, "phases.fetch.egress", "evil.test:443");
 	assert_int_equal(r->mark.line, 3);
 	assert_int_equal(r->mark.column, 1);
 	assert_string_equal(r->allowed, "nothing");
@@ -251,7 +251,7 @@ static void push_sees_less_and_hands_on_less(void **state)
 		"version: 1\nphases: { push: { workspace: shared, trust: any, artifacts: [ "
 		"dist/app, 'dist/sub/*.deb', out/a.tgz, 'out/**', 'src/**', dis ] } }\n");
 	const struct policy_phase *push = &p->phases[DD_PHASE_PUSH];
-	assert_int_equal(push->view, PLAN_VIEW_PRISTINE);
+	assert_int_equal(push->view, WORKSPACE_PRISTINE);
 	assert_int_equal(push->trust, POLICY_TRUST_PROTECTED);
 	assert_string_equal(push->artifacts[0], "dist/app");
 	assert_string_equal(push->artifacts[1], "dist/sub/*.deb");
@@ -264,7 +264,7 @@ static void push_sees_less_and_hands_on_less(void **state)
 	policy_free(p);
 	p = narrowed("version: 1\nphases: { push: { workspace: shared, trust: any } }\n",
 	             "version: 1\nphases: { push: { workspace: artifacts, trust: protected } }\n");
-	assert_int_equal(p->phases[DD_PHASE_PUSH].view, PLAN_VIEW_ARTIFACTS);
+	assert_int_equal(p->phases[DD_PHASE_PUSH].view, WORKSPACE_ARTIFACTS);
 	assert_int_equal(p->phases[DD_PHASE_PUSH].trust, POLICY_TRUST_PROTECTED);
 	policy_free(p);
 }

@@ -221,7 +221,7 @@ static void a_policy_that_says_nothing_means_closed_and_bounded(void **state)
 	assert_int_equal(p->phases[DD_PHASE_PUSH].egress.upload_bytes, 512 * 1024 * 1024);
 	assert_int_equal(p->phases[DD_PHASE_BUILD].egress.upload_bytes, 0);
 	assert_int_equal(p->phases[DD_PHASE_PUSH].trust, POLICY_TRUST_PROTECTED);
-	assert_int_equal(p->phases[DD_PHASE_PUSH].view, PLAN_VIEW_PRISTINE);
+	assert_int_equal(p->phases[DD_PHASE_PUSH].view, WORKSPACE_PRISTINE);
 	assert_int_equal(p->n_credentials, 0);
 	policy_free(p);
 }
@@ -346,7 +346,7 @@ static void a_credential_of_the_service_manager_is_a_file_in_its_directory(void 
 	(void)state;
 	assert_int_equal(setenv("CREDENTIALS_DIRECTORY", "/run/credentials/drydock.service", 1), 0);
 	struct policy *p = good(CRED("from: { systemd: tok }, " OKFOR ", " OKAS));
-	assert_int_equal(p->credentials[0].from, PLAN_FROM_FILE);
+	assert_int_equal(p->credentials[0].from, LEASE_FROM_FILE);
 	assert_string_equal(p->credentials[0].source, "/run/credentials/drydock.service/tok");
 	policy_free(p);
 	assert_int_equal(unsetenv("CREDENTIALS_DIRECTORY"), 0);

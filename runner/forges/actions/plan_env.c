@@ -9,6 +9,7 @@
 #include "grant/plan_build.h"
 
 #include "drydock/err.h"
+#include "model/places.h"
 
 #include <string.h>
 #include <sys/utsname.h>
@@ -46,7 +47,7 @@ static const struct {
 	const char *name, *value;
 } base_rows[] = {
 	{ "PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" },
-	{ "HOME", PLAN_HOME },
+	{ "HOME", PLACE_HOME },
 	{ "USER", "runner" },
 	{ "LOGNAME", "runner" },
 	{ "LANG", "C.UTF-8" },
@@ -57,10 +58,10 @@ static const struct {
 	const char *name, *value;
 } owned_rows[] = {
 	{ "GITHUB_ACTIONS", "true" },
-	{ "GITHUB_WORKSPACE", PLAN_WORKSPACE },
+	{ "GITHUB_WORKSPACE", PLACE_WORKSPACE },
 	{ "RUNNER_OS", "Linux" },
-	{ "RUNNER_TEMP", PLAN_TEMP },
-	{ "RUNNER_TOOL_CACHE", PLAN_TOOLS },
+	{ "RUNNER_TEMP", PLACE_TEMP },
+	{ "RUNNER_TOOL_CACHE", PLACE_TOOLS },
 	{ "RUNNER_NAME", "drydock" },
 	{ "RUNNER_ENVIRONMENT", "self-hosted" },
 };
@@ -123,7 +124,7 @@ static void put_leases(struct plan_build *b, struct env_build *e, const struct p
 	for (size_t i = 0; i < step->n_leases; i++) {
 		const struct plan_lease *lease = &step->leases[i];
 		drop(e, lease->target);
-		if (lease->as != PLAN_AS_FILE)
+		if (lease->as != LEASE_AS_FILE)
 			continue;
 		put(e, "CREDENTIALS_DIRECTORY", SANDBOX_CREDENTIALS_DIR, "drydock");
 		if (is_upper_name(lease->target))

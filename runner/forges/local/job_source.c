@@ -116,7 +116,7 @@ static int apply_secret(struct plan *plan, const char *secret, struct dd_err *er
 				(struct plan_lease *)(uintptr_t)&plan->steps[i].leases[k];
 			if (strlen(lease->name) != len || strncmp(lease->name, secret, len) != 0)
 				continue;
-			lease->from = PLAN_FROM_FILE;
+			lease->from = LEASE_FROM_FILE;
 			lease->source = arena_strdup(plan->arena, equals + 1);
 			hits++;
 		}

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+/* places.h - fixed places inside every sandbox. */
+#ifndef RUNNER_PLACES_H
+#define RUNNER_PLACES_H
+
+#define PLACE_WORKSPACE "/work"
+#define PLACE_HOME      "/home/runner"
+#define PLACE_TEMP      "/work-temp" /* RUNNER_TEMP; fresh for each step */
+#define PLACE_SCRIPTS                                                                              \
+	"/run/drydock/step" /* the script of the step, read-only: a workspace that a step wrote    \
+	                       cannot replace it */
+#define PLACE_TOOLS "/opt/hostedtoolcache"
+
+#endif
