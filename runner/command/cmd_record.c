@@ -7,6 +7,7 @@
  */
 #include "commands.h"
 
+#include "base/named_path.h"
 #include "drydock/fd.h"
 #include "record/record.h"
 #include "record/record_events.h"
@@ -67,8 +68,9 @@ static int verify(const struct args *a)
 	int r = record_verify(a->path, &lines, &err);
 	if (r < 0)
 		return complain(&err, r);
-	dd_auto_fd int fd = open(a->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0 || record_scan(fd, &state, NULL, NULL, NULL) < 0)
+	dd_auto_fd int fd = -1;
+	if (named_open(a->path, O_RDONLY | O_NONBLOCK, 0, &fd, NULL, &err) < 0 ||
+	    record_scan(fd, &state, NULL, NULL, NULL) < 0)
 		return 5;
 	(void)printf("the chain holds: %llu lines, head %s\n", (unsigned long long)lines,
 	             state.head);

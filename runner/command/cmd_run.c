@@ -11,6 +11,7 @@
 #include "drydock/fd.h"
 #include "drydock/sandbox.h"
 #include "base/exit_code.h"
+#include "base/named_path.h"
 #include "job/keeper.h"
 #include "lease/lease.h"
 #include "forges/local/job_source.h"
@@ -96,8 +97,9 @@ static int hold_standard_fds(void)
 /* Looked at before anything is made: a wrong directory is a wrong command line. */
 static int check_workspace(const char *dir, struct dd_err *err)
 {
-	dd_auto_fd int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return fd < 0 ? dd_err_set(err, errno, "open workspace %s", dir) : 0;
+	dd_auto_fd int fd = -1;
+	int r = named_open(dir, O_RDONLY | O_DIRECTORY, 0, &fd, NULL, err);
+	return r < 0 ? dd_err_ctx(err, r, "the workspace") : 0;
 }
 
 static int prepare(const struct run_args *args, const struct identity *id, struct job *job,

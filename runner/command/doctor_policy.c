@@ -8,6 +8,7 @@
 #include "doctor.h"
 
 #include "input/config_path.h"
+#include "base/named_path.h"
 #include "drydock/fd.h"
 #include "policy/policy.h"
 #include "policy/policy_text.h"
@@ -121,12 +122,14 @@ static void check_secret_file(struct diagnosis *d, const char *key, const struct
 		               node->text);
 	else
 		(void)snprintf(path, sizeof(path), "%s", node->text);
-	dd_auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (fd < 0 || fstat(fd, &st) < 0)
+	struct dd_err why = { 0 };
+	dd_auto_fd int fd = -1;
+	if (named_open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, &fd, NULL, &why) < 0 ||
+	    fstat(fd, &st) < 0)
 		want(d, node->mark, key,
 		     "put the secret there, readable for the user that runs drydock and nobody "
 		     "else (chmod 0600)",
-		     "%.200s: %s", path, strerrordesc_np(errno));
+		     "%.300s", why.msg);
 	else if (!S_ISREG(st.st_mode))
 		want(d, node->mark, key, "name a regular file", "%.200s is not a regular file",
 		     path);

@@ -212,6 +212,21 @@ static void print_one(FILE *out, const struct diag *d, const char *source, size_
 		(void)fprintf(out, "    hint: %s\n", d->hint);
 }
 
+/* A complaint without a byte of the file: texts and hints hold words of it. */
+static void print_unquoted(FILE *out, const struct diag *d, const struct named_link *link)
+{
+	char file[512], shown[512];
+	const char *name = d->mark.file ? d->mark.file : "-";
+	diag_escape(file, sizeof(file), name, strlen(name));
+	diag_escape(shown, sizeof(shown), link->path, strlen(link->path));
+	(void)fprintf(
+		out,
+		"%s:%u:%u: error: something is wrong here; what it is would quote a file that "
+		"was reached through the link %s\n"
+		"    hint: name the file that is meant, and not the link\n",
+		file, d->mark.line, d->mark.column, shown);
+}
+
 static void print_truncated(FILE *out, const struct diag_list *list)
 {
 	if (list->truncated)
@@ -231,16 +246,21 @@ void diag_print_files(FILE *out, const struct diag_list *list)
 	char *source = NULL;
 	size_t len = 0;
 	const char *of = NULL;
+	struct named_link link = { .path = "" };
 	for (size_t i = 0; i < list->n; i++) {
 		const char *file = list->items[i].mark.file;
 		if (file && (!of || strcmp(of, file) != 0)) {
 			free(source);
 			source = NULL;
-			if (read_file_bounded(file, READ_FILE_TEXT_MAX, &source, &len, NULL) < 0)
+			if (read_named_file(file, READ_FILE_TEXT_MAX, &source, &len, &link, NULL) <
+			    0)
 				source = NULL;
 			of = file;
 		}
-		print_one(out, &list->items[i], source, len);
+		if (link.path[0])
+			print_unquoted(out, &list->items[i], &link);
+		else
+			print_one(out, &list->items[i], source, len);
 	}
 	free(source);
 	print_truncated(out, list);

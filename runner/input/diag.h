@@ -47,7 +47,8 @@ void diag_sort(struct diag_list *list, size_t from);
  */
 void diag_print(FILE *out, const struct diag_list *list, const char *source, size_t source_len);
 
-/* The same for complaints about several files: each file is read again for its lines. */
+/* The same for complaints about several files: each file is read again for its lines. Of a file
+ * that was reached through a link (named_path.h) only the place is told, and no byte. */
 void diag_print_files(FILE *out, const struct diag_list *list);
 
 /* Append @in as a terminal may show it: control bytes, invalid UTF-8 and bidirectional controls as

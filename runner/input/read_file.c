@@ -62,3 +62,11 @@ int read_file_bounded(const char *path, size_t max, char **ret, size_t *ret_len,
 		return dd_err_set(err, errno, "open %s", path);
 	return read_fd_bounded(fd, path, max, ret, ret_len, err);
 }
+
+int read_named_file(const char *path, size_t max, char **ret, size_t *ret_len,
+                    struct named_link *link, struct dd_err *err)
+{
+	dd_auto_fd int fd = -1;
+	int r = named_open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, &fd, link, err);
+	return r < 0 ? r : read_fd_bounded(fd, path, max, ret, ret_len, err);
+}

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* read_file.h - the whole of a regular file, up to a bound, for files that people name on the
- * command line. */
+/* read_file.h - the whole of a regular file, up to a bound. */
 #ifndef RUNNER_READ_FILE_H
 #define RUNNER_READ_FILE_H
 
-#include "drydock/err.h"
+#include "base/named_path.h"
 
 #include <stddef.h>
 
@@ -14,6 +13,10 @@
  * what is not a regular file (a FIFO would block, a device might never end). */
 int read_file_bounded(const char *path, size_t max, char **ret, size_t *ret_len,
                       struct dd_err *err);
+/* The same for a path that a command line names: see named_path.h for the links that are followed.
+ * @link may be NULL. */
+int read_named_file(const char *path, size_t max, char **ret, size_t *ret_len,
+                    struct named_link *link, struct dd_err *err);
 /* The same from @fd (borrowed, opened with O_NONBLOCK); @name is used in messages. */
 int read_fd_bounded(int fd, const char *name, size_t max, char **ret, size_t *ret_len,
                     struct dd_err *err);

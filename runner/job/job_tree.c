@@ -11,6 +11,7 @@
 
 #include "view/console.h"
 #include "drydock/fd.h"
+#include "base/named_path.h"
 #include "base/text_escape.h"
 
 #include <fcntl.h>
@@ -68,13 +69,14 @@ static int copy_in(struct job *job, struct dd_err *err)
 {
 	struct tree_counts counts = { 0 };
 	struct tree_place own[2];
-	dd_auto_fd int from = open(job->workspace, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (from < 0)
-		return dd_err_set(
-			err, errno,
-			"open workspace %s (drydock runs as uid %u; it must be able to read it)",
-			job->workspace, (unsigned)job->id->host_uid);
-	int r = own_places(job, own, err);
+	dd_auto_fd int from = -1;
+	int r = named_open(job->workspace, O_RDONLY | O_DIRECTORY, 0, &from, NULL, err);
+	if (r < 0)
+		return dd_err_ctx(
+			err, r,
+			"the workspace (drydock runs as uid %u; it must be able to read it)",
+			(unsigned)job->id->host_uid);
+	r = own_places(job, own, err);
 	if (r < 0)
 		return r;
 	r = tree_copy_without(from, job->tree.work_fd, step_owner(job), own, ARRAY_LEN(own),
@@ -350,11 +352,10 @@ int job_tree_out(struct job *job, struct dd_err *err)
 {
 	if (!job->out || !job->plan->artifacts || !job->plan->artifacts[0])
 		return 0;
-	if (mkdir(job->out, 0755) < 0 && errno != EEXIST)
-		return dd_err_set(err, errno, "make directory %s", job->out);
-	dd_auto_fd int to = open(job->out, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (to < 0)
-		return dd_err_set(err, errno, "open %s for the artifacts", job->out);
+	dd_auto_fd int to = -1;
+	int r = named_make_dir(job->out, &to, err);
+	if (r < 0)
+		return dd_err_ctx(err, r, "--out");
 	struct artifact_copier copier = { .job = job, .to_fd = to, .err = err };
 	return copy_artifacts(&copier, job->plan->artifacts);
 }

@@ -7,6 +7,7 @@
 #include "lease.h"
 
 #include "view/console.h"
+#include "base/named_path.h"
 #include "drydock/fd.h"
 #include "secret_memory.h"
 
@@ -105,9 +106,13 @@ struct value {
 static int open_file(const struct plan_lease *lease, int *ret_fd, struct dd_err *err)
 {
 	struct stat st;
-	dd_auto_fd int fd = open(lease->source, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return dd_err_set(err, errno, "credential %s: open %s", lease->name, lease->source);
+	dd_auto_fd int fd = -1;
+	int r = named_open(lease->source, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, &fd, NULL, err);
+	if (r < 0)
+		return dd_err_ctx(err, r, "credential %s", lease->name);
+	if (fstat(fd, &st) < 0)
+		return dd_err_set(err, errno, "credential %s: look at %s", lease->name,
+		                  lease->source);
 	if (!S_ISREG(st.st_mode))
 		return dd_err_say(err, EINVAL, "credential %s: %s is not a regular file",
 		                  lease->name, lease->source);

@@ -132,11 +132,18 @@ int event_load(const char *path, struct event_facts *ret, struct dd_err *err)
 {
 	char *text = NULL;
 	size_t len = 0;
-	int r = read_file_bounded(path, EVENT_BYTES_MAX, &text, &len, err);
+	struct named_link link;
+	int r = read_named_file(path, EVENT_BYTES_MAX, &text, &len, &link, err);
 	if (r < 0)
 		return dd_err_ctx(err, r, "event");
 	r = event_parse(text, len, ret, err);
 	free(text);
+	if (r < 0 && link.path[0]) /* the reason may hold words of the file */
+		return dd_err_say(
+			err, -r,
+			"%.150s is no event that can be read; why would quote a file that "
+			"was reached through the link %.150s: name the file itself",
+			path, link.path);
 	return r < 0 ? dd_err_ctx(err, r, "%s", path) : 0;
 }
 

@@ -304,7 +304,7 @@ int policy_load(const char *path, struct policy **ret, struct diag_list *diags, 
 {
 	dd_auto_free char *text = NULL;
 	size_t len = 0;
-	int r = read_file_bounded(path, READ_FILE_TEXT_MAX, &text, &len, err);
+	int r = read_named_file(path, READ_FILE_TEXT_MAX, &text, &len, NULL, err);
 	if (r < 0)
 		return dd_err_ctx(err, r, "policy");
 	const char *slash = strrchr(path, '/');

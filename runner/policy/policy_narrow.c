@@ -10,6 +10,7 @@
 
 #include "drydock/fd.h"
 #include "base/glob.h"
+#include "base/named_path.h"
 #include "policy_narrowing.h"
 #include "input/read_file.h"
 
@@ -350,9 +351,10 @@ static int open_beneath(const char *workspace, int *ret, struct dd_err *err)
 	struct open_how how = { .flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
 		                .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS |
 		                           RESOLVE_NO_MAGICLINKS };
-	dd_auto_fd int dir = open(workspace, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (dir < 0)
-		return dd_err_set(err, errno, "open workspace %s", workspace);
+	dd_auto_fd int dir = -1;
+	int r = named_open(workspace, O_PATH | O_DIRECTORY, 0, &dir, NULL, err);
+	if (r < 0)
+		return dd_err_ctx(err, r == -ENOENT ? -ENOTDIR : r, "the workspace");
 	int fd = (int)syscall(SYS_openat2, dir, POLICY_NARROW_FILE, &how, sizeof(how));
 	if (fd < 0)
 		return errno == ENOENT ? -ENOENT

@@ -33,9 +33,12 @@ int policy_text_load(const char *path, struct policy_text *ret, struct dd_err *e
 {
 	char *text = NULL;
 	size_t len = 0;
-	int r = read_file_bounded(path, READ_FILE_TEXT_MAX, &text, &len, err);
-	if (r == 0)
-		r = policy_text_parse(path, text, len, ret, err);
+	struct named_link link;
+	int r = read_named_file(path, READ_FILE_TEXT_MAX, &text, &len, &link, err);
+	if (r == 0 && (r = policy_text_parse(path, text, len, ret, err)) < 0 && link.path[0])
+		r = dd_err_say(err, -r,
+		               "%.150s was reached through the link %.150s, and cannot be read",
+		               path, link.path);
 	free(text);
 	return r;
 }

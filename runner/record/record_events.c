@@ -6,6 +6,7 @@
  */
 #include "record_events.h"
 
+#include "base/named_path.h"
 #include "drydock/fd.h"
 #include "record.h"
 #include "base/text_escape.h"
@@ -98,9 +99,9 @@ int record_show_events(const char *path, bool json, FILE *out, struct dd_err *er
 {
 	struct record_state state = { .lines = 0 };
 	struct show s = { .out = out, .json = json };
-	dd_auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	int r = fd < 0 ? dd_err_set(err, errno, "open the record %s", path)
-	               : record_scan(fd, &state, show_line, &s, err);
+	dd_auto_fd int fd = -1;
+	int r = named_open(path, O_RDONLY | O_NONBLOCK, 0, &fd, NULL, err);
+	r = r < 0 ? dd_err_ctx(err, r, "the record") : record_scan(fd, &state, show_line, &s, err);
 	if (r == 0 && state.torn_bytes > 0)
 		r = dd_err_say(err, EBADMSG, "the last line is torn");
 	return r;

@@ -6,6 +6,7 @@
  * because whoever reads facts must not have to wonder. */
 #include "record_facts.h"
 
+#include "base/named_path.h"
 #include "drydock/fd.h"
 #include "record.h"
 #include "record_fields.h"
@@ -233,9 +234,10 @@ int record_facts_read(int fd, const char *path, struct record_facts **ret, struc
 
 int record_facts_load(const char *path, struct record_facts **ret, struct dd_err *err)
 {
-	dd_auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0)
-		return dd_err_set(err, errno, "open the record %s", path);
+	dd_auto_fd int fd = -1;
+	int opened = named_open(path, O_RDONLY | O_NONBLOCK, 0, &fd, NULL, err);
+	if (opened < 0)
+		return dd_err_ctx(err, opened, "the record");
 	return record_facts_read(fd, path, ret, err);
 }
 

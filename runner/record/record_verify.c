@@ -7,6 +7,7 @@
  * that `run` printed. docs/record.md says so too.
  */
 #include "base/digest.h"
+#include "base/named_path.h"
 #include "drydock/fd.h"
 #include "record.h"
 
@@ -214,9 +215,10 @@ int record_scan(int fd, struct record_state *ret, record_line_fn fn, void *arg, 
 
 int record_verify(const char *path, uint64_t *ret_lines, struct dd_err *err)
 {
-	dd_auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0)
-		return dd_err_set(err, errno, "open the record %s", path);
+	dd_auto_fd int fd = -1;
+	int opened = named_open(path, O_RDONLY | O_NONBLOCK, 0, &fd, NULL, err);
+	if (opened < 0)
+		return dd_err_ctx(err, opened, "the record");
 	struct record_state state;
 	int r = record_scan(fd, &state, NULL, NULL, err);
 	if (r < 0 && r != -EBADMSG)

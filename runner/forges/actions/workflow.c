@@ -118,7 +118,7 @@ int workflow_load(const char *path, struct workflow **ret, struct diag_list *dia
 {
 	char *text = NULL;
 	size_t len = 0;
-	int r = read_file_bounded(path, READ_FILE_TEXT_MAX, &text, &len, err);
+	int r = read_named_file(path, READ_FILE_TEXT_MAX, &text, &len, NULL, err);
 	if (r < 0)
 		return dd_err_ctx(err, r, "workflow");
 	r = workflow_parse(path, text, len, ret, diags);

@@ -8,10 +8,12 @@
 #include "base/arena.h"
 #include "drydock/fd.h"
 #include "base/exit_code.h"
+#include "base/named_path.h"
 #include "forges/actions/workflow.h"
 #include "policy/policy_narrow.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -83,12 +85,38 @@ static int find_policy(struct sources *s, struct policy **ret)
 	return r < 0 ? r : 0;
 }
 
+/* Before anything of the job is read: where its files are, and that no place which drydock will
+ * write to lies behind a link of the checkout. What is wrong with it otherwise is said when it is
+ * opened. */
+static int check_places(const struct run_args *args, struct dd_err *err)
+{
+	const struct {
+		const char *option, *path;
+	} places[] = { { "--out", args->out },
+		       { "--record", args->record },
+		       { "--state-dir", args->state_dir } };
+	int r = named_fence(args->workspace ? args->workspace : ".", err);
+
+	if (r < 0)
+		return dd_err_ctx(err, r, "the workspace");
+	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+		dd_auto_fd int fd = -1;
+		struct dd_err why = { 0 };
+		if (!places[i].path)
+			continue;
+		r = named_open(places[i].path, O_PATH, 0, &fd, NULL, &why);
+		if (r == -ELOOP || r == -EACCES)
+			return dd_err_say(err, -r, "%s: %s", places[i].option, why.msg);
+	}
+	return 0;
+}
+
 static int read_sources(const struct run_args *args, struct sources *s)
 {
-	int r = 0;
-	if (args->event)
+	int r = loaded(check_places(args, &s->err));
+	if (r == 0 && args->event)
 		r = loaded(event_load(args->event, &s->event, &s->err));
-	else
+	else if (r == 0)
 		event_local(&s->event);
 	if (r == 0)
 		r = loaded(workflow_load(args->workflow, &s->wf, &s->diags, &s->err));
