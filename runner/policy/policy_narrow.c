@@ -16,9 +16,11 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <linux/openat2.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -88,12 +90,10 @@ static void narrow_limits(struct narrowing *n)
 
 typedef bool (*covers_fn)(const char *mine, const char *asked);
 
-static const struct diag_mark *mark_of_text(const struct tree_node *at, const char *text)
+/* Of the @i-th text of @at, a list or a single one. */
+static struct diag_mark mark_of_text(const struct tree_node *at, size_t i)
 {
-	for (size_t i = 0; at->kind == TREE_LIST && i < at->n; i++)
-		if (at->items[i]->kind == TREE_SCALAR && strcmp(at->items[i]->text, text) == 0)
-			return &at->items[i]->mark;
-	return &at->mark;
+	return at->kind == TREE_LIST && i < at->n ? at->items[i]->mark : at->mark;
 }
 
 static const char *const *narrow_texts(struct narrowing *n, const struct tree_node *at,
@@ -113,7 +113,7 @@ static const char *const *narrow_texts(struct narrowing *n, const struct tree_no
 		if (covered)
 			out[k++] = asked[i];
 		else
-			narrow_refuse(n, *mark_of_text(at, asked[i]), key, asked[i], "nothing",
+			narrow_refuse(n, mark_of_text(at, i), key, asked[i], "nothing",
 			              "the operator's policy does not list it");
 	}
 	return out;
@@ -139,8 +139,72 @@ static bool artifact_covers(const char *mine, const char *asked)
 static bool directory_covers(const char *mine, const char *asked)
 {
 	size_t len = strlen(mine);
-	return strncmp(mine, asked, len) == 0 &&
-	       (asked[len] == '\0' || asked[len] == '/' || mine[len - 1] == '/');
+	return strncmp(mine, asked, len) == 0 && (asked[len] == '\0' || asked[len] == '/');
+}
+
+/* A directory that everybody may walk through, or what stands at the end of the way. */
+static bool may_pass(int fd, bool end)
+{
+	struct stat st;
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return false;
+	return end ? S_ISDIR(st.st_mode) || S_ISREG(st.st_mode)
+	           : S_ISDIR(st.st_mode) && (st.st_mode & S_IXOTH);
+}
+
+/* Could a step come to @asked through @mine, if all of @mine were shown? A mount of the inner place
+ * alone would step over what is closed above it: a directory without x for others, a link (G-16). A
+ * step is nobody on this host, so the bits of others count; where it has the id of the user, that
+ * is stricter than need be. */
+static bool is_reachable(const char *mine, const char *asked)
+{
+	struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
+		                .resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS };
+	const char *at = asked + strlen(mine);
+	dd_auto_fd int dir = (int)syscall(SYS_openat2, AT_FDCWD, mine, &how, sizeof(how));
+	if (*at == '\0')
+		return true; /* the operator's own words: whether it is there is not asked here */
+	while (*at) {
+		char name[NAME_MAX + 1];
+		size_t len = strcspn(++at, "/");
+		if (len > NAME_MAX || !may_pass(dir, false))
+			return false;
+		memcpy(name, at, len);
+		name[len] = '\0';
+		int next = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+		dd_close(dir);
+		dir = next;
+		at += len;
+	}
+	return may_pass(dir, true);
+}
+
+static void narrow_read(struct narrowing *n, const struct tree_node *at)
+{
+	const char *const *asked = n->own->read, *const *mine = n->policy->read;
+	size_t count = 0, k = 0;
+	if (!at)
+		return;
+	while (asked[count])
+		count++;
+	const char **out = arena_array(n->arena, count + 1, sizeof(*out));
+	for (size_t i = 0; asked[i]; i++) {
+		bool covered = false, reached = false;
+		for (size_t j = 0; mine[j] && !reached; j++) {
+			bool covers = directory_covers(mine[j], asked[i]);
+			covered |= covers;
+			reached = covers && is_reachable(mine[j], asked[i]);
+		}
+		if (reached)
+			out[k++] = asked[i];
+		else
+			narrow_refuse(n, mark_of_text(at, i), "sandbox.read", asked[i], "nothing",
+			              covered ? "through the operator's directory no step comes "
+			                        "there: it is absent, a link, or below a "
+			                        "directory that is closed to others"
+			                      : "the operator's policy does not list it");
+	}
+	n->policy->read = out;
 }
 
 static void narrow_sandbox(struct narrowing *n)
@@ -150,8 +214,7 @@ static void narrow_sandbox(struct narrowing *n)
 	if (n->own->seccomp && strcmp(n->own->seccomp, mine->seccomp) != 0)
 		narrow_refuse(n, tree_get(at, "seccomp")->mark, "sandbox.seccomp", n->own->seccomp,
 		              mine->seccomp, "the operator chooses the profile");
-	mine->read = narrow_texts(n, tree_get(at, "read"), "sandbox.read", mine->read, n->own->read,
-	                          directory_covers);
+	narrow_read(n, tree_get(at, "read"));
 	mine->syscalls = narrow_texts(n, tree_get(at, "syscalls"), "sandbox.syscalls",
 	                              mine->syscalls, n->own->syscalls, same_text);
 }

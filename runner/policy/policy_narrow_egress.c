@@ -133,6 +133,15 @@ static void add(struct meeting *m, const struct egress_entry *key, const struct 
 	m->sets[m->n_entries++] = m->their_sets[at];
 }
 
+/* A block never leads to a metadata service; an entry for its very address does. So the one cannot
+ * be cut out of the other (N-12, G-16). */
+static bool cuts_out_metadata(const struct egress_entry *own, const struct egress_entry *theirs)
+{
+	const struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr = own->cidr };
+	return !own->host && own->prefix == 32 && theirs->prefix < 32 &&
+	       egress_addr_is_metadata((const struct sockaddr *)&at);
+}
+
 static void refuse_terms(struct meeting *m, const struct egress_entry *own,
                          const struct egress_entry *theirs, struct diag_mark mark)
 {
@@ -173,7 +182,12 @@ static void meet_own(struct meeting *m)
 	for (size_t i = 0; i < m->own.list.n; i++) {
 		const struct egress_entry *own = &m->own.list.entries[i],
 					  *theirs = decider(&m->theirs.list, own);
-		if (theirs) {
+		if (theirs && cuts_out_metadata(own, theirs)) {
+			narrow_refuse(m->n, m->own.marks[i], m->key, describe(m->n->arena, own),
+			              "nothing",
+			              "a metadata service is reached only where the operator's "
+			              "policy names its address");
+		} else if (theirs) {
 			refuse_terms(m, own, theirs, m->own.marks[i]);
 			add(m, own, own, theirs);
 		} else {

@@ -3,12 +3,14 @@
 """gate_test.py - attacks on the gate and on the line between two phases (G)."""
 import json
 import os
+import shutil
 import signal
 import sys
+import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from dd import (FETCH, PUSH, Job, case, check, closed, descendants, equal, kill_quietly, main, py, run, step)  # noqa: E402
+from dd import (FETCH, PUSH, Job, Skip, case, check, closed, descendants, equal, kill_quietly, main, py, run, step)  # noqa: E402
 from world import ALLOWED, ATTACKER, Resolver, Sink, Web  # noqa: E402
 
 W = {}
@@ -135,6 +137,34 @@ def _():
     check("the repository asked for" in r.out, "the person is not told", r)
     names = [e["event"] for e in r.record]
     equal(names[:len(events) + 1], ["run.start"] + ["policy.narrowed"] * len(events), "order of events", r)
+
+
+@case("G-16", "a repository that narrows a directory to what lies below a closed one, or behind a link, sees no more than with the whole")
+def _():
+    home = tempfile.mkdtemp(prefix=".dd-g16-", dir=os.path.expanduser("~"))   # not below /tmp: a step has its own there
+    tools = os.path.join(home, "tools")
+    try:
+        for name in ("closed/inner", "open/inner"):
+            os.makedirs(os.path.join(tools, name))
+            with open(os.path.join(tools, name, "file"), "w", encoding="ascii") as file:
+                file.write("precious")
+        os.symlink("closed", os.path.join(tools, "link"))
+        os.chmod(os.path.join(tools, "closed"), 0o700)
+        probe = py(f'''
+            for name in ("closed/inner", "link/inner", "open/inner"):
+                attempt(name, lambda: open({tools!r} + "/" + name + "/file").read())
+        ''')
+        for own in (None, "[ TOOLS/closed/inner, TOOLS/link/inner, TOOLS/open/inner ]"):
+            files = {".drydock.yml": "version: 1\nsandbox: { read: %s }\n" % own.replace("TOOLS", tools)} if own else {}
+            r = run([step("probe", probe)], files=files, sandbox={"read": [tools]})
+            if not own and r.mark("closed/inner").startswith("ok"):
+                raise Skip("a step has the id of the user here, and a directory that is closed to others is open to it")
+            for name in ("closed/inner", "link/inner"):
+                check(not r.mark(name).startswith("ok"), f"{name} can be read", r)
+            equal(r.mark("open/inner"), "ok:precious", "what the whole shows", r)
+            equal({e["asked"] for e in r.events("policy.narrowed")}, {f"{tools}/{n}/inner" for n in ("closed", "link")} if own else set(), "told", r)
+    finally:
+        shutil.rmtree(home)
 
 
 @case("G-06", "a repository that writes a limit of nothing does not take the operator's limit away")

@@ -321,18 +321,113 @@ static void credentials_are_dropped_or_bound_more_tightly(void **state)
 static void the_sandbox_shows_less_and_allows_less(void **state)
 {
 	(void)state;
-	struct policy *p = narrowed("version: 1\nsandbox: { read: [ /opt/tools, /srv ] }\n",
-	                            "version: 1\nsandbox: { read: [ /opt/tools/gcc, /opt, /srvx, "
-	                            "/srv ], syscalls: [ ptrace ], seccomp: debug }\n");
-	assert_string_equal(p->read[0], "/opt/tools/gcc");
-	assert_string_equal(p->read[1], "/srv");
+	struct policy *p = narrowed("version: 1\nsandbox: { read: [ /usr/share, /usr/lib ] }\n",
+	                            "version: 1\nsandbox: { read: [ /usr/share/doc, /usr, "
+	                            "/usr/sharex, /usr/lib ], syscalls: [ ptrace ], seccomp: debug "
+	                            "}\n");
+	assert_string_equal(p->read[0], "/usr/share/doc");
+	assert_string_equal(p->read[1], "/usr/lib");
 	assert_null(p->read[2]);
 	assert_null(p->syscalls[0]);
 	assert_string_equal(p->seccomp, "default");
-	refusal(p, "sandbox.read", "/opt");
-	refusal(p, "sandbox.read", "/srvx");
+	refusal(p, "sandbox.read", "/usr");
+	refusal(p, "sandbox.read", "/usr/sharex");
 	refusal(p, "sandbox.syscalls", "ptrace");
 	refusal(p, "sandbox.seccomp", "debug");
+	policy_free(p);
+}
+
+/* Shown alone, an inner directory would be there although the whole does not lead to it (G-16). */
+static void a_directory_is_narrowed_only_to_what_a_step_could_walk_to(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *asked;
+		bool kept;
+	} rows[] = {
+		{ "", true },
+		{ "/open/inner", true },
+		{ "/closed/inner", false },
+		{ "/closed", true },
+		{ "/link/inner", false },
+		{ "/link", false },
+		{ "/absent", false },
+		{ "/open/file", true },
+		{ "/open/file/x", false },
+		{ "/open/fifo", false },
+		{ "/open/to-file", false },
+	};
+	/* not below /tmp, which a step has of its own */
+	char dir[120], theirs[400], own[400], path[200];
+	const char *home = getenv("HOME");
+	(void)snprintf(dir, sizeof(dir), "%.60s/.drydock-narrow-XXXXXX", home ? home : "/srv");
+	assert_non_null(mkdtemp(dir));
+	assert_int_equal(chmod(dir, 0755), 0);
+	static const char *const dirs[] = { "open", "open/inner", "closed", "closed/inner" };
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
+		(void)snprintf(path, sizeof(path), "%s/%s", dir, dirs[i]);
+		assert_int_equal(mkdir(path, 0755), 0);
+	}
+	(void)snprintf(path, sizeof(path), "%s/link", dir);
+	assert_int_equal(symlink("closed", path), 0);
+	(void)snprintf(path, sizeof(path), "%s/open/to-file", dir);
+	assert_int_equal(symlink("file", path), 0);
+	(void)snprintf(path, sizeof(path), "%s/open/fifo", dir);
+	assert_int_equal(mkfifo(path, 0644), 0);
+	(void)snprintf(path, sizeof(path), "%s/open/file", dir);
+	assert_true(close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0644)) == 0);
+	(void)snprintf(path, sizeof(path), "%s/closed", dir);
+	assert_int_equal(chmod(path, 0744), 0);
+	(void)snprintf(theirs, sizeof(theirs), "version: 1\nsandbox: { read: %s }\n", dir);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		(void)snprintf(own, sizeof(own), "version: 1\nsandbox: { read: [ %s%s ] }\n", dir,
+		               rows[i].asked);
+		struct policy *p = narrowed(theirs, own);
+		if (rows[i].kept != (p->read[0] != NULL))
+			fail_msg("%s: %s", rows[i].asked, rows[i].kept ? "refused" : "shown");
+		assert_int_equal(p->n_narrowed, rows[i].kept ? 0 : 1);
+		policy_free(p);
+	}
+	/* what is below a closed directory is there if the operator lists that too */
+	(void)snprintf(theirs, sizeof(theirs),
+	               "version: 1\nsandbox: { read: [ %s, %s/closed/inner ] }\n", dir, dir);
+	(void)snprintf(own, sizeof(own), "version: 1\nsandbox: { read: [ %s/closed/inner ] }\n",
+	               dir);
+	struct policy *p = narrowed(theirs, own);
+	assert_non_null(p->read[0]);
+	policy_free(p);
+	static const char *const files[] = { "link", "open/to-file", "open/fifo", "open/file" };
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		(void)snprintf(path, sizeof(path), "%s/%s", dir, files[i]);
+		assert_int_equal(unlink(path), 0);
+	}
+	for (size_t i = sizeof(dirs) / sizeof(dirs[0]); i-- > 0;) {
+		(void)snprintf(path, sizeof(path), "%s/%s", dir, dirs[i]);
+		assert_int_equal(chmod(path, 0755), 0);
+		assert_int_equal(rmdir(path), 0);
+	}
+	assert_int_equal(rmdir(dir), 0);
+}
+
+/* An entry for a metadata service's very address reaches it; a block around it never does (N-12).
+ */
+static void a_metadata_service_is_not_cut_out_of_a_block(void **state)
+{
+	(void)state;
+	const struct in_addr metadata = { .s_addr = inet_addr("169.254.169.254") };
+	struct policy *p = narrowed(FETCH("{ cidr: 169.254.0.0/16, port: 80, private: allow }"),
+	                            FETCH("{ cidr: 169.254.169.254/32, port: 80, private: allow }, "
+	                                  "{ cidr: 169.254.1.0/24, "
+	                                  "port: 80, private: allow }"));
+	const struct egress_list *l = &p->phases[DD_PHASE_FETCH].egress;
+	const struct in_addr neighbour = { .s_addr = inet_addr("169.254.1.9") };
+	assert_false(egress_verdict_addr(l, metadata, 80).allow);
+	assert_true(egress_verdict_addr(l, neighbour, 80).allow);
+	refusal(p, "phases.fetch.egress", "169.254.169.254/32:80");
+	policy_free(p);
+	p = narrowed(FETCH("{ cidr: 169.254.169.254/32, port: 80, private: allow }"),
+	             FETCH("{ cidr: 169.254.169.254/32, port: 80, private: allow }"));
+	assert_true(egress_verdict_addr(&p->phases[DD_PHASE_FETCH].egress, metadata, 80).allow);
 	policy_free(p);
 }
 
@@ -568,6 +663,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(the_operators_variables_stay),
 		cmocka_unit_test(credentials_are_dropped_or_bound_more_tightly),
 		cmocka_unit_test(the_sandbox_shows_less_and_allows_less),
+		cmocka_unit_test(a_directory_is_narrowed_only_to_what_a_step_could_walk_to),
+		cmocka_unit_test(a_metadata_service_is_not_cut_out_of_a_block),
 		cmocka_unit_test(rules_take_a_step_to_build_and_nowhere_else),
 		cmocka_unit_test(a_file_that_does_not_parse_is_an_error_at_its_place),
 		cmocka_unit_test(the_result_allows_what_both_allow_on_the_stricter_terms),
