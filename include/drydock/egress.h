@@ -11,6 +11,7 @@
 #define DRYDOCK_EGRESS_H
 
 #include "err.h"
+#include "reason.h"
 
 #include <netinet/in.h>
 #include <stdbool.h>
@@ -76,7 +77,9 @@ struct egress_list {
 struct egress_verdict {
 	bool allow;
 	const struct egress_entry *entry; /* the entry that decided; NULL when nothing matched */
-	/* static or borrowed text: the entry's why, or the reason of the refusal; never NULL */
+	enum dd_reason reason;            /* of a refusal */
+	/* static or borrowed text, never NULL: the entry's why, or the detail of @reason ("" where
+	 * its sentence says it all) */
 	const char *why;
 };
 
@@ -117,6 +120,9 @@ struct egress_verdict egress_verdict_addr(const struct egress_list *list, struct
  * 169.254.169.254, fd00:ec2::254, 168.63.129.16, 100.100.100.200, 192.0.0.192. */
 const char *egress_addr_special(const struct sockaddr *addr);
 bool egress_addr_is_metadata(const struct sockaddr *addr);
+/* The same as a reason: REASON_ADDRESS_PRIVATE (`private: allow` would open it), _METADATA (only
+ * its very address would) or _SPECIAL (nothing would); REASON_NONE: public. */
+enum dd_reason egress_addr_reason(const struct sockaddr *addr);
 
 /* May @entry be dialled at @addr (an answer from outside)? Public: yes. Special: only with
  * private_ok, and a metadata address only if it is one of the entry's pins or the entry is that

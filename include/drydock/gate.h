@@ -28,14 +28,16 @@ enum gate_msg_type {
 	GATE_READY, /* locked down and serving */
 	/* host, port (0 = every port the list has for this host), addr = the synthetic address */
 	GATE_ASK_ADMIT,
-	/* host, port, addr = the address that was dialled, why, speaks; would: observe mode, and
-	   why is the refusal */
+	/* host, port, addr = the address that was dialled, speaks, why = the entry's; would (and
+	   then no why) in observe mode */
 	GATE_NET_ALLOW,
-	GATE_NET_DENY, /* host (may be empty), port, addr, proto, src_port, why */
-	GATE_DNS_DENY, /* host = the name asked (escaped), why, src_port */
-	/* observe mode: a name that enforcing refuses was answered; host, why = the refusal */
+	/* host (may be empty), port, addr, proto, src_port, reason, why; would: tried in observe
+	   mode, and not reached */
+	GATE_NET_DENY,
+	GATE_DNS_DENY, /* host = the name asked (escaped), reason, why, src_port */
+	/* observe mode: a name that enforcing refuses was answered; host, would */
 	GATE_DNS_ALLOW,
-	GATE_VIOLATION, /* a budget was exceeded: host, port, why, bytes_out */
+	GATE_VIOLATION, /* a budget was exceeded: host, port, reason, why, bytes_out */
 	GATE_RECEIPT,   /* host, port, connections, bytes_in, bytes_out, denials */
 	/* id = index of a wildcard entry, connections = how many names were admitted under it */
 	GATE_WILDCARD,
@@ -73,11 +75,14 @@ struct gate_msg {
 	uint16_t src_port; /* the step's port, to find the process that tried; 0 = unknown */
 	uint8_t proto;     /* IPPROTO_TCP, IPPROTO_UDP, ... of a refusal */
 	uint8_t admitted;
-	uint8_t would;  /* 1: let through by observe mode alone */
-	uint8_t speaks; /* enum gate_speaks */
+	uint8_t speaks;  /* enum gate_speaks */
+	uint16_t reason; /* enum dd_reason of a refusal */
+	/* enum dd_reason: let through by observe mode alone, and this is what enforcing says; 0:
+	 * enforcing lets it through */
+	uint16_t would;
 	char host[EGRESS_HOST_MAX + 3];
 	char addr[48]; /* textual */
-	char why[160];
+	char why[160]; /* of a refusal: the detail of its reason, may be empty */
 	uint64_t connections, bytes_in, bytes_out, denials, dropped;
 };
 

@@ -123,16 +123,16 @@ void gate_dns_seen(struct gate_state *g, uint32_t id)
 }
 
 static void refuse(struct gate_state *g, const struct reply_to *to, const struct dns_query *q,
-                   const char *why)
+                   enum dd_reason reason)
 {
 	struct gate_msg msg = { .type = GATE_DNS_DENY,
+		                .reason = (uint16_t)reason,
 		                .src_port = ntohs(to->peer.sin_port),
 		                .port = 53,
 		                .proto = to->conn ? IPPROTO_TCP : IPPROTO_UDP,
 		                .id = ++g->held_serial ? g->held_serial : ++g->held_serial };
 
 	gate_text(msg.host, sizeof(msg.host), q->name);
-	gate_text(msg.why, sizeof(msg.why), why);
 	if (!gate_report(g, &msg) || !hold(g, to, q, msg.id))
 		answer(g, to, q, DNS_RCODE_REFUSED, NULL);
 }
@@ -178,22 +178,23 @@ static void wait_for_name(struct gate_state *g, struct gate_name *name, const st
 	gate_name_refresh(name);
 }
 
-/* @would: in observe mode, why the enforcing gate refuses the name; otherwise NULL. */
+/* @would: in observe mode, why the enforcing gate refuses the name. */
 static void answer_allowed(struct gate_state *g, const char *host, const struct egress_entry *entry,
-                           const char *would, const struct reply_to *to, const struct dns_query *q)
+                           enum dd_reason would, const struct reply_to *to,
+                           const struct dns_query *q)
 {
-	const char *why = NULL;
+	enum dd_reason reason = REASON_NONE;
 	struct gate_name *name = NULL;
 
 	switch (q->type) {
 	case DNS_TYPE_A:
-		name = gate_name_get(g, host, entry, &why);
+		name = gate_name_get(g, host, entry, &reason);
 		if (name && would)
 			name->would = would;
 		if (name)
 			wait_for_name(g, name, to, q);
 		else
-			refuse(g, to, q, why);
+			refuse(g, to, q, reason);
 		return;
 	case DNS_TYPE_AAAA:
 	case DNS_TYPE_SVCB:
@@ -202,7 +203,7 @@ static void answer_allowed(struct gate_state *g, const char *host, const struct 
 		answer(g, to, q, DNS_RCODE_OK, NULL);
 		return;
 	default:
-		refuse(g, to, q, "only addresses are answered, not this type of record");
+		refuse(g, to, q, REASON_RECORD_TYPE);
 	}
 }
 
@@ -223,16 +224,16 @@ static void handle_query(struct gate_state *g, const uint8_t *in, size_t len,
 		return;
 	}
 	if (q.odd || egress_host_canonical(q.name, strlen(q.name), host) < 0) {
-		refuse(g, to, &q, "not a host name");
+		refuse(g, to, &q, REASON_NOT_A_NAME);
 		return;
 	}
 	struct egress_verdict verdict = egress_verdict_name(g->egress, host, 0);
 	if (verdict.allow)
-		answer_allowed(g, host, verdict.entry, NULL, to, &q);
+		answer_allowed(g, host, verdict.entry, REASON_NONE, to, &q);
 	else if (g->observe)
-		answer_allowed(g, host, &gate_observed_entry, verdict.why, to, &q);
+		answer_allowed(g, host, &gate_observed_entry, verdict.reason, to, &q);
 	else
-		refuse(g, to, &q, verdict.why);
+		refuse(g, to, &q, verdict.reason);
 }
 
 void gate_dns_udp(struct gate_state *g)

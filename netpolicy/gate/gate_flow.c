@@ -65,33 +65,42 @@ void gate_flow_bury(struct gate_state *g)
 	}
 }
 
-static struct gate_msg flow_msg(const struct gate_flow *f, enum gate_msg_type type, const char *why)
+static struct gate_msg flow_msg(const struct gate_flow *f, enum gate_msg_type type,
+                                enum dd_reason reason)
 {
 	struct gate_msg msg = {
-		.type = type, .port = f->dest->port, .src_port = f->src_port, .proto = IPPROTO_TCP
+		.type = type,
+		.port = f->dest->port,
+		.src_port = f->src_port,
+		.proto = IPPROTO_TCP,
+		.reason = (uint16_t)reason,
 	};
 
 	if (f->name)
 		gate_text(msg.host, sizeof(msg.host), f->name->host);
 	(void)inet_ntop(AF_INET, &f->local, msg.addr, sizeof(msg.addr));
-	gate_text(msg.why, sizeof(msg.why), why);
 	return msg;
 }
 
-void gate_flow_refuse(struct gate_flow *f, const char *why)
+static void refuse_with(struct gate_flow *f, struct gate_msg *msg)
 {
-	struct gate_msg msg = flow_msg(f, GATE_NET_DENY, why);
-	msg.would = f->would != NULL; /* could not be reached; enforcing would not have tried */
+	msg->would = (uint16_t)f->would; /* could not be reached; enforcing would not have tried */
 	f->dest->denials++;
-	(void)gate_report(f->gate, &msg);
+	(void)gate_report(f->gate, msg);
 	gate_flow_close(f, true);
+}
+
+void gate_flow_refuse(struct gate_flow *f, enum dd_reason reason)
+{
+	struct gate_msg msg = flow_msg(f, GATE_NET_DENY, reason);
+	refuse_with(f, &msg);
 }
 
 void gate_flow_report_violation(struct gate_flow *f)
 {
-	struct gate_msg msg = flow_msg(f, GATE_VIOLATION, "");
+	struct gate_msg msg = flow_msg(f, GATE_VIOLATION, REASON_UPLOAD);
 
-	(void)snprintf(msg.why, sizeof(msg.why), "upload budget of %llu bytes",
+	(void)snprintf(msg.why, sizeof(msg.why), "%llu bytes",
 	               (unsigned long long)f->gate->egress->upload_bytes);
 	msg.bytes_out = f->dest->bytes_out;
 	gate_report_always(f->gate, &msg);
@@ -110,13 +119,12 @@ void gate_flow_over_budget(struct gate_flow *f)
 void gate_flow_report_allowed(struct gate_flow *f)
 {
 	const struct egress_entry *e = f->entry;
-	struct gate_msg msg = flow_msg(f, GATE_NET_ALLOW,
-	                               f->would ? f->would
-	                               : e->why ? e->why
-	                                        : e->origin);
+	struct gate_msg msg = flow_msg(f, GATE_NET_ALLOW, REASON_NONE);
 
+	if (!f->would)
+		gate_text(msg.why, sizeof(msg.why), e->why ? e->why : e->origin);
 	gate_addr_text(&f->candidates[f->next_candidate - 1].any, msg.addr);
-	msg.would = f->would != NULL;
+	msg.would = (uint16_t)f->would;
 	msg.speaks = (uint8_t)f->speaks;
 	gate_report_connection(f->gate, f->dest, &msg);
 }
@@ -305,10 +313,10 @@ static void dial_next(struct gate_flow *f)
 		}
 		f->dial_error = -r;
 	}
-	char why[120];
+	struct gate_msg msg = flow_msg(f, GATE_NET_DENY, REASON_UNREACHABLE);
 	const char *text = strerrordesc_np(f->dial_error ? f->dial_error : ETIMEDOUT);
-	(void)snprintf(why, sizeof(why), "could not connect: %s", text ? text : "unknown error");
-	gate_flow_refuse(f, why);
+	gate_text(msg.why, sizeof(msg.why), text ? text : "unknown error");
+	refuse_with(f, &msg);
 }
 
 static void connected(struct gate_flow *f)
@@ -339,22 +347,19 @@ static void dial_event(struct gate_flow *f)
 
 static void dial(struct gate_flow *f)
 {
-	const char *why = NULL;
-	union gate_addr refused = { .v4 = { .sin_family = AF_INET } };
+	struct gate_refused refused = { .why = NULL };
 
 	if (f->name) {
-		f->n_candidates = gate_name_dialable(f->name, f->entry, f->candidates, &why,
-		                                     &refused);
+		f->n_candidates = gate_name_dialable(f->name, f->entry, f->candidates, &refused);
 	} else {
 		f->candidates[0] =
 			(union gate_addr){ .v4 = { .sin_family = AF_INET, .sin_addr = f->local } };
 		f->n_candidates = 1;
 	}
 	if (f->n_candidates == 0) {
-		char text[160];
-		(void)snprintf(text, sizeof(text), "private answer: %s",
-		               why ? why : "no address for this entry");
-		gate_flow_refuse(f, text);
+		struct gate_msg msg = flow_msg(f, GATE_NET_DENY, REASON_ANSWER_NONE);
+		gate_name_refused_msg(&refused, &msg);
+		refuse_with(f, &msg);
 		return;
 	}
 	f->state = FLOW_DIAL;
@@ -376,8 +381,8 @@ void gate_flow_name_ready(struct gate_name *name)
 			dial(f);
 		else
 			gate_flow_refuse(f, name->rcode == DNS_RCODE_REFUSED
-			                            ? "private answer: no address left to dial"
-			                            : "the name could not be resolved");
+			                            ? REASON_ANSWER_NONE
+			                            : REASON_NAME_UNRESOLVED);
 	}
 }
 
@@ -394,39 +399,40 @@ static void resolve(struct gate_flow *f)
 
 /* ---- HELLO ---- */
 
-static enum parse judge_tls(struct gate_flow *f, const char **ret_why)
+static enum parse judge_tls(struct gate_flow *f, enum dd_reason *ret_reason)
 {
 	struct tls_hello hello;
 	char host[EGRESS_HOST_MAX + 1];
-	enum parse result = tls_hello_parse(f->buffer, f->filled, &hello, ret_why);
+	enum parse result = tls_hello_parse(f->buffer, f->filled, &hello, ret_reason);
 
 	if (result != PARSE_OK)
 		return result;
 	if (egress_host_canonical((const char *)hello.sni, hello.sni_len, host) < 0) {
-		*ret_why = "TLS: the server name is no proper host name";
+		*ret_reason = REASON_TLS_NAME_MALFORMED;
 		return PARSE_REFUSED;
 	}
 	if (strcmp(host, f->name->host) != 0) {
-		*ret_why = "TLS: the server name is another host";
+		*ret_reason = REASON_TLS_OTHER_HOST;
 		return PARSE_REFUSED;
 	}
 	f->cleared = f->filled;
 	return PARSE_OK;
 }
 
-enum parse gate_flow_judge(struct gate_flow *f, enum gate_speaks *ret_speaks, const char **ret_why)
+enum parse gate_flow_judge(struct gate_flow *f, enum gate_speaks *ret_speaks,
+                           enum dd_reason *ret_reason)
 {
 	*ret_speaks = GATE_SPEAKS_TLS;
 	if (f->buffer[0] == TLS_RECORD_HANDSHAKE)
-		return judge_tls(f, ret_why);
+		return judge_tls(f, ret_reason);
 	*ret_speaks = GATE_SPEAKS_HTTP;
 	enum parse result = http_head_sniff(f->buffer, f->filled);
 	if (result == PARSE_REFUSED)
-		*ret_why = "the client says neither TLS nor HTTP: entry needs tls: raw";
+		*ret_reason = REASON_SPEAKS_NEITHER;
 	if (result != PARSE_OK)
 		return result;
 	struct http_head head;
-	return http_head_parse(f->buffer, f->filled, &head, ret_why);
+	return http_head_parse(f->buffer, f->filled, &head, ret_reason);
 }
 
 static void hello_done(struct gate_flow *f)
@@ -438,21 +444,21 @@ static void hello_done(struct gate_flow *f)
 
 static void hello(struct gate_flow *f)
 {
-	const char *why = NULL;
+	enum dd_reason reason = REASON_NONE;
 
 	while (!f->dead && read_client(f) > 0)
 		;
 	if (f->dead || !f->buffer)
 		return;
-	enum parse result = f->filled > 0 ? gate_flow_judge(f, &f->speaks, &why) : PARSE_MORE;
+	enum parse result = f->filled > 0 ? gate_flow_judge(f, &f->speaks, &reason) : PARSE_MORE;
 	if (result == PARSE_OK)
 		hello_done(f);
 	else if (result == PARSE_REFUSED)
-		gate_flow_refuse(f, why);
+		gate_flow_refuse(f, reason);
 	else if (f->client_eof)
 		gate_flow_close(f, true);
 	else if (f->filled == GATE_BUFFER)
-		gate_flow_refuse(f, "the client's first message is larger than 16 KiB");
+		gate_flow_refuse(f, REASON_HELLO_TOO_LARGE);
 }
 
 /* ---- beginning ---- */
@@ -466,28 +472,25 @@ static void refuse_accepted(struct gate_state *g, int fd, const struct gate_msg 
 
 /* Of a destination that may be reached. Observe mode only keeps to what the gate itself can hold.
  */
-static const char *over_limit(struct gate_state *g, struct gate_flow *f)
+static enum dd_reason over_limit(struct gate_state *g, struct gate_flow *f)
 {
-	static const char used_up[] = "the upload budget of this destination is used up",
-			  too_many[] = "too many open connections in this step";
-
 	if (g->n_flows >= g->max_flows)
-		return too_many;
+		return REASON_CONNECTIONS;
 	if (f->dest->exhausted && !g->observe) {
 		f->dest->denials++;
-		return used_up;
+		return REASON_UPLOAD_USED_UP;
 	}
 	if (f->dest->exhausted)
-		gate_observe_would(f, used_up);
+		gate_observe_would(f, REASON_UPLOAD_USED_UP);
 	else if (g->observe && g->n_flows >= g->egress->connections)
-		gate_observe_would(f, too_many);
-	return NULL;
+		gate_observe_would(f, REASON_CONNECTIONS);
+	return REASON_NONE;
 }
 
 /* Which entry lets this connection through? The list is asked again: an admission is about an
  * address, a verdict about a name and a port. */
-static const char *identify(struct gate_state *g, struct gate_flow *f, uint16_t port,
-                            struct gate_msg *msg)
+static enum dd_reason identify(struct gate_state *g, struct gate_flow *f, uint16_t port,
+                               struct gate_msg *msg)
 {
 	uint32_t local = ntohl(f->local.s_addr);
 	bool synthetic = local >= NET_SYNTHETIC_FIRST && local <= NET_SYNTHETIC_LAST;
@@ -497,28 +500,29 @@ static const char *identify(struct gate_state *g, struct gate_flow *f, uint16_t 
 	/* A step that dials the listener itself arrives with the listener's own address; no list
 	 * can mean that. */
 	if (local >> 24 == IN_LOOPBACKNET)
-		return "not a destination: the gate's own address";
+		return REASON_GATE_ADDRESS;
 	f->name = gate_name_by_synthetic(g, f->local);
 	if (f->name)
 		gate_text(msg->host, sizeof(msg->host), f->name->host);
 	if (synthetic && (!f->name || !f->name->admitted))
-		return "no lookup in this step was answered with this address";
+		return REASON_NOT_LOOKED_UP;
 	(void)inet_ntop(AF_INET, &f->local, text, sizeof(text));
 	if (f->name)
 		verdict = egress_verdict_name(g->egress, f->name->host, port);
 	else
 		verdict = egress_verdict_addr(g->egress, f->local, port);
-	if (!verdict.allow && !gate_observe_may_pass(g, f))
-		/* NULL would mean "identified" */
-		return verdict.why ? verdict.why : "no entry allows it";
+	if (!verdict.allow && !gate_observe_may_pass(g, f)) {
+		gate_text(msg->why, sizeof(msg->why), verdict.why);
+		return verdict.reason;
+	}
 	if (!verdict.allow)
-		gate_observe_would(f, verdict.why);
+		gate_observe_would(f, verdict.reason);
 	else if (f->name)
 		f->would = f->name->would; /* one name too many of a wildcard */
 	f->entry = verdict.allow ? verdict.entry : &gate_observed_entry;
 	f->dest = gate_dest_get(g, f->name ? f->name->host : text, port);
 	if (!f->dest)
-		return "too many different destinations in this step";
+		return REASON_DESTINATIONS;
 	return over_limit(g, f);
 }
 
@@ -541,7 +545,7 @@ static void flow_begin(struct gate_flow *f)
 		f->buffer = malloc(GATE_BUFFER);
 	if ((!raw && !f->buffer) ||
 	    gate_watch(g, &f->client, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET) < 0) {
-		gate_flow_refuse(f, "the gate has no memory for another connection");
+		gate_flow_refuse(f, REASON_MEMORY);
 		return;
 	}
 	if (raw)
@@ -568,18 +572,17 @@ static void flow_accepted(struct gate_state *g, int fd, const struct sockaddr_in
 	struct gate_msg msg = { .type = GATE_NET_DENY,
 		                .src_port = found.src_port,
 		                .proto = IPPROTO_TCP };
-	const char *why = "the connection is gone";
+	enum dd_reason reason = REASON_GONE;
 
 	if (getsockname(fd, (void *)&local, &len) == 0) {
 		found.local = local.sin_addr;
 		msg.port = ntohs(local.sin_port);
 		(void)inet_ntop(AF_INET, &found.local, msg.addr, sizeof(msg.addr));
-		why = identify(g, &found, msg.port, &msg);
+		reason = identify(g, &found, msg.port, &msg);
 	}
-	struct gate_flow *f = why ? NULL : malloc(sizeof(*f));
+	struct gate_flow *f = reason ? NULL : malloc(sizeof(*f));
 	if (!f) {
-		gate_text(msg.why, sizeof(msg.why),
-		          why ? why : "the gate has no memory for another connection");
+		msg.reason = (uint16_t)(reason ? reason : REASON_MEMORY);
 		refuse_accepted(g, fd, &msg);
 		return;
 	}
@@ -642,18 +645,14 @@ void gate_flow_run_ready(struct gate_state *g)
 	}
 }
 
-const char gate_hello_unfinished[] = "the client's first message did not come within 10 s";
-const char gate_hello_silent[] =
-	"the client says neither TLS nor HTTP within 10 s: entry needs tls: raw";
-
 static void expire(struct gate_flow *f)
 {
 	switch (f->state) {
 	case FLOW_HELLO:
-		gate_flow_refuse(f, f->filled > 0 ? gate_hello_unfinished : gate_hello_silent);
+		gate_flow_refuse(f, f->filled > 0 ? REASON_HELLO_UNFINISHED : REASON_HELLO_SILENT);
 		break;
 	case FLOW_RESOLVE:
-		gate_flow_refuse(f, "the name could not be resolved");
+		gate_flow_refuse(f, REASON_NAME_UNRESOLVED);
 		break;
 	case FLOW_DIAL:
 		f->dial_error = ETIMEDOUT;

@@ -45,14 +45,14 @@ bool gate_http_is_raw(const struct gate_flow *f)
 	return f->http->mode == HTTP_RAW;
 }
 
-static int refuse(struct gate_flow *f, const char *why)
+static int refuse(struct gate_flow *f, enum dd_reason reason)
 {
-	if (gate_observe_tolerates(f, why)) {
+	if (gate_observe_tolerates(f, reason)) {
 		f->http->mode = HTTP_RAW;
 		f->http->upgrade = HTTP_UPGRADE_NONE;
 		return 0;
 	}
-	gate_flow_refuse(f, why);
+	gate_flow_refuse(f, reason);
 	return -EPERM;
 }
 
@@ -72,20 +72,19 @@ static int clear_head(struct gate_flow *f)
 {
 	struct http_relay *h = f->http;
 	struct http_head head;
-	const char *why = NULL;
+	enum dd_reason reason = REASON_NONE;
 	enum parse result = http_head_parse(f->buffer + f->cleared, f->filled - f->cleared, &head,
-	                                    &why);
+	                                    &reason);
 
 	if (result == PARSE_MORE)
-		return f->filled - f->cleared == GATE_BUFFER
-		               ? refuse(f, "HTTP: the head is larger than 16 KiB")
-		               : -EAGAIN;
+		return f->filled - f->cleared == GATE_BUFFER ? refuse(f, REASON_HTTP_TOO_LARGE)
+		                                             : -EAGAIN;
 	if (result == PARSE_REFUSED)
-		return refuse(f, why);
+		return refuse(f, reason);
 	if (!is_this_host(f, &head))
-		return refuse(f, "HTTP: Host names another host");
+		return refuse(f, REASON_HTTP_OTHER_HOST);
 	if (head.upgrade != HTTP_UPGRADE_NONE && h->requests > 0)
-		return refuse(f, "HTTP: Upgrade after the first request");
+		return refuse(f, REASON_HTTP_UPGRADE_LATE);
 	h->requests++;
 	h->upgrade = head.upgrade;
 	h->body_left = head.body_len;
@@ -116,13 +115,13 @@ static int clear_body(struct gate_flow *f)
 
 static int clear_chunked(struct gate_flow *f)
 {
-	const char *why = NULL;
+	enum dd_reason reason = REASON_NONE;
 	size_t used = 0;
 	enum parse result = http_chunked_step(&f->http->chunked, f->buffer + f->cleared,
-	                                      f->filled - f->cleared, &used, &why);
+	                                      f->filled - f->cleared, &used, &reason);
 
 	if (result == PARSE_REFUSED)
-		return refuse(f, why);
+		return refuse(f, reason);
 	f->cleared += used;
 	if (result == PARSE_OK)
 		request_ended(f->http);
@@ -175,10 +174,10 @@ int gate_http_down(struct gate_flow *f)
 		return -EAGAIN;
 	if (!prefix && (size_t)n == sizeof(seen) &&
 	    memcmp(seen, status, sizeof("HTTP/1.1 1") - 1) == 0)
-		return refuse(f, "HTTP: an interim answer to an upgrade");
+		return refuse(f, REASON_HTTP_UPGRADE_INTERIM);
 	bool granted = prefix && n > 0;
 	if (granted && (h->upgrade != HTTP_UPGRADE_WEBSOCKET || h->mode != HTTP_AWAIT_101))
-		return refuse(f, "HTTP: the server changes to a protocol other than WebSocket");
+		return refuse(f, REASON_HTTP_UPGRADE_OTHER);
 	h->upgrade = HTTP_UPGRADE_NONE;
 	if (h->mode == HTTP_AWAIT_101)
 		h->mode = granted ? HTTP_RAW : HTTP_HEAD;

@@ -81,8 +81,7 @@ struct gate_name {
 	struct in_addr synthetic;
 	uint32_t id; /* of the question to the supervisor; index + 1 */
 	enum gate_name_state state;
-	/* observe mode: why the enforcing gate would not answer it; NULL: it would */
-	const char *would;
+	enum dd_reason would; /* observe mode: why the enforcing gate would not answer it */
 	bool would_told;
 	bool admitted; /* the supervisor has said so: the rules let TCP to synthetic through */
 	bool resolved; /* answers is current until expires_ns */
@@ -133,8 +132,7 @@ struct gate_flow {
 	/* observe mode: the first bytes are looked at while the connection is relayed; not reported
 	 * yet */
 	bool judging;
-	/* observe mode: why the enforcing gate would have refused it; NULL: it would not */
-	const char *would;
+	enum dd_reason would; /* observe mode: why the enforcing gate would have refused it */
 	union gate_addr candidates[GATE_ANSWERS_MAX];
 	unsigned n_candidates, next_candidate;
 	int dial_error;
@@ -232,19 +230,25 @@ uint64_t gate_dest_left(const struct gate_state *g, const struct gate_dest *dest
 /* gate_name.c */
 struct gate_name *gate_name_find(struct gate_state *g, const char *host);
 struct gate_name *gate_name_by_synthetic(struct gate_state *g, struct in_addr addr);
-/* Find or make; NULL with *ret_why when a cap is reached. @entry is the one that decided the
+/* Find or make; NULL with *ret_reason when a cap is reached. @entry is the one that decided the
  * verdict. */
 struct gate_name *gate_name_get(struct gate_state *g, const char *host,
-                                const struct egress_entry *entry, const char **ret_why);
+                                const struct egress_entry *entry, enum dd_reason *ret_reason);
 void gate_name_refresh(struct gate_name *name);  /* resolve unless current or already under way */
 void gate_name_resolved(struct gate_name *name); /* upstream.c calls it when outstanding is 0 */
 void gate_name_admitted(struct gate_state *g, uint32_t id, bool admitted);
 void gate_name_sweep(struct gate_state *g);
-/* The addresses of @name that @entry may dial. Returns how many; the first refusal in *ret_why,
+/* The addresses of @name that @entry may dial. Returns how many; of the first that it may not,
  * *ret_refused. */
+struct gate_refused {
+	const char *why; /* what kind of address it is; NULL: none was refused */
+	union gate_addr addr;
+};
 unsigned gate_name_dialable(const struct gate_name *name, const struct egress_entry *entry,
-                            union gate_addr ret[GATE_ANSWERS_MAX], const char **ret_why,
-                            union gate_addr *ret_refused);
+                            union gate_addr ret[GATE_ANSWERS_MAX],
+                            struct gate_refused *ret_refused);
+/* Fill in what a message says about a refused answer. */
+void gate_name_refused_msg(const struct gate_refused *refused, struct gate_msg *msg);
 
 /* gate_dns.c */
 void gate_dns_udp(struct gate_state *g);
@@ -268,13 +272,12 @@ void gate_flow_accept(struct gate_state *g);
 void gate_flow_event(struct gate_source *s, uint32_t events);
 void gate_flow_name_ready(struct gate_name *name);
 void gate_flow_close(struct gate_flow *f, bool reset);
-void gate_flow_refuse(struct gate_flow *f, const char *why);
+void gate_flow_refuse(struct gate_flow *f, enum dd_reason reason);
 void gate_flow_over_budget(struct gate_flow *f);
-extern const char gate_hello_unfinished[],
-	gate_hello_silent[]; /* why a connection is refused when its time for first bytes is over */
 void gate_flow_report_allowed(struct gate_flow *f);
 void gate_flow_report_violation(struct gate_flow *f);
-enum parse gate_flow_judge(struct gate_flow *f, enum gate_speaks *ret_speaks, const char **ret_why);
+enum parse gate_flow_judge(struct gate_flow *f, enum gate_speaks *ret_speaks,
+                           enum dd_reason *ret_reason);
 void gate_flow_run_ready(struct gate_state *g);
 void gate_flow_sweep(struct gate_state *g);
 void gate_flow_close_all(struct gate_state *g);
@@ -294,13 +297,13 @@ extern const struct egress_entry
 	gate_observed_entry; /* stands for the entry that an observed destination has not */
 bool gate_observe_may_pass(const struct gate_state *g,
                            const struct gate_flow *f); /* a destination that the list refuses */
-void gate_observe_would(struct gate_flow *f, const char *why); /* @why: static text */
+void gate_observe_would(struct gate_flow *f, enum dd_reason reason);
 bool gate_observe_hear(struct gate_flow *f); /* after reading from the client; true: judged, what is
                                                 in the buffer may go */
 void gate_observe_server_spoke(struct gate_flow *f); /* while the client was silent */
 void gate_observe_ended(struct gate_flow *f);
 bool gate_observe_tolerates(struct gate_flow *f,
-                            const char *why); /* a request; false: not observing, refuse it */
+                            enum dd_reason reason); /* a request; false: not observing, refuse it */
 void gate_observe_budget(struct gate_flow *f);
 
 /* gate_splice.c */

@@ -60,25 +60,24 @@ static bool names_grow(struct gate_state *g)
 }
 
 struct gate_name *gate_name_get(struct gate_state *g, const char *host,
-                                const struct egress_entry *entry, const char **ret_why)
+                                const struct egress_entry *entry, enum dd_reason *ret_reason)
 {
 	struct gate_name *name = gate_name_find(g, host);
 	if (name)
 		return name;
 	unsigned *used = entry->wildcard ? &g->wildcard_used[entry - g->egress->entries] : NULL;
-	static const char over_cap[] = "too many different names under this wildcard";
 	bool capped = used && *used >= g->egress->wildcard_names;
-	*ret_why = over_cap;
+	*ret_reason = REASON_WILDCARD_NAMES;
 	if (capped && !g->observe)
 		return NULL;
-	*ret_why = "too many different names in this step";
+	*ret_reason = REASON_STEP_NAMES;
 	if (g->n_names >= GATE_NAMES_MAX || !names_grow(g))
 		return NULL;
 	name = calloc(1, sizeof(*name));
 	if (!name)
 		return NULL;
 	name->gate = g;
-	name->would = capped ? over_cap : NULL;
+	name->would = capped ? REASON_WILDCARD_NAMES : REASON_NONE;
 	(void)memcpy(name->host, host, strlen(host) + 1);
 	name->synthetic.s_addr = htonl(NET_SYNTHETIC_FIRST + (uint32_t)g->n_names);
 	g->names[g->n_names++] = name;
@@ -128,8 +127,7 @@ static const struct egress_entry *pins_for(const struct gate_name *name,
 }
 
 unsigned gate_name_dialable(const struct gate_name *name, const struct egress_entry *entry,
-                            union gate_addr ret[GATE_ANSWERS_MAX], const char **ret_why,
-                            union gate_addr *ret_refused)
+                            union gate_addr ret[GATE_ANSWERS_MAX], struct gate_refused *ret_refused)
 {
 	const struct egress_entry *where = pins_for(name, entry);
 	bool pinned = where->pins[0] != NULL;
@@ -147,9 +145,8 @@ unsigned gate_name_dialable(const struct gate_name *name, const struct egress_en
 			continue;
 		if (egress_entry_may_dial(entry, &addr.any, &why)) {
 			ret[n++] = addr;
-		} else if (!*ret_why) {
-			*ret_why = why;
-			*ret_refused = addr;
+		} else if (!ret_refused->why) {
+			*ret_refused = (struct gate_refused){ .why = why, .addr = addr };
 		}
 	}
 	return n;
@@ -171,14 +168,31 @@ static bool has_entry(const struct gate_name *name, bool pinned)
 	return !decided && !pinned; /* observe mode: no entry at all, so it must be asked for */
 }
 
-static void report_private(struct gate_name *name, uint16_t port, const char *why,
-                           const union gate_addr *addr)
+void gate_name_refused_msg(const struct gate_refused *refused, struct gate_msg *msg)
+{
+	static const uint16_t of_answers[REASON__COUNT] = {
+		[REASON_ADDRESS_PRIVATE] = REASON_ANSWER_PRIVATE,
+		[REASON_ADDRESS_METADATA] = REASON_ANSWER_METADATA,
+		[REASON_ADDRESS_SPECIAL] = REASON_ANSWER_SPECIAL,
+	};
+	char addr[48];
+
+	msg->reason = REASON_ANSWER_NONE;
+	if (!refused->why)
+		return;
+	msg->reason = of_answers[egress_addr_reason(&refused->addr.any)];
+	gate_addr_text(&refused->addr.any, addr);
+	(void)snprintf(msg->why, sizeof(msg->why), "%s, %s", addr, refused->why);
+}
+
+static void report_refused(struct gate_name *name, uint16_t port,
+                           const struct gate_refused *refused)
 {
 	struct gate_msg msg = { .type = GATE_NET_DENY, .port = port, .proto = IPPROTO_TCP };
 
 	gate_text(msg.host, sizeof(msg.host), name->host);
-	gate_addr_text(&addr->any, msg.addr);
-	(void)snprintf(msg.why, sizeof(msg.why), "private answer %s: %s", msg.addr, why);
+	gate_addr_text(&refused->addr.any, msg.addr);
+	gate_name_refused_msg(refused, &msg);
 	(void)gate_report(name->gate, &msg);
 }
 
@@ -192,21 +206,19 @@ static bool any_dialable(struct gate_name *name)
 	bool decided = false;
 
 	for (size_t i = 0; i < list->n; i++) {
-		const char *why = NULL;
-		union gate_addr refused = { .v4 = { .sin_family = AF_INET } };
+		struct gate_refused refused = { .why = NULL };
 		if (!entry_decides(name, &list->entries[i]))
 			continue;
 		decided = true;
-		total += gate_name_dialable(name, &list->entries[i], addrs, &why, &refused);
-		if (why)
-			report_private(name, list->entries[i].port, why, &refused);
+		total += gate_name_dialable(name, &list->entries[i], addrs, &refused);
+		if (refused.why)
+			report_refused(name, list->entries[i].port, &refused);
 	}
 	if (!decided && name->gate->observe) {
-		const char *why = NULL;
-		union gate_addr refused = { .v4 = { .sin_family = AF_INET } };
-		total = gate_name_dialable(name, &gate_observed_entry, addrs, &why, &refused);
-		if (why)
-			report_private(name, 0, why, &refused);
+		struct gate_refused refused = { .why = NULL };
+		total = gate_name_dialable(name, &gate_observed_entry, addrs, &refused);
+		if (refused.why)
+			report_refused(name, 0, &refused);
 	}
 	return total > 0;
 }
@@ -215,11 +227,10 @@ static bool any_dialable(struct gate_name *name)
 
 static void report_observed(struct gate_name *name)
 {
-	struct gate_msg msg = { .type = GATE_DNS_ALLOW, .would = 1 };
+	struct gate_msg msg = { .type = GATE_DNS_ALLOW, .would = (uint16_t)name->would };
 
 	name->would_told = true;
 	gate_text(msg.host, sizeof(msg.host), name->host);
-	gate_text(msg.why, sizeof(msg.why), name->would);
 	gate_report_always(name->gate, &msg);
 }
 

@@ -27,10 +27,10 @@ bool gate_observe_may_pass(const struct gate_state *g, const struct gate_flow *f
 	       egress_entry_may_dial(&gate_observed_entry, (const struct sockaddr *)&local, &why);
 }
 
-void gate_observe_would(struct gate_flow *f, const char *why)
+void gate_observe_would(struct gate_flow *f, enum dd_reason reason)
 {
 	if (!f->would)
-		f->would = why; /* the first reason is the one that the enforcing gate gives */
+		f->would = reason; /* the first one is what the enforcing gate gives */
 }
 
 /* ---- first bytes ---- */
@@ -42,9 +42,9 @@ static void judged(struct gate_flow *f, enum gate_speaks speaks)
 	gate_flow_report_allowed(f);
 }
 
-static void tolerate(struct gate_flow *f, enum gate_speaks speaks, const char *why)
+static void tolerate(struct gate_flow *f, enum gate_speaks speaks, enum dd_reason reason)
 {
-	gate_observe_would(f, why);
+	gate_observe_would(f, reason);
 	f->cleared = f->filled;
 	judged(f, speaks);
 }
@@ -53,7 +53,7 @@ static void tolerate(struct gate_flow *f, enum gate_speaks speaks, const char *w
 static void understood(struct gate_flow *f, enum gate_speaks speaks)
 {
 	if (f->gate->now_ns >= f->hello_ns) {
-		tolerate(f, speaks, gate_hello_silent);
+		tolerate(f, speaks, REASON_HELLO_SILENT);
 		return;
 	}
 	f->speaks = speaks;
@@ -64,18 +64,18 @@ static void understood(struct gate_flow *f, enum gate_speaks speaks)
 
 bool gate_observe_hear(struct gate_flow *f)
 {
-	const char *why = NULL;
+	enum dd_reason reason = REASON_NONE;
 	enum gate_speaks speaks = GATE_SPEAKS_RAW;
-	enum parse result = f->filled > 0 ? gate_flow_judge(f, &speaks, &why) : PARSE_MORE;
+	enum parse result = f->filled > 0 ? gate_flow_judge(f, &speaks, &reason) : PARSE_MORE;
 
 	if (result == PARSE_OK)
 		understood(f, speaks);
 	else if (result == PARSE_REFUSED)
-		tolerate(f, GATE_SPEAKS_RAW, why);
+		tolerate(f, GATE_SPEAKS_RAW, reason);
 	else if (f->filled == GATE_BUFFER)
-		tolerate(f, GATE_SPEAKS_RAW, "the client's first message is larger than 16 KiB");
+		tolerate(f, GATE_SPEAKS_RAW, REASON_HELLO_TOO_LARGE);
 	else if (f->filled > 0 && f->gate->now_ns >= f->hello_ns)
-		tolerate(f, GATE_SPEAKS_RAW, gate_hello_unfinished);
+		tolerate(f, GATE_SPEAKS_RAW, REASON_HELLO_UNFINISHED);
 	else if (f->client_eof) { /* ended before it said anything whole: the enforcing gate has no
 		                     word for that either */
 		f->cleared = f->filled;
@@ -86,7 +86,7 @@ bool gate_observe_hear(struct gate_flow *f)
 
 void gate_observe_server_spoke(struct gate_flow *f)
 {
-	tolerate(f, GATE_SPEAKS_RAW, gate_hello_silent);
+	tolerate(f, GATE_SPEAKS_RAW, REASON_HELLO_SILENT);
 }
 
 void gate_observe_ended(struct gate_flow *f)
@@ -97,14 +97,14 @@ void gate_observe_ended(struct gate_flow *f)
 
 /* A request that the enforcing gate would have stopped, the first or a later one of its connection.
  */
-bool gate_observe_tolerates(struct gate_flow *f, const char *why)
+bool gate_observe_tolerates(struct gate_flow *f, enum dd_reason reason)
 {
 	if (!f->gate->observe)
 		return false;
 	f->cleared = f->filled;
 	f->speaks = GATE_SPEAKS_RAW;
 	bool told = !f->judging && f->would;
-	gate_observe_would(f, why);
+	gate_observe_would(f, reason);
 	if (!f->judging &&
 	    !told) /* told as allowed before: told again, with what would have cut it */
 		gate_flow_report_allowed(f);

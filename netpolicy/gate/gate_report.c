@@ -125,8 +125,8 @@ static bool send_limited(struct gate_state *g, const struct gate_msg *msg)
 static bool same_refusal(const struct gate_msg *a, const struct gate_msg *b)
 {
 	return a->type == b->type && a->port == b->port && a->proto == b->proto &&
-	       strcmp(a->addr, b->addr) == 0 && strcmp(a->host, b->host) == 0 &&
-	       strcmp(a->why, b->why) == 0;
+	       a->reason == b->reason && strcmp(a->addr, b->addr) == 0 &&
+	       strcmp(a->host, b->host) == 0 && strcmp(a->why, b->why) == 0;
 }
 
 static void end_merge(struct gate_state *g, struct merge_row *row)
@@ -224,31 +224,33 @@ bool gate_report_flush(struct gate_state *g)
 
 /* ---- what the wall refused ---- */
 
-static const char *refusal_why(struct gate_state *g, const struct nflog_packet *p,
-                               struct gate_msg *msg)
+static enum dd_reason refusal_reason(struct gate_state *g, const struct nflog_packet *p,
+                                     struct gate_msg *msg)
 {
 	uint32_t v4 = p->dst.any.sa_family == AF_INET ? ntohl(p->dst.v4.sin_addr.s_addr) : 0;
 	struct gate_name *name = v4 ? gate_name_by_synthetic(g, p->dst.v4.sin_addr) : NULL;
 
-	if (egress_addr_is_metadata(&p->dst.any))
-		return "metadata service: blocked in every phase";
+	enum dd_reason special = egress_addr_reason(&p->dst.any);
+	if (special == REASON_ADDRESS_METADATA)
+		return special;
 	if (name)
 		gate_text(msg->host, sizeof(msg->host), name->host);
 	if (name && p->proto == IPPROTO_UDP &&
 	    (g->observe || egress_verdict_name(g->egress, name->host, p->dst_port).allow))
-		return "UDP is not carried; clients fall back to TCP";
+		return REASON_UDP;
 	if (name)
-		return "no entry for this port of the name";
+		return REASON_PORT_NOT_LISTED;
 	if (v4 >= NET_SYNTHETIC_FIRST && v4 <= NET_SYNTHETIC_LAST)
-		return "no lookup in this step was answered with this address";
+		return REASON_NOT_LOOKED_UP;
 	if ((p->proto == IPPROTO_UDP || p->proto == IPPROTO_TCP) && p->dst_port == 53)
-		return "a foreign resolver; the step's own is 198.18.0.1";
-	const char *special = g->observe ? egress_addr_special(&p->dst.any) : NULL;
-	if (special)
+		return REASON_FOREIGN_RESOLVER;
+	if (special) {
+		gate_text(msg->why, sizeof(msg->why), egress_addr_special(&p->dst.any));
 		return special;
+	}
 	if (g->observe && v4 && p->proto == IPPROTO_UDP)
-		return "UDP is not carried; clients fall back to TCP";
-	return "no entry for this address";
+		return REASON_UDP;
+	return REASON_ADDRESS_NOT_LISTED;
 }
 
 static void report_packet(struct gate_state *g, const struct nflog_packet *p)
@@ -259,7 +261,7 @@ static void report_packet(struct gate_state *g, const struct nflog_packet *p)
 		                .proto = p->proto };
 
 	gate_addr_text(&p->dst.any, msg.addr);
-	gate_text(msg.why, sizeof(msg.why), refusal_why(g, p, &msg));
+	msg.reason = (uint16_t)refusal_reason(g, p, &msg);
 	(void)gate_report(g, &msg);
 }
 

@@ -24,10 +24,21 @@ static bool text_is_sane(const char *text, size_t cap)
 	return false;
 }
 
+/* A refusal without a reason is one that nobody could act on, and a reason without a refusal is
+ * none. */
+static bool reasons_are_sane(const struct gate_msg *msg)
+{
+	bool refusal = msg->type == GATE_NET_DENY || msg->type == GATE_DNS_DENY ||
+	               msg->type == GATE_VIOLATION;
+	return msg->reason < REASON__COUNT && msg->would < REASON__COUNT &&
+	       refusal == (msg->reason != REASON_NONE) &&
+	       (msg->type != GATE_DNS_ALLOW || msg->would != REASON_NONE);
+}
+
 bool gate_msg_is_sane(const struct gate_msg *msg)
 {
 	return msg->type > GATE_MSG_INVALID && msg->type < GATE_MSG__COUNT && msg->admitted <= 1 &&
-	       msg->would <= 1 && msg->speaks < GATE_SPEAKS__COUNT &&
+	       msg->speaks < GATE_SPEAKS__COUNT && reasons_are_sane(msg) &&
 	       text_is_sane(msg->host, sizeof(msg->host)) &&
 	       text_is_sane(msg->addr, sizeof(msg->addr)) &&
 	       text_is_sane(msg->why, sizeof(msg->why));

@@ -106,100 +106,102 @@ struct request {
 	struct http_head head;
 };
 
-static const char *read_target(struct span target, struct request *r)
+static enum dd_reason read_target(struct span target, struct request *r)
 {
 	static const char scheme[] = "http://";
 
 	for (size_t i = 0; i < target.len; i++) {
 		if (target.at[i] < 0x21 || target.at[i] > 0x7e)
-			return "HTTP: the target holds a character that must not be there";
+			return REASON_HTTP_TARGET;
 	}
 	if (target.len == 0)
-		return "HTTP: no target";
+		return REASON_HTTP_REQUEST_LINE;
 	if (target.at[0] == '/' || span_is(target, "*"))
-		return NULL;
+		return REASON_NONE;
 	if (target.len < sizeof(scheme) || strncasecmp(target.at, scheme, sizeof(scheme) - 1) != 0)
-		return "HTTP: the target is neither a path nor http://";
+		return REASON_HTTP_TARGET;
 	struct span authority = { target.at + sizeof(scheme) - 1, 0 };
 	size_t left = target.len - (sizeof(scheme) - 1);
 	while (authority.len < left && !strchr("/?#", authority.at[authority.len]))
 		authority.len++;
 	if (!read_authority(authority, &r->target_host, &r->target_port))
-		return "HTTP: the target names no proper host";
-	return NULL;
+		return REASON_HTTP_TARGET;
+	return REASON_NONE;
 }
 
-static const char *read_request_line(struct span line, struct request *r)
+static enum dd_reason read_request_line(struct span line, struct request *r)
 {
 	const char *first = memchr(line.at, ' ', line.len);
 	if (!first)
-		return "HTTP: malformed request line";
+		return REASON_HTTP_REQUEST_LINE;
 	struct span method = { line.at, (size_t)(first - line.at) };
 	struct span rest = { first + 1, line.len - method.len - 1 };
 	const char *second = memchr(rest.at, ' ', rest.len);
 	if (!second)
-		return "HTTP: malformed request line";
+		return REASON_HTTP_REQUEST_LINE;
 	struct span target = { rest.at, (size_t)(second - rest.at) };
 	struct span version = { second + 1, rest.len - target.len - 1 };
 
 	if (method.len == 0 || method.len > METHOD_MAX)
-		return "HTTP: malformed method";
+		return REASON_HTTP_REQUEST_LINE;
 	for (size_t i = 0; i < method.len; i++) {
 		if (!is_method_char(method.at[i]))
-			return "HTTP: malformed method";
+			return REASON_HTTP_REQUEST_LINE;
 	}
 	if (span_is(method, "CONNECT"))
-		return "HTTP: CONNECT is not carried";
+		return REASON_HTTP_CONNECT;
+	if (version.len < 5 || memcmp(version.at, "HTTP/", 5) != 0)
+		return REASON_HTTP_REQUEST_LINE;
 	r->http10 = version.len == 8 && memcmp(version.at, "HTTP/1.0", 8) == 0;
 	if (!r->http10 && (version.len != 8 || memcmp(version.at, "HTTP/1.1", 8) != 0))
-		return "HTTP: neither HTTP/1.0 nor HTTP/1.1";
+		return REASON_HTTP_VERSION;
 	return read_target(target, r);
 }
 
-static const char *on_host(struct span value, struct request *r)
+static enum dd_reason on_host(struct span value, struct request *r)
 {
 	struct span name;
 	if (r->hosts++ > 0)
-		return "HTTP: more than one Host";
+		return REASON_HTTP_HOSTS;
 	if (!read_authority(value, &name, &r->head.port))
-		return "HTTP: Host names no proper host";
+		return REASON_HTTP_HOST_MALFORMED;
 	r->head.host = name.at;
 	r->head.host_len = name.len;
-	return NULL;
+	return REASON_NONE;
 }
 
-static const char *on_content_length(struct span value, struct request *r)
+static enum dd_reason on_content_length(struct span value, struct request *r)
 {
 	if (r->lengths++ > 0)
-		return "HTTP: more than one Content-Length";
+		return REASON_HTTP_LENGTHS;
 	if (value.len < 1 || value.len > 18)
-		return "HTTP: malformed Content-Length";
+		return REASON_HTTP_LENGTH;
 	for (size_t i = 0; i < value.len; i++) {
 		if (!is_digit(value.at[i]))
-			return "HTTP: malformed Content-Length";
+			return REASON_HTTP_LENGTH;
 		r->head.body_len = r->head.body_len * 10 + (uint64_t)(value.at[i] - '0');
 	}
-	return NULL;
+	return REASON_NONE;
 }
 
-static const char *on_transfer_encoding(struct span value, struct request *r)
+static enum dd_reason on_transfer_encoding(struct span value, struct request *r)
 {
 	if (r->encodings++ > 0 || !span_is(value, "chunked"))
-		return "HTTP: a Transfer-Encoding other than one \"chunked\"";
+		return REASON_HTTP_ENCODING;
 	r->head.chunked = true;
-	return NULL;
+	return REASON_NONE;
 }
 
-static const char *on_upgrade(struct span value, struct request *r)
+static enum dd_reason on_upgrade(struct span value, struct request *r)
 {
 	r->head.upgrade = r->upgrades++ == 0 && span_is(value, "websocket") ? HTTP_UPGRADE_WEBSOCKET
 	                                                                    : HTTP_UPGRADE_OTHER;
-	return NULL;
+	return REASON_NONE;
 }
 
 static const struct header_row {
 	const char *name;
-	const char *(*read)(struct span value, struct request *r);
+	enum dd_reason (*read)(struct span value, struct request *r);
 } header_rows[] = {
 	{ "Host", on_host },
 	{ "Content-Length", on_content_length },
@@ -207,66 +209,66 @@ static const struct header_row {
 	{ "Upgrade", on_upgrade },
 };
 
-static const char *check_header(struct span line, struct span *ret_name, struct span *ret_value)
+static enum dd_reason check_header(struct span line, struct span *ret_name, struct span *ret_value)
 {
 	const char *colon = memchr(line.at, ':', line.len);
 	if (line.at[0] == ' ' || line.at[0] == '\t')
-		return "HTTP: folded header line";
+		return REASON_HTTP_HEADER;
 	if (!colon || colon == line.at)
-		return "HTTP: malformed header line";
+		return REASON_HTTP_HEADER;
 	*ret_name = (struct span){ line.at, (size_t)(colon - line.at) };
 	*ret_value = span_trim((struct span){ colon + 1, line.len - ret_name->len - 1 });
 	for (size_t i = 0; i < ret_name->len; i++) {
 		if (!is_token_char(ret_name->at[i]))
-			return "HTTP: malformed header name";
+			return REASON_HTTP_HEADER;
 	}
 	for (size_t i = 0; i < ret_value->len; i++) {
 		uint8_t c = (uint8_t)ret_value->at[i];
 		if ((c < 0x20 && c != '\t') || c == 0x7f)
-			return "HTTP: control character in a header";
+			return REASON_HTTP_HEADER;
 	}
-	return NULL;
+	return REASON_NONE;
 }
 
-static const char *read_header(struct span line, struct request *r)
+static enum dd_reason read_header(struct span line, struct request *r)
 {
 	struct span name;
 	struct span value;
-	const char *why = check_header(line, &name, &value);
+	enum dd_reason reason = check_header(line, &name, &value);
 
-	for (size_t i = 0; !why && i < sizeof(header_rows) / sizeof(header_rows[0]); i++) {
+	for (size_t i = 0; !reason && i < sizeof(header_rows) / sizeof(header_rows[0]); i++) {
 		if (span_is(name, header_rows[i].name))
-			why = header_rows[i].read(value, r);
+			reason = header_rows[i].read(value, r);
 	}
-	return why;
+	return reason;
 }
 
 /* What only the whole head can tell. */
-static const char *check_request(const struct request *r)
+static enum dd_reason check_request(const struct request *r)
 {
 	if (r->hosts != 1)
-		return "HTTP: no Host";
+		return REASON_HTTP_NO_HOST;
 	if (r->lengths > 0 && r->encodings > 0)
-		return "HTTP: both Content-Length and Transfer-Encoding";
+		return REASON_HTTP_BOTH_LENGTHS;
 	if (r->http10 && r->encodings > 0)
-		return "HTTP: Transfer-Encoding in HTTP/1.0";
+		return REASON_HTTP_ENCODING;
 	if (!r->target_host.at)
-		return NULL;
+		return REASON_NONE;
 	if (r->target_host.len != r->head.host_len ||
 	    strncasecmp(r->target_host.at, r->head.host, r->head.host_len) != 0 ||
 	    r->target_port != r->head.port)
-		return "HTTP: target and Host name different hosts";
-	return NULL;
+		return REASON_HTTP_TARGET_HOST;
+	return REASON_NONE;
 }
 
 /* One line up to CRLF. Bare CR or LF and NUL are refused here, for every line, before anything
  * interprets it. */
 static enum parse next_line(const uint8_t *in, size_t len, size_t *pos, struct span *ret_line,
-                            const char **ret_why)
+                            enum dd_reason *ret_reason)
 {
 	for (size_t i = *pos; i < len; i++) {
 		if (in[i] == '\0' || in[i] == '\n') {
-			*ret_why = "HTTP: NUL or bare line feed";
+			*ret_reason = REASON_HTTP_LINE_END;
 			return PARSE_REFUSED;
 		}
 		if (in[i] != '\r')
@@ -274,7 +276,7 @@ static enum parse next_line(const uint8_t *in, size_t len, size_t *pos, struct s
 		if (i + 1 == len)
 			return PARSE_MORE;
 		if (in[i + 1] != '\n') {
-			*ret_why = "HTTP: bare carriage return";
+			*ret_reason = REASON_HTTP_LINE_END;
 			return PARSE_REFUSED;
 		}
 		*ret_line = (struct span){ (const char *)in + *pos, i - *pos };
@@ -285,25 +287,25 @@ static enum parse next_line(const uint8_t *in, size_t len, size_t *pos, struct s
 }
 
 enum parse http_head_parse(const uint8_t *in, size_t len, struct http_head *ret_head,
-                           const char **ret_why)
+                           enum dd_reason *ret_reason)
 {
 	struct request r = { .head = { .len = 0 } };
 	size_t pos = 0;
 
 	for (unsigned n = 0; n < HEADERS_MAX; n++) {
 		struct span line = { NULL, 0 };
-		enum parse result = next_line(in, len, &pos, &line, ret_why);
+		enum parse result = next_line(in, len, &pos, &line, ret_reason);
 		if (result != PARSE_OK)
 			return result;
-		const char *why = NULL;
+		enum dd_reason reason = REASON_NONE;
 		if (n == 0)
-			why = read_request_line(line, &r);
+			reason = read_request_line(line, &r);
 		else if (line.len > 0)
-			why = read_header(line, &r);
+			reason = read_header(line, &r);
 		else
-			why = check_request(&r);
-		if (why) {
-			*ret_why = why;
+			reason = check_request(&r);
+		if (reason) {
+			*ret_reason = reason;
 			return PARSE_REFUSED;
 		}
 		if (n > 0 && line.len == 0) {
@@ -312,7 +314,7 @@ enum parse http_head_parse(const uint8_t *in, size_t len, struct http_head *ret_
 			return PARSE_OK;
 		}
 	}
-	*ret_why = "HTTP: too many headers";
+	*ret_reason = REASON_HTTP_TOO_LARGE;
 	return PARSE_REFUSED;
 }
 
@@ -340,13 +342,13 @@ static int hex_value(uint8_t c)
 	return -1;
 }
 
-static const char *chunk_size_byte(struct http_chunked *b, uint8_t c)
+static enum dd_reason chunk_size_byte(struct http_chunked *b, uint8_t c)
 {
 	int digit = hex_value(c);
 
 	if (digit >= 0) {
 		if (b->left >> 56)
-			return "HTTP: chunk size is too large";
+			return REASON_HTTP_CHUNK;
 		b->left = b->left << 4 | (uint64_t)digit;
 		b->digit = true;
 	} else if (b->digit && c == '\r') {
@@ -354,47 +356,48 @@ static const char *chunk_size_byte(struct http_chunked *b, uint8_t c)
 	} else if (b->digit && c == ';') {
 		b->state = CHUNK_EXTENSION;
 	} else {
-		return "HTTP: malformed chunk size";
+		return REASON_HTTP_CHUNK;
 	}
-	return NULL;
+	return REASON_NONE;
 }
 
-static const char *expect(struct http_chunked *b, uint8_t c, uint8_t wanted, enum chunk_state next)
+static enum dd_reason expect(struct http_chunked *b, uint8_t c, uint8_t wanted,
+                             enum chunk_state next)
 {
 	if (c != wanted)
-		return "HTTP: malformed end of a chunk";
+		return REASON_HTTP_CHUNK;
 	b->state = (uint8_t)next;
-	return NULL;
+	return REASON_NONE;
 }
 
 /* An extension or a trailer: printable, bounded, ended by CRLF. */
-static const char *text_byte(struct http_chunked *b, uint8_t c, enum chunk_state after_cr)
+static enum dd_reason text_byte(struct http_chunked *b, uint8_t c, enum chunk_state after_cr)
 {
 	if (c == '\r')
 		b->state = (uint8_t)after_cr;
 	else if ((c < 0x20 && c != '\t') || c == 0x7f)
-		return "HTTP: control character in a chunk extension or trailer";
-	return NULL;
+		return REASON_HTTP_CHUNK;
+	return REASON_NONE;
 }
 
-static const char *trailer_start_byte(struct http_chunked *b, uint8_t c)
+static enum dd_reason trailer_start_byte(struct http_chunked *b, uint8_t c)
 {
 	if (c == '\r') {
 		b->state = END_LF;
-		return NULL;
+		return REASON_NONE;
 	}
 	if (!is_token_char((char)c))
-		return "HTTP: malformed trailer";
+		return REASON_HTTP_CHUNK;
 	b->state = TRAILER;
-	return NULL;
+	return REASON_NONE;
 }
 
-static const char *chunk_byte(struct http_chunked *b, uint8_t c)
+static enum dd_reason chunk_byte(struct http_chunked *b, uint8_t c)
 {
 	bool trailers = b->state >= TRAILER_START;
 
 	if (++b->line > (trailers ? TRAILERS_MAX : CHUNK_LINE_MAX))
-		return "HTTP: chunk line or trailers too long";
+		return REASON_HTTP_TOO_LARGE;
 	switch ((enum chunk_state)b->state) {
 	case CHUNK_SIZE:
 		return chunk_size_byte(b, c);
@@ -417,15 +420,15 @@ static const char *chunk_byte(struct http_chunked *b, uint8_t c)
 		return expect(b, c, '\n', TRAILER_START);
 	case END_LF:
 		b->done = c == '\n';
-		return b->done ? NULL : "HTTP: malformed end of a chunked body";
+		return b->done ? REASON_NONE : REASON_HTTP_CHUNK;
 	case CHUNK_DATA:
 		break;
 	}
-	return "HTTP: malformed chunked body";
+	return REASON_HTTP_CHUNK;
 }
 
 enum parse http_chunked_step(struct http_chunked *body, const uint8_t *in, size_t len,
-                             size_t *ret_used, const char **ret_why)
+                             size_t *ret_used, enum dd_reason *ret_reason)
 {
 	size_t pos = 0;
 
@@ -439,9 +442,9 @@ enum parse http_chunked_step(struct http_chunked *body, const uint8_t *in, size_
 				body->state = CHUNK_DATA_CR;
 			continue;
 		}
-		const char *why = chunk_byte(body, in[pos++]);
-		if (why) {
-			*ret_why = why;
+		enum dd_reason reason = chunk_byte(body, in[pos++]);
+		if (reason) {
+			*ret_reason = reason;
 			return PARSE_REFUSED;
 		}
 	}

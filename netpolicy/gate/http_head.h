@@ -34,9 +34,9 @@ enum parse http_head_sniff(const uint8_t *in, size_t len);
 
 /* Read one request head from @in. PARSE_OK only for one that every server must read the same way:
  * CRLF line ends, no folded line, exactly one Host, a target that agrees with it, at most one of
- * Content-Length and Transfer-Encoding: chunked; no CONNECT. *ret_why is static text. */
+ * Content-Length and Transfer-Encoding: chunked; no CONNECT. */
 enum parse http_head_parse(const uint8_t *in, size_t len, struct http_head *ret_head,
-                           const char **ret_why);
+                           enum dd_reason *ret_reason);
 
 /* Where a chunked body is. { 0 } before its first byte; done when it has ended, trailers included.
  */
@@ -52,6 +52,6 @@ struct http_chunked {
  * with *ret_used just behind its last byte, PARSE_REFUSED on a framing that servers may read
  * differently. */
 enum parse http_chunked_step(struct http_chunked *body, const uint8_t *in, size_t len,
-                             size_t *ret_used, const char **ret_why);
+                             size_t *ret_used, enum dd_reason *ret_reason);
 
 #endif

@@ -8,9 +8,11 @@
 #ifndef NETPOLICY_PARSE_H
 #define NETPOLICY_PARSE_H
 
+#include "drydock/reason.h"
+
 /* Zero is the safe value: a result that nobody set refuses. */
 enum parse {
-	PARSE_REFUSED = 0, /* never valid, however many bytes follow; *ret_why says why */
+	PARSE_REFUSED = 0, /* never valid, however many bytes follow; *ret_reason says why */
 	PARSE_MORE,        /* a proper beginning; ask again with more bytes */
 	PARSE_OK,
 };

@@ -32,15 +32,21 @@ struct stream {
 	size_t record_left; /* handshake bytes left in the current record */
 	size_t left;        /* bytes left in the hello; SIZE_MAX until its length is known */
 	enum parse bad;     /* PARSE_OK while everything was fine */
-	const char *why;
+	enum dd_reason reason;
 };
 
-static void fail(struct stream *s, enum parse result, const char *why)
+static void fail(struct stream *s, enum dd_reason reason)
 {
 	if (s->bad == PARSE_OK) {
-		s->bad = result;
-		s->why = why;
+		s->bad = PARSE_REFUSED;
+		s->reason = reason;
 	}
+}
+
+static void need_more(struct stream *s)
+{
+	if (s->bad == PARSE_OK)
+		s->bad = PARSE_MORE;
 }
 
 static void next_record(struct stream *s)
@@ -51,31 +57,31 @@ static void next_record(struct stream *s)
 	size_t have = s->len - s->pos;
 
 	if (have >= 1 && h[0] != TLS_RECORD_HANDSHAKE) {
-		fail(s, PARSE_REFUSED, "TLS: the hello is interrupted by a record of another type");
+		fail(s, REASON_TLS_NOT_A_HELLO);
 		return;
 	}
 	if (have >= 2 && h[1] != 3) {
-		fail(s, PARSE_REFUSED, "TLS: not a version of TLS");
+		fail(s, REASON_TLS_VERSION);
 		return;
 	}
 	if (have < 5) {
-		fail(s, PARSE_MORE, NULL);
+		need_more(s);
 		return;
 	}
 	s->record_left = (size_t)h[3] << 8 | h[4];
 	s->pos += 5;
 	if (s->record_left == 0 || s->record_left > RECORD_MAX)
-		fail(s, PARSE_REFUSED, "TLS: a record of impossible length");
+		fail(s, REASON_TLS_MALFORMED);
 }
 
 static uint8_t get8(struct stream *s)
 {
 	if (s->bad == PARSE_OK && s->left == 0)
-		fail(s, PARSE_REFUSED, "TLS: hello is shorter than its fields");
+		fail(s, REASON_TLS_MALFORMED);
 	if (s->bad == PARSE_OK && s->record_left == 0)
 		next_record(s);
 	if (s->bad == PARSE_OK && s->pos >= s->len)
-		fail(s, PARSE_MORE, NULL);
+		need_more(s);
 	if (s->bad != PARSE_OK)
 		return 0;
 	s->record_left--;
@@ -105,15 +111,15 @@ static void read_server_name(struct stream *s, size_t ext_len, struct tls_hello 
 	if (s->bad != PARSE_OK)
 		return;
 	if (ext_len < 5 || list_len != ext_len - 2 || type != NAME_TYPE_HOST) {
-		fail(s, PARSE_REFUSED, "TLS: malformed server name");
+		fail(s, REASON_TLS_NAME_MALFORMED);
 		return;
 	}
 	if (name_len != list_len - 3) {
-		fail(s, PARSE_REFUSED, "TLS: more than one server name");
+		fail(s, REASON_TLS_NAMES);
 		return;
 	}
 	if (name_len == 0 || name_len > TLS_SNI_MAX) {
-		fail(s, PARSE_REFUSED, "TLS: server name of impossible length");
+		fail(s, REASON_TLS_NAME_MALFORMED);
 		return;
 	}
 	for (size_t i = 0; i < name_len; i++)
@@ -125,7 +131,7 @@ static void read_server_name(struct stream *s, size_t ext_len, struct tls_hello 
 static void read_extension(struct stream *s, size_t type, size_t ext_len, struct tls_hello *hello)
 {
 	if (type == EXT_ECH)
-		fail(s, PARSE_REFUSED, "TLS: encrypted ClientHello hides the name");
+		fail(s, REASON_TLS_ENCRYPTED_HELLO);
 	else if (type == EXT_SERVER_NAME)
 		read_server_name(s, ext_len, hello);
 	else
@@ -138,17 +144,17 @@ static void read_extensions(struct stream *s, struct tls_hello *hello)
 	size_t n = 0;
 
 	if (get16(s) != s->left)
-		fail(s, PARSE_REFUSED, "TLS: extensions do not fill the hello");
+		fail(s, REASON_TLS_MALFORMED);
 	while (s->bad == PARSE_OK && s->left > 0) {
 		size_t type = get16(s);
 		size_t ext_len = get16(s);
 		if (s->bad == PARSE_OK && ext_len > s->left)
-			fail(s, PARSE_REFUSED, "TLS: an extension runs over the end of the hello");
+			fail(s, REASON_TLS_MALFORMED);
 		if (n == EXTENSIONS_MAX)
-			fail(s, PARSE_REFUSED, "TLS: too many extensions");
+			fail(s, REASON_TLS_TOO_LARGE);
 		for (size_t i = 0; i < n; i++) {
 			if (seen[i] == type)
-				fail(s, PARSE_REFUSED, "TLS: an extension comes twice");
+				fail(s, REASON_TLS_EXTENSION_TWICE);
 		}
 		if (s->bad != PARSE_OK)
 			return;
@@ -166,28 +172,28 @@ static void read_hello(struct stream *s, struct tls_hello *hello)
 	if (s->bad != PARSE_OK)
 		return;
 	if (type != HELLO_CLIENT) {
-		fail(s, PARSE_REFUSED, "TLS: the first message is not a ClientHello");
+		fail(s, REASON_TLS_NOT_A_HELLO);
 		return;
 	}
 	if (length > RECORD_MAX) {
-		fail(s, PARSE_REFUSED, "TLS: hello is too large");
+		fail(s, REASON_TLS_TOO_LARGE);
 		return;
 	}
 	s->left = length;
 	if (get8(s) != 3)
-		fail(s, PARSE_REFUSED, "TLS: not a version of TLS");
+		fail(s, REASON_TLS_VERSION);
 	skip(s, 1 + 32);
 	size_t session_len = get8(s);
 	if (session_len > 32)
-		fail(s, PARSE_REFUSED, "TLS: session id is too long");
+		fail(s, REASON_TLS_MALFORMED);
 	skip(s, session_len);
 	size_t ciphers_len = get16(s);
 	if (s->bad == PARSE_OK && (ciphers_len < 2 || ciphers_len % 2 != 0))
-		fail(s, PARSE_REFUSED, "TLS: malformed list of ciphers");
+		fail(s, REASON_TLS_MALFORMED);
 	skip(s, ciphers_len);
 	size_t methods_len = get8(s);
 	if (s->bad == PARSE_OK && methods_len < 1)
-		fail(s, PARSE_REFUSED, "TLS: malformed list of compression methods");
+		fail(s, REASON_TLS_MALFORMED);
 	skip(s, methods_len);
 	if (s->bad == PARSE_OK && s->left == 0)
 		return; /* no extensions at all: an old client, and no name */
@@ -195,16 +201,16 @@ static void read_hello(struct stream *s, struct tls_hello *hello)
 }
 
 enum parse tls_hello_parse(const uint8_t *in, size_t len, struct tls_hello *ret_hello,
-                           const char **ret_why)
+                           enum dd_reason *ret_reason)
 {
 	struct stream s = { .in = in, .len = len, .left = SIZE_MAX, .bad = PARSE_OK };
 	struct tls_hello hello = { .sni_len = 0 };
 
 	read_hello(&s, &hello);
 	if (s.bad == PARSE_OK && hello.sni_len == 0)
-		fail(&s, PARSE_REFUSED, "TLS: no server name");
+		fail(&s, REASON_TLS_NO_NAME);
 	if (s.bad == PARSE_REFUSED)
-		*ret_why = s.why;
+		*ret_reason = s.reason;
 	if (s.bad == PARSE_OK)
 		*ret_hello = hello;
 	return s.bad;

@@ -19,9 +19,9 @@ struct tls_hello {
 
 /* Read one ClientHello from the @len first bytes of a connection; it may be split over several
  * records. PARSE_OK only if it is complete, well-formed to the last byte, holds exactly one server
- * name and no encrypted ClientHello. @ret_hello is written only then; *ret_why (static text) only
+ * name and no encrypted ClientHello. @ret_hello is written only then; *ret_reason only
  * on PARSE_REFUSED. Bytes after the hello are not looked at. */
 enum parse tls_hello_parse(const uint8_t *in, size_t len, struct tls_hello *ret_hello,
-                           const char **ret_why);
+                           enum dd_reason *ret_reason);
 
 #endif

@@ -171,6 +171,23 @@ const char *egress_addr_special(const struct sockaddr *addr)
 	return judge(addr).why;
 }
 
+enum dd_reason egress_addr_reason(const struct sockaddr *addr)
+{
+	switch (judge(addr).kind) {
+	case KIND_PUBLIC:
+		return REASON_NONE;
+	case KIND_PRIVATE:
+		return REASON_ADDRESS_PRIVATE;
+	case KIND_METADATA:
+		return REASON_ADDRESS_METADATA;
+	case KIND_NEVER:
+	case KIND_INNER4:
+	case KIND_LOCAL64:
+		break;
+	}
+	return REASON_ADDRESS_SPECIAL;
+}
+
 bool egress_addr_is_metadata(const struct sockaddr *addr)
 {
 	return judge(addr).kind == KIND_METADATA;

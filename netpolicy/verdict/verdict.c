@@ -19,9 +19,12 @@ static struct egress_verdict allow(const struct egress_entry *entry)
 		                        .why = entry->why ? entry->why : allowed_without_why };
 }
 
-static struct egress_verdict deny(const struct egress_entry *entry, const char *why)
+static struct egress_verdict deny(const struct egress_entry *entry, enum dd_reason reason,
+                                  const char *detail)
 {
-	return (struct egress_verdict){ .allow = false, .entry = entry, .why = why };
+	return (struct egress_verdict){
+		.allow = false, .entry = entry, .reason = reason, .why = detail
+	};
 }
 
 static bool port_matches(const struct egress_entry *entry, uint16_t port)
@@ -76,8 +79,7 @@ struct egress_verdict egress_verdict_name(const struct egress_list *list, const 
 
 	if (best)
 		return allow(best);
-	return deny(NULL, known ? "the allowlist has this name, but not this port"
-	                        : "not in the allowlist");
+	return deny(NULL, known ? REASON_PORT_NOT_LISTED : REASON_NAME_NOT_LISTED, "");
 }
 
 static bool block_covers(const struct egress_entry *entry, struct in_addr addr)
@@ -93,7 +95,7 @@ struct egress_verdict egress_verdict_addr(const struct egress_list *list, struct
 {
 	const struct sockaddr_in sin = { .sin_family = AF_INET, .sin_addr = addr };
 	const struct egress_entry *best = NULL;
-	struct egress_verdict refusal = deny(NULL, "not in the allowlist");
+	struct egress_verdict refusal = deny(NULL, REASON_ADDRESS_NOT_LISTED, "");
 	bool indexed = egress_index_fits(list->index, list->entries, list->n);
 	const uint32_t *blocks = NULL;
 	size_t n = indexed ? egress_index_blocks(list->index, &blocks) : list->n;
@@ -105,7 +107,9 @@ struct egress_verdict egress_verdict_addr(const struct egress_list *list, struct
 			continue;
 		if (!egress_entry_may_dial(entry, (const struct sockaddr *)&sin, &why)) {
 			if (!refusal.entry)
-				refusal = deny(entry, why);
+				refusal = deny(entry,
+				               egress_addr_reason((const struct sockaddr *)&sin),
+				               why);
 			continue;
 		}
 		if (!best || entry->prefix > best->prefix)

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* advice.c - which line of a policy would allow what was refused. Pure.
  *
- * The gate says in a sentence why it refused; the table below turns each of these sentences into
- * what to do about it. A sentence that is not in the table gets no advice: a wrong line in a policy
- * is worse than none. */
+ * Every reason names its remedy in one table (drydock/reason.h); here each remedy becomes a line. A
+ * reason that is not known gets no advice: a wrong line in a policy is worse than none. */
 #include "advice.h"
 
 #include "drydock/netns.h"
@@ -14,53 +13,6 @@
 #include <stdarg.h>
 #include <string.h>
 
-enum remedy {
-	REMEDY_NONE = 0,
-	REMEDY_ENTRY,
-	REMEDY_PRIVATE,
-	REMEDY_RAW,
-	REMEDY_UPLOAD,
-	REMEDY_CONNECTIONS,
-	REMEDY_WILDCARD,
-	REMEDY_CALL
-};
-
-/* What the gate and the filter say (netpolicy/gate_*.c, verdict.c), by how it begins. */
-static const struct reason_row {
-	const char *begins;
-	enum remedy remedy;
-	const char *instead; /* REMEDY_NONE */
-} reasons[] = {
-	{ "not in the allowlist", REMEDY_ENTRY, NULL },
-	{ "the allowlist has this name, but not this port", REMEDY_ENTRY, NULL },
-	{ "no entry for this port of the name", REMEDY_ENTRY, NULL },
-	{ "no entry for this address", REMEDY_ENTRY, NULL },
-	{ "private answer", REMEDY_PRIVATE, NULL },
-	{ "TLS: the server name is another host", REMEDY_RAW, NULL },
-	{ "HTTP: Host names another host", REMEDY_RAW, NULL },
-	{ "the client says neither TLS nor HTTP", REMEDY_RAW, NULL },
-	{ "upload budget of", REMEDY_UPLOAD, NULL },
-	{ "the upload budget of this destination", REMEDY_UPLOAD, NULL },
-	{ "too many open connections", REMEDY_CONNECTIONS, NULL },
-	{ "too many different names under this wildcard", REMEDY_WILDCARD, NULL },
-	{ "metadata service", REMEDY_NONE,
-	  "a metadata service hands out the credentials of this machine; no phase may reach it" },
-	{ "UDP is not carried", REMEDY_NONE,
-	  "steps have TCP through the gate only; clients fall back to it" },
-	{ "a foreign resolver", REMEDY_NONE,
-	  "names are asked at the step's own resolver, 198.18.0.1 in /etc/resolv.conf" },
-	{ "not a destination", REMEDY_NONE, "the gate's own address is no destination" },
-	{ "no lookup in this step", REMEDY_NONE,
-	  "the address came from no lookup of this step; the program must ask for the name again" },
-	{ "only addresses are answered", REMEDY_NONE,
-	  "the step's resolver answers A only; other record types carry data out" },
-	{ "not a host name", REMEDY_NONE, "this is no host name, so no entry can name it" },
-	{ "could not connect", REMEDY_NONE,
-	  "the policy allows it; the destination did not answer" },
-	{ "the name could not be resolved", REMEDY_NONE,
-	  "the policy allows it; the host's resolver has no answer" },
-};
-
 static bool has(const char *text)
 {
 	return text && *text;
@@ -70,20 +22,6 @@ static const char *phase_of(const struct advice_case *c)
 {
 	/* build has no egress: such a step must become fetch first */
 	return c->phase == DD_PHASE_PUSH ? "push" : "fetch";
-}
-
-static enum remedy remedy_of(const struct advice_case *c, const char **ret_instead)
-{
-	*ret_instead = "nothing is known that would allow it";
-	if (c->about == ADVICE_CALL)
-		return REMEDY_CALL;
-	for (size_t i = 0; has(c->why) && i < ARRAY_LEN(reasons); i++)
-		if (strncmp(c->why, reasons[i].begins, strlen(reasons[i].begins)) == 0) {
-			if (reasons[i].instead)
-				*ret_instead = reasons[i].instead;
-			return reasons[i].remedy;
-		}
-	return REMEDY_NONE;
 }
 
 __attribute__((format(printf, 2, 3))) static void beyond(struct advice *a, const char *fmt, ...)
@@ -186,7 +124,7 @@ static const char *advise_name(const struct advice_case *c, struct advice *a)
 {
 	char host[EGRESS_HOST_MAX + 1], where[64], budget[64];
 	/* a query goes to port 53, whatever the program wants afterwards */
-	bool guessed = c->about == ADVICE_NAME || c->port == 0;
+	bool guessed = c->port == 0 || (has(c->proto) && strcmp(c->proto, "dns") == 0);
 	unsigned port = guessed ? 443 : c->port;
 	/* A masked name (***), or one that the gate had to escape, is no name that an entry could
 	 * hold. */
@@ -265,11 +203,6 @@ static bool origin_is_place(const char *origin)
 
 static const char *advise_private(const struct advice_case *c, struct advice *a)
 {
-	if (strstr(c->why, "metadata"))
-		return "a metadata service hands out the credentials of this machine; no phase may "
-		       "reach it";
-	if (strstr(c->why, "no address"))
-		return "the name has no address that this entry may dial";
 	if (!origin_is_place(c->origin))
 		return "the entry comes from a set; write an entry of its own with `private: "
 		       "allow` for this host";
@@ -293,7 +226,7 @@ static const char *advise_raw(const struct advice_case *c, struct advice *a)
 	       "%.100s is reached as well.",
 	       c->host);
 	beyond(a, "Any protocol passes on port %u, not only this one.", (unsigned)c->port);
-	if (strncmp(c->why, "TLS:", 4) == 0 || strncmp(c->why, "HTTP:", 5) == 0)
+	if (c->reason == REASON_TLS_OTHER_HOST || c->reason == REASON_HTTP_OTHER_HOST)
 		beyond(a, "If the client means another host, an entry for that host is the "
 		          "narrower answer.");
 	return NULL;
@@ -332,8 +265,6 @@ static const char *advise_count(const struct advice_case *c, struct advice *a, c
 
 static const char *advise_call(const struct advice_case *c, struct advice *a)
 {
-	if (c->call_never)
-		return "the profile says `never`: no policy can allow this system call";
 	if (!has(c->call) ||
 	    strspn(c->call, "abcdefghijklmnopqrstuvwxyz0123456789_") != strlen(c->call))
 		return "no name is known of it, so no list can hold it";
@@ -344,9 +275,11 @@ static const char *advise_call(const struct advice_case *c, struct advice *a)
 	return NULL;
 }
 
-static const char *advise(const struct advice_case *c, enum remedy remedy, struct advice *a)
+static const char *advise(const struct advice_case *c, struct advice *a)
 {
-	switch (remedy) {
+	const struct dd_reason_row *reason = dd_reason_row(c->reason);
+
+	switch (reason->remedy) {
 	case REMEDY_ENTRY:
 		return advise_entry(c, a);
 	case REMEDY_PRIVATE:
@@ -364,16 +297,13 @@ static const char *advise(const struct advice_case *c, enum remedy remedy, struc
 	case REMEDY_NONE:
 		break;
 	}
-	return "nothing is known that would allow it";
+	return reason->instead ? reason->instead : "nothing is known that would allow it";
 }
 
 void advice_make(const struct advice_case *c, struct advice *ret)
 {
 	struct advice a = { .n = 0 };
-	const char *instead = NULL;
-	enum remedy remedy = remedy_of(c, &instead);
-	if (remedy != REMEDY_NONE)
-		instead = advise(c, remedy, &a);
+	const char *instead = advise(c, &a);
 	if (instead)
 		a = (struct advice){ .instead = instead };
 	*ret = a;

@@ -11,20 +11,12 @@
 
 #include "grant/plan.h"
 
-enum advice_about {
-	ADVICE_NET = 1, /* a connection: host or address, port, proto */
-	ADVICE_NAME,    /* a query */
-	ADVICE_BUDGET,  /* upload: host, port, bytes */
-	ADVICE_CALL,    /* a system call */
-};
-
 struct advice_case {
-	enum advice_about about;
+	enum dd_reason reason; /* REASON_NONE: not known, and then there is no advice */
 	enum dd_phase phase;
-	const char *step_id, *step_name;                 /* "" or NULL: none */
-	const char *host, *address, *proto, *why, *call; /* NULL like "" */
-	const char *call_why;                            /* what the profile says about it */
-	bool call_never;                                 /* the profile's `never` list */
+	const char *step_id, *step_name;           /* "" or NULL: none */
+	const char *host, *address, *proto, *call; /* NULL like ""; proto "dns": a query */
+	const char *call_why;                      /* what the profile says about it */
 	uint16_t port;
 	/* "policy.yml:5:9" of the entry that has this destination; NULL: none has */
 	const char *origin;

@@ -76,8 +76,7 @@ int explain_ask_connect(const struct plan *plan, const struct plan_step *step, c
 	const struct egress_list *list = &step->egress;
 	char host[EGRESS_HOST_MAX + 1] = "";
 	struct egress_verdict v = { .allow = false };
-	struct advice_case c = { .about = ADVICE_NET,
-		                 .phase = step->phase,
+	struct advice_case c = { .phase = step->phase,
 		                 .step_id = step->id,
 		                 .step_name = step->is_named ? step->name : NULL,
 		                 .proto = "tcp",
@@ -89,15 +88,17 @@ int explain_ask_connect(const struct plan *plan, const struct plan_step *step, c
 	ret->verdict = v.allow ? "allow" : "deny";
 	(void)snprintf(ret->asked, sizeof(ret->asked), "connect %s", connect);
 	(void)snprintf(ret->decided, sizeof(ret->decided), "%s", v.entry ? v.entry->origin : "");
-	(void)snprintf(ret->why, sizeof(ret->why), "%s", v.why);
+	if (v.allow)
+		(void)snprintf(ret->why, sizeof(ret->why), "%s", v.why);
+	else
+		dd_reason_say(v.reason, v.why, ret->why, sizeof(ret->why));
 	if (v.allow && v.entry && v.entry->host && !v.entry->private_ok)
 		(void)snprintf(ret->note, sizeof(ret->note),
 		               "an answer inside your network is refused all the same: the entry "
 		               "has no `private: allow`");
 	if (v.allow)
 		return 0;
-	/* a special address: the line must say private as well */
-	c.why = v.entry ? "no entry for this address" : v.why;
+	c.reason = v.reason;
 	ret->has_advice = true;
 	advice_make(&c, &ret->advice);
 	return 0;
@@ -152,11 +153,11 @@ int explain_ask_syscall(const struct plan *plan, const struct plan_step *step, c
 	(void)snprintf(ret->asked, sizeof(ret->asked), "system call %s under profile %s",
 	               call->name, step->seccomp);
 	if (call->answer == SECCOMP_ANSWER_ERRNO || call->answer == SECCOMP_ANSWER_KILL) {
-		const struct advice_case c = { .about = ADVICE_CALL,
+		const struct advice_case c = { .reason = call->never ? REASON_CALL_NEVER
+			                                             : REASON_CALL_NOT_LISTED,
 			                       .phase = step->phase,
 			                       .call = call->name,
-			                       .call_why = call->why,
-			                       .call_never = call->never };
+			                       .call_why = call->why };
 		ret->has_advice = true;
 		advice_make(&c, &ret->advice);
 	}

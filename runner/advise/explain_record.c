@@ -151,15 +151,11 @@ static void explain_net(const struct facts_step *s, const struct facts_net *n,
 	bool name = n->kind == FACTS_NAME_REFUSED || n->kind == FACTS_RESOLVED;
 	const char *host = or_empty(n->host), *address = or_empty(n->address);
 	struct advice_case c = case_of(s, a);
-	c.about = name ? ADVICE_NAME : ADVICE_NET;
 	c.host = host;
 	c.address = address;
 	c.proto = n->proto ? n->proto : name ? "dns" : "tcp";
-	c.why = or_empty(n->why);
-	if (n->would_deny &&
-	    n->kind == FACTS_REFUSED) /* tried because the run observed, and not reached: that says
-	                                 nothing about the policy */
-		c.why = *host ? "not in the allowlist" : "no entry for this address";
+	/* tried because the run observed, and not reached: that says nothing about the policy */
+	c.reason = n->would_deny ? n->would_reason : n->reason;
 	c.port = n->port;
 	c.origin = origin_of(s, host, n->port);
 	if (name)
@@ -181,14 +177,15 @@ static void explain_call(const struct facts_step *s, const struct facts_syscall 
 	struct seccomp_view *view = NULL;
 	char path[512];
 	struct advice_case c = case_of(s, a);
-	c.about = ADVICE_CALL;
+	c.reason = REASON_CALL_NOT_LISTED;
 	c.call = or_empty(f->name);
 	const char *profile = s->seccomp ? s->seccomp : "default";
 	if (config_path_seccomp(profile, path, sizeof(path), NULL) == 0 &&
 	    seccomp_view_load(path, NULL, &view, NULL) == 0) {
 		const struct seccomp_view_call *call = seccomp_view_find(view, c.call);
 		c.call_why = call ? call->why : NULL;
-		c.call_never = call && call->never;
+		if (call && call->never)
+			c.reason = REASON_CALL_NEVER;
 		if (call && call->file && call->line)
 			(void)snprintf(a->decided, sizeof(a->decided), "%.400s:%u", call->file,
 			               call->line);
@@ -220,14 +217,13 @@ static void explain_violation(const struct facts_step *s, const struct facts_vio
 		};
 		return;
 	}
-	c.about = ADVICE_BUDGET;
+	c.reason = v->reason;
 	c.host = or_empty(v->subject);
 	c.port = v->port;
 	c.proto = "tcp";
-	c.why = or_empty(v->why);
 	c.bytes_out = v->bytes_out > 0 ? (uint64_t)v->bytes_out : 0;
 	c.origin = origin_of(s, c.host, v->port);
-	(void)snprintf(a->why, sizeof(a->why), "%s", c.why);
+	(void)snprintf(a->why, sizeof(a->why), "%s", or_empty(v->why));
 	(void)snprintf(a->decided, sizeof(a->decided), "%s", or_empty(c.origin));
 	conclude(&c, a);
 }

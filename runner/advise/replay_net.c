@@ -19,14 +19,11 @@ bool replay_host_is_canonical(const char *host)
 
 const char *replay_hello_complaint(const struct facts_net *net)
 {
-	static const char *const of_the_hello[] = { "TLS:", "HTTP:", "the client" };
+	const struct dd_reason_row *would = dd_reason_row(net->would_reason);
 	if (net->speaks == FACTS_SPEAKS_RAW)
 		return "the client speaks neither TLS nor HTTP, and the entry does not say `tls: "
 		       "raw`";
-	for (size_t i = 0; net->would_deny && net->why && i < ARRAY_LEN(of_the_hello); i++)
-		if (strncmp(net->why, of_the_hello[i], strlen(of_the_hello[i])) == 0)
-			return net->why;
-	return NULL;
+	return would->about == ABOUT_HELLO ? would->sentence : NULL;
 }
 
 static struct net_judgement judged(enum net_answer answer, const struct egress_entry *entry,
@@ -68,6 +65,11 @@ static struct net_judgement judge_hello(const struct egress_entry *entry,
 	return judge_address(entry, net);
 }
 
+static struct net_judgement refused_by(struct egress_verdict v)
+{
+	return judged(NET_REFUSED, v.entry, *v.why ? v.why : dd_reason_row(v.reason)->sentence);
+}
+
 static struct net_judgement judge_raw(const struct egress_list *list, const struct facts_net *net)
 {
 	struct in_addr addr;
@@ -75,7 +77,7 @@ static struct net_judgement judge_raw(const struct egress_list *list, const stru
 		return judged(NET_UNKNOWN, NULL,
 		              "the record names neither a host nor an IPv4 address");
 	struct egress_verdict v = egress_verdict_addr(list, addr, net->port);
-	return judged(v.allow ? NET_ALLOWED : NET_REFUSED, v.entry, v.why);
+	return v.allow ? judged(NET_ALLOWED, v.entry, v.why) : refused_by(v);
 }
 
 struct net_judgement replay_judge_net(const struct egress_list *list, const struct facts_net *net)
@@ -88,7 +90,7 @@ struct net_judgement replay_judge_net(const struct egress_list *list, const stru
 	struct egress_verdict v = egress_verdict_name(list, net->host,
 	                                              net->kind == FACTS_CONNECTED ? net->port : 0);
 	if (!v.allow)
-		return judged(NET_REFUSED, v.entry, v.why);
+		return refused_by(v);
 	return net->kind == FACTS_CONNECTED ? judge_hello(v.entry, net)
 	                                    : judged(NET_ALLOWED, v.entry, v.why);
 }

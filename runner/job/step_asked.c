@@ -9,6 +9,8 @@
 
 #include "step_who.h"
 
+#include "drydock/reason.h"
+
 enum { TURN_MAX = 128 };
 
 static bool is_row(const struct step_asked_row *row, const struct sandbox_asked *q,
@@ -83,6 +85,14 @@ int step_asked_serve(struct step_asked *a, const struct sandbox *sb,
 	return 0;
 }
 
+static const struct dd_reason_row *reason_of(const struct step_asked_row *row)
+{
+	bool unknown = row->call[0] >= '0' && row->call[0] <= '9';
+	return dd_reason_row(row->answer == 0 ? REASON_CALL_NOT_LISTED
+	                     : unknown        ? REASON_CALL_UNKNOWN
+	                                      : REASON_CALL_NEVER);
+}
+
 static void note(const struct step_asked_row *row, struct step_result *result)
 {
 	struct step_refusal *f;
@@ -95,11 +105,7 @@ static void note(const struct step_asked_row *row, struct step_result *result)
 	*f = (struct step_refusal){ .count = row->count };
 	(void)snprintf(f->what, sizeof(f->what), "call %s%s%s", row->call,
 	               row->detail[0] ? " " : "", row->detail);
-	(void)snprintf(f->why, sizeof(f->why), "%s",
-	               row->answer == 0 ? "not in the seccomp profile"
-	               : row->call[0] >= '0' && row->call[0] <= '9'
-	                       ? "nobody here knows this number"
-	                       : "never allowed by the seccomp profile");
+	(void)snprintf(f->why, sizeof(f->why), "%s", reason_of(row)->sentence);
 	step_who_text(&row->who, f->process, sizeof(f->process));
 }
 
@@ -114,8 +120,9 @@ int step_asked_record(const struct step_asked *a, struct record *rec, struct ste
 		const char *answer = row->answer ? strerrorname_np(row->answer) : "continued";
 		note(row, result);
 		r = record_add(rec, step->ref, dd_phase_name(step->phase), "sys.deny",
-		               json_pack("{s:s, s:i, s:I, s:o, s:s, s:s*}", "syscall", row->call,
-		                         "nr", row->nr, "count", (json_int_t)row->count, "process",
+		               json_pack("{s:s, s:i, s:s, s:I, s:o, s:s, s:s*}", "syscall",
+		                         row->call, "nr", row->nr, "reason", reason_of(row)->name,
+		                         "count", (json_int_t)row->count, "process",
 		                         step_who_json(&row->who), "answer", answer ? answer : "?",
 		                         "detail", row->detail[0] ? row->detail : NULL),
 		               err);

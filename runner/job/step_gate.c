@@ -153,15 +153,12 @@ static void suggest(const struct step_gate *sg, const struct gate_msg *msg, char
 	struct in_addr addr;
 	struct advice advice;
 	struct advice_case c = {
-		.about = msg->type == GATE_VIOLATION  ? ADVICE_BUDGET
-		         : msg->type == GATE_DNS_DENY ? ADVICE_NAME
-		                                      : ADVICE_NET,
 		.phase = sg->step->phase,
 		.step_id = sg->step->id,
 		.step_name = sg->step->is_named ? sg->step->name : NULL,
 		.host = msg->host,
 		.address = msg->addr,
-		.why = msg->why,
+		.reason = (enum dd_reason)msg->reason,
 		.port = msg->port,
 		.proto = msg->type == GATE_DNS_DENY    ? "dns"
 		         : msg->type == GATE_VIOLATION ? "tcp"
@@ -234,6 +231,25 @@ static void mask_text(const struct step_gate *sg, char *text, size_t size)
 	step_mask_text(sg->step, sg->mask, text, size);
 }
 
+/* The message as it may be written down: secrets replaced, and in `why` the whole sentence, of what
+ * was refused or would have been. */
+static struct gate_msg shown_of(const struct step_gate *sg, const struct gate_msg *raw)
+{
+	struct gate_msg shown = *raw;
+
+	if (raw->reason || raw->would)
+		dd_reason_say(raw->reason ? raw->reason : raw->would, raw->why, shown.why,
+		              sizeof(shown.why));
+	mask_text(sg, shown.host, sizeof(shown.host));
+	mask_text(sg, shown.why, sizeof(shown.why));
+	return shown;
+}
+
+static const char *reason_name(unsigned reason)
+{
+	return dd_reason_row(reason)->name;
+}
+
 /* The step decides how many processes and descriptors there are to look through: what a look costs
  * is not spent again soon. */
 static void find_process(struct step_gate *sg, const struct gate_msg *msg, struct process_hint *who)
@@ -256,19 +272,20 @@ static int on_unreached(struct step_gate *sg, const struct gate_msg *msg, const 
 {
 	remember_would(sg->result, what, msg->why, who, msg->denials ? msg->denials : 1);
 	return record_add(sg->job->rec, sg->step->ref, dd_phase_name(sg->step->phase), "net.deny",
-	                  json_pack("{s:s, s:i, s:s, s:s, s:s, s:s, s:I, s:o}", "host", msg->host,
-	                            "port", (int)msg->port, "address", msg->addr, "proto",
-	                            proto_name(msg->proto), "would", "deny", "why", msg->why,
-	                            "count", (json_int_t)(msg->denials ? msg->denials : 1),
-	                            "process", step_who_json(who)),
+	                  json_pack("{s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:o}", "host",
+	                            msg->host, "port", (int)msg->port, "address", msg->addr,
+	                            "proto", proto_name(msg->proto), "would", "deny",
+	                            "would_reason", reason_name(msg->would), "reason",
+	                            reason_name(msg->reason), "why", msg->why, "count",
+	                            (json_int_t)(msg->denials ? msg->denials : 1), "process",
+	                            step_who_json(who)),
 	                  err);
 }
 
 static int on_refusal(struct step_gate *sg, const struct gate_msg *raw, struct dd_err *err)
 {
 	struct process_hint who = { .pid = 0 };
-	struct gate_msg shown = *raw;
-	const struct gate_msg *msg = &shown;
+	const struct gate_msg shown = shown_of(sg, raw), *msg = &shown;
 	char what[sizeof(((struct step_refusal *)0)->what)];
 	uint64_t count = msg->denials ? msg->denials : 1;
 	int r;
@@ -281,31 +298,29 @@ static int on_refusal(struct step_gate *sg, const struct gate_msg *raw, struct d
 		    r != -EAGAIN) /* a gate that is behind answers by itself after a while */
 			return dd_err_set(err, -r, "tell the gate that a refusal was looked at");
 	}
-	mask_text(sg, shown.host, sizeof(shown.host));
-	mask_text(sg, shown.why, sizeof(shown.why));
 	describe_attempt(msg, what, sizeof(what));
 	if (msg->would)
 		return on_unreached(sg, msg, what, &who, err);
+	if (msg->type == GATE_DNS_DENY)
+		sg->names_refused += count;
 	if (remember_refusal(sg->result, what, msg->why, &who, count))
 		tell(sg, msg, what, &who);
 	return record_add(sg->job->rec, sg->step->ref, dd_phase_name(sg->step->phase),
 	                  msg->type == GATE_DNS_DENY ? "dns.deny" : "net.deny",
-	                  json_pack("{s:s, s:i, s:s, s:s, s:s, s:I, s:o}", "host", msg->host,
+	                  json_pack("{s:s, s:i, s:s, s:s, s:s, s:s, s:I, s:o}", "host", msg->host,
 	                            "port", (int)msg->port, "address", msg->addr, "proto",
 	                            msg->type == GATE_DNS_DENY ? "dns" : proto_name(msg->proto),
-	                            "why", msg->why, "count", (json_int_t)count, "process",
-	                            step_who_json(&who)),
+	                            "reason", reason_name(msg->reason), "why", msg->why, "count",
+	                            (json_int_t)count, "process", step_who_json(&who)),
 	                  err);
 }
 
 static int on_violation(struct step_gate *sg, const struct gate_msg *raw, struct dd_err *err)
 {
-	struct gate_msg shown = *raw;
-	const struct gate_msg *msg = &shown;
+	const struct gate_msg shown = shown_of(sg, raw), *msg = &shown;
 	char line[1800], advice[1000], what[sizeof(((struct step_refusal *)0)->what)];
 	struct process_hint nobody = { .pid = 0 };
 
-	mask_text(sg, shown.host, sizeof(shown.host));
 	(void)snprintf(what, sizeof(what), "budget %.*s:%u", EGRESS_HOST_MAX, msg->host,
 	               (unsigned)msg->port);
 	if (sg->job->observe) {
@@ -320,8 +335,9 @@ static int on_violation(struct step_gate *sg, const struct gate_msg *raw, struct
 	}
 	sg->result->refused += !sg->job->observe;
 	return record_add(sg->job->rec, sg->step->ref, dd_phase_name(sg->step->phase), "violation",
-	                  json_pack("{s:s, s:s, s:i, s:s, s:I, s:s}", "case", "budget", "subject",
-	                            msg->host, "port", (int)msg->port, "why", msg->why, "bytes_out",
+	                  json_pack("{s:s, s:s, s:i, s:s, s:s, s:I, s:s}", "case", "budget",
+	                            "subject", msg->host, "port", (int)msg->port, "reason",
+	                            reason_name(msg->reason), "why", msg->why, "bytes_out",
 	                            (json_int_t)msg->bytes_out, "consequence",
 	                            sg->job->observe ? "none: observing" : "connection cut"),
 	                  err);
@@ -337,23 +353,22 @@ static const char *const speaks_names[GATE_SPEAKS__COUNT] = {
 static int on_allow(struct step_gate *sg, const struct gate_msg *raw, struct dd_err *err)
 {
 	struct process_hint who = { .pid = 0 };
-	struct gate_msg shown = *raw;
+	const struct gate_msg shown = shown_of(sg, raw);
 	char what[sizeof(((struct step_refusal *)0)->what)];
 
 	if (shown.would) /* a walk through /proc: worth it for what somebody will have to decide
 	                    about */
 		find_process(sg, raw, &who);
-	mask_text(sg, shown.host, sizeof(shown.host));
 	if (shown.would) {
 		describe_attempt(&shown, what, sizeof(what));
 		remember_would(sg->result, what, shown.why, &who, 1);
 	}
 	return record_add(sg->job->rec, sg->step->ref, dd_phase_name(sg->step->phase), "net.allow",
-	                  json_pack("{s:s, s:i, s:s, s:s, s:s, s:s*, s:s*, s:o*}", "host",
+	                  json_pack("{s:s, s:i, s:s, s:s*, s:s, s:s, s:s*, s:s*, s:o*}", "host",
 	                            shown.host, "port", (int)shown.port, "address", shown.addr,
-	                            "why", shown.why, "proto", "tcp", "speaks",
-	                            speaks_names[shown.speaks], "would",
-	                            shown.would ? "deny" : NULL, "process",
+	                            "reason", shown.would ? reason_name(shown.would) : NULL, "why",
+	                            shown.why, "proto", "tcp", "speaks", speaks_names[shown.speaks],
+	                            "would", shown.would ? "deny" : NULL, "process",
 	                            who.pid ? step_who_json(&who) : NULL),
 	                  err);
 }
@@ -361,18 +376,17 @@ static int on_allow(struct step_gate *sg, const struct gate_msg *raw, struct dd_
 static int on_name(struct step_gate *sg, const struct gate_msg *raw, struct dd_err *err)
 {
 	const struct process_hint nobody = { .pid = 0 };
-	struct gate_msg shown = *raw;
+	const struct gate_msg shown = shown_of(sg, raw);
 	char what[sizeof(((struct step_refusal *)0)->what)];
 
 	if (!sg->job->observe)
 		return dd_err_say(err, EPROTO, "the gate answered a name that it must refuse");
-	mask_text(sg, shown.host, sizeof(shown.host));
 	(void)snprintf(what, sizeof(what), "dns %s", shown.host);
 	remember_would(sg->result, what, shown.why, &nobody, 1);
-	return record_add(
-		sg->job->rec, sg->step->ref, dd_phase_name(sg->step->phase), "dns.allow",
-		json_pack("{s:s, s:s, s:s}", "host", shown.host, "would", "deny", "why", shown.why),
-		err);
+	return record_add(sg->job->rec, sg->step->ref, dd_phase_name(sg->step->phase), "dns.allow",
+	                  json_pack("{s:s, s:s, s:s, s:s}", "host", shown.host, "would", "deny",
+	                            "reason", reason_name(shown.would), "why", shown.why),
+	                  err);
 }
 
 static int on_wildcard(struct step_gate *sg, const struct gate_msg *msg, struct dd_err *err)
@@ -608,9 +622,7 @@ static int receipt(struct step_gate *sg, struct dd_err *err)
 	if (r < 0)
 		return r;
 	res->refused += c.denied_packets;
-	for (size_t i = 0; i < res->n_refusals; i++)
-		if (strncmp(res->refusals[i].what, "dns ", 4) == 0)
-			res->refused += res->refusals[i].count;
+	res->refused += sg->names_refused;
 	for (size_t i = 0; i < res->n_destinations; i++)
 		res->refused += res->destinations[i].denials;
 	return record_add(

@@ -34,7 +34,8 @@ struct step_gate {
 	size_t n_names;
 	struct json_t *wildcards; /* rows of gate.close; owned */
 	unsigned peak_connections;
-	struct mask *mask; /* what of the step may not be written down; borrowed */
+	uint64_t names_refused; /* queries: the kernel counts only packets that the wall refused */
+	struct mask *mask;      /* what of the step may not be written down; borrowed */
 	void (*tell)(void *arg, const char *line); /* one line for the step's own log (W-09) */
 	void *tell_arg;
 };

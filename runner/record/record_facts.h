@@ -13,6 +13,7 @@
 #define RUNNER_RECORD_FACTS_H
 
 #include "drydock/err.h"
+#include "drydock/reason.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -60,7 +61,11 @@ struct facts_net {
 	const char *address, *proto, *why;
 	uint16_t port;   /* 0: none (a query) */
 	bool would_deny; /* let through only because the run was observed */
-	int64_t count;   /* refusals that were merged; FACTS_ABSENT: one */
+	/* REASON_NONE: nothing was refused, or the record does not say, or this drydock does not
+	 * know the word */
+	enum dd_reason reason;
+	enum dd_reason would_reason; /* of what was let through, or tried, while observing */
+	int64_t count;               /* refusals that were merged; FACTS_ABSENT: one */
 	enum facts_speaks speaks;
 	struct facts_process process;
 };
@@ -98,6 +103,7 @@ struct facts_violation {
 	struct facts_at at;
 	const char *kind; /* the event's `case`: "budget", "tamper", ... */
 	const char *subject, *why, *change, *consequence;
+	enum dd_reason reason; /* of a budget */
 	uint16_t port;
 	int64_t bytes_out;
 };

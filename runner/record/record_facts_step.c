@@ -156,9 +156,14 @@ static int add_net(const struct facts_reading *r, json_t *line, struct facts_ste
 		ROW_TEXT(struct facts_net, proto), ROW_TEXT(struct facts_net, why),
 		ROW_PORT(struct facts_net, port),  ROW_COUNT(struct facts_net, count),
 	};
-	static const struct field_row words[] = { { "would", FIELD_TEXT, 0 },
-		                                  { "speaks", FIELD_TEXT, sizeof(const char *) } };
-	const char *word[2] = { NULL, NULL };
+	enum { WOULD, SPEAKS, REASON, WOULD_REASON, WORDS };
+	static const struct field_row words[] = {
+		{ "would", FIELD_TEXT, WOULD * sizeof(const char *) },
+		{ "speaks", FIELD_TEXT, SPEAKS * sizeof(const char *) },
+		{ "reason", FIELD_TEXT, REASON * sizeof(const char *) },
+		{ "would_reason", FIELD_TEXT, WOULD_REASON * sizeof(const char *) },
+	};
+	const char *word[WORDS] = { NULL };
 	step->net = arena_grow(r->arena, step->net, step->n_net, sizeof(*step->net));
 	struct facts_net *one = &step->net[step->n_net++];
 	*one = (struct facts_net){ .at = fields_at(line), .kind = kind, .count = FACTS_ABSENT };
@@ -166,10 +171,14 @@ static int add_net(const struct facts_reading *r, json_t *line, struct facts_ste
 	if (code == 0)
 		code = fields_rows(r, line, words, ARRAY_LEN(words), word);
 	if (code == 0)
-		code = read_speaks(r, word[1], &one->speaks);
+		code = read_speaks(r, word[SPEAKS], &one->speaks);
 	one->host = one->host ? one->host : "";
 	one->address = one->address ? one->address : "";
-	one->would_deny = word[0] && strcmp(word[0], "deny") == 0;
+	one->would_deny = word[WOULD] && strcmp(word[WOULD], "deny") == 0;
+	one->reason = dd_reason_by_name(word[REASON]);
+	one->would_reason = word[WOULD_REASON] ? dd_reason_by_name(word[WOULD_REASON])
+	                    : one->would_deny  ? one->reason
+	                                       : REASON_NONE;
 	return code < 0 ? code : read_process(r, line, &one->process);
 }
 
@@ -244,7 +253,13 @@ int facts_violation_seen(const struct facts_reading *r, json_t *line, struct fac
 	                              sizeof(*step->violations));
 	struct facts_violation *one = &step->violations[step->n_violations++];
 	*one = (struct facts_violation){ .at = fields_at(line), .bytes_out = FACTS_ABSENT };
-	return fields_rows(r, line, rows, ARRAY_LEN(rows), one);
+	static const struct field_row reason_row = { "reason", FIELD_TEXT, 0 };
+	const char *reason = NULL;
+	int code = fields_rows(r, line, rows, ARRAY_LEN(rows), one);
+	if (code == 0)
+		code = fields_rows(r, line, &reason_row, 1, &reason);
+	one->reason = dd_reason_by_name(reason);
+	return code;
 }
 
 int facts_fs_delta(const struct facts_reading *r, json_t *line, struct facts_step *step)

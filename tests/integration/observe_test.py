@@ -522,6 +522,11 @@ def documented():
     return fields
 
 
+def documented_reasons():
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "record.md"), encoding="utf-8") as file:
+        return set(re.findall(r"`([a-z0-9-]+)`", file.read().split("## Reasons")[1].split("\n## ")[0]))
+
+
 @case("", "docs/record.md names every event and every field that a run writes, and no event that it does not know")
 def _():
     job = Job([step("fetch", py(CALLS + f'''
@@ -544,11 +549,13 @@ def _():
     finally:
         job.close()
     equal(r.rc, 0, "exit status", r)
-    known = documented()
+    known, words = documented(), documented_reasons()
     for e in r.record:
         check(e["event"] in known, f"{e['event']} is not in the table", r)
         unknown = set(e) - COMMON - known[e["event"]]
         check(not unknown, f"{e['event']}: {unknown} not in the table", r)
+        if e["event"].endswith(".deny") or "would" in e or e.get("case") == "budget":
+            check(e.get("reason") in words and e.get("would_reason", e["reason"]) in words, f"{e['event']} for a reason that is no word of the document: {e}", r)
     seen = {e["event"] for e in r.record}
     equal(set(known) - seen, set(), "events that this run did not show", r)
 

@@ -141,6 +141,11 @@ static void special_addresses_are_told_from_public_ones_and_say_why(void **state
 			fail_msg("%s: %s, expected %s", rows[i].addr, why ? why : "public",
 			         rows[i].why ? rows[i].why : "public");
 		assert_int_equal(egress_addr_is_metadata(&a.sa), rows[i].may == METADATA);
+		assert_int_equal(egress_addr_reason(&a.sa),
+		                 rows[i].may == PUBLIC     ? REASON_NONE
+		                 : rows[i].may == PRIVATE  ? REASON_ADDRESS_PRIVATE
+		                 : rows[i].may == METADATA ? REASON_ADDRESS_METADATA
+		                                           : REASON_ADDRESS_SPECIAL);
 	}
 }
 

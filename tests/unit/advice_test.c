@@ -10,70 +10,72 @@
 #include <cmocka.h>
 
 static const struct advice_row {
-	const char *why, *host, *address, *proto;
+	enum dd_reason reason;
+	const char *host, *address, *proto;
 	enum dd_phase phase;
 	const char *origin;
 	const char *where, *text; /* NULL: no line */
 } advice_rows[] = {
-	{ "not in the allowlist", "a.test", "198.18.0.3", "tcp", DD_PHASE_FETCH, NULL,
+	{ REASON_NAME_NOT_LISTED, "a.test", "198.18.0.3", "tcp", DD_PHASE_FETCH, NULL,
 	  "phases.fetch.egress", "{ host: a.test, port: 8443, why: \"...\" }" },
-	{ "not in the allowlist", "a.test", "", "dns", DD_PHASE_PUSH, NULL, "phases.push.egress",
+	{ REASON_NAME_NOT_LISTED, "a.test", "", "dns", DD_PHASE_PUSH, NULL, "phases.push.egress",
 	  "{ host: a.test, port: 443, why: \"...\" }" },
-	{ "no entry for this port of the name", "a.test", "198.18.0.3", "tcp", DD_PHASE_FETCH, NULL,
+	{ REASON_PORT_NOT_LISTED, "a.test", "198.18.0.3", "tcp", DD_PHASE_FETCH, NULL,
 	  "phases.fetch.egress", "{ host: a.test, port: 8443, why: \"...\" }" },
-	{ "no entry for this address", "", "45.1.2.3", "tcp", DD_PHASE_FETCH, NULL,
+	{ REASON_ADDRESS_NOT_LISTED, "", "45.1.2.3", "tcp", DD_PHASE_FETCH, NULL,
 	  "phases.fetch.egress", "{ cidr: 45.1.2.3/32, port: 8443, why: \"...\" }" },
-	{ "no entry for this address", "", "10.1.2.3", "tcp", DD_PHASE_FETCH, NULL,
+	{ REASON_ADDRESS_NOT_LISTED, "", "10.1.2.3", "tcp", DD_PHASE_FETCH, NULL,
 	  "phases.fetch.egress",
 	  "{ cidr: 10.1.2.3/32, port: 8443, private: allow, why: \"...\" }" },
-	{ "private answer 10.1.2.3: private (RFC 1918)", "a.test", "10.1.2.3", "tcp",
-	  DD_PHASE_FETCH, "p.yml:5:9", "", "private: allow" },
-	{ "TLS: the server name is another host", "a.test", "198.18.0.3", "tcp", DD_PHASE_FETCH,
-	  "p.yml:5:9", "", "tls: raw" },
-	{ "the client says neither TLS nor HTTP: entry needs tls: raw", "a.test", "198.18.0.3",
-	  "tcp", DD_PHASE_FETCH, "p.yml:5:9", "", "tls: raw" },
-	{ "too many open connections in this step", "a.test", "198.18.0.3", "tcp", DD_PHASE_FETCH,
-	  "p.yml:5:9", "phases.fetch.connections", "512" },
-	{ "too many different names under this wildcard", "x.a.test", "", "dns", DD_PHASE_FETCH,
-	  NULL, "phases.fetch.wildcard_names", "128" },
-	{ "upload budget of 1048576 bytes", "a.test", "198.18.0.3", "tcp", DD_PHASE_FETCH,
-	  "p.yml:5:9", "phases.fetch.upload", "4MiB" },
+	{ REASON_ADDRESS_PRIVATE, "", "10.1.2.3", "tcp", DD_PHASE_FETCH, NULL,
+	  "phases.fetch.egress",
+	  "{ cidr: 10.1.2.3/32, port: 8443, private: allow, why: \"...\" }" },
+	{ REASON_ANSWER_PRIVATE, "a.test", "10.1.2.3", "tcp", DD_PHASE_FETCH, "p.yml:5:9", "",
+	  "private: allow" },
+	{ REASON_TLS_OTHER_HOST, "a.test", "198.18.0.3", "tcp", DD_PHASE_FETCH, "p.yml:5:9", "",
+	  "tls: raw" },
+	{ REASON_SPEAKS_NEITHER, "a.test", "198.18.0.3", "tcp", DD_PHASE_FETCH, "p.yml:5:9", "",
+	  "tls: raw" },
+	{ REASON_CONNECTIONS, "a.test", "198.18.0.3", "tcp", DD_PHASE_FETCH, "p.yml:5:9",
+	  "phases.fetch.connections", "512" },
+	{ REASON_WILDCARD_NAMES, "x.a.test", "", "dns", DD_PHASE_FETCH, NULL,
+	  "phases.fetch.wildcard_names", "128" },
+	{ REASON_UPLOAD, "a.test", "198.18.0.3", "tcp", DD_PHASE_FETCH, "p.yml:5:9",
+	  "phases.fetch.upload", "4MiB" },
 	/* no line helps, or should */
-	{ "metadata service: blocked in every phase", "", "169.254.169.254", "tcp", DD_PHASE_FETCH,
-	  NULL, NULL, NULL },
-	{ "private answer 169.254.169.254: metadata service", "a.test", "169.254.169.254", "tcp",
-	  DD_PHASE_FETCH, "p.yml:5:9", NULL, NULL },
-	{ "no entry for this address", "", "169.254.169.254", "tcp", DD_PHASE_FETCH, NULL, NULL,
+	{ REASON_ADDRESS_METADATA, "", "169.254.169.254", "tcp", DD_PHASE_FETCH, NULL, NULL, NULL },
+	{ REASON_ANSWER_METADATA, "a.test", "169.254.169.254", "tcp", DD_PHASE_FETCH, "p.yml:5:9",
+	  NULL, NULL },
+	{ REASON_ADDRESS_SPECIAL, "", "224.0.0.251", "tcp", DD_PHASE_FETCH, NULL, NULL, NULL },
+	{ REASON_ANSWER_SPECIAL, "a.test", "0.0.0.0", "tcp", DD_PHASE_FETCH, "p.yml:5:9", NULL,
 	  NULL },
-	{ "no entry for this address", "", "2a0a::1", "tcp", DD_PHASE_FETCH, NULL, NULL, NULL },
-	{ "no entry for this address", "", "127.0.0.1", "tcp", DD_PHASE_FETCH, NULL, NULL, NULL },
-	{ "no entry for this address", "", "198.18.1.77", "tcp", DD_PHASE_FETCH, NULL, NULL, NULL },
-	{ "no entry for this address", "", "45.1.2.3", "udp", DD_PHASE_FETCH, NULL, NULL, NULL },
-	{ "UDP is not carried; clients fall back to TCP", "a.test", "198.18.0.3", "udp",
-	  DD_PHASE_FETCH, NULL, NULL, NULL },
-	{ "a foreign resolver; the step's own is 198.18.0.1", "", "45.1.2.3", "udp", DD_PHASE_FETCH,
-	  NULL, NULL, NULL },
-	{ "could not connect: Connection refused", "a.test", "198.18.0.3", "tcp", DD_PHASE_FETCH,
-	  "p.yml:5:9", NULL, NULL },
-	{ "not in the allowlist", "***", "", "dns", DD_PHASE_FETCH, NULL, NULL, NULL },
-	{ "not in the allowlist", "a\\x0ab.test", "", "dns", DD_PHASE_FETCH, NULL, NULL, NULL },
-	{ "not in the allowlist", "A.test", "", "dns", DD_PHASE_FETCH, NULL, NULL, NULL },
-	{ "private answer 10.1.2.3: private (RFC 1918)", "a.test", "10.1.2.3", "tcp",
-	  DD_PHASE_FETCH, "npm: registry", NULL, NULL },
-	{ "words that no gate ever said", "a.test", "198.18.0.3", "tcp", DD_PHASE_FETCH, NULL, NULL,
+	{ REASON_ADDRESS_NOT_LISTED, "", "169.254.169.254", "tcp", DD_PHASE_FETCH, NULL, NULL,
 	  NULL },
+	{ REASON_ADDRESS_NOT_LISTED, "", "2a0a::1", "tcp", DD_PHASE_FETCH, NULL, NULL, NULL },
+	{ REASON_ADDRESS_NOT_LISTED, "", "127.0.0.1", "tcp", DD_PHASE_FETCH, NULL, NULL, NULL },
+	{ REASON_ADDRESS_NOT_LISTED, "", "198.18.1.77", "tcp", DD_PHASE_FETCH, NULL, NULL, NULL },
+	{ REASON_ADDRESS_NOT_LISTED, "", "45.1.2.3", "udp", DD_PHASE_FETCH, NULL, NULL, NULL },
+	{ REASON_UDP, "a.test", "198.18.0.3", "udp", DD_PHASE_FETCH, NULL, NULL, NULL },
+	{ REASON_FOREIGN_RESOLVER, "", "45.1.2.3", "udp", DD_PHASE_FETCH, NULL, NULL, NULL },
+	{ REASON_UNREACHABLE, "a.test", "198.18.0.3", "tcp", DD_PHASE_FETCH, "p.yml:5:9", NULL,
+	  NULL },
+	{ REASON_NAME_NOT_LISTED, "***", "", "dns", DD_PHASE_FETCH, NULL, NULL, NULL },
+	{ REASON_NAME_NOT_LISTED, "a\\x0ab.test", "", "dns", DD_PHASE_FETCH, NULL, NULL, NULL },
+	{ REASON_NAME_NOT_LISTED, "A.test", "", "dns", DD_PHASE_FETCH, NULL, NULL, NULL },
+	{ REASON_ANSWER_PRIVATE, "a.test", "10.1.2.3", "tcp", DD_PHASE_FETCH, "npm: registry", NULL,
+	  NULL },
+	{ REASON_NONE, "a.test", "198.18.0.3", "tcp", DD_PHASE_FETCH, NULL, NULL, NULL },
 };
 
 static struct advice advise(const struct advice_row *row)
 {
 	struct advice a;
 	const struct advice_case c = {
-		.about = strcmp(row->proto, "dns") == 0 ? ADVICE_NAME : ADVICE_NET,
 		.phase = row->phase,
 		.host = row->host,
 		.address = row->address,
 		.proto = row->proto,
-		.why = row->why,
+		.reason = row->reason,
 		.port = 8443,
 		.origin = row->origin,
 		.upload_bytes = 1048576,
@@ -94,12 +96,13 @@ static void every_reason_has_its_line_or_says_why_not(void **state)
 		if (!row->where) {
 			if (a.n || !a.instead)
 				fail_msg("row %zu (%s %s%s): a line where none should be: %s", i,
-				         row->why, row->host, row->address, a.change[0].text);
+				         dd_reason_row(row->reason)->name, row->host, row->address,
+				         a.change[0].text);
 			continue;
 		}
 		if (a.n != 1)
-			fail_msg("row %zu (%s): %zu changes, %s", i, row->why, a.n,
-			         a.instead ? a.instead : "");
+			fail_msg("row %zu (%s): %zu changes, %s", i,
+			         dd_reason_row(row->reason)->name, a.n, a.instead ? a.instead : "");
 		assert_string_equal(a.change[0].where, row->where);
 		assert_string_equal(a.change[0].text, row->text);
 		assert_null(a.instead);
@@ -112,13 +115,12 @@ static void a_build_step_must_become_fetch_and_that_is_said(void **state)
 	(void)state;
 	struct advice a;
 	char text[1000];
-	struct advice_case c = { .about = ADVICE_NET,
-		                 .phase = DD_PHASE_BUILD,
+	struct advice_case c = { .phase = DD_PHASE_BUILD,
 		                 .step_id = "de\"ps",
 		                 .host = "a.test",
 		                 .port = 80,
 		                 .proto = "tcp",
-		                 .why = "not in the allowlist" };
+		                 .reason = REASON_NAME_NOT_LISTED };
 	advice_make(&c, &a);
 	assert_int_equal(a.n, 2);
 	assert_string_equal(a.change[0].where, "steps");
@@ -145,17 +147,17 @@ static void a_system_call_is_added_unless_it_is_never(void **state)
 {
 	(void)state;
 	struct advice a;
-	struct advice_case c = { .about = ADVICE_CALL,
+	struct advice_case c = { .reason = REASON_CALL_NOT_LISTED,
 		                 .call = "ptrace",
 		                 .call_why = "other processes' memory" };
 	advice_make(&c, &a);
 	assert_int_equal(a.n, 1);
 	assert_string_equal(a.change[0].where, "sandbox.syscalls");
 	assert_string_equal(a.change[0].text, "ptrace");
-	c.call_never = true;
+	c.reason = REASON_CALL_NEVER;
 	advice_make(&c, &a);
 	assert_int_equal(a.n, 0);
-	c.call_never = false;
+	c.reason = REASON_CALL_NOT_LISTED;
 	c.call = "ptrace, mount"; /* from a record that somebody edited */
 	advice_make(&c, &a);
 	assert_int_equal(a.n, 0);
@@ -166,22 +168,21 @@ static void the_sentence_points_at_the_entry_when_there_is_one(void **state)
 	(void)state;
 	struct advice a;
 	char text[1000];
-	struct advice_case c = { .about = ADVICE_NET,
-		                 .phase = DD_PHASE_FETCH,
+	struct advice_case c = { .phase = DD_PHASE_FETCH,
 		                 .host = "a.test",
 		                 .port = 443,
 		                 .proto = "tcp",
 		                 .origin = "p.yml:5:9",
-		                 .why = "could not connect: Connection refused" };
+		                 .reason = REASON_UNREACHABLE };
 	advice_make(&c, &a);
 	advice_sentence(&c, &a, "p.yml", text, sizeof(text));
 	assert_string_equal(text, "; the entry is at p.yml:5:9");
-	c.why = "private answer 10.0.0.1: private (RFC 1918)";
+	c.reason = REASON_ANSWER_PRIVATE;
 	advice_make(&c, &a);
 	advice_sentence(&c, &a, "p.yml", text, sizeof(text));
 	assert_string_equal(text, "; to allow it, add `private: allow` to the entry at p.yml:5:9");
 	c.origin = NULL;
-	c.why = "metadata service: blocked in every phase";
+	c.reason = REASON_ADDRESS_METADATA;
 	advice_make(&c, &a);
 	advice_sentence(&c, &a, "p.yml", text, sizeof(text));
 	assert_string_equal(text, "");

@@ -346,7 +346,7 @@ static void of_a_mixed_answer_only_the_public_part_is_dialled(void **state)
 	peer = world_accept(&w, server, 2000);
 	assert_true(peer >= 0);
 	assert_int_equal(world_accept(&w, private_server, 100), -1);
-	(void)told_of(GATE_NET_DENY, "private answer 10.9.9.9", 500);
+	(void)told_of(GATE_NET_DENY, "private answer: 10.9.9.9", 500);
 }
 
 static void rebinding_never_dials_the_private_address(void **state)
@@ -445,7 +445,8 @@ static void the_upload_budget_cuts_both_ends_at_the_last_allowed_byte(void **sta
 	assert_int_equal(n, -ECONNRESET);
 	assert_true(total <= 1000);
 	is_reset(client);
-	const struct gate_msg *v = told_of(GATE_VIOLATION, "upload budget of 1000 bytes", 500);
+	const struct gate_msg *v = told_of(GATE_VIOLATION, "over the upload budget: 1000 bytes",
+	                                   500);
 	assert_int_equal(v->bytes_out, 1000);
 	dd_close_p(&client);
 	connect_to("raw.test", 22);
@@ -789,8 +790,19 @@ static void a_gate_never_becomes_id_0(void **state)
 static void insane_messages_are_told_apart(void **state)
 {
 	(void)state;
-	struct gate_msg m = { .type = GATE_NET_DENY, .why = "x" };
+	struct gate_msg m = { .type = GATE_NET_DENY, .why = "x", .reason = REASON_UDP };
 	assert_true(gate_msg_is_sane(&m));
+	m.reason = REASON_NONE; /* a refusal for no reason */
+	assert_false(gate_msg_is_sane(&m));
+	m.reason = REASON__COUNT;
+	assert_false(gate_msg_is_sane(&m));
+	m = (struct gate_msg){ .type = GATE_NET_ALLOW };
+	assert_true(gate_msg_is_sane(&m));
+	m.would = REASON__COUNT;
+	assert_false(gate_msg_is_sane(&m));
+	m = (struct gate_msg){ .type = GATE_DNS_ALLOW }; /* only ever told in observe mode */
+	assert_false(gate_msg_is_sane(&m));
+	m = (struct gate_msg){ .type = GATE_NET_DENY, .reason = REASON_UDP };
 	m.host[0] = '\n';
 	assert_false(gate_msg_is_sane(&m));
 	memset(m.host, 'a', sizeof(m.host));

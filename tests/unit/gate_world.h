@@ -253,8 +253,11 @@ static inline const struct gate_msg *world_event(struct world *w, enum gate_msg_
 	uint64_t end = world_ms() + (uint64_t)ms;
 	for (;;) {
 		for (size_t i = 0; i < w->n_events; i++) {
-			if (w->events[i].type == type && strstr(w->events[i].why, why))
-				return &w->events[i];
+			const struct gate_msg *m = &w->events[i];
+			char said[400];
+			dd_reason_say(m->reason ? m->reason : m->would, m->why, said, sizeof(said));
+			if (m->type == type && (strstr(said, why) || strstr(m->why, why)))
+				return m;
 		}
 		if (world_ms() >= end)
 			return NULL;

@@ -75,7 +75,7 @@ static const struct {
 	{ "fetch", "net.allow",
 	  "{\"host\":\"a.test\",\"port\":443,\"address\":\"192.0.2.1\",\"speaks\":\"tls\","
 	  "\"would\":\"deny\","
-	  "\"why\":\"TLS: the server name is another host\"}",
+	  "\"reason\":\"tls-other-host\"}",
 	  OPEN, REFUSED, "connection", "another host", "p.yml:4:30" },
 	{ "fetch", "net.allow", "{\"host\":\"a.test\",\"port\":443,\"address\":\"192.0.2.1\"}",
 	  OPEN, UNKNOWN, "connection", "does not say what the client", NULL },
@@ -89,7 +89,7 @@ static const struct {
 	{ "fetch", "net.allow",
 	  "{\"host\":\"\",\"port\":23,\"address\":\"192.0.2.1\",\"speaks\":\"raw\"}",
 	  FETCH "phases: { fetch: { egress: [ { cidr: 192.0.2.0/24, port: 22 } ] } }\n", REFUSED,
-	  "connection", "not in the allowlist", NULL },
+	  "connection", "no entry for this address", NULL },
 	{ "build", "net.allow",
 	  "{\"host\":\"a.test\",\"port\":443,\"address\":\"192.0.2.1\",\"speaks\":\"tls\"}",
 	  "version: 1\n", REFUSED, "connection", "not in the allowlist",

@@ -148,7 +148,7 @@ static void what_may_not_be_suggested_is_said_instead(void **state)
 		  "a metadata service is never", true },
 		{ "net.allow",
 		  "{\"host\":\"a.test\",\"port\":443,\"address\":\"192.0.2.1\",\"would\":\"deny\","
-		  "\"speaks\":\"tls\",\"why\":\"TLS: the server name is another host\"}",
+		  "\"speaks\":\"tls\",\"reason\":\"tls-other-host\"}",
 		  "another host", true },
 		{ "net.allow",
 		  "{\"host\":\"***\",\"port\":443,\"address\":\"192.0.2.1\",\"speaks\":\"tls\"}",

@@ -74,7 +74,8 @@ static void random_list(struct random_list *r)
 
 static void assert_same(struct egress_verdict a, struct egress_verdict b, const char *about)
 {
-	if (a.allow != b.allow || a.entry != b.entry || strcmp(a.why, b.why) != 0)
+	if (a.allow != b.allow || a.entry != b.entry || a.reason != b.reason ||
+	    strcmp(a.why, b.why) != 0)
 		fail_msg("%s: walk says %d %s, index says %d %s", about, a.allow, a.why, b.allow,
 		         b.why);
 }
