@@ -9,6 +9,10 @@
  */
 #include "gate_internal.h"
 
+/* The calls of c-ares 1.18 (Debian 12, Ubuntu 22.04). 1.28 has successors for them, which those do
+ * not have, and calls these deprecated. */
+#define CARES_NO_DEPRECATED 1
+
 #include <ares.h>
 #include <arpa/inet.h>
 #include <netdb.h>

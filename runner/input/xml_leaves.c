@@ -94,6 +94,16 @@ static void on_doctype(void *data, const char *name, const char *system_id, cons
 	stop(data, "document types are not read");
 }
 
+/* expat 2.9 has a successor with more bits and calls this one deprecated; Debian 12 has only this.
+ */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+static unsigned long line_number(XML_Parser parser)
+{
+	return (unsigned long)XML_GetCurrentLineNumber(parser);
+}
+#pragma GCC diagnostic pop
+
 int xml_leaves(const char *name, const char *text, size_t len, xml_leaf_fn fn, void *state,
                struct dd_err *err)
 {
@@ -106,8 +116,7 @@ int xml_leaves(const char *name, const char *text, size_t len, xml_leaf_fn fn, v
 	XML_SetStartDoctypeDeclHandler(w.parser, on_doctype);
 	int r = 0;
 	if (len > INT32_MAX || XML_Parse(w.parser, text, (int)len, 1) != XML_STATUS_OK)
-		r = dd_err_say(err, EINVAL, "%.200s:%lu: %s", name,
-		               XML_GetCurrentLineNumber(w.parser),
+		r = dd_err_say(err, EINVAL, "%.200s:%lu: %s", name, line_number(w.parser),
 		               w.why ? w.why : XML_ErrorString(XML_GetErrorCode(w.parser)));
 	XML_ParserFree(w.parser);
 	return r;

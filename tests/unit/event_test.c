@@ -62,8 +62,8 @@ static void anything_of_the_wrong_type_is_an_error_and_leaves_ret_alone(void **s
 		"{\"ref\":\"a\\nb\"}",
 		"{\"ref_protected\":false,\"ref_protected\":true}",
 		"{} x",
-		"{\"event_name\":"
-		"\"0123456789012345678901234567890123456789012345678901234567890123456789\"}",
+		("{\"event_name\":"
+		 "\"0123456789012345678901234567890123456789012345678901234567890123456789\"}"),
 	};
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		struct event_facts ev = { .name = "untouched" };
