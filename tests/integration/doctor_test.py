@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """doctor_test.py - the doctor says what is missing, what for, and what to do; its answer about a policy is the answer that a run gives."""
+import contextlib
 import json
 import os
 import shutil
@@ -28,6 +29,14 @@ def rows(*options, **more):
 def can_run():
     if doctor()[0] != 0:
         raise Skip("this host cannot enforce a run; the doctor says why")
+
+
+@contextlib.contextmanager
+def foreign_home():
+    """A home of the user 47129, who has no line in /etc/subuid."""
+    with tempfile.TemporaryDirectory(prefix="dd-doctor-") as home:
+        os.chown(home, 47129, 47129)
+        yield home
 
 
 def with_policy(text, name="policy.yml"):
@@ -129,7 +138,8 @@ def _():
 def _():
     if not ROOT:
         raise Skip("needs to become another user")
-    code, data, features = rows(prefix=["setpriv", "--reuid=47129", "--regid=47129", "--clear-groups"], env={"HOME": "/tmp"})
+    with foreign_home() as home:
+        code, data, features = rows(prefix=["setpriv", "--reuid=47129", "--regid=47129", "--clear-groups"], env={"HOME": home})
     equal((code, data["identity"], features["subids"]["present"]), (0, "single", False), data["identity_note"])
     check("weaker" in data["identity_note"], data["identity_note"])
     check("usermod" in features["subids"]["remedy"] or "uidmap" in features["subids"]["remedy"], features["subids"]["remedy"])
@@ -139,11 +149,12 @@ def _():
 def _():
     if not ROOT:
         raise Skip("needs to become another user")
-    other = {"prefix": ["setpriv", "--reuid=47129", "--regid=47129", "--clear-groups"], "env": {"HOME": "/tmp"}}
-    code, data, features = rows("--state-dir", "/root/deep/below", **other)
-    check(not features["state"]["present"], features["state"]["found"])
-    equal((code, data["ok"]), (3, False), "a run would end before its first step")
-    _, out = doctor("--state-dir", "/root/deep/below", **other)
+    with foreign_home() as home:
+        other = {"prefix": ["setpriv", "--reuid=47129", "--regid=47129", "--clear-groups"], "env": {"HOME": home}}
+        code, data, features = rows("--state-dir", "/root/deep/below", **other)
+        check(not features["state"]["present"], features["state"]["found"])
+        equal((code, data["ok"]), (3, False), "a run would end before its first step")
+        _, out = doctor("--state-dir", "/root/deep/below", **other)
     causes = [line.strip() for line in out.split("this host")[0].splitlines() if "may make no group" in line]
     check(len(causes) <= 1, f"one cause is told {len(causes)} times")
 

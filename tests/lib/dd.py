@@ -58,8 +58,28 @@ def _run_case(number, ids, sentence, function):
     return True
 
 
+def bail_out(sentence):
+    """Nothing of this program can be tried here: one sentence, in TAP's words, and the status that says so."""
+    print(f"Bail out! {sentence}", flush=True)
+    sys.exit(3)
+
+
+def ask_doctor():
+    """Where no sandbox can be built every case would fail in its own words; run-tests has asked for all programs already."""
+    if not os.access(DRYDOCK, os.X_OK):
+        bail_out(f"{DRYDOCK} is not built: make")
+    if "DD_DOCTOR_ASKED" in os.environ:
+        return
+    done = subprocess.run([DRYDOCK, "doctor"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, timeout=120, stdin=subprocess.DEVNULL)
+    if done.returncode != 0:
+        print(textwrap.indent(done.stdout.decode("utf-8", "replace").split("this host\n")[0].rstrip(), "# "))
+        bail_out(f"this host cannot enforce a run: {DRYDOCK} doctor ended with {done.returncode}")
+    os.environ["DD_DOCTOR_ASKED"] = "1"
+
+
 def main(setup=None):
     from world import enter_world
+    ask_doctor()
     enter_world()
     if setup:
         setup()
