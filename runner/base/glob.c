@@ -1,122 +1,200 @@
 // SPDX-License-Identifier: Apache-2.0
 /* glob.c - matches by following all possibilities at once: one bit for each place in the pattern,
- * moved along by each byte of the text.
+ * all of them moved along by each byte of the text.
  *
  * Pure. Backtracking would be shorter, and would give a pull request that names its files well a
- * way to stop the supervisor.
+ * way to stop the supervisor. What stands before the first wildcard and behind the last one is
+ * compared as it is, so most texts are done with before the machine is built.
  */
 #include "glob.h"
 
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
-enum op {
-	OP_BYTE,     /* exactly this byte */
-	OP_ANY,      /* one byte, in a path not a slash */
-	OP_STAR,     /* any bytes, none of them a slash */
-	OP_DEEP,     /* any bytes */
-	OP_DEEP_DIR, /* "**" and its slash: nothing, or anything that ends in a slash */
+enum { WORD_BITS = 64, WORDS = GLOB_WILD_MAX / WORD_BITS + 1, NO_BYTE = -1 };
+
+typedef uint64_t places[WORDS]; /* bit i: place i of the pattern; the last one is the end */
+
+/* From the first wildcard to the last one. */
+struct machine {
+	size_t end, words;
+	int bound;    /* the byte that `?` and `*` do not match, or NO_BYTE */
+	places any;   /* one byte, not the bound */
+	places star;  /* any bytes, none of them the bound */
+	places deep;  /* any bytes */
+	places dir;   /* two stars and a slash: nothing, or anything that ends in a slash */
+	places empty; /* may stand for nothing */
+	unsigned char row_of[256]; /* of a byte; 0: it is not in the pattern */
+	places rows[256];          /* where in the pattern that byte stands */
 };
 
-struct pattern {
-	size_t n;
-	unsigned char op[GLOB_PATTERN_MAX], byte[GLOB_PATTERN_MAX];
+/* What was reached. Entering "**" and its slash may mean no directory at all; staying in it may
+ * not, so that is kept apart. */
+struct reached {
+	places at, inside;
 };
 
-static bool at_name_start(const char *pattern, const char *at)
+static void set(places p, size_t i)
 {
-	return at == pattern || at[-1] == '/';
+	p[i / WORD_BITS] |= UINT64_C(1) << (i % WORD_BITS);
 }
 
-static bool compile(enum glob_kind kind, const char *text, struct pattern *p)
+static int bound_of(enum glob_kind kind)
 {
-	if (strlen(text) > GLOB_PATTERN_MAX)
+	return kind == GLOB_PATH ? '/' : kind == GLOB_LINE ? '\n' : NO_BYTE;
+}
+
+/* Bytes of @pattern that are literal at its beginning. */
+static size_t head_length(const char *pattern)
+{
+	return strcspn(pattern, "*?");
+}
+
+/* Behind the last wildcard of @pattern, which has one; the slash of a directory wildcard belongs to
+ * it. */
+static size_t tail_start(enum glob_kind kind, const char *pattern)
+{
+	size_t at = strlen(pattern);
+	while (at > 0 && pattern[at - 1] != '*' && pattern[at - 1] != '?')
+		at--;
+	return kind == GLOB_PATH && pattern[at - 1] == '*' && pattern[at] == '/' ? at + 1 : at;
+}
+
+static bool is_directories(const char *pattern, const char *at)
+{
+	return strncmp(at, "**/", 3) == 0 && (at == pattern || at[-1] == '/');
+}
+
+/* The stars at @at into @m; returns how many bytes of the pattern they are. Repetitions say the
+ * same once more and are taken together: no more than two places in a row stand for nothing. */
+static size_t add_stars(struct machine *m, enum glob_kind kind, const char *pattern, const char *at)
+{
+	const char *from = at;
+	if (kind == GLOB_PATH && is_directories(pattern, at)) {
+		while (is_directories(pattern, at))
+			at += 3;
+		set(m->dir, m->end);
+	} else {
+		at += strspn(at, "*");
+		set(kind == GLOB_TEXT || (kind == GLOB_PATH && at - from > 1) ? m->deep : m->star,
+		    m->end);
+	}
+	set(m->empty, m->end++);
+	return (size_t)(at - from);
+}
+
+static void add_byte(struct machine *m, unsigned char c, unsigned *rows)
+{
+	if (!m->row_of[c]) {
+		m->row_of[c] = (unsigned char)++*rows;
+		memset(m->rows[*rows], 0, sizeof(places));
+	}
+	set(m->rows[m->row_of[c]], m->end++);
+}
+
+static void compile(struct machine *m, enum glob_kind kind, const char *pattern, size_t from,
+                    size_t to)
+{
+	unsigned rows = 0;
+	memset(m, 0, offsetof(struct machine, rows) + sizeof(places));
+	m->bound = bound_of(kind);
+	for (size_t i = from; i < to;) {
+		if (pattern[i] == '*') {
+			i += add_stars(m, kind, pattern, pattern + i);
+		} else if (pattern[i++] == '?') {
+			set(m->any, m->end++);
+		} else {
+			add_byte(m, (unsigned char)pattern[i - 1], &rows);
+		}
+	}
+	m->words = m->end / WORD_BITS + 1;
+}
+
+/* @to gains every place behind one of @from. */
+static void advance(const struct machine *m, places to, const places from)
+{
+	uint64_t carry = 0;
+	for (size_t w = 0; w < m->words; w++) {
+		uint64_t moved = from[w] << 1 | carry;
+		carry = from[w] >> (WORD_BITS - 1);
+		to[w] |= moved;
+	}
+}
+
+static void skip_empty(const struct machine *m, places at)
+{
+	places from;
+	for (int again = 0; again < 2; again++) { /* a directory wildcard, and a star behind it */
+		for (size_t w = 0; w < m->words; w++)
+			from[w] = at[w] & m->empty[w];
+		advance(m, at, from);
+	}
+}
+
+/* One byte of the text; @by_star_only: no `?` takes it. False: nothing is left to follow. */
+static bool move(const struct machine *m, struct reached *r, unsigned char c, bool by_star_only)
+{
+	const uint64_t *row = m->rows[m->row_of[c]];
+	const bool bound = c == m->bound;
+	places from;
+	uint64_t left = 0;
+	for (size_t w = 0; w < m->words; w++) {
+		from[w] = r->at[w] & (row[w] | (bound || by_star_only ? 0 : m->any[w]));
+		r->inside[w] = (r->at[w] | r->inside[w]) & m->dir[w];
+		from[w] |= bound ? r->inside[w] : 0;
+		r->at[w] &= m->deep[w] | (bound ? 0 : m->star[w]);
+		left |= from[w] | r->at[w] | r->inside[w];
+	}
+	advance(m, r->at, from);
+	skip_empty(m, r->at);
+	return left != 0;
+}
+
+static bool run(const struct machine *m, const char *text, size_t len, bool text_is_glob)
+{
+	struct reached r = { .at = { 1 } };
+	skip_empty(m, r.at);
+	for (size_t i = 0; i < len; i++)
+		if (!move(m, &r, (unsigned char)text[i], text_is_glob && text[i] == '*'))
+			return false;
+	return r.at[m->end / WORD_BITS] >> (m->end % WORD_BITS) & 1;
+}
+
+static bool match(enum glob_kind kind, const char *pattern, const char *text, size_t len,
+                  bool text_is_glob)
+{
+	struct machine m;
+	size_t head = head_length(pattern);
+	if (len < head || memcmp(pattern, text, head) != 0)
 		return false;
-	p->n = 0;
-	for (const char *s = text; *s;) {
-		enum op op = OP_BYTE;
-		size_t used = 1;
-		if (*s == '?') {
-			op = OP_ANY;
-		} else if (*s == '*') {
-			used = strspn(s, "*");
-			op = kind == GLOB_TEXT || used > 1 ? OP_DEEP : OP_STAR;
-			if (kind == GLOB_PATH && used == 2 && s[2] == '/' &&
-			    at_name_start(text, s)) {
-				op = OP_DEEP_DIR;
-				used = 3;
-			}
-		}
-		p->op[p->n] = (unsigned char)op;
-		p->byte[p->n++] = (unsigned char)*s;
-		s += used;
-	}
-	return true;
-}
-
-/* Entering "**" and its slash may mean no directory at all; staying in it may not. So the two are
- * told apart by when they are reached: `at` is the place before it, `inside` the loop. */
-static void step(enum glob_kind kind, const struct pattern *p, unsigned char c, const bool *at,
-                 const bool *inside, bool *next, bool *next_inside)
-{
-	for (size_t i = 0; i < p->n; i++) {
-		bool slash = kind == GLOB_PATH && c == '/';
-		switch ((enum op)p->op[i]) {
-		case OP_BYTE:
-			next[i + 1] |= at[i] && p->byte[i] == c;
-			break;
-		case OP_ANY:
-			next[i + 1] |= at[i] && !slash;
-			break;
-		case OP_STAR:
-			next[i] |= at[i] && !slash;
-			break;
-		case OP_DEEP:
-			next[i] |= at[i];
-			break;
-		case OP_DEEP_DIR:
-			next_inside[i] |= at[i] || inside[i];
-			next[i + 1] |= (at[i] || inside[i]) && slash;
-			break;
-		}
-	}
-}
-
-/* A place that may stand for nothing leads on to the next at once; in pattern order, so that one
- * pass follows chains of them. */
-static void skip_empty(const struct pattern *p, bool *at)
-{
-	for (size_t i = 0; i < p->n; i++)
-		if (at[i] &&
-		    (p->op[i] == OP_STAR || p->op[i] == OP_DEEP || p->op[i] == OP_DEEP_DIR))
-			at[i + 1] = true;
-}
-
-static void swap(bool **a, bool **b)
-{
-	bool *t = *a;
-	*a = *b;
-	*b = t;
+	if (pattern[head] == '\0')
+		return len == head;
+	size_t tail = tail_start(kind, pattern), rest = strlen(pattern + tail);
+	if (len < head + rest || memcmp(pattern + tail, text + len - rest, rest) != 0 ||
+	    tail - head > GLOB_WILD_MAX)
+		return false;
+	compile(&m, kind, pattern, head, tail);
+	return run(&m, text + head, len - head - rest, text_is_glob);
 }
 
 bool glob_match(enum glob_kind kind, const char *pattern, const char *text)
 {
-	struct pattern p;
-	bool state[4][GLOB_PATTERN_MAX + 1];
-	if (!compile(kind, pattern, &p))
-		return false;
-	bool *at = state[0], *inside = state[1], *next = state[2], *next_inside = state[3];
-	memset(at, 0, p.n + 1);
-	memset(inside, 0, p.n + 1);
-	at[0] = true;
-	skip_empty(&p, at);
-	for (const char *s = text; *s; s++) {
-		memset(next, 0, p.n + 1);
-		memset(next_inside, 0, p.n + 1);
-		step(kind, &p, (unsigned char)*s, at, inside, next, next_inside);
-		skip_empty(&p, next);
-		swap(&at, &next);
-		swap(&inside, &next_inside);
-	}
-	return at[p.n];
+	return match(kind, pattern, text, strlen(text), false);
+}
+
+bool glob_match_len(enum glob_kind kind, const char *pattern, const char *text, size_t len)
+{
+	return match(kind, pattern, text, len, false);
+}
+
+bool glob_covers(enum glob_kind kind, const char *pattern, const char *other)
+{
+	return kind != GLOB_PATH && match(kind, pattern, other, strlen(other), true);
+}
+
+bool glob_is_usable(enum glob_kind kind, const char *pattern)
+{
+	size_t head = head_length(pattern);
+	return pattern[head] == '\0' || tail_start(kind, pattern) - head <= GLOB_WILD_MAX;
 }

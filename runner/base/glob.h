@@ -1,21 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
 /* glob.h - one meaning of `*`, `?` and `**` for policies, artifacts and manifests.
  *
- * GLOB_PATH: `?` is one byte and `*` any number of bytes within a directory; `**` crosses slashes,
- * and a
- * `**` that stands for whole directories may stand for
- * none (a pattern of `a`, two stars and `b`, joined by slashes, matches a/b). GLOB_TEXT: a star
- * crosses everything, newlines included. Every other byte means itself. Time is at most length of
- * pattern times length of text, whatever either says.
+ * Every other byte means itself. Time is at most the length of the text for each 64 bytes between
+ * the first and the last wildcard of the pattern, whatever either says; there is no heap.
  */
 #ifndef RUNNER_GLOB_H
 #define RUNNER_GLOB_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
-enum glob_kind { GLOB_PATH = 0, GLOB_TEXT };
-enum { GLOB_PATTERN_MAX = 1024 }; /* a longer pattern matches nothing */
+enum glob_kind {
+	/* `?` is one byte and `*` any number of bytes within a directory; `**` crosses slashes, and
+	 * a `**` that stands for whole directories may stand for none (a pattern of `a`, two stars
+	 * and `b`, joined by slashes, matches a/b) */
+	GLOB_PATH = 0,
+	/* both match everything, newlines included */
+	GLOB_TEXT,
+	/* neither matches a line feed: the lines of the text are the lines of the pattern */
+	GLOB_LINE,
+};
+
+/* Bytes from the first wildcard of a pattern to its last one; with more it matches nothing, and
+ * glob_is_usable() says so. */
+enum { GLOB_WILD_MAX = 256 };
 
 bool glob_match(enum glob_kind kind, const char *pattern, const char *text);
+bool glob_match_len(enum glob_kind kind, const char *pattern, const char *text, size_t len);
+bool glob_is_usable(enum glob_kind kind, const char *pattern);
+
+/* Does @pattern match whatever the pattern @other matches? May say no where the answer is yes,
+ * never the other way round. Not for GLOB_PATH: always no. */
+bool glob_covers(enum glob_kind kind, const char *pattern, const char *other);
 
 #endif

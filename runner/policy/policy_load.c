@@ -74,12 +74,12 @@ struct policy *policy_being_read(struct key_context *ctx)
 
 static void for_repository(struct key_context *ctx, const struct tree_node *v, void *out)
 {
-	((struct policy_for *)out)->repository = key_text(ctx, v, "repository");
+	((struct policy_for *)out)->repository = policy_read_glob(ctx, v, "repository", GLOB_TEXT);
 }
 
 static void for_ref(struct key_context *ctx, const struct tree_node *v, void *out)
 {
-	((struct policy_for *)out)->ref = key_text(ctx, v, "ref");
+	((struct policy_for *)out)->ref = policy_read_glob(ctx, v, "ref", GLOB_TEXT);
 }
 
 static void for_protected(struct key_context *ctx, const struct tree_node *v, void *out)
@@ -128,7 +128,7 @@ static void top_for(struct key_context *ctx, const struct tree_node *v, void *ou
 static void match_field(struct key_context *ctx, const struct tree_node *v,
                         struct policy_rule *rule, enum rule_field field)
 {
-	rule->glob[field] = key_text(ctx, v, rule_field_names[field]);
+	rule->glob[field] = policy_read_glob(ctx, v, rule_field_names[field], GLOB_LINE);
 }
 
 static void match_id(struct key_context *ctx, const struct tree_node *v, void *out)

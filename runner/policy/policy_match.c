@@ -20,42 +20,6 @@ const char *const rule_field_names[] = {
 };
 static_assert(ARRAY_LEN(rule_field_names) == RULE__COUNT, "a field has no name");
 
-enum glob_text {
-	TEXT_WHOLE = 0,
-	TEXT_FIRST_LINE,
-	TEXT_IS_GLOB
-}; /* TEXT_IS_GLOB: a star of the text is matched by a star only */
-
-/* Linear in practice: only the last star is ever retried. */
-static bool glob_walk(const char *glob, const char *text, enum glob_text kind)
-{
-	const char *star = NULL, *retry = NULL;
-	bool text_is_glob = kind == TEXT_IS_GLOB;
-	while (*text && !(kind == TEXT_FIRST_LINE && *text == '\n')) {
-		bool wild = text_is_glob && *text == '*';
-		if (*glob == '*') {
-			star = glob++;
-			retry = text;
-		} else if (!wild && (*glob == '?' ? *text != '\n' : *glob == *text)) {
-			glob++;
-			text++;
-		} else if (star && *retry != '\n') {
-			glob = star + 1;
-			text = ++retry;
-		} else {
-			return false;
-		}
-	}
-	while (*glob == '*')
-		glob++;
-	return *glob == '\0';
-}
-
-bool policy_glob(const char *glob, const char *text)
-{
-	return glob_walk(glob, text, TEXT_WHOLE);
-}
-
 /* Does every step of @later already fall under @earlier? May say no where the answer is yes, never
  * the other way round. */
 bool policy_rule_covers(const struct policy_rule *earlier, const struct policy_rule *later)
@@ -65,7 +29,7 @@ bool policy_rule_covers(const struct policy_rule *earlier, const struct policy_r
 		if (!text && f == RULE_FIRST_LINE && later->glob[RULE_RUN] &&
 		    !strchr(later->glob[RULE_RUN], '\n'))
 			text = later->glob[RULE_RUN]; /* a script of one line is its first line */
-		if (earlier->glob[f] && (!text || !glob_walk(earlier->glob[f], text, TEXT_IS_GLOB)))
+		if (earlier->glob[f] && (!text || !glob_covers(GLOB_LINE, earlier->glob[f], text)))
 			return false;
 	}
 	return true;
@@ -76,8 +40,10 @@ static bool field_matches(const struct policy_rule *rule, const struct step_fact
 {
 	bool first_line = field == RULE_FIRST_LINE;
 	const char *text = step->field[first_line ? RULE_RUN : field];
-	return !rule->glob[field] || (text && glob_walk(rule->glob[field], text,
-	                                                first_line ? TEXT_FIRST_LINE : TEXT_WHOLE));
+	if (!rule->glob[field])
+		return true;
+	return text && glob_match_len(GLOB_LINE, rule->glob[field], text,
+	                              first_line ? strcspn(text, "\n") : strlen(text));
 }
 
 static bool rule_matches(const struct policy_rule *rule, const struct step_facts *step)
@@ -129,9 +95,9 @@ bool policy_is_for(const struct policy *policy, const struct event_facts *event,
 	const char *why = NULL;
 	if (event->local)
 		return true;
-	if (f->repository && !policy_glob(f->repository, event->repository))
+	if (f->repository && !glob_match(GLOB_TEXT, f->repository, event->repository))
 		why = "repository";
-	else if (f->ref && !policy_glob(f->ref, event->ref))
+	else if (f->ref && !glob_match(GLOB_TEXT, f->ref, event->ref))
 		why = "ref";
 	else if (f->events && !among(f->events, event->name))
 		why = "event";

@@ -5,6 +5,7 @@
 #define RUNNER_POLICY_MODEL_H
 
 #include "base/arena.h"
+#include "base/glob.h"
 #include "base/words.h"
 #include "drydock/egress.h"
 #include "input/key_table.h"
@@ -121,6 +122,12 @@ void policy_read_duration(struct key_context *ctx, const struct tree_node *v, co
 void policy_read_count(struct key_context *ctx, const struct tree_node *v, const char *what,
                        uint64_t max, uint64_t *out);
 
+/* A pattern that is too long to match anything is a complaint. */
+const char *policy_read_glob(struct key_context *ctx, const struct tree_node *v, const char *what,
+                             enum glob_kind kind);
+void policy_check_glob(struct key_context *ctx, struct diag_mark mark, const char *glob,
+                       const char *what, enum glob_kind kind);
+
 /* Readers of the top-level keys, one file each; @policy is the struct policy that is being read. */
 void policy_read_phases(struct key_context *ctx, const struct tree_node *v, void *policy);
 void policy_read_credentials(struct key_context *ctx, const struct tree_node *v, void *policy);
@@ -154,7 +161,6 @@ int policy_parse_repository(struct plan_arena *arena, const char *name, const ch
 void policy_check(const struct policy *policy, struct diag_list *diags);
 
 /* policy_match.c */
-bool policy_glob(const char *glob, const char *text); /* `*` and `?` never match a line feed */
 struct step_facts {
 	/* NULL = the step has none; RULE_FIRST_LINE is taken from RULE_RUN */
 	const char *field[RULE__COUNT];

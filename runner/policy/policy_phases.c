@@ -120,12 +120,14 @@ static void phase_artifacts(struct key_context *ctx, const struct tree_node *v, 
 	if (!only_push(ctx, v, out, "artifacts"))
 		return;
 	const char *const *globs = key_texts(ctx, v, "artifacts", NULL);
-	for (size_t i = 0; globs[i]; i++)
+	for (size_t i = 0; globs[i]; i++) {
+		struct diag_mark mark = v->kind == TREE_LIST && i < v->n ? v->items[i]->mark
+		                                                         : v->mark;
 		if (!glob_stays_inside(globs[i]))
-			diag_add(ctx->diags,
-			         v->kind == TREE_LIST && i < v->n ? v->items[i]->mark : v->mark,
-			         "a path below the workspace", "artifact `%s` leaves the workspace",
-			         globs[i]);
+			diag_add(ctx->diags, mark, "a path below the workspace",
+			         "artifact `%s` leaves the workspace", globs[i]);
+		policy_check_glob(ctx, mark, globs[i], "artifacts", GLOB_PATH);
+	}
 	((struct policy_phase *)out)->artifacts = globs;
 }
 

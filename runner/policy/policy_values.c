@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-/* policy_values.c - numbers of a policy, each with its complaint. Runs in: command line and
- * supervisor. */
+/* policy_values.c - numbers and patterns of a policy, each with its complaint. Runs in: command
+ * line and supervisor. */
 #include "policy_model.h"
+
+static const char long_glob[] =
+	"from its first `*` or `?` to its last one, a pattern has at most 256 "
+	"bytes";
 
 void policy_read_size(struct key_context *ctx, const struct tree_node *v, const char *what,
                       uint64_t *out)
@@ -36,4 +40,20 @@ void policy_read_count(struct key_context *ctx, const struct tree_node *v, const
 		         (unsigned long long)max, text);
 	else
 		*out = value;
+}
+
+void policy_check_glob(struct key_context *ctx, struct diag_mark mark, const char *glob,
+                       const char *what, enum glob_kind kind)
+{
+	if (!glob_is_usable(kind, glob))
+		diag_add(ctx->diags, mark, long_glob, "`%s` would match nothing", what);
+}
+
+const char *policy_read_glob(struct key_context *ctx, const struct tree_node *v, const char *what,
+                             enum glob_kind kind)
+{
+	const char *glob = key_text(ctx, v, what);
+	if (glob)
+		policy_check_glob(ctx, v->mark, glob, what, kind);
+	return glob;
 }

@@ -42,6 +42,23 @@ static const struct row {
 	{ GLOB_TEXT, "npm ci*", "npm ci ./x\nrm -r /", true },
 	{ GLOB_TEXT, "npm ci*", "echo npm ci", false },
 	{ GLOB_TEXT, "acme/*", "acme/a/b", true },
+	{ GLOB_PATH, "**/**/x", "x", true },
+	{ GLOB_PATH, "**/**/x", "a/b/c/x", true },
+	{ GLOB_PATH, "**/*", "a", true },
+	{ GLOB_PATH, "**/*/c", "a/b/c", true },
+	{ GLOB_PATH, "a**/b", "a/x/b", true },
+	{ GLOB_PATH, "***/b", "x/y/b", true },
+	{ GLOB_PATH, "***/b", "b", false },
+	{ GLOB_LINE, "npm ci*", "npm ci --omit=dev", true },
+	{ GLOB_LINE, "npm ci*", "npm ci\ncurl evil", false },
+	{ GLOB_LINE, "*", "a\nb", false },
+	{ GLOB_LINE, "a?b", "a\nb", false },
+	{ GLOB_LINE, "a*\n*b", "ax\nyb", true },
+	{ GLOB_LINE, "a*\n*b", "ax\ny\nb", false },
+	{ GLOB_LINE, "a*c*e", "abcde", true },
+	{ GLOB_LINE, "a*c", "abcd", false },
+	{ GLOB_LINE, "**", "x", true },
+	{ GLOB_LINE, "aa*aa", "aaa", false },
 };
 
 static void each_row_matches_as_it_says(void **state)
@@ -52,25 +69,77 @@ static void each_row_matches_as_it_says(void **state)
 			fail_msg("%s against %s", rows[i].pattern, rows[i].text);
 }
 
+static void a_pattern_covers_another_only_if_it_matches_all_of_it(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *pattern, *other;
+		bool covers;
+	} pairs[] = {
+		{ "npm ci*", "npm ci --*", true },
+		{ "npm ci --*", "npm ci*", false },
+		{ "*", "a?c*", true },
+		{ "?", "*", false },
+		{ "a?c", "a?c", true },
+		{ "a?c", "abc", true },
+		{ "abc", "a?c", false },
+		{ "*", "a\nb", false },
+		{ "*a", "*a", true },
+		{ "*a*", "*a", true },
+		{ "*a", "*a*", false },
+	};
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++)
+		if (glob_covers(GLOB_LINE, pairs[i].pattern, pairs[i].other) != pairs[i].covers)
+			fail_msg("%s over %s", pairs[i].pattern, pairs[i].other);
+	assert_false(glob_covers(GLOB_PATH, "**", "a"));
+}
+
+/* Literal ends may be as long as they like; between the wildcards there is a limit. */
+static void a_pattern_that_is_too_long_matches_nothing_and_says_so(void **state)
+{
+	(void)state;
+	char pattern[2000], text[2000];
+	memset(text, 'a', sizeof(text));
+	text[sizeof(text) - 1] = '\0';
+	memcpy(pattern, text, sizeof(text));
+	assert_true(glob_match(GLOB_LINE, pattern, text));
+	pattern[1000] = '*';
+	assert_true(glob_is_usable(GLOB_LINE, pattern));
+	assert_true(glob_match(GLOB_LINE, pattern, text));
+	pattern[1000 + GLOB_WILD_MAX - 1] = '?';
+	assert_true(glob_is_usable(GLOB_LINE, pattern));
+	assert_true(glob_match(GLOB_LINE, pattern, text));
+	pattern[1000 + GLOB_WILD_MAX] = '?';
+	assert_false(glob_is_usable(GLOB_LINE, pattern));
+	assert_false(glob_match(GLOB_LINE, pattern, text));
+}
+
 static void a_hostile_pattern_costs_no_more_than_its_length(void **state)
 {
 	(void)state;
-	char pattern[900], text[4000];
-	for (size_t i = 0; i < sizeof(pattern); i++)
+	enum { TEXT = 1 << 20 };
+	char pattern[GLOB_WILD_MAX + 2], *text = malloc(TEXT + 1);
+	assert_non_null(text);
+	for (size_t i = 0; i < GLOB_WILD_MAX; i++)
 		pattern[i] = i % 2 ? 'a' : '*';
-	pattern[sizeof(pattern) - 1] = '\0';
-	pattern[sizeof(pattern) - 2] = 'b';
-	memset(text, 'a', sizeof(text));
-	text[sizeof(text) - 1] = '\0';
+	pattern[GLOB_WILD_MAX - 1] = '?';
+	pattern[GLOB_WILD_MAX - 2] = 'b';
+	pattern[GLOB_WILD_MAX] = '\0';
+	memset(text, 'a', TEXT);
+	text[TEXT] = '\0';
 	clock_t from = clock();
-	assert_false(glob_match(GLOB_PATH, pattern, text));
-	assert_true(clock() - from < 5 * CLOCKS_PER_SEC); /* backtracking would need centuries */
+	for (int kind = GLOB_PATH; kind <= GLOB_LINE; kind++)
+		assert_false(glob_match((enum glob_kind)kind, pattern, text));
+	assert_true(clock() - from < 2 * CLOCKS_PER_SEC); /* backtracking would need centuries */
+	free(text);
 }
 
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_row_matches_as_it_says),
+		cmocka_unit_test(a_pattern_covers_another_only_if_it_matches_all_of_it),
+		cmocka_unit_test(a_pattern_that_is_too_long_matches_nothing_and_says_so),
 		cmocka_unit_test(a_hostile_pattern_costs_no_more_than_its_length),
 	};
 	if (argc > 1)
