@@ -423,7 +423,7 @@ static const struct probe_row rows[] = {
 	  .remedy = "CONFIG_SECCOMP_FILTER" },
 	{ .name = "seccomp_notify",
 	  .area = "locks",
-	  .need = "run --observe: seeing system calls outside the profile",
+	  .need = "telling which system call was refused; run --observe",
 	  .check = check_seccomp_notify,
 	  .remedy = "Linux 5.7 or later with CONFIG_SECCOMP_FILTER; in a container, a seccomp "
 	            "profile that allows pidfd_getfd and seccomp listeners" },

@@ -97,8 +97,8 @@ static int check_before_exec(const char *path, const struct seccomp_profile *pro
 			                      prof->rules[k].ret == SECCOMP_RET_ALLOW);
 		if (!allowed)
 			return dd_err_say(err, EINVAL,
-			                  "%s: observe mode needs a profile that allows %s without "
-			                  "a condition",
+			                  "%s: a filter that asks needs a profile that allows %s "
+			                  "without a condition",
 			                  path, names[i]);
 	}
 	return 0;
@@ -106,10 +106,10 @@ static int check_before_exec(const char *path, const struct seccomp_profile *pro
 
 int seccomp_program_load(const char *path, struct seccomp_program **ret, struct dd_err *err)
 {
-	return seccomp_program_load_with(path, NULL, false, ret, err);
+	return seccomp_program_load_with(path, NULL, SECCOMP_ASK_NOTHING, ret, err);
 }
 
-int seccomp_program_load_with(const char *path, const char *const *extra, bool observe,
+int seccomp_program_load_with(const char *path, const char *const *extra, enum seccomp_ask ask,
                               struct seccomp_program **ret, struct dd_err *err)
 {
 	__attribute__((cleanup(profile_free))) struct seccomp_profile *prof = calloc(1,
@@ -119,15 +119,15 @@ int seccomp_program_load_with(const char *path, const char *const *extra, bool o
 	int r = seccomp_profile_load(path, prof, err);
 	for (size_t i = 0; r == 0 && extra && extra[i]; i++)
 		r = seccomp_profile_allow(path, extra[i], prof, err);
-	prof->observe = observe;
-	if (r == 0 && observe)
+	prof->ask = ask;
+	if (r == 0 && ask)
 		r = check_before_exec(path, prof, err);
 	struct seccomp_program *made = NULL;
 	if (r == 0)
 		r = seccomp_profile_compile(path, prof, &made, err);
 	if (r < 0)
 		return r;
-	if (observe) {
+	if (ask) {
 		made->profile = prof;
 		prof = NULL;
 	}

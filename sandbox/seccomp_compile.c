@@ -10,10 +10,11 @@
  * action (here ENOSYS, where a refused clone or socket must say EPERM), no masked inequality, and
  * compares 64 bits where the kernel reads 32 of an int: TIOCSTI with a high bit set would pass a
  * list of refused commands. Our tests read the low 32 bits, first match wins, and each list ends in
- * a decision. In observe mode an answer with errno becomes a question to the listener
- * (seccomp_notify.c decides it from the same rules), but for the calls in unheard[]. The jumps of
- * the first half depend only on number and architecture, so the kernel's cache of always-allowed
- * calls (Linux 5.11) holds.
+ * a decision. Where a listener is to hear of a refusal (enum seccomp_ask), the answer with errno
+ * becomes a question to it, and seccomp_notify.c decides that from the same rules; but for the
+ * calls in unheard[]. Without a listener a question is ENOSYS, so no mode allows more than another.
+ * The jumps of the first half depend only on number and architecture, so the kernel's cache of
+ * always-allowed calls (Linux 5.11) holds.
  */
 #include "drydock/fd.h"
 #include "seccomp_internal.h"
@@ -35,7 +36,7 @@ enum { LOW_HALF = 0 };
 enum { LOW_HALF = 4 };
 #endif
 
-/* Refused by the filter itself in observe mode, too: nobody is asked, nothing is recorded. */
+/* Refused by the filter itself in every mode: nobody is asked, nothing is recorded. */
 static const struct unheard_row {
 	const char *call;
 	const char *why;
@@ -54,17 +55,23 @@ static bool is_unheard(int nr)
 	return false;
 }
 
-/* libseccomp's half only knows one action for each errno, so what differs from it there is ours to
- * say. */
+/* In the second half all that answers with an errno asks when everything is asked about, so what
+ * differs from that is ours to say. */
 static bool in_first_half(const struct seccomp_profile *prof, int nr)
 {
 	return prof->calls[nr].conditional ||
-	       (prof->observe && prof->calls[nr].named && is_unheard(nr));
+	       (prof->ask == SECCOMP_ASK_ALL && prof->calls[nr].named && is_unheard(nr));
 }
 
 static bool is_errno(uint32_t ret)
 {
 	return (ret & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_ERRNO;
+}
+
+static bool is_asked(const struct seccomp_profile *prof, const struct seccomp_rule *rule)
+{
+	bool heard = prof->ask == SECCOMP_ASK_ALL || (prof->ask == SECCOMP_ASK_TOLD && rule->tell);
+	return heard && is_errno(rule->ret) && !is_unheard(rule->nr);
 }
 
 struct code {
@@ -132,8 +139,7 @@ static void emit_rule(struct code *c, const struct seccomp_profile *prof,
 	size_t fail[SECCOMP_CONDS_MAX] = { 0 };
 	for (size_t i = 0; i < rule->n_conds; i++)
 		fail[i] = emit_cond(c, &prof->conds[rule->cond_first + i]);
-	bool asks = prof->observe && is_errno(rule->ret) && !is_unheard(rule->nr);
-	emit_return(c, asks ? SECCOMP_RET_USER_NOTIF : rule->ret);
+	emit_return(c, is_asked(prof, rule) ? SECCOMP_RET_USER_NOTIF : rule->ret);
 	for (size_t i = 0; i < rule->n_conds; i++)
 		land(c, fail[i]);
 }
@@ -151,7 +157,8 @@ static void emit_first_half(struct code *c, const struct seccomp_profile *prof)
 {
 	emit_load(c, offsetof(struct seccomp_data, arch));
 	(void)emit(c, BPF_JMP | BPF_JEQ | BPF_K, seccomp_arch_native(), 1, 0);
-	emit_return(c, SECCOMP_RET_KILL_PROCESS);
+	/* Told, it is the listener that ends the process; until then its call fails. */
+	emit_return(c, prof->ask ? SECCOMP_RET_USER_NOTIF : SECCOMP_RET_KILL_PROCESS);
 	emit_load(c, offsetof(struct seccomp_data, nr));
 	/* x32 shares the architecture word with x86-64 and marks the number. The bit means nothing
 	 * elsewhere: no such call exists. */
@@ -181,9 +188,11 @@ static int add_plain_rules(scmp_filter_ctx ctx, const char *name,
 {
 	for (size_t i = 0; i < prof->n_rules; i++) {
 		const struct seccomp_rule *rule = &prof->rules[i];
-		if (in_first_half(prof, rule->nr) || rule->ret == prof->default_ret)
+		if (in_first_half(prof, rule->nr) ||
+		    (rule->ret == prof->default_ret && !is_asked(prof, rule)))
 			continue; /* libseccomp refuses a rule that only repeats the default */
-		int r = seccomp_rule_add_exact(ctx, scmp_action(rule->ret), rule->nr, 0);
+		uint32_t action = is_asked(prof, rule) ? SCMP_ACT_NOTIFY : scmp_action(rule->ret);
+		int r = seccomp_rule_add_exact(ctx, action, rule->nr, 0);
 		if (r < 0)
 			return dd_err_set(err, -r, "%s: system call %d: libseccomp", name,
 			                  rule->nr);
@@ -233,7 +242,8 @@ static int append_second_half(struct code *c, const char *name, const struct sec
 		return dd_err_set(err, EIO, "%s: read the exported filter", name);
 	for (size_t end = c->n + bytes / sizeof(c->insns[0]); c->n < end; c->n++) {
 		struct sock_filter *insn = &c->insns[c->n];
-		if (prof->observe && BPF_CLASS(insn->code) == BPF_RET && is_errno(insn->k))
+		if (prof->ask == SECCOMP_ASK_ALL && BPF_CLASS(insn->code) == BPF_RET &&
+		    is_errno(insn->k))
 			insn->k = SECCOMP_RET_USER_NOTIF;
 	}
 	return 0;

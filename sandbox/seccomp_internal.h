@@ -46,6 +46,9 @@ struct seccomp_rule {
 	/* SECCOMP_RET_*; zero is SECCOMP_RET_KILL_THREAD: forgetting it never allows */
 	uint32_t ret;
 	bool never; /* refused in observe mode as well */
+	/* what a person should know when it refuses; borrowed from the profile; NULL: it refuses
+	 * without a word */
+	const char *tell;
 	size_t cond_first, n_conds;
 	unsigned line;
 	const char *why; /* of its group; borrowed from the profile */
@@ -74,7 +77,7 @@ struct seccomp_profile {
 	char **texts; /* owned: reasons and new names */
 	size_t n_texts, cap_texts;
 	struct seccomp_call calls[SECCOMP_NR_MAX];
-	bool observe; /* compile for observe mode: what would be refused goes to the listener */
+	enum seccomp_ask ask; /* of which refusals the listener hears */
 	uint32_t default_ret;
 	unsigned default_line; /* 0: no default yet */
 	char base[64];         /* file name of the profile below this one, or empty */
@@ -83,7 +86,7 @@ struct seccomp_profile {
 struct seccomp_program {
 	struct sock_filter *insns;
 	size_t n_insns;
-	/* owned; only in observe mode: what the listener answers by. NULL: nobody is asked */
+	/* owned: what the listener answers by. NULL: nobody is asked */
 	struct seccomp_profile *profile;
 	struct seccomp_summary summary;
 	char digest[65];
@@ -114,9 +117,14 @@ const char *seccomp_constant_name(const char *prefix, uint32_t value);
 int seccomp_profile_compile(const char *name, const struct seccomp_profile *prof,
                             struct seccomp_program **ret, struct dd_err *err);
 
-/* seccomp_notify.c: what the listener answers where a filter of @prof asks: 0, the kernel goes on,
- * or an errno. */
-int seccomp_observed_answer(const struct seccomp_profile *prof, int nr, const uint64_t args[6]);
+/* What the listener answers where a filter of a profile asks (seccomp_notify.c). */
+struct seccomp_reply {
+	int answer;       /* 0: the kernel goes on (observing only); otherwise the errno */
+	const char *tell; /* of the rule that decides, or NULL */
+	bool never;
+};
+struct seccomp_reply seccomp_reply(const struct seccomp_profile *prof, int nr,
+                                   const uint64_t args[6]);
 /* Supervisor, when it has got the listener: may its questions be read here? */
 int seccomp_listener_check(int listener, struct dd_err *err);
 

@@ -40,6 +40,7 @@ static const struct constant_row {
 	ROW(AF_INET),
 	ROW(AF_INET6),
 	ROW(AF_NETLINK),
+	ROW(AF_ALG),
 	ROW(SOCK_STREAM),
 	ROW(SOCK_DGRAM),
 	ROW(SOCK_SEQPACKET),

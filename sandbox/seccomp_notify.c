@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-/* seccomp_notify.c - observe mode: takes the step's questions from the kernel and answers them by
+/* seccomp_notify.c - takes the questions of the step's filter from the kernel and answers them by
  * the rules of the profile.
  *
  * Runs in: supervisor. A thread of the step stands still inside the kernel until it is answered.
  * What is looked at comes from the kernel (number, arguments as they lie in registers, thread id),
- * never from the step's memory, which another thread could change meanwhile; so `never`, which only
- * numbers decide, holds here as it does in the filter. The filter asks about calls that it would
- * refuse and nothing else: letting one go on is what observing means, and no decision about safety
- * rests on it.
+ * never from the step's memory, which another thread could change meanwhile; so what only numbers
+ * decide holds here as it does in the filter. The filter asks about calls that it refuses and
+ * nothing else. Enforcing, the answer is always that refusal, and the question is only how a person
+ * hears of it. Observing, what is not `never` goes on: that is what observing means, and no
+ * decision about safety rests on it.
  */
 #include "seccomp_internal.h"
 
@@ -16,8 +17,11 @@
 
 #include <linux/seccomp.h>
 #include <poll.h>
+#include <fcntl.h>
 #include <seccomp.h>
+#include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/pidfd.h>
 #include <sys/syscall.h>
 
 /* ---- the verdict ---- */
@@ -58,21 +62,27 @@ static void call_name(int nr, char *out, size_t size)
 	free(name);
 }
 
-int seccomp_observed_answer(const struct seccomp_profile *prof, int nr, const uint64_t args[6])
+struct seccomp_reply seccomp_reply(const struct seccomp_profile *prof, int nr,
+                                   const uint64_t args[6])
 {
+	bool observing = prof->ask == SECCOMP_ASK_ALL;
 	char name[32];
 
 	for (size_t i = 0; i < prof->n_rules; i++) {
 		const struct seccomp_rule *rule = &prof->rules[i];
-		if (applies(prof, rule, nr, args))
-			return rule->never || rule->ret == SECCOMP_RET_KILL_PROCESS
-			               ? errno_of(rule->ret)
-			               : 0;
+		if (!applies(prof, rule, nr, args))
+			continue;
+		bool goes_on = observing && !rule->never && rule->ret != SECCOMP_RET_KILL_PROCESS;
+		return (struct seccomp_reply){ .answer = goes_on ? 0 : errno_of(rule->ret),
+			                       .tell = rule->tell,
+			                       .never = rule->never };
 	}
 	/* A number without a name here is younger than anybody who could have judged it: it may be
 	 * the next io_uring. */
 	call_name(nr, name, sizeof(name));
-	return name[0] ? 0 : errno_of(prof->default_ret);
+	bool goes_on = observing && name[0];
+	return (struct seccomp_reply){ .answer = goes_on ? 0 : errno_of(prof->default_ret),
+		                       .never = !name[0] };
 }
 
 /* ---- the words ---- */
@@ -93,10 +103,12 @@ static const struct detail_row {
 	const char *call;
 	unsigned arg;
 	const char *prefix; /* of the constants that spell it; "" only numbers */
+	bool bits;          /* it is a set of them */
 } detail_rows[] = {
-	{ "socket", 0, "AF_" }, { "socketpair", 0, "AF_" }, { "ioctl", 1, "TIOC" },
-	{ "prctl", 0, "PR_" },  { "personality", 0, "" },   { "clone", 0, "" },
-	{ "unshare", 0, "" },   { "ptrace", 0, "" },
+	{ "socket", 0, "AF_", false },    { "socketpair", 0, "AF_", false },
+	{ "ioctl", 1, "TIOC", false },    { "prctl", 0, "PR_", false },
+	{ "personality", 0, "", false },  { "clone", 0, "CLONE_NEW", true },
+	{ "unshare", 0, "CLONE_", true }, { "setns", 1, "CLONE_NEW", true },
 };
 
 static const char *constant(const struct detail_row *row, uint32_t value)
@@ -106,23 +118,69 @@ static const char *constant(const struct detail_row *row, uint32_t value)
 	return row->prefix[0] ? seccomp_constant_name(row->prefix, value) : NULL;
 }
 
+/* "CLONE_NEWNS|CLONE_NEWPID"; false: too long, or none of them has a name. */
+static bool spell_bits(const struct detail_row *row, uint32_t value, char *out, size_t size)
+{
+	size_t len = 0;
+
+	for (uint32_t bit = 1; bit && len < size; bit <<= 1) {
+		const char *name = value & bit ? seccomp_constant_name(row->prefix, bit) : NULL;
+		if (name)
+			len += (size_t)snprintf(out + len, size - len, "%s%s", len ? "|" : "",
+			                        name);
+	}
+	return len > 0 && len < size;
+}
+
+/* An internet socket that is refused differs from those that are allowed in type and protocol. */
+static void spell_inet(const struct seccomp_data *data, char *out, size_t size)
+{
+	static const char *const types[] = { [1] = "stream", [2] = "dgram", [3] = "raw" };
+	uint32_t type = (uint32_t)data->args[1] & 0xf, proto = (uint32_t)data->args[2];
+	size_t len = strlen(out);
+	const char *name = type < ARRAY_LEN(types) && types[type] ? types[type] : "other";
+
+	(void)snprintf(out + len, size - len, " %s %u", name, proto);
+}
+
 static void describe(const struct seccomp_data *data, struct sandbox_asked *ret)
 {
-	call_name(data->nr, ret->call, sizeof(ret->call));
-	if (!ret->call[0])
-		(void)snprintf(ret->call, sizeof(ret->call), "%d", data->nr);
 	for (size_t i = 0; i < ARRAY_LEN(detail_rows); i++) {
 		const struct detail_row *row = &detail_rows[i];
 		if (strcmp(row->call, ret->call) != 0)
 			continue;
 		uint32_t value = (uint32_t)data->args[row->arg];
 		const char *name = constant(row, value);
+		if (row->bits && spell_bits(row, value, ret->detail, sizeof(ret->detail)))
+			return;
 		if (name)
 			(void)snprintf(ret->detail, sizeof(ret->detail), "%s", name);
 		else
 			(void)snprintf(ret->detail, sizeof(ret->detail), "%#x", value);
+		if (name && strncmp(name, "AF_INET", 7) == 0)
+			spell_inet(data, ret->detail, sizeof(ret->detail));
 		return;
 	}
+}
+
+/* A call through another architecture's entry. The filter before this one killed; who is told that
+ * must still see the process end, and by the same signal. */
+static void describe_foreign(const struct seccomp_data *data, struct sandbox_asked *ret)
+{
+	bool x86 = data->arch == SCMP_ARCH_X86;
+	char *name = x86 ? seccomp_syscall_resolve_num_arch(SCMP_ARCH_X86, data->nr) : NULL;
+
+	if (name)
+		(void)snprintf(ret->call, sizeof(ret->call), "%s", name);
+	else
+		(void)snprintf(ret->call, sizeof(ret->call), "%d", data->nr);
+	free(name);
+	(void)snprintf(ret->detail, sizeof(ret->detail), "%s",
+	               x86 ? "32-bit" : "foreign architecture");
+	ret->answer = ENOSYS;
+	ret->ends = ret->never = true;
+	ret->tell = "steps have the 64-bit entry of the kernel only, so 32-bit programs end here; "
+		    "no line of a policy allows them. Build for x86-64, or run this outside";
 }
 
 /* ---- the conversation ---- */
@@ -179,10 +237,20 @@ int sandbox_asked_recv(const struct sandbox *sb, const struct seccomp_program *p
 		               ? 0
 		               : dd_err_set(err, errno,
 		                            "take a question of the system call filter");
+	*ret = (struct sandbox_asked){ .id = in.n.id, .pid = (pid_t)in.n.pid, .nr = in.n.data.nr };
+	if (in.n.data.arch != seccomp_arch_native()) {
+		describe_foreign(&in.n.data, ret);
+		return 1;
+	}
 	for (size_t i = 0; i < ARRAY_LEN(args); i++)
 		args[i] = in.n.data.args[i];
-	*ret = (struct sandbox_asked){ .id = in.n.id, .pid = (pid_t)in.n.pid, .nr = in.n.data.nr };
-	ret->answer = seccomp_observed_answer(prog->profile, ret->nr, args);
+	struct seccomp_reply reply = seccomp_reply(prog->profile, ret->nr, args);
+	ret->answer = reply.answer;
+	ret->tell = reply.tell;
+	ret->never = reply.never;
+	call_name(ret->nr, ret->call, sizeof(ret->call));
+	if (!ret->call[0])
+		(void)snprintf(ret->call, sizeof(ret->call), "%d", ret->nr);
 	describe(&in.n.data, ret);
 	return 1;
 }
@@ -193,11 +261,44 @@ bool sandbox_asked_waits(const struct sandbox *sb, const struct sandbox_asked *a
 	return ioctl(sb->asked_fd, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0;
 }
 
+/* Does SIGSYS end the process whose directory in /proc @dir is? Not where it is blocked, ignored or
+ * caught (proc_pid_status(5)). */
+static bool ends_by_sigsys(int dir)
+{
+	static const char *const masks[] = { "\nSigBlk:", "\nSigIgn:", "\nSigCgt:" };
+	char text[4096];
+
+	dd_auto_fd int fd = openat(dir, "status", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	text[n < 0 ? 0 : n] = '\0';
+	for (size_t i = 0; i < ARRAY_LEN(masks); i++) {
+		const char *mask = strstr(text, masks[i]);
+		if (!mask || strtoull(mask + strlen(masks[i]), NULL, 16) >> (SIGSYS - 1) & 1)
+			return false;
+	}
+	return true;
+}
+
+/* By a descriptor that was taken before the thread was seen waiting, so that no later owner of the
+ * number is hit. A thread's own directory in /proc serves as one for its process. */
+static void end_asker(const struct sandbox *sb, const struct sandbox_asked *asked)
+{
+	char path[32];
+	(void)snprintf(path, sizeof(path), "/proc/%d", (int)asked->pid);
+
+	dd_auto_fd int dir = asked->pid > 0 ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	int sig = dir >= 0 && ends_by_sigsys(dir) ? SIGSYS : SIGKILL;
+	if (dir >= 0 && sandbox_asked_waits(sb, asked))
+		(void)pidfd_send_signal(dir, sig, NULL, 0);
+}
+
 int sandbox_asked_answer(const struct sandbox *sb, const struct sandbox_asked *asked,
                          struct dd_err *err)
 {
 	union notif_resp out = { .room = { 0 } };
 
+	if (asked->ends)
+		end_asker(sb, asked);
 	out.r.id = asked->id;
 	out.r.error = -asked->answer;
 	out.r.flags = asked->answer ? 0 : (uint32_t)SECCOMP_USER_NOTIF_FLAG_CONTINUE;

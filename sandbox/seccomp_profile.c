@@ -20,6 +20,10 @@ struct parser {
 	/* the reason of the current group (up to a blank line); NULL: not said yet */
 	const char *why;
 	bool in_why; /* the line before was `why`: another one goes on with the sentence */
+	/* what refusals are told with, up to the next reason; NULL: nothing */
+	const char *tell;
+	bool in_tell;
+	unsigned tell_line; /* of a `tell` that no rule has yet; 0: none */
 	bool is_never;
 	struct seccomp_profile *prof;
 	struct dd_err *err;
@@ -128,6 +132,11 @@ static int parse_values(const struct parser *p, char *word, uint32_t *values, si
 		return say(p, "a value is missing");
 	*ret_n = n;
 	return 0;
+}
+
+static bool is_errno(uint32_t ret)
+{
+	return (ret & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_ERRNO;
 }
 
 static uint32_t or_all(const uint32_t *values, size_t n)
@@ -267,6 +276,7 @@ static int add_rule(const struct parser *p, int nr, uint32_t ret, size_t cond_fi
 	*rule = (struct seccomp_rule){ .nr = nr,
 		                       .ret = ret,
 		                       .never = p->is_never,
+		                       .tell = is_errno(ret) ? p->tell : NULL,
 		                       .cond_first = cond_first,
 		                       .n_conds = n_conds,
 		                       .line = p->line,
@@ -331,7 +341,11 @@ static int parse_refuse(struct parser *p)
 {
 	uint32_t ret = 0;
 	int r = parse_errno(p, next_word(p), &ret);
-	return r < 0 ? r : parse_rule(p, ret);
+	if (r == 0)
+		r = parse_rule(p, ret);
+	if (r == 0)
+		p->tell_line = 0;
+	return r;
 }
 
 static int parse_never(struct parser *p)
@@ -373,25 +387,55 @@ static int parse_base(struct parser *p)
 	return 0;
 }
 
-static int parse_why(struct parser *p)
+/* The rest of the line is a sentence, or with @goes_on more of the one in *@sentence. */
+static int parse_sentence(struct parser *p, const char *word, bool goes_on, const char **sentence)
 {
 	const char *first = next_word(p), *more = p->rest ? p->rest : "";
 	char *text = NULL;
 	if (!first)
-		return say(p, "`why` without a reason");
-	if (p->in_why && strlen(p->why) > SECCOMP_WHY_MAX)
-		return say(p, "a reason of more than %d bytes", SECCOMP_WHY_MAX);
-	int n = asprintf(&text, "%s%s%s%s%s", p->in_why ? p->why : "", p->in_why ? " " : "", first,
+		return say(p, "`%s` without a sentence", word);
+	if (goes_on && strlen(*sentence) > SECCOMP_WHY_MAX)
+		return say(p, "a sentence of more than %d bytes", SECCOMP_WHY_MAX);
+	int n = asprintf(&text, "%s%s%s%s%s", goes_on ? *sentence : "", goes_on ? " " : "", first,
 	                 *more ? " " : "", more);
-	if (n >= 0 && p->in_why) { /* no rule has it yet: the longer one takes its place */
+	if (n >= 0 && goes_on) { /* no rule has it yet: the longer one takes its place */
 		char **last = &p->prof->texts[p->prof->n_texts - 1];
 		free(*last);
-		p->why = *last = text;
+		*sentence = *last = text;
 	} else {
-		p->why = n < 0 ? NULL : keep_text(p->prof, text);
+		*sentence = n < 0 ? NULL : keep_text(p->prof, text);
 	}
-	p->in_why = p->why != NULL;
-	return p->why ? 0 : dd_err_set(p->err, ENOMEM, "%s:%u", p->file, p->line);
+	return *sentence ? 0 : dd_err_set(p->err, ENOMEM, "%s:%u", p->file, p->line);
+}
+
+static int check_told(const struct parser *p)
+{
+	return p->tell_line ? dd_err_say(p->err, EINVAL,
+	                                 "%s:%u: `tell` without a `refuse` or `never` after it",
+	                                 p->file, p->tell_line)
+	                    : 0;
+}
+
+static int parse_why(struct parser *p)
+{
+	int r = p->in_why ? 0 : check_told(p);
+	if (r == 0)
+		r = parse_sentence(p, "why", p->in_why, &p->why);
+	p->in_why = r == 0;
+	p->tell = NULL;
+	return r;
+}
+
+static int parse_tell(struct parser *p)
+{
+	if (!p->why)
+		return say(p, "this group (up to a blank line) does not begin with `why ...`");
+	int r = p->in_tell ? 0 : check_told(p);
+	if (r == 0)
+		r = parse_sentence(p, "tell", p->in_tell, &p->tell);
+	p->in_tell = r == 0;
+	p->tell_line = p->line;
+	return r;
 }
 
 static const struct statement_row {
@@ -400,16 +444,16 @@ static const struct statement_row {
 } statement_rows[] = {
 	{ "why", parse_why },     { "allow", parse_allow }, { "refuse", parse_refuse },
 	{ "never", parse_never }, { "kill", parse_kill },   { "default", parse_default },
-	{ "base", parse_base },
+	{ "base", parse_base },   { "tell", parse_tell },
 };
 
 /* @line is this parser's own copy and is cut into words. */
 static int parse_line(struct parser *p, char *line)
 {
 	if (line[strspn(line, " \t")] == '\0') {
-		p->why = NULL;
-		p->in_why = false;
-		return 0;
+		p->why = p->tell = NULL;
+		p->in_why = p->in_tell = false;
+		return check_told(p);
 	}
 	line[strcspn(line, "#")] = '\0';
 	const char *word = strtok_r(line, " \t", &p->rest);
@@ -419,14 +463,19 @@ static int parse_line(struct parser *p, char *line)
 		if (strcmp(word, statement_rows[i].word) != 0)
 			continue;
 		p->in_why = p->in_why && statement_rows[i].parse == parse_why;
+		p->in_tell = p->in_tell && statement_rows[i].parse == parse_tell;
 		return statement_rows[i].parse(p);
 	}
-	return say(p, "expected why, allow, refuse, never, kill, default or base, not `%.40s`",
+	return say(p,
+	           "expected why, tell, allow, refuse, never, kill, default or base, not `%.40s`",
 	           word);
 }
 
 static int check_complete(struct parser *p)
 {
+	int r = check_told(p);
+	if (r < 0)
+		return r;
 	for (int nr = 0; nr < SECCOMP_NR_MAX; nr++) {
 		const struct seccomp_call *call = &p->prof->calls[nr];
 		if (!call->named || call->decided_line || call->from_base != p->is_base)

@@ -71,6 +71,8 @@ static void read_rules(const struct seccomp_view *view, int nr, struct seccomp_v
 			continue;
 		if (rule->line == said->first_line)
 			ret->why = rule->why;
+		if (rule->tell)
+			ret->tell = rule->tell;
 		if (rule->n_conds == 0)
 			set_answer(ret, rule->ret);
 	}

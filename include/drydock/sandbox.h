@@ -49,16 +49,21 @@ struct seccomp_summary {
 /* Compile the allowlist data file at @path (format: docs/seccomp.md and the head of
  * configs/seccomp/default.seccomp). Errors name file and line. */
 int seccomp_program_load(const char *path, struct seccomp_program **ret, struct dd_err *err);
+/* Of which refusals a listener in the supervisor hears, before the call is answered. */
+enum seccomp_ask {
+	SECCOMP_ASK_NOTHING = 0,
+	/* enforcing: those that the profile has a `tell` for; the answer is always the refusal */
+	SECCOMP_ASK_TOLD,
+	SECCOMP_ASK_ALL, /* observing: every one, and what is not `never` goes on */
+};
 /* The same, and: @extra (NULL-terminated, or NULL) names system calls that are allowed besides; one
- * that the profile says `never` about, or that does not exist, is -EINVAL. With @observe the
- * program asks a listener about everything that it would refuse (sandbox_asked_recv()). */
-int seccomp_program_load_with(const char *path, const char *const *extra, bool observe,
+ * that the profile says `never` about, or that does not exist, is -EINVAL. */
+int seccomp_program_load_with(const char *path, const char *const *extra, enum seccomp_ask ask,
                               struct seccomp_program **ret, struct dd_err *err);
 void seccomp_program_free(struct seccomp_program *prog);
 void seccomp_program_summary(const struct seccomp_program *prog, struct seccomp_summary *ret);
-bool seccomp_program_asks(
-	const struct seccomp_program
-		*prog); /* observe mode: sandbox_asked_recv() must be called until the step ends */
+bool seccomp_program_asks(const struct seccomp_program *prog); /* then sandbox_asked_recv() must be
+                                                                  called until the step ends */
 const char *seccomp_program_digest(
 	const struct seccomp_program *prog); /* sha256 of the filter bytes, hex; borrowed */
 
@@ -145,7 +150,7 @@ struct sandbox {
 	int ctl;     /* SEQPACKET to init, non-blocking after sandbox_release() */
 	int deliver; /* our end of the delivery socket; -1 after release */
 	int net[NET_FD__COUNT];
-	bool asks;        /* observe mode: the step was given a filter that asks */
+	bool asks;        /* the step was given a filter that asks */
 	int asked_fd;     /* listener of that filter, from release on; -1: none */
 	int cgroup_fd;    /* -1: none */
 	char cgroup[256]; /* path, empty: none */
@@ -219,16 +224,23 @@ int sandbox_recv_status(const struct sandbox *sb, struct sandbox_status *ret, st
  * cgroup, close all. Idempotent. */
 int sandbox_destroy(struct sandbox *sb, struct dd_err *err);
 
-/* ---- observe mode ---- */
+/* ---- what the system call filter refuses ---- */
 
-/* One system call that the filter would have refused; its thread waits for the answer. */
+/* One system call that the filter refuses, or would have in observe mode; its thread waits for the
+ * answer. */
 struct sandbox_asked {
 	uint64_t id;
 	pid_t pid; /* of the thread, as the caller counts; 0: unknown */
 	int nr;
-	int answer;      /* 0: the kernel goes on; an errno: `never`, and the call fails with it */
+	/* 0: the kernel goes on, in observe mode only; an errno: the call fails with it */
+	int answer;
+	/* the entry of another architecture (a 32-bit program): its process ends by SIGSYS */
+	bool ends;
 	char call[32];   /* name; its number where no name is known here */
-	char detail[32]; /* the argument that matters: "AF_VSOCK", "0x5412"; may be empty */
+	char detail[48]; /* the argument that matters: "AF_VSOCK", "0x5412"; may be empty */
+	/* what the profile says to the person about it; borrowed from the program; NULL: nothing */
+	const char *tell;
+	bool never; /* no policy can allow it */
 };
 
 /* Supervisor, when asked_fd is readable. 1: @ret is a question, and sandbox_asked_answer() must
@@ -238,6 +250,8 @@ int sandbox_asked_recv(const struct sandbox *sb, const struct seccomp_program *p
                        struct sandbox_asked *ret, struct dd_err *err);
 /* Does the thread still wait? Only then what /proc/PID showed before this call was about it. */
 bool sandbox_asked_waits(const struct sandbox *sb, const struct sandbox_asked *asked);
+/* As @asked says. The answer rests on numbers that the kernel took from registers, so no other
+ * thread can change what was judged. */
 int sandbox_asked_answer(const struct sandbox *sb, const struct sandbox_asked *asked,
                          struct dd_err *err);
 

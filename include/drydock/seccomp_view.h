@@ -33,6 +33,9 @@ struct seccomp_view_call {
 	 * named; 0: @extra */
 	unsigned line;
 	const char *why; /* the reason that stands before that line */
+	/* what a step's log says when it is refused, the remedy in it: of the line that refuses;
+	 * NULL: nothing is said */
+	const char *tell;
 	/* in which file the line stands: the profile, or the base below it; NULL: @extra */
 	const char *file;
 };

@@ -194,6 +194,9 @@ static const struct dd_reason_row rows[REASON__COUNT] = {
 	                        "the profile says `never`: no policy can allow this system call" },
 	[REASON_CALL_UNKNOWN] = { "call-unknown", "nobody here knows this number", ABOUT_CALL,
 	                          REMEDY_NONE, "no name is known of it, so no list can hold it" },
+	[REASON_CALL_FOREIGN] = { "call-foreign", "an entry of the kernel that steps do not have",
+	                          ABOUT_CALL, REMEDY_NONE,
+	                          "steps have the 64-bit entry of the kernel only" },
 };
 
 const struct dd_reason_row *dd_reason_row(unsigned reason)

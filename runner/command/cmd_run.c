@@ -41,7 +41,7 @@ static bool plan_needs(const struct plan *plan, const char *feature)
 
 /* K-12: a feature that is missing is named before anything runs, with its remedy. There is no
  * best-effort mode. */
-static int check_host(const struct plan *plan, bool observe)
+static int check_host(const struct plan *plan, bool observe, bool *ret_untold)
 {
 	const struct sandbox_feature *features;
 	struct dd_err err = { 0 };
@@ -55,6 +55,8 @@ static int check_host(const struct plan *plan, bool observe)
 	for (int i = 0; i < n; i++) {
 		bool asked = plan_needs(plan, features[i].name) ||
 		             (observe && strcmp(features[i].name, "seccomp_notify") == 0);
+		if (!features[i].present && strcmp(features[i].name, "seccomp_notify") == 0)
+			*ret_untold = true;
 		if (features[i].present || !(features[i].required || asked))
 			continue;
 		fprintf(stderr,
@@ -124,7 +126,7 @@ static int prepare(const struct run_args *args, const struct identity *id, struc
 }
 
 static int run_job(const struct run_args *args, const struct identity *id, const struct plan *plan,
-                   const struct event_facts *event)
+                   const struct event_facts *event, bool untold)
 {
 	struct dd_err err = { 0 };
 	struct job job = {
@@ -135,6 +137,7 @@ static int run_job(const struct run_args *args, const struct identity *id, const
 		.out = args->out,
 		.event = args->event ? event : NULL,
 		.observe = args->observe,
+		.calls_untold = untold,
 		.tree = { .work_fd = -1, .pristine_fd = -1 },
 		.signal_fd = -1,
 	};
@@ -171,6 +174,7 @@ int cmd_run(int argc, char **argv)
 	struct run_args args = { .workflow = NULL };
 	struct plan *plan = NULL;
 	struct job_source source = { 0 };
+	bool untold = false;
 
 	if (hold_standard_fds() < 0)
 		return DRYDOCK_EXIT_INTERNAL;
@@ -190,9 +194,9 @@ int cmd_run(int argc, char **argv)
 		                "step gets when it is enforced\n");
 	if (code == 0 && args.dry_run)
 		code = plan_print(&args, plan);
-	else if (code == 0 && (code = check_host(plan, args.observe)) == 0 &&
+	else if (code == 0 && (code = check_host(plan, args.observe, &untold)) == 0 &&
 	         (code = check_credentials(plan)) == 0)
-		code = run_job(&args, &id, plan, &source.event);
+		code = run_job(&args, &id, plan, &source.event, untold);
 	plan_free(plan);
 	return code;
 }

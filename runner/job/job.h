@@ -32,6 +32,9 @@ struct job {
 	const struct event_facts *event; /* NULL: no event file was given */
 	/* report instead of refusing public destinations and system calls outside the profile */
 	bool observe;
+	/* this host cannot say which system calls the filter refuses; it refuses them all the same
+	 */
+	bool calls_untold;
 	char cgroup[256]; /* the job's cgroup; empty: the host offers none */
 	uid_t gate_uid, step_uid;
 	struct job_tree tree;

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-/* step_asked.c - keeps count of the system calls that the enforcing filter would have refused.
+/* step_asked.c - answers and counts the system calls that the step's filter refuses, and those that
+ * it would have refused in observe mode.
  *
- * Runs in: supervisor, in observe mode only. A step can ask without end, so the table is bounded, a
- * turn is bounded, and /proc is looked at once for each row. The asking thread waits meanwhile: a
- * flood costs the step, not memory.
+ * Runs in: supervisor. A step can ask without end, so the table is bounded, a turn is bounded, so
+ * many questions are answered in a second and no more, and /proc is looked at once for each row, as
+ * long as that is quick. The asking thread waits meanwhile: a flood costs the step, and neither
+ * memory nor the supervisor's time.
  */
 #include "step_asked.h"
 
@@ -11,7 +13,39 @@
 
 #include "drydock/reason.h"
 
-enum { TURN_MAX = 128 };
+#include <time.h>
+
+enum {
+	TURN_MAX = 128,
+	/* A question costs the supervisor some 4 us: a program that tries something refused now and
+	   then never waits, and a flood takes a fifth of one processor. */
+	CREDIT_MAX = 50000,
+	CREDIT_PER_MS = 50,
+	/* of wall time, that looks at processes may take at first, and then one part in so many: a
+	   step can hold the locks that a look needs */
+	LOOK_BURST_MS = 500,
+	LOOK_SHARE = 20,
+};
+
+static int64_t clock_ms(void)
+{
+	struct timespec t;
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+int step_asked_wait(struct step_asked *a, int64_t now_ms)
+{
+	if (!a->credit_ms)
+		a->credit = CREDIT_MAX;
+	else
+		a->credit += (double)(now_ms - a->credit_ms) * CREDIT_PER_MS;
+	if (a->credit > CREDIT_MAX)
+		a->credit = CREDIT_MAX;
+	a->credit_ms = now_ms;
+	/* a whole turn at a time, or the waiting would cost more than the answers */
+	return a->credit >= TURN_MAX ? 0 : (int)((TURN_MAX - a->credit) / CREDIT_PER_MS) + 1;
+}
 
 static bool is_row(const struct step_asked_row *row, const struct sandbox_asked *q,
                    const char *detail)
@@ -40,7 +74,13 @@ static struct step_asked_row *row_of(struct step_asked *a, const struct sandbox_
 	if (a->n == STEP_ASKED_MAX)
 		return &a->rows[STEP_ASKED_MAX - 1];
 	struct step_asked_row *row = &a->rows[a->n++];
-	*row = (struct step_asked_row){ .nr = q->nr, .answer = q->answer };
+	*row = (struct step_asked_row){
+		.nr = q->nr,
+		.answer = q->answer,
+		.never = q->never,
+		.ends = q->ends,
+		.told = q->answer && q->tell,
+	};
 	(void)snprintf(row->call, sizeof(row->call), "%s", q->call);
 	(void)snprintf(row->detail, sizeof(row->detail), "%s", detail);
 	if (a->n == STEP_ASKED_MAX)
@@ -50,17 +90,53 @@ static struct step_asked_row *row_of(struct step_asked *a, const struct sandbox_
 
 /* /proc shows whoever has the number now; only while the thread still waits for us is that the one
  * that asked. */
-static void look_at(struct step_asked_row *row, const struct sandbox *sb,
+static void look_at(struct step_asked *a, struct step_asked_row *row, const struct sandbox *sb,
                     const struct sandbox_asked *q, const struct plan_step *step, struct mask *mask)
 {
 	struct process_hint who = { .pid = 0 };
+	int64_t began = clock_ms(), spent = a->looks_ms - (began - a->looked_ms) / LOOK_SHARE;
 
+	if (spent > LOOK_BURST_MS)
+		return;
 	if (q->pid > 0)
 		process_describe(q->pid, &who);
+	a->looked_ms = clock_ms();
+	a->looks_ms = (spent > 0 ? spent : 0) + a->looked_ms - began;
 	if (!sandbox_asked_waits(sb, q))
 		return;
 	step_who_clean(step, mask, &who);
 	row->who = who;
+}
+
+/* True once for each sentence. */
+static bool is_news(struct step_asked *a, const char *sentence)
+{
+	for (size_t i = 0; i < a->n_told; i++)
+		if (strcmp(a->told[i], sentence) == 0)
+			return false;
+	if (a->n_told == STEP_ASKED_TOLD_MAX)
+		return false;
+	a->told[a->n_told++] = sentence;
+	return true;
+}
+
+/* One line in the step's own log about what was refused, in observe mode too where that is so. */
+static void tell(struct step_asked *a, const struct step_asked_row *row,
+                 const struct sandbox_asked *q, const struct plan_step *step)
+{
+	char line[1800], by[200];
+	const char *file = a->policy ? a->policy : "a policy file (--policy; there is none now)";
+
+	if (!q->answer || !q->tell || !a->tell || !is_news(a, q->tell))
+		return;
+	step_who_text(&row->who, by, sizeof(by));
+	(void)snprintf(line, sizeof(line), "drydock: %s %s%s%s%s in phase %s%s%s: %s%s%s%s",
+	               q->ends ? "ended a process for the system call" : "refused the system call",
+	               row->call, row->detail[0] ? " (" : "", row->detail,
+	               row->detail[0] ? ")" : "", dd_phase_name(step->phase),
+	               by[0] ? ", tried by " : "", by, q->tell,
+	               q->never ? "" : " (policy: ", q->never ? "" : file, q->never ? "" : ")");
+	a->tell(a->tell_arg, line);
 }
 
 int step_asked_serve(struct step_asked *a, const struct sandbox *sb,
@@ -77,8 +153,11 @@ int step_asked_serve(struct step_asked *a, const struct sandbox *sb,
 		if (r < 0)
 			return r;
 		struct step_asked_row *row = row_of(a, &q);
-		if (row->count++ == 0)
-			look_at(row, sb, &q, step, mask);
+		a->credit--;
+		if (row->count++ == 0) {
+			look_at(a, row, sb, &q, step, mask);
+			tell(a, row, &q, step);
+		}
 		if ((r = sandbox_asked_answer(sb, &q, err)) < 0)
 			return r;
 	}
@@ -88,9 +167,10 @@ int step_asked_serve(struct step_asked *a, const struct sandbox *sb,
 static const struct dd_reason_row *reason_of(const struct step_asked_row *row)
 {
 	bool unknown = row->call[0] >= '0' && row->call[0] <= '9';
-	return dd_reason_row(row->answer == 0 ? REASON_CALL_NOT_LISTED
-	                     : unknown        ? REASON_CALL_UNKNOWN
-	                                      : REASON_CALL_NEVER);
+	return dd_reason_row(row->ends     ? REASON_CALL_FOREIGN
+	                     : !row->never ? REASON_CALL_NOT_LISTED
+	                     : unknown     ? REASON_CALL_UNKNOWN
+	                                   : REASON_CALL_NEVER);
 }
 
 static void note(const struct step_asked_row *row, struct step_result *result)
@@ -99,6 +179,7 @@ static void note(const struct step_asked_row *row, struct step_result *result)
 	size_t *n = row->answer ? &result->n_refusals : &result->n_would;
 
 	result->would_refuse += row->answer ? 0 : row->count;
+	result->refused += row->told ? row->count : 0;
 	if (*n == STEP_REFUSALS_MAX)
 		return;
 	f = row->answer ? &result->refusals[(*n)++] : &result->would[(*n)++];
@@ -117,7 +198,9 @@ int step_asked_record(const struct step_asked *a, struct record *rec, struct ste
 
 	for (size_t i = 0; r == 0 && i < a->n; i++) {
 		const struct step_asked_row *row = &a->rows[i];
-		const char *answer = row->answer ? strerrorname_np(row->answer) : "continued";
+		const char *answer = row->ends     ? "SIGSYS"
+		                     : row->answer ? strerrorname_np(row->answer)
+		                                   : "continued";
 		note(row, result);
 		r = record_add(rec, step->ref, dd_phase_name(step->phase), "sys.deny",
 		               json_pack("{s:s, s:i, s:s, s:I, s:o, s:s, s:s*}", "syscall",

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* step_asked.h - observe mode: answers the step's system call filter and counts what it asked.
+/* step_asked.h - answers the step's system call filter, tells the step's log what it refused, and
+ * counts.
  *
- * Order of use: step_asked_serve() whenever the sandbox's asked_fd is readable, while the step
- * lives; step_asked_record() when it has ended.
+ * Order of use: step_asked_serve() whenever the sandbox's asked_fd is readable and
+ * step_asked_wait() is 0, while the step lives; step_asked_record() when it has ended.
  */
 #ifndef RUNNER_STEP_ASKED_H
 #define RUNNER_STEP_ASKED_H
@@ -14,12 +15,14 @@
 
 struct mask;
 
-enum { STEP_ASKED_MAX = 256, STEP_ASKED_DETAILS = 16 };
+enum { STEP_ASKED_MAX = 256, STEP_ASKED_DETAILS = 16, STEP_ASKED_TOLD_MAX = 64 };
 
 /* One kind of question: a system call, the answer, and the argument that matters. */
 struct step_asked_row {
 	int nr, answer; /* answer 0: continued */
-	char call[32], detail[32];
+	bool never, ends;
+	bool told; /* refused, and worth a line */
+	char call[32], detail[48];
 	uint64_t count;
 	struct process_hint who; /* the first that asked */
 };
@@ -28,7 +31,20 @@ struct step_asked {
 	struct step_asked_row rows[STEP_ASKED_MAX]; /* the last one takes what finds no room */
 	size_t n;
 	bool over; /* nobody is left who could ask */
+	/* what the log has heard: one line for each sentence of the profile, however many calls
+	 * come to it */
+	const char *told[STEP_ASKED_TOLD_MAX];
+	size_t n_told;
+	void (*tell)(void *arg, const char *line); /* one line for the step's own log */
+	void *tell_arg;
+	const char *policy;          /* path, for that line; NULL: none */
+	double credit;               /* questions that may be answered at once */
+	int64_t credit_ms;           /* when that was counted; 0: not yet */
+	int64_t looked_ms, looks_ms; /* when a process was looked at, what that has cost of late */
 };
+
+/* Milliseconds until the next question may be answered; 0: now. */
+int step_asked_wait(struct step_asked *a, int64_t now_ms);
 
 /* Answer what waits, at most so much that everything else of the step has its turn too. */
 int step_asked_serve(struct step_asked *a, const struct sandbox *sb,

@@ -48,7 +48,7 @@ struct run {
 	int64_t deadline_ms; /* of the step */
 	int64_t kill_at_ms;  /* after TERM; 0: not asked to end yet */
 	struct meter meter;
-	struct step_asked asked; /* observe mode */
+	struct step_asked asked;
 	char chunk[READ_CHUNK];
 };
 
@@ -205,6 +205,13 @@ static int read_leases(struct run *run, struct dd_err *err)
 	return r < 0 ? r : lease_grant(run->step, run->mask, &run->leases, err);
 }
 
+static enum seccomp_ask asks_of(const struct job *job)
+{
+	return job->observe        ? SECCOMP_ASK_ALL
+	       : job->calls_untold ? SECCOMP_ASK_NOTHING
+	                           : SECCOMP_ASK_TOLD;
+}
+
 static int start_sandbox(struct run *run, struct dd_err *err)
 {
 	char profile[512];
@@ -214,7 +221,7 @@ static int start_sandbox(struct run *run, struct dd_err *err)
 	    (r = open_log(run, err)) < 0)
 		return r;
 	if ((r = config_path_seccomp(run->step->seccomp, profile, sizeof(profile), err)) < 0 ||
-	    (r = seccomp_program_load_with(profile, run->step->syscalls, run->job->observe,
+	    (r = seccomp_program_load_with(profile, run->step->syscalls, asks_of(run->job),
 	                                   &run->seccomp, err)) < 0 ||
 	    (r = net_plan_new_with(&run->step->egress, run->job->observe, &run->net, err)) < 0)
 		return r;
@@ -345,13 +352,17 @@ static int run_loop(struct run *run, struct dd_err *err)
 		int timeout = check_clock(run);
 		if (timeout == 0)
 			return 0;
+		int pause = run->asked.over ? 0 : step_asked_wait(&run->asked, now_ms());
+		if (pause > 0 && pause < timeout)
+			timeout = pause;
 		struct pollfd p[] = {
 			{ .fd = run->streams[0], .events = POLLIN },
 			{ .fd = run->streams[1], .events = POLLIN },
 			{ .fd = run->gate.gate.ctl, .events = POLLIN },
 			{ .fd = run->sb.ctl, .events = POLLIN },
 			{ .fd = run->job->signal_fd, .events = POLLIN },
-			{ .fd = run->asked.over ? -1 : run->sb.asked_fd, .events = POLLIN },
+			{ .fd = run->asked.over || pause ? -1 : run->sb.asked_fd,
+			  .events = POLLIN },
 		};
 		if (poll(p, ARRAY_LEN(p), timeout) < 0 && errno != EINTR)
 			return dd_err_set(err, errno, "wait for the step");
@@ -535,6 +546,9 @@ static void execute(struct run *run, int r, struct dd_err *leases)
 		decide(run, r == -EACCES ? STEP_REFUSED : STEP_BROKEN, err.msg);
 		return;
 	}
+	run->asked.tell = tell_step;
+	run->asked.tell_arg = run;
+	run->asked.policy = run->job->plan->policy_path;
 	run->deadline_ms = now_ms() + (int64_t)run->step->limits.time_sec * 1000;
 	meter_start(&run->meter, &run->step->limits, run->job->dirs.root_fd, run->job->observe,
 	            now_ms());

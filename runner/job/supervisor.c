@@ -76,6 +76,9 @@ static int begin(struct job *job, struct dd_err *err)
 	if ((r = record_add(job->rec, NULL, NULL, "run.start", start_fields(job), err)) < 0)
 		return r;
 	console_job_start(job->plan, job->id, job->dirs.run, job->record_path, job->observe);
+	if (job->calls_untold)
+		console_note("which system calls the filter refuses is not told: this host has no "
+		             "seccomp user notification (drydock doctor); they fail as ever");
 	if ((r = plan_narrowed_record(job->rec, job->plan, err)) < 0)
 		return r;
 	return job_tree_prepare(job, err);

@@ -53,7 +53,8 @@ static void check_one(struct key_context *ctx, struct diag_mark mark, const char
 		nearest_call(name, hint, sizeof(hint));
 		diag_add(ctx->diags, mark, hint, "there is no system call `%s` on this machine",
 		         name);
-	} else if (seccomp_program_load_with(profile, extra, false, &program, &err) < 0) {
+	} else if (seccomp_program_load_with(profile, extra, SECCOMP_ASK_NOTHING, &program, &err) <
+	           0) {
 		diag_add(ctx->diags, mark,
 		         "it would lead around the gate or into the host: no policy can allow it",
 		         "%s", err.msg);

@@ -186,7 +186,8 @@ static _Noreturn void drydock_child(int requests, int answers)
 	if (identity_enter(&identity, &err) ||
 	    identity_slot(&identity, 0, &gate_uid, &step_uid, &err) ||
 	    net_plan_new(&closed, &net, &err) ||
-	    seccomp_program_load("configs/seccomp/default.seccomp", &filter, &err)) {
+	    seccomp_program_load_with("configs/seccomp/default.seccomp", NULL, SECCOMP_ASK_TOLD,
+	                              &filter, &err)) {
 		fprintf(stderr, "bench_launch: drydock: %s\n", err.msg);
 		_exit(1);
 	}

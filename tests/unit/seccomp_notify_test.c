@@ -23,14 +23,16 @@
 
 #define DEFAULT_PROFILE "configs/seccomp/default.seccomp"
 
-static struct seccomp_program *enforcing, *observing;
+static struct seccomp_program *enforcing, *observing, *telling;
 
 static int load(void **state)
 {
 	(void)state;
 	struct dd_err err = { 0 };
 	if (seccomp_program_load(DEFAULT_PROFILE, &enforcing, &err) == 0 &&
-	    seccomp_program_load_with(DEFAULT_PROFILE, NULL, true, &observing, &err) == 0)
+	    seccomp_program_load_with(DEFAULT_PROFILE, NULL, SECCOMP_ASK_ALL, &observing, &err) ==
+	            0 &&
+	    seccomp_program_load_with(DEFAULT_PROFILE, NULL, SECCOMP_ASK_TOLD, &telling, &err) == 0)
 		return 0;
 	print_error("%s\n", err.msg);
 	return -1;
@@ -41,6 +43,7 @@ static int unload(void **state)
 	(void)state;
 	seccomp_program_free(enforcing);
 	seccomp_program_free(observing);
+	seccomp_program_free(telling);
 	return 0;
 }
 
@@ -105,8 +108,7 @@ static void each_call_gets_the_answer_of_its_rule(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		int got = seccomp_observed_answer(observing->profile, (int)rows[i].nr,
-		                                  rows[i].args);
+		int got = seccomp_reply(observing->profile, (int)rows[i].nr, rows[i].args).answer;
 		if (got != rows[i].want)
 			fail_msg("%s: %d, not %d", rows[i].id, got, rows[i].want);
 	}
@@ -176,7 +178,7 @@ static void the_listener_and_the_filter_agree_about_every_call(void **state)
 				assert_int_equal(loose, strict);
 				continue;
 			}
-			int answer = seccomp_observed_answer(observing->profile, nr, args);
+			int answer = seccomp_reply(observing->profile, nr, args).answer;
 			asked++;
 			if ((strict & SECCOMP_RET_ACTION_FULL) != SECCOMP_RET_ERRNO ||
 			    (answer && (uint32_t)answer != (strict & SECCOMP_RET_DATA)))
@@ -185,6 +187,28 @@ static void the_listener_and_the_filter_agree_about_every_call(void **state)
 				         nr, args[0], args[1], strict, answer);
 		}
 	}
+	assert_true(asked > 10000);
+}
+
+/* The same of an enforcing filter that tells: whatever it asks about, the answer is the refusal. */
+static void asked_while_enforcing_the_listener_always_refuses(void **state)
+{
+	(void)state;
+	unsigned asked = 0;
+	for (int nr = 0; nr < SECCOMP_NR_MAX; nr++)
+		for (uint64_t i = 0; i < 4096; i++) {
+			const uint64_t args[6] = { i % 64, i / 64, i % 7 };
+			uint32_t strict = verdict(enforcing, nr, args),
+				 telling_says = verdict(telling, nr, args);
+			if (telling_says == strict)
+				continue;
+			struct seccomp_reply reply = seccomp_reply(telling->profile, nr, args);
+			asked++;
+			assert_int_equal(telling_says, SECCOMP_RET_USER_NOTIF);
+			assert_int_not_equal(reply.answer, 0);
+			assert_int_equal(SECCOMP_RET_ERRNO | (uint32_t)reply.answer, strict);
+			assert_non_null(reply.tell);
+		}
 	assert_true(asked > 10000);
 }
 
@@ -200,7 +224,7 @@ static void a_profile_that_would_ask_before_exec_is_refused(void **state)
 	assert_int_equal(seccomp_program_load(path, &p, &err), 0);
 	seccomp_program_free(p);
 	p = NULL;
-	assert_int_equal(seccomp_program_load_with(path, NULL, true, &p, &err), -EINVAL);
+	assert_int_equal(seccomp_program_load_with(path, NULL, SECCOMP_ASK_ALL, &p, &err), -EINVAL);
 	assert_non_null(strstr(err.msg, "sendmsg"));
 	(void)unlink(path);
 }
@@ -211,17 +235,19 @@ static pid_t child;
 static int report = -1; /* the child's results: one int each */
 static struct sandbox sb = SANDBOX_NONE;
 
-/* Run @fn in a child under the observing filter; its listener is sb.asked_fd. */
-static void start_child(int (*fn)(void))
+static const struct seccomp_program *loaded;
+
+/* Run @fn in a child under @prog; its listener is sb.asked_fd. */
+static void start_child_under(const struct seccomp_program *prog, int (*fn)(void))
 {
+	loaded = prog;
 	int pair[2], ends[2];
 	char byte = 0;
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
 	assert_int_equal(pipe(ends), 0);
 	child = fork();
 	if (child == 0) {
-		if (inside_no_new_privs(NULL) < 0 ||
-		    inside_seccomp_asking(observing, pair[1], NULL) < 0)
+		if (inside_no_new_privs(NULL) < 0 || inside_seccomp_asking(prog, pair[1], NULL) < 0)
 			_exit(99);
 		for (;;) {
 			int got = fn();
@@ -236,6 +262,11 @@ static void start_child(int (*fn)(void))
 	assert_int_equal(byte, DELIVERY_LISTENER);
 	assert_int_equal(seccomp_listener_check(sb.asked_fd, NULL), 0);
 	dd_close(pair[0]);
+}
+
+static void start_child(int (*fn)(void))
+{
+	start_child_under(observing, fn);
 }
 
 static int end_child(void **state)
@@ -256,7 +287,7 @@ static struct sandbox_asked next_question(void)
 	struct sandbox_asked q = { 0 };
 	struct pollfd p = { .fd = sb.asked_fd, .events = POLLIN };
 	assert_int_equal(poll(&p, 1, 5000), 1);
-	assert_int_equal(sandbox_asked_recv(&sb, observing, &q, NULL), 1);
+	assert_int_equal(sandbox_asked_recv(&sb, loaded, &q, NULL), 1);
 	return q;
 }
 
@@ -305,6 +336,66 @@ static void never_gets_its_errno(void **state)
 	assert_string_equal(q.detail, "AF_VSOCK");
 	assert_int_equal(sandbox_asked_answer(&sb, &q, NULL), 0);
 	assert_int_equal(result(), EAFNOSUPPORT);
+}
+
+static void a_told_call_fails_as_it_would_untold(void **state)
+{
+	(void)state;
+	start_child_under(telling, set_personality);
+	struct sandbox_asked q = next_question();
+	assert_string_equal(q.call, "personality");
+	assert_int_equal(q.answer, EPERM);
+	assert_false(q.never);
+	assert_non_null(strstr(q.tell, "seccomp: debug"));
+	assert_int_equal(sandbox_asked_answer(&sb, &q, NULL), 0);
+	assert_int_equal(result(), EPERM);
+}
+
+/* 20, the number of getpid on the 32-bit entry, is writev on the other. */
+static int call_by_int_0x80(void)
+{
+	int got = 20;
+	__asm__ volatile("int $0x80" : "+a"(got) : : "memory");
+	return got;
+}
+
+static int call_by_int_0x80_as_programs_are(void)
+{
+	(void)signal(SIGSYS, SIG_DFL); /* cmocka catches it */
+	return call_by_int_0x80();
+}
+
+static int call_by_int_0x80_and_ignore(void)
+{
+	(void)signal(SIGSYS, SIG_IGN);
+	return call_by_int_0x80();
+}
+
+static void the_32_bit_entry_ends_the_process(int (*fn)(void), int signal)
+{
+	int status = 0;
+	start_child_under(telling, fn);
+	struct sandbox_asked q = next_question();
+	assert_string_equal(q.call, "getpid");
+	assert_string_equal(q.detail, "32-bit");
+	assert_true(q.ends && q.never && q.answer);
+	assert_int_equal(sandbox_asked_answer(&sb, &q, NULL), 0);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	child = 0;
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), signal);
+}
+
+static void the_32_bit_entry_is_told_and_ends_the_process_as_before(void **state)
+{
+	(void)state;
+	the_32_bit_entry_ends_the_process(call_by_int_0x80_as_programs_are, SIGSYS);
+}
+
+static void who_ignores_the_signal_is_killed(void **state)
+{
+	(void)state;
+	the_32_bit_entry_ends_the_process(call_by_int_0x80_and_ignore, SIGKILL);
 }
 
 static void without_a_listener_every_question_fails(void **state)
@@ -358,9 +449,13 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_call_gets_the_answer_of_its_rule),
 		cmocka_unit_test(the_listener_and_the_filter_agree_about_every_call),
+		cmocka_unit_test(asked_while_enforcing_the_listener_always_refuses),
 		cmocka_unit_test(a_profile_that_would_ask_before_exec_is_refused),
 		KERNEL(a_call_goes_on_when_it_is_let_and_not_before),
 		KERNEL(never_gets_its_errno),
+		KERNEL(a_told_call_fails_as_it_would_untold),
+		KERNEL(the_32_bit_entry_is_told_and_ends_the_process_as_before),
+		KERNEL(who_ignores_the_signal_is_killed),
 		KERNEL(without_a_listener_every_question_fails),
 		KERNEL(a_child_killed_while_it_waits_is_gone_and_its_question_void),
 		KERNEL(a_second_listener_is_refused_without_anybody_s_answer),

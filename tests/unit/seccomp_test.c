@@ -525,10 +525,10 @@ static const struct bad {
 	{ "default EPERM EPERM\n", "t:1: `default` takes one" },
 	{ "default ENOSYS\nallow read\n", "t:2: this group" },
 	{ "default ENOSYS\nwhy x\nallow read\n\nallow write\n", "t:5: this group" },
-	{ "default ENOSYS\nwhy x\nalow read\n", "t:3: expected why, allow" },
+	{ "default ENOSYS\nwhy x\nalow read\n", "t:3: expected why, tell, allow" },
 	{ "default ENOSYS\nwhy x\nallow raed\n", "t:3: no system call is called `raed`" },
 	{ "default ENOSYS\nwhy x\nallow\n", "t:3: no system call is named" },
-	{ "default ENOSYS\nwhy\n", "t:2: `why` without a reason" },
+	{ "default ENOSYS\nwhy\n", "t:2: `why` without a sentence" },
 	{ "default ENOSYS\nwhy x\nnever read\n", "t:3: `read` is not the name of an errno" },
 	{ "default ENOSYS\nnever EPERM read\n", "t:2: this group" },
 	{ "default ENOSYS\nwhy x\nallow read\nnever EPERM read\n", "t:4: never reached: line 3" },
@@ -555,6 +555,11 @@ static const struct bad {
 	{ "default ENOSYS\nwhy x\nallow new=12\n", "t:3: the number of `new` must be 424" },
 	{ "default ENOSYS\nwhy x\nallow new=1024\n", "t:3: the number of `new` must be 424" },
 	{ "default ENOSYS\nwhy x\nallow read=452\n", "t:3: `read` is system call" },
+	{ "default ENOSYS\nwhy x\ntell\nnever EPERM read\n", "t:3: `tell` without a sentence" },
+	{ "default ENOSYS\ntell x\nnever EPERM read\n", "t:2: this group" },
+	{ "default ENOSYS\nwhy x\ntell x\nallow read\n", "t:3: `tell` without a `refuse`" },
+	{ "default ENOSYS\nwhy x\ntell x\n\nwhy y\nallow read\n", "t:3: `tell` without" },
+	{ "default ENOSYS\nwhy x\ntell x\nwhy y\nnever EPERM read\n", "t:3: `tell` without" },
 	{ "base ../x\n", "t:1: `base` takes the name of one file" },
 	{ "base .x\n", "t:1: `base` takes the name of one file" },
 	{ "base a\nbase b\n", "t:2: a second `base`" },
@@ -657,7 +662,9 @@ static void an_extra_call_is_allowed_whatever_the_profile_said(void **state)
 		                             NULL };
 	struct seccomp_program *p = NULL;
 	struct dd_err err = { 0 };
-	assert_int_equal(seccomp_program_load_with(DEFAULT_PROFILE, extra, false, &p, &err), 0);
+	assert_int_equal(
+		seccomp_program_load_with(DEFAULT_PROFILE, extra, SECCOMP_ASK_NOTHING, &p, &err),
+		0);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		long nr = rows[i].nr;
 		bool meant = nr == SYS_ptrace || nr == SYS_personality || nr == SYS_memfd_secret ||
@@ -690,7 +697,7 @@ static void an_extra_call_that_is_never_allowed_or_unknown_is_refused_with_the_l
 		for (int debug = 0; debug < 2; debug++) {
 			assert_int_equal(
 				seccomp_program_load_with(debug ? DEBUG_PROFILE : DEFAULT_PROFILE,
-			                                  extra, false, &p, &err),
+			                                  extra, SECCOMP_ASK_NOTHING, &p, &err),
 				-EINVAL);
 			assert_null(p);
 			assert_non_null(strstr(err.msg, cases[i].says));
@@ -707,7 +714,8 @@ static void an_observing_filter_asks_about_what_it_would_refuse(void **state)
 	(void)state;
 	struct seccomp_program *p = NULL;
 	struct dd_err err = { 0 };
-	assert_int_equal(seccomp_program_load_with(DEFAULT_PROFILE, NULL, true, &p, &err), 0);
+	assert_int_equal(
+		seccomp_program_load_with(DEFAULT_PROFILE, NULL, SECCOMP_ASK_ALL, &p, &err), 0);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		const struct row *r = &rows[i];
 		bool unheard = r->nr == SYS_clone3 || r->nr == SYS_seccomp;
@@ -721,9 +729,66 @@ static void an_observing_filter_asks_about_what_it_would_refuse(void **state)
 	const unsigned long none[6] = { 0 };
 	assert_int_equal(verdict(p, seccomp_arch_native(), 0x40000000U | SYS_getpid, none),
 	                 SECCOMP_RET_ERRNO | ENOSYS);
-	assert_int_equal(verdict(p, AUDIT_ARCH_ARM, SYS_ptrace, none), SECCOMP_RET_KILL_PROCESS);
+	assert_int_equal(verdict(p, AUDIT_ARCH_ARM, SYS_ptrace, none), SECCOMP_RET_USER_NOTIF);
 	assert_string_not_equal(seccomp_program_digest(p), seccomp_program_digest(prog));
 	seccomp_program_free(p);
+}
+
+/* The sentence stands between the reason and the rules, and ends with the next reason; what answers
+ * without one refuses without a question. */
+static void only_what_the_profile_tells_is_asked_about_when_enforcing(void **state)
+{
+	(void)state;
+	static const char text[] =
+		"default ENOSYS\nwhy x\nallow execve exit_group sendto sendmsg\n\nwhy a\ntell one\n"
+		"tell sentence\nrefuse EPERM ptrace if arg0 == 3\nallow ptrace if arg0 == 4\n"
+		"never EACCES ptrace bpf\nkill acct\nwhy b\nrefuse EPERM mount\n"
+		"\nwhy c\ntell more\nnever ENOSYS swapon clone3\nnever EPERM seccomp\n";
+	static const struct {
+		long nr;
+		unsigned long arg;
+		const char *tell; /* NULL: no question */
+		uint32_t want;
+	} cases[] = {
+		{ SYS_ptrace, 3, "one sentence", SECCOMP_RET_ERRNO | EPERM },
+		{ SYS_ptrace, 4, NULL, SECCOMP_RET_ALLOW },
+		{ SYS_ptrace, 5, "one sentence", SECCOMP_RET_ERRNO | EACCES },
+		{ SYS_bpf, 0, "one sentence", SECCOMP_RET_ERRNO | EACCES },
+		{ SYS_acct, 0, NULL, SECCOMP_RET_KILL_PROCESS },
+		{ SYS_mount, 0, NULL, SECCOMP_RET_ERRNO | EPERM },
+		{ SYS_swapon, 0, "more", SECCOMP_RET_ERRNO | ENOSYS },
+		/* nobody is ever asked about these two */
+		{ SYS_clone3, 0, NULL, SECCOMP_RET_ERRNO | ENOSYS },
+		{ SYS_seccomp, 0, NULL, SECCOMP_RET_ERRNO | EPERM },
+		{ SYS_open, 0, NULL, SECCOMP_RET_ERRNO | ENOSYS },
+	};
+	struct seccomp_profile *p = calloc(1, sizeof(*p));
+	struct seccomp_program *plain = NULL, *telling = NULL;
+	struct dd_err err = { 0 };
+	assert_non_null(p);
+	assert_int_equal(seccomp_profile_parse("t", text, strlen(text), false, p, &err), 0);
+	assert_int_equal(seccomp_profile_compile("t", p, &plain, &err), 0);
+	p->ask = SECCOMP_ASK_TOLD;
+	assert_int_equal(seccomp_profile_compile("t", p, &telling, &err), 0);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const unsigned long args[6] = { cases[i].arg };
+		const uint64_t same[6] = { cases[i].arg };
+		uint32_t nr = (uint32_t)cases[i].nr;
+		assert_int_equal(verdict(plain, seccomp_arch_native(), nr, args), cases[i].want);
+		assert_int_equal(verdict(telling, seccomp_arch_native(), nr, args),
+		                 cases[i].tell ? SECCOMP_RET_USER_NOTIF : cases[i].want);
+		if (!cases[i].tell)
+			continue;
+		struct seccomp_reply reply = seccomp_reply(p, (int)nr, same);
+		assert_string_equal(reply.tell, cases[i].tell);
+		assert_int_equal(SECCOMP_RET_ERRNO | (uint32_t)reply.answer, cases[i].want);
+	}
+	const unsigned long none[6] = { 0 };
+	assert_int_equal(verdict(telling, AUDIT_ARCH_I386, SYS_read, none), SECCOMP_RET_USER_NOTIF);
+	seccomp_program_free(plain);
+	seccomp_program_free(telling);
+	seccomp_profile_done(p);
+	free(p);
 }
 
 int main(int argc, char **argv)
@@ -752,6 +817,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(
 			an_extra_call_that_is_never_allowed_or_unknown_is_refused_with_the_line),
 		cmocka_unit_test(an_observing_filter_asks_about_what_it_would_refuse),
+		cmocka_unit_test(only_what_the_profile_tells_is_asked_about_when_enforcing),
 	};
 	return cmocka_run_group_tests(tests, load_default, free_default);
 }
