@@ -14,7 +14,7 @@ policy keys:--json --help --usage
 policy explain:--step= --connect= --syscall= --path= --credential= --seq= --job= --policy= --event= --workspace= --out= --record= --secret= --state-dir= --observe --dry-run --rules --syscalls --json --help --usage
 policy suggest:--directory= --no-sets --help --usage
 policy replay:--policy= --partial --json --help --usage
-record:verify show report --events --json --help --usage
+record:verify show report schema --events --json --help --usage
 doctor:--policy= --state-dir= --json --help --usage
 '
 
@@ -37,7 +37,7 @@ _drydock() {
 	fi
 	# A verb comes first, and only there; where it must, no file of the directory is in its way.
 	local verb=
-	case $command in '' | policy) verb=wanted ;; record) if [ "$COMP_CWORD" -eq 2 ]; then verb=wanted; else words=${words#verify show report}; fi ;; esac
+	case $command in '' | policy) verb=wanted ;; record) if [ "$COMP_CWORD" -eq 2 ]; then verb=wanted; else words=${words#verify show report schema}; fi ;; esac
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
 	if [[ ${COMPREPLY[0]:-} == *= ]] && [ ${#COMPREPLY[@]} -eq 1 ]; then compopt -o nospace 2>/dev/null; fi
 	if [[ $word != -* && ! $verb ]]; then

@@ -29,7 +29,7 @@ static enum dd_phase phase_of(const struct facts_step *s)
 
 static void set_process(const struct facts_process *p, struct explain_answer *a)
 {
-	if (p->pid != FACTS_ABSENT && p->exe)
+	if (p->known && p->exe)
 		(void)snprintf(a->process, sizeof(a->process),
 		               p->argv && *p->argv ? "%.200s (%.400s)" : "%.200s", p->exe,
 		               p->argv ? p->argv : "");
@@ -96,7 +96,7 @@ static void choose_policy(const struct record_facts *f, const char *given, struc
 {
 	struct policy_text text = { .arena = NULL };
 	struct dd_err err = { .code = 0 };
-	const char *path = given ? given : f->policy_path;
+	const char *path = given ? given : f->policy.path;
 	if (!path || !*path)
 		return;
 	if (policy_text_load(path, &text, &err) < 0) {
@@ -106,7 +106,7 @@ static void choose_policy(const struct record_facts *f, const char *given, struc
 		return;
 	}
 	(void)snprintf(a->policy, sizeof(a->policy), "%s", path);
-	if (f->policy_sha256 && !same_digest(&text, f->policy_sha256))
+	if (f->policy.sha256 && !same_digest(&text, f->policy.sha256))
 		(void)snprintf(a->note, sizeof(a->note),
 		               "%.200s is not the policy of that run any more, or never was: "
 		               "places may have moved",
@@ -311,7 +311,7 @@ int explain_record(const char *path, uint64_t seq, const char *policy, struct ex
 	*ret = (struct explain_answer){ .verdict = "deny", .seq = seq };
 	choose_policy(f, policy, ret);
 	r = look(f, seq, ret, err);
-	if (r == 0 && f->observed) {
+	if (r == 0 && f->mode == FACTS_OBSERVED) {
 		size_t len = strlen(ret->note);
 		(void)snprintf(
 			ret->note + len, sizeof(ret->note) - len,

@@ -170,7 +170,7 @@ void replay_view(const struct replay_step *s)
 			              "these artifacts were shown in the run",
 			              replay_phase_key(s, "artifacts"));
 	}
-	if (!step->read && s->facts->mode_known)
+	if (!step->read && s->facts->mode != FACTS_MODE_UNKNOWN)
 		replay_doubt(s, step->start.seq, "view", "read",
 		             "the record does not say which directories of the host the step saw",
 		             NULL);

@@ -62,9 +62,9 @@ static void write_head(const struct writing *w)
 		char cut[200];
 		say(w, "#   %s: run %s, job %s, %s, %zu step%s\n", quoted(w, f->path),
 		    quoted(w, f->run), quoted(w, f->job),
-		    f->observed     ? "observed"
-		    : f->mode_known ? "enforced"
-		                    : "mode not recorded",
+		    f->mode == FACTS_OBSERVED       ? "observed"
+		    : f->mode != FACTS_MODE_UNKNOWN ? "enforced"
+		                                    : "mode not recorded",
 		    f->n_steps, f->n_steps == 1 ? "" : "s");
 		if (f->event.known)
 			say(w,

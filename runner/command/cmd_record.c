@@ -2,6 +2,7 @@
 /* cmd_record.c - checks a record, shows it in a terminal, or makes a page of it.
  *
  * Runs in the command line, as whoever asks; the file is foreign, so every byte of it is escaped.
+ * `schema` prints what a line may hold (configs/record.schema.json is its output).
  * Exit codes: 0 the chain holds, 1 it holds but the run did not end (verify only), 2 usage, 4 the
  * record was tampered with or is torn, 5 it cannot be read or the output cannot be written.
  */
@@ -9,6 +10,7 @@
 
 #include "base/named_path.h"
 #include "drydock/fd.h"
+#include "record/event_fields.h"
 #include "record/record.h"
 #include "record/record_events.h"
 #include "view/record_view.h"
@@ -39,7 +41,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		*(a->verb ? &a->path : &a->verb) = arg;
 		return 0;
 	case ARGP_KEY_END:
-		if (!a->path)
+		if (!a->path && !(a->verb && strcmp(a->verb, "schema") == 0))
 			argp_error(state, "name a verb and a record");
 		return 0;
 	default:
@@ -118,11 +120,30 @@ static int report(const struct args *a)
 	return draw(a->path, draw_report);
 }
 
+static int schema(const struct args *a)
+{
+	struct dd_err err = { 0 };
+	json_t *all = event_schema();
+	int r = !all || json_dumpf(all, stdout, JSON_INDENT(1)) < 0 || putchar('\n') == EOF ||
+	                        fflush(stdout) != 0
+	                ? dd_err_set(&err, EIO, "write the output")
+	                : 0;
+	(void)a;
+	json_decref(all);
+	return r < 0 ? complain(&err, r) : 0;
+}
+
 static const struct verb_row {
 	const char *name;
 	int (*run)(const struct args *a);
 	bool options; /* takes --events and --json */
-} verbs[] = { { "verify", verify, false }, { "show", show, true }, { "report", report, false } };
+	bool record;  /* takes a record */
+} verbs[] = {
+	{ "verify", verify, false, true },
+	{ "show", show, true, true },
+	{ "report", report, false, true },
+	{ "schema", schema, false, false },
+};
 
 int cmd_record(int argc, char **argv)
 {
@@ -136,9 +157,10 @@ int cmd_record(int argc, char **argv)
 	static const struct argp argp = {
 		.options = options,
 		.parser = parse,
-		.args_doc = "verify RECORD\nshow RECORD\nreport RECORD",
-		.doc = "Check that the chain of a record holds, look at it as a timeline, or write "
-		       "a page for a browser to standard output.",
+		.args_doc = "verify RECORD\nshow RECORD\nreport RECORD\nschema",
+		.doc = "Check that the chain of a record holds, look at it as a timeline, write "
+		       "a page for a browser to standard output, or print the JSON Schema of its "
+		       "lines.",
 	};
 	struct args a = { 0 };
 	argp_err_exit_status = 2;
@@ -146,10 +168,12 @@ int cmd_record(int argc, char **argv)
 		return 2;
 	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
 		if (strcmp(a.verb, verbs[i].name) == 0 &&
-		    (verbs[i].options || !(a.events || a.json)))
+		    (verbs[i].options || !(a.events || a.json)) &&
+		    verbs[i].record == (a.path != NULL))
 			return verbs[i].run(&a);
 	(void)fprintf(
 		stderr,
-		"drydock record: there are verify, show (with --events or --json) and report\n");
+		"drydock record: there are verify, show (with --events or --json), report and "
+		"schema (without a record)\n");
 	return 2;
 }

@@ -6,6 +6,7 @@
 #include "plan_narrowed.h"
 
 #include "view/console.h"
+#include "record/event_write.h"
 
 #include <string.h>
 
@@ -66,11 +67,13 @@ int plan_narrowed_record(struct record *rec, const struct plan *plan, struct dd_
 {
 	for (size_t i = 0; i < plan->n_narrowed; i++) {
 		const struct policy_narrowed *row = &plan->narrowed[i];
-		int r = record_add(rec, NULL, NULL, "policy.narrowed",
-		                   json_pack("{s:s, s:s, s:s, s:i, s:s}", "key", row->key, "asked",
-		                             row->asked, "allowed", row->allowed, "line",
-		                             (int)row->mark.line, "why", row->why),
-		                   err);
+		int r = record_policy_narrowed(rec,
+		                               &(struct facts_narrowed){ .key = row->key,
+		                                                         .asked = row->asked,
+		                                                         .allowed = row->allowed,
+		                                                         .line = row->mark.line,
+		                                                         .why = row->why },
+		                               err);
 		if (r < 0)
 			return r;
 		tell(row);

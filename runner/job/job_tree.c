@@ -13,6 +13,7 @@
 #include "drydock/fd.h"
 #include "base/named_path.h"
 #include "base/text_escape.h"
+#include "record/event_write.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -142,13 +143,15 @@ static int note_tampering(struct delta *d, const char *path, const char *what)
 {
 	console_warn("step %u %s the tracked source file %s", d->step->index, what,
 	             show_path(path).text);
-	return record_add(
-		d->job->rec, d->step->ref, dd_phase_name(d->step->phase), "violation",
-		json_pack(
-			"{s:s, s:o, s:s, s:s}", "case", "tamper", "subject", record_text(path),
-			"change", what, "consequence",
-			"a push step never sees this change; with workspace: shared it is refused"),
-		d->err);
+	return record_violation(d->job->rec, d->step->ref, d->step->phase,
+	                        &(struct facts_violation){
+					.kind = "tamper",
+					.subject = path,
+					.change = what,
+					.bytes_out = FACTS_ABSENT,
+					.consequence = "a push step never sees this change; with "
+						       "workspace: shared it is refused" },
+	                        d->err);
 }
 
 static int count_change(void *arg, enum manifest_change what, const char *path, uint64_t size,
@@ -194,13 +197,14 @@ int job_tree_after_step(struct job *job, const struct plan_step *step, struct dd
 		return r;
 	r = manifest_diff(job->tree.now, after, count_change, &d);
 	if (r == 0)
-		r = record_add(job->rec, step->ref, dd_phase_name(step->phase), "fs.delta",
-		               json_pack("{s:I, s:I, s:I, s:I, s:I, s:s}", "added",
-		                         (json_int_t)d.added, "changed", (json_int_t)d.changed,
-		                         "removed", (json_int_t)d.removed, "bytes",
-		                         (json_int_t)d.bytes, "tampered", (json_int_t)d.tampered,
-		                         "ledger", manifest_digest(after)),
-		               err);
+		r = record_fs_delta(job->rec, step->ref, step->phase,
+		                    &(struct facts_delta){ .added = (int64_t)d.added,
+		                                           .changed = (int64_t)d.changed,
+		                                           .removed = (int64_t)d.removed,
+		                                           .bytes = (int64_t)d.bytes,
+		                                           .tampered = (int64_t)d.tampered,
+		                                           .ledger = manifest_digest(after) },
+		                    err);
 	advance(&job->tree, after, step->phase == DD_PHASE_BUILD);
 	return r;
 }
@@ -248,10 +252,10 @@ static int copy_artifact(void *arg, const char *path)
 	if (r < 0)
 		return r == -EBADMSG ? -EACCES : r;
 	c->copied++;
-	return record_add(c->job->rec, c->step, NULL, "artifact",
-	                  json_pack("{s:o, s:I, s:s}", "path", record_text(path), "size",
-	                            (json_int_t)size, "sha256", sha256),
-	                  c->err);
+	return record_artifact(
+		c->job->rec, c->step,
+		&(struct facts_artifact){ .path = path, .size = (int64_t)size, .sha256 = sha256 },
+		c->err);
 }
 
 static int copy_artifacts(struct artifact_copier *c, const char *const *globs)

@@ -15,6 +15,7 @@
 #include "base/exit_code.h"
 #include "lease/lease.h"
 #include "supervisor.h"
+#include "record/event_write.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -124,8 +125,8 @@ static void end_record(const struct job *job, const char *how)
 
 	int r = record_reopen(job->record_path, &rec, &err);
 	if (r == 0)
-		r = record_add(rec, NULL, NULL, "run.end",
-		               json_pack("{s:s, s:s}", "status", "broken", "why", how), &err);
+		r = record_run_end(
+			rec, &(struct record_facts){ .status = "broken", .end_why = how }, &err);
 	if (r < 0 && r != -ENOENT)
 		console_warn("the record %s could not be ended: %s", job->record_path, err.msg);
 	record_free(rec);

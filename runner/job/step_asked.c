@@ -10,6 +10,7 @@
 #include "step_asked.h"
 
 #include "step_who.h"
+#include "record/event_write.h"
 
 #include "drydock/reason.h"
 
@@ -164,13 +165,13 @@ int step_asked_serve(struct step_asked *a, const struct sandbox *sb,
 	return 0;
 }
 
-static const struct dd_reason_row *reason_of(const struct step_asked_row *row)
+static enum dd_reason reason_of(const struct step_asked_row *row)
 {
 	bool unknown = row->call[0] >= '0' && row->call[0] <= '9';
-	return dd_reason_row(row->ends     ? REASON_CALL_FOREIGN
-	                     : !row->never ? REASON_CALL_NOT_LISTED
-	                     : unknown     ? REASON_CALL_UNKNOWN
-	                                   : REASON_CALL_NEVER);
+	return row->ends     ? REASON_CALL_FOREIGN
+	       : !row->never ? REASON_CALL_NOT_LISTED
+	       : unknown     ? REASON_CALL_UNKNOWN
+	                     : REASON_CALL_NEVER;
 }
 
 static void note(const struct step_asked_row *row, struct step_result *result)
@@ -186,7 +187,7 @@ static void note(const struct step_asked_row *row, struct step_result *result)
 	*f = (struct step_refusal){ .count = row->count };
 	(void)snprintf(f->what, sizeof(f->what), "call %s%s%s", row->call,
 	               row->detail[0] ? " " : "", row->detail);
-	(void)snprintf(f->why, sizeof(f->why), "%s", reason_of(row)->sentence);
+	(void)snprintf(f->why, sizeof(f->why), "%s", dd_reason_row(reason_of(row))->sentence);
 	step_who_text(&row->who, f->process, sizeof(f->process));
 }
 
@@ -202,13 +203,16 @@ int step_asked_record(const struct step_asked *a, struct record *rec, struct ste
 		                     : row->answer ? strerrorname_np(row->answer)
 		                                   : "continued";
 		note(row, result);
-		r = record_add(rec, step->ref, dd_phase_name(step->phase), "sys.deny",
-		               json_pack("{s:s, s:i, s:s, s:I, s:o, s:s, s:s*}", "syscall",
-		                         row->call, "nr", row->nr, "reason", reason_of(row)->name,
-		                         "count", (json_int_t)row->count, "process",
-		                         step_who_json(&row->who), "answer", answer ? answer : "?",
-		                         "detail", row->detail[0] ? row->detail : NULL),
-		               err);
+		r = record_sys_deny(
+			rec, step->ref, step->phase,
+			&(struct facts_syscall){ .name = row->call,
+		                                 .nr = row->nr,
+		                                 .reason = reason_of(row),
+		                                 .count = (int64_t)row->count,
+		                                 .process = step_who_facts(&row->who),
+		                                 .answer = answer ? answer : "?",
+		                                 .detail = row->detail[0] ? row->detail : NULL },
+			err);
 	}
 	return r;
 }

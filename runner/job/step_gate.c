@@ -11,6 +11,7 @@
 #include "drydock/fd.h"
 #include "lease/mask.h"
 #include "step_who.h"
+#include "record/event_write.h"
 
 #include <arpa/inet.h>
 #include <poll.h>
@@ -245,11 +246,6 @@ static struct gate_msg shown_of(const struct step_gate *sg, const struct gate_ms
 	return shown;
 }
 
-static const char *reason_name(unsigned reason)
-{
-	return dd_reason_row(reason)->name;
-}
-
 /* The step decides how many processes and descriptors there are to look through: what a look costs
  * is not spent again soon. */
 static void find_process(struct step_gate *sg, const struct gate_msg *msg, struct process_hint *who)
@@ -271,15 +267,19 @@ static int on_unreached(struct step_gate *sg, const struct gate_msg *msg, const 
                         const struct process_hint *who, struct dd_err *err)
 {
 	remember_would(sg->result, what, msg->why, who, msg->denials ? msg->denials : 1);
-	return record_add(sg->job->rec, sg->step->ref, dd_phase_name(sg->step->phase), "net.deny",
-	                  json_pack("{s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:o}", "host",
-	                            msg->host, "port", (int)msg->port, "address", msg->addr,
-	                            "proto", proto_name(msg->proto), "would", "deny",
-	                            "would_reason", reason_name(msg->would), "reason",
-	                            reason_name(msg->reason), "why", msg->why, "count",
-	                            (json_int_t)(msg->denials ? msg->denials : 1), "process",
-	                            step_who_json(who)),
-	                  err);
+	return record_net_deny(
+		sg->job->rec, sg->step->ref, sg->step->phase,
+		&(struct facts_net){ .host = msg->host,
+	                             .port = msg->port,
+	                             .address = msg->addr,
+	                             .proto = proto_name(msg->proto),
+	                             .would_deny = true,
+	                             .would_reason = msg->would,
+	                             .reason = msg->reason,
+	                             .why = msg->why,
+	                             .count = (int64_t)(msg->denials ? msg->denials : 1),
+	                             .process = step_who_facts(who) },
+		err);
 }
 
 static int on_refusal(struct step_gate *sg, const struct gate_msg *raw, struct dd_err *err)
@@ -305,14 +305,18 @@ static int on_refusal(struct step_gate *sg, const struct gate_msg *raw, struct d
 		sg->names_refused += count;
 	if (remember_refusal(sg->result, what, msg->why, &who, count))
 		tell(sg, msg, what, &who);
-	return record_add(sg->job->rec, sg->step->ref, dd_phase_name(sg->step->phase),
-	                  msg->type == GATE_DNS_DENY ? "dns.deny" : "net.deny",
-	                  json_pack("{s:s, s:i, s:s, s:s, s:s, s:s, s:I, s:o}", "host", msg->host,
-	                            "port", (int)msg->port, "address", msg->addr, "proto",
-	                            msg->type == GATE_DNS_DENY ? "dns" : proto_name(msg->proto),
-	                            "reason", reason_name(msg->reason), "why", msg->why, "count",
-	                            (json_int_t)count, "process", step_who_json(&who)),
-	                  err);
+	bool dns = msg->type == GATE_DNS_DENY;
+	return (dns ? record_dns_deny : record_net_deny)(
+		sg->job->rec, sg->step->ref, sg->step->phase,
+		&(struct facts_net){ .host = msg->host,
+	                             .port = msg->port,
+	                             .address = msg->addr,
+	                             .proto = dns ? "dns" : proto_name(msg->proto),
+	                             .reason = msg->reason,
+	                             .why = msg->why,
+	                             .count = (int64_t)count,
+	                             .process = step_who_facts(&who) },
+		err);
 }
 
 static int on_violation(struct step_gate *sg, const struct gate_msg *raw, struct dd_err *err)
@@ -334,20 +338,24 @@ static int on_violation(struct step_gate *sg, const struct gate_msg *raw, struct
 		sg->tell(sg->tell_arg, line);
 	}
 	sg->result->refused += !sg->job->observe;
-	return record_add(sg->job->rec, sg->step->ref, dd_phase_name(sg->step->phase), "violation",
-	                  json_pack("{s:s, s:s, s:i, s:s, s:s, s:I, s:s}", "case", "budget",
-	                            "subject", msg->host, "port", (int)msg->port, "reason",
-	                            reason_name(msg->reason), "why", msg->why, "bytes_out",
-	                            (json_int_t)msg->bytes_out, "consequence",
-	                            sg->job->observe ? "none: observing" : "connection cut"),
-	                  err);
+	return record_violation(
+		sg->job->rec, sg->step->ref, sg->step->phase,
+		&(struct facts_violation){ .kind = "budget",
+	                                   .subject = msg->host,
+	                                   .port = msg->port,
+	                                   .reason = msg->reason,
+	                                   .why = msg->why,
+	                                   .bytes_out = (int64_t)msg->bytes_out,
+	                                   .consequence = sg->job->observe ? "none: observing"
+	                                                                   : "connection cut" },
+		err);
 }
 
-static const char *const speaks_names[GATE_SPEAKS__COUNT] = {
-	/* NOTHING: the field is absent */
-	[GATE_SPEAKS_TLS] = "tls",
-	[GATE_SPEAKS_HTTP] = "http",
-	[GATE_SPEAKS_RAW] = "raw",
+/* NOTHING: the field is absent */
+static const enum facts_speaks speaks_facts[GATE_SPEAKS__COUNT] = {
+	[GATE_SPEAKS_TLS] = FACTS_SPEAKS_TLS,
+	[GATE_SPEAKS_HTTP] = FACTS_SPEAKS_HTTP,
+	[GATE_SPEAKS_RAW] = FACTS_SPEAKS_RAW,
 };
 
 static int on_allow(struct step_gate *sg, const struct gate_msg *raw, struct dd_err *err)
@@ -363,14 +371,17 @@ static int on_allow(struct step_gate *sg, const struct gate_msg *raw, struct dd_
 		describe_attempt(&shown, what, sizeof(what));
 		remember_would(sg->result, what, shown.why, &who, 1);
 	}
-	return record_add(sg->job->rec, sg->step->ref, dd_phase_name(sg->step->phase), "net.allow",
-	                  json_pack("{s:s, s:i, s:s, s:s*, s:s, s:s, s:s*, s:s*, s:o*}", "host",
-	                            shown.host, "port", (int)shown.port, "address", shown.addr,
-	                            "reason", shown.would ? reason_name(shown.would) : NULL, "why",
-	                            shown.why, "proto", "tcp", "speaks", speaks_names[shown.speaks],
-	                            "would", shown.would ? "deny" : NULL, "process",
-	                            who.pid ? step_who_json(&who) : NULL),
-	                  err);
+	return record_net_allow(sg->job->rec, sg->step->ref, sg->step->phase,
+	                        &(struct facts_net){ .host = shown.host,
+	                                             .port = shown.port,
+	                                             .address = shown.addr,
+	                                             .reason = shown.would,
+	                                             .why = shown.why,
+	                                             .proto = "tcp",
+	                                             .speaks = speaks_facts[shown.speaks],
+	                                             .would_deny = shown.would,
+	                                             .process = step_who_facts(&who) },
+	                        err);
 }
 
 static int on_name(struct step_gate *sg, const struct gate_msg *raw, struct dd_err *err)
@@ -383,26 +394,26 @@ static int on_name(struct step_gate *sg, const struct gate_msg *raw, struct dd_e
 		return dd_err_say(err, EPROTO, "the gate answered a name that it must refuse");
 	(void)snprintf(what, sizeof(what), "dns %s", shown.host);
 	remember_would(sg->result, what, shown.why, &nobody, 1);
-	return record_add(sg->job->rec, sg->step->ref, dd_phase_name(sg->step->phase), "dns.allow",
-	                  json_pack("{s:s, s:s, s:s, s:s}", "host", shown.host, "would", "deny",
-	                            "reason", reason_name(shown.would), "why", shown.why),
-	                  err);
+	return record_dns_allow(sg->job->rec, sg->step->ref, sg->step->phase,
+	                        &(struct facts_net){ .host = shown.host,
+	                                             .would_deny = true,
+	                                             .reason = shown.would,
+	                                             .why = shown.why },
+	                        err);
 }
 
 static int on_wildcard(struct step_gate *sg, const struct gate_msg *msg, struct dd_err *err)
 {
 	const struct egress_list *list = &sg->step->egress;
-	char text[EGRESS_HOST_MAX + 32];
 
 	if (msg->id >= list->n || !list->entries[msg->id].wildcard)
 		return dd_err_say(err, EPROTO,
 		                  "the gate counted names under an entry that is no wildcard");
-	(void)snprintf(text, sizeof(text), "*.%s:%u", list->entries[msg->id].host,
-	               (unsigned)list->entries[msg->id].port);
-	if (!sg->wildcards)
-		sg->wildcards = json_array();
-	(void)json_array_append_new(sg->wildcards, json_pack("{s:s, s:I}", "entry", text, "names",
-	                                                     (json_int_t)msg->connections));
+	if (!sg->wildcard_names)
+		sg->wildcard_names = calloc(list->n, sizeof(sg->wildcard_names[0]));
+	if (!sg->wildcard_names)
+		return dd_err_set(err, ENOMEM, "count the names of a wildcard");
+	sg->wildcard_names[msg->id] = msg->connections;
 	return 0;
 }
 
@@ -527,23 +538,44 @@ static int serve_until(struct step_gate *sg, const bool *flag, int timeout_ms, c
 
 /* ---- opening and closing ---- */
 
-static json_t *entries_json(const struct egress_list *list)
+/* An entry as the record and a person call it. */
+struct entry_text {
+	char text[EGRESS_HOST_MAX + 32];
+};
+
+static void entry_spell(const struct egress_entry *e, struct entry_text *out)
 {
-	json_t *all = json_array();
+	char addr[INET_ADDRSTRLEN];
+	if (e->host)
+		(void)snprintf(out->text, sizeof(out->text), "%s%s:%u", e->wildcard ? "*." : "",
+		               e->host, (unsigned)e->port);
+	else
+		(void)snprintf(out->text, sizeof(out->text), "%s/%u:%u",
+		               inet_ntop(AF_INET, &e->cidr, addr, sizeof(addr)), e->prefix,
+		               (unsigned)e->port);
+}
+
+static int record_opened(struct step_gate *sg, struct dd_err *err)
+{
+	const struct egress_list *list = &sg->step->egress;
+	dd_auto_free struct entry_text *texts = calloc(list->n + 1, sizeof(*texts));
+	dd_auto_free struct facts_entry *rows = calloc(list->n + 1, sizeof(*rows));
+	if (!texts || !rows)
+		return dd_err_set(err, ENOMEM, "record the allowlist");
 	for (size_t i = 0; i < list->n; i++) {
 		const struct egress_entry *e = &list->entries[i];
-		char addr[INET_ADDRSTRLEN], text[EGRESS_HOST_MAX + 32];
-		if (e->host)
-			(void)snprintf(text, sizeof(text), "%s%s:%u", e->wildcard ? "*." : "",
-			               e->host, (unsigned)e->port);
-		else
-			(void)snprintf(text, sizeof(text), "%s/%u:%u",
-			               inet_ntop(AF_INET, &e->cidr, addr, sizeof(addr)), e->prefix,
-			               (unsigned)e->port);
-		(void)json_array_append_new(all, json_pack("{s:s, s:s, s:s?}", "entry", text,
-		                                           "origin", e->origin, "why", e->why));
+		entry_spell(e, &texts[i]);
+		rows[i] = (struct facts_entry){ .entry = texts[i].text,
+			                        .origin = e->origin,
+			                        .why = e->why };
 	}
-	return all;
+	return record_gate_open(sg->job->rec, sg->step->ref, sg->step->phase,
+	                        &(struct facts_gate){ .state = list->n ? "open" : "closed",
+	                                              .observing = sg->job->observe,
+	                                              .entries = rows,
+	                                              .n_entries = list->n,
+	                                              .upload_bytes = (int64_t)list->upload_bytes },
+	                        err);
 }
 
 static int start(struct step_gate *sg, int net[NET_FD__COUNT], struct dd_err *err)
@@ -577,12 +609,7 @@ int step_gate_open(struct step_gate *sg, int net[NET_FD__COUNT], struct dd_err *
 		step_gate_destroy(sg);
 		return dd_err_ctx(err, r, "open the gate of step %u", sg->step->index);
 	}
-	return record_add(sg->job->rec, sg->step->ref, dd_phase_name(sg->step->phase), "gate.open",
-	                  json_pack("{s:s, s:b, s:o, s:I}", "state",
-	                            sg->step->egress.n ? "open" : "closed", "observing",
-	                            sg->job->observe, "entries", entries_json(&sg->step->egress),
-	                            "upload_bytes", (json_int_t)sg->step->egress.upload_bytes),
-	                  err);
+	return record_opened(sg, err);
 }
 
 int step_gate_close(struct step_gate *sg, struct dd_err *err)
@@ -599,19 +626,56 @@ int step_gate_close(struct step_gate *sg, struct dd_err *err)
 	return serve_until(sg, &sg->closed, CLOSE_MS, "close its connections", err);
 }
 
-static json_t *receipt_json(const struct step_result *res)
+/* Rows for the wildcards that were used. */
+static size_t used_wildcards(const struct step_gate *sg, struct entry_text *texts,
+                             struct facts_wildcard *rows)
 {
-	json_t *rows = json_array();
+	const struct egress_list *list = &sg->step->egress;
+	size_t n = 0;
+	for (size_t i = 0; sg->wildcard_names && i < list->n; i++) {
+		if (!sg->wildcard_names[i])
+			continue;
+		entry_spell(&list->entries[i], &texts[n]);
+		rows[n] = (struct facts_wildcard){ .entry = texts[n].text,
+			                           .names = (int64_t)sg->wildcard_names[i] };
+		n++;
+	}
+	return n;
+}
+
+static int record_closed(struct step_gate *sg, const struct net_counters *c, struct dd_err *err)
+{
+	const struct step_result *res = sg->result;
+	size_t n_entries = sg->wildcard_names ? sg->step->egress.n : 0;
+	dd_auto_free struct facts_receipt *receipts = calloc(res->n_destinations + 1,
+	                                                     sizeof(*receipts));
+	dd_auto_free struct entry_text *texts = calloc(n_entries + 1, sizeof(*texts));
+	dd_auto_free struct facts_wildcard *wildcards = calloc(n_entries + 1, sizeof(*wildcards));
+	if (!receipts || !texts || !wildcards)
+		return dd_err_set(err, ENOMEM, "record the receipt");
 	for (size_t i = 0; i < res->n_destinations; i++) {
 		const struct step_destination *d = &res->destinations[i];
-		(void)json_array_append_new(
-			rows,
-			json_pack("{s:s, s:i, s:I, s:I, s:I, s:I}", "host", d->host, "port",
-		                  (int)d->port, "connections", (json_int_t)d->connections,
-		                  "bytes_in", (json_int_t)d->bytes_in, "bytes_out",
-		                  (json_int_t)d->bytes_out, "denials", (json_int_t)d->denials));
+		receipts[i] = (struct facts_receipt){ .host = d->host,
+			                              .port = d->port,
+			                              .connections = (int64_t)d->connections,
+			                              .bytes_in = (int64_t)d->bytes_in,
+			                              .bytes_out = (int64_t)d->bytes_out,
+			                              .denials = (int64_t)d->denials };
 	}
-	return rows;
+	struct facts_gate gate = {
+		.receipts = receipts,
+		.n_receipts = res->n_destinations,
+		.verified = res->gate_verified,
+		.peak_connections = sg->peak_connections,
+		.wildcards = sg->wildcard_names ? wildcards : NULL,
+		.n_wildcards = used_wildcards(sg, texts, wildcards),
+		.kernel = { .accepted_packets = (int64_t)c->accepted_packets,
+		            .accepted_bytes = (int64_t)c->accepted_bytes,
+		            .denied_packets = (int64_t)c->denied_packets,
+		            .denied_bytes = (int64_t)c->denied_bytes },
+		.unreported = (int64_t)res->unreported,
+	};
+	return record_gate_close(sg->job->rec, sg->step->ref, sg->step->phase, &gate, err);
 }
 
 static int receipt(struct step_gate *sg, struct dd_err *err)
@@ -625,16 +689,7 @@ static int receipt(struct step_gate *sg, struct dd_err *err)
 	res->refused += sg->names_refused;
 	for (size_t i = 0; i < res->n_destinations; i++)
 		res->refused += res->destinations[i].denials;
-	return record_add(
-		sg->job->rec, sg->step->ref, dd_phase_name(sg->step->phase), "gate.close",
-		json_pack("{s:o, s:b, s:i, s:O*, s:{s:I, s:I, s:I, s:I}, s:I}", "receipt",
-	                  receipt_json(res), "verified", res->gate_verified, "peak_connections",
-	                  (int)sg->peak_connections, "wildcard_names", sg->wildcards, "kernel",
-	                  "accepted_packets", (json_int_t)c.accepted_packets, "accepted_bytes",
-	                  (json_int_t)c.accepted_bytes, "denied_packets",
-	                  (json_int_t)c.denied_packets, "denied_bytes", (json_int_t)c.denied_bytes,
-	                  "unreported", (json_int_t)res->unreported),
-		err);
+	return record_closed(sg, &c, err);
 }
 
 int step_gate_finish(struct step_gate *sg, struct dd_err *err)
@@ -653,6 +708,6 @@ void step_gate_destroy(struct step_gate *sg)
 	dd_close_p(&sg->rules_fd);
 	free(sg->names);
 	sg->names = NULL;
-	json_decref(sg->wildcards);
-	sg->wildcards = NULL;
+	free(sg->wildcard_names);
+	sg->wildcard_names = NULL;
 }

@@ -32,7 +32,7 @@ struct step_gate {
 	/* by synthetic address: index 0 is NET_SYNTHETIC_FIRST */
 	char (*names)[EGRESS_HOST_MAX + 3];
 	size_t n_names;
-	struct json_t *wildcards; /* rows of gate.close; owned */
+	uint64_t *wildcard_names; /* by entry of the allowlist; NULL: none was used */
 	unsigned peak_connections;
 	uint64_t names_refused; /* queries: the kernel counts only packets that the wall refused */
 	struct mask *mask;      /* what of the step may not be written down; borrowed */

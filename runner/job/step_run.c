@@ -19,6 +19,7 @@
 #include "step_output.h"
 #include "step_who.h"
 #include "base/url_strip.h"
+#include "record/event_write.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -451,31 +452,11 @@ static int end(struct run *run, struct dd_err *err)
 	return first;
 }
 
-static json_t *texts_json(const char *const *texts)
-{
-	json_t *all = json_array();
-	for (size_t i = 0; texts && texts[i]; i++)
-		(void)json_array_append_new(all, record_text(texts[i]));
-	return all;
-}
+static const char *const no_texts[] = { NULL };
 
-/* What a rule of a policy can match this step by, as far as the step has it. */
-static void add_match(const struct run *run, json_t *fields)
+static const char *const *texts_or_none(const char *const *texts)
 {
-	const struct plan_step *step = run->step;
-	bool exact = false;
-	dd_auto_free char *script = step->script ? step_match_run(step, run->mask, &exact) : NULL;
-	dd_auto_free char *name = step->is_named ? url_strip_dup(step->name) : NULL;
-
-	(void)json_object_set_new(fields, "match",
-	                          json_pack("{s:o*, s:o*, s:o, s:o*, s:o*}", "id",
-	                                    step->id[0] ? record_text(step->id) : NULL, "name",
-	                                    name ? record_text(name) : NULL, "job",
-	                                    record_text(run->job->plan->job_id), "uses",
-	                                    step->uses ? record_text(step->uses) : NULL, "run",
-	                                    script ? record_text(script) : NULL));
-	if (script)
-		(void)json_object_set_new(fields, "run_exact", json_boolean(exact));
+	return texts ? texts : no_texts;
 }
 
 static int record_start(struct run *run, struct dd_err *err)
@@ -483,6 +464,7 @@ static int record_start(struct run *run, struct dd_err *err)
 	const struct plan_step *step = run->step;
 	struct step_mounts mounts;
 	char digest[65];
+	bool exact = false;
 
 	step_mounts_make(step, &run->view, &mounts);
 	int r = step_mounts_digest(step, &mounts, digest, err);
@@ -490,42 +472,53 @@ static int record_start(struct run *run, struct dd_err *err)
 		return r;
 	/* the default one is a line of the script */
 	dd_auto_free char *name = url_strip_dup(step->name);
-	if (!name)
+	dd_auto_free char *script = step->script ? step_match_run(step, run->mask, &exact) : NULL;
+	if (!name || (step->script && !script))
 		return dd_err_set(err, ENOMEM, "record the step");
-	json_t *fields = json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s*, s:o, s:o}",
-	                           "index", (int)step->index, "id", step->id, "name", name, "argv0",
-	                           step->argv[0] ? step->argv[0] : "", "gate",
-	                           step->egress.n ? "open" : "closed", "seccomp", step->seccomp,
-	                           "phase_why", step->phase_why, "mounts", digest, "nothing",
-	                           step->nothing, "read", texts_json(step->read), "syscalls",
-	                           texts_json(step->syscalls));
-	if (fields)
-		add_match(run, fields);
-	if (fields && step->phase == DD_PHASE_PUSH)
-		(void)json_object_update_new(fields,
-		                             json_pack("{s:s, s:o}", "workspace",
-		                                       workspace_view_names[step->view],
-		                                       "artifacts", texts_json(step->artifacts)));
-	return record_add(run->job->rec, step->ref, dd_phase_name(step->phase), "step.start",
-	                  fields, err);
+	bool push = step->phase == DD_PHASE_PUSH;
+	const struct facts_step facts = {
+		.index = step->index,
+		.id = step->id,
+		.name = name,
+		.argv0 = step->argv[0] ? step->argv[0] : "",
+		.gate_state = step->egress.n ? "open" : "closed",
+		.seccomp = step->seccomp,
+		.phase_why = step->phase_why,
+		.mounts = digest,
+		.nothing = step->nothing,
+		.read = texts_or_none(step->read),
+		.syscalls = texts_or_none(step->syscalls),
+		/* what a rule of a policy can match this step by, as far as the step has it */
+		.match = { .known = true,
+		           .id = step->id[0] ? step->id : NULL,
+		           .name = step->is_named ? name : NULL,
+		           .job = run->job->plan->job_id,
+		           .uses = step->uses,
+		           .run = script,
+		           .run_exact = exact },
+		.workspace = push ? workspace_view_names[step->view] : NULL,
+		.artifacts = push ? texts_or_none(step->artifacts) : NULL,
+	};
+	return record_step_start(run->job->rec, step->ref, step->phase, &facts, err);
 }
 
 static int record_end(struct run *run, struct dd_err *err)
 {
 	const struct step_result *res = run->result;
-	json_t *fields = json_pack("{s:s, s:i, s:i, s:f, s:I, s:I, s:I, s:I, s:o}", "outcome",
-	                           step_outcome_names[res->outcome], "exit", res->exit_code,
-	                           "signal", res->signal, "wall_sec", res->wall_sec, "cpu_usec",
-	                           (json_int_t)res->cpu_usec, "peak_memory_bytes",
-	                           (json_int_t)res->peak_memory_bytes, "output_bytes",
-	                           (json_int_t)res->output_bytes, "refused",
-	                           (json_int_t)res->refused, "why", record_text(res->message));
-	if (fields && run->meter.measured)
-		(void)json_object_update_new(
-			fields, json_pack("{s:I, s:I}", "files", (json_int_t)run->meter.files,
-		                          "disk_bytes", (json_int_t)run->meter.bytes));
-	return record_add(run->job->rec, run->step->ref, dd_phase_name(run->step->phase),
-	                  "step.end", fields, err);
+	const struct facts_step facts = {
+		.outcome = step_outcome_names[res->outcome],
+		.exit = res->exit_code,
+		.signal = res->signal,
+		.wall_sec = res->wall_sec,
+		.cpu_usec = (int64_t)res->cpu_usec,
+		.peak_memory_bytes = (int64_t)res->peak_memory_bytes,
+		.output_bytes = (int64_t)res->output_bytes,
+		.refused = (int64_t)res->refused,
+		.message = res->message,
+		.files = run->meter.measured ? (int64_t)run->meter.files : FACTS_ABSENT,
+		.disk_bytes = run->meter.measured ? (int64_t)run->meter.bytes : FACTS_ABSENT,
+	};
+	return record_step_end(run->job->rec, run->step->ref, run->step->phase, &facts, err);
 }
 
 static void execute(struct run *run, int r, struct dd_err *leases)

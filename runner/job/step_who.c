@@ -55,12 +55,11 @@ void step_who_clean(const struct plan_step *step, struct mask *mask, struct proc
 	step_mask_text(step, mask, who->exe, sizeof(who->exe));
 }
 
-json_t *step_who_json(const struct process_hint *who)
+struct facts_process step_who_facts(const struct process_hint *who)
 {
-	if (!who->pid)
-		return json_null();
-	return json_pack("{s:i, s:s, s:s}", "pid", (int)who->pid, "exe", who->exe, "argv",
-	                 who->argv);
+	return (struct facts_process){
+		.known = who->pid != 0, .pid = who->pid, .exe = who->exe, .argv = who->argv
+	};
 }
 
 void step_who_text(const struct process_hint *who, char *out, size_t size)

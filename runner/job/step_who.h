@@ -7,16 +7,15 @@
 #include "lease/mask.h"
 #include "grant/plan.h"
 #include "process_find.h"
-
-#include <jansson.h>
+#include "record/record_facts.h"
 
 /* Replace the secrets of @step in @text, in place: a step that holds one can ask for a name that
  * spells it (L-08). Without a mask nothing is left. */
 void step_mask_text(const struct plan_step *step, struct mask *mask, char *text, size_t size);
 /* Take out of @who what a step with a secret may have put there. */
 void step_who_clean(const struct plan_step *step, struct mask *mask, struct process_hint *who);
-/* { pid, exe, argv }, or null when nobody is known. */
-json_t *step_who_json(const struct process_hint *who);
+/* As the record has it; borrows the texts of @who. */
+struct facts_process step_who_facts(const struct process_hint *who);
 /* "curl (curl -sS https://...)"; empty when nobody is known. */
 void step_who_text(const struct process_hint *who, char *out, size_t size);
 

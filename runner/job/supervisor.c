@@ -15,6 +15,7 @@
 #include "lease/lease.h"
 #include "grant/plan_narrowed.h"
 #include "step_run.h"
+#include "record/event_write.h"
 
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -36,31 +37,46 @@ static int harden(pid_t keeper, struct dd_err *err)
 	return 0;
 }
 
-/* The forge's facts; NULL, and so absent, without an event file. */
-static json_t *event_json(const struct event_facts *ev)
+/* The forge's facts; absent without an event file. */
+static struct facts_event event_facts(const struct event_facts *ev)
 {
 	if (!ev)
-		return NULL;
-	return json_pack("{s:o, s:o, s:o, s:b}", "name", record_text(ev->name), "repository",
-	                 record_text(ev->repository), "ref", record_text(ev->ref), "protected",
-	                 ev->ref_protected);
+		return (struct facts_event){ .known = false };
+	return (struct facts_event){ .known = true,
+		                     .name = ev->name,
+		                     .repository = ev->repository,
+		                     .ref = ev->ref,
+		                     .is_protected = ev->ref_protected };
 }
 
-static json_t *start_fields(const struct job *job)
+static int record_begin(const struct job *job, struct dd_err *err)
 {
-	struct utsname un = { .release = "" };
 	const struct plan *plan = job->plan;
+	const char *const locks[] = { "namespaces",
+		                      "nftables",
+		                      "gate",
+		                      "capabilities",
+		                      "landlock",
+		                      "seccomp",
+		                      job->cgroup[0] ? "cgroup" : "rlimits",
+		                      NULL };
+	struct utsname un = { .release = "" };
 
 	(void)uname(&un);
-	return json_pack(
-		"{s:s, s:s, s:s, s:o*, s:{s:s?, s:s}, s:s, s:[s,s,s,s,s,s,s], s:s, s:b, s:s, s:i}",
-		"version", DRYDOCK_VERSION, "mode", job->observe ? "observe" : "enforce", "kernel",
-		un.release, "forge_event", event_json(job->event), "policy", "path",
-		plan->policy_path, "sha256", plan->policy_sha256, "identity",
-		identity_mode_name(job->id->mode), "enforcement", "namespaces", "nftables", "gate",
-		"capabilities", "landlock", "seccomp", job->cgroup[0] ? "cgroup" : "rlimits",
-		"workflow", plan->workflow_path, "trusted", plan->trusted, "trust_why",
-		plan->trust_why, "steps", (int)plan->n_steps);
+	const struct record_facts facts = {
+		.version = DRYDOCK_VERSION,
+		.mode = job->observe ? FACTS_OBSERVED : FACTS_ENFORCED,
+		.kernel = un.release,
+		.event = event_facts(job->event),
+		.policy = { .path = plan->policy_path, .sha256 = plan->policy_sha256 },
+		.identity = identity_mode_name(job->id->mode),
+		.enforcement = locks,
+		.workflow = plan->workflow_path,
+		.trusted = plan->trusted,
+		.trust_why = plan->trust_why,
+		.n_planned = (int64_t)plan->n_steps,
+	};
+	return record_run_start(job->rec, &facts, err);
 }
 
 static int begin(struct job *job, struct dd_err *err)
@@ -73,7 +89,7 @@ static int begin(struct job *job, struct dd_err *err)
 		return r;
 	if ((r = cgroup_job_make(job->cgroup, err)) < 0)
 		return r;
-	if ((r = record_add(job->rec, NULL, NULL, "run.start", start_fields(job), err)) < 0)
+	if ((r = record_begin(job, err)) < 0)
 		return r;
 	console_job_start(job->plan, job->id, job->dirs.run, job->record_path, job->observe);
 	if (job->calls_untold)
@@ -116,26 +132,22 @@ static int finish(struct job *job, struct dd_err *err)
 	const struct outcome_row *row = &outcome_rows[why              ? why->outcome
 	                                              : job->cancelled ? STEP_CANCELLED
 	                                                               : STEP_SUCCEEDED];
-	unsigned ran = 0, failed = 0;
-	uint64_t refused = 0, would = 0;
+	struct record_facts facts = { .status = row->status,
+		                      .mode = job->observe ? FACTS_OBSERVED : FACTS_ENFORCED };
+	struct facts_counts *c = &facts.counts;
 
+	*c = (struct facts_counts){ .known = true, .steps = (int64_t)job->plan->n_steps };
 	for (size_t i = 0; i < job->plan->n_steps; i++) {
-		ran += job->results[i].outcome != STEP_NOT_RUN;
-		failed += step_result_is_failure(&job->results[i]);
-		refused += job->results[i].refused;
-		would += job->results[i].would_refuse;
+		c->ran += job->results[i].outcome != STEP_NOT_RUN;
+		c->failed += step_result_is_failure(&job->results[i]);
+		c->refused += (int64_t)job->results[i].refused;
+		c->would_refuse += (int64_t)job->results[i].would_refuse;
 	}
-	int r = record_add(job->rec, NULL, NULL, "run.end",
-	                   json_pack("{s:s, s:s, s:{s:i, s:i, s:i, s:I, s:I}}", "status",
-	                             row->status, "mode", job->observe ? "observe" : "enforce",
-	                             "counts", "steps", (int)job->plan->n_steps, "ran", (int)ran,
-	                             "failed", (int)failed, "refused", (json_int_t)refused,
-	                             "would_refuse", (json_int_t)would),
-	                   err);
+	int r = record_run_end(job->rec, &facts, err);
 	console_summary(job->plan, job->results, job->plan->n_steps, row->status, job->record_path,
 	                job->dirs.logs);
 	if (job->observe)
-		console_observe_end(job->plan, would);
+		console_observe_end(job->plan, (uint64_t)c->would_refuse);
 	return r < 0 ? r : row->exit_code;
 }
 
@@ -157,9 +169,9 @@ static int finish_unbegun(struct job *job, int r, const struct dd_err *err)
 
 	struct dd_err unwritten = { 0 };
 	console_warn("the job cannot begin: %s", err->msg);
-	if (record_add(job->rec, NULL, NULL, "run.end",
-	               json_pack("{s:s, s:o}", "status", "broken", "why", record_text(err->msg)),
-	               &unwritten) < 0) {
+	if (record_run_end(job->rec,
+	                   &(struct record_facts){ .status = "broken", .end_why = err->msg },
+	                   &unwritten) < 0) {
 		console_warn("the record has no end: %s", unwritten.msg);
 		return DRYDOCK_EXIT_HOST;
 	}

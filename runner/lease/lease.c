@@ -10,6 +10,7 @@
 #include "base/named_path.h"
 #include "drydock/fd.h"
 #include "secret_memory.h"
+#include "record/event_write.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -248,14 +249,30 @@ static int grant_one(const struct plan_lease *lease, struct mask *mask, struct l
 	return r < 0 ? dd_err_ctx(err, r, "credential %s: prepare its mask", lease->name) : 0;
 }
 
-static json_t *grant_fields(const struct plan_lease *lease)
+static char *kind_and_name(const char *kind, const char *name)
+{
+	char *text;
+	return asprintf(&text, "%s:%s", kind, name) < 0 ? NULL : text;
+}
+
+static int record_grant(struct job *job, const struct plan_step *step,
+                        const struct plan_lease *lease, struct dd_err *err)
 {
 	const char *from = lease->from == LEASE_FROM_FILE ? "file" : "env",
 		   *as = lease->as == LEASE_AS_FILE ? "file" : "env";
 
-	return json_pack("{s:s, s:s, s:s, s:o, s:o, s:i}", "credential", lease->name, "kind", from,
-	                 "delivery", as, "from", json_sprintf("%s:%s", from, lease->source), "as",
-	                 json_sprintf("%s:%s", as, lease->target), "ttl_sec", (int)lease->ttl_sec);
+	dd_auto_free char *source = kind_and_name(from, lease->source);
+	dd_auto_free char *target = kind_and_name(as, lease->target);
+	if (!source || !target)
+		return dd_err_set(err, ENOMEM, "record the credential %s", lease->name);
+	return record_cred_grant(job->rec, step->ref, step->phase,
+	                         &(struct facts_lease){ .name = lease->name,
+	                                                .kind = from,
+	                                                .delivery = as,
+	                                                .from = source,
+	                                                .as = target,
+	                                                .ttl_sec = lease->ttl_sec },
+	                         err);
 }
 
 int lease_record(struct job *job, const struct plan_step *step, struct lease_set *set,
@@ -264,8 +281,7 @@ int lease_record(struct job *job, const struct plan_step *step, struct lease_set
 	int r = 0;
 
 	for (; r == 0 && set->n_granted < step->n_leases; set->n_granted++)
-		r = record_add(job->rec, step->ref, dd_phase_name(step->phase), "cred.grant",
-		               grant_fields(&step->leases[set->n_granted]), err);
+		r = record_grant(job, step, &step->leases[set->n_granted], err);
 	return r;
 }
 
@@ -294,10 +310,12 @@ int lease_revoke(struct job *job, const struct plan_step *step, struct lease_set
 
 	secret_memory_free(set->memory);
 	for (size_t i = 0; i < set->n_granted && r == 0; i++)
-		r = record_add(job->rec, step->ref, dd_phase_name(step->phase), "cred.revoke",
-		               json_pack("{s:s, s:s}", "credential", step->leases[i].name, "result",
-		                         "wiped here; a static secret stays valid at its issuer"),
-		               err);
+		r = record_cred_revoke(
+			job->rec, step->ref, step->phase,
+			&(struct facts_lease){
+				.name = step->leases[i].name,
+				.result = "wiped here; a static secret stays valid at its issuer" },
+			err);
 	*set = (struct lease_set){ .memory = NULL };
 	return r;
 }

@@ -9,8 +9,9 @@
 #include "record.h"
 
 #include "base/digest.h"
-#include "drydock/fd.h"
 #include "base/text_escape.h"
+#include "drydock/fd.h"
+#include "event_fields.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -186,14 +187,11 @@ static json_t *mono_now(void)
 	return json_integer((json_int_t)now.tv_sec * 1000000000 + now.tv_nsec);
 }
 
-static const char *const common_names[] = { "seq",  "time",  "mono_ns", "run",       "job",
-	                                    "step", "phase", "event",   "cut_bytes", "prev" };
-
 static const char *clashing_name(json_t *fields)
 {
-	for (size_t i = 0; i < ARRAY_LEN(common_names); i++)
-		if (json_object_get(fields, common_names[i]))
-			return common_names[i];
+	for (size_t i = 0; i < EVENT_COMMON; i++)
+		if (json_object_get(fields, event_common[i].name))
+			return event_common[i].name;
 	return NULL;
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/named_path.h"
 #include "drydock/fd.h"
+#include "event_fields.h"
 #include "record.h"
 #include "base/text_escape.h"
 
@@ -32,14 +33,12 @@ static void put_escaped(FILE *out, const char *text)
 	(void)fprintf(out, "%s%s", safe, len < whole ? "..." : "");
 }
 
-static const char *const not_shown[] = { "seq",  "time",  "mono_ns", "run", "job",
-	                                 "step", "phase", "event",   "prev" };
-
+/* The common ones have columns of their own, or say nothing to people. */
 static bool is_shown(const char *name)
 {
-	for (size_t i = 0; i < ARRAY_LEN(not_shown); i++)
-		if (strcmp(name, not_shown[i]) == 0)
-			return false;
+	for (size_t i = 0; i < EVENT_COMMON; i++)
+		if (strcmp(name, event_common[i].name) == 0)
+			return event_common[i].may_be_absent;
 	return true;
 }
 

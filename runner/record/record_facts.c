@@ -8,8 +8,8 @@
 
 #include "base/named_path.h"
 #include "drydock/fd.h"
+#include "event_read.h"
 #include "record.h"
-#include "record_fields.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -21,135 +21,95 @@ struct facts_owner {
 	struct plan_arena *arena;
 };
 
-/* ---- the run ---- */
+/* ---- where an event of the run is put ---- */
 
-static int read_event(const struct facts_reading *r, json_t *line)
+static void *place_run_start(const struct facts_reading *r, json_t *line, struct facts_step *none)
 {
-	static const struct field_row rows[] = {
-		ROW_TEXT(struct facts_event, name),
-		ROW_TEXT(struct facts_event, repository),
-		ROW_TEXT(struct facts_event, ref),
-		ROW_NAMED("protected", FIELD_BOOL, struct facts_event, is_protected),
-	};
-	json_t *object;
-	int code = fields_member(r, line, "forge_event", JSON_OBJECT, &object);
-	if (code < 0 || !object)
-		return code;
-	r->facts->event.known = true;
-	return fields_rows(r, object, rows, ARRAY_LEN(rows), &r->facts->event);
-}
-
-static int read_policy(const struct facts_reading *r, json_t *line)
-{
-	static const struct field_row rows[] = {
-		ROW_NAMED("path", FIELD_TEXT, struct record_facts, policy_path),
-		ROW_NAMED("sha256", FIELD_TEXT, struct record_facts, policy_sha256),
-	};
-	json_t *object;
-	int code = fields_member(r, line, "policy", JSON_OBJECT, &object);
-	return code < 0 || !object ? code : fields_rows(r, object, rows, ARRAY_LEN(rows), r->facts);
-}
-
-static int read_mode(const struct facts_reading *r, const char *mode)
-{
-	if (!mode)
-		return 0;
-	r->facts->mode_known = true;
-	r->facts->observed = strcmp(mode, "observe") == 0;
-	return r->facts->observed || strcmp(mode, "enforce") == 0
-	               ? 0
-	               : dd_err_say(r->err, EBADMSG,
-	                            "the field mode is neither enforce nor observe");
-}
-
-static int on_run_start(const struct facts_reading *r, json_t *line, struct facts_step *step)
-{
-	static const struct field_row rows[] = {
-		ROW_TEXT(struct record_facts, version),
-		ROW_TEXT(struct record_facts, kernel),
-		ROW_TEXT(struct record_facts, workflow),
-		ROW_TEXT(struct record_facts, identity),
-		ROW_TEXT(struct record_facts, trust_why),
-		ROW_BOOL(struct record_facts, trusted),
-		ROW_NAMED("steps", FIELD_COUNT, struct record_facts, n_planned),
-		ROW_NAMED("time", FIELD_TEXT, struct record_facts, start_time),
-	};
-	static const struct field_row mode_row = { "mode", FIELD_TEXT, 0 };
 	struct record_facts *f = r->facts;
-	const char *mode = NULL;
-	(void)step;
-	if (f->start.seq)
-		return dd_err_say(r->err, EBADMSG, "the run starts a second time");
-	f->start = fields_at(line);
+	(void)none;
+	if (f->start.seq) {
+		(void)dd_err_say(r->err, EBADMSG, "the run starts a second time");
+		return NULL;
+	}
+	f->start = event_at(line);
 	f->trusted_known = json_is_boolean(json_object_get(line, "trusted"));
-	int code = fields_rows(r, line, rows, ARRAY_LEN(rows), f);
-	if (code == 0)
-		code = fields_rows(r, line, &mode_row, 1, &mode);
-	if (code == 0)
-		code = read_mode(r, mode);
-	if (code == 0)
-		code = read_policy(r, line);
-	return code < 0 ? code : read_event(r, line);
+	return event_read_text(r, line, "time", &f->start_time) < 0 ? NULL : f;
 }
 
-static int on_run_end(const struct facts_reading *r, json_t *line, struct facts_step *step)
+static void *place_run_end(const struct facts_reading *r, json_t *line, struct facts_step *none)
 {
-	static const struct field_row rows[] = { ROW_TEXT(struct record_facts, status),
-		                                 ROW_NAMED("why", FIELD_TEXT, struct record_facts,
-		                                           end_why) };
-	(void)step;
-	if (r->facts->end.seq)
-		return dd_err_say(r->err, EBADMSG, "the run ends a second time");
-	r->facts->end = fields_at(line);
-	return fields_rows(r, line, rows, ARRAY_LEN(rows), r->facts);
+	(void)none;
+	if (r->facts->end.seq) {
+		(void)dd_err_say(r->err, EBADMSG, "the run ends a second time");
+		return NULL;
+	}
+	r->facts->end = event_at(line);
+	return r->facts;
 }
 
-static int on_narrowed(const struct facts_reading *r, json_t *line, struct facts_step *step)
+static void *place_narrowed(const struct facts_reading *r, json_t *line, struct facts_step *none)
 {
-	static const struct field_row rows[] = {
-		ROW_TEXT(struct facts_narrowed, key),     ROW_TEXT(struct facts_narrowed, asked),
-		ROW_TEXT(struct facts_narrowed, allowed), ROW_TEXT(struct facts_narrowed, why),
-		ROW_COUNT(struct facts_narrowed, line),
-	};
 	struct record_facts *f = r->facts;
-	(void)step;
+	(void)none;
 	f->narrowed = arena_grow(r->arena, f->narrowed, f->n_narrowed, sizeof(*f->narrowed));
 	struct facts_narrowed *one = &f->narrowed[f->n_narrowed++];
-	*one = (struct facts_narrowed){ .at = fields_at(line), .line = FACTS_ABSENT };
-	return fields_rows(r, line, rows, ARRAY_LEN(rows), one);
+	memcpy(one, event_rows[EVENT_POLICY_NARROWED].shape.empty, sizeof(*one));
+	one->at = event_at(line);
+	return one;
 }
 
-static int on_artifact(const struct facts_reading *r, json_t *line, struct facts_step *step)
+static void *place_artifact(const struct facts_reading *r, json_t *line, struct facts_step *none)
 {
-	static const struct field_row rows[] = {
-		ROW_TEXT(struct facts_artifact, step),
-		ROW_TEXT(struct facts_artifact, path),
-		ROW_TEXT(struct facts_artifact, sha256),
-		ROW_COUNT(struct facts_artifact, size),
-	};
 	struct record_facts *f = r->facts;
-	(void)step;
+	(void)none;
 	f->artifacts = arena_grow(r->arena, f->artifacts, f->n_artifacts, sizeof(*f->artifacts));
 	struct facts_artifact *one = &f->artifacts[f->n_artifacts++];
-	*one = (struct facts_artifact){ .at = fields_at(line), .size = FACTS_ABSENT };
-	return fields_rows(r, line, rows, ARRAY_LEN(rows), one);
+	memcpy(one, event_rows[EVENT_ARTIFACT].shape.empty, sizeof(*one));
+	one->at = event_at(line);
+	return event_read_text(r, line, "step", &one->step) < 0 ? NULL : one;
+}
+
+/* What a reader must be able to rely on besides the types. */
+static int finish_lease(const struct facts_reading *r, void *what)
+{
+	const struct facts_lease *lease = what;
+	return lease->name ? 0 : dd_err_say(r->err, EBADMSG, "a credential without a name");
+}
+
+/* What was let through has one reason, and it is that of enforcing. */
+static int finish_net(const struct facts_reading *r, void *what)
+{
+	struct facts_net *net = what;
+	(void)r;
+	if (net->would_deny && net->kind != FACTS_REFUSED)
+		net->would_reason = net->reason;
+	return 0;
 }
 
 /* ---- routing ---- */
 
-static const struct event_row {
-	const char *name;
-	bool of_step; /* the step that it names must have started */
-	int (*read)(const struct facts_reading *r, json_t *line, struct facts_step *step);
-} event_rows[] = {
-	{ "run.start", false, on_run_start },        { "run.end", false, on_run_end },
-	{ "policy.narrowed", false, on_narrowed },   { "artifact", false, on_artifact },
-	{ "step.start", false, facts_step_start },   { "step.end", true, facts_step_end },
-	{ "gate.open", true, facts_gate_open },      { "gate.close", true, facts_gate_close },
-	{ "net.allow", true, facts_net_allow },      { "net.deny", true, facts_net_deny },
-	{ "dns.allow", true, facts_dns_allow },      { "dns.deny", true, facts_dns_deny },
-	{ "sys.deny", true, facts_sys_deny },        { "cred.grant", true, facts_cred_grant },
-	{ "violation", true, facts_violation_seen }, { "fs.delta", true, facts_fs_delta },
+/* An event without a row is not read. */
+static const struct reading_row {
+	/* NULL: @err says why it cannot be */
+	void *(*place)(const struct facts_reading *r, json_t *line, struct facts_step *step);
+	int (*finish)(const struct facts_reading *r, void *what);
+} reading_rows[EVENT__COUNT] = {
+	[EVENT_RUN_START] = { place_run_start },
+	[EVENT_RUN_END] = { place_run_end },
+	[EVENT_POLICY_NARROWED] = { place_narrowed },
+	[EVENT_ARTIFACT] = { place_artifact },
+	[EVENT_STEP_START] = { facts_place_step_start },
+	[EVENT_STEP_END] = { facts_place_step_end },
+	[EVENT_GATE_OPEN] = { facts_place_gate_open },
+	[EVENT_GATE_CLOSE] = { facts_place_gate_close },
+	[EVENT_NET_ALLOW] = { facts_place_net, finish_net },
+	[EVENT_NET_DENY] = { facts_place_net, finish_net },
+	[EVENT_DNS_ALLOW] = { facts_place_net, finish_net },
+	[EVENT_DNS_DENY] = { facts_place_net, finish_net },
+	[EVENT_SYS_DENY] = { facts_place_sys_deny },
+	[EVENT_CRED_GRANT] = { facts_place_cred_grant, finish_lease },
+	[EVENT_VIOLATION] = { facts_place_violation },
+	[EVENT_FS_DELTA] = { facts_place_fs_delta },
 };
 
 /* The latest of that name: nothing forbids two steps with one id, and events follow their
@@ -164,21 +124,20 @@ static struct facts_step *step_named(const struct record_facts *facts, const cha
 
 static int route(const struct facts_reading *r, json_t *line)
 {
-	const char *event = json_string_value(json_object_get(line, "event"));
-	const struct event_row *row = NULL;
-	for (size_t i = 0; i < ARRAY_LEN(event_rows) && !row; i++)
-		if (strcmp(event, event_rows[i].name) == 0)
-			row = &event_rows[i];
-	if (!row)
+	enum event event = event_named(json_string_value(json_object_get(line, "event")));
+	if (event == EVENT__COUNT || !reading_rows[event].place)
 		return 0;
-	struct facts_step *step =
-		row->of_step
-			? step_named(r->facts, json_string_value(json_object_get(line, "step")))
-			: NULL;
-	if (row->of_step && !step)
-		return dd_err_say(r->err, EBADMSG, "the event %s names no step that has started",
-		                  event);
-	return row->read(r, line, step);
+	struct facts_step *step = NULL;
+	if (event_rows[event].of == EVENT_OF_STEP && event != EVENT_STEP_START) {
+		step = step_named(r->facts, json_string_value(json_object_get(line, "step")));
+		if (!step)
+			return dd_err_say(r->err, EBADMSG,
+			                  "the event %s names no step that has started",
+			                  event_rows[event].name);
+	}
+	void *what = reading_rows[event].place(r, line, step);
+	int code = what ? event_read(r, line, event, what) : -EBADMSG;
+	return code == 0 && reading_rows[event].finish ? reading_rows[event].finish(r, what) : code;
 }
 
 static int read_line(void *arg, json_t *line)
@@ -187,7 +146,7 @@ static int read_line(void *arg, json_t *line)
 	int code = route(r, line);
 	return code == 0 ? 0
 	                 : dd_err_ctx(r->err, code, "line %llu",
-	                              (unsigned long long)fields_at(line).seq);
+	                              (unsigned long long)event_at(line).seq);
 }
 
 static int scan(struct facts_reading *r, int fd, const char *path)
@@ -222,7 +181,7 @@ int record_facts_read(int fd, const char *path, struct record_facts **ret, struc
 		                   .facts = &owner->facts,
 		                   .err = err ? err : &local };
 	owner->arena = arena;
-	owner->facts.n_planned = FACTS_ABSENT;
+	memcpy(&owner->facts, event_rows[EVENT_RUN_START].shape.empty, sizeof(owner->facts));
 	int code = scan(&r, fd, path);
 	if (code < 0) {
 		arena_free(arena);

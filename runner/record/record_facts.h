@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /* record_facts.h - a record as plain structs: what the run was, its steps in order, and what each
- * of them did.
+ * of them did. The supervisor fills the same structs to write an event (event_write.h).
  *
- * The file is foreign: its chain is checked line by line (record.h), sizes are bounded, a field of
- * the wrong type is an error that names the line. Unknown events and fields are skipped, missing
- * ones stay absent: a text or list is NULL, a number FACTS_ABSENT, `false` for a bool that has no
- * `_known` beside it. A reader that needs a fact which an older record lacks says so, and never
- * guesses. Every text is bytes that somebody else chose: escape it wherever it is shown. Command
- * line only. Field names: docs/record.md.
+ * Absent is: NULL for a text or list, FACTS_ABSENT for a number, port 0, `false` for a bool or a
+ * `known`. Every text is bytes that somebody else chose: escape it wherever it is shown. Which
+ * members an event carries, and what they are called there: event_table.c.
+ *
+ * For whoever reads: the file is foreign. Its chain is checked line by line (record.h), sizes are
+ * bounded, a field of the wrong type is an error that names the line. Unknown events and fields are
+ * skipped, missing ones stay absent. A reader that needs a fact which an older record lacks says
+ * so, and never guesses. Reading is for the command line only.
  */
 #ifndef RUNNER_RECORD_FACTS_H
 #define RUNNER_RECORD_FACTS_H
@@ -32,7 +34,8 @@ struct facts_at {
 	int64_t mono_ns;
 };
 
-struct facts_process { /* pid FACTS_ABSENT: not known */
+struct facts_process {
+	bool known;
 	int64_t pid;
 	const char *exe, *argv;
 };
@@ -73,6 +76,7 @@ struct facts_net {
 struct facts_syscall { /* sys.deny */
 	struct facts_at at;
 	const char *name, *answer, *detail; /* answer: an errno's name or "continued" */
+	enum dd_reason reason;
 	int64_t nr, count;
 	struct facts_process process;
 };
@@ -92,11 +96,12 @@ struct facts_wildcard {
 	int64_t names;
 };
 
-struct facts_lease { /* cred.grant */
+struct facts_lease { /* cred.grant, cred.revoke */
 	struct facts_at at;
 	const char *name, *kind, *delivery;
 	const char *from, *as; /* "file:/path", "env:NAME"; NULL in older records */
 	int64_t ttl_sec;
+	const char *result; /* written by cred.revoke, not read */
 };
 
 struct facts_violation {
@@ -108,9 +113,14 @@ struct facts_violation {
 	int64_t bytes_out;
 };
 
+struct facts_kernel { /* the counters of the step's rules */
+	int64_t accepted_packets, accepted_bytes, denied_packets, denied_bytes;
+};
+
 struct facts_gate {
 	struct facts_at opened, closed; /* seq 0: it was not */
 	const char *state;              /* "open", "closed" */
+	bool observing;
 	int64_t upload_bytes;
 	struct facts_entry *entries;
 	size_t n_entries;
@@ -119,6 +129,7 @@ struct facts_gate {
 	struct facts_wildcard *wildcards; /* NULL: not known */
 	size_t n_wildcards;
 	int64_t peak_connections, unreported;
+	struct facts_kernel kernel;
 	bool verified;
 };
 
@@ -132,13 +143,15 @@ struct facts_match {
 
 struct facts_delta { /* fs.delta; added FACTS_ABSENT: no such event */
 	int64_t added, changed, removed, bytes, tampered;
+	const char *ledger; /* digest of all digests of the workspace */
 };
 
 struct facts_step {
 	struct facts_at start, end; /* end.seq 0: it did not end */
 	const char *ref; /* what events call it: the id, or the label of a step without one */
 	int64_t index;   /* 1-based; counted here where the record does not say */
-	const char *id, *name, *phase, *phase_why, *argv0, *gate_state, *seccomp, *workspace;
+	const char *id, *name, *phase, *phase_why, *argv0, *gate_state, *seccomp, *workspace,
+		*mounts, *nothing;
 	const char *const *read; /* the three: NULL-terminated, or NULL: not known */
 	const char *const *artifacts;
 	const char *const *syscalls;
@@ -177,15 +190,28 @@ struct facts_artifact {
 	int64_t size;
 };
 
+enum facts_mode { FACTS_MODE_UNKNOWN = 0, FACTS_ENFORCED, FACTS_OBSERVED };
+
+struct facts_policy {
+	const char *path, *sha256;
+};
+
+struct facts_counts { /* run.end */
+	bool known;
+	int64_t steps, ran, failed, refused, would_refuse;
+};
+
 struct record_facts {
 	const char *path, *run, *job;
-	bool observed, mode_known;
-	const char *version, *kernel, *workflow, *policy_path, *policy_sha256, *identity,
-		*trust_why;
+	enum facts_mode mode;
+	const char *version, *kernel, *workflow, *identity, *trust_why;
+	const char *const *enforcement;
+	struct facts_policy policy;
 	bool trusted, trusted_known;
 	struct facts_event event;
 	struct facts_at start, end; /* end.seq 0: the run did not end */
 	const char *start_time, *status, *end_why;
+	struct facts_counts counts;
 	int64_t n_planned; /* steps of the plan */
 	struct facts_step *steps;
 	size_t n_steps;

@@ -9,6 +9,7 @@
 #include "base/digest.h"
 #include "base/named_path.h"
 #include "drydock/fd.h"
+#include "event_fields.h"
 #include "record.h"
 
 #include <fcntl.h>
@@ -29,25 +30,14 @@ static int bad_line(const struct scan *s, const char *what)
 	                  what);
 }
 
-static const struct field_row {
-	const char *name;
-	json_type type;
-	bool may_be_null;
-} common_fields[] = {
-	{ "seq", JSON_INTEGER, false },     { "time", JSON_STRING, false },
-	{ "mono_ns", JSON_INTEGER, false }, { "run", JSON_STRING, false },
-	{ "job", JSON_STRING, false },      { "step", JSON_STRING, true },
-	{ "phase", JSON_STRING, true },     { "event", JSON_STRING, false },
-	{ "prev", JSON_STRING, false },
-};
-
 static const char *wrong_field(json_t *line)
 {
-	for (size_t i = 0; i < ARRAY_LEN(common_fields); i++) {
-		const json_t *v = json_object_get(line, common_fields[i].name);
-		if (!v || (json_typeof(v) != common_fields[i].type &&
-		           !(json_is_null(v) && common_fields[i].may_be_null)))
-			return common_fields[i].name;
+	for (size_t i = 0; i < EVENT_COMMON; i++) {
+		const struct event_common *c = &event_common[i];
+		const json_t *v = json_object_get(line, c->name);
+		if (v ? json_typeof(v) != c->type && !(json_is_null(v) && c->may_be_null)
+		      : !c->may_be_absent)
+			return c->name;
 	}
 	return NULL;
 }

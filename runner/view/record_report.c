@@ -49,7 +49,7 @@ static void put_fact(FILE *out, const char *name, const char *value)
 
 static void put_banners(FILE *out, const struct record_facts *f)
 {
-	if (f->observed)
+	if (f->mode == FACTS_OBSERVED)
 		(void)fputs("<p class=\"banner\"><b>Observed, not enforced.</b> Public "
 		            "destinations were let through; what would have been refused is "
 		            "marked.</p>\n",
@@ -85,7 +85,7 @@ static void put_head(FILE *out, const struct record_facts *f, const struct timel
 	put_fact(out, "Started", f->start_time);
 	put_fact(out, "Workflow", f->workflow);
 	put_fact(out, "Policy",
-	         text_or(f->policy_path,
+	         text_or(f->policy.path,
 	                 "none: every step is build, the gate is closed, no credentials"));
 	put_fact(out, "Trust", f->trusted_known ? f->trust_why : NULL);
 	put_fact(out, "Identity", f->identity);
@@ -121,7 +121,7 @@ static void put_sums(FILE *out, const struct record_facts *f)
 	put_sum(out, "", text, f->n_steps == 1 ? "step" : "steps");
 	(void)snprintf(text, sizeof(text), "%" PRId64, all.refused);
 	put_sum(out, all.refused ? "bad" : "", text, "refused");
-	if (f->observed) {
+	if (f->mode == FACTS_OBSERVED) {
 		(void)snprintf(text, sizeof(text), "%" PRId64, all.would);
 		put_sum(out, all.would ? "bad" : "", text, "would be refused");
 	}
@@ -307,7 +307,7 @@ static void put_legend(FILE *out, const struct record_facts *f)
 	put_legend_mark(out, TIMELINE_CONNECTED, "connection");
 	put_legend_mark(out, TIMELINE_REFUSED, "refused");
 	put_legend_mark(out, TIMELINE_VIOLATION, "violation");
-	if (f->observed)
+	if (f->mode == FACTS_OBSERVED)
 		put_legend_mark(out, TIMELINE_WOULD, "would have been refused");
 	(void)fputs("</ul>\n", out);
 }

@@ -146,11 +146,11 @@ static void put_head(const struct view *v)
 	put(v, text_or(f->start_time, "?"), 40, false);
 	(void)fputs("\npolicy ", v->out);
 	put(v,
-	    text_or(f->policy_path,
+	    text_or(f->policy.path,
 	            "none: every step is build, the gate is closed, no credentials"),
 	    100, false);
 	(void)fputc('\n', v->out);
-	if (f->observed)
+	if (f->mode == FACTS_OBSERVED)
 		(void)fprintf(
 			v->out,
 			"%sOBSERVED, NOT ENFORCED: what is marked ? would have been refused%s\n",
@@ -318,8 +318,9 @@ static int put_groups(const struct view *v, struct dd_err *err)
 	for (size_t i = 0; i < n; i++) {
 		if (i == 0)
 			(void)fprintf(v->out, "\n%s%s%s\n", tint(v, TINT_BOLD),
-			              v->facts->observed ? "refused, or would have been"
-			                                 : "refused",
+			              v->facts->mode == FACTS_OBSERVED
+			                      ? "refused, or would have been"
+			                      : "refused",
 			              plain(v));
 		put_group(v, &groups[i]);
 	}
@@ -366,8 +367,8 @@ static void put_legend(const struct view *v)
 		"\n%s%s gate open  %s gate closed  %s connection  %s refused  %s violation%s%s%s\n",
 		tint(v, TINT_DIM), g->open, g->closed, g->mark[TIMELINE_CONNECTED],
 		g->mark[TIMELINE_REFUSED], g->mark[TIMELINE_VIOLATION],
-		v->facts->observed ? "  " : "",
-		v->facts->observed ? "? would have been refused" : "", plain(v));
+		v->facts->mode == FACTS_OBSERVED ? "  " : "",
+		v->facts->mode == FACTS_OBSERVED ? "? would have been refused" : "", plain(v));
 }
 
 int record_show_timeline(const struct record_facts *facts, const struct record_view_options *opt,

@@ -118,8 +118,8 @@ static int put_refused(FILE *out, const struct record_facts *f, struct dd_err *e
 			"<section>\n<h2>Refused</h2>\n<p>Nothing was refused.</p>\n</section>\n",
 			out);
 	} else {
-		begin(out, f->observed ? "Refused, or would have been" : "Refused", "refused",
-		      refused_columns, ARRAY_LEN(refused_columns));
+		begin(out, f->mode == FACTS_OBSERVED ? "Refused, or would have been" : "Refused",
+		      "refused", refused_columns, ARRAY_LEN(refused_columns));
 		for (size_t i = 0; i < n; i++)
 			refused_row(out, &groups[i]);
 		(void)fputs("</tbody>\n</table>\n<p class=\"hint\">Which line would allow it, and "

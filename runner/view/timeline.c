@@ -100,7 +100,7 @@ const char *timeline_time(double sec, char buf[32])
 
 static void name_process(const struct facts_process *p, struct timeline_mark *m)
 {
-	if (p->pid != FACTS_ABSENT && p->exe && *p->exe)
+	if (p->known && p->exe && *p->exe)
 		(void)snprintf(m->who, sizeof(m->who),
 		               p->argv && *p->argv ? "%.80s (%.200s)" : "%.80s", p->exe,
 		               p->argv ? p->argv : "");

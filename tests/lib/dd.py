@@ -17,6 +17,8 @@ import textwrap
 import time
 import traceback
 
+import record_schema
+
 BUILD = os.environ.get("DRYDOCK_BUILD", os.path.join(os.path.dirname(__file__), "..", "..", "build"))
 DRYDOCK = os.path.abspath(os.path.join(BUILD, "drydock"))
 ROOT = os.geteuid() == 0 and not os.environ.get("DD_WORLD_USER")
@@ -183,6 +185,8 @@ class Run:
         if os.path.exists(self.record_path):
             with open(self.record_path, encoding="utf-8") as file:
                 self.record = [json.loads(line) for line in file if line.endswith("\n")]
+        wrong = record_schema.complaints(self.record)
+        check(not wrong, "the record does not fit configs/record.schema.json: " + "; ".join(wrong[:5]), self)
 
     def events(self, name, **fields):
         return [e for e in self.record if e.get("event") == name and all(e.get(k) == v for k, v in fields.items())]

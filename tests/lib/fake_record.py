@@ -6,7 +6,10 @@ numbers are made up and always the same, so that one description gives one recor
 import hashlib
 import json
 
+import record_schema
+
 BASE_NS = 1_000_000_000
+KERNEL = ("accepted_packets", "accepted_bytes", "denied_packets", "denied_bytes")
 
 
 class FakeRecord:
@@ -24,14 +27,17 @@ class FakeRecord:
         self.lines.append(text + b"\n")
 
     def write(self, path):
+        """A record says what drydock could have written, or, without some fields, an older one; never anything else."""
+        wrong = record_schema.complaints([json.loads(line) for line in self.lines], older=True)
+        assert not wrong, wrong[:5]
         with open(path, "wb") as file:
             file.writelines(self.lines)
         return path
 
 
 def _start(record, ref, index, step, phase):
-    match = {name: step.get(name) for name in ("id", "name", "job", "uses", "run")}
-    match["job"] = match["job"] or record.job
+    match = {name: step[name] for name in ("id", "name", "job", "uses", "run") if step.get(name)}
+    match["job"] = match.get("job", record.job)
     fields = {"index": index, "id": step.get("id") or "", "name": step.get("name") or "Run " + (step.get("uses") or step.get("run") or "?").split("\n")[0],
               "argv0": "bash", "gate": "open", "seccomp": step.get("seccomp", "default"), "phase_why": "", "mounts": "",
               "match": match, "run_exact": step.get("run_exact", True), "read": step.get("read", []), "syscalls": step.get("syscalls", [])}
@@ -59,7 +65,7 @@ def _traffic(record, ref, phase, step, observed):
         row["bytes_in"] += c.get("in", 4096)
         row["bytes_out"] += c.get("out", 1024)
     for host in step.get("names", []):
-        record.add("dns.allow", ref, phase, host=host, would="deny")
+        record.add("dns.allow", ref, phase, host=host, would="deny", reason="name-not-listed", why="not in the allowlist")
     for r in step.get("refused", []):
         record.add(r.get("event", "net.deny"), ref, phase, host=r.get("host", ""), port=r.get("port", 443), address=r.get("address", ""),
                    proto=r.get("proto", "tcp"), why=r.get("why", "not in the allowlist"), count=1, process=None)
@@ -70,17 +76,17 @@ def _step(record, index, step, observed):
     phase = step.get("phase", "build")
     ref = step.get("id") or "%02d-step" % index
     _start(record, ref, index, step, phase)
-    record.add("gate.open", ref, phase, state="open", entries=[], upload_bytes=0)
+    record.add("gate.open", ref, phase, state="open", observing=observed, entries=[], upload_bytes=0)
     for c in step.get("credentials", []):
         record.add("cred.grant", ref, phase, credential=c["name"], kind=c["from"].split(":")[0], delivery=c["as"].split(":")[0],
                    ttl_sec=c.get("ttl_sec", 300), **{"from": c["from"], "as": c["as"]})
     receipts = _traffic(record, ref, phase, step, observed)
     peak = step.get("peak_connections", sum(r["connections"] for r in receipts))
-    record.add("gate.close", ref, phase, receipt=receipts, verified=True, kernel={}, unreported=step.get("unreported", 0),
+    record.add("gate.close", ref, phase, receipt=receipts, verified=True, kernel=dict.fromkeys(KERNEL, 0), unreported=step.get("unreported", 0),
                **({} if peak is None else {"peak_connections": peak}))
     for call in step.get("calls", []):
         record.add("sys.deny", ref, phase, syscall=call["syscall"], nr=call.get("nr", 0), count=call.get("count", 1),
-                   answer=call.get("answer", "continued"), **({"detail": call["detail"]} if "detail" in call else {}))
+                   process=None, answer=call.get("answer", "continued"), **({"detail": call["detail"]} if "detail" in call else {}))
     record.add("step.end", ref, phase, outcome="succeeded", exit=0, signal=0, wall_sec=float(step.get("wall_sec", 1.5)), cpu_usec=1000000,
                peak_memory_bytes=step.get("memory", 64 << 20), output_bytes=step.get("output_bytes", 2000), refused=0,
                files=step.get("files", 100), disk_bytes=step.get("disk", 1 << 20), why="")
@@ -101,5 +107,6 @@ def build(description):
     for index, step in enumerate(description["steps"], 1):
         _step(record, index, step, observed)
     if description.get("ended", True):
-        record.add("run.end", status="succeeded", counts={})
+        n = len(description["steps"])
+        record.add("run.end", status="succeeded", counts={"steps": n, "ran": n, "failed": 0, "refused": 0, "would_refuse": 0})
     return record

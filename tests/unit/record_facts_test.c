@@ -2,7 +2,6 @@
 /* record_facts_test.c - a record comes back as facts, an older one with gaps that can be seen, a
  * wrong one not at all. */
 #include "runner/record/record_facts.h"
-#include "runner/record/record.h"
 
 #include <fcntl.h>
 #include <setjmp.h>
@@ -12,6 +11,8 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+
+#include "record_strict.h"
 
 static char path[64];
 static struct record *rec;
@@ -41,6 +42,7 @@ static void add(const char *step, const char *phase, const char *event, const ch
 {
 	json_t *object = json_loads(fields, 0, NULL);
 	assert_non_null(object);
+	must_be_known(event, object);
 	assert_int_equal(record_add(rec, step, phase, event, object, &err), 0);
 }
 
@@ -56,7 +58,7 @@ static void a_run_comes_back_as_facts(void **state)
 	    "{\"mode\":\"observe\",\"trusted\":true,\"policy\":{\"path\":\"p.yml\",\"sha256\":"
 	    "\"ab\"},\"steps\":2,"
 	    "\"forge_event\":{\"name\":\"push\",\"repository\":\"a/b\",\"ref\":\"refs/heads/"
-	    "main\",\"protected\":true},\"newer\":[1]}");
+	    "main\",\"protected\":true}}");
 	add(NULL, NULL, "policy.narrowed",
 	    "{\"key\":\"limits.pids\",\"asked\":\"9\",\"allowed\":\"5\",\"line\":3,\"why\":\"w\"}");
 	add("deps", "fetch", "step.start",
@@ -95,10 +97,10 @@ static void a_run_comes_back_as_facts(void **state)
 	add(NULL, NULL, "run.end", "{\"status\":\"succeeded\"}");
 	assert_int_equal(load(), 0);
 
-	assert_true(facts->mode_known && facts->observed && facts->trusted &&
-	            facts->trusted_known && facts->event.known && facts->event.is_protected);
+	assert_true(facts->mode == FACTS_OBSERVED && facts->trusted && facts->trusted_known &&
+	            facts->event.known && facts->event.is_protected);
 	assert_string_equal(facts->event.ref, "refs/heads/main");
-	assert_string_equal(facts->policy_path, "p.yml");
+	assert_string_equal(facts->policy.path, "p.yml");
 	assert_int_equal(facts->n_narrowed, 1);
 	assert_int_equal(facts->n_artifacts, 1);
 	assert_string_equal(facts->artifacts[0].step, "deps");
@@ -113,8 +115,8 @@ static void a_run_comes_back_as_facts(void **state)
 	assert_int_equal(s->n_net, 3);
 	assert_int_equal(s->net[0].speaks, FACTS_SPEAKS_TLS);
 	assert_false(s->net[0].would_deny);
-	assert_int_equal(s->net[0].process.pid, FACTS_ABSENT);
-	assert_true(s->net[1].would_deny);
+	assert_false(s->net[0].process.known);
+	assert_true(s->net[1].would_deny && s->net[1].process.known);
 	assert_string_equal(s->net[1].process.exe, "/usr/bin/ssh");
 	assert_int_equal(s->net[2].kind, FACTS_NAME_REFUSED);
 	assert_int_equal(s->net[2].at.seq, 7);
@@ -136,8 +138,7 @@ static void what_an_older_record_lacks_is_absent_and_not_guessed(void **state)
 	add("01-x", "build", "step.start", "{\"id\":\"\",\"name\":\"x\"}");
 	assert_int_equal(load(), 0);
 	const struct facts_step *s = &facts->steps[0];
-	assert_false(facts->mode_known || facts->event.known || facts->trusted_known ||
-	             s->match.known);
+	assert_false(facts->mode || facts->event.known || facts->trusted_known || s->match.known);
 	assert_null(s->read);
 	assert_null(s->syscalls);
 	assert_null(s->gate.wildcards);
@@ -146,6 +147,17 @@ static void what_an_older_record_lacks_is_absent_and_not_guessed(void **state)
 	assert_int_equal(s->end.seq, 0);
 	assert_int_equal(facts->end.seq, 0);
 	assert_int_equal(s->index, 1);
+}
+
+static void what_a_newer_record_has_besides_is_skipped(void **state)
+{
+	(void)state;
+	json_t *newer = json_pack("{s:[i], s:s}", "newer", 1, "status", "succeeded");
+	add(NULL, NULL, "run.start", "{}");
+	assert_int_equal(record_add(rec, NULL, NULL, "run.paused", json_object(), &err), 0);
+	assert_int_equal(record_add(rec, NULL, NULL, "run.end", newer, &err), 0);
+	assert_int_equal(load(), 0);
+	assert_string_equal(facts->status, "succeeded");
 }
 
 static void many_of_a_kind_keep_their_order(void **state)
@@ -246,6 +258,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(a_run_comes_back_as_facts, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			what_an_older_record_lacks_is_absent_and_not_guessed, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_a_newer_record_has_besides_is_skipped, setup,
+		                                teardown),
 		cmocka_unit_test_setup_teardown(many_of_a_kind_keep_their_order, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			a_fact_of_the_wrong_type_or_place_is_an_error_with_its_line, setup,

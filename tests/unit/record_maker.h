@@ -3,8 +3,7 @@
 #ifndef TESTS_UNIT_RECORD_MAKER_H
 #define TESTS_UNIT_RECORD_MAKER_H
 
-#include "runner/record/record.h"
-#include "runner/record/record_facts.h"
+#include "record_strict.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -36,6 +35,7 @@ static inline void add(const char *step, const char *phase, const char *event, c
 {
 	json_t *object = json_loads(fields, 0, NULL);
 	assert_non_null(object);
+	must_be_known(event, object);
 	assert_int_equal(record_add(maker_record, step, phase, event, object, NULL), 0);
 }
 

@@ -91,7 +91,7 @@ static void marks_stand_in_the_order_of_the_record(void **state)
 		  .kind = FACTS_NAME_REFUSED,
 		  .host = "b.test",
 		  .count = 3,
-		  .process = { 7, "curl", "curl b.test" } },
+		  .process = { true, 7, "curl", "curl b.test" } },
 		/* an answer is no event for the eye */
 		{ .at = { 6, 2 },
 		  .kind = FACTS_RESOLVED,

@@ -1,0 +1,557 @@
+// SPDX-License-Identifier: Apache-2.0
+/* event_table.c - every event of the record and every field of it, once.
+ *
+ * Runs in: supervisor (which writes by it) and command line (which reads by it). A new field is one
+ * row here and one member of the struct; a new event is one line of RECORD_EVENTS, one table here
+ * and, if a reader wants it, one row in record_facts.c.
+ */
+#include "event_fields.h"
+
+#include <assert.h>
+#include <stddef.h>
+
+/* The type that a kind reads and writes. */
+#define TYPE_TEXT   const char *
+#define TYPE_TEXTS  const char *const *
+#define TYPE_COUNT  int64_t
+#define TYPE_NUMBER int64_t
+#define TYPE_PORT   uint16_t
+#define TYPE_REAL   double
+#define TYPE_BOOL   bool
+#define TYPE_MARK   bool
+#define TYPE_REASON enum dd_reason
+
+/* The offset of a member, if it has the type: the table is the one place where C would not see a
+ * double read as an int64_t. */
+#define TYPE_OF(type, member) __typeof__(((type *)NULL)->member)
+#define OFFSET(type, member, wanted)                                                               \
+	(offsetof(type, member) +                                                                  \
+	 0 * sizeof(struct {                                                                       \
+		 static_assert(__builtin_types_compatible_p(TYPE_OF(type, member), wanted),        \
+		               "the member has another type than its kind");                       \
+		 char some;                                                                        \
+	 }))
+
+#define FIELD(kind_, type, member, name_, need_, ...)                                              \
+	{                                                                                          \
+		.name = (name_), .kind = FIELD_##kind_, .need = FIELD_##need_,                     \
+		.offset = OFFSET(type, member, TYPE_##kind_), __VA_ARGS__                          \
+	}
+/* An enum has whatever integer type the compiler takes; ours all fit an int. */
+#define WORD(type, member, name_, need_, ...)                                                      \
+	{                                                                                          \
+		.name = (name_), .kind = FIELD_WORD, .need = FIELD_##need_,                        \
+		.offset = offsetof(type, member) +                                                 \
+		          0 * sizeof(char[sizeof(TYPE_OF(type, member)) == sizeof(int) ? 1 : -1]), \
+		__VA_ARGS__                                                                        \
+	}
+#define OBJECT(type, member, shape, name_, need_, ...)                                             \
+	{                                                                                          \
+		.name = (name_), .kind = FIELD_OBJECT, .need = FIELD_##need_,                      \
+		.offset = OFFSET(type, member, struct facts_##shape), .of = &shape##_shape,        \
+		__VA_ARGS__                                                                        \
+	}
+#define LIST(type, member, count, shape, name_, need_, ...)                                        \
+	{                                                                                          \
+		.name = (name_), .kind = FIELD_LIST, .need = FIELD_##need_,                        \
+		.offset = OFFSET(type, member, struct facts_##shape *), .of = &shape##_shape,      \
+		.n_offset = OFFSET(type, count, size_t), __VA_ARGS__                               \
+	}
+#define SHAPE(type, rows, empty_, known_)                                                          \
+	{                                                                                          \
+		.fields = (rows), .n = ARRAY_LEN(rows), .size = sizeof(type),                      \
+		.empty = true ? &(empty_) : (const type *)NULL, .known = (known_)                  \
+	}
+
+/* ---- words ---- */
+
+static const char *const modes[] = { "", [FACTS_ENFORCED] = "enforce", [FACTS_OBSERVED] = "observe",
+	                             NULL };
+static const char *const speaks[] = {
+	"", [FACTS_SPEAKS_TLS] = "tls", [FACTS_SPEAKS_HTTP] = "http", [FACTS_SPEAKS_RAW] = "raw",
+	NULL
+};
+static const char *const gate_states[] = { "open", "closed", NULL };
+static const char *const views[] = { "pristine", "artifacts", "shared", NULL };
+static const char *const deny[] = { "deny", NULL };
+
+/* ---- parts ---- */
+
+static const struct event_field process_rows[] = {
+	FIELD(COUNT, struct facts_process, pid, "pid", ALWAYS, .says = "as the host counts"),
+	FIELD(TEXT, struct facts_process, exe, "exe", ALWAYS, .says = "base name of the program"),
+	FIELD(TEXT, struct facts_process, argv, "argv", ALWAYS,
+	      .says = "its arguments, shortened; empty in a step that holds a credential"),
+};
+static const struct facts_process no_process = { .pid = FACTS_ABSENT };
+static const struct event_shape process_shape = SHAPE(struct facts_process, process_rows,
+                                                      no_process, true);
+
+static const struct event_field policy_rows[] = {
+	FIELD(TEXT, struct facts_policy, path, "path", OR_NULL, .says = "null without a policy"),
+	FIELD(TEXT, struct facts_policy, sha256, "sha256", ALWAYS,
+	      .says = "of the file; empty without a policy"),
+};
+static const struct facts_policy no_policy = { .path = NULL };
+static const struct event_shape policy_shape = SHAPE(struct facts_policy, policy_rows, no_policy,
+                                                     false);
+
+static const struct event_field forge_rows[] = {
+	FIELD(TEXT, struct facts_event, name, "name", ALWAYS,
+	      .says = "`push`, `pull_request`, ..."),
+	FIELD(TEXT, struct facts_event, repository, "repository", ALWAYS, .says = "OWNER/NAME"),
+	FIELD(TEXT, struct facts_event, ref, "ref", ALWAYS, .says = "refs/..."),
+	FIELD(BOOL, struct facts_event, is_protected, "protected", ALWAYS,
+	      .says = "the forge protects that ref"),
+};
+static const struct facts_event no_event = { .name = NULL };
+static const struct event_shape event_shape = SHAPE(struct facts_event, forge_rows, no_event, true);
+
+static const struct event_field counts_rows[] = {
+	FIELD(COUNT, struct facts_counts, steps, "steps", ALWAYS, .says = "of the plan"),
+	FIELD(COUNT, struct facts_counts, ran, "ran", ALWAYS, .says = "of them"),
+	FIELD(COUNT, struct facts_counts, failed, "failed", ALWAYS, .says = "of them"),
+	FIELD(COUNT, struct facts_counts, refused, "refused", ALWAYS,
+	      .says = "attempts to reach something, of all steps"),
+	FIELD(COUNT, struct facts_counts, would_refuse, "would_refuse", ALWAYS,
+	      .says = "what observing let pass"),
+};
+static const struct facts_counts no_counts = { .steps = FACTS_ABSENT };
+static const struct event_shape counts_shape = SHAPE(struct facts_counts, counts_rows, no_counts,
+                                                     true);
+
+static const struct event_field match_rows[] = {
+	FIELD(TEXT, struct facts_match, id, "id", MAYBE, .says = "as the workflow gives it"),
+	FIELD(TEXT, struct facts_match, name, "name", MAYBE, .says = "likewise"),
+	FIELD(TEXT, struct facts_match, job, "job", ALWAYS, .says = "the job's id"),
+	FIELD(TEXT, struct facts_match, uses, "uses", MAYBE, .says = "as the workflow gives it"),
+	FIELD(TEXT, struct facts_match, run, "run", MAYBE,
+	      .says = "the script without white space at its ends, without user info and query "
+	              "strings in URLs, the step's secrets replaced, at most 4096 bytes"),
+};
+static const struct facts_match no_match = { .known = false };
+static const struct event_shape match_shape = SHAPE(struct facts_match, match_rows, no_match, true);
+
+static const struct event_field entry_rows[] = {
+	FIELD(TEXT, struct facts_entry, entry, "entry", ALWAYS,
+	      .says = "`HOST:PORT`, `*.HOST:PORT` or `ADDRESS/PREFIX:PORT`"),
+	FIELD(TEXT, struct facts_entry, origin, "origin", ALWAYS,
+	      .says = "place in the policy, or the named set"),
+	FIELD(TEXT, struct facts_entry, why, "why", OR_NULL, .says = "the entry's own reason"),
+};
+static const struct facts_entry no_entry = { .entry = "" };
+static const struct event_shape entry_shape = SHAPE(struct facts_entry, entry_rows, no_entry,
+                                                    false);
+
+static const struct event_field receipt_rows[] = {
+	FIELD(TEXT, struct facts_receipt, host, "host", ALWAYS, .says = "or a raw address"),
+	FIELD(PORT, struct facts_receipt, port, "port", ALWAYS, .says = "of it"),
+	FIELD(COUNT, struct facts_receipt, connections, "connections", ALWAYS,
+	      .says = "that were opened"),
+	FIELD(COUNT, struct facts_receipt, bytes_in, "bytes_in", ALWAYS, .unit = "bytes",
+	      .says = "to the step"),
+	FIELD(COUNT, struct facts_receipt, bytes_out, "bytes_out", ALWAYS, .unit = "bytes",
+	      .says = "from the step"),
+	FIELD(COUNT, struct facts_receipt, denials, "denials", ALWAYS,
+	      .says = "connections that the gate refused"),
+};
+static const struct facts_receipt no_receipt = { .host = "" };
+static const struct event_shape receipt_shape = SHAPE(struct facts_receipt, receipt_rows,
+                                                      no_receipt, false);
+
+static const struct event_field wildcard_rows[] = {
+	FIELD(TEXT, struct facts_wildcard, entry, "entry", ALWAYS, .says = "`*.HOST:PORT`"),
+	FIELD(COUNT, struct facts_wildcard, names, "names", ALWAYS,
+	      .says = "different names that were asked for below it"),
+};
+static const struct facts_wildcard no_wildcard = { .entry = "" };
+static const struct event_shape wildcard_shape = SHAPE(struct facts_wildcard, wildcard_rows,
+                                                       no_wildcard, false);
+
+static const struct event_field kernel_rows[] = {
+	FIELD(COUNT, struct facts_kernel, accepted_packets, "accepted_packets", ALWAYS,
+	      .says = "to the gate"),
+	FIELD(COUNT, struct facts_kernel, accepted_bytes, "accepted_bytes", ALWAYS, .unit = "bytes",
+	      .says = "to the gate"),
+	FIELD(COUNT, struct facts_kernel, denied_packets, "denied_packets", ALWAYS,
+	      .says = "rejected"),
+	FIELD(COUNT, struct facts_kernel, denied_bytes, "denied_bytes", ALWAYS, .unit = "bytes",
+	      .says = "rejected"),
+};
+static const struct facts_kernel no_kernel = { .accepted_packets = 0 };
+static const struct event_shape kernel_shape = SHAPE(struct facts_kernel, kernel_rows, no_kernel,
+                                                     false);
+
+/* ---- the run ---- */
+
+static const struct event_field run_start_rows[] = {
+	FIELD(TEXT, struct record_facts, version, "version", ALWAYS, .says = "of drydock"),
+	WORD(struct record_facts, mode, "mode", ALWAYS, .words = modes,
+	     .says = "`observe`: public destinations and system calls were reported, not refused "
+	             "(below)"),
+	FIELD(TEXT, struct record_facts, kernel, "kernel", ALWAYS, .says = "of the host"),
+	OBJECT(struct record_facts, event, event, "forge_event", MAYBE,
+	       .says = "what the event file said; absent without one"),
+	OBJECT(struct record_facts, policy, policy, "policy", ALWAYS, .says = "the operator's"),
+	FIELD(TEXT, struct record_facts, identity, "identity", ALWAYS,
+	      .says = "the identity mode: `range` or `single`"),
+	FIELD(TEXTS, struct record_facts, enforcement, "enforcement", ALWAYS,
+	      .says = "the locks in force"),
+	FIELD(TEXT, struct record_facts, workflow, "workflow", ALWAYS, .says = "the file"),
+	FIELD(BOOL, struct record_facts, trusted, "trusted", ALWAYS,
+	      .says = "whether the job counts as protected"),
+	FIELD(TEXT, struct record_facts, trust_why, "trust_why", ALWAYS,
+	      .says = "the fact that decided"),
+	FIELD(COUNT, struct record_facts, n_planned, "steps", ALWAYS, .says = "of the plan"),
+};
+
+static const struct event_field run_end_rows[] = {
+	FIELD(TEXT, struct record_facts, status, "status", ALWAYS,
+	      .says = "`succeeded`, `failed`, `refused`, `cancelled`, `broken`"),
+	WORD(struct record_facts, mode, "mode", MAYBE, .words = modes,
+	     .says = "as in `run.start`; absent when the job did not come to its end by itself"),
+	OBJECT(struct record_facts, counts, counts, "counts", MAYBE,
+	       .says = "sums over the steps; absent likewise"),
+	FIELD(TEXT, struct record_facts, end_why, "why", MAYBE, .says = "what broke the job off"),
+};
+
+static const struct event_field narrowed_rows[] = {
+	FIELD(TEXT, struct facts_narrowed, key, "key", ALWAYS, .says = "of the policy"),
+	FIELD(TEXT, struct facts_narrowed, asked, "asked", ALWAYS, .says = "by the repository"),
+	FIELD(TEXT, struct facts_narrowed, allowed, "allowed", ALWAYS, .says = "what it gets"),
+	FIELD(COUNT, struct facts_narrowed, line, "line", ALWAYS, .says = "of `.drydock.yml`"),
+	FIELD(TEXT, struct facts_narrowed, why, "why", ALWAYS, .says = "the reason"),
+};
+
+static const struct event_field artifact_rows[] = {
+	FIELD(TEXT, struct facts_artifact, path, "path", ALWAYS, .says = "in the workspace"),
+	FIELD(COUNT, struct facts_artifact, size, "size", ALWAYS, .unit = "bytes",
+	      .says = "of the file"),
+	FIELD(TEXT, struct facts_artifact, sha256, "sha256", ALWAYS, .says = "of its content"),
+};
+
+/* ---- a step ---- */
+
+static const struct event_field step_start_rows[] = {
+	FIELD(COUNT, struct facts_step, index, "index", ALWAYS, .says = "place in the job, from 1"),
+	FIELD(TEXT, struct facts_step, id, "id", ALWAYS, .says = "the workflow's id; may be empty"),
+	FIELD(TEXT, struct facts_step, name, "name", ALWAYS, .says = "the name that is shown"),
+	FIELD(TEXT, struct facts_step, argv0, "argv0", ALWAYS, .says = "the shell"),
+	FIELD(TEXT, struct facts_step, gate_state, "gate", ALWAYS, .words = gate_states,
+	      .says = "as the policy has it"),
+	FIELD(TEXT, struct facts_step, seccomp, "seccomp", ALWAYS,
+	      .says = "the profile of system calls"),
+	FIELD(TEXT, struct facts_step, phase_why, "phase_why", ALWAYS,
+	      .says = "the rule that chose the phase"),
+	FIELD(TEXT, struct facts_step, mounts, "mounts", ALWAYS,
+	      .says = "digest of what the step sees"),
+	FIELD(TEXT, struct facts_step, nothing, "nothing", MAYBE,
+	      .says = "nothing is run for this step, and why"),
+	FIELD(TEXTS, struct facts_step, read, "read", ALWAYS,
+	      .says = "host directories that are shown"),
+	FIELD(TEXTS, struct facts_step, syscalls, "syscalls", ALWAYS,
+	      .says = "what is allowed besides the profile (`sandbox.syscalls`)"),
+	OBJECT(struct facts_step, match, match, "match", ALWAYS,
+	       .says = "what a rule of a policy can match the step by"),
+	FIELD(BOOL, struct facts_step, match.run_exact, "run_exact", MAYBE,
+	      .when = offsetof(struct facts_step, match.run),
+	      .says = "true: `match.run` is the whole script, unchanged"),
+	FIELD(TEXT, struct facts_step, workspace, "workspace", MAYBE, .words = views,
+	      .says = "only in push: the view of it"),
+	FIELD(TEXTS, struct facts_step, artifacts, "artifacts", MAYBE,
+	      .says = "only in push: what else it sees"),
+};
+
+static const struct event_field step_end_rows[] = {
+	FIELD(TEXT, struct facts_step, outcome, "outcome", ALWAYS,
+	      .says = "`succeeded`, `failed`, `timed out`, `cancelled`, `over its limit`, "
+	              "`refused`, `broken off`"),
+	FIELD(COUNT, struct facts_step, exit, "exit", ALWAYS, .says = "status of the process"),
+	FIELD(COUNT, struct facts_step, signal, "signal", ALWAYS, .says = "that ended it, or 0"),
+	FIELD(REAL, struct facts_step, wall_sec, "wall_sec", ALWAYS, .unit = "seconds",
+	      .says = "from release to end"),
+	FIELD(COUNT, struct facts_step, cpu_usec, "cpu_usec", ALWAYS, .unit = "microseconds",
+	      .says = "of all its processes"),
+	FIELD(COUNT, struct facts_step, peak_memory_bytes, "peak_memory_bytes", ALWAYS,
+	      .unit = "bytes", .says = "the most at once"),
+	FIELD(COUNT, struct facts_step, output_bytes, "output_bytes", ALWAYS, .unit = "bytes",
+	      .says = "that it printed"),
+	FIELD(COUNT, struct facts_step, refused, "refused", ALWAYS,
+	      .says = "attempts, by the counters of kernel and gate"),
+	FIELD(TEXT, struct facts_step, message, "why", ALWAYS,
+	      .says = "for an outcome that drydock caused; else empty"),
+	FIELD(COUNT, struct facts_step, files, "files", MAYBE,
+	      .says = "the most that was measured of the job's trees; absent when nothing was "
+	              "measured (no limit, and not observing)"),
+	FIELD(COUNT, struct facts_step, disk_bytes, "disk_bytes", MAYBE, .unit = "bytes",
+	      .says = "likewise"),
+};
+
+static const struct event_field grant_rows[] = {
+	FIELD(TEXT, struct facts_lease, name, "credential", ALWAYS, .says = "its name"),
+	FIELD(TEXT, struct facts_lease, kind, "kind", ALWAYS, .says = "of the source"),
+	FIELD(TEXT, struct facts_lease, delivery, "delivery", ALWAYS, .says = "`env` or `file`"),
+	FIELD(TEXT, struct facts_lease, from, "from", ALWAYS, .says = "`file:PATH` or `env:NAME`"),
+	FIELD(TEXT, struct facts_lease, as, "as", ALWAYS, .says = "`file:NAME` or `env:NAME`"),
+	FIELD(COUNT, struct facts_lease, ttl_sec, "ttl_sec", ALWAYS, .unit = "seconds",
+	      .says = "as the policy says"),
+};
+
+static const struct event_field revoke_rows[] = {
+	FIELD(TEXT, struct facts_lease, name, "credential", ALWAYS, .says = "its name"),
+	FIELD(TEXT, struct facts_lease, result, "result", ALWAYS,
+	      .says = "what became of the value"),
+};
+
+static const struct event_field delta_rows[] = {
+	FIELD(COUNT, struct facts_delta, added, "added", ALWAYS, .says = "files"),
+	FIELD(COUNT, struct facts_delta, changed, "changed", ALWAYS, .says = "files"),
+	FIELD(COUNT, struct facts_delta, removed, "removed", ALWAYS, .says = "files"),
+	FIELD(COUNT, struct facts_delta, bytes, "bytes", ALWAYS, .unit = "bytes",
+	      .says = "of what was added and changed"),
+	FIELD(COUNT, struct facts_delta, tampered, "tampered", ALWAYS,
+	      .says = "tracked source files among them"),
+	FIELD(TEXT, struct facts_delta, ledger, "ledger", ALWAYS,
+	      .says = "digest over path and digest of every file"),
+};
+
+/* ---- what it tried ---- */
+
+static const struct event_field gate_open_rows[] = {
+	FIELD(TEXT, struct facts_gate, state, "state", ALWAYS, .words = gate_states,
+	      .says = "as the policy has it"),
+	FIELD(BOOL, struct facts_gate, observing, "observing", ALWAYS,
+	      .says = "true: open for reporting whatever `state` says"),
+	LIST(struct facts_gate, entries, n_entries, entry, "entries", ALWAYS,
+	     .says = "the allowlist"),
+	FIELD(COUNT, struct facts_gate, upload_bytes, "upload_bytes", ALWAYS, .unit = "bytes",
+	      .says = "the budget of each destination; 0: none"),
+};
+
+static const struct event_field gate_close_rows[] = {
+	LIST(struct facts_gate, receipts, n_receipts, receipt, "receipt", ALWAYS,
+	     .says = "what passed, by destination"),
+	FIELD(BOOL, struct facts_gate, verified, "verified", ALWAYS,
+	      .says = "the rules were read back and nothing is open"),
+	FIELD(COUNT, struct facts_gate, peak_connections, "peak_connections", ALWAYS,
+	      .says = "most that were open at once"),
+	LIST(struct facts_gate, wildcards, n_wildcards, wildcard, "wildcard_names", MAYBE,
+	     .says = "for the wildcards that were used"),
+	OBJECT(struct facts_gate, kernel, kernel, "kernel", ALWAYS,
+	       .says = "the counters of the step's rules"),
+	FIELD(COUNT, struct facts_gate, unreported, "unreported", ALWAYS,
+	      .says = "refusals and connections that were counted and not told one by one"),
+};
+
+/* The four of one try differ in what can be known of it. */
+#define NET_HOST                                                                                   \
+	FIELD(TEXT, struct facts_net, host, "host", ALWAYS, .says = "empty for a raw address")
+#define NET_PORT                                                                                   \
+	FIELD(PORT, struct facts_net, port, "port", ALWAYS,                                        \
+	      .says = "0: unknown, refused when the name was looked up")
+#define NET_ADDRESS                                                                                \
+	FIELD(TEXT, struct facts_net, address, "address", ALWAYS,                                  \
+	      .says = "what was dialled; may be empty")
+#define NET_PROTO                                                                                  \
+	FIELD(TEXT, struct facts_net, proto, "proto", ALWAYS,                                      \
+	      .says = "`tcp`, `udp`, ...; `dns` for a name that was asked for")
+#define NET_WHY(...) FIELD(TEXT, struct facts_net, why, "why", ALWAYS, .says = __VA_ARGS__)
+#define NET_REASON(need, ...)                                                                      \
+	FIELD(REASON, struct facts_net, reason, "reason", need, .says = __VA_ARGS__)
+#define NET_COUNT                                                                                  \
+	FIELD(COUNT, struct facts_net, count, "count", ALWAYS,                                     \
+	      .says = "merges the repeats of a second")
+#define NET_WOULD(need, ...)                                                                       \
+	FIELD(MARK, struct facts_net, would_deny, "would", need, .words = deny, .says = __VA_ARGS__)
+
+static const struct event_field net_allow_rows[] = {
+	NET_HOST,
+	NET_PORT,
+	NET_ADDRESS,
+	NET_REASON(MAYBE, "with `would`: why enforcing would have refused; a word (below)"),
+	NET_WHY("the entry's reason or place; with `would`, the sentence to `reason`"),
+	NET_PROTO,
+	WORD(struct facts_net, speaks, "speaks", MAYBE, .words = speaks,
+	     .says = "`tls`: a hello for this very name; `http`: requests for this very name; "
+	             "`raw`: anything else, or nobody looked (an entry with `tls: raw`, a raw "
+	             "address): only `tls: raw` lets it pass. Absent: the client said nothing"),
+	NET_WOULD(MAYBE, "let through only because the run observed"),
+	OBJECT(struct facts_net, process, process, "process", MAYBE,
+	       .says = "in observe mode, where it was found"),
+};
+
+static const struct event_field net_deny_rows[] = {
+	NET_HOST,
+	NET_PORT,
+	NET_ADDRESS,
+	NET_PROTO,
+	NET_WOULD(MAYBE, "in observe mode it was tried and could not be reached; enforcing would "
+	                 "not have tried"),
+	FIELD(REASON, struct facts_net, would_reason, "would_reason", MAYBE,
+	      .says = "why enforcing would not have tried; a word (below)"),
+	NET_REASON(ALWAYS, "a word (below)"),
+	NET_WHY("its sentence, for people"),
+	NET_COUNT,
+	OBJECT(struct facts_net, process, process, "process", OR_NULL, .says = "who tried"),
+};
+
+static const struct event_field dns_allow_rows[] = {
+	FIELD(TEXT, struct facts_net, host, "host", ALWAYS, .says = "the name"),
+	NET_WOULD(ALWAYS, "enforcing would not have answered"),
+	NET_REASON(ALWAYS, "that enforcing would have had; a word (below)"),
+	NET_WHY("its sentence, for people"),
+};
+
+static const struct event_field dns_deny_rows[] = {
+	NET_HOST,
+	NET_PORT,
+	NET_ADDRESS,
+	NET_PROTO,
+	NET_REASON(ALWAYS, "a word (below)"),
+	NET_WHY("its sentence, for people"),
+	NET_COUNT,
+	OBJECT(struct facts_net, process, process, "process", OR_NULL, .says = "who asked"),
+};
+
+static const struct event_field syscall_rows[] = {
+	FIELD(TEXT, struct facts_syscall, name, "syscall", ALWAYS,
+	      .says = "the number where no name is known; `others` takes what finds no room among "
+	              "256 rows"),
+	FIELD(NUMBER, struct facts_syscall, nr, "nr", ALWAYS, .says = "-1 for `others`"),
+	FIELD(REASON, struct facts_syscall, reason, "reason", ALWAYS, .says = "a word (below)"),
+	FIELD(COUNT, struct facts_syscall, count, "count", ALWAYS, .says = "of the same"),
+	OBJECT(struct facts_syscall, process, process, "process", OR_NULL,
+	       .says = "the first that asked"),
+	FIELD(TEXT, struct facts_syscall, answer, "answer", ALWAYS,
+	      .says = "`continued`: observing let it through; the name of an errno; `SIGSYS`: a "
+	              "32-bit program, which ends"),
+	FIELD(TEXT, struct facts_syscall, detail, "detail", MAYBE,
+	      .says = "the argument that matters (`AF_VSOCK`, `0x40000`); `others` after 16 "
+	              "different ones of a call"),
+};
+
+static const struct event_field violation_rows[] = {
+	FIELD(TEXT, struct facts_violation, kind, "case", ALWAYS, .says = "`tamper`, `budget`"),
+	FIELD(TEXT, struct facts_violation, subject, "subject", ALWAYS,
+	      .says = "the path or the host"),
+	FIELD(TEXT, struct facts_violation, change, "change", MAYBE,
+	      .says = "`tamper`: `changed` or `removed`"),
+	FIELD(PORT, struct facts_violation, port, "port", MAYBE, .says = "`budget`: of the host"),
+	FIELD(REASON, struct facts_violation, reason, "reason", MAYBE,
+	      .says = "`budget`: a word (below)"),
+	FIELD(TEXT, struct facts_violation, why, "why", MAYBE, .says = "`budget`: which one"),
+	FIELD(COUNT, struct facts_violation, bytes_out, "bytes_out", MAYBE, .unit = "bytes",
+	      .says = "`budget`: that had left"),
+	FIELD(TEXT, struct facts_violation, consequence, "consequence", ALWAYS,
+	      .says = "what drydock did about it; `connection cut`, or `none: observing`"),
+};
+
+/* ---- all of them ---- */
+
+static const struct record_facts no_run = { .n_planned = FACTS_ABSENT };
+static const struct facts_narrowed no_narrowed = { .line = FACTS_ABSENT };
+static const struct facts_artifact no_artifact = { .size = FACTS_ABSENT };
+static const struct facts_lease no_lease = { .ttl_sec = FACTS_ABSENT };
+#define NO_GATE                                                                                    \
+	{                                                                                          \
+		.upload_bytes = FACTS_ABSENT, .peak_connections = FACTS_ABSENT,                    \
+		.unreported = FACTS_ABSENT                                                         \
+	}
+static const struct facts_gate no_gate = NO_GATE;
+static const struct facts_step no_step = {
+	.exit = FACTS_ABSENT,
+	.signal = FACTS_ABSENT,
+	.cpu_usec = FACTS_ABSENT,
+	.peak_memory_bytes = FACTS_ABSENT,
+	.output_bytes = FACTS_ABSENT,
+	.refused = FACTS_ABSENT,
+	.files = FACTS_ABSENT,
+	.disk_bytes = FACTS_ABSENT,
+	.wall_sec = FACTS_ABSENT,
+	.delta.added = FACTS_ABSENT,
+	.gate = NO_GATE,
+};
+static const struct facts_net no_net = { .host = "", .address = "", .count = FACTS_ABSENT };
+static const struct facts_syscall no_call = { .nr = FACTS_ABSENT, .count = FACTS_ABSENT };
+static const struct facts_violation no_violation = { .bytes_out = FACTS_ABSENT };
+static const struct facts_delta no_delta = { .ledger = NULL };
+
+#define MEMBER(constant, noun, type, of) type noun;
+union event_struct { /* only for its types */
+	RECORD_EVENTS(MEMBER)
+};
+#undef MEMBER
+
+#define EVENT(noun, name_, of_, rows, empty_, says_)                                               \
+	{                                                                                          \
+		.name = (name_), .says = (says_), .of = EVENT_OF_##of_,                            \
+		.shape = SHAPE(TYPE_OF(union event_struct, noun), rows, empty_, false)             \
+	}
+
+const struct event_row event_rows[EVENT__COUNT] = {
+	[EVENT_RUN_START] = EVENT(run_start, "run.start", RUN, run_start_rows, no_run,
+	                          "the run begins; always the first line"),
+	[EVENT_POLICY_NARROWED] = EVENT(
+		policy_narrowed, "policy.narrowed", RUN, narrowed_rows, no_narrowed,
+		"the repository's `.drydock.yml` asked for more than the operator's policy gives"),
+	[EVENT_STEP_START] = EVENT(step_start, "step.start", STEP, step_start_rows, no_step,
+	                           "a step begins"),
+	[EVENT_CRED_GRANT] = EVENT(cred_grant, "cred.grant", STEP, grant_rows, no_lease,
+	                           "a step gets a credential; its value is nowhere"),
+	[EVENT_CRED_REVOKE] = EVENT(cred_revoke, "cred.revoke", STEP, revoke_rows, no_lease,
+	                            "the credential is taken back"),
+	[EVENT_GATE_OPEN] = EVENT(gate_open, "gate.open", STEP, gate_open_rows, no_gate,
+	                          "the gate of the step serves"),
+	[EVENT_NET_ALLOW] = EVENT(net_allow, "net.allow", STEP, net_allow_rows, no_net,
+	                          "a connection was let through"),
+	[EVENT_NET_DENY] = EVENT(net_deny, "net.deny", STEP, net_deny_rows, no_net,
+	                         "a connection was refused"),
+	[EVENT_DNS_ALLOW] = EVENT(dns_allow, "dns.allow", STEP, dns_allow_rows, no_net,
+	                          "only in observe mode: a name was answered that enforcing would "
+	                          "have refused; once for each name"),
+	[EVENT_DNS_DENY] = EVENT(dns_deny, "dns.deny", STEP, dns_deny_rows, no_net,
+	                         "a name was not answered"),
+	[EVENT_SYS_DENY] =
+		EVENT(sys_deny, "sys.deny", STEP, syscall_rows, no_call,
+	              "at the end of the step: one event for each different call, answer "
+	              "and detail. Enforcing: the calls that the profile has a `tell` "
+	              "for ([seccomp.md](seccomp.md)); observing: every call outside "
+	              "the profile"),
+	[EVENT_VIOLATION] = EVENT(violation, "violation", STEP, violation_rows, no_violation,
+	                          "a rule that the step must keep was broken"),
+	[EVENT_GATE_CLOSE] = EVENT(gate_close, "gate.close", STEP, gate_close_rows, no_gate,
+	                           "the gate is closed, read back and accounted for"),
+	[EVENT_FS_DELTA] = EVENT(fs_delta, "fs.delta", STEP, delta_rows, no_delta,
+	                         "what the step did to the workspace"),
+	[EVENT_STEP_END] = EVENT(step_end, "step.end", STEP, step_end_rows, no_step,
+	                         "the step is over"),
+	[EVENT_ARTIFACT] = EVENT(artifact, "artifact", SOME_STEP, artifact_rows, no_artifact,
+	                         "a file went to a push step, or to `--out`"),
+	[EVENT_RUN_END] = EVENT(run_end, "run.end", RUN, run_end_rows, no_run,
+	                        "the run is over; always the last line"),
+};
+
+/* `cut_bytes` stands before `prev`, which is always the last. */
+const struct event_common event_common[EVENT_COMMON] = {
+	{ "seq", JSON_INTEGER, false, false, NULL, "1, 2, ..." },
+	{ "time", JSON_STRING, false, false, NULL, "RFC 3339, UTC, microseconds" },
+	{ "mono_ns", JSON_INTEGER, false, false, "nanoseconds", "of the monotonic clock" },
+	{ "run", JSON_STRING, false, false, NULL, "one id for all lines" },
+	{ "job", JSON_STRING, false, false, NULL, "of the workflow" },
+	{ "step", JSON_STRING, true, false, NULL,
+	  "the id, or a label for a step without one; null in an event of the whole run" },
+	{ "phase", JSON_STRING, true, false, NULL, "`build`, `fetch`, `push`; null likewise" },
+	{ "event", JSON_STRING, false, false, NULL, "one of the table" },
+	{ "cut_bytes", JSON_INTEGER, false, true, "bytes",
+	  "of a torn last line that were cut off before this one" },
+	{ "prev", JSON_STRING, false, false, NULL,
+	  "SHA-256, in hex, of the line before; 64 zeros in the first" },
+};
+
+enum event event_named(const char *name)
+{
+	enum event e = 0;
+	while (e < EVENT__COUNT && strcmp(event_rows[e].name, name) != 0)
+		e++;
+	return e;
+}
