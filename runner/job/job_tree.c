@@ -139,9 +139,22 @@ static struct shown_path show_path(const char *path)
 	return shown;
 }
 
+/* Is the difference @what at @path one that no step may make? What git obeys must not even appear.
+ */
+static bool is_tampering(const struct tracked *tracked, enum manifest_change what, const char *path)
+{
+	return tracked_is_control(tracked, path) ||
+	       (what != MANIFEST_ADDED && tracked_has(tracked, path));
+}
+
+static const char *const change_words[] = {
+	[MANIFEST_ADDED] = "added", [MANIFEST_CHANGED] = "changed", [MANIFEST_REMOVED] = "removed"
+};
+
 static int note_tampering(struct delta *d, const char *path, const char *what)
 {
-	console_warn("step %u %s the tracked source file %s", d->step->index, what,
+	console_warn("step %u %s %s %s", d->step->index, what,
+	             path_in_git_dir(path) ? "what git obeys:" : "the tracked source file",
 	             show_path(path).text);
 	return record_violation(d->job->rec, d->step->ref, d->step->phase,
 	                        &(struct facts_violation){
@@ -164,10 +177,9 @@ static int count_change(void *arg, enum manifest_change what, const char *path, 
 	d->changed += what == MANIFEST_CHANGED;
 	d->removed += what == MANIFEST_REMOVED;
 	d->bytes += what == MANIFEST_REMOVED ? 0 : size;
-	if (what == MANIFEST_ADDED || !tracked_has(d->job->tree.tracked, path) ||
-	    ++d->tampered > TAMPER_NAMED_MAX)
+	if (!is_tampering(d->job->tree.tracked, what, path) || ++d->tampered > TAMPER_NAMED_MAX)
 		return 0;
-	return note_tampering(d, path, what == MANIFEST_CHANGED ? "changed" : "removed");
+	return note_tampering(d, path, change_words[what]);
 }
 
 /* Replace tree->now by @after; initial and built may be the same object and stay alive while
@@ -216,26 +228,36 @@ struct artifact_copier {
 	int to_fd;
 	struct tree_owner owner;
 	bool over_checkout; /* to_fd holds the pristine checkout already */
-	uint64_t copied;
+	uint64_t copied, git_files;
 	const char *step; /* label for the record, or NULL */
 	struct dd_err *err;
 };
 
-/* A tracked file that a step changed and that is declared an artifact as well: the push step would
- * see either not the commit or not the build. */
+/* A file of the checkout that a step changed and that is declared an artifact as well: the push
+ * step would see either not the checkout or not the build. */
 static int check_overlap(const struct artifact_copier *c, const char *path, const char *sha256)
 {
 	const char *was = NULL;
 
-	if (!c->over_checkout || !tracked_has(c->job->tree.tracked, path))
+	if (!c->over_checkout || !manifest_has(c->job->tree.initial, path))
 		return 0;
 	if (manifest_find(c->job->tree.initial, path, &was, NULL) == 0 && strcmp(was, sha256) == 0)
 		return 0; /* otherwise it differs, or was a link */
 	return dd_err_say(c->err, EACCES,
-	                  "the artifact %s is a tracked source file that a step changed; declare "
-	                  "artifacts that are not tracked, or say "
+	                  "the artifact %.200s would replace a file of the checkout that a step "
+	                  "changed; declare artifacts that were not there before, or say "
 	                  "`workspace: artifacts`",
 	                  show_path(path).text);
+}
+
+/* What went wrong between the built tree and a place for the artifact is the tree's doing. */
+static bool is_of_the_tree(int code)
+{
+	static const int codes[] = { -EBADMSG, -ENOTDIR, -ELOOP, -EEXIST, -EISDIR, -ENOENT };
+	for (size_t i = 0; i < ARRAY_LEN(codes); i++)
+		if (code == codes[i])
+			return true;
+	return false;
 }
 
 static int copy_artifact(void *arg, const char *path)
@@ -243,14 +265,19 @@ static int copy_artifact(void *arg, const char *path)
 	struct artifact_copier *c = arg;
 	const char *sha256;
 	uint64_t size;
-	int r = manifest_find(c->job->tree.built, path, &sha256, &size);
 
+	/* A pattern of two stars means everything below, and not what commands git. */
+	if (path_in_git_dir(path)) {
+		c->git_files++;
+		return 0;
+	}
+	int r = manifest_find(c->job->tree.built, path, &sha256, &size);
 	if (r == 0)
 		r = check_overlap(c, path, sha256);
 	if (r == 0)
 		r = artifact_copy(c->job->tree.work_fd, c->to_fd, path, sha256, c->owner, c->err);
 	if (r < 0)
-		return r == -EBADMSG ? -EACCES : r;
+		return is_of_the_tree(r) ? -EACCES : r;
 	c->copied++;
 	return record_artifact(
 		c->job->rec, c->step,
@@ -264,6 +291,11 @@ static int copy_artifacts(struct artifact_copier *c, const char *const *globs)
 		return 0;
 	int r = c->job->tree.built ? manifest_match(c->job->tree.built, globs, copy_artifact, c)
 	                           : 0;
+	if (r == 0 && c->git_files > 0)
+		console_warn(
+			"%llu files that match the declared artifacts lie in a .git and are left "
+			"out: nothing there is an artifact",
+			(unsigned long long)c->git_files);
 	if (r == 0 && c->copied == 0)
 		console_warn("no file of the last build step matches the declared artifacts (%s%s)",
 		             globs[0], globs[1] ? ", ..." : "");
@@ -276,13 +308,13 @@ static int first_tampered(void *arg, enum manifest_change what, const char *path
 	struct delta *d = arg;
 	(void)size;
 	(void)sha256;
-	if (what == MANIFEST_ADDED || !tracked_has(d->job->tree.tracked, path))
+	if (!is_tampering(d->job->tree.tracked, what, path))
 		return 0;
 	return dd_err_say(d->err, EACCES,
-	                  "push.workspace is shared and the tracked source file %s was changed "
-	                  "since the checkout; use `workspace: "
-	                  "pristine`, or do not change sources in a build step",
-	                  show_path(path).text);
+	                  "push.workspace is shared and %s %.200s was %s since the checkout; use "
+	                  "`workspace: pristine`, or do not change it in a build step",
+	                  path_in_git_dir(path) ? "what git obeys," : "the tracked source file",
+	                  show_path(path).text, change_words[what]);
 }
 
 static int fill_push_view(struct job *job, const struct plan_step *step, int view_fd,

@@ -350,6 +350,11 @@ int manifest_find(const struct manifest *m, const char *path, const char **ret_s
 	return 0;
 }
 
+bool manifest_has(const struct manifest *m, const char *path)
+{
+	return find(m, path) != NULL;
+}
+
 int manifest_match(const struct manifest *m, const char *const *globs,
                    int (*fn)(void *arg, const char *path), void *arg)
 {

@@ -69,6 +69,8 @@ int manifest_each(const struct manifest *m, manifest_change_fn fn, void *arg);
 /* sha256 (hex) and size of a regular file, or -ENOENT. */
 int manifest_find(const struct manifest *m, const char *path, const char **ret_sha256,
                   uint64_t *ret_size);
+/* Anything at all at @path? */
+bool manifest_has(const struct manifest *m, const char *path);
 /* Call @fn(arg, path) for every regular file that matches one of @globs (NULL-terminated; one star
  * stays inside a directory, two stars cross slashes: a pattern of "dist/" and two stars is
  * everything below dist). */
@@ -76,13 +78,16 @@ int manifest_match(const struct manifest *m, const char *const *globs,
                    int (*fn)(void *arg, const char *path), void *arg);
 
 /* ---- tracked files: what a build step must not change (F-14) ---- */
-/* The paths in .git/index (versions 2 to 4, SHA-1 and SHA-256), read without running git (F-11).
- * Without .git: every file of @initial is tracked. */
+/* The paths in .git/index, read without running git (F-11). Every file of @initial is tracked where
+ * there is no index, or one that cannot be believed: damaged, split, empty, of another tree. */
 int tracked_load(int dir_fd, const struct manifest *initial, struct tracked **ret,
                  struct dd_err *err);
-int tracked_parse_index(const void *bytes, size_t len, struct tracked **ret,
-                        struct dd_err *err); /* fuzzed */
 bool tracked_has(const struct tracked *t, const char *path);
+/* Does a git that runs in the workspace obey the file @path: configuration, hooks, attributes,
+ * alternates of the checkout and its submodules? Also one that was not there before. */
+bool tracked_is_control(const struct tracked *t, const char *path);
+/* Does @path lie in a git directory, anywhere below, however a file system spells it? */
+bool path_in_git_dir(const char *path);
 size_t tracked_count(const struct tracked *t);
 const char *tracked_note(const struct tracked *t); /* why every file counts as tracked, or NULL when
                                                       the index was read; static text */

@@ -231,5 +231,78 @@ def _():
     check("published" not in r.marks, "the push step ran", r)
 
 
+def index(*names, version=2):
+    """A git index of these paths, as git would write it for files it has never looked at."""
+    entries = b""
+    for name in sorted(n.encode() for n in names):
+        entry = bytes(24) + (0o100644).to_bytes(4, "big") + bytes(12) + hashlib.sha1(name).digest() + len(name).to_bytes(2, "big") + name
+        entries += entry + bytes(8 - len(entry) % 8)
+    body = b"DIRC" + version.to_bytes(4, "big") + len(names).to_bytes(4, "big") + entries
+    return body + hashlib.sha1(body).digest()
+
+
+@case("F-18", "an index that is empty, cut, of another tree, a directory or a FIFO does not switch the check for tampering off")
+def _():
+    for what, data in (("empty", index()), ("cut", index("README", "main.c")[:-7]), ("nothing", b""), ("foreign", index("other.c", "lib/other.h")),
+                       ("version 9", index("README", version=9)), ("a directory", None)):
+        files = {".git/HEAD": "ref: refs/heads/main\n", "main.c": "int main;\n", **({".git/index": data} if data is not None else {".git/index/x": "y"})}
+        for view in ("pristine", "shared"):
+            r = run([step("tamper", "echo evil >>main.c; mkdir -p dist; echo x >dist/a"), step("publish", "echo @@published=$(grep -c evil main.c)@@", PUSH)],
+                    {"push": {"artifacts": ["dist/**"], "workspace": view}}, files=files, rc=None)
+            check(r.mentions("violation", "main.c"), f"{what}: no violation names the file", r)
+            check(r.rc == 4 if view == "shared" else r.marks.get("published") == "0", f"{what}: the push step ran with the changed file", r)
+
+
+GIT_FILES = {".git/HEAD": "ref: refs/heads/main\n", ".git/config": "[core]\n\tbare = false\n", ".git/index": index("README"), "README": "a workspace\n"}
+
+
+@case("F-16", "nothing below a .git is an artifact, however it is spelled and wherever it lies")
+def _():
+    places = [".git/hooks/post-checkout", ".GIT/hooks/x", "git~1/config", ".git /x", ".git./x", ".git::$INDEX_ALLOCATION/x", "dist/.git/config", "dist/.g\u200cit/x", "sub/.Git/info/attributes"]
+    make = "\n".join(f"mkdir -p '{os.path.dirname(p)}'; echo planted >'{p}'" for p in places) + "\nmkdir -p dist; echo good >dist/good"
+    job = Job([step("plant", make), step("publish", "find . -type f -exec grep -l planted {} + | sed 's/.*/@@planted=&@@/'; cat dist/good", PUSH)],
+              {"push": {"artifacts": ["**"]}}, files=GIT_FILES)
+    try:
+        r = job.run()
+        equal(r.rc, 0, "exit status", r)
+        check("planted" not in r.marks, "the push step has a planted file", r)
+        out = {os.path.relpath(os.path.join(w, f), job.dir + "/out") for w, _, files in os.walk(job.dir + "/out") for f in files}
+        check("dist/good" in out and not any("planted" in open(os.path.join(job.dir, "out", f), encoding="utf-8").read() for f in out), f"in --out: {out}", r)
+        check("lie in a .git" in r.out, "that something was left out is not told", r)
+        check(r.mentions("violation", ".git/hooks/post-checkout"), "no violation names the hook", r)
+    finally:
+        job.close()
+
+
+@case("F-16", "an artifact that would replace a differing file of the checkout is refused, tracked or not, and one that would replace a directory or a link")
+def _():
+    for what, make in (("tracked", "echo evil >README"), ("untracked", "echo evil >.npmrc"), ("under a link", "rm way; mkdir way; echo evil >way/x"),
+                       ("for a directory", "rm -r etc; echo evil >etc")):
+        files = {**GIT_FILES, ".npmrc": "registry=good\n", "etc/rc": "x\n", "real/y": "y\n"}
+        job = Job([step("make", make), step("publish", "echo @@published=yes@@", PUSH)], {"push": {"artifacts": ["**"]}}, files=files)
+        os.symlink("real", os.path.join(job.dir, "src/way"))
+        try:
+            r = job.run()
+            equal(r.rc, 4, f"exit status: {what}", r)
+            check("published" not in r.marks, f"{what}: the push step ran", r)
+        finally:
+            job.close()
+    r = run([step("make", "cat README >x; mkdir -p dist; echo 1 >dist/a"), step("publish", "echo @@published=$(cat dist/a)@@", PUSH)],
+            {"push": {"artifacts": ["README", "dist/**"]}}, files=GIT_FILES)
+    equal(r.mark("published"), "1", "an artifact that is the checkout's own file, unchanged", r)
+
+
+@case("F-16", "with `workspace: shared` what git obeys counts as tracked: configuration, hooks, info, attributes, alternates; commits do not")
+def _():
+    for what in ("echo '[core] fsmonitor = ./evil' >>.git/config", "mkdir -p .git/hooks; echo evil >.git/hooks/pre-push", "mkdir -p .git/info; echo x >.git/info/attributes",
+                 "mkdir -p .git/objects/info; echo /x >.git/objects/info/alternates", "echo x >.gitattributes", "echo x >.git/config.worktree", "rm -r .git; echo 'gitdir: /tmp/x' >.git",
+                 "mkdir -p .git/modules/m; echo x >.git/modules/m/config"):
+        r = run([step("plant", what), step("publish", "echo @@published=yes@@", PUSH)], {"push": {"workspace": "shared"}}, files=GIT_FILES, rc=4)
+        check("published" not in r.marks and r.events("violation"), f"{what}: the push step ran", r)
+    r = run([step("commit", "mkdir -p .git/refs/heads .git/objects/aa .git/logs; echo 1 >.git/refs/heads/main; echo x >.git/objects/aa/bb; echo x >.git/logs/HEAD"),
+             step("publish", "echo @@published=yes@@", PUSH)], {"push": {"workspace": "shared"}}, files=GIT_FILES)
+    equal(r.mark("published"), "yes", "a commit of the build step", r)
+
+
 if __name__ == "__main__":
     main()

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* fuzz_git_index.c - any bytes as a git index. A trailer of zeros (index.skipHash) lets the fuzzer
  * past the checksum. */
-#include "runner/tree/workspace.h"
+#include "runner/tree/git_index.h"
 
 #include <stdlib.h>
 
@@ -10,14 +10,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const uint8_t zeros[32];
-	struct tracked *t = NULL;
+	struct git_index index;
 	struct dd_err err;
 	if (size > 65536)
 		return 0;
-	if (tracked_parse_index(data, size, &t, &err) == 0) {
-		if (tracked_has(t, ""))
-			(void)tracked_count(t);
-		tracked_free(t);
+	if (git_index_parse(data, size, &index, &err) == 0) {
+		(void)git_index_find(&index, "a/b");
+		git_index_done(&index);
 	}
 	for (size_t trailer = 20; trailer <= 32; trailer += 12) {
 		uint8_t *copy = malloc(size + trailer);
@@ -25,8 +24,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			return 0;
 		memcpy(copy, data, size);
 		memcpy(copy + size, zeros, trailer);
-		if (tracked_parse_index(copy, size + trailer, &t, &err) == 0)
-			tracked_free(t);
+		if (git_index_parse(copy, size + trailer, &index, &err) == 0)
+			git_index_done(&index);
 		free(copy);
 	}
 	return 0;

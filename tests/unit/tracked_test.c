@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* tracked_test.c - reads indexes that git wrote, and refuses damaged ones. */
+#include "runner/tree/git_index.h"
 #include "runner/tree/workspace.h"
 
 #include <fcntl.h>
@@ -130,14 +131,85 @@ static void every_damaged_index_is_refused(void **state)
 	ssize_t n = read(fd, bytes, sizeof(bytes));
 	close(fd);
 	assert_true(n > 100);
-	struct tracked *t = NULL;
+	struct git_index index = { .n = 0 };
 	for (ssize_t i = 0; i < n; i++) {
 		bytes[i] ^= 0x41;
-		assert_int_equal(tracked_parse_index(bytes, (size_t)n, &t, &err), -EBADMSG);
-		assert_int_equal(tracked_parse_index(bytes, (size_t)i, &t, &err), -EBADMSG);
+		assert_int_equal(git_index_parse(bytes, (size_t)n, &index, &err), -EBADMSG);
+		assert_int_equal(git_index_parse(bytes, (size_t)i, &index, &err), -EBADMSG);
 		bytes[i] ^= 0x41;
 	}
-	assert_null(t);
+	assert_int_equal(index.n, 0);
+}
+
+/* F-18 */
+static void a_damaged_index_tracks_everything(void **state)
+{
+	(void)state;
+	git(FILES " && git init -q . && git add src && truncate -s -9 .git/index");
+	assert_tracked("damaged");
+	git("truncate -s 0 .git/index");
+	assert_tracked("damaged");
+	git("rm .git/index && mkfifo .git/index");
+	assert_tracked("damaged");
+}
+
+static void an_empty_index_tracks_everything(void **state)
+{
+	(void)state;
+	git(FILES " && git init -q . && git add src && git rm -rq --cached src");
+	assert_tracked("empty");
+}
+
+static void an_index_of_another_tree_tracks_everything(void **state)
+{
+	(void)state;
+	git(FILES " && git init -q . && cp src/main.c x && cp x y && cp x z && git add x y z "
+	          "src/main.h && rm x y z");
+	assert_tracked("of another tree");
+}
+
+static void files_that_were_deleted_since_change_nothing(void **state)
+{
+	(void)state;
+	git(FILES " && git init -q . && touch x && git add src x && rm x");
+	struct manifest *m = NULL;
+	struct tracked *t = NULL;
+	assert_int_equal(manifest_scan(from, NULL, &m, &err), 0);
+	assert_int_equal(tracked_load(from, m, &t, &err), 0);
+	assert_null(tracked_note(t));
+	assert_true(tracked_has(t, "x"));
+	tracked_free(t);
+	manifest_free(m);
+}
+
+static void what_git_wrote_down_of_a_file_is_read(void **state)
+{
+	(void)state;
+	struct git_index index;
+	struct stat st;
+	git(FILES " && git init -q . && git add src && git write-tree");
+	int fd = openat(from, ".git/index", O_RDONLY | O_CLOEXEC);
+	assert_int_equal(git_index_read(fd, &index, &err), 0);
+	close(fd);
+	assert_int_equal(fstatat(from, "src/main.c", &st, 0), 0);
+	size_t i = git_index_find(&index, "src/main.c");
+	assert_string_equal(index.entries[i].path, "src/main.c");
+	assert_int_equal(index.entries[i].mtime_sec, (uint32_t)st.st_mtim.tv_sec);
+	assert_int_equal(index.entries[i].ctime_nsec, (uint32_t)st.st_ctim.tv_nsec);
+	assert_int_equal(index.entries[i].ino, (uint32_t)st.st_ino);
+	assert_int_equal(index.entries[i].size, 2);
+	assert_int_equal(index.entries[i].mode, 0100644);
+	assert_int_equal(index.oid_len, 20);
+	/* git hash-object of "a\n" */
+	assert_memory_equal(index.entries[i].oid, "\x78\x98\x19\x22", 4);
+	assert_true(index.has_tree);
+	git_index_done(&index);
+	git("echo d >>src/main.c && git add src");
+	fd = openat(from, ".git/index", O_RDONLY | O_CLOEXEC);
+	assert_int_equal(git_index_read(fd, &index, &err), 0);
+	close(fd);
+	assert_false(index.has_tree);
+	git_index_done(&index);
 }
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -152,6 +224,11 @@ int main(int argc, char **argv)
 		T(without_an_index_everything_is_tracked),
 		T(a_split_index_tracks_everything),
 		T(every_damaged_index_is_refused),
+		T(a_damaged_index_tracks_everything),
+		T(an_empty_index_tracks_everything),
+		T(an_index_of_another_tree_tracks_everything),
+		T(files_that_were_deleted_since_change_nothing),
+		T(what_git_wrote_down_of_a_file_is_read),
 	};
 	if (argc > 1)
 		cmocka_set_test_filter(argv[1]);
