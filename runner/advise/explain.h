@@ -28,13 +28,13 @@ struct explain_answer {
 };
 
 /* Each: 0, or -EINVAL when the question cannot be asked (@err says how it is asked). */
-int explain_ask_connect(const struct plan *plan, const struct plan_step *step, const char *connect,
+int explain_ask_connect(const struct plan *plan, const struct grant *step, const char *connect,
                         struct explain_answer *ret, struct dd_err *err);
-int explain_ask_syscall(const struct plan *plan, const struct plan_step *step, const char *name,
+int explain_ask_syscall(const struct plan *plan, const struct grant *step, const char *name,
                         struct explain_answer *ret, struct dd_err *err);
-int explain_ask_path(const struct plan *plan, const struct plan_step *step, const char *path,
+int explain_ask_path(const struct plan *plan, const struct grant *step, const char *path,
                      struct explain_answer *ret, struct dd_err *err);
-int explain_ask_credential(const struct plan *plan, const struct plan_step *step, const char *name,
+int explain_ask_credential(const struct plan *plan, const struct grant *step, const char *name,
                            struct explain_answer *ret, struct dd_err *err);
 
 /* The event @seq of the record at @path. @policy: NULL means the one that the record names.

@@ -17,7 +17,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static void begin(const struct plan *plan, const struct plan_step *step, struct explain_answer *a)
+static void begin(const struct plan *plan, const struct grant *step, struct explain_answer *a)
 {
 	*a = (struct explain_answer){ .verdict = "deny" };
 	(void)snprintf(a->step, sizeof(a->step), "%s", step->label);
@@ -70,10 +70,10 @@ static bool ask(const struct egress_list *list, const char *connect, struct advi
 	return true;
 }
 
-int explain_ask_connect(const struct plan *plan, const struct plan_step *step, const char *connect,
+int explain_ask_connect(const struct plan *plan, const struct grant *step, const char *connect,
                         struct explain_answer *ret, struct dd_err *err)
 {
-	const struct egress_list *list = &step->egress;
+	const struct egress_list *list = &step->terms->egress;
 	char host[EGRESS_HOST_MAX + 1] = "";
 	struct egress_verdict v = { .allow = false };
 	struct advice_case c = { .phase = step->phase,
@@ -131,14 +131,14 @@ static void describe_call(const struct seccomp_view_call *call, struct explain_a
 		               call->err && name ? name : "as the last of them says");
 }
 
-int explain_ask_syscall(const struct plan *plan, const struct plan_step *step, const char *name,
+int explain_ask_syscall(const struct plan *plan, const struct grant *step, const char *name,
                         struct explain_answer *ret, struct dd_err *err)
 {
 	struct seccomp_view *view = NULL;
 	char path[512];
-	int r = config_path_seccomp(step->seccomp, path, sizeof(path), err);
+	int r = config_path_seccomp(step->terms->seccomp, path, sizeof(path), err);
 	if (r == 0)
-		r = seccomp_view_load(path, step->syscalls, &view, err);
+		r = seccomp_view_load(path, step->terms->syscalls, &view, err);
 	const struct seccomp_view_call *call = r == 0 ? seccomp_view_find(view, name) : NULL;
 	if (!call && r == 0)
 		r = dd_err_say(err, EINVAL,
@@ -151,7 +151,7 @@ int explain_ask_syscall(const struct plan *plan, const struct plan_step *step, c
 	begin(plan, step, ret);
 	describe_call(call, ret);
 	(void)snprintf(ret->asked, sizeof(ret->asked), "system call %s under profile %s",
-	               call->name, step->seccomp);
+	               call->name, step->terms->seccomp);
 	if (call->answer == SECCOMP_ANSWER_ERRNO || call->answer == SECCOMP_ANSWER_KILL) {
 		const struct advice_case c = { .reason = call->never ? REASON_CALL_NEVER
 			                                             : REASON_CALL_NOT_LISTED,
@@ -294,22 +294,22 @@ static void advise_read(const char *path, struct explain_answer *a)
 	               "Every step of every phase sees all of %.160s, read-only.", dir);
 }
 
-int explain_ask_path(const struct plan *plan, const struct plan_step *step, const char *path,
+int explain_ask_path(const struct plan *plan, const struct grant *step, const char *path,
                      struct explain_answer *ret, struct dd_err *err)
 {
 	/* where on the host the job's trees lie does not matter here */
 	static const struct step_view view = { .work = "" };
 	struct step_mounts mounts;
 	char clean[2048];
-	int r = normalise(step->workdir, path, clean, sizeof(clean), err);
+	int r = normalise(step->written->recipe.workdir, path, clean, sizeof(clean), err);
 	if (r < 0)
 		return r;
 	begin(plan, step, ret);
 	(void)snprintf(ret->asked, sizeof(ret->asked), "path %.600s", clean);
-	step_mounts_make(step, &view, &mounts);
+	step_mounts_make(step->terms, &view, &mounts);
 	const struct sandbox_mount *m = mount_of(&mounts, clean);
 	struct sandbox_path place = sandbox_path_find(clean);
-	if (strcmp(clean, step->script_path) == 0) {
+	if (strcmp(clean, step->written->recipe.script_path) == 0) {
 		ret->allow = true;
 		ret->verdict = "read-only";
 		(void)snprintf(ret->why, sizeof(ret->why), "the step's own script");
@@ -335,7 +335,7 @@ int explain_ask_path(const struct plan *plan, const struct plan_step *step, cons
 
 /* ---- credentials ---- */
 
-static const struct plan_lease *lease_of(const struct plan_step *step, const char *name)
+static const struct grant_lease *lease_of(const struct grant *step, const char *name)
 {
 	for (size_t i = 0; i < step->n_leases; i++)
 		if (strcmp(step->leases[i].name, name) == 0)
@@ -344,7 +344,7 @@ static const struct plan_lease *lease_of(const struct plan_step *step, const cha
 }
 
 /* The step is of the credential's phase: only its id is missing from the list. */
-static void advise_step(const struct plan_step *step, const char *name, const char *phase,
+static void advise_step(const struct grant *step, const char *name, const char *phase,
                         struct explain_answer *a)
 {
 	struct advice_change c = { .kind = ADVICE_LIST_ADD };
@@ -370,7 +370,7 @@ static void advise_step(const struct plan_step *step, const char *name, const ch
 	               step->id, a->phase);
 }
 
-static void describe_credential(const struct plan_step *step, const char *name,
+static void describe_credential(const struct grant *step, const char *name,
                                 struct explain_answer *a)
 {
 	struct policy_text text = { .arena = NULL };
@@ -398,10 +398,10 @@ static void describe_credential(const struct plan_step *step, const char *name,
 	policy_text_done(&text);
 }
 
-int explain_ask_credential(const struct plan *plan, const struct plan_step *step, const char *name,
+int explain_ask_credential(const struct plan *plan, const struct grant *step, const char *name,
                            struct explain_answer *ret, struct dd_err *err)
 {
-	const struct plan_lease *lease = lease_of(step, name);
+	const struct grant_lease *lease = lease_of(step, name);
 	if (!*name || strchr(name, '.'))
 		return dd_err_say(err, EINVAL,
 		                  "--credential wants the name of a credential, not `%.80s`", name);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* arena.c - a list of blocks, freed in one go. Runs in: command line and supervisor, before a step
- * exists. */
+/* arena.c - a list of blocks, freed in one go. Runs in: command line and supervisor. */
 #include "arena.h"
 
 #include "exit_code.h"
@@ -27,7 +26,7 @@ enum { BLOCK_SIZE = 16 * 1024 };
 
 __attribute__((noreturn)) static void out_of_memory(void)
 {
-	(void)fputs("drydock: out of memory while reading files; nothing was started\n", stderr);
+	(void)fputs("drydock: out of memory; nothing goes on from here\n", stderr);
 	_exit(DRYDOCK_EXIT_INTERNAL);
 }
 

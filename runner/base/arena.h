@@ -2,9 +2,9 @@
 /* arena.h - memory that lives and dies together: the nodes of a file, the strings of a policy, of a
  * workflow, of a plan.
  *
- * Allocation never returns NULL. Inputs are bounded (1 MiB files, 100k nodes), and all of this
- * happens before any step exists; a machine that has no memory even for that ends the process with
- * exit status 5 and a sentence. Nothing is open then, so that is the closed end.
+ * Allocation never returns NULL. Inputs are bounded (1 MiB files, 100k nodes); a machine that has
+ * no memory even for that ends the process with exit status 5 and a sentence. Mostly nothing is
+ * open then; a step that lives dies with its supervisor, so that is the closed end.
  */
 #ifndef RUNNER_ARENA_H
 #define RUNNER_ARENA_H

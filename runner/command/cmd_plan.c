@@ -16,14 +16,14 @@ int cmd_plan(int argc, char **argv)
 		.doc = "Print what every step would get, and run nothing."
 	};
 	struct run_args args = { .dry_run = true };
-	struct plan *plan = NULL;
+	struct job_source *source = NULL;
 	argp_err_exit_status = DRYDOCK_EXIT_USAGE;
 	if (argp_parse(&argp, argc, argv, 0, NULL, &args) != 0)
 		return DRYDOCK_EXIT_USAGE;
-	int code = job_plan_from_args(&args, &plan, NULL, stderr);
+	int code = job_source_load(&args, &source, stderr);
 	if (code != 0)
 		return code;
-	code = plan_print(&args, plan);
-	plan_free(plan);
+	code = plan_print(&args, source->plan);
+	job_source_free(source);
 	return code;
 }

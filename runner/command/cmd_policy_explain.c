@@ -14,7 +14,7 @@
 #include <string.h>
 
 struct explain_args;
-typedef int (*ask_fn)(const struct plan *plan, const struct plan_step *step, const char *what,
+typedef int (*ask_fn)(const struct plan *plan, const struct grant *step, const char *what,
                       struct explain_answer *ret, struct dd_err *err);
 
 static const struct question_row {
@@ -79,14 +79,14 @@ static error_t explain_parse(int key, char *arg, struct argp_state *state)
 }
 
 /* By id, label or number; else by a name that only one step has. */
-static const struct plan_step *find_step(const struct plan *plan, const char *wanted)
+static const struct grant *find_step(const struct plan *plan, const char *wanted)
 {
-	const struct plan_step *named = NULL;
+	const struct grant *named = NULL;
 	size_t n_named = 0;
 
-	for (size_t i = 0; i < plan->n_steps; i++) {
+	for (size_t i = 0; i < plan->n_grants; i++) {
 		char number[16];
-		const struct plan_step *s = &plan->steps[i];
+		const struct grant *s = &plan->grants[i];
 		(void)snprintf(number, sizeof(number), "%u", s->index);
 		if (strcmp(s->id, wanted) == 0 || strcmp(s->label, wanted) == 0 ||
 		    strcmp(number, wanted) == 0)
@@ -124,7 +124,7 @@ static int explain_question(const struct explain_args *args, const struct plan *
 	struct explain_answer a;
 	struct dd_err err = { .code = 0 };
 	char text[300];
-	const struct plan_step *step = find_step(plan, args->step);
+	const struct grant *step = find_step(plan, args->step);
 	if (!step) {
 		(void)snprintf(text, sizeof(text),
 		               "no step `%.150s`: give its id, its number, its label, or a name "
@@ -182,7 +182,7 @@ int cmd_policy_explain(int argc, char **argv)
 		       "asked."
 	};
 	struct explain_args args = { .run = { .dry_run = true } };
-	struct plan *plan = NULL;
+	struct job_source *source = NULL;
 	for (size_t i = 0; i < ARRAY_LEN(questions); i++)
 		options[2 + i] = (struct argp_option){ .name = questions[i].name,
 			                               .key = questions[i].key,
@@ -192,9 +192,9 @@ int cmd_policy_explain(int argc, char **argv)
 		return DRYDOCK_EXIT_USAGE;
 	if (args.seq)
 		return explain_refusal(&args);
-	int code = job_plan_from_args(&args.run, &plan, NULL, stderr);
+	int code = job_source_load(&args.run, &source, stderr);
 	if (code == 0)
-		code = explain_question(&args, plan);
-	plan_free(plan);
+		code = explain_question(&args, source->plan);
+	job_source_free(source);
 	return code;
 }

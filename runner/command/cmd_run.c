@@ -30,8 +30,8 @@ static const char doc[] = "Run a local workflow file: every step in fresh namesp
 /* Features that only some policies ask for. */
 static bool plan_needs(const struct plan *plan, const char *feature)
 {
-	for (size_t i = 0; i < plan->n_steps; i++) {
-		const struct sandbox_limits *l = &plan->steps[i].limits.sandbox;
+	for (size_t i = 0; i < plan->n_grants; i++) {
+		const struct sandbox_limits *l = &plan->grants[i].terms->limits.sandbox;
 		if ((l->memory_bytes && strcmp(feature, "memory") == 0) ||
 		    (l->cpu_millis && strcmp(feature, "cpu") == 0))
 			return true;
@@ -116,26 +116,26 @@ static int prepare(const struct run_args *args, const struct identity *id, struc
 	if ((r = job_dirs_make(args->state_dir, id, &job->dirs, err)) < 0)
 		return r;
 	job->record_path = args->record ? args->record : job->dirs.record;
-	if ((r = record_open(job->record_path, job->dirs.run, job->plan->job_id, &job->rec, err)) <
-	    0)
+	if ((r = record_open(job->record_path, job->dirs.run, job->plan->spec->id, &job->rec,
+	                     err)) < 0)
 		return r;
 	if ((r = identity_slot(id, job->dirs.slot, &job->gate_uid, &job->step_uid, err)) < 0)
 		return r;
-	job->results = calloc(job->plan->n_steps ? job->plan->n_steps : 1, sizeof(*job->results));
+	job->results = calloc(job->plan->n_grants ? job->plan->n_grants : 1, sizeof(*job->results));
 	return job->results ? 0 : dd_err_set(err, ENOMEM, "prepare the job");
 }
 
-static int run_job(const struct run_args *args, const struct identity *id, const struct plan *plan,
-                   const struct event_facts *event, bool untold)
+static int run_job(const struct run_args *args, const struct identity *id,
+                   const struct job_source *source, bool untold)
 {
 	struct dd_err err = { 0 };
 	struct job job = {
-		.plan = plan,
+		.plan = source->plan,
 		.id = id,
 		.dirs = JOB_DIRS_NONE,
 		.workspace = args->workspace ? args->workspace : ".",
 		.out = args->out,
-		.event = args->event ? event : NULL,
+		.event = args->event ? &source->event : NULL,
 		.observe = args->observe,
 		.calls_untold = untold,
 		.tree = { .work_fd = -1, .pristine_fd = -1 },
@@ -172,8 +172,7 @@ int cmd_run(int argc, char **argv)
 	struct identity id;
 	struct dd_err err = { 0 };
 	struct run_args args = { .workflow = NULL };
-	struct plan *plan = NULL;
-	struct job_source source = { 0 };
+	struct job_source *source = NULL;
 	bool untold = false;
 
 	if (hold_standard_fds() < 0)
@@ -188,15 +187,15 @@ int cmd_run(int argc, char **argv)
 		fprintf(stderr, "drydock: %s\n", err.msg);
 		return DRYDOCK_EXIT_HOST;
 	}
-	int code = job_plan_from_args(&args, &plan, &source, stderr);
+	int code = job_source_load(&args, &source, stderr);
 	if (args.observe && args.dry_run)
 		fprintf(stderr, "drydock: --observe changes nothing in a plan: this is what every "
 		                "step gets when it is enforced\n");
 	if (code == 0 && args.dry_run)
-		code = plan_print(&args, plan);
-	else if (code == 0 && (code = check_host(plan, args.observe, &untold)) == 0 &&
-	         (code = check_credentials(plan)) == 0)
-		code = run_job(&args, &id, plan, &source.event, untold);
-	plan_free(plan);
+		code = plan_print(&args, source->plan);
+	else if (code == 0 && (code = check_host(source->plan, args.observe, &untold)) == 0 &&
+	         (code = check_credentials(source->plan)) == 0)
+		code = run_job(&args, &id, source, untold);
+	job_source_free(source);
 	return code;
 }

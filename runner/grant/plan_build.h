@@ -3,38 +3,36 @@
 #ifndef RUNNER_PLAN_BUILD_H
 #define RUNNER_PLAN_BUILD_H
 
-#include "model/event.h"
-#include "forges/actions/workflow.h"
 #include "plan.h"
 #include "policy/policy_model.h"
 
 struct plan_build {
 	struct plan *plan;
-	const struct workflow *wf;
-	const struct workflow_job *job;
+	const struct job_spec *spec;
 	const struct policy *policy;
-	const struct event_facts *event;
+	/* of the operator's rules and of the repository's, by their order: made when one is first
+	 * needed */
+	const char **rule_texts[2];
+	struct grant_terms *terms[DD_PHASE__COUNT];
+	/* of steps for which no process is started: the same with the gate closed */
+	struct grant_terms *closed[DD_PHASE__COUNT];
+	struct plan_arena *scratch; /* gone when the plan is made */
 	struct diag_list *diags;
-	struct diag_list notes; /* what `run` cannot do, found while planning */
-	bool refused;           /* by the policy: -EACCES, not -EINVAL */
+	bool refused; /* by the policy: -EACCES, not -EINVAL */
 };
 
-/* plan_env.c: every layer of a step's environment, later ones over earlier ones, and the variables
- * that leases will fill. */
-void plan_make_env(struct plan_build *b, const struct workflow_step *from, struct plan_step *step);
-/* plan_job.c: what the workflow says of the job as a whole, and the notes. */
-void plan_describe_job(struct plan_build *b);
-void plan_keep_notes(struct plan_build *b);
-const struct pair *plan_copy_pairs(struct plan_arena *arena, const struct workflow_env *from,
-                                   size_t n);
 /* plan_leases.c: the credentials of one step; and what the policy says about steps that it must not
  * be said about. */
-void plan_make_leases(struct plan_build *b, struct plan_step *step);
+void plan_make_leases(struct plan_build *b, struct grant *grant);
 void plan_check_leases(struct plan_build *b);
 /* plan_make.c: the phase of a step of any job; place and globs of a rule, for people. */
-struct phase_choice plan_choose_phase(struct plan_build *b, const struct workflow_job *job,
-                                      const struct workflow_step *from);
-const char *plan_rule_text(struct plan_arena *arena, const struct policy_rule *rule);
+struct phase_choice plan_choose_phase(struct plan_build *b, const struct spec_facts *facts);
+const char *plan_rule_text(struct plan_build *b, const struct policy_rule *rule);
+/* plan_narrowed.c: refused widenings of the repository's .drydock.yml: first those that the two
+ * files alone show; then, step by step, rules that wanted another open phase. */
+void plan_narrowed_begin(struct plan_build *b);
+void plan_narrowed_step(struct plan_build *b, const struct policy_rule *refused,
+                        enum dd_phase phase, const char *step);
 /* plan_unused.c: rules that decided nothing, credentials for steps that are not there. */
 void plan_note_unused(struct plan_build *b);
 

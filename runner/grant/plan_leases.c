@@ -9,53 +9,53 @@
 
 #include <string.h>
 
-static bool binds(const struct policy_credential *cred, const struct plan_step *step)
+static bool binds(const struct policy_credential *cred, const struct grant *grant)
 {
-	if (step->phase != cred->phase || step->phase == DD_PHASE_BUILD || step->id[0] == '\0' ||
-	    step->nothing)
+	if (grant->phase != cred->phase || grant->phase == DD_PHASE_BUILD || grant->id[0] == '\0' ||
+	    grant->written->recipe.nothing)
 		return false;
 	for (size_t i = 0; i < cred->n_steps; i++)
-		if (strcmp(cred->steps[i], step->id) == 0)
+		if (strcmp(cred->steps[i], grant->id) == 0)
 			return true;
 	return false;
 }
 
-void plan_make_leases(struct plan_build *b, struct plan_step *step)
+void plan_make_leases(struct plan_build *b, struct grant *grant)
 {
+	struct grant_lease *leases = NULL;
 	if (!b->policy || !b->plan->trusted) /* an untrusted job holds nothing (C-12) */
 		return;
-	struct plan_arena *arena = b->plan->arena;
-	struct plan_lease *leases = arena_array(arena, b->policy->n_credentials, sizeof(*leases));
 	for (size_t i = 0; i < b->policy->n_credentials; i++) {
 		const struct policy_credential *cred = &b->policy->credentials[i];
-		if (!binds(cred, step))
+		if (!binds(cred, grant))
 			continue;
-		leases[step->n_leases++] =
-			(struct plan_lease){ .name = arena_strdup(arena, cred->name),
-			                     .from = cred->from,
-			                     .source = arena_strdup(arena, cred->source),
-			                     .as = cred->as,
-			                     .target = arena_strdup(arena, cred->target),
-			                     .ttl_sec = cred->ttl_sec };
+		leases = arena_grow(b->plan->arena, leases, grant->n_leases, sizeof(*leases));
+		leases[grant->n_leases++] = (struct grant_lease){ .name = cred->name,
+			                                          .from = cred->from,
+			                                          .source = cred->source,
+			                                          .as = cred->as,
+			                                          .target = cred->target,
+			                                          .ttl_sec = cred->ttl_sec };
 	}
-	step->leases = leases;
+	grant->leases = leases;
 }
 
 static void check_binding(struct plan_build *b, const struct policy_credential *cred, size_t which)
 {
-	for (size_t i = 0; i < b->plan->n_steps; i++) {
-		const struct plan_step *step = &b->plan->steps[i];
-		if (strcmp(step->id, cred->steps[which]) != 0 || step->phase == cred->phase ||
-		    step->moved)
+	for (size_t i = 0; i < b->plan->n_grants; i++) {
+		const struct grant *grant = &b->plan->grants[i];
+		const struct diag_mark *mark = &grant->written->mark;
+		if (strcmp(grant->id, cred->steps[which]) != 0 || grant->phase == cred->phase ||
+		    grant->moved)
 			continue;
 		diag_add(b->diags, cred->step_marks[which],
 		         "give the step a rule in `steps:`, or take it from the list",
 		         "credential `%s` is for %s, but step `%s` (%s:%u:%u) is in %s", cred->name,
-		         phase_names[cred->phase], step->id, step->mark.file, step->mark.line,
-		         step->mark.column, phase_names[step->phase]);
-		diag_add(b->diags, step->mark, step->phase_why,
-		         "step `%s` is in %s; credential `%s` of %s:%u:%u is for %s", step->id,
-		         phase_names[step->phase], cred->name, cred->phase_mark.file,
+		         phase_names[cred->phase], grant->id, mark->file, mark->line, mark->column,
+		         phase_names[grant->phase]);
+		diag_add(b->diags, *mark, grant->phase_why,
+		         "step `%s` is in %s; credential `%s` of %s:%u:%u is for %s", grant->id,
+		         phase_names[grant->phase], cred->name, cred->phase_mark.file,
 		         cred->phase_mark.line, cred->phase_mark.column, phase_names[cred->phase]);
 		b->refused = true;
 	}

@@ -6,6 +6,7 @@
  * the workflow. */
 #include "plan_build.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static void add(struct plan_build *b, const char *text)
@@ -15,20 +16,42 @@ static void add(struct plan_build *b, const char *text)
 	plan->unused[plan->n_unused++] = text;
 }
 
-static bool has_step(const struct workflow *wf, const char *id)
+/* Ids are asked for by every credential: sorted once. */
+struct ids {
+	const char **text;
+	size_t n;
+};
+
+static int by_text(const void *a, const void *b)
 {
-	for (size_t i = 0; i < wf->n_jobs; i++)
-		for (size_t k = 0; k < wf->jobs[i].n_steps; k++)
-			if (wf->jobs[i].steps[k].id && strcmp(wf->jobs[i].steps[k].id, id) == 0)
-				return true;
-	return false;
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static void look_at_credential(struct plan_build *b, const struct policy_credential *cred)
+static void collect(struct ids *ids, const struct spec_facts *facts)
+{
+	if (facts->id)
+		ids->text[ids->n++] = facts->id;
+}
+
+static struct ids all_ids(struct plan_build *b)
+{
+	const struct job_spec *spec = b->spec;
+	struct ids ids = { .text = arena_array(b->scratch, spec->n_steps + spec->n_others,
+		                               sizeof(*ids.text)) };
+	for (size_t i = 0; i < spec->n_steps; i++)
+		collect(&ids, &spec->steps[i].facts);
+	for (size_t i = 0; i < spec->n_others; i++)
+		collect(&ids, &spec->others[i]);
+	qsort(ids.text, ids.n, sizeof(*ids.text), by_text);
+	return ids;
+}
+
+static void look_at_credential(struct plan_build *b, const struct ids *ids,
+                               const struct policy_credential *cred)
 {
 	for (size_t k = 0; k < cred->n_steps; k++) {
 		const struct diag_mark *mark = &cred->step_marks[k];
-		if (!has_step(b->wf, cred->steps[k]))
+		if (!bsearch(&cred->steps[k], ids->text, ids->n, sizeof(*ids->text), by_text))
 			add(b,
 			    arena_printf(
 				    b->plan->arena,
@@ -38,18 +61,22 @@ static void look_at_credential(struct plan_build *b, const struct policy_credent
 	}
 }
 
+static void look_at_step(struct plan_build *b, bool *used, const struct spec_facts *facts)
+{
+	const struct policy_rule *rule = plan_choose_phase(b, facts).rule;
+	if (rule && rule >= b->policy->rules && rule < b->policy->rules + b->policy->n_rules)
+		used[rule - b->policy->rules] = true;
+}
+
 /* The workflow is hostile, and may have many steps: each is asked about once. */
 static const bool *used_rules(struct plan_build *b)
 {
-	bool *used = arena_array(b->plan->arena, b->policy->n_rules, sizeof(*used));
-	for (size_t i = 0; i < b->wf->n_jobs; i++)
-		for (size_t k = 0; k < b->wf->jobs[i].n_steps; k++) {
-			const struct policy_rule *rule = plan_choose_phase(b, &b->wf->jobs[i],
-			                                                   &b->wf->jobs[i].steps[k])
-			                                         .rule;
-			for (size_t r = 0; rule && r < b->policy->n_rules; r++)
-				used[r] |= rule == &b->policy->rules[r];
-		}
+	const struct job_spec *spec = b->spec;
+	bool *used = arena_array(b->scratch, b->policy->n_rules, sizeof(*used));
+	for (size_t i = 0; i < spec->n_steps; i++)
+		look_at_step(b, used, &spec->steps[i].facts);
+	for (size_t i = 0; i < spec->n_others; i++)
+		look_at_step(b, used, &spec->others[i]);
 	return used;
 }
 
@@ -58,10 +85,11 @@ void plan_note_unused(struct plan_build *b)
 	if (!b->policy)
 		return;
 	const bool *used = used_rules(b);
+	const struct ids ids = all_ids(b);
 	for (size_t i = 0; i < b->policy->n_rules; i++)
 		if (!used[i])
 			add(b, arena_printf(b->plan->arena, "%s: this rule decides about no step",
-			                    plan_rule_text(b->plan->arena, &b->policy->rules[i])));
+			                    plan_rule_text(b, &b->policy->rules[i])));
 	for (size_t i = 0; i < b->policy->n_credentials; i++)
-		look_at_credential(b, &b->policy->credentials[i]);
+		look_at_credential(b, &ids, &b->policy->credentials[i]);
 }

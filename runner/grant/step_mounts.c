@@ -16,28 +16,28 @@ static void add(struct step_mounts *m, const char *source, const char *target, u
 			                                   .flags = flags };
 }
 
-void step_mounts_make(const struct plan_step *step, const struct step_view *view,
+void step_mounts_make(const struct grant_terms *terms, const struct step_view *view,
                       struct step_mounts *ret)
 {
 	ret->n = 0;
 	/* sandbox.read comes first: a directory of the job always lies on top of one of the host.
 	 */
-	for (size_t i = 0; step->read && step->read[i]; i++)
-		add(ret, step->read[i], step->read[i], SANDBOX_MOUNT_RO);
+	for (size_t i = 0; terms->read && terms->read[i]; i++)
+		add(ret, terms->read[i], terms->read[i], SANDBOX_MOUNT_RO);
 	add(ret, view->work, PLACE_WORKSPACE, SANDBOX_MOUNT_RW);
 	add(ret, view->home, PLACE_HOME, SANDBOX_MOUNT_RW);
 	add(ret, view->tools, PLACE_TOOLS, SANDBOX_MOUNT_RW);
 	add(ret, view->temp, PLACE_TEMP, SANDBOX_MOUNT_RW);
 }
 
-int step_mounts_digest(const struct plan_step *step, const struct step_mounts *mounts, char ret[65],
-                       struct dd_err *err)
+int step_mounts_digest(const struct grant_terms *terms, const struct step_mounts *mounts,
+                       char ret[65], struct dd_err *err)
 {
 	struct digest *digest = NULL;
 	size_t of_host = 0;
 	int r = digest_new(&digest, err);
 
-	while (step->read && step->read[of_host])
+	while (terms->read && terms->read[of_host])
 		of_host++;
 	if (r == 0)
 		r = digest_start(digest, err);

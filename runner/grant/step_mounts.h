@@ -4,7 +4,7 @@
 #ifndef RUNNER_STEP_MOUNTS_H
 #define RUNNER_STEP_MOUNTS_H
 
-#include "plan.h"
+#include "grant.h"
 
 /* What one step gets to see, as host paths for its mounts. */
 struct step_view {
@@ -18,14 +18,14 @@ struct step_mounts {
 	size_t n;
 };
 
-/* The strings are borrowed from @step and @view. */
-void step_mounts_make(const struct plan_step *step, const struct step_view *view,
+/* The strings are borrowed from @terms and @view. */
+void step_mounts_make(const struct grant_terms *terms, const struct step_view *view,
                       struct step_mounts *ret);
 
 /* SHA-256 (hex) over where each mount stands, what of the host is behind it, and its flags: what
  * step.start records. The job's own directories count by their place only, so two runs of one plan
  * have one digest. */
-int step_mounts_digest(const struct plan_step *step, const struct step_mounts *mounts, char ret[65],
-                       struct dd_err *err);
+int step_mounts_digest(const struct grant_terms *terms, const struct step_mounts *mounts,
+                       char ret[65], struct dd_err *err);
 
 #endif

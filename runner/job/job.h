@@ -39,7 +39,7 @@ struct job {
 	uid_t gate_uid, step_uid;
 	struct job_tree tree;
 	struct record *rec;
-	struct step_result *results; /* plan->n_steps */
+	struct step_result *results; /* plan->n_grants */
 	pid_t keeper;                /* our parent; its death ends the job at once */
 	int signal_fd;               /* SIGINT, SIGTERM: cancel */
 	bool cancelled;

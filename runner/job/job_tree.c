@@ -43,9 +43,9 @@ static int sub_for_steps(struct job *job, const char *name, int *ret_fd, struct 
 
 static bool needs_pristine(const struct plan *plan)
 {
-	for (size_t i = 0; i < plan->n_steps; i++)
-		if (plan->steps[i].phase == DD_PHASE_PUSH &&
-		    plan->steps[i].view == WORKSPACE_PRISTINE)
+	for (size_t i = 0; i < plan->n_grants; i++)
+		if (plan->grants[i].phase == DD_PHASE_PUSH &&
+		    plan->grants[i].terms->view == WORKSPACE_PRISTINE)
 			return true;
 	return false;
 }
@@ -122,7 +122,7 @@ enum { TAMPER_NAMED_MAX = 20 };
 
 struct delta {
 	struct job *job;
-	const struct plan_step *step;
+	const struct grant *step;
 	uint64_t added, changed, removed, bytes, tampered;
 	struct dd_err *err;
 };
@@ -196,14 +196,14 @@ static void advance(struct job_tree *tree, struct manifest *after, bool built)
 	tree->built = after;
 }
 
-int job_tree_after_step(struct job *job, const struct plan_step *step, struct dd_err *err)
+int job_tree_after_step(struct job *job, const struct grant *step, struct dd_err *err)
 {
 	struct delta d = { .job = job, .step = step, .err = err };
 	struct manifest *after = NULL;
 	int r;
 
 	/* A push step with a view of its own cannot have touched the shared tree. */
-	if (step->phase == DD_PHASE_PUSH && step->view != WORKSPACE_SHARED)
+	if (step->phase == DD_PHASE_PUSH && step->terms->view != WORKSPACE_SHARED)
 		return 0;
 	if ((r = manifest_scan(job->tree.work_fd, job->tree.now, &after, err)) < 0)
 		return r;
@@ -317,27 +317,27 @@ static int first_tampered(void *arg, enum manifest_change what, const char *path
 	                  show_path(path).text, change_words[what]);
 }
 
-static int fill_push_view(struct job *job, const struct plan_step *step, int view_fd,
+static int fill_push_view(struct job *job, const struct grant *step, int view_fd,
                           struct dd_err *err)
 {
 	struct artifact_copier copier = { .job = job,
 		                          .to_fd = view_fd,
 		                          .owner = step_owner(job),
-		                          .over_checkout = step->view == WORKSPACE_PRISTINE,
+		                          .over_checkout = step->terms->view == WORKSPACE_PRISTINE,
 		                          .step = step->ref,
 		                          .err = err };
 	struct tree_counts counts;
 
-	if (step->view == WORKSPACE_PRISTINE) {
+	if (step->terms->view == WORKSPACE_PRISTINE) {
 		int r = tree_copy(job->tree.pristine_fd, view_fd, step_owner(job), &counts, err);
 		if (r < 0)
 			return dd_err_ctx(err, r, "copy the pristine checkout for %s", step->label);
 	}
-	return copy_artifacts(&copier, step->artifacts);
+	return copy_artifacts(&copier, step->terms->artifacts);
 }
 
-static int sub_of_step(struct job *job, const struct plan_step *step, const char *name,
-                       char path[600], int *ret_fd, struct dd_err *err)
+static int sub_of_step(struct job *job, const struct grant *step, const char *name, char path[600],
+                       int *ret_fd, struct dd_err *err)
 {
 	char rel[64];
 	(void)snprintf(rel, sizeof(rel), "step-%02u/%s", step->index, name);
@@ -345,7 +345,7 @@ static int sub_of_step(struct job *job, const struct plan_step *step, const char
 	return sub_for_steps(job, rel, ret_fd, err);
 }
 
-static int push_view(struct job *job, const struct plan_step *step, struct step_view *view,
+static int push_view(struct job *job, const struct grant *step, struct step_view *view,
                      struct dd_err *err)
 {
 	dd_auto_fd int view_fd = -1;
@@ -354,7 +354,7 @@ static int push_view(struct job *job, const struct plan_step *step, struct step_
 	if ((r = sub_of_step(job, step, "home", view->home, NULL, err)) < 0 ||
 	    (r = sub_of_step(job, step, "tools", view->tools, NULL, err)) < 0)
 		return r;
-	if (step->view == WORKSPACE_SHARED) {
+	if (step->terms->view == WORKSPACE_SHARED) {
 		struct delta d = { .job = job, .err = err };
 		return manifest_diff(job->tree.initial, job->tree.now, first_tampered, &d);
 	}
@@ -363,7 +363,7 @@ static int push_view(struct job *job, const struct plan_step *step, struct step_
 	return fill_push_view(job, step, view_fd, err);
 }
 
-int job_tree_view(struct job *job, const struct plan_step *step, struct step_view *ret,
+int job_tree_view(struct job *job, const struct grant *step, struct step_view *ret,
                   struct dd_err *err)
 {
 	struct step_view view;

@@ -50,7 +50,7 @@ static int64_t now_ms(void)
 static int admit_ports(struct step_gate *sg, const char *host, struct in_addr addr,
                        struct dd_err *err)
 {
-	const struct egress_list *list = &sg->step->egress;
+	const struct egress_list *list = &sg->step->terms->egress;
 	unsigned admitted = 0;
 
 	if (sg->job->observe) /* whatever the name: the gate still dials nothing but public
@@ -149,7 +149,7 @@ static void describe_attempt(const struct gate_msg *msg, char *out, size_t size)
  * no line would, or should. */
 static void suggest(const struct step_gate *sg, const struct gate_msg *msg, char *out, size_t size)
 {
-	const struct egress_list *list = &sg->step->egress;
+	const struct egress_list *list = &sg->step->terms->egress;
 	struct egress_verdict v = { .allow = false };
 	struct in_addr addr;
 	struct advice advice;
@@ -404,7 +404,7 @@ static int on_name(struct step_gate *sg, const struct gate_msg *raw, struct dd_e
 
 static int on_wildcard(struct step_gate *sg, const struct gate_msg *msg, struct dd_err *err)
 {
-	const struct egress_list *list = &sg->step->egress;
+	const struct egress_list *list = &sg->step->terms->egress;
 
 	if (msg->id >= list->n || !list->entries[msg->id].wildcard)
 		return dd_err_say(err, EPROTO,
@@ -557,7 +557,7 @@ static void entry_spell(const struct egress_entry *e, struct entry_text *out)
 
 static int record_opened(struct step_gate *sg, struct dd_err *err)
 {
-	const struct egress_list *list = &sg->step->egress;
+	const struct egress_list *list = &sg->step->terms->egress;
 	dd_auto_free struct entry_text *texts = calloc(list->n + 1, sizeof(*texts));
 	dd_auto_free struct facts_entry *rows = calloc(list->n + 1, sizeof(*rows));
 	if (!texts || !rows)
@@ -580,14 +580,14 @@ static int record_opened(struct step_gate *sg, struct dd_err *err)
 
 static int start(struct step_gate *sg, int net[NET_FD__COUNT], struct dd_err *err)
 {
-	const struct gate_spec spec = { .egress = &sg->step->egress,
+	const struct gate_spec spec = { .egress = &sg->step->terms->egress,
 		                        .observe = sg->job->observe,
 		                        .net = net,
 		                        .switch_ids = sg->job->id->mode == IDENTITY_RANGE,
 		                        .uid = sg->job->gate_uid,
 		                        .gid = sg->job->gate_uid };
-	int r = net_rules_verify(sg->rules_fd, sg->net, sg->step->egress.n > 0 || sg->job->observe,
-	                         err);
+	int r = net_rules_verify(sg->rules_fd, sg->net,
+	                         sg->step->terms->egress.n > 0 || sg->job->observe, err);
 	if (r < 0)
 		return dd_err_ctx(
 			err, r, "the rules that the kernel holds are not the ones that were sent");
@@ -630,7 +630,7 @@ int step_gate_close(struct step_gate *sg, struct dd_err *err)
 static size_t used_wildcards(const struct step_gate *sg, struct entry_text *texts,
                              struct facts_wildcard *rows)
 {
-	const struct egress_list *list = &sg->step->egress;
+	const struct egress_list *list = &sg->step->terms->egress;
 	size_t n = 0;
 	for (size_t i = 0; sg->wildcard_names && i < list->n; i++) {
 		if (!sg->wildcard_names[i])
@@ -646,7 +646,7 @@ static size_t used_wildcards(const struct step_gate *sg, struct entry_text *text
 static int record_closed(struct step_gate *sg, const struct net_counters *c, struct dd_err *err)
 {
 	const struct step_result *res = sg->result;
-	size_t n_entries = sg->wildcard_names ? sg->step->egress.n : 0;
+	size_t n_entries = sg->wildcard_names ? sg->step->terms->egress.n : 0;
 	dd_auto_free struct facts_receipt *receipts = calloc(res->n_destinations + 1,
 	                                                     sizeof(*receipts));
 	dd_auto_free struct entry_text *texts = calloc(n_entries + 1, sizeof(*texts));

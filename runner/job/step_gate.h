@@ -20,7 +20,7 @@ enum {
 
 struct step_gate {
 	struct job *job;
-	const struct plan_step *step;
+	const struct grant *step;
 	struct step_result *result;
 	const struct net_plan *net;
 	struct gate gate;

@@ -36,7 +36,7 @@ struct step_refusal {
 enum { STEP_DESTINATIONS_MAX = 256, STEP_REFUSALS_MAX = 64 };
 
 struct step_result {
-	const struct plan_step *step;
+	const struct grant *step;
 	enum step_outcome outcome;
 	int exit_code, signal;
 	double wall_sec;

@@ -15,6 +15,7 @@
 #include "meter.h"
 #include "step_asked.h"
 #include "step_gate.h"
+#include "grant/step_env.h"
 #include "grant/step_mounts.h"
 #include "step_output.h"
 #include "step_who.h"
@@ -33,7 +34,7 @@ enum { TERM_GRACE_MS = 5000, DRAIN_MS = 1000, READ_CHUNK = 65536 };
  * the start came. */
 struct run {
 	struct job *job;
-	const struct plan_step *step;
+	const struct grant *step;
 	struct step_result *result;
 	struct step_view view;
 	struct mask *mask;
@@ -92,7 +93,7 @@ static int open_log(struct run *run, struct dd_err *err)
 		return dd_err_set(err, errno, "create the step's log %s", path);
 	const struct step_output_spec spec = { .mask = run->mask,
 		                               .log_fd = run->log_fd,
-		                               .log_bytes = run->step->limits.log_bytes,
+		                               .log_bytes = run->step->terms->limits.log_bytes,
 		                               .colour = console_is_coloured(),
 		                               .line = show_line,
 		                               .arg = run };
@@ -120,17 +121,17 @@ static int make_stream(struct run *run, int i, int *ret_write, struct dd_err *er
 /* What the step is told about itself, and what it runs: all from the plan. */
 static int build(struct run *run, struct dd_err *err)
 {
-	const struct plan_step *step = run->step;
+	const struct grant *step = run->step;
 	dd_auto_fd int out = -1, errs = -1;
 	struct step_mounts mounts;
 	int r;
 
 	if ((r = make_stream(run, 0, &out, err)) < 0 || (r = make_stream(run, 1, &errs, err)) < 0)
 		return r;
-	step_mounts_make(step, &run->view, &mounts);
-	const struct sandbox_file script = { .path = step->script_path,
-		                             .content = step->script,
-		                             .len = strlen(step->script),
+	step_mounts_make(step->terms, &run->view, &mounts);
+	const struct sandbox_file script = { .path = step->written->recipe.script_path,
+		                             .content = step->written->recipe.script,
+		                             .len = strlen(step->written->recipe.script),
 		                             .mode = 0444 };
 	const struct sandbox_spec spec = {
 		.identity = run->job->id,
@@ -141,10 +142,10 @@ static int build(struct run *run, struct dd_err *err)
 		.n_mounts = mounts.n,
 		.files = &script,
 		.n_files = 1,
-		.workdir = step->workdir,
-		.argv = (char *const *)(uintptr_t)step->argv,
+		.workdir = step->written->recipe.workdir,
+		.argv = (char *const *)(uintptr_t)step->written->recipe.argv,
 		.seccomp = run->seccomp,
-		.limits = step->limits.sandbox,
+		.limits = step->terms->limits.sandbox,
 		.net = run->net,
 		.cgroup_parent = run->job->cgroup[0] ? run->job->cgroup : NULL,
 		.name = step->label,
@@ -172,29 +173,21 @@ static int open_gate(struct run *run, struct dd_err *err)
 /* The environment of the plan, then the leases: they win over a variable of the same name. */
 static int release(struct run *run, struct dd_err *err)
 {
-	const struct plan_step *step = run->step;
-	dd_auto_free char **envp = calloc(step->n_env + run->leases.n_env + 1, sizeof(*envp));
+	const struct grant *step = run->step;
+	struct step_env env;
 	size_t n = 0;
-	int r = 0;
 
-	if (!envp)
-		return dd_err_set(err, ENOMEM, "build the step's environment");
-	for (size_t i = 0; r == 0 && i < step->n_env; i++)
-		if (asprintf(&envp[n], "%s=%s", step->env[i].name, step->env[i].value) < 0)
-			r = dd_err_set(err, ENOMEM, "build the step's environment");
-		else
-			n++;
-	size_t n_plain = n;
-	for (size_t i = 0; r == 0 && i < run->leases.n_env; i++)
+	step_env_make(&step->written->recipe, step->terms, step->leases, step->n_leases, &env);
+	char **envp = arena_array(env.arena, env.n + run->leases.n_env + 1, sizeof(*envp));
+	for (size_t i = 0; i < env.n; i++)
+		envp[n++] = arena_printf(env.arena, "%s=%s", env.rows[i].name, env.rows[i].value);
+	for (size_t i = 0; i < run->leases.n_env; i++)
 		envp[n++] = run->leases.env[i];
-	if (r == 0) {
-		const struct sandbox_delivery what = { .envp = envp,
-			                               .files = run->leases.files,
-			                               .n_files = run->leases.n_files };
-		r = sandbox_release(&run->sb, &what, err);
-	}
-	for (size_t i = 0; i < n_plain; i++)
-		free(envp[i]);
+	const struct sandbox_delivery what = { .envp = envp,
+		                               .files = run->leases.files,
+		                               .n_files = run->leases.n_files };
+	int r = sandbox_release(&run->sb, &what, err);
+	step_env_done(&env);
 	return r;
 }
 
@@ -221,10 +214,12 @@ static int start_sandbox(struct run *run, struct dd_err *err)
 	if ((r = lease_record(run->job, run->step, &run->leases, err)) < 0 ||
 	    (r = open_log(run, err)) < 0)
 		return r;
-	if ((r = config_path_seccomp(run->step->seccomp, profile, sizeof(profile), err)) < 0 ||
-	    (r = seccomp_program_load_with(profile, run->step->syscalls, asks_of(run->job),
+	if ((r = config_path_seccomp(run->step->terms->seccomp, profile, sizeof(profile), err)) <
+	            0 ||
+	    (r = seccomp_program_load_with(profile, run->step->terms->syscalls, asks_of(run->job),
 	                                   &run->seccomp, err)) < 0 ||
-	    (r = net_plan_new_with(&run->step->egress, run->job->observe, &run->net, err)) < 0)
+	    (r = net_plan_new_with(&run->step->terms->egress, run->job->observe, &run->net, err)) <
+	            0)
 		return r;
 	if ((r = build(run, err)) < 0 || (r = open_gate(run, err)) < 0)
 		return r;
@@ -333,7 +328,7 @@ static int check_clock(struct run *run)
 		return 0;
 	if (!run->kill_at_ms && now >= run->deadline_ms) {
 		(void)snprintf(text, sizeof(text), "it ran longer than its limit of %u s",
-		               run->step->limits.time_sec);
+		               run->step->time_sec);
 		ask_to_end(run, STEP_TIMED_OUT, text);
 	}
 	int64_t next_measure = meter_check(&run->meter, now, text, sizeof(text));
@@ -461,43 +456,45 @@ static const char *const *texts_or_none(const char *const *texts)
 
 static int record_start(struct run *run, struct dd_err *err)
 {
-	const struct plan_step *step = run->step;
+	const struct grant *step = run->step;
 	struct step_mounts mounts;
 	char digest[65];
 	bool exact = false;
 
-	step_mounts_make(step, &run->view, &mounts);
-	int r = step_mounts_digest(step, &mounts, digest, err);
+	step_mounts_make(step->terms, &run->view, &mounts);
+	int r = step_mounts_digest(step->terms, &mounts, digest, err);
 	if (r < 0)
 		return r;
 	/* the default one is a line of the script */
 	dd_auto_free char *name = url_strip_dup(step->name);
-	dd_auto_free char *script = step->script ? step_match_run(step, run->mask, &exact) : NULL;
-	if (!name || (step->script && !script))
+	dd_auto_free char *script = step->written->recipe.script
+	                                    ? step_match_run(step, run->mask, &exact)
+	                                    : NULL;
+	if (!name || (step->written->recipe.script && !script))
 		return dd_err_set(err, ENOMEM, "record the step");
 	bool push = step->phase == DD_PHASE_PUSH;
 	const struct facts_step facts = {
 		.index = step->index,
 		.id = step->id,
 		.name = name,
-		.argv0 = step->argv[0] ? step->argv[0] : "",
-		.gate_state = step->egress.n ? "open" : "closed",
-		.seccomp = step->seccomp,
+		.argv0 = step->written->recipe.argv[0] ? step->written->recipe.argv[0] : "",
+		.gate_state = step->terms->egress.n ? "open" : "closed",
+		.seccomp = step->terms->seccomp,
 		.phase_why = step->phase_why,
 		.mounts = digest,
-		.nothing = step->nothing,
-		.read = texts_or_none(step->read),
-		.syscalls = texts_or_none(step->syscalls),
+		.nothing = step->written->recipe.nothing,
+		.read = texts_or_none(step->terms->read),
+		.syscalls = texts_or_none(step->terms->syscalls),
 		/* what a rule of a policy can match this step by, as far as the step has it */
 		.match = { .known = true,
 		           .id = step->id[0] ? step->id : NULL,
 		           .name = step->is_named ? name : NULL,
-		           .job = run->job->plan->job_id,
-		           .uses = step->uses,
+		           .job = run->job->plan->spec->id,
+		           .uses = step->written->facts.uses,
 		           .run = script,
 		           .run_exact = exact },
-		.workspace = push ? workspace_view_names[step->view] : NULL,
-		.artifacts = push ? texts_or_none(step->artifacts) : NULL,
+		.workspace = push ? workspace_view_names[step->terms->view] : NULL,
+		.artifacts = push ? texts_or_none(step->terms->artifacts) : NULL,
 	};
 	return record_step_start(run->job->rec, step->ref, step->phase, &facts, err);
 }
@@ -542,9 +539,9 @@ static void execute(struct run *run, int r, struct dd_err *leases)
 	run->asked.tell = tell_step;
 	run->asked.tell_arg = run;
 	run->asked.policy = run->job->plan->policy_path;
-	run->deadline_ms = now_ms() + (int64_t)run->step->limits.time_sec * 1000;
-	meter_start(&run->meter, &run->step->limits, run->job->dirs.root_fd, run->job->observe,
-	            now_ms());
+	run->deadline_ms = now_ms() + (int64_t)run->step->time_sec * 1000;
+	meter_start(&run->meter, &run->step->terms->limits, run->job->dirs.root_fd,
+	            run->job->observe, now_ms());
 	int64_t began = now_ms();
 	r = run_loop(run, &err);
 	run->result->wall_sec = (double)(now_ms() - began) / 1000;
@@ -554,7 +551,7 @@ static void execute(struct run *run, int r, struct dd_err *leases)
 
 /* What the step left must be known before anything else runs. It is the step's doing when it cannot
  * be: that ends the job, and drydock goes on. */
-static int account(struct job *job, const struct plan_step *step, struct step_result *result,
+static int account(struct job *job, const struct grant *step, struct step_result *result,
                    struct dd_err *err)
 {
 	static const int of_the_step[] = { -EFBIG, -E2BIG, -EACCES, -EPERM, -ENAMETOOLONG };
@@ -574,7 +571,7 @@ static int account(struct job *job, const struct plan_step *step, struct step_re
 	return r < 0 ? dd_err_say(err, -r, "%s", why.msg) : 0;
 }
 
-int step_run(struct job *job, const struct plan_step *step, struct step_result *result,
+int step_run(struct job *job, const struct grant *step, struct step_result *result,
              struct dd_err *err)
 {
 	struct run *run = calloc(1, sizeof(*run));
@@ -589,13 +586,14 @@ int step_run(struct job *job, const struct plan_step *step, struct step_result *
 		             .log_fd = -1,
 		             .streams = { -1, -1 } };
 	result->step = step;
-	console_step_start(step, job->plan->n_steps, job->observe);
+	console_step_start(step, job->plan->n_grants, job->observe);
 	struct dd_err why = { 0 };
-	int leases = step->nothing ? 0 : read_leases(run, &why);
+	int leases = step->written->recipe.nothing ? 0 : read_leases(run, &why);
 	if ((r = record_start(run, err)) == 0) {
-		if (step->nothing) { /* no process, so no sandbox, and nothing that could have
-			                changed the tree */
-			console_note("step %u: nothing is run: %s", step->index, step->nothing);
+		if (step->written->recipe.nothing) { /* no process, so no sandbox, and nothing that
+			                could have changed the tree */
+			console_note("step %u: nothing is run: %s", step->index,
+			             step->written->recipe.nothing);
 			decide(run, STEP_SUCCEEDED, "");
 		} else {
 			execute(run, leases, &why);

@@ -8,7 +8,7 @@
 /* Run @step and fill @result (also when the step failed or was refused: that is no error here). An
  * error means that the job cannot go on: the record could not be written, or something of the step
  * could not be removed. Never returns while a process of the step lives. */
-int step_run(struct job *job, const struct plan_step *step, struct step_result *result,
+int step_run(struct job *job, const struct grant *step, struct step_result *result,
              struct dd_err *err);
 
 #endif

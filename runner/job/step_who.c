@@ -28,7 +28,7 @@ static int append(void *arg, const char *bytes, size_t len)
 	return 0;
 }
 
-void step_mask_text(const struct plan_step *step, struct mask *mask, char *text, size_t size)
+void step_mask_text(const struct grant *step, struct mask *mask, char *text, size_t size)
 {
 	struct mask_stream *stream = NULL;
 
@@ -48,7 +48,7 @@ void step_mask_text(const struct plan_step *step, struct mask *mask, char *text,
 
 /* Arguments are cut to length, and a secret cut in two is no longer found: a step that holds one
  * shows none of them. */
-void step_who_clean(const struct plan_step *step, struct mask *mask, struct process_hint *who)
+void step_who_clean(const struct grant *step, struct mask *mask, struct process_hint *who)
 {
 	if (step->n_leases > 0)
 		who->argv[0] = '\0';
@@ -73,9 +73,10 @@ void step_who_text(const struct process_hint *who, char *out, size_t size)
 
 /* ---- match.run ---- */
 
-char *step_match_run(const struct plan_step *step, struct mask *mask, bool *ret_exact)
+char *step_match_run(const struct grant *step, struct mask *mask, bool *ret_exact)
 {
-	const char *in = step->script + strspn(step->script, " \t\r\n");
+	const char *in = step->written->recipe.script +
+	                 strspn(step->written->recipe.script, " \t\r\n");
 	size_t len = strlen(in);
 	while (len > 0 && strchr(" \t\r\n", in[len - 1]))
 		len--;

@@ -13,7 +13,6 @@
 #include "base/interrupt.h"
 #include "job_tree.h"
 #include "lease/lease.h"
-#include "grant/plan_narrowed.h"
 #include "step_run.h"
 #include "record/event_write.h"
 
@@ -71,12 +70,42 @@ static int record_begin(const struct job *job, struct dd_err *err)
 		.policy = { .path = plan->policy_path, .sha256 = plan->policy_sha256 },
 		.identity = identity_mode_name(job->id->mode),
 		.enforcement = locks,
-		.workflow = plan->workflow_path,
+		.workflow = plan->spec->source,
 		.trusted = plan->trusted,
 		.trust_why = plan->trust_why,
-		.n_planned = (int64_t)plan->n_steps,
+		.n_planned = (int64_t)plan->n_grants,
 	};
 	return record_run_start(job->rec, &facts, err);
+}
+
+static void tell_narrowed(const struct policy_narrowed *row)
+{
+	char asked[400], file[200];
+	diag_escape(asked, sizeof(asked), row->asked, strlen(row->asked));
+	diag_escape(file, sizeof(file), row->mark.file, strlen(row->mark.file));
+	console_note("%s:%u: the repository asked for %s%s%s; it gets %s: %s", file, row->mark.line,
+	             row->key, row->key[0] ? ": " : "", asked, row->allowed, row->why);
+}
+
+/* What the repository's .drydock.yml asked for and does not get: an event and a line for the person
+ * each. */
+static int record_narrowed(struct job *job, struct dd_err *err)
+{
+	const struct plan *plan = job->plan;
+	for (size_t i = 0; i < plan->n_narrowed; i++) {
+		const struct policy_narrowed *row = &plan->narrowed[i];
+		int r = record_policy_narrowed(job->rec,
+		                               &(struct facts_narrowed){ .key = row->key,
+		                                                         .asked = row->asked,
+		                                                         .allowed = row->allowed,
+		                                                         .line = row->mark.line,
+		                                                         .why = row->why },
+		                               err);
+		if (r < 0)
+			return r;
+		tell_narrowed(row);
+	}
+	return 0;
 }
 
 static int begin(struct job *job, struct dd_err *err)
@@ -95,7 +124,7 @@ static int begin(struct job *job, struct dd_err *err)
 	if (job->calls_untold)
 		console_note("which system calls the filter refuses is not told: this host has no "
 		             "seccomp user notification (drydock doctor); they fail as ever");
-	if ((r = plan_narrowed_record(job->rec, job->plan, err)) < 0)
+	if ((r = record_narrowed(job, err)) < 0)
 		return r;
 	return job_tree_prepare(job, err);
 }
@@ -103,10 +132,10 @@ static int begin(struct job *job, struct dd_err *err)
 /* The outcome of the whole job is that of the first step that failed and was not allowed to. */
 static const struct step_result *decisive(const struct job *job)
 {
-	for (size_t i = 0; i < job->plan->n_steps; i++) {
+	for (size_t i = 0; i < job->plan->n_grants; i++) {
 		const struct step_result *r = &job->results[i];
 		if (step_result_is_failure(r) &&
-		    !(r->outcome == STEP_FAILED && r->step->continue_on_error))
+		    !(r->outcome == STEP_FAILED && r->step->written->continue_on_error))
 			return r;
 	}
 	return NULL;
@@ -136,15 +165,15 @@ static int finish(struct job *job, struct dd_err *err)
 		                      .mode = job->observe ? FACTS_OBSERVED : FACTS_ENFORCED };
 	struct facts_counts *c = &facts.counts;
 
-	*c = (struct facts_counts){ .known = true, .steps = (int64_t)job->plan->n_steps };
-	for (size_t i = 0; i < job->plan->n_steps; i++) {
+	*c = (struct facts_counts){ .known = true, .steps = (int64_t)job->plan->n_grants };
+	for (size_t i = 0; i < job->plan->n_grants; i++) {
 		c->ran += job->results[i].outcome != STEP_NOT_RUN;
 		c->failed += step_result_is_failure(&job->results[i]);
 		c->refused += (int64_t)job->results[i].refused;
 		c->would_refuse += (int64_t)job->results[i].would_refuse;
 	}
 	int r = record_run_end(job->rec, &facts, err);
-	console_summary(job->plan, job->results, job->plan->n_steps, row->status, job->record_path,
+	console_summary(job->plan, job->results, job->plan->n_grants, row->status, job->record_path,
 	                job->dirs.logs);
 	if (job->observe)
 		console_observe_end(job->plan, (uint64_t)c->would_refuse);
@@ -153,8 +182,8 @@ static int finish(struct job *job, struct dd_err *err)
 
 static int run_steps(struct job *job, struct dd_err *err)
 {
-	for (size_t i = 0; i < job->plan->n_steps && !job->cancelled && !decisive(job); i++) {
-		int r = step_run(job, &job->plan->steps[i], &job->results[i], err);
+	for (size_t i = 0; i < job->plan->n_grants && !job->cancelled && !decisive(job); i++) {
+		int r = step_run(job, &job->plan->grants[i], &job->results[i], err);
 		if (r < 0)
 			return dd_err_ctx(err, r, "step %zu", i + 1);
 	}
@@ -191,8 +220,8 @@ int supervisor_main(struct job *job, pid_t keeper, const sigset_t *cancelling)
 	job->keeper = keeper;
 	if (r == 0 && (job->signal_fd = signalfd(-1, cancelling, SFD_CLOEXEC | SFD_NONBLOCK)) < 0)
 		r = dd_err_set(&err, errno, "listen for signals");
-	for (size_t i = 0; i < job->plan->n_steps; i++)
-		job->results[i].step = &job->plan->steps[i];
+	for (size_t i = 0; i < job->plan->n_grants; i++)
+		job->results[i].step = &job->plan->grants[i];
 	interrupt_arm(job->signal_fd);
 	if (r == 0 && (r = begin(job, &err)) == 0)
 		r = run_steps(job, &err);

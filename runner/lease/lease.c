@@ -32,7 +32,7 @@ static const char *captured_value(const char *name)
 	return NULL;
 }
 
-static int capture(const struct plan_lease *lease, struct dd_err *err)
+static int capture(const struct grant_lease *lease, struct dd_err *err)
 {
 	char *value = getenv(lease->source);
 
@@ -63,12 +63,12 @@ static int capture(const struct plan_lease *lease, struct dd_err *err)
 }
 
 static int each_from_environment(const struct plan *plan,
-                                 int (*fn)(const struct plan_lease *lease, struct dd_err *err),
+                                 int (*fn)(const struct grant_lease *lease, struct dd_err *err),
                                  struct dd_err *err)
 {
-	for (size_t i = 0; i < plan->n_steps; i++)
-		for (size_t j = 0; j < plan->steps[i].n_leases; j++) {
-			const struct plan_lease *lease = &plan->steps[i].leases[j];
+	for (size_t i = 0; i < plan->n_grants; i++)
+		for (size_t j = 0; j < plan->grants[i].n_leases; j++) {
+			const struct grant_lease *lease = &plan->grants[i].leases[j];
 			int r = lease->from == LEASE_FROM_ENV ? fn(lease, err) : 0;
 			if (r < 0)
 				return r;
@@ -81,7 +81,7 @@ int lease_capture_environment(const struct plan *plan, struct dd_err *err)
 	return each_from_environment(plan, capture, err);
 }
 
-static int forget(const struct plan_lease *lease, struct dd_err *err)
+static int forget(const struct grant_lease *lease, struct dd_err *err)
 {
 	char *value = getenv(lease->source);
 	(void)err;
@@ -104,7 +104,7 @@ struct value {
 	size_t len;
 };
 
-static int open_file(const struct plan_lease *lease, int *ret_fd, struct dd_err *err)
+static int open_file(const struct grant_lease *lease, int *ret_fd, struct dd_err *err)
 {
 	struct stat st;
 	dd_auto_fd int fd = -1;
@@ -125,7 +125,7 @@ static int open_file(const struct plan_lease *lease, int *ret_fd, struct dd_err 
 	return 0;
 }
 
-static int look(const struct plan_lease *lease, struct dd_err *err)
+static int look(const struct grant_lease *lease, struct dd_err *err)
 {
 	dd_auto_fd int fd = -1;
 
@@ -140,16 +140,16 @@ static int look(const struct plan_lease *lease, struct dd_err *err)
 
 int lease_look(const struct plan *plan, struct dd_err *err)
 {
-	for (size_t i = 0; i < plan->n_steps; i++)
-		for (size_t j = 0; j < plan->steps[i].n_leases; j++) {
-			int r = look(&plan->steps[i].leases[j], err);
+	for (size_t i = 0; i < plan->n_grants; i++)
+		for (size_t j = 0; j < plan->grants[i].n_leases; j++) {
+			int r = look(&plan->grants[i].leases[j], err);
 			if (r < 0)
 				return r;
 		}
 	return 0;
 }
 
-static int read_file(struct lease_set *set, const struct plan_lease *lease, struct value *ret,
+static int read_file(struct lease_set *set, const struct grant_lease *lease, struct value *ret,
                      struct dd_err *err)
 {
 	dd_auto_fd int fd = -1;
@@ -177,7 +177,7 @@ static int read_file(struct lease_set *set, const struct plan_lease *lease, stru
 	return 0;
 }
 
-static int read_value(struct lease_set *set, const struct plan_lease *lease, struct value *ret,
+static int read_value(struct lease_set *set, const struct grant_lease *lease, struct value *ret,
                       struct dd_err *err)
 {
 	if (lease->from == LEASE_FROM_FILE)
@@ -198,7 +198,7 @@ static int read_value(struct lease_set *set, const struct plan_lease *lease, str
 }
 
 /* C-14: what cannot be masked or would break out of a variable is not handed over in one. */
-static int check_value(const struct plan_lease *lease, const struct value *v, struct dd_err *err)
+static int check_value(const struct grant_lease *lease, const struct value *v, struct dd_err *err)
 {
 	if (v->len < 4)
 		return dd_err_say(
@@ -214,7 +214,7 @@ static int check_value(const struct plan_lease *lease, const struct value *v, st
 	return 0;
 }
 
-static int place(struct lease_set *set, const struct plan_lease *lease, const struct value *v,
+static int place(struct lease_set *set, const struct grant_lease *lease, const struct value *v,
                  struct dd_err *err)
 {
 	if (lease->as == LEASE_AS_FILE) {
@@ -236,7 +236,7 @@ static int place(struct lease_set *set, const struct plan_lease *lease, const st
 
 /* ---- life ---- */
 
-static int grant_one(const struct plan_lease *lease, struct mask *mask, struct lease_set *set,
+static int grant_one(const struct grant_lease *lease, struct mask *mask, struct lease_set *set,
                      struct dd_err *err)
 {
 	struct value v = { 0 };
@@ -255,8 +255,8 @@ static char *kind_and_name(const char *kind, const char *name)
 	return asprintf(&text, "%s:%s", kind, name) < 0 ? NULL : text;
 }
 
-static int record_grant(struct job *job, const struct plan_step *step,
-                        const struct plan_lease *lease, struct dd_err *err)
+static int record_grant(struct job *job, const struct grant *step, const struct grant_lease *lease,
+                        struct dd_err *err)
 {
 	const char *from = lease->from == LEASE_FROM_FILE ? "file" : "env",
 		   *as = lease->as == LEASE_AS_FILE ? "file" : "env";
@@ -275,7 +275,7 @@ static int record_grant(struct job *job, const struct plan_step *step,
 	                         err);
 }
 
-int lease_record(struct job *job, const struct plan_step *step, struct lease_set *set,
+int lease_record(struct job *job, const struct grant *step, struct lease_set *set,
                  struct dd_err *err)
 {
 	int r = 0;
@@ -285,7 +285,7 @@ int lease_record(struct job *job, const struct plan_step *step, struct lease_set
 	return r;
 }
 
-int lease_grant(const struct plan_step *step, struct mask *mask, struct lease_set *ret,
+int lease_grant(const struct grant *step, struct mask *mask, struct lease_set *ret,
                 struct dd_err *err)
 {
 	int r;
@@ -303,7 +303,7 @@ int lease_grant(const struct plan_step *step, struct mask *mask, struct lease_se
 	return r; /* on failure the caller revokes, which wipes */
 }
 
-int lease_revoke(struct job *job, const struct plan_step *step, struct lease_set *set,
+int lease_revoke(struct job *job, const struct grant *step, struct lease_set *set,
                  struct dd_err *err)
 {
 	int r = 0;

@@ -38,15 +38,15 @@ int lease_look(const struct plan *plan, struct dd_err *err);
 
 /* Grant what @step may have: read, check (C-14), register with @mask. On failure the caller
  * revokes, which wipes. */
-int lease_grant(const struct plan_step *step, struct mask *mask, struct lease_set *ret,
+int lease_grant(const struct grant *step, struct mask *mask, struct lease_set *ret,
                 struct dd_err *err);
 
 /* Write down that the step has them: one cred.grant each, before the step gets any. */
-int lease_record(struct job *job, const struct plan_step *step, struct lease_set *set,
+int lease_record(struct job *job, const struct grant *step, struct lease_set *set,
                  struct dd_err *err);
 
 /* Wipe the values and write cred.revoke. Idempotent. */
-int lease_revoke(struct job *job, const struct plan_step *step, struct lease_set *set,
+int lease_revoke(struct job *job, const struct grant *step, struct lease_set *set,
                  struct dd_err *err);
 
 #endif

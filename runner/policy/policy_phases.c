@@ -68,7 +68,9 @@ static void phase_env(struct key_context *ctx, const struct tree_node *v, void *
 		if (!env_name_is_free(ctx, key) || !key_kind(ctx, value, TREE_SCALAR, key->text))
 			continue;
 		marks[k] = key->mark;
-		env[k++] = (struct pair){ key->text, tree_is_null(value) ? "" : value->text };
+		env[k++] = (struct pair){ .name = key->text,
+			                  .value = tree_is_null(value) ? "" : value->text,
+			                  .mark = key->mark };
 	}
 	phase->env = env;
 	phase->env_marks = marks;

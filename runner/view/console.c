@@ -101,7 +101,7 @@ void console_observe_end(const struct plan *plan, uint64_t would_refuse)
 	               "OBSERVE: this run of job %s enforced nothing on the network towards public "
 	               "addresses, nor by the system call "
 	               "profile; %llu attempts would have been refused",
-	               plan->job_id, (unsigned long long)would_refuse);
+	               plan->spec->id, (unsigned long long)would_refuse);
 	observe_line(text);
 }
 
@@ -111,7 +111,7 @@ void console_job_start(const struct plan *plan, const struct identity *id, const
 	if (observe)
 		observe_line(observe_banner);
 	printf("%sdrydock %s%s  job %s of %s  run %s\n", tint(TINT_BOLD), DRYDOCK_VERSION, plain(),
-	       plan->job_id, plan->workflow_path, run);
+	       plan->spec->id, plan->spec->source, run);
 	printf("  policy    %s\n",
 	       plan->policy_path
 	               ? plan->policy_path
@@ -130,7 +130,7 @@ void console_job_start(const struct plan *plan, const struct identity *id, const
 
 /* The name of a step comes from the repository: a terminal must not obey it. Valid until the next
  * call. */
-static const char *shown_name(const struct plan_step *step)
+static const char *shown_name(const struct grant *step)
 {
 	enum { SHOWN_MAX = 120 };
 	static char text[TEXT_ESCAPE_MAX * SHOWN_MAX + 1];
@@ -138,18 +138,18 @@ static const char *shown_name(const struct plan_step *step)
 	return text;
 }
 
-static void print_gate(const struct plan_step *step, bool observe)
+static void print_gate(const struct grant *step, bool observe)
 {
 	if (observe)
 		printf("  gate      %sobserving%s: what follows is what enforcing gives\n",
 		       tint(TINT_WARN), plain());
-	if (step->egress.n == 0) {
+	if (step->terms->egress.n == 0) {
 		printf("  gate      closed: nothing leaves this step\n");
 		return;
 	}
 	printf("  gate      %sopen%s for", tint(TINT_WARN), plain());
-	for (size_t i = 0; i < step->egress.n && i < 8; i++) {
-		const struct egress_entry *e = &step->egress.entries[i];
+	for (size_t i = 0; i < step->terms->egress.n && i < 8; i++) {
+		const struct egress_entry *e = &step->terms->egress.entries[i];
 		char addr[INET_ADDRSTRLEN];
 		if (e->host)
 			printf("%s %s%s:%u", i ? "," : "", e->wildcard ? "*." : "", e->host,
@@ -159,13 +159,13 @@ static void print_gate(const struct plan_step *step, bool observe)
 			       inet_ntop(AF_INET, &e->cidr, addr, sizeof(addr)), e->prefix,
 			       (unsigned)e->port);
 	}
-	if (step->egress.n > 8)
-		printf(" and %zu more", step->egress.n - 8);
+	if (step->terms->egress.n > 8)
+		printf(" and %zu more", step->terms->egress.n - 8);
 	char size[16];
-	printf("; upload up to %s each\n", console_bytes(step->egress.upload_bytes, size));
+	printf("; upload up to %s each\n", console_bytes(step->terms->egress.upload_bytes, size));
 }
 
-void console_step_start(const struct plan_step *step, size_t n_steps, bool observe)
+void console_step_start(const struct grant *step, size_t n_steps, bool observe)
 {
 	printf("\n%s[%u/%zu] %s%s  phase %s%s%s  (%s)\n", tint(TINT_BOLD), step->index, n_steps,
 	       shown_name(step), plain(), tint(TINT_BOLD), dd_phase_name(step->phase), plain(),
@@ -176,7 +176,7 @@ void console_step_start(const struct plan_step *step, size_t n_steps, bool obser
 		       step->leases[i].as == LEASE_AS_ENV ? "variable" : "file",
 		       step->leases[i].target);
 	if (step->phase == DD_PHASE_PUSH)
-		printf("  sees      %s workspace\n", workspace_view_names[step->view]);
+		printf("  sees      %s workspace\n", workspace_view_names[step->terms->view]);
 }
 
 void console_step_line(const char *line, size_t len)
@@ -255,7 +255,7 @@ void console_summary(const struct plan *plan, const struct step_result *results,
 {
 	size_t refused = 0, would = 0;
 
-	printf("\n%sjob %s: %s%s\n", tint(TINT_BOLD), plan->job_id, status, plain());
+	printf("\n%sjob %s: %s%s\n", tint(TINT_BOLD), plan->spec->id, status, plain());
 	printf("  #   phase  result             time   hosts         in        out  refused  "
 	       "step\n");
 	for (size_t i = 0; i < n; i++) {

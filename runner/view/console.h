@@ -19,7 +19,7 @@ __attribute__((format(printf, 1, 2))) void console_warn(const char *fmt, ...);
 
 void console_job_start(const struct plan *plan, const struct identity *id, const char *run,
                        const char *record, bool observe);
-void console_step_start(const struct plan_step *step, size_t n_steps, bool observe);
+void console_step_start(const struct grant *step, size_t n_steps, bool observe);
 void console_step_line(const char *line, size_t len);
 void console_step_end(const struct step_result *result);
 void console_summary(const struct plan *plan, const struct step_result *results, size_t n,

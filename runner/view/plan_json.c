@@ -60,9 +60,9 @@ static json_t *entry_json(const struct egress_entry *e)
 	                 "origin", e->origin);
 }
 
-static json_t *rules_json(const struct plan_step *step)
+static json_t *rules_json(const struct grant_terms *terms)
 {
-	char *rules = plan_shown_rules(step), *rest = NULL;
+	char *rules = plan_shown_rules(terms), *rest = NULL;
 	json_t *out = rules ? json_array() : NULL;
 	for (const char *line = rules ? strtok_r(rules, "\n", &rest) : NULL; line;
 	     line = strtok_r(NULL, "\n", &rest))
@@ -71,33 +71,43 @@ static json_t *rules_json(const struct plan_step *step)
 	return out;
 }
 
-static json_t *egress_json(const struct plan_step *step)
+static json_t *egress_json(const struct plan *plan, const struct grant *grant)
 {
-	const struct egress_list *list = &step->egress;
-	json_t *entries = json_array();
+	const struct egress_list *list = &grant->terms->egress;
+	const struct grant *with = plan_shown_with(plan, grant);
+	json_t *entries;
+	if (with != grant)
+		return json_pack("{s:s, s:i, s:I, s:i, s:i}", "gate", "open", "as_in_step",
+		                 (int)with->index, "upload_bytes", (json_int_t)list->upload_bytes,
+		                 "connections", (int)list->connections, "wildcard_names",
+		                 (int)list->wildcard_names);
+	entries = json_array();
 	for (size_t i = 0; i < list->n; i++)
 		(void)json_array_append_new(entries, entry_json(&list->entries[i]));
 	return json_pack("{s:s, s:o, s:I, s:i, s:i, s:o}", "gate", list->n ? "open" : "closed",
 	                 "entries", entries, "upload_bytes", (json_int_t)list->upload_bytes,
 	                 "connections", (int)list->connections, "wildcard_names",
-	                 (int)list->wildcard_names, "rules", rules_json(step));
+	                 (int)list->wildcard_names, "rules", rules_json(grant->terms));
 }
 
-static json_t *env_json(const struct plan_step *step)
+static json_t *env_json(const struct grant *grant)
 {
+	struct step_env env;
 	json_t *out = json_array();
-	for (size_t i = 0; i < step->n_env; i++)
+	plan_shown_env(grant, &env);
+	for (size_t i = 0; i < env.n; i++)
 		(void)json_array_append_new(
-			out, json_pack("{s:s, s:s, s:s}", "name", step->env[i].name, "value",
-		                       step->env[i].value, "origin", step->env[i].origin));
+			out, json_pack("{s:s, s:s, s:s}", "name", env.rows[i].name, "value",
+		                       env.rows[i].value, "origin", env.rows[i].origin));
+	step_env_done(&env);
 	return out;
 }
 
-static json_t *leases_json(const struct plan_step *step)
+static json_t *leases_json(const struct grant *grant)
 {
 	json_t *out = json_array();
-	for (size_t i = 0; i < step->n_leases; i++) {
-		const struct plan_lease *l = &step->leases[i];
+	for (size_t i = 0; i < grant->n_leases; i++) {
+		const struct grant_lease *l = &grant->leases[i];
 		(void)json_array_append_new(
 			out, json_pack("{s:s, s:s, s:s, s:s, s:s, s:i}", "name", l->name, "from",
 		                       l->from == LEASE_FROM_FILE ? "file" : "env", "source",
@@ -107,13 +117,14 @@ static json_t *leases_json(const struct plan_step *step)
 	return out;
 }
 
-static json_t *limits_json(const struct step_limits *l)
+static json_t *limits_json(const struct grant *grant)
 {
+	const struct step_limits *l = &grant->terms->limits;
 	return json_pack("{s:I, s:i, s:i, s:I, s:I, s:I, s:i}", "memory_bytes",
 	                 (json_int_t)l->sandbox.memory_bytes, "cpu_millis",
 	                 (int)l->sandbox.cpu_millis, "pids", (int)l->sandbox.pids, "files",
 	                 (json_int_t)l->files, "disk_bytes", (json_int_t)l->disk_bytes, "log_bytes",
-	                 (json_int_t)l->log_bytes, "time_sec", (int)l->time_sec);
+	                 (json_int_t)l->log_bytes, "time_sec", (int)grant->time_sec);
 }
 
 static json_t *mounts_json(const struct step_mounts *mounts)
@@ -143,20 +154,21 @@ static json_t *landlock_json(const struct step_mounts *mounts)
 	return out;
 }
 
-static json_t *files_json(const struct plan_step *s)
+static json_t *files_json(const struct grant_terms *terms)
 {
 	struct step_mounts mounts;
 	char digest[65];
-	plan_shown_mounts(s, &mounts);
-	if (step_mounts_digest(s, &mounts, digest, NULL) < 0)
+	plan_shown_mounts(terms, &mounts);
+	if (step_mounts_digest(terms, &mounts, digest, NULL) < 0)
 		return NULL;
 	return json_pack("{s:o, s:s, s:o}", "mounts", mounts_json(&mounts), "mounts_digest", digest,
 	                 "landlock", landlock_json(&mounts));
 }
 
-static json_t *seccomp_json(const struct plan_step *s, const struct seccomp_view *view)
+static json_t *seccomp_json(const struct grant_terms *terms, const struct seccomp_view *view)
 {
-	json_t *out = json_pack("{s:s, s:o}", "profile", s->seccomp, "besides", texts(s->syscalls));
+	json_t *out = json_pack("{s:s, s:o}", "profile", terms->seccomp, "besides",
+	                        texts(terms->syscalls));
 	struct seccomp_counts c;
 	if (!view)
 		return out;
@@ -166,34 +178,39 @@ static json_t *seccomp_json(const struct plan_step *s, const struct seccomp_view
 	                             (int)c.killed, "otherwise", c.otherwise));
 }
 
-static json_t *step_json(const struct plan_step *s, const struct seccomp_view *view)
+static json_t *step_json(const struct plan *plan, const struct grant *g,
+                         const struct seccomp_view *view)
 {
+	const struct spec_step *w = g->written;
+	const struct recipe *r = &w->recipe;
+	const struct grant_terms *terms = g->terms;
 	json_t *out = json_pack("{s:i, s:s, s:s, s:s, s:s, s:i, s:i, s:s, s:s, s:s?}", "index",
-	                        (int)s->index, "id", s->id, "name", s->name, "label", s->label,
-	                        "ref", s->ref, "line", (int)s->mark.line, "column",
-	                        (int)s->mark.column, "phase", dd_phase_name(s->phase), "phase_why",
-	                        s->phase_why, "if", s->cond);
-	out = joined(out,
-	             json_pack("{s:s?, s:s?, s:o, s:s?, s:s?, s:o, s:s?, s:s}", "uses", s->uses,
-	                       "nothing", s->nothing, "with", pairs_json(s->with, s->n_with),
-	                       "script", s->script, "shell", s->shell, "argv", texts(s->argv),
-	                       "script_path", s->script_path, "workdir", s->workdir));
-	out = joined(out,
-	             json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:b}", "egress", egress_json(s),
-	                       "credentials", leases_json(s), "env", env_json(s), "limits",
-	                       limits_json(&s->limits), "seccomp", seccomp_json(s, view), "read",
-	                       texts(s->read), "continue_on_error", s->continue_on_error));
-	out = joined(out, files_json(s));
-	if (s->phase == DD_PHASE_PUSH)
+	                        (int)g->index, "id", g->id, "name", g->name, "label", g->label,
+	                        "ref", g->ref, "line", (int)w->mark.line, "column",
+	                        (int)w->mark.column, "phase", dd_phase_name(g->phase), "phase_why",
+	                        g->phase_why, "if", w->cond);
+	out = joined(out, json_pack("{s:s?, s:s?, s:o, s:s?, s:s?, s:o, s:s?, s:s}", "uses",
+	                            w->facts.uses, "nothing", r->nothing, "with",
+	                            pairs_json(w->with, w->n_with), "script", r->script, "shell",
+	                            w->shell, "argv", texts(r->argv), "script_path", r->script_path,
+	                            "workdir", r->workdir));
+	out = joined(out, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:b}", "egress",
+	                            egress_json(plan, g), "credentials", leases_json(g), "env",
+	                            env_json(g), "limits", limits_json(g), "seccomp",
+	                            seccomp_json(terms, view), "read", texts(terms->read),
+	                            "continue_on_error", w->continue_on_error));
+	out = joined(out, files_json(terms));
+	if (g->phase == DD_PHASE_PUSH)
 		out = joined(out, json_pack("{s:s, s:s, s:o}", "workspace",
-		                            workspace_view_names[s->view], "sees",
-		                            plan_shown_view(s), "artifacts", texts(s->artifacts)));
+		                            workspace_view_names[terms->view], "sees",
+		                            plan_shown_view(terms), "artifacts",
+		                            texts(terms->artifacts)));
 	return out;
 }
 
 /* ---- the job ---- */
 
-static json_t *about_json(const struct plan_job *job)
+static json_t *about_json(const struct spec_about *job)
 {
 	json_t *out = json_pack("{s:s?, s:s?, s:s?, s:s?, s:s?}", "on", job->on, "if", job->cond,
 	                        "needs", job->needs, "runs_on", job->runs_on, "uses", job->uses);
@@ -223,14 +240,14 @@ static json_t *places_json(void)
 	return out;
 }
 
-static json_t *notes_json(const struct plan *plan)
+static json_t *notes_json(const struct job_spec *spec)
 {
 	json_t *out = json_array();
-	for (size_t i = 0; i < plan->n_notes; i++)
+	for (size_t i = 0; i < spec->n_notes; i++)
 		(void)json_array_append_new(
-			out, joined(place_json(&plan->notes[i].mark),
-		                    json_pack("{s:s, s:s}", "text", plan->notes[i].text, "hint",
-		                              plan->notes[i].hint)));
+			out, joined(place_json(&spec->notes[i].mark),
+		                    json_pack("{s:s, s:s}", "text", spec->notes[i].text, "hint",
+		                              spec->notes[i].hint)));
 	return out;
 }
 
@@ -275,12 +292,12 @@ static json_t *calls_json(const struct seccomp_view *view)
 static json_t *syscalls_json(const struct plan_shown *shown)
 {
 	json_t *out = json_array();
-	for (size_t i = 0; i < shown->plan->n_steps; i++)
+	for (size_t i = 0; i < shown->plan->n_grants; i++)
 		if (i == 0 || shown->views[i] != shown->views[i - 1])
 			(void)json_array_append_new(
 				out, json_pack("{s:s, s:i, s:o}", "profile",
-			                       shown->plan->steps[i].seccomp, "from_step",
-			                       (int)shown->plan->steps[i].index, "calls",
+			                       shown->plan->grants[i].terms->seccomp, "from_step",
+			                       (int)shown->plan->grants[i].index, "calls",
 			                       calls_json(shown->views[i])));
 	return out;
 }
@@ -288,21 +305,21 @@ static json_t *syscalls_json(const struct plan_shown *shown)
 int plan_print_json(const struct plan *plan, const struct plan_shown *shown,
                     struct plan_print_options how, FILE *out)
 {
+	const struct job_spec *spec = plan->spec;
 	json_t *steps = json_array();
 	bool ok = true;
-	for (size_t i = 0; i < plan->n_steps; i++)
-		ok &= json_array_append_new(steps, step_json(&plan->steps[i],
+	for (size_t i = 0; i < plan->n_grants; i++)
+		ok &= json_array_append_new(steps, step_json(plan, &plan->grants[i],
 		                                             shown ? shown->views[i] : NULL)) == 0;
 	json_t *root = json_pack("{s:s, s:s, s:s, s:s, s:s?, s:s?, s:b, s:s}", "workflow",
-	                         plan->workflow_path, "workflow_name", plan->workflow_name, "job",
-	                         plan->job_id, "job_name", plan->job_name, "policy",
-	                         plan->policy_path, "policy_sha256",
-	                         plan->policy_path ? plan->policy_sha256 : NULL, "trusted",
-	                         plan->trusted, "trust_why", plan->trust_why);
+	                         spec->source, "workflow_name", spec->pipeline, "job", spec->id,
+	                         "job_name", spec->name, "policy", plan->policy_path,
+	                         "policy_sha256", plan->policy_path ? plan->policy_sha256 : NULL,
+	                         "trusted", plan->trusted, "trust_why", plan->trust_why);
 	root = joined(root, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "about",
-	                              about_json(&plan->job), "steps", steps, "every_step_sees",
+	                              about_json(&spec->about), "steps", steps, "every_step_sees",
 	                              places_json(), "narrowed", narrowed_json(plan), "unused",
-	                              unused_json(plan), "notes", notes_json(plan)));
+	                              unused_json(plan), "notes", notes_json(spec)));
 	if (shown && how.syscalls)
 		root = joined(root, json_pack("{s:o}", "syscalls", syscalls_json(shown)));
 	ok = ok && root && json_dumpf(root, out, JSON_INDENT(2)) == 0 && fputc('\n', out) != EOF;

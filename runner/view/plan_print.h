@@ -10,6 +10,7 @@
 
 #include "drydock/seccomp_view.h"
 #include "grant/plan.h"
+#include "grant/step_env.h"
 #include "grant/step_mounts.h"
 
 struct run_args;
@@ -17,7 +18,7 @@ struct run_args;
 /* What follows from a plan but does not stand in it: read from the data files of drydock. */
 struct plan_shown {
 	const struct plan *plan;
-	/* plan->n_steps; steps with the same profile and additions share one */
+	/* plan->n_grants; steps with the same profile and additions share one */
 	struct seccomp_view **views;
 };
 
@@ -30,17 +31,24 @@ struct plan_print_options {
 int plan_shown_load(const struct plan *plan, struct plan_shown *ret, struct dd_err *err);
 void plan_shown_free(struct plan_shown *shown);
 
-/* The mounts of @step as `run` makes them; instead of a directory of the job, the source says what
+/* The mounts of a step as `run` makes them; instead of a directory of the job, the source says what
  * it is. */
-void plan_shown_mounts(const struct plan_step *step, struct step_mounts *ret);
-/* The nftables rules of @step; heap, caller frees; NULL without memory. */
-char *plan_shown_rules(const struct plan_step *step);
+void plan_shown_mounts(const struct grant_terms *terms, struct step_mounts *ret);
+/* The nftables rules of a step; heap, caller frees; NULL without memory. */
+char *plan_shown_rules(const struct grant_terms *terms);
 /* One sentence: what of the workspace a step in push sees. */
-const char *plan_shown_view(const struct plan_step *step);
+const char *plan_shown_view(const struct grant_terms *terms);
+/* The environment of the written step; step_env_done(). */
+void plan_shown_env(const struct grant *grant, struct step_env *ret);
 
 enum { PLAN_ENTRY_MAX = EGRESS_HOST_MAX + 16 };
 void plan_shown_entry(const struct egress_entry *e,
                       char ret[PLAN_ENTRY_MAX]); /* "*.example.com:443", "192.0.2.0/24:22" */
+
+/* A list as long as this is shown with the first step that has it; the others name that step. */
+enum { PLAN_ENTRIES_LONG = 200 };
+/* The first grant with the terms of @grant if their list is that long; otherwise @grant. */
+const struct grant *plan_shown_with(const struct plan *plan, const struct grant *grant);
 
 struct seccomp_counts {
 	unsigned allowed, depends, refused, killed;

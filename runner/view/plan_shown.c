@@ -25,33 +25,34 @@ static bool same_texts(const char *const *a, const char *const *b)
 
 static struct seccomp_view *view_of_earlier(const struct plan_shown *shown, size_t step)
 {
-	const struct plan_step *steps = shown->plan->steps;
+	const struct grant *grants = shown->plan->grants;
 	for (size_t i = 0; i < step; i++)
-		if (strcmp(steps[i].seccomp, steps[step].seccomp) == 0 &&
-		    same_texts(steps[i].syscalls, steps[step].syscalls))
+		if (grants[i].terms == grants[step].terms ||
+		    (strcmp(grants[i].terms->seccomp, grants[step].terms->seccomp) == 0 &&
+		     same_texts(grants[i].terms->syscalls, grants[step].terms->syscalls)))
 			return shown->views[i];
 	return NULL;
 }
 
-static int load_view(const struct plan_step *step, struct seccomp_view **ret, struct dd_err *err)
+static int load_view(const struct grant_terms *terms, struct seccomp_view **ret, struct dd_err *err)
 {
 	char path[512];
-	int r = config_path_seccomp(step->seccomp, path, sizeof(path), err);
-	return r < 0 ? r : seccomp_view_load(path, step->syscalls, ret, err);
+	int r = config_path_seccomp(terms->seccomp, path, sizeof(path), err);
+	return r < 0 ? r : seccomp_view_load(path, terms->syscalls, ret, err);
 }
 
 int plan_shown_load(const struct plan *plan, struct plan_shown *ret, struct dd_err *err)
 {
 	struct plan_shown shown = {
-		.plan = plan, .views = calloc(plan->n_steps + 1, sizeof(struct seccomp_view *))
+		.plan = plan, .views = calloc(plan->n_grants + 1, sizeof(struct seccomp_view *))
 	};
 	int r = 0;
 	if (!shown.views)
 		return dd_err_set(err, ENOMEM, "show the plan");
-	for (size_t i = 0; r == 0 && i < plan->n_steps; i++) {
+	for (size_t i = 0; r == 0 && i < plan->n_grants; i++) {
 		shown.views[i] = view_of_earlier(&shown, i);
 		if (!shown.views[i])
-			r = load_view(&plan->steps[i], &shown.views[i], err);
+			r = load_view(plan->grants[i].terms, &shown.views[i], err);
 	}
 	if (r < 0)
 		plan_shown_free(&shown);
@@ -62,14 +63,14 @@ int plan_shown_load(const struct plan *plan, struct plan_shown *ret, struct dd_e
 
 void plan_shown_free(struct plan_shown *shown)
 {
-	for (size_t i = 0; shown->views && i < shown->plan->n_steps; i++)
+	for (size_t i = 0; shown->views && i < shown->plan->n_grants; i++)
 		if (!view_of_earlier(shown, i))
 			seccomp_view_free(shown->views[i]);
 	free(shown->views);
 	shown->views = NULL;
 }
 
-void plan_shown_mounts(const struct plan_step *step, struct step_mounts *ret)
+void plan_shown_mounts(const struct grant_terms *terms, struct step_mounts *ret)
 {
 	static const struct step_view shared = { .work = "the job's copy of the workspace",
 		                                 .home = "the job's home",
@@ -83,13 +84,13 @@ void plan_shown_mounts(const struct plan_step *step, struct step_mounts *ret)
 		                                        .home = "fresh for this step",
 		                                        .tools = "fresh for this step",
 		                                        .temp = "fresh for this step" };
-	const struct step_view *view = step->phase != DD_PHASE_PUSH     ? &shared
-	                               : step->view == WORKSPACE_SHARED ? &pushed_shared
-	                                                                : &pushed;
-	step_mounts_make(step, view, ret);
+	const struct step_view *view = terms->phase != DD_PHASE_PUSH     ? &shared
+	                               : terms->view == WORKSPACE_SHARED ? &pushed_shared
+	                                                                 : &pushed;
+	step_mounts_make(terms, view, ret);
 }
 
-const char *plan_shown_view(const struct plan_step *step)
+const char *plan_shown_view(const struct grant_terms *terms)
 {
 	static const char *const views[] = {
 		[WORKSPACE_PRISTINE] = "the checkout as it was fetched, and the artifacts as they "
@@ -98,7 +99,12 @@ const char *plan_shown_view(const struct plan_step *step)
 		[WORKSPACE_SHARED] = "the workspace as the steps before left it; refused when a "
 				     "tracked file has changed",
 	};
-	return views[step->view];
+	return views[terms->view];
+}
+
+void plan_shown_env(const struct grant *grant, struct step_env *ret)
+{
+	step_env_make(&grant->written->recipe, grant->terms, grant->leases, grant->n_leases, ret);
 }
 
 void plan_shown_entry(const struct egress_entry *e, char ret[PLAN_ENTRY_MAX])
@@ -113,11 +119,21 @@ void plan_shown_entry(const struct egress_entry *e, char ret[PLAN_ENTRY_MAX])
 	(void)snprintf(ret, PLAN_ENTRY_MAX, "%s/%u:%u", addr, e->prefix, (unsigned)e->port);
 }
 
-char *plan_shown_rules(const struct plan_step *step)
+const struct grant *plan_shown_with(const struct plan *plan, const struct grant *grant)
+{
+	size_t i = 0;
+	if (grant->terms->egress.n < PLAN_ENTRIES_LONG)
+		return grant;
+	while (plan->grants[i].terms != grant->terms)
+		i++;
+	return &plan->grants[i];
+}
+
+char *plan_shown_rules(const struct grant_terms *terms)
 {
 	struct net_plan *net = NULL;
 	struct dd_err err;
-	if (net_plan_new(&step->egress, &net, &err) < 0)
+	if (net_plan_new(&terms->egress, &net, &err) < 0)
 		return NULL;
 	char *text = net_plan_text(net);
 	net_plan_free(net);

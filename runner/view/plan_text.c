@@ -58,7 +58,7 @@ static void put_size(FILE *out, uint64_t bytes)
 
 /* ---- the job ---- */
 
-static void print_matrix(FILE *out, const struct plan_job *job)
+static void print_matrix(FILE *out, const struct spec_about *job)
 {
 	for (size_t i = 0; i < job->n_axes; i++) {
 		(void)fprintf(out, "  %-13s", "matrix");
@@ -79,7 +79,7 @@ static void print_matrix(FILE *out, const struct plan_job *job)
 	}
 }
 
-static void print_about(FILE *out, const struct plan_job *job)
+static void print_about(FILE *out, const struct spec_about *job)
 {
 	const struct {
 		const char *name, *text;
@@ -113,9 +113,9 @@ static void print_about(FILE *out, const struct plan_job *job)
 
 /* ---- a step ---- */
 
-static void print_rules(FILE *out, const struct plan_step *step, bool in_full)
+static void print_rules(FILE *out, const struct grant_terms *terms, bool in_full)
 {
-	char *rules = plan_shown_rules(step);
+	char *rules = plan_shown_rules(terms);
 	unsigned n = 0;
 	for (const char *p = rules; p && *p; p++)
 		n += *p == '\n';
@@ -127,20 +127,28 @@ static void print_rules(FILE *out, const struct plan_step *step, bool in_full)
 	free(rules);
 }
 
-static void print_gate(FILE *out, const struct plan_step *step, bool rules_in_full)
+static void print_gate(FILE *out, const struct plan *plan, const struct grant *grant,
+                       bool rules_in_full)
 {
+	const struct grant_terms *terms = grant->terms;
+	const struct grant *with = plan_shown_with(plan, grant);
 	char name[PLAN_ENTRY_MAX];
-	if (step->egress.n == 0) {
+	if (terms->egress.n == 0) {
 		put_field(out, "gate", "closed");
 	} else {
 		(void)fprintf(out, "    %-11sopen for %zu; at one time %u connections; upload ",
-		              "gate", step->egress.n, step->egress.connections);
-		put_size(out, step->egress.upload_bytes);
+		              "gate", terms->egress.n, terms->egress.connections);
+		put_size(out, terms->egress.upload_bytes);
 		(void)fputs(" each\n", out);
 	}
+	if (with != grant) {
+		(void)fprintf(out, "               the same destinations and rules as step %u\n",
+		              with->index);
+		return;
+	}
 	bool wildcard = false;
-	for (size_t i = 0; i < step->egress.n; i++) {
-		const struct egress_entry *e = &step->egress.entries[i];
+	for (size_t i = 0; i < terms->egress.n; i++) {
+		const struct egress_entry *e = &terms->egress.entries[i];
 		plan_shown_entry(e, name);
 		wildcard = wildcard || e->wildcard;
 		(void)fprintf(out, "               %s%s%s", name,
@@ -158,14 +166,15 @@ static void print_gate(FILE *out, const struct plan_step *step, bool rules_in_fu
 	}
 	if (wildcard)
 		(void)fprintf(out, "               %u names for each wildcard\n",
-		              step->egress.wildcard_names);
-	print_rules(out, step, rules_in_full);
+		              terms->egress.wildcard_names);
+	print_rules(out, terms, rules_in_full);
 }
 
-static void print_command(FILE *out, const struct plan_step *step)
+static void print_command(FILE *out, const struct spec_step *step)
 {
-	if (step->uses)
-		put_field(out, "uses", step->uses);
+	const struct recipe *recipe = &step->recipe;
+	if (step->facts.uses)
+		put_field(out, "uses", step->facts.uses);
 	for (size_t i = 0; i < step->n_with; i++) {
 		(void)fprintf(out, "      %s", "| ");
 		put(out, step->with[i].name, 60);
@@ -173,26 +182,26 @@ static void print_command(FILE *out, const struct plan_step *step)
 		put(out, step->with[i].value, 200);
 		(void)fputc('\n', out);
 	}
-	if (step->nothing)
-		(void)fprintf(out, "    %-11snothing: %s\n", "runs", step->nothing);
-	if (!step->script)
+	if (recipe->nothing)
+		(void)fprintf(out, "    %-11snothing: %s\n", "runs", recipe->nothing);
+	if (!recipe->script)
 		return;
 	(void)fprintf(out, "    %-11s", "runs");
-	if (!step->argv[0])
+	if (!recipe->argv[0])
 		put(out, step->shell, 200);
-	for (size_t i = 0; step->argv[i]; i++) {
+	for (size_t i = 0; recipe->argv[i]; i++) {
 		(void)fputs(i ? " " : "", out);
-		put(out, step->argv[i], 200);
+		put(out, recipe->argv[i], 200);
 	}
 	(void)fputs("\n", out);
-	put_lines(out, "      | ", step->script);
-	put_field(out, "in", step->workdir);
+	put_lines(out, "      | ", recipe->script);
+	put_field(out, "in", recipe->workdir);
 }
 
-static void print_leases(FILE *out, const struct plan_step *step)
+static void print_leases(FILE *out, const struct grant *grant)
 {
-	for (size_t i = 0; i < step->n_leases; i++) {
-		const struct plan_lease *l = &step->leases[i];
+	for (size_t i = 0; i < grant->n_leases; i++) {
+		const struct grant_lease *l = &grant->leases[i];
 		(void)fprintf(out, "    %-11s%s from %s ", "credential", l->name,
 		              l->from == LEASE_FROM_FILE ? "file" : "variable");
 		put(out, l->source, 200);
@@ -204,21 +213,25 @@ static void print_leases(FILE *out, const struct plan_step *step)
 	}
 }
 
-static void print_env(FILE *out, const struct plan_step *step)
+static void print_env(FILE *out, const struct grant *grant)
 {
-	for (size_t i = 0; i < step->n_env; i++) {
-		const struct plan_env *e = &step->env[i];
+	struct step_env env;
+	plan_shown_env(grant, &env);
+	for (size_t i = 0; i < env.n; i++) {
+		const struct step_env_row *e = &env.rows[i];
 		if (strcmp(e->origin, "drydock") == 0)
 			continue; /* the same for every job; --json lists them */
 		(void)fprintf(out, "    %-11s%s=", "env", e->name);
 		put(out, e->value, 100);
 		(void)fprintf(out, "  (%s)\n", e->origin);
 	}
+	step_env_done(&env);
 }
 
-static void print_limits(FILE *out, const struct step_limits *l)
+static void print_limits(FILE *out, const struct grant *grant)
 {
-	(void)fprintf(out, "    %-11stime %u s, log ", "limits", l->time_sec);
+	const struct step_limits *l = &grant->terms->limits;
+	(void)fprintf(out, "    %-11stime %u s, log ", "limits", grant->time_sec);
 	put_size(out, l->log_bytes);
 	(void)fprintf(out, ", pids %u", l->sandbox.pids);
 	if (l->sandbox.memory_bytes) {
@@ -237,10 +250,10 @@ static void print_limits(FILE *out, const struct step_limits *l)
 	(void)fputc('\n', out);
 }
 
-static void print_mounts(FILE *out, const struct plan_step *step)
+static void print_mounts(FILE *out, const struct grant_terms *terms)
 {
 	struct step_mounts mounts;
-	plan_shown_mounts(step, &mounts);
+	plan_shown_mounts(terms, &mounts);
 	for (size_t i = 0; i < mounts.n; i++) {
 		const struct sandbox_mount *m = &mounts.mount[i];
 		(void)fprintf(out, "    %-11s", i ? "" : "mounts");
@@ -253,10 +266,11 @@ static void print_mounts(FILE *out, const struct plan_step *step)
 	}
 }
 
-static void print_seccomp(FILE *out, const struct plan_step *step, const struct seccomp_view *view)
+static void print_seccomp(FILE *out, const struct grant_terms *terms,
+                          const struct seccomp_view *view)
 {
 	struct seccomp_counts c;
-	(void)fprintf(out, "    %-11s%s", "seccomp", step->seccomp);
+	(void)fprintf(out, "    %-11s%s", "seccomp", terms->seccomp);
 	if (view) {
 		plan_shown_counts(view, &c);
 		(void)fprintf(out,
@@ -264,8 +278,9 @@ static void print_seccomp(FILE *out, const struct plan_step *step, const struct 
 		              "killed; others %s",
 		              c.allowed, c.depends, c.refused, c.killed, c.otherwise);
 	}
-	for (size_t i = 0; step->syscalls && step->syscalls[i]; i++)
-		(void)fprintf(out, "%s%s", i ? ", " : "; besides the profile: ", step->syscalls[i]);
+	for (size_t i = 0; terms->syscalls && terms->syscalls[i]; i++)
+		(void)fprintf(out, "%s%s",
+		              i ? ", " : "; besides the profile: ", terms->syscalls[i]);
 	(void)fputc('\n', out);
 }
 
@@ -276,18 +291,18 @@ struct said {
 };
 enum { SAID_MOUNTS, SAID_LIMITS, SAID_SECCOMP, SAID__COUNT };
 
-static void print_section(FILE *out, int which, const struct plan_step *step,
+static void print_section(FILE *out, int which, const struct grant *grant,
                           const struct seccomp_view *view)
 {
 	if (which == SAID_MOUNTS)
-		print_mounts(out, step);
+		print_mounts(out, grant->terms);
 	else if (which == SAID_LIMITS)
-		print_limits(out, &step->limits);
+		print_limits(out, grant);
 	else
-		print_seccomp(out, step, view);
+		print_seccomp(out, grant->terms, view);
 }
 
-static void print_once(FILE *out, int which, const struct plan_step *step,
+static void print_once(FILE *out, int which, const struct grant *grant,
                        const struct seccomp_view *view, struct said *said)
 {
 	static const char *const names[SAID__COUNT] = { "mounts", "limits", "seccomp" };
@@ -295,10 +310,10 @@ static void print_once(FILE *out, int which, const struct plan_step *step,
 	size_t len = 0;
 	FILE *section = open_memstream(&text, &len);
 	if (section)
-		print_section(section, which, step, view);
+		print_section(section, which, grant, view);
 	if (!section || fclose(section) != 0) {
 		free(text);
-		print_section(out, which, step, view);
+		print_section(out, which, grant, view);
 		return;
 	}
 	if (said[which].text && strcmp(said[which].text, text) == 0) {
@@ -308,33 +323,34 @@ static void print_once(FILE *out, int which, const struct plan_step *step,
 	}
 	(void)fputs(text, out);
 	free(said[which].text);
-	said[which] = (struct said){ text, step->index };
+	said[which] = (struct said){ text, grant->index };
 }
 
-static void print_step(FILE *out, const struct plan_step *step, const struct seccomp_view *view,
-                       bool rules_in_full, struct said *said)
+static void print_step(FILE *out, const struct plan *plan, const struct grant *grant,
+                       const struct seccomp_view *view, bool rules_in_full, struct said *said)
 {
-	(void)fprintf(out, "\n%2u  %s  ", step->index, dd_phase_name(step->phase));
-	put(out, step->name, 120);
+	const struct grant_terms *terms = grant->terms;
+	(void)fprintf(out, "\n%2u  %s  ", grant->index, dd_phase_name(grant->phase));
+	put(out, grant->name, 120);
 	(void)fputc('\n', out);
-	put_field(out, "because", step->phase_why);
-	if (step->cond)
-		put_field(out, "if", step->cond);
-	print_command(out, step);
-	if (step->nothing)
+	put_field(out, "because", grant->phase_why);
+	if (grant->written->cond)
+		put_field(out, "if", grant->written->cond);
+	print_command(out, grant->written);
+	if (grant->written->recipe.nothing)
 		return;
-	print_gate(out, step, rules_in_full);
-	print_leases(out, step);
-	if (step->phase == DD_PHASE_PUSH) {
+	print_gate(out, plan, grant, rules_in_full);
+	print_leases(out, grant);
+	if (grant->phase == DD_PHASE_PUSH) {
 		(void)fprintf(out, "    %-11s%s: %s\n", "workspace",
-		              workspace_view_names[step->view], plan_shown_view(step));
-		for (size_t i = 0; step->artifacts[i]; i++)
-			put_field(out, "artifact", step->artifacts[i]);
+		              workspace_view_names[terms->view], plan_shown_view(terms));
+		for (size_t i = 0; terms->artifacts[i]; i++)
+			put_field(out, "artifact", terms->artifacts[i]);
 	}
-	print_env(out, step);
+	print_env(out, grant);
 	for (int which = 0; which < SAID__COUNT; which++)
-		print_once(out, which, step, view, said);
-	if (step->continue_on_error)
+		print_once(out, which, grant, view, said);
+	if (grant->written->continue_on_error)
 		put_field(out, "on failure", "the job goes on");
 }
 
@@ -366,11 +382,11 @@ static void print_places(FILE *out)
 	}
 }
 
-static void print_landlock(FILE *out, const struct plan_step *step)
+static void print_landlock(FILE *out, const struct grant_terms *terms)
 {
 	struct step_mounts mounts;
 	struct sandbox_landlock_rule rule;
-	plan_shown_mounts(step, &mounts);
+	plan_shown_mounts(terms, &mounts);
 	(void)fputs("  Landlock, whatever the mounts say:\n", out);
 	for (size_t i = 0; sandbox_landlock_rule_at(mounts.mount, mounts.n, i, &rule); i++)
 		(void)fprintf(out, "    %-22s%s  (%s)\n", rule.path, rule.summary, rule.why);
@@ -378,13 +394,14 @@ static void print_landlock(FILE *out, const struct plan_step *step)
 
 static void print_calls(FILE *out, const struct plan_shown *shown)
 {
-	for (size_t i = 0; i < shown->plan->n_steps; i++) {
+	for (size_t i = 0; i < shown->plan->n_grants; i++) {
 		bool first = true;
 		for (size_t k = 0; k < i && first; k++)
 			first = shown->views[k] != shown->views[i];
 		if (!first)
 			continue;
-		(void)fprintf(out, "\nsystem calls of profile %s\n", shown->plan->steps[i].seccomp);
+		(void)fprintf(out, "\nsystem calls of profile %s\n",
+		              shown->plan->grants[i].terms->seccomp);
 		for (size_t k = 0; k < seccomp_view_count(shown->views[i]); k++) {
 			const struct seccomp_view_call *c = seccomp_view_at(shown->views[i], k);
 			const char *slash = c->file ? strrchr(c->file, '/') : NULL;
@@ -419,16 +436,16 @@ static void print_notes(FILE *out, const struct plan *plan)
 		put(out, plan->unused[i], 400);
 		(void)fputc('\n', out);
 	}
-	for (size_t i = 0; i < plan->n_notes; i++) {
-		const struct plan_note *n = &plan->notes[i];
+	for (size_t i = 0; i < plan->spec->n_notes; i++) {
+		const struct spec_note *n = &plan->spec->notes[i];
 		(void)fprintf(out, "%s`run` would refuse this: ", i ? "" : "\n");
 		put(out, n->mark.file, 300);
 		(void)fprintf(out, ":%u:%u: ", n->mark.line, n->mark.column);
 		put(out, n->text, 300);
 		(void)fputc('\n', out);
-		if (n->hint[0] &&
-		    (i + 1 == plan->n_notes || strcmp(n->hint, plan->notes[i + 1].hint) !=
-		                                       0)) { /* once for `uses` and its `with` */
+		if (n->hint[0] && (i + 1 == plan->spec->n_notes ||
+		                   strcmp(n->hint, plan->spec->notes[i + 1].hint) !=
+		                           0)) { /* once for `uses` and its `with` */
 			(void)fputs("    hint: ", out);
 			put(out, n->hint, 200);
 			(void)fputc('\n', out);
@@ -440,9 +457,9 @@ int plan_print_text(const struct plan *plan, const struct plan_shown *shown,
                     struct plan_print_options how, FILE *out)
 {
 	(void)fputs("job ", out);
-	put(out, plan->job_name, 120);
+	put(out, plan->spec->name, 120);
 	(void)fputs(" of ", out);
-	put(out, plan->workflow_path, 300);
+	put(out, plan->spec->source, 300);
 	(void)fputs("\npolicy ", out);
 	put(out,
 	    plan->policy_path ? plan->policy_path
@@ -450,16 +467,17 @@ int plan_print_text(const struct plan *plan, const struct plan_shown *shown,
 	    300);
 	(void)fprintf(out, "\n%s: %s\n", plan->trusted ? "trusted" : "not trusted",
 	              plan->trust_why);
-	print_about(out, &plan->job);
+	print_about(out, &plan->spec->about);
 	struct said said[SAID__COUNT] = { { NULL, 0 } };
-	for (size_t i = 0; i < plan->n_steps; i++)
-		print_step(out, &plan->steps[i], shown ? shown->views[i] : NULL, how.rules, said);
+	for (size_t i = 0; i < plan->n_grants; i++)
+		print_step(out, plan, &plan->grants[i], shown ? shown->views[i] : NULL, how.rules,
+		           said);
 	for (int which = 0; which < SAID__COUNT; which++)
 		free(said[which].text);
-	if (plan->n_steps) {
+	if (plan->n_grants) {
 		(void)fputs("\nevery step sees\n", out);
 		print_places(out);
-		print_landlock(out, &plan->steps[0]);
+		print_landlock(out, plan->grants[0].terms);
 	}
 	if (shown && how.syscalls)
 		print_calls(out, shown);

@@ -2,7 +2,7 @@
 /* fuzz_policy.c - any bytes as a policy: complaints or a policy, never a crash; and a plan from
  * what was accepted. PATH is empty here, so `use:` finds no tool to start. */
 #include "runner/model/event.h"
-#include "runner/forges/actions/workflow.h"
+#include "runner/forges/actions/workflow_spec.h"
 #include "runner/grant/plan.h"
 #include "runner/policy/policy.h"
 
@@ -11,7 +11,7 @@
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 
-static struct workflow *wf;
+static struct job_spec *spec;
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
@@ -22,7 +22,11 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	(void)argv;
 	(void)setenv("PATH", "/nonexistent", 1);
 	(void)setenv("CARGO_HOME", "/nonexistent", 1);
-	return workflow_parse("w.yml", text, sizeof(text) - 1, &wf, &diags);
+	struct workflow *wf = NULL;
+	struct event_facts event;
+	event_local(&event);
+	return workflow_parse("w.yml", text, sizeof(text) - 1, &wf, &diags) < 0 ||
+	       workflow_job_spec(wf, NULL, &event, &spec, &diags) < 0;
 }
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
@@ -30,10 +34,8 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 	struct diag_list diags = { 0 };
 	struct policy *policy = NULL;
 	struct plan *plan = NULL;
-	struct event_facts event;
-	event_local(&event);
 	if (policy_parse("p.yml", (const char *)data, size, &policy, &diags) == 0)
-		(void)plan_make(wf, NULL, policy, &event, &plan, &diags);
+		(void)plan_make(spec, policy, &plan, &diags);
 	else if (diags.n == 0)
 		abort(); /* a refusal without a reason */
 	plan_free(plan);

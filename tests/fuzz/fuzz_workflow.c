@@ -2,7 +2,7 @@
 /* fuzz_workflow.c - any bytes as a workflow: complaints that can be printed, or plans of its jobs
  * that can be printed; never a crash. */
 #include "runner/model/event.h"
-#include "runner/forges/actions/workflow.h"
+#include "runner/forges/actions/workflow_spec.h"
 #include "runner/view/plan_print.h"
 #include "runner/policy/policy.h"
 
@@ -24,16 +24,20 @@ static void plan_job(const struct workflow *wf, const char *job, const char *sou
 {
 	const struct plan_print_options all = { .rules = true, .syscalls = true };
 	struct diag_list diags = { 0 };
+	struct job_spec *spec = NULL;
 	struct plan *plan = NULL;
 	struct event_facts event;
 	event_local(&event);
-	if (plan_make(wf, job, NULL, &event, &plan, &diags) < 0 && diags.n == 0)
+	if ((workflow_job_spec(wf, job, &event, &spec, &diags) < 0 ||
+	     plan_make(spec, NULL, &plan, &diags) < 0) &&
+	    diags.n == 0)
 		abort(); /* a refusal without a reason */
 	if (plan && (plan_print_text(plan, NULL, all, sink()) < 0 ||
 	             plan_print_json(plan, NULL, all, sink()) < 0))
 		abort();
 	diag_print(sink(), &diags, source, len);
 	plan_free(plan);
+	job_spec_free(spec);
 	diag_list_done(&diags);
 }
 

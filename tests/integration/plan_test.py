@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from dd import BUILD_PHASE, DRYDOCK, FETCH, PUSH, Job, case, check, equal, main, run, step  # noqa: E402
@@ -188,6 +189,30 @@ def _():
             check(bad.returncode != 0, "a damaged record passed", r)
     finally:
         job.close()
+
+
+@case("", "a plan of a thousand steps with a list of ten thousand takes a second and 200 MB at most, as text and as JSON, and names each entry once")
+def _():
+    with tempfile.TemporaryDirectory() as d:
+        with open(d + "/w.yml", "w", encoding="ascii") as file:
+            file.write("jobs:\n  j:\n    steps:\n" + "".join(f"      - {{ id: s{i}, run: 'true' }}\n" for i in range(1000)))
+        with open(d + "/p.yml", "w", encoding="ascii") as file:
+            file.write("version: 1\nsteps: [ { phase: fetch, match: { id: 's*' } } ]\nphases:\n  fetch:\n    egress:\n")
+            file.write("".join(f"      - {{ host: h{i}.allowed.test, port: 443 }}\n" for i in range(10000)))
+        for how in ([], ["--json"]):
+            with open(d + "/out", "w", encoding="ascii") as out:
+                with subprocess.Popen([DRYDOCK, "plan", "w.yml", "--policy", "p.yml", *how], cwd=d, stdout=out) as child:
+                    _, status, used = os.wait4(child.pid, 0)
+                    child.returncode = status
+            equal(status, 0, "wait status of plan")
+            with open(d + "/out", encoding="ascii") as out:
+                text = out.read()
+            check(used.ru_maxrss < 200 * 1024, f"{used.ru_maxrss} KiB of memory")
+            check(used.ru_utime + used.ru_stime < 1, f"{used.ru_utime + used.ru_stime} s of processor time")
+            equal(text.count("h9999.allowed.test:443"), 1, "mentions of one entry")
+        steps = json.loads(text)["steps"]
+        equal(len(steps[0]["egress"]["entries"]), 10000, "entries of the first step")
+        equal({s["egress"].get("as_in_step") for s in steps[1:]}, {1}, "where the others have theirs")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* plan_print_test.c - what is shown of a plan: complete, escaped, and the same rules that a sandbox
  * gets. */
-#include "complaint.h"
+#include "plan_fixture.h"
 
-#include "runner/model/event.h"
-#include "runner/forges/actions/workflow.h"
 #include "runner/view/plan_print.h"
-#include "runner/policy/policy.h"
 #include "drydock/sandbox_shown.h"
 
 #include <jansson.h>
@@ -23,34 +20,18 @@ static const char policy_text[] = "version: 1\nsteps:\n  - { phase: fetch, match
 				  "  push: { workspace: artifacts, artifacts: [ 'dist/**' ] "
 				  "}\nsandbox: { read: [ /opt/x ] }\n";
 
-static struct plan *plan_of(const char *wf_text, const char *pol_text)
-{
-	struct diag_list diags = { 0 };
-	struct workflow *wf = NULL;
-	struct policy *policy = NULL;
-	struct plan *plan = NULL;
-	struct event_facts local;
-	event_local(&local);
-	assert_int_equal(workflow_parse("w.yml", wf_text, strlen(wf_text), &wf, &diags), 0);
-	assert_int_equal(policy_parse("p.yml", pol_text, strlen(pol_text), &policy, &diags), 0);
-	assert_int_equal(plan_make(wf, NULL, policy, &local, &plan, &diags), 0);
-	workflow_free(wf);
-	policy_free(policy);
-	diag_list_done(&diags);
-	return plan;
-}
-
 /* The profiles as in the source tree; the tests run there. */
 static struct plan_shown shown_of(const struct plan *plan)
 {
-	struct plan_shown shown = { .plan = plan,
-		                    .views = calloc(plan->n_steps, sizeof(struct seccomp_view *)) };
+	struct plan_shown shown = {
+		.plan = plan, .views = calloc(plan->n_grants, sizeof(struct seccomp_view *))
+	};
 	struct dd_err err = { 0 };
 	assert_non_null(shown.views);
 	assert_int_equal(
 		seccomp_view_load("configs/seccomp/default.seccomp", NULL, &shown.views[0], &err),
 		0);
-	for (size_t i = 1; i < plan->n_steps; i++)
+	for (size_t i = 1; i < plan->n_grants; i++)
 		shown.views[i] = shown.views[0];
 	return shown;
 }
@@ -72,7 +53,8 @@ static char *printed(const struct plan *plan, const struct plan_shown *shown,
 static void nothing_of_the_workflow_reaches_the_terminal_unescaped(void **state)
 {
 	(void)state;
-	struct plan *plan = plan_of(workflow_text, policy_text);
+	struct made m = made_fine(workflow_text, policy_text, NULL);
+	struct plan *plan = m.plan;
 	struct plan_shown shown = shown_of(plan);
 	char *text = printed(plan, &shown,
 	                     (struct plan_print_options){ .rules = true, .syscalls = true }, false);
@@ -80,7 +62,7 @@ static void nothing_of_the_workflow_reaches_the_terminal_unescaped(void **state)
 	assert_non_null(strstr(text, "\\x1b[2Jevil"));
 	free(text);
 	plan_shown_free(&shown);
-	plan_free(plan);
+	made_done(&m);
 }
 
 static void the_text_says_what_each_step_gets(void **state)
@@ -103,7 +85,8 @@ static void the_text_says_what_each_step_gets(void **state)
 		"`run` would refuse this: w.yml:9:11: `uses`",
 		"nftables (--rules shows them)",
 	};
-	struct plan *plan = plan_of(workflow_text, policy_text);
+	struct made m = made_fine(workflow_text, policy_text, NULL);
+	struct plan *plan = m.plan;
 	struct plan_shown shown = shown_of(plan);
 	char *text = printed(plan, &shown, (struct plan_print_options){ .rules = false }, false);
 	for (size_t i = 0; i < ARRAY_LEN(wanted); i++)
@@ -113,7 +96,7 @@ static void the_text_says_what_each_step_gets(void **state)
 	assert_null(strstr(text, "system calls of profile"));
 	free(text);
 	plan_shown_free(&shown);
-	plan_free(plan);
+	made_done(&m);
 }
 
 static json_t *parsed(char *text)
@@ -128,7 +111,8 @@ static json_t *parsed(char *text)
 static void the_json_has_the_digest_that_a_run_records_and_all_rules(void **state)
 {
 	(void)state;
-	struct plan *plan = plan_of(workflow_text, policy_text);
+	struct made m = made_fine(workflow_text, policy_text, NULL);
+	struct plan *plan = m.plan;
 	struct plan_shown shown = shown_of(plan);
 	json_t *root = parsed(
 		printed(plan, &shown, (struct plan_print_options){ .syscalls = true }, true));
@@ -139,8 +123,8 @@ static void the_json_has_the_digest_that_a_run_records_and_all_rules(void **stat
 	};
 	struct step_mounts mounts;
 	char digest[65];
-	step_mounts_make(&plan->steps[0], &elsewhere, &mounts);
-	assert_int_equal(step_mounts_digest(&plan->steps[0], &mounts, digest, NULL), 0);
+	step_mounts_make(plan->grants[0].terms, &elsewhere, &mounts);
+	assert_int_equal(step_mounts_digest(plan->grants[0].terms, &mounts, digest, NULL), 0);
 	assert_string_equal(json_string_value(json_object_get(first, "mounts_digest")), digest);
 	assert_int_equal(json_array_size(json_object_get(first, "mounts")), mounts.n);
 	assert_true(json_array_size(json_object_get(json_object_get(first, "egress"), "rules")) >
@@ -152,21 +136,23 @@ static void the_json_has_the_digest_that_a_run_records_and_all_rules(void **stat
 	assert_int_equal(json_array_size(json_object_get(root, "syscalls")), 1);
 	json_decref(root);
 	plan_shown_free(&shown);
-	plan_free(plan);
+	made_done(&m);
 }
 
 static void a_profile_that_is_not_there_is_named(void **state)
 {
 	(void)state;
-	struct plan *plan = plan_of(workflow_text, policy_text);
+	struct made m = made_fine(workflow_text, policy_text, NULL);
+	struct plan *plan = m.plan;
 	struct plan_shown shown = { 0 };
 	struct dd_err err = { 0 };
-	for (size_t i = 0; i < plan->n_steps; i++)
-		plan->steps[i].seccomp = "no-such-profile";
+	struct grant_terms other = *plan->grants[0].terms;
+	other.seccomp = "no-such-profile";
+	plan->grants[0].terms = &other;
 	assert_true(plan_shown_load(plan, &shown, &err) < 0);
 	assert_null(shown.views);
 	assert_non_null(strstr(err.msg, "no-such-profile"));
-	plan_free(plan);
+	made_done(&m);
 }
 
 /* ---- the tables of the sandbox, shown ---- */

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /* plan_test.c - what a step gets follows from policy and event, never from what the workflow claims
  * (G-05, C-02, C-12). */
-#include "complaint.h"
+#include "plan_fixture.h"
 
-#include "runner/model/event.h"
-#include "runner/forges/actions/workflow.h"
-#include "runner/grant/plan.h"
-#include "runner/policy/policy.h"
 #include "model/places.h"
+
+#include <stdlib.h>
 
 static const char workflow_text[] =
 	"name: W\nenv: { A: workflow, B: workflow, GITHUB_REF: lie, DRYDOCK_PHASE: push, TOKEN: "
@@ -28,54 +26,33 @@ static const char policy_text[] =
 	"} } }\n"
 	"limits: { time: 1h }\n";
 
-static int make(const char *wf_text, const char *pol_text, const char *job,
-                const struct event_facts *event, struct plan **ret, struct diag_list *diags)
+/* The value of @name in the environment of a step, and whether there is one. */
+static const char *env_of(const struct grant *grant, const char *name)
 {
-	struct workflow *wf = NULL;
-	struct policy *policy = NULL;
-	assert_int_equal(workflow_parse("w.yml", wf_text, strlen(wf_text), &wf, diags), 0);
-	if (pol_text)
-		assert_int_equal(policy_parse("p.yml", pol_text, strlen(pol_text), &policy, diags),
-		                 0);
-	int r = plan_make(wf, job, policy, event, ret, diags);
-	/* a plan outlives its sources: reading it below would fail under ASan otherwise */
-	workflow_free(wf);
-	policy_free(policy);
-	return r;
-}
-
-static struct plan *make_fine(const char *wf_text, const char *pol_text)
-{
-	struct diag_list diags = { 0 };
-	struct plan *plan = NULL;
-	struct event_facts local;
-	event_local(&local);
-	assert_int_equal(make(wf_text, pol_text, NULL, &local, &plan, &diags), 0);
-	diag_list_done(&diags);
-	return plan;
-}
-
-static const struct plan_env *env_of(const struct plan_step *step, const char *name)
-{
-	const struct plan_env *hit = NULL;
-	for (size_t i = 0; i < step->n_env; i++)
-		if (strcmp(step->env[i].name, name) == 0) {
+	static char value[200];
+	const char *hit = NULL;
+	struct step_env env;
+	step_env_make(&grant->written->recipe, grant->terms, grant->leases, grant->n_leases, &env);
+	for (size_t i = 0; i < env.n; i++)
+		if (strcmp(env.rows[i].name, name) == 0) {
 			assert_null(hit); /* one row for each name */
-			hit = &step->env[i];
+			(void)snprintf(value, sizeof(value), "%s", env.rows[i].value);
+			hit = value;
 		}
+	step_env_done(&env);
 	return hit;
 }
 
 static void without_a_policy_every_step_is_build_and_closed(void **state)
 {
 	(void)state;
-	struct plan *plan = make_fine(workflow_text, NULL);
-	for (size_t i = 0; i < plan->n_steps; i++) {
-		assert_int_equal(plan->steps[i].phase, DD_PHASE_BUILD);
-		assert_int_equal(plan->steps[i].egress.n, 0);
-		assert_int_equal(plan->steps[i].n_leases, 0);
+	struct made m = made_fine(workflow_text, NULL, NULL);
+	for (size_t i = 0; i < m.plan->n_grants; i++) {
+		assert_int_equal(m.plan->grants[i].phase, DD_PHASE_BUILD);
+		assert_int_equal(m.plan->grants[i].terms->egress.n, 0);
+		assert_int_equal(m.plan->grants[i].n_leases, 0);
 	}
-	plan_free(plan);
+	made_done(&m);
 }
 
 static void of_many_jobs_those_that_find_no_room_are_counted(void **state)
@@ -86,84 +63,82 @@ static void of_many_jobs_those_that_find_no_room_are_counted(void **state)
 		(void)snprintf(text + strlen(text), sizeof(text) - strlen(text),
 		               "  a-job-with-a-name-%u:\n    steps: [ { run: x } ]\n", i);
 	for (int wanted = 0; wanted < 2; wanted++) {
-		struct diag_list diags = { 0 };
-		struct plan *plan = NULL;
+		struct made m;
 		struct event_facts local;
 		event_local(&local);
-		assert_int_equal(make(text, NULL, wanted ? "b" : NULL, &local, &plan, &diags),
-		                 -EINVAL);
-		assert_non_null(strstr(wanted ? diags.items[0].hint : diags.items[0].text,
+		assert_int_equal(made_try(&m, text, NULL, wanted ? "b" : NULL, &local), -EINVAL);
+		assert_non_null(strstr(wanted ? m.diags.items[0].hint : m.diags.items[0].text,
 		                       "a-job-with-a-name-16, and 33 more"));
-		diag_list_done(&diags);
+		made_done(&m);
 	}
 }
 
 static void what_of_a_policy_fits_no_step_is_said(void **state)
 {
 	(void)state;
-	struct plan *plan = make_fine(workflow_text, policy_text);
-	assert_int_equal(plan->n_unused, 0);
-	plan_free(plan);
-	plan = make_fine("jobs:\n  j:\n    steps: [ { id: publsh, run: x } ]\n", policy_text);
-	assert_int_equal(plan->n_unused, 4);
-	assert_string_equal(plan->unused[1],
+	struct made m = made_fine(workflow_text, policy_text, NULL);
+	assert_int_equal(m.plan->n_unused, 0);
+	made_done(&m);
+	m = made_fine("jobs:\n  j:\n    steps: [ { id: publsh, run: x } ]\n", policy_text, NULL);
+	assert_int_equal(m.plan->n_unused, 4);
+	assert_string_equal(m.plan->unused[1],
 	                    "p.yml:4:5: id: \"publish\": this rule decides about no step");
-	assert_non_null(strstr(plan->unused[2],
+	assert_non_null(strstr(m.plan->unused[2],
 	                       "credential `reg` is for `publish`, an id that no step has"));
-	plan_free(plan);
+	made_done(&m);
 }
 
 static void phases_come_from_the_policy_and_not_from_what_a_step_says(void **state)
 {
 	(void)state;
-	struct plan *plan = make_fine(workflow_text, policy_text);
-	assert_int_equal(plan->steps[0].phase, DD_PHASE_FETCH);
-	assert_string_equal(plan->steps[0].phase_why, "p.yml:3:5: run: \"npm ci*\"");
-	assert_string_equal(plan->steps[0].egress.entries[0].host, "r.test");
+	struct made m = made_fine(workflow_text, policy_text, NULL);
+	assert_int_equal(m.plan->grants[0].phase, DD_PHASE_FETCH);
+	assert_string_equal(m.plan->grants[0].phase_why, "p.yml:3:5: run: \"npm ci*\"");
+	assert_string_equal(m.plan->grants[0].terms->egress.entries[0].host, "r.test");
 	/* its first line matches, its second is somebody else's */
-	assert_int_equal(plan->steps[1].phase, DD_PHASE_BUILD);
-	assert_int_equal(plan->steps[1].egress.n, 0);
-	assert_int_equal(plan->steps[2].phase, DD_PHASE_PUSH);
-	assert_int_equal(plan->steps[2].view, WORKSPACE_ARTIFACTS);
-	assert_string_equal(plan->steps[2].egress.entries[0].host, "p.test");
-	assert_string_equal(plan->steps[2].label, "03-publish");
-	plan_free(plan);
+	assert_int_equal(m.plan->grants[1].phase, DD_PHASE_BUILD);
+	assert_int_equal(m.plan->grants[1].terms->egress.n, 0);
+	assert_int_equal(m.plan->grants[2].phase, DD_PHASE_PUSH);
+	assert_int_equal(m.plan->grants[2].terms->view, WORKSPACE_ARTIFACTS);
+	assert_string_equal(m.plan->grants[2].terms->egress.entries[0].host, "p.test");
+	assert_string_equal(m.plan->grants[2].label, "03-publish");
+	made_done(&m);
 }
 
 static void environment_layers_win_in_order_and_nothing_is_inherited(void **state)
 {
 	(void)state;
 	assert_int_equal(setenv("DRYDOCK_TEST_CANARY", "x", 1), 0);
-	struct plan *plan = make_fine(workflow_text, policy_text);
-	const struct plan_step *step = &plan->steps[0];
+	struct made m = made_fine(workflow_text, policy_text, NULL);
+	const struct grant *step = &m.plan->grants[0];
 	assert_null(env_of(step, "DRYDOCK_TEST_CANARY"));
-	assert_string_equal(env_of(step, "A")->value, "workflow");
-	assert_string_equal(env_of(step, "B")->value, "job");
-	assert_string_equal(env_of(step, "C")->value, "step");
-	assert_string_equal(env_of(step, "D")->value, "policy");
+	assert_string_equal(env_of(step, "A"), "workflow");
+	assert_string_equal(env_of(step, "B"), "job");
+	assert_string_equal(env_of(step, "C"), "step");
+	assert_string_equal(env_of(step, "D"), "policy");
 	/* a local run has no ref, and the workflow cannot invent one */
 	assert_null(env_of(step, "GITHUB_REF"));
-	assert_string_equal(env_of(step, "GITHUB_WORKSPACE")->value, PLACE_WORKSPACE);
-	assert_string_equal(env_of(step, "GITHUB_JOB")->value, "j");
-	assert_string_equal(env_of(step, "CI")->value, "true");
-	plan_free(plan);
+	assert_string_equal(env_of(step, "GITHUB_WORKSPACE"), PLACE_WORKSPACE);
+	assert_string_equal(env_of(step, "GITHUB_JOB"), "j");
+	assert_string_equal(env_of(step, "CI"), "true");
+	made_done(&m);
 }
 
 static void only_the_named_push_step_holds_the_credential(void **state)
 {
 	(void)state;
-	struct plan *plan = make_fine(workflow_text, policy_text);
-	const struct plan_step *push = &plan->steps[2];
-	assert_int_equal(plan->steps[0].n_leases, 0);
-	assert_int_equal(plan->steps[1].n_leases, 0);
+	struct made m = made_fine(workflow_text, policy_text, NULL);
+	const struct grant *push = &m.plan->grants[2];
+	assert_int_equal(m.plan->grants[0].n_leases, 0);
+	assert_int_equal(m.plan->grants[1].n_leases, 0);
 	assert_int_equal(push->n_leases, 2);
 	assert_string_equal(push->leases[0].target, "TOKEN");
 	assert_int_equal(push->leases[0].ttl_sec, 60);
 	assert_null(env_of(push, "TOKEN")); /* the lease wins over the workflow's variable */
-	assert_string_equal(env_of(push, "CREDENTIALS_DIRECTORY")->value, SANDBOX_CREDENTIALS_DIR);
-	assert_string_equal(env_of(push, "SIGN_KEY")->value, SANDBOX_CREDENTIALS_DIR "/SIGN_KEY");
-	assert_null(env_of(&plan->steps[0], "CREDENTIALS_DIRECTORY"));
-	plan_free(plan);
+	assert_string_equal(env_of(push, "CREDENTIALS_DIRECTORY"), SANDBOX_CREDENTIALS_DIR);
+	assert_string_equal(env_of(push, "SIGN_KEY"), SANDBOX_CREDENTIALS_DIR "/SIGN_KEY");
+	assert_null(env_of(&m.plan->grants[0], "CREDENTIALS_DIRECTORY"));
+	made_done(&m);
 }
 
 static void a_push_step_of_an_untrusted_job_is_refused_before_anything_runs(void **state)
@@ -175,13 +150,12 @@ static void a_push_step_of_an_untrusted_job_is_refused_before_anything_runs(void
 		{ .name = "push", .ref_protected = false },
 	};
 	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
-		struct diag_list diags = { 0 };
-		struct plan *plan = NULL;
-		assert_int_equal(make(workflow_text, policy_text, NULL, &events[i], &plan, &diags),
+		struct made m;
+		assert_int_equal(made_try(&m, workflow_text, policy_text, NULL, &events[i]),
 		                 -EACCES);
-		assert_null(plan);
-		assert_int_equal(diags.items[0].mark.line, 9);
-		diag_list_done(&diags);
+		assert_null(m.plan);
+		assert_int_equal(m.diags.items[0].mark.line, 9);
+		made_done(&m);
 	}
 }
 
@@ -193,13 +167,12 @@ static void an_untrusted_job_that_may_push_still_gets_no_credential(void **state
 				   "credentials: { reg: { from: { file: /s }, for: { phase: push, "
 				   "steps: [ publish ] }, as: { env: TOKEN } } }\n";
 	const struct event_facts fork = { .name = "push", .fork = true };
-	struct diag_list diags = { 0 };
-	struct plan *plan = NULL;
-	assert_int_equal(make(workflow_text, text, NULL, &fork, &plan, &diags), 0);
-	assert_false(plan->trusted);
-	assert_int_equal(plan->steps[2].phase, DD_PHASE_PUSH);
-	assert_int_equal(plan->steps[2].n_leases, 0);
-	plan_free(plan);
+	struct made m;
+	assert_int_equal(made_try(&m, workflow_text, text, NULL, &fork), 0);
+	assert_false(m.plan->trusted);
+	assert_int_equal(m.plan->grants[2].phase, DD_PHASE_PUSH);
+	assert_int_equal(m.plan->grants[2].n_leases, 0);
+	made_done(&m);
 }
 
 static void a_credential_bound_to_a_step_of_another_phase_is_refused(void **state)
@@ -208,15 +181,14 @@ static void a_credential_bound_to_a_step_of_another_phase_is_refused(void **stat
 	static const char text[] = "version: 1\n"
 				   "credentials: { reg: { from: { file: /s }, for: { phase: push, "
 				   "steps: [ get ] }, as: { env: TOKEN } } }\n";
-	struct diag_list diags = { 0 };
-	struct plan *plan = NULL;
+	struct made m;
 	struct event_facts local;
 	event_local(&local);
-	assert_int_equal(make(workflow_text, text, NULL, &local, &plan, &diags), -EACCES);
-	assert_int_equal(diags.n, 2);
-	assert_string_equal(diags.items[0].mark.file, "p.yml");
-	assert_string_equal(diags.items[1].mark.file, "w.yml");
-	diag_list_done(&diags);
+	assert_int_equal(made_try(&m, workflow_text, text, NULL, &local), -EACCES);
+	assert_int_equal(m.diags.n, 2);
+	assert_string_equal(m.diags.items[0].mark.file, "p.yml");
+	assert_string_equal(m.diags.items[1].mark.file, "w.yml");
+	made_done(&m);
 }
 
 static void working_directories_stay_in_the_workspace(void **state)
@@ -237,22 +209,20 @@ static void working_directories_stay_in_the_workspace(void **state)
 		{ PLACE_WORKSPACE "x", NULL },
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct diag_list diags = { 0 };
-		struct plan *plan = NULL;
+		struct made m;
 		struct event_facts local;
 		char text[300];
 		event_local(&local);
 		(void)snprintf(text, sizeof(text),
 		               "jobs: { a: { steps: [ { run: x, working-directory: '%s' } ] } }",
 		               rows[i].dir);
-		int r = make(text, NULL, NULL, &local, &plan, &diags);
+		int r = made_try(&m, text, NULL, NULL, &local);
 		assert_int_equal(r, rows[i].want ? 0 : -EINVAL);
 		if (rows[i].want)
-			assert_string_equal(plan->steps[0].workdir, rows[i].want);
+			assert_string_equal(m.spec->steps[0].recipe.workdir, rows[i].want);
 		else
-			assert_int_equal(diags.items[0].mark.column, 52);
-		plan_free(plan);
-		diag_list_done(&diags);
+			assert_int_equal(m.diags.items[0].mark.column, 52);
+		made_done(&m);
 	}
 }
 
@@ -261,26 +231,26 @@ static void several_jobs_need_a_choice(void **state)
 	(void)state;
 	static const char text[] =
 		"jobs: { a: { steps: [ { run: x } ] }, b: { steps: [ { run: x } ] } }";
-	struct diag_list diags = { 0 };
-	struct plan *plan = NULL;
+	struct made m;
 	struct event_facts local;
 	event_local(&local);
-	assert_int_equal(make(text, NULL, NULL, &local, &plan, &diags), -EINVAL);
-	assert_non_null(strstr(diags.items[0].text, "a, b"));
-	assert_int_equal(make(text, NULL, "c", &local, &plan, &diags), -EINVAL);
-	diag_list_done(&diags);
-	assert_int_equal(make(text, NULL, "b", &local, &plan, &diags), 0);
-	assert_string_equal(plan->job_id, "b");
-	plan_free(plan);
+	assert_int_equal(made_try(&m, text, NULL, NULL, &local), -EINVAL);
+	assert_non_null(strstr(m.diags.items[0].text, "a, b"));
+	made_done(&m);
+	assert_int_equal(made_try(&m, text, NULL, "c", &local), -EINVAL);
+	made_done(&m);
+	assert_int_equal(made_try(&m, text, NULL, "b", &local), 0);
+	assert_string_equal(m.spec->id, "b");
+	made_done(&m);
 }
 
 static void the_shortest_time_counts(void **state)
 {
 	(void)state;
-	struct plan *plan = make_fine(workflow_text, policy_text);
-	assert_int_equal(plan->steps[0].limits.time_sec, 3600);
-	assert_int_equal(plan->steps[2].limits.time_sec, 120);
-	plan_free(plan);
+	struct made m = made_fine(workflow_text, policy_text, NULL);
+	assert_int_equal(m.plan->grants[0].time_sec, 3600);
+	assert_int_equal(m.plan->grants[2].time_sec, 120);
+	made_done(&m);
 }
 
 static void a_policy_for_another_repository_is_refused(void **state)
@@ -289,13 +259,12 @@ static void a_policy_for_another_repository_is_refused(void **state)
 	const struct event_facts ev = { .name = "push",
 		                        .repository = "evil/x",
 		                        .ref_protected = true };
-	struct diag_list diags = { 0 };
-	struct plan *plan = NULL;
-	assert_int_equal(make(workflow_text, "version: 1\nfor: { repository: acme/* }\n", NULL, &ev,
-	                      &plan, &diags),
-	                 -EACCES);
-	assert_int_equal(diags.items[0].mark.line, 2);
-	diag_list_done(&diags);
+	struct made m;
+	assert_int_equal(
+		made_try(&m, workflow_text, "version: 1\nfor: { repository: acme/* }\n", NULL, &ev),
+		-EACCES);
+	assert_int_equal(m.diags.items[0].mark.line, 2);
+	made_done(&m);
 }
 
 /* ---- what only a forge can run ---- */
@@ -313,42 +282,31 @@ static const char real_policy[] =
 	"credentials: { key: { from: { env: K }, for: { phase: fetch, steps: [ src ] }, as: { env: "
 	"T } } }\n";
 
-static struct plan *make_job(const char *wf_text, const char *pol_text, const char *job)
-{
-	struct diag_list diags = { 0 };
-	struct plan *plan = NULL;
-	struct event_facts local;
-	event_local(&local);
-	assert_int_equal(make(wf_text, pol_text, job, &local, &plan, &diags), 0);
-	diag_list_done(&diags);
-	return plan;
-}
-
 static void uses_chooses_the_phase_of_a_step(void **state)
 {
 	(void)state;
-	struct plan *plan = make_job(real_text, real_policy, "t");
-	assert_int_equal(plan->steps[1].phase, DD_PHASE_FETCH);
-	assert_string_equal(plan->steps[1].phase_why, "p.yml:3:5: uses: \"actions/*\"");
-	assert_string_equal(plan->steps[1].name, "Run actions/setup-node@v4");
-	assert_string_equal(plan->steps[1].cond, "always()");
-	assert_string_equal(plan->steps[1].with[0].value, "20");
-	assert_null(plan->steps[1].script);
-	assert_null(plan->steps[1].nothing);
-	assert_int_equal(plan->steps[1].egress.n, 1);
-	assert_int_equal(plan->steps[2].phase, DD_PHASE_BUILD);
-	plan_free(plan);
+	struct made m = made_fine(real_text, real_policy, "t");
+	assert_int_equal(m.plan->grants[1].phase, DD_PHASE_FETCH);
+	assert_string_equal(m.plan->grants[1].phase_why, "p.yml:3:5: uses: \"actions/*\"");
+	assert_string_equal(m.plan->grants[1].name, "Run actions/setup-node@v4");
+	assert_string_equal(m.spec->steps[1].cond, "always()");
+	assert_string_equal(m.spec->steps[1].with[0].value, "20");
+	assert_null(m.spec->steps[1].recipe.script);
+	assert_null(m.spec->steps[1].recipe.nothing);
+	assert_int_equal(m.plan->grants[1].terms->egress.n, 1);
+	assert_int_equal(m.plan->grants[2].phase, DD_PHASE_BUILD);
+	made_done(&m);
 }
 
 static void a_step_without_a_process_gets_neither_gate_nor_credential(void **state)
 {
 	(void)state;
-	struct plan *plan = make_job(real_text, real_policy, "t");
-	assert_non_null(plan->steps[0].nothing);
-	assert_int_equal(plan->steps[0].phase, DD_PHASE_FETCH);
-	assert_int_equal(plan->steps[0].egress.n, 0);
-	assert_int_equal(plan->steps[0].n_leases, 0);
-	plan_free(plan);
+	struct made m = made_fine(real_text, real_policy, "t");
+	assert_non_null(m.spec->steps[0].recipe.nothing);
+	assert_int_equal(m.plan->grants[0].phase, DD_PHASE_FETCH);
+	assert_int_equal(m.plan->grants[0].terms->egress.n, 0);
+	assert_int_equal(m.plan->grants[0].n_leases, 0);
+	made_done(&m);
 }
 
 static void the_notes_of_a_plan_are_those_of_its_job(void **state)
@@ -361,21 +319,75 @@ static void the_notes_of_a_plan_are_those_of_its_job(void **state)
 		{ 4, "`strategy`" },  { 7, "`if`" },        { 7, "`uses`" }, { 7, "`with`" },
 		{ 9, "expressions" }, { 9, "expressions" }, { 8, "pwsh" },
 	};
-	struct plan *plan = make_job(real_text, real_policy, "t");
-	assert_int_equal(plan->n_notes, ARRAY_LEN(want));
-	for (size_t i = 0; i < plan->n_notes; i++) {
-		assert_int_equal(plan->notes[i].mark.line, want[i].line);
-		assert_non_null(strstr(plan->notes[i].text, want[i].text));
-		assert_string_equal(plan->notes[i].mark.file, "w.yml");
+	struct made m = made_fine(real_text, real_policy, "t");
+	assert_int_equal(m.spec->n_notes, ARRAY_LEN(want));
+	for (size_t i = 0; i < m.spec->n_notes; i++) {
+		assert_int_equal(m.spec->notes[i].mark.line, want[i].line);
+		assert_non_null(strstr(m.spec->notes[i].text, want[i].text));
+		assert_string_equal(m.spec->notes[i].mark.file, "w.yml");
 	}
 	/* not known yet: as it is written */
-	assert_string_equal(plan->steps[3].workdir, "${{ matrix.d }}/..");
-	assert_string_equal(plan->job.combinations[1], "t (b, 1)");
-	assert_string_equal(plan->job.axes[0].value, "a, b");
-	plan_free(plan);
-	plan = make_job(real_text, NULL, "other");
-	assert_int_equal(plan->n_notes, 1);
-	plan_free(plan);
+	assert_string_equal(m.spec->steps[3].recipe.workdir, "${{ matrix.d }}/..");
+	assert_string_equal(m.spec->about.combinations[1], "t (b, 1)");
+	assert_string_equal(m.spec->about.axes[0].value, "a, b");
+	made_done(&m);
+	m = made_fine(real_text, NULL, "other");
+	assert_int_equal(m.spec->n_notes, 1);
+	made_done(&m);
+}
+
+/* ---- cost ---- */
+
+static void steps_of_one_phase_share_what_the_policy_gives(void **state)
+{
+	(void)state;
+	struct made m = made_fine(real_text, real_policy, "t");
+	const struct grant *g = m.plan->grants;
+	assert_ptr_equal(g[2].terms, g[3].terms);
+	assert_ptr_not_equal(g[1].terms, g[2].terms);
+	/* nothing is run for the first one: its gate is another one */
+	assert_ptr_not_equal(g[0].terms, g[1].terms);
+	assert_ptr_equal(g[1].terms->egress.entries, g[0].terms->egress.entries);
+	assert_ptr_equal(m.spec->steps[1].recipe.env[0].vars, m.spec->steps[2].recipe.env[0].vars);
+	made_done(&m);
+}
+
+/* A job with @vars variables and @steps steps. */
+static char *job_text(unsigned vars, unsigned steps)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+	assert_non_null(out);
+	(void)fputs("jobs:\n  j:\n    env: { ", out);
+	for (unsigned i = 0; i < vars; i++)
+		(void)fprintf(out, "%sV%u: %u", i ? ", " : "", i, i);
+	(void)fputs(" }\n    steps:\n", out);
+	for (unsigned i = 0; i < steps; i++)
+		(void)fprintf(out, "      - { id: s%u, run: 'true' }\n", i);
+	assert_int_equal(fclose(out), 0);
+	return text;
+}
+
+static void variables_times_steps_are_bounded(void **state)
+{
+	(void)state;
+	static const struct {
+		unsigned vars, steps;
+		bool fits;
+	} rows[] = { { 1000, 150, true }, { 150, 1000, true }, { 1000, 1000, false } };
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct made m;
+		struct event_facts local;
+		char *text = job_text(rows[i].vars, rows[i].steps);
+		event_local(&local);
+		assert_int_equal(made_try(&m, text, NULL, NULL, &local),
+		                 rows[i].fits ? 0 : -EINVAL);
+		if (!rows[i].fits)
+			assert_non_null(strstr(m.diags.items[0].text, "variables together"));
+		made_done(&m);
+		free(text);
+	}
 }
 
 int main(int argc, char **argv)
@@ -397,6 +409,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(several_jobs_need_a_choice),
 		cmocka_unit_test(the_shortest_time_counts),
 		cmocka_unit_test(a_policy_for_another_repository_is_refused),
+		cmocka_unit_test(steps_of_one_phase_share_what_the_policy_gives),
+		cmocka_unit_test(variables_times_steps_are_bounded),
 	};
 	if (argc > 1)
 		cmocka_set_test_filter(argv[1]);

@@ -18,9 +18,9 @@
 static struct egress_entry entries[] = {
 	{ .host = "allowed.test", .port = 443, .origin = "policy.yml:1:1" }
 };
-static struct plan_step step = { .phase = DD_PHASE_FETCH,
-	                         .ref = "s",
-	                         .egress = { .entries = entries, .n = 1 } };
+static const struct grant_terms terms = { .phase = DD_PHASE_FETCH,
+	                                  .egress = { .entries = entries, .n = 1 } };
+static struct grant step = { .phase = DD_PHASE_FETCH, .ref = "s", .terms = &terms };
 static struct step_result result;
 static struct job job;
 static struct step_gate sg;

@@ -31,11 +31,18 @@ static const struct row {
 	{ "https://a@b@host.test/", "https://host.test/", false },
 };
 
+static const struct spec_step *written(const char *script)
+{
+	static struct spec_step step;
+	step = (struct spec_step){ .recipe.script = script };
+	return &step;
+}
+
 static void a_script_is_trimmed_and_its_urls_lose_what_may_be_secret(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		const struct plan_step step = { .script = rows[i].script };
+		const struct grant step = { .written = written(rows[i].script) };
 		bool exact = !rows[i].exact;
 		char *got = step_match_run(&step, NULL, &exact);
 		assert_non_null(got);
@@ -52,7 +59,7 @@ static void a_long_script_is_cut_and_said_to_be(void **state)
 	bool exact = true;
 	memset(long_script, 'x', sizeof(long_script));
 	long_script[sizeof(long_script) - 1] = '\0';
-	const struct plan_step step = { .script = long_script };
+	const struct grant step = { .written = written(long_script) };
 	char *got = step_match_run(&step, NULL, &exact);
 	assert_int_equal(strlen(got), STEP_MATCH_MAX);
 	assert_false(exact);
@@ -62,10 +69,10 @@ static void a_long_script_is_cut_and_said_to_be(void **state)
 static void the_secrets_of_a_step_are_in_nothing_that_is_written(void **state)
 {
 	(void)state;
-	const struct plan_lease lease = { .name = "key" };
-	const struct plan_step step = { .script = "echo canary-value | deploy",
-		                        .leases = &lease,
-		                        .n_leases = 1 };
+	const struct grant_lease lease = { .name = "key" };
+	const struct grant step = { .written = written("echo canary-value | deploy"),
+		                    .leases = &lease,
+		                    .n_leases = 1 };
 	struct process_hint who = { .pid = 7, .exe = "canary-value", .argv = "deploy canary-val" };
 	char name[40] = "canary-value.evil.test", text[200];
 	struct mask *mask = NULL;

@@ -12,17 +12,13 @@
 
 #include "input/diag.h"
 #include "drydock/err.h"
-
-struct workflow_env { /* also `with`, `services`, and the keys of one matrix combination */
-	const char *name, *value;
-	struct diag_mark mark;
-};
+#include "model/pair.h"
 
 struct workflow_step {
 	struct diag_mark mark;
 	const char *id, *name, *run, *shell, *workdir; /* NULL when absent */
 	const char *uses, *cond; /* of exactly one of run and uses; `cond` is the text of `if` */
-	const struct workflow_env *with, *env;
+	const struct pair *with, *env;
 	size_t n_with, n_env;
 	struct diag_mark shell_mark, workdir_mark; /* of the values, when present */
 	double timeout_minutes;                    /* 0 = not given */
@@ -52,11 +48,11 @@ struct workflow_job {
 	/* on one line, or NULL */
 	const char *cond, *runs_on, *needs, *permissions, *environment, *concurrency, *container,
 		*outputs;
-	const char *uses; /* a reusable workflow; then there are no steps */
-	const struct workflow_env *with, *services; /* of a service: the image */
+	const char *uses;                   /* a reusable workflow; then there are no steps */
+	const struct pair *with, *services; /* of a service: the image */
 	size_t n_with, n_services;
 	struct workflow_matrix matrix;
-	const struct workflow_env *env;
+	const struct pair *env;
 	size_t n_env;
 	const char *default_shell, *default_workdir; /* defaults.run, job over workflow */
 	struct diag_mark default_shell_mark, default_workdir_mark;
@@ -69,7 +65,7 @@ struct workflow_job {
 struct workflow {
 	const char *path, *name;
 	const char *on, *permissions, *concurrency; /* on one line, or NULL */
-	const struct workflow_env *env;
+	const struct pair *env;
 	size_t n_env;
 	struct workflow_job *jobs;
 	size_t n_jobs;

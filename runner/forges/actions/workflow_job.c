@@ -129,15 +129,14 @@ static void job_container(struct key_context *ctx, const struct tree_node *v, vo
 
 static void job_services(struct key_context *ctx, const struct tree_node *v, void *out)
 {
-	struct workflow_env *services = arena_array(ctx->arena, v->n, sizeof(*services));
+	struct pair *services = arena_array(ctx->arena, v->n, sizeof(*services));
 	for (size_t i = 0; i < v->n; i++) {
 		const struct tree_node *key = v->pairs[i].key;
 		char where[140];
 		(void)snprintf(where, sizeof(where), "services.%.120s", key->text);
-		services[i] = (struct workflow_env){ .name = key->text,
-			                             .value = read_container(ctx, v->pairs[i].value,
-			                                                     where),
-			                             .mark = key->mark };
+		services[i] = (struct pair){ .name = key->text,
+			                     .value = read_container(ctx, v->pairs[i].value, where),
+			                     .mark = key->mark };
 	}
 	job_of(out)->services = services;
 	job_of(out)->n_services = v->n;

@@ -16,9 +16,9 @@ struct workflow_defaults {
 
 /* workflow_values.c */
 void workflow_read_env(struct key_context *ctx, const struct tree_node *map,
-                       const struct workflow_env **ret, size_t *ret_n);
+                       const struct pair **ret, size_t *ret_n);
 void workflow_read_pairs(struct key_context *ctx, const struct tree_node *map,
-                         const struct workflow_env **ret, size_t *ret_n); /* any key, any value */
+                         const struct pair **ret, size_t *ret_n); /* any key, any value */
 void workflow_read_defaults(struct key_context *ctx, const struct tree_node *v,
                             struct workflow_defaults *out);
 /* GitHub takes a number of minutes, also with a fraction; zero, negative and more than 35 days are

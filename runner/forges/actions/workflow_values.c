@@ -81,9 +81,9 @@ const char *workflow_whole_expression(const struct tree_node *node)
 /* ---- variables and parameters ---- */
 
 void workflow_read_env(struct key_context *ctx, const struct tree_node *map,
-                       const struct workflow_env **ret, size_t *ret_n)
+                       const struct pair **ret, size_t *ret_n)
 {
-	struct workflow_env *env = arena_array(ctx->arena, map->n, sizeof(*env));
+	struct pair *env = arena_array(ctx->arena, map->n, sizeof(*env));
 	size_t k = 0;
 	if (map->n > ENV_MAX) { /* layers are laid over one another by comparing names */
 		diag_add(ctx->diags, map->mark, NULL, "more than 1000 variables");
@@ -99,22 +99,22 @@ void workflow_read_env(struct key_context *ctx, const struct tree_node *map,
 		if (!key_kind(ctx, value, TREE_SCALAR, key->text))
 			continue;
 		(void)key_has_expression(ctx, value);
-		env[k++] = (struct workflow_env){ .name = key->text,
-			                          .value = tree_is_null(value) ? "" : value->text,
-			                          .mark = key->mark };
+		env[k++] = (struct pair){ .name = key->text,
+			                  .value = tree_is_null(value) ? "" : value->text,
+			                  .mark = key->mark };
 	}
 	*ret = env;
 	*ret_n = k;
 }
 
 void workflow_read_pairs(struct key_context *ctx, const struct tree_node *map,
-                         const struct workflow_env **ret, size_t *ret_n)
+                         const struct pair **ret, size_t *ret_n)
 {
-	struct workflow_env *pairs = arena_array(ctx->arena, map->n, sizeof(*pairs));
+	struct pair *pairs = arena_array(ctx->arena, map->n, sizeof(*pairs));
 	for (size_t i = 0; i < map->n; i++)
-		pairs[i] = (struct workflow_env){ .name = map->pairs[i].key->text,
-			                          .value = workflow_flat(ctx, map->pairs[i].value),
-			                          .mark = map->pairs[i].key->mark };
+		pairs[i] = (struct pair){ .name = map->pairs[i].key->text,
+			                  .value = workflow_flat(ctx, map->pairs[i].value),
+			                  .mark = map->pairs[i].key->mark };
 	*ret = pairs;
 	*ret_n = map->n;
 }

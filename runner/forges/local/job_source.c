@@ -9,7 +9,7 @@
 #include "drydock/fd.h"
 #include "base/exit_code.h"
 #include "base/named_path.h"
-#include "forges/actions/workflow.h"
+#include "forges/actions/workflow_spec.h"
 #include "policy/policy_narrow.h"
 
 #include <dirent.h>
@@ -19,20 +19,11 @@
 
 #define POLICY_DIR "/etc/drydock/policy.d"
 
-struct sources {
-	struct workflow *wf;
-	struct policy *policy;
-	struct event_facts event;
+struct loading {
+	struct job_source *source;
 	struct diag_list diags;
 	struct dd_err err;
 };
-
-static void sources_done(struct sources *s)
-{
-	workflow_free(s->wf);
-	policy_free(s->policy);
-	diag_list_done(&s->diags);
-}
 
 static int is_policy_file(const struct dirent *e)
 {
@@ -47,7 +38,7 @@ static int loaded(int r)
 	return r == -EACCES ? -EPERM : r;
 }
 
-static int consider(struct sources *s, const char *name, struct policy **ret)
+static int consider(struct loading *s, const char *name, struct policy **ret)
 {
 	char path[512];
 	struct policy *policy = NULL;
@@ -57,7 +48,7 @@ static int consider(struct sources *s, const char *name, struct policy **ret)
 	int r = loaded(policy_load(path, &policy, &s->diags, &s->err));
 	if (r < 0)
 		return r; /* a broken file ends the search: the job might be its own */
-	if (policy_is_for(policy, &s->event, NULL)) {
+	if (policy_is_for(policy, &s->source->event, NULL)) {
 		*ret = policy;
 		return 1;
 	}
@@ -66,7 +57,7 @@ static int consider(struct sources *s, const char *name, struct policy **ret)
 }
 
 /* 0 with *ret NULL when the host has no policies at all. */
-static int find_policy(struct sources *s, struct policy **ret)
+static int find_policy(struct loading *s, struct policy **ret)
 {
 	struct dirent **names = NULL;
 	int n = scandir(POLICY_DIR, &names, is_policy_file, alphasort), r = 0;
@@ -111,21 +102,21 @@ static int check_places(const struct run_args *args, struct dd_err *err)
 	return 0;
 }
 
-static int read_sources(const struct run_args *args, struct sources *s)
+static int read_sources(const struct run_args *args, struct loading *s)
 {
 	int r = loaded(check_places(args, &s->err));
 	if (r == 0 && args->event)
-		r = loaded(event_load(args->event, &s->event, &s->err));
+		r = loaded(event_load(args->event, &s->source->event, &s->err));
 	else if (r == 0)
-		event_local(&s->event);
+		event_local(&s->source->event);
 	if (r == 0)
-		r = loaded(workflow_load(args->workflow, &s->wf, &s->diags, &s->err));
+		r = loaded(workflow_load(args->workflow, &s->source->wf, &s->diags, &s->err));
 	if (r < 0)
 		return r;
-	r = args->policy ? loaded(policy_load(args->policy, &s->policy, &s->diags, &s->err))
-	                 : find_policy(s, &s->policy);
+	r = args->policy ? loaded(policy_load(args->policy, &s->source->policy, &s->diags, &s->err))
+	                 : find_policy(s, &s->source->policy);
 	return r < 0 ? r
-	             : loaded(policy_narrow_load(&s->policy,
+	             : loaded(policy_narrow_load(&s->source->policy,
 	                                         args->workspace ? args->workspace : ".", &s->diags,
 	                                         &s->err));
 }
@@ -138,10 +129,10 @@ static int apply_secret(struct plan *plan, const char *secret, struct dd_err *er
 	size_t len = equals ? (size_t)(equals - secret) : 0, hits = 0;
 	if (len == 0 || equals[1] == '\0')
 		return dd_err_say(err, EINVAL, "--secret needs NAME=FILE");
-	for (size_t i = 0; i < plan->n_steps; i++)
-		for (size_t k = 0; k < plan->steps[i].n_leases; k++) {
-			struct plan_lease *lease =
-				(struct plan_lease *)(uintptr_t)&plan->steps[i].leases[k];
+	for (size_t i = 0; i < plan->n_grants; i++)
+		for (size_t k = 0; k < plan->grants[i].n_leases; k++) {
+			struct grant_lease *lease =
+				(struct grant_lease *)(uintptr_t)&plan->grants[i].leases[k];
 			if (strlen(lease->name) != len || strncmp(lease->name, secret, len) != 0)
 				continue;
 			lease->from = LEASE_FROM_FILE;
@@ -168,15 +159,16 @@ static int apply_secrets(const struct run_args *args, struct plan *plan, struct 
 
 /* `plan` shows what a job is made of, also what this build cannot run; `run` does not begin with
  * what it could not end. */
-static int refuse_notes(struct sources *s, const struct plan *plan)
+static int refuse_notes(struct loading *s)
 {
-	for (size_t i = 0; i < plan->n_notes; i++)
-		diag_add(&s->diags, plan->notes[i].mark, plan->notes[i].hint, "%s",
-		         plan->notes[i].text);
-	return plan->n_notes ? -EINVAL : 0;
+	const struct job_spec *spec = s->source->spec;
+	for (size_t i = 0; i < spec->n_notes; i++)
+		diag_add(&s->diags, spec->notes[i].mark, spec->notes[i].hint, "%s",
+		         spec->notes[i].text);
+	return spec->n_notes ? -EINVAL : 0;
 }
 
-static int explain(struct sources *s, int r, FILE *errors)
+static int explain(struct loading *s, int r, FILE *errors)
 {
 	diag_print_files(errors, &s->diags);
 	if (s->err.code && s->diags.n == 0) {
@@ -187,26 +179,42 @@ static int explain(struct sources *s, int r, FILE *errors)
 	return r == -EACCES ? DRYDOCK_EXIT_REFUSED : DRYDOCK_EXIT_USAGE;
 }
 
-int job_plan_from_args(const struct run_args *args, struct plan **ret,
-                       struct job_source *ret_source, FILE *errors)
+static int load(const struct run_args *args, struct loading *s)
 {
-	struct sources s = { 0 };
-	struct plan *plan = NULL;
-	int code = 0, r = read_sources(args, &s);
+	struct job_source *source = s->source;
+	int r = read_sources(args, s);
 	if (r == 0)
-		r = plan_make(s.wf, args->job, s.policy, &s.event, &plan, &s.diags);
+		r = workflow_job_spec(source->wf, args->job, &source->event, &source->spec,
+		                      &s->diags);
 	if (r == 0)
-		r = apply_secrets(args, plan, &s.err);
+		r = plan_make(source->spec, source->policy, &source->plan, &s->diags);
+	if (r == 0)
+		r = apply_secrets(args, source->plan, &s->err);
 	if (r == 0 && !args->dry_run)
-		r = refuse_notes(&s, plan);
-	if (r < 0) {
-		plan_free(plan);
-		code = explain(&s, r, errors);
-	} else {
-		*ret = plan;
-		if (ret_source)
-			ret_source->event = s.event;
-	}
-	sources_done(&s);
+		r = refuse_notes(s);
+	return r;
+}
+
+int job_source_load(const struct run_args *args, struct job_source **ret, FILE *errors)
+{
+	struct loading s = { .source = calloc(1, sizeof(*s.source)) };
+	int r = s.source ? load(args, &s) : dd_err_set(&s.err, ENOMEM, "read the job");
+	int code = r < 0 ? explain(&s, r, errors) : 0;
+	if (r < 0)
+		job_source_free(s.source);
+	else
+		*ret = s.source;
+	diag_list_done(&s.diags);
 	return code;
+}
+
+void job_source_free(struct job_source *source)
+{
+	if (!source)
+		return;
+	plan_free(source->plan);
+	job_spec_free(source->spec);
+	policy_free(source->policy);
+	workflow_free(source->wf);
+	free(source);
 }

@@ -2,13 +2,12 @@
 /* job_source.h - from the arguments of `run` and `plan` to a plan: one path, so that a dry run
  * cannot differ from the run.
  *
- * Order of use: fill struct run_args (the command's argp parser), job_plan_from_args(), use the
- * plan, job_source_done().
+ * Order of use: fill struct run_args (the command's argp parser), job_source_load(), use the plan,
+ * job_source_free().
  */
 #ifndef RUNNER_JOB_SOURCE_H
 #define RUNNER_JOB_SOURCE_H
 
-#include "model/event.h"
 #include "grant/plan.h"
 
 enum { RUN_SECRETS_MAX = 64 };
@@ -19,21 +18,25 @@ struct run_args {
 	/* NAME=FILE: the source of credential NAME is FILE, whatever the policy says */
 	const char *secrets[RUN_SECRETS_MAX];
 	size_t n_secrets;
-	bool dry_run; /* only look: a plan may then hold what `run` cannot do (plan->notes) */
+	bool dry_run; /* only look: a plan may then hold what `run` cannot do (its spec's notes) */
 	bool json, observe;
 	bool workflow_optional; /* set by a command that has another way to be asked */
 	bool rules, syscalls;   /* of a plan: also show these in full */
 };
 
-/* What the plan came from; the plan itself needs none of it any more. */
+/* A plan and all that it borrows from. */
 struct job_source {
+	struct workflow *wf;
+	struct policy *policy;
 	struct event_facts event;
+	struct job_spec *spec;
+	struct plan *plan;
 };
 
-/* 0 and a plan; otherwise an exit code of exit_code.h (> 0), and everything has been said on
+/* 0 and a source; otherwise an exit code of exit_code.h (> 0), and everything has been said on
  * @errors. Without args->policy: the first of /etc/drydock/policy.d/ *.yml, sorted, whose `for:`
  * names the job; without that directory, no policy. With it, but none that fits: refused. */
-int job_plan_from_args(const struct run_args *args, struct plan **ret,
-                       struct job_source *ret_source, FILE *errors);
+int job_source_load(const struct run_args *args, struct job_source **ret, FILE *errors);
+void job_source_free(struct job_source *source);
 
 #endif

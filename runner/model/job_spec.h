@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+/* job_spec.h - what a forge says of one job, in nobody's dialect.
+ *
+ * Order of use: a front end (forges/) fills it, job_spec_check() judges it once, plan_make() turns
+ * it and the operator's policy into grants. Past the check nobody looks at it with suspicion again,
+ * and nobody above knows in which language the job was written. Everything in it is the
+ * repository's or the forge's word: it says what to run and never in which phase, with which trust
+ * or with which credential (G-05). Trust follows from @event alone.
+ *
+ * All pointers are borrowed from whoever filled it and live as long as the spec; a plan borrows
+ * from the spec.
+ */
+#ifndef RUNNER_JOB_SPEC_H
+#define RUNNER_JOB_SPEC_H
+
+#include "base/arena.h"
+#include "event.h"
+#include "recipe.h"
+
+/* A file of commit content is at most 1 MiB, but its parts multiply: each variable of a job is one
+ * of each of its steps. What the supervisor, a plan and its JSON have to carry is bounded here. */
+enum {
+	JOB_SPEC_STEPS_MAX = 1000,
+	JOB_SPEC_VARS_MAX = 4000,         /* of one step, all layers together */
+	JOB_SPEC_VARS_TOTAL_MAX = 200000, /* of all steps together */
+};
+
+/* What a rule of a policy can match a step by: the written text, before any expression is
+ * evaluated. NULL: the step has none. */
+struct spec_facts {
+	const char *job, *id, *name, *uses, *run;
+};
+
+/* A step as it is written. */
+struct spec_step {
+	struct diag_mark mark; /* where it stands */
+	/* id is NULL or unique in the job; exactly one of uses and run is there */
+	struct spec_facts facts;
+	const char *cond;        /* text of its condition, or NULL */
+	const char *shell;       /* as written, or NULL for the default */
+	const struct pair *with; /* parameters of what it uses */
+	size_t n_with;
+	unsigned time_sec; /* asked for; 0: not. It can only shorten what the policy gives */
+	bool continue_on_error;
+	/* [a-z0-9-]+, unique in the job, fit for a file and a cgroup: job_spec_label() */
+	const char *label;
+	/* as far as it is known before anything has run: what needs an expression is as written */
+	struct recipe recipe;
+};
+
+/* Of the job as a whole, for people; it decides nothing. On one line each, as written; NULL when
+ * absent. */
+struct spec_about {
+	const char *on, *cond, *runs_on, *needs, *permissions, *environment, *concurrency,
+		*container, *outputs, *uses;
+	/* of a service: the image; of an axis: its values, ", " between them */
+	const struct pair *services, *axes;
+	size_t n_services, n_axes;
+	/* names of the jobs that the forge would make of the matrix, NULL-terminated; NULL: none,
+	 * or computed */
+	const char *const *combinations;
+	/* the expression that makes a part of the matrix at run time, or NULL */
+	const char *computed;
+};
+
+struct spec_note { /* what cannot be run, and where it stands */
+	struct diag_mark mark;
+	const char *text, *hint; /* hint: may be empty */
+};
+
+struct job_spec {
+	const char *source; /* the file or message that the job stands in; its marks name it too */
+	struct diag_mark mark; /* where the job stands in it */
+	const char *pipeline;  /* name of the whole that the job is a part of */
+	const char *id, *name; /* of the job */
+	struct spec_about about;
+	struct event_facts event; /* why it runs, by the forge's own word */
+	const struct spec_step *steps;
+	size_t n_steps;
+	/* steps of the other jobs beside this one: a policy may be about them */
+	const struct spec_facts *others;
+	size_t n_others;
+	const struct spec_note *notes; /* not empty: the job is not run */
+	size_t n_notes;
+	struct plan_arena *arena; /* of what was made for the spec */
+};
+
+/* "03-publish": @index and what of @text (an id or a name) is fit for it. */
+const char *job_spec_label(struct plan_arena *arena, unsigned index, const char *text);
+
+/* Everything that the rooms above rely on. 0, or -EINVAL and complaints in @diags. */
+int job_spec_check(const struct job_spec *spec, struct diag_list *diags);
+void job_spec_free(struct job_spec *spec); /* and its arena */
+
+#endif

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+/* recipe.h - what a step runs: made by a front end, from what it was given and, for a step that
+ * runs late, from what has happened so far.
+ *
+ * A recipe decides nothing about what the step may: that is its grant (grant/grant.h), which was
+ * made from the written text before anything ran. All texts are the repository's or the forge's, so
+ * they are hostile. Borrowed from whoever made the recipe, and alive until the step has ended.
+ */
+#ifndef RUNNER_RECIPE_H
+#define RUNNER_RECIPE_H
+
+#include "pair.h"
+
+#include <stdbool.h>
+
+/* Variables of one origin. A later layer wins over an earlier one; the policy's variables win over
+ * all but the fixed ones, and a lease wins over everything. */
+struct env_layer {
+	const char *origin; /* "workflow", "job", "step", "drydock"; for people */
+	const struct pair *vars;
+	size_t n;
+	bool fixed; /* what the forge says about the job itself: nobody overrides it */
+};
+
+struct recipe {
+	/* as log and record call the step; never empty */
+	const char *name;
+	/* why no process is started for it; then everything below is empty. NULL: one is */
+	const char *nothing;
+	/* NULL-terminated, with the script's path where the shell wants it. Empty: not known before
+	 * the step's turn comes */
+	const char *const *argv;
+	const char *script;      /* content of the file at script_path; NULL: there is none */
+	const char *script_path; /* inside the sandbox, below PLACE_SCRIPTS */
+	const char *workdir;     /* inside the sandbox, absolute, below PLACE_WORKSPACE */
+	const struct env_layer *env;
+	size_t n_env;
+};
+
+#endif

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+/* plan_fixture.h - a plan with all that it borrows from, made from two texts. */
+#ifndef TESTS_PLAN_FIXTURE_H
+#define TESTS_PLAN_FIXTURE_H
+
+#include "complaint.h"
+
+#include "runner/forges/actions/workflow_spec.h"
+#include "runner/grant/plan.h"
+#include "runner/grant/step_env.h"
+#include "runner/policy/policy.h"
+
+struct made {
+	struct workflow *wf;
+	struct policy *policy;
+	struct job_spec *spec;
+	struct plan *plan; /* NULL: refused */
+	struct diag_list diags;
+};
+
+/* Both texts must parse; what workflow_job_spec() and plan_make() say of them is returned. */
+static inline int made_try(struct made *m, const char *wf_text, const char *pol_text,
+                           const char *job, const struct event_facts *event)
+{
+	*m = (struct made){ .plan = NULL };
+	assert_int_equal(workflow_parse("w.yml", wf_text, strlen(wf_text), &m->wf, &m->diags), 0);
+	if (pol_text)
+		assert_int_equal(
+			policy_parse("p.yml", pol_text, strlen(pol_text), &m->policy, &m->diags),
+			0);
+	int r = workflow_job_spec(m->wf, job, event, &m->spec, &m->diags);
+	return r < 0 ? r : plan_make(m->spec, m->policy, &m->plan, &m->diags);
+}
+
+static inline void made_done(struct made *m)
+{
+	plan_free(m->plan);
+	job_spec_free(m->spec);
+	policy_free(m->policy);
+	workflow_free(m->wf);
+	diag_list_done(&m->diags);
+	*m = (struct made){ .plan = NULL };
+}
+
+/* A local run of job @job (NULL: the only one), which nothing is wrong with. */
+static inline struct made made_fine(const char *wf_text, const char *pol_text, const char *job)
+{
+	struct made m;
+	struct event_facts local;
+	event_local(&local);
+	assert_int_equal(made_try(&m, wf_text, pol_text, job, &local), 0);
+	assert_int_equal(m.diags.n, 0);
+	return m;
+}
+
+#endif
