@@ -45,7 +45,7 @@ PROBES  := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/attack/probe_*.c)))
 BENCH   := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/bench/bench_*.c)))
 FUZZ    := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
-.PHONY: all deps demo test check bench lint format asan fuzz install clean help
+.PHONY: all deps demo test check conformance bench lint format asan fuzz install clean help
 .SECONDARY:
 all: $(B)/drydock                    ## build build/drydock
 
@@ -76,6 +76,15 @@ $(B)/tests/bench/%: tests/bench/%.c $(B)/libdrydock.a
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  LINK  $@")
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(B)/libdrydock.a $(PKGLIBS)
+
+$(B)/tests/conformance/%: tests/conformance/%.c $(B)/libdrydock.a
+	@mkdir -p $(@D)
+	$(if $(Q),@echo "  LINK  $@")
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(B)/libdrydock.a $(PKGLIBS)
+
+DIR ?= tests/conformance
+conformance: $(B)/tests/conformance/conformance  ## GitHub's own test data in DIR against our reading of its language
+	$(B)/tests/conformance/conformance "$(DIR)"
 
 deps:                                ## install what is missing (Debian, Ubuntu); asks for root only here
 	scripts/deps

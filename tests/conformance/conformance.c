@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+/* conformance.c - runs GitHub's own test data against drydock's reading of GitHub's language: a
+ * line for each case that differs, and last "N passed, N failed".
+ *
+ * usage: conformance DIR     DIR holds expressions/, as tests/conformance does */
+#include <stdarg.h>
+#include <stdint.h>
+
+#include "run_expressions.h"
+
+int main(int argc, char **argv)
+{
+	struct tally t = { 0 };
+	char dir[1024];
+	bool any = false;
+
+	if (argc != 2) {
+		(void)fprintf(stderr, "usage: %s DIR\n", argv[0]);
+		return 2;
+	}
+	(void)snprintf(dir, sizeof(dir), "%s/expressions", argv[1]);
+	any |= run_expressions(dir, &t);
+	if (!any)
+		tally_fail(&t, "%s holds no test data", argv[1]);
+	printf("%zu passed, %zu failed\n", t.passed, t.failed);
+	return t.failed > 0;
+}

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+/* conformance_test.c - GitHub's own test data, as far as it lies in tests/conformance, and that a
+ * wrong result of it would be seen. `make conformance DIR=...` runs the same over other data. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "tests/conformance/run_expressions.h"
+
+static void every_expression_of_githubs_own_data_has_its_result(void **state)
+{
+	(void)state;
+	struct tally t = { 0 };
+	assert_true(run_expressions("tests/conformance/expressions", &t));
+	assert_int_equal(t.failed, 0);
+	assert_true(t.passed >= 531);
+}
+
+static const char *const altered[] = {
+	"{\"expr\": \"1\", \"result\": {\"kind\": \"Number\", \"value\": 2}}",
+	"{\"expr\": \"1\", \"result\": {\"kind\": \"String\", \"value\": \"1\"}}",
+	"{\"expr\": \"'a'\", \"result\": {\"kind\": \"String\", \"value\": \"A\"}}",
+	"{\"expr\": \"fromJSON('[1]')\", \"result\": {\"kind\": \"Array\", \"value\": [1, 2]}}",
+	"{\"expr\": \"1\", \"err\": {\"kind\": \"parsing\", \"value\": \"\"}}",
+	"{\"expr\": \"a\", \"result\": {\"kind\": \"Null\", \"value\": null}}",
+	"{\"expr\": \"a\", \"err\": {\"kind\": \"lexing\", \"value\": \"Unrecognized named-value: "
+	"'a'. "
+	"Located at position 1\"}}",
+	"{\"expr\": \"a\", \"err\": {\"kind\": \"parsing\", \"value\": \"Unrecognized named-value: "
+	"'a'. "
+	"Located at position 2\"}}",
+	"{\"expr\": \"a\", \"err\": {\"kind\": \"parsing\", \"value\": \"Unrecognized named-value: "
+	"'b'. "
+	"Located at position 1\"}}",
+	"{\"expr\": \"a\", \"err\": {\"kind\": \"parsing\", \"value\": \"Something new\"}}",
+};
+
+static void a_result_that_differs_is_counted_as_failed(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(altered); i++) {
+		struct tally t = { .quiet = true };
+		json_t *one = json_loads(altered[i], 0, NULL);
+		assert_non_null(one);
+		run_expression("altered", one, &t);
+		json_decref(one);
+		if (t.failed != 1)
+			fail_msg("passed: %s", altered[i]);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_expression_of_githubs_own_data_has_its_result),
+		cmocka_unit_test(a_result_that_differs_is_counted_as_failed),
+	};
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
