@@ -95,6 +95,15 @@ const char *sandbox_view_find(const char *path, const char **ret_why)
 	return NULL;
 }
 
+bool sandbox_view_is_copy(const char *path)
+{
+	for (size_t i = 0; i < host_view_n; i++)
+		if (host_view_rows[i].kind == HOST_VIEW_COPY &&
+		    strcmp(host_view_rows[i].path, path) == 0)
+			return true;
+	return false;
+}
+
 struct sandbox_path sandbox_path_find(const char *path)
 {
 	struct sandbox_path place = { .path = NULL,

@@ -207,6 +207,20 @@ struct sandbox_path {
 };
 struct sandbox_path sandbox_path_find(const char *path);
 
+/* Where a step that opens @path (absolute) ends up: the host's links are followed as far as the
+ * step sees them, and no farther. Looks at the host's tree with the caller's rights. */
+struct sandbox_followed {
+	char path[2048]; /* where it ends, without links */
+	char link[512];  /* the last link of the host's on the way; empty: there was none */
+	struct sandbox_path
+		end; /* what is at @path; SANDBOX_ABSENT: the step finds nothing there */
+};
+/* @shown (NULL-terminated, or NULL): host directories that the step sees besides. -ELOOP,
+ * -ENAMETOOLONG, -EINVAL (not absolute). */
+int sandbox_path_follow(const char *path, const char *const *shown, struct sandbox_followed *ret);
+/* Is @path a file of the host view that is copied, and so what its link on the host leads to? */
+bool sandbox_view_is_copy(const char *path);
+
 /* ---- life ---- */
 
 /* -ENOTDIR: everything is as the spec asks, but its working directory does not exist, is none, or

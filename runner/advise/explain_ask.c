@@ -9,8 +9,10 @@
 
 #include "input/config_path.h"
 #include "drydock/seccomp_view.h"
+#include "drydock/fd.h"
 #include "grant/step_mounts.h"
 #include "model/places.h"
+#include "shown_by.h"
 
 #include <arpa/inet.h>
 #include <stdlib.h>
@@ -262,36 +264,52 @@ static void look_behind(const char *path, struct explain_answer *a)
 	}
 }
 
-/* A directory that the host has, outside of what holds secrets or belongs to drydock. */
-static void advise_read(const char *path, struct explain_answer *a)
+/* The line that shows what lies at @asked on the host; a policy names it without links. */
+static void advise_read(const char *asked, struct explain_answer *a)
 {
-	static const char *const closed[] = { "/etc", "/root", "/home", "/proc", "/sys",
-		                              "/dev", "/run",  "/var",  "/tmp",  "/boot" };
-	struct stat st;
-	char dir[2048];
-	a->has_advice = true;
-	a->advice = (struct advice){
-		.instead = "what is below this directory is the host's own business; copy what the "
-			   "job needs into the workspace"
-	};
-	for (size_t i = 0; i < ARRAY_LEN(closed); i++)
-		if (is_at_or_below(path, closed[i]))
-			return;
-	(void)snprintf(dir, sizeof(dir), "%s", path);
+	dd_auto_free char *real = realpath(asked, NULL);
+	const char *path = real ? real : asked;
 	struct advice_change c = { .kind = ADVICE_LIST_ADD, .where = "sandbox.read" };
-	a->advice.instead = "the host has nothing there that could be shown";
-	if (stat(dir, &st) < 0)
+	struct stat st;
+	a->has_advice = true;
+	a->advice = (struct advice){ .instead = "the host has nothing there that could be shown" };
+	if (stat(path, &st) < 0)
 		return;
-	if (!S_ISDIR(st.st_mode) && strrchr(dir, '/'))
-		*strrchr(dir, '/') = '\0';
-	if (!dir[0] || strcmp(dir, "/") == 0 || strpbrk(dir, "\"\\\n\t,[]{}#: ") ||
-	    strlen(dir) >= sizeof(c.text))
+	a->advice.instead = "others may not read it, and to a file of the host a step is a "
+			    "stranger; copy what the job needs into the workspace";
+	if (!shown_to_others(path))
 		return;
-	(void)snprintf(c.text, sizeof(c.text), "%.600s", dir);
+	a->advice.instead =
+		"it is more than one program's own, or steers the host: ask for the "
+		"directory below it that the job needs, or copy that into the workspace";
+	if (!shown_by(path, c.text, sizeof(c.text)))
+		return;
 	a->advice = (struct advice){ .n = 1, .n_beyond = 1 };
-	a->advice.change[0] = c;
 	(void)snprintf(a->advice.beyond[0], sizeof(a->advice.beyond[0]),
-	               "Every step of every phase sees all of %.160s, read-only.", dir);
+	               "Every step of every phase sees all of %.160s, read-only.", c.text);
+	a->advice.change[0] = c;
+}
+
+/* What the step finds where no mount of its own lies; the host's links are followed as far as it
+ * sees them. */
+static void describe_place(const struct sandbox_followed *to, const char *path,
+                           struct explain_answer *a)
+{
+	bool led_out = to->link[0] && to->end.access == SANDBOX_ABSENT;
+	a->allow = to->end.access != SANDBOX_ABSENT;
+	a->verdict = to->end.access == SANDBOX_WRITABLE    ? "writable"
+	             : to->end.access == SANDBOX_READ_ONLY ? "read-only"
+	                                                   : "absent";
+	(void)snprintf(a->decided, sizeof(a->decided), "%s%s", to->end.of_host ? "host view: " : "",
+	               to->end.path ? to->end.path : "");
+	if (led_out)
+		(void)snprintf(a->why, sizeof(a->why),
+		               "the link %.200s leads to %.200s, which no step sees", to->link,
+		               to->path);
+	else
+		(void)snprintf(a->why, sizeof(a->why), "%s", to->end.why);
+	if (to->end.of_host)
+		look_behind(path, a);
 }
 
 int explain_ask_path(const struct plan *plan, const struct grant *step, const char *path,
@@ -308,7 +326,7 @@ int explain_ask_path(const struct plan *plan, const struct grant *step, const ch
 	(void)snprintf(ret->asked, sizeof(ret->asked), "path %.600s", clean);
 	step_mounts_make(step->terms, &view, &mounts);
 	const struct sandbox_mount *m = mount_of(&mounts, clean);
-	struct sandbox_path place = sandbox_path_find(clean);
+	struct sandbox_followed to = { .path = "" };
 	if (strcmp(clean, step->written->recipe.script_path) == 0) {
 		ret->allow = true;
 		ret->verdict = "read-only";
@@ -317,19 +335,16 @@ int explain_ask_path(const struct plan *plan, const struct grant *step, const ch
 		describe_mount(m, ret);
 		if (!(m->flags & SANDBOX_MOUNT_RW))
 			look_behind(clean, ret);
+	} else if ((r = sandbox_path_follow(clean, step->terms->read, &to)) == -ELOOP) {
+		ret->verdict = "absent";
+		(void)snprintf(ret->why, sizeof(ret->why), "its links lead in a circle");
+	} else if (r < 0) {
+		return dd_err_set(err, -r, "follow %.300s", clean);
 	} else {
-		ret->allow = place.access != SANDBOX_ABSENT;
-		ret->verdict = place.access == SANDBOX_WRITABLE    ? "writable"
-		               : place.access == SANDBOX_READ_ONLY ? "read-only"
-		                                                   : "absent";
-		(void)snprintf(ret->decided, sizeof(ret->decided), "%s%s",
-		               place.of_host ? "host view: " : "", place.path ? place.path : "");
-		(void)snprintf(ret->why, sizeof(ret->why), "%s", place.why);
-		if (place.of_host)
-			look_behind(clean, ret);
+		describe_place(&to, clean, ret);
 	}
 	if (!ret->allow)
-		advise_read(clean, ret);
+		advise_read(!m && to.path[0] ? to.path : clean, ret);
 	return 0;
 }
 

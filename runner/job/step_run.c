@@ -16,6 +16,7 @@
 #include "step_asked.h"
 #include "step_gate.h"
 #include "grant/step_env.h"
+#include "step_hint.h"
 #include "grant/step_mounts.h"
 #include "step_output.h"
 #include "step_who.h"
@@ -51,6 +52,8 @@ struct run {
 	int64_t kill_at_ms;  /* after TERM; 0: not asked to end yet */
 	struct meter meter;
 	struct step_asked asked;
+	struct step_hint hint;
+	const char *not_found; /* the program that the step should have been run by */
 	char chunk[READ_CHUNK];
 };
 
@@ -66,9 +69,11 @@ static int64_t now_ms(void)
 static int show_line(void *arg, enum step_stream stream, const char *line, size_t len,
                      bool continues)
 {
-	(void)arg;
+	struct run *run = arg;
+
 	(void)stream;
 	(void)continues;
+	step_hint_line(&run->hint, line, len);
 	console_step_line(line, len);
 	return 0;
 }
@@ -411,6 +416,28 @@ static void keep_first(int *first, int r)
 		*first = r;
 }
 
+/* What the last lines of a step that failed have to do with the sandbox. */
+static void hint(const struct run *run)
+{
+	const struct grant *step = run->step;
+	struct step_hint_about about = { .path = "",
+		                         .read = step->terms->read,
+		                         .policy = run->job->plan->policy_path,
+		                         .trusted = run->job->plan->trusted,
+		                         .tell = tell_step,
+		                         .arg = (void *)(uintptr_t)run };
+	struct step_env env;
+
+	if (run->result->outcome != STEP_FAILED || run->log_fd < 0)
+		return;
+	step_env_make(&step->written->recipe, step->terms, step->leases, step->n_leases, &env);
+	for (size_t i = 0; i < env.n; i++)
+		if (strcmp(env.rows[i].name, "PATH") == 0)
+			about.path = env.rows[i].value;
+	step_hint_tell(&run->hint, run->not_found, &about);
+	step_env_done(&env);
+}
+
 /* Close the gate, kill, drain, account, wipe, remove. Every part is tried even if one before it
  * failed; the first error is returned. */
 static int end(struct run *run, struct dd_err *err)
@@ -424,6 +451,7 @@ static int end(struct run *run, struct dd_err *err)
 		first = r;
 	if (run->output)
 		keep_first(&first, drain(run, first < 0 ? NULL : err));
+	hint(run);
 	if (run->gate_is_open && step_gate_finish(&run->gate, &later) < 0)
 		break_off(run, later.msg);
 	if (run->gate_is_open)
@@ -529,6 +557,7 @@ static void execute(struct run *run, int r, struct dd_err *leases)
 	 * fault, as a shell would say it. */
 	if (r == -ENOEXEC || r == -ENOTDIR) {
 		run->result->exit_code = r == -ENOEXEC ? 127 : 1;
+		run->not_found = r == -ENOEXEC ? run->step->written->recipe.argv[0] : NULL;
 		decide(run, STEP_FAILED, err.msg);
 		return;
 	}

@@ -420,6 +420,41 @@ def _():
         os.rmdir(where)
 
 
+@case("B5", "a link of the view is followed: out of it the verdict is absent, the line shows what is behind it, and then the step reads it")
+def _():
+    from world import _quiet
+    for place in ("/opt", "/usr/local"):
+        _quiet("mount", "-t", "tmpfs", "-o", "mode=755", "none", place)
+    try:
+        os.makedirs("/opt/dd-kit/data")
+        os.makedirs("/usr/local/bin")
+        for link, to in (("out", "/opt/dd-kit/data"), ("relative", "../../opt/dd-kit/data"), ("twice", "out"), ("inside", "../bin"),
+                         ("round", "round"), ("nowhere", "/opt/nothing"), ("secret", "/etc/shadow"), ("home", "/home")):
+            os.symlink(to, "/usr/local/" + link)
+        with open("/opt/dd-kit/data/file", "w", encoding="ascii") as file:
+            file.write("data")
+        names = "out out/file relative twice/file inside round nowhere secret home bin".split()
+        job = Job([step("one", py(f"for n in {names!r}:\n    attempt(n, lambda: bool(os.stat('/usr/local/' + n)))"))])
+        try:
+            found = {n: "read-only" if v.startswith("ok") else "absent" for n, v in job.run().marks.items() if n in names}
+            for name in names:
+                _, a = ask(job, "--step", "one", "--path", "/usr/local/" + name)
+                verdict = "absent" if a["verdict"] == "deny" else a["verdict"]
+                equal(verdict, found[name], f"{name}: {a}")
+            _, a = ask(job, "--step", "one", "--path", "/usr/local/twice/file", rc=4)
+            check("the link /usr/local/out leads to /opt/dd-kit/data/file" in a["why"], str(a))
+            _, b = ask(job, "--step", "one", "--path", "/usr/local/secret", rc=4)
+            equal(b["advice"]["lines"], [], "a line for a secret")
+            apply(job, a)
+            ask(job, "--step", "one", "--path", "/usr/local/twice/file", rc=0)
+            equal(job.run().mark("twice/file"), "ok:True", "what the line shows")
+        finally:
+            job.close()
+    finally:
+        for place in ("/opt", "/usr/local"):
+            _quiet("umount", place)
+
+
 @case("L-04", "what a step chose cannot steer the terminal of whoever reads the explanation")
 def _():
     code = r'attempt("got", lambda: ask_dns("e\x1b[31mvil\x07.te\nst", "198.18.0.1"))'
