@@ -6,6 +6,7 @@
 
 #include "model/event.h"
 #include "job_dirs.h"
+#include "job_terms.h"
 #include "grant/plan.h"
 #include "record/record.h"
 #include "step_result.h"
@@ -37,6 +38,7 @@ struct job {
 	bool calls_untold;
 	char cgroup[256]; /* the job's cgroup; empty: the host offers none */
 	uid_t gate_uid, step_uid;
+	struct job_terms_set terms;
 	struct job_tree tree;
 	struct record *rec;
 	struct step_result *results; /* plan->n_grants */

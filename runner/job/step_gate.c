@@ -15,6 +15,7 @@
 
 #include <arpa/inet.h>
 #include <poll.h>
+#include <sys/mman.h>
 #include <time.h>
 
 enum {
@@ -72,6 +73,23 @@ static int admit_ports(struct step_gate *sg, const char *host, struct in_addr ad
 	                             "the gate asked for %s, which is not on the allowlist", host);
 }
 
+/* Made when the first name is asked for, which most steps never do. Not from the heap: that would
+ * hand the next step the same pages to be cleared, all of them shared with the forks of this one.
+ */
+static int make_names(struct step_gate *sg, struct dd_err *err)
+{
+	void *table;
+
+	if (sg->names)
+		return 0;
+	table = mmap(NULL, STEP_GATE_NAMES_BYTES, PROT_READ | PROT_WRITE,
+	             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (table == MAP_FAILED)
+		return dd_err_set(err, errno, "remember the names of the gate");
+	sg->names = table;
+	return 0;
+}
+
 /* One name, one address, for the whole step: the gate cannot move a name onto an address that
  * stands for another. */
 static int bind_name(struct step_gate *sg, const char *host, struct in_addr addr,
@@ -82,6 +100,9 @@ static int bind_name(struct step_gate *sg, const char *host, struct in_addr addr
 		return dd_err_say(err, EPERM,
 		                  "the gate asked to admit an address outside of its range for %s",
 		                  host);
+	int r = make_names(sg, err);
+	if (r < 0)
+		return r;
 	char *slot = sg->names[a - NET_SYNTHETIC_FIRST];
 	if (slot[0] && strcmp(slot, host) != 0)
 		return dd_err_say(err, EPERM, "the gate asked to give the address of %s to %s",
@@ -600,9 +621,7 @@ int step_gate_open(struct step_gate *sg, int net[NET_FD__COUNT], struct dd_err *
 {
 	sg->gate = (struct gate){ .pidfd = -1, .ctl = -1 };
 	sg->rules_fd = dd_take_fd(&net[NET_FD_RULES]);
-	sg->names = calloc(STEP_GATE_NAMES_MAX, sizeof(sg->names[0]));
-	int r = sg->names ? start(sg, net, err)
-	                  : dd_err_set(err, ENOMEM, "remember the names of the gate");
+	int r = start(sg, net, err);
 	for (int i = 0; i < NET_FD__COUNT; i++)
 		dd_close_p(&net[i]);
 	if (r < 0) {
@@ -706,7 +725,8 @@ void step_gate_destroy(struct step_gate *sg)
 {
 	gate_destroy(&sg->gate);
 	dd_close_p(&sg->rules_fd);
-	free(sg->names);
+	if (sg->names)
+		(void)munmap(sg->names, STEP_GATE_NAMES_BYTES);
 	sg->names = NULL;
 	free(sg->wildcard_names);
 	sg->wildcard_names = NULL;

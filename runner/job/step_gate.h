@@ -15,8 +15,10 @@
 struct mask;
 
 enum {
-	STEP_GATE_NAMES_MAX = 16384
-}; /* what a gate has addresses for; in observe mode every name gets one */
+	/* what a gate has addresses for; in observe mode every name gets one */
+	STEP_GATE_NAMES_MAX = 16384,
+	STEP_GATE_NAMES_BYTES = STEP_GATE_NAMES_MAX * (EGRESS_HOST_MAX + 3),
+};
 
 struct step_gate {
 	struct job *job;
@@ -30,9 +32,8 @@ struct step_gate {
 	int64_t look_spent_ms, look_last_ms;
 	bool ready, closing, closed, done;
 	/* by synthetic address: index 0 is NET_SYNTHETIC_FIRST */
-	char (*names)[EGRESS_HOST_MAX + 3];
-	size_t n_names;
-	uint64_t *wildcard_names; /* by entry of the allowlist; NULL: none was used */
+	char (*names)[EGRESS_HOST_MAX + 3]; /* NULL until the gate asks for one */
+	uint64_t *wildcard_names;           /* by entry of the allowlist; NULL: none was used */
 	unsigned peak_connections;
 	uint64_t names_refused; /* queries: the kernel counts only packets that the wall refused */
 	struct mask *mask;      /* what of the step may not be written down; borrowed */

@@ -7,7 +7,6 @@
  */
 #include "step_run.h"
 
-#include "input/config_path.h"
 #include "view/console.h"
 #include "drydock/fd.h"
 #include "job_tree.h"
@@ -42,8 +41,7 @@ struct run {
 	struct lease_set leases;
 	int log_fd;
 	struct step_output *output;
-	struct net_plan *net;
-	struct seccomp_program *seccomp;
+	const struct job_terms *terms; /* compiled; NULL: nothing is run */
 	struct sandbox sb;
 	struct step_gate gate;
 	bool gate_is_open;
@@ -149,9 +147,9 @@ static int build(struct run *run, struct dd_err *err)
 		.n_files = 1,
 		.workdir = step->written->recipe.workdir,
 		.argv = (char *const *)(uintptr_t)step->written->recipe.argv,
-		.seccomp = run->seccomp,
+		.seccomp = run->terms->seccomp,
 		.limits = step->terms->limits.sandbox,
-		.net = run->net,
+		.net = run->terms->net,
 		.cgroup_parent = run->job->cgroup[0] ? run->job->cgroup : NULL,
 		.name = step->label,
 		.stdout_fd = out,
@@ -165,7 +163,7 @@ static int open_gate(struct run *run, struct dd_err *err)
 	run->gate = (struct step_gate){ .job = run->job,
 		                        .step = run->step,
 		                        .result = run->result,
-		                        .net = run->net,
+		                        .net = run->terms->net,
 		                        .step_init = run->sb.pid,
 		                        .mask = run->mask,
 		                        .tell = tell_step,
@@ -204,27 +202,12 @@ static int read_leases(struct run *run, struct dd_err *err)
 	return r < 0 ? r : lease_grant(run->step, run->mask, &run->leases, err);
 }
 
-static enum seccomp_ask asks_of(const struct job *job)
-{
-	return job->observe        ? SECCOMP_ASK_ALL
-	       : job->calls_untold ? SECCOMP_ASK_NOTHING
-	                           : SECCOMP_ASK_TOLD;
-}
-
 static int start_sandbox(struct run *run, struct dd_err *err)
 {
-	char profile[512];
 	int r;
 
 	if ((r = lease_record(run->job, run->step, &run->leases, err)) < 0 ||
 	    (r = open_log(run, err)) < 0)
-		return r;
-	if ((r = config_path_seccomp(run->step->terms->seccomp, profile, sizeof(profile), err)) <
-	            0 ||
-	    (r = seccomp_program_load_with(profile, run->step->terms->syscalls, asks_of(run->job),
-	                                   &run->seccomp, err)) < 0 ||
-	    (r = net_plan_new_with(&run->step->terms->egress, run->job->observe, &run->net, err)) <
-	            0)
 		return r;
 	if ((r = build(run, err)) < 0 || (r = open_gate(run, err)) < 0)
 		return r;
@@ -374,7 +357,7 @@ static int run_loop(struct run *run, struct dd_err *err)
 		if (r >= 0 && p[2].revents)
 			r = step_gate_serve(&run->gate, err);
 		if (r >= 0 && p[5].revents)
-			r = step_asked_serve(&run->asked, &run->sb, run->seccomp, run->step,
+			r = step_asked_serve(&run->asked, &run->sb, run->terms->seccomp, run->step,
 			                     run->mask, err);
 		if (r < 0)
 			return r;
@@ -464,8 +447,6 @@ static int end(struct run *run, struct dd_err *err)
 	keep_first(&first, lease_revoke(run->job, run->step, &run->leases, first < 0 ? NULL : err));
 	step_output_free(run->output);
 	mask_free(run->mask);
-	net_plan_free(run->net);
-	seccomp_program_free(run->seccomp);
 	dd_close_p(&run->log_fd);
 	dd_close_p(&run->streams[0]);
 	dd_close_p(&run->streams[1]);
@@ -612,6 +593,7 @@ int step_run(struct job *job, const struct grant *step, struct step_result *resu
 		             .step = step,
 		             .result = result,
 		             .sb = SANDBOX_NONE,
+		             .terms = job_terms_of(&job->terms, step->terms),
 		             .log_fd = -1,
 		             .streams = { -1, -1 } };
 	result->step = step;

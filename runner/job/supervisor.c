@@ -108,6 +108,13 @@ static int record_narrowed(struct job *job, struct dd_err *err)
 	return 0;
 }
 
+static enum seccomp_ask asks_of(const struct job *job)
+{
+	return job->observe        ? SECCOMP_ASK_ALL
+	       : job->calls_untold ? SECCOMP_ASK_NOTHING
+	                           : SECCOMP_ASK_TOLD;
+}
+
 static int begin(struct job *job, struct dd_err *err)
 {
 	int r;
@@ -125,6 +132,8 @@ static int begin(struct job *job, struct dd_err *err)
 		console_note("which system calls the filter refuses is not told: this host has no "
 		             "seccomp user notification (drydock doctor); they fail as ever");
 	if ((r = record_narrowed(job, err)) < 0)
+		return r;
+	if ((r = job_terms_compile(job->plan, asks_of(job), job->observe, &job->terms, err)) < 0)
 		return r;
 	return job_tree_prepare(job, err);
 }
@@ -233,6 +242,7 @@ int supervisor_main(struct job *job, pid_t keeper, const sigset_t *cancelling)
 	if (r < 0)
 		console_warn("the job cannot go on: %s", err.msg);
 	job_tree_done(&job->tree);
+	job_terms_done(&job->terms);
 	record_free(job->rec);
 	/* The keeper would do this, but it is gone: whoever is left sweeps. */
 	if (getppid() != keeper && job_dirs_destroy(&job->dirs, &err) < 0)

@@ -38,9 +38,8 @@ static int setup(void **state)
 		                 .result = &result,
 		                 .gate = { .pidfd = -1, .ctl = pair[0] },
 		                 .rules_fd = -1,
-		                 .ready = true,
-		                 .names = calloc(STEP_GATE_NAMES_MAX, sizeof(sg.names[0])) };
-	return sg.names ? 0 : -1;
+		                 .ready = true };
+	return 0;
 }
 
 static int teardown(void **state)
@@ -92,6 +91,14 @@ static void a_question_that_no_honest_gate_asks_ends_the_step(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(addrs); i++)
 		assert_non_null(
 			strstr(verdict(ask("allowed.test", addrs[i])), "outside of its range"));
+}
+
+static void the_table_of_names_is_made_with_the_first_name(void **state)
+{
+	(void)state;
+	assert_null(sg.names);
+	(void)verdict(ask("allowed.test", "198.18.1.0"));
+	assert_non_null(sg.names);
 }
 
 static void an_address_stands_for_one_name_only(void **state)
@@ -156,6 +163,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(nothing_is_admitted_that_the_list_does_not_hold,
 		                                setup, teardown),
 		cmocka_unit_test_setup_teardown(a_question_that_no_honest_gate_asks_ends_the_step,
+		                                setup, teardown),
+		cmocka_unit_test_setup_teardown(the_table_of_names_is_made_with_the_first_name,
 		                                setup, teardown),
 		cmocka_unit_test_setup_teardown(an_address_stands_for_one_name_only, setup,
 		                                teardown),
