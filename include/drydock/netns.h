@@ -47,6 +47,11 @@ enum net_fd {
 	NET_FD__COUNT
 };
 
+/* Each block of a list is a rule and a route, so there are not many in one list. */
+enum { NET_BLOCKS_MAX = 128 };
+/* Why no wall can be built for @entry, as a sentence; NULL: it can. Pure. */
+const char *net_entry_fault(const struct egress_entry *entry);
+
 struct net_plan; /* immutable after net_plan_new(); may be shared by any number of steps with the
                     same allowlist */
 

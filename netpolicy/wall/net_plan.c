@@ -116,6 +116,13 @@ static const char *block_fault(const struct egress_entry *entry)
 	return NULL;
 }
 
+const char *net_entry_fault(const struct egress_entry *entry)
+{
+	return entry->port == 0 ? "the port is 0"
+	       : entry->host    ? name_fault(entry)
+	                        : block_fault(entry);
+}
+
 static int check_list(const struct egress_list *list, struct dd_err *err)
 {
 	size_t blocks = 0;
@@ -125,9 +132,7 @@ static int check_list(const struct egress_list *list, struct dd_err *err)
 		                  list->n, EGRESS_ENTRIES_MAX);
 	for (size_t i = 0; i < list->n; i++) {
 		const struct egress_entry *entry = &list->entries[i];
-		const char *fault = entry->port == 0 ? "the port is 0"
-		                    : entry->host    ? name_fault(entry)
-		                                     : block_fault(entry);
+		const char *fault = net_entry_fault(entry);
 		if (!fault && !entry->host && ++blocks > NET_BLOCKS_MAX)
 			fault = "more than 128 cidr entries in one allowlist; join blocks, or use "
 				"names";

@@ -20,7 +20,6 @@ enum {
 	NET_LOG_BURST = 200,
 	/* cidr entries: two rules and a route each, and the batch must fit one netlink message
 	   buffer */
-	NET_BLOCKS_MAX = 128,
 };
 
 enum net_chain { CHAIN_REFUSE = 0, CHAIN_GATE, CHAIN_OUTPUT, CHAIN_PREROUTING, CHAIN__COUNT };

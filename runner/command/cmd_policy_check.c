@@ -22,15 +22,15 @@ struct check_args {
 /* What came of one file; all of them are reported, whatever the first one held. */
 struct check_result {
 	int r;
-	struct diag_list diags;
+	struct diag_list diags, notes;
 	struct dd_err err; /* when @diags says nothing: the file could not be read */
 };
 
-static json_t *complaints_json(const struct check_result *result)
+static json_t *list_json(const struct diag_list *from)
 {
 	json_t *list = json_array();
-	for (size_t i = 0; i < result->diags.n; i++) {
-		const struct diag *d = &result->diags.items[i];
+	for (size_t i = 0; i < from->n; i++) {
+		const struct diag *d = &from->items[i];
 		(void)json_array_append_new(
 			list,
 			json_pack("{s:s?, s:i, s:i, s:i, s:s, s:s}", "file", d->mark.file, "line",
@@ -50,15 +50,17 @@ static int print_json(const struct check_args *args, const struct check_result *
 {
 	json_t *root;
 	if (args->n == 1) {
-		root = json_pack("{s:b, s:o, s:s?}", "ok", ok, "complaints",
-		                 complaints_json(&results[0]), "error", unreadable(&results[0]));
+		root = json_pack("{s:b, s:o, s:o, s:s?}", "ok", ok, "complaints",
+		                 list_json(&results[0].diags), "notes",
+		                 list_json(&results[0].notes), "error", unreadable(&results[0]));
 	} else {
 		json_t *files = json_array();
 		for (size_t i = 0; i < args->n; i++)
 			(void)json_array_append_new(
-				files, json_pack("{s:s, s:b, s:o, s:s?}", "file", args->policies[i],
-			                         "ok", results[i].r == 0, "complaints",
-			                         complaints_json(&results[i]), "error",
+				files, json_pack("{s:s, s:b, s:o, s:o, s:s?}", "file",
+			                         args->policies[i], "ok", results[i].r == 0,
+			                         "complaints", list_json(&results[i].diags),
+			                         "notes", list_json(&results[i].notes), "error",
 			                         unreadable(&results[i])));
 		root = json_pack("{s:b, s:o}", "ok", ok, "files", files);
 	}
@@ -72,6 +74,7 @@ static void print_text(const char *path, const struct check_result *result)
 	if (result->r == 0)
 		(void)printf("%s: fine\n", path);
 	diag_print_files(stderr, &result->diags);
+	diag_print_notes(stderr, &result->notes);
 	if (unreadable(result))
 		(void)fprintf(stderr, "drydock: %s\n", unreadable(result));
 }
@@ -85,6 +88,9 @@ static int check(const struct check_args *args)
 		struct policy *policy = NULL;
 		results[i].r = policy_load(args->policies[i], &policy, &results[i].diags,
 		                           &results[i].err);
+		if (results[i].r == 0)
+			results[i].r = policy_check_host(policy, &results[i].diags,
+			                                 &results[i].notes);
 		policy_free(policy);
 		ok &= results[i].r == 0;
 		if (!args->json)
@@ -92,8 +98,10 @@ static int check(const struct check_args *args)
 	}
 	if (results && args->json)
 		w = print_json(args, results, ok);
-	for (size_t i = 0; results && i < args->n; i++)
+	for (size_t i = 0; results && i < args->n; i++) {
 		diag_list_done(&results[i].diags);
+		diag_list_done(&results[i].notes);
+	}
 	free(results);
 	return w < 0 ? DRYDOCK_EXIT_INTERNAL : ok ? DRYDOCK_EXIT_OK : DRYDOCK_EXIT_USAGE;
 }

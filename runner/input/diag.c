@@ -241,6 +241,17 @@ void diag_print(FILE *out, const struct diag_list *list, const char *source, siz
 	print_truncated(out, list);
 }
 
+void diag_print_notes(FILE *out, const struct diag_list *list)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		const struct diag *d = &list->items[i];
+		char file[512];
+		diag_escape(file, sizeof(file), d->mark.file, strlen(d->mark.file));
+		(void)fprintf(out, "%s:%u:%u: note: %s%s%s%s\n", file, d->mark.line, d->mark.column,
+		              d->text, d->hint[0] ? " (" : "", d->hint, d->hint[0] ? ")" : "");
+	}
+}
+
 void diag_print_files(FILE *out, const struct diag_list *list)
 {
 	char *source = NULL;

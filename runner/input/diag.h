@@ -49,6 +49,8 @@ void diag_print(FILE *out, const struct diag_list *list, const char *source, siz
 
 /* The same for complaints about several files: each file is read again for its lines. Of a file
  * that was reached through a link (named_path.h) only the place is told, and no byte. */
+/* The same list as notes: nothing is wrong, but somebody should know. One line each. */
+void diag_print_notes(FILE *out, const struct diag_list *list);
 void diag_print_files(FILE *out, const struct diag_list *list);
 
 /* Append @in as a terminal may show it: control bytes, invalid UTF-8 and bidirectional controls as

@@ -19,6 +19,11 @@ int policy_load(const char *path, struct policy **ret, struct diag_list *diags, 
 /* The same from memory; @name is used in positions. Fuzzed. */
 int policy_parse(const char *name, const char *text, size_t len, struct policy **ret,
                  struct diag_list *diags);
+/* What of it cannot be kept on this host, whatever the job (policy_host.c): -EINVAL with
+ * complaints. Directories that this host cannot show are taken out, and stand in @notes. Before a
+ * run, on the operator's own policy (NULL is fine), before it is narrowed; not to judge a record.
+ */
+int policy_check_host(struct policy *policy, struct diag_list *diags, struct diag_list *notes);
 void policy_free(struct policy *policy);
 /* Does `for:` name this job? A local run is the operator's own: every policy is for it. @ret_why
  * (may be NULL): static text of the key that differs. */

@@ -5,6 +5,7 @@
 #include "policy_model.h"
 
 #include "drydock/err.h"
+#include "drydock/netns.h"
 
 #include <arpa/inet.h>
 #include <stdlib.h>
@@ -133,6 +134,28 @@ static bool special_address(const char *text)
 	return false;
 }
 
+/* What the wall will say, said here at its line. */
+static void impossible_entries(const struct policy_phase *phase, struct diag_list *diags)
+{
+	size_t blocks = 0;
+	for (size_t i = 0; i < phase->egress.n; i++) {
+		const struct egress_entry *e = &phase->egress.entries[i];
+		const char *fault = net_entry_fault(e);
+		if (fault)
+			diag_add(diags, phase->entry_marks[i], NULL,
+			         "this entry cannot be enforced: %s", fault);
+		if (!e->host && ++blocks == NET_BLOCKS_MAX + 1)
+			diag_add(diags, phase->entry_marks[i], "join blocks, or use names",
+			         "more than %d `cidr` entries in one list", NET_BLOCKS_MAX);
+		if (e->host && !e->wildcard && strcmp(e->host, "localhost") == 0)
+			diag_add(
+				diags, phase->entry_marks[i],
+				"give a service of the host a name of its own, with `address:` and "
+				"`private: allow`",
+				"`localhost` is the step itself: no program asks the gate for it");
+	}
+}
+
 /* An entry that the gate would always refuse is a question to the operator now, not to the person
  * who waits for the job. */
 static void dead_entries(const struct policy_phase *phase, struct diag_list *diags)
@@ -141,7 +164,7 @@ static void dead_entries(const struct policy_phase *phase, struct diag_list *dia
 	for (size_t i = 0; i < phase->egress.n; i++) {
 		const struct egress_entry *e = &phase->egress.entries[i];
 		struct sockaddr_in block = { .sin_family = AF_INET, .sin_addr = e->cidr };
-		if (e->private_ok)
+		if (e->private_ok || net_entry_fault(e))
 			continue;
 		if (!e->host && egress_addr_special((const struct sockaddr *)&block))
 			diag_add(diags, phase->entry_marks[i], hint, "this block is not public: %s",
@@ -193,6 +216,7 @@ void policy_check(const struct policy *policy, struct diag_list *diags)
 	first_lines(policy, diags);
 	for (int p = 0; p < DD_PHASE__COUNT; p++) {
 		repeated_entries(policy, &policy->phases[p], diags);
+		impossible_entries(&policy->phases[p], diags);
 		dead_entries(&policy->phases[p], diags);
 	}
 	for (size_t i = 0; i < policy->n_credentials; i++) {

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TTL_DEFAULT = 300, STEPS_MAX = 100, CREDENTIALS_MAX = 100 };
+enum { TTL_DEFAULT = 300, STEPS_MAX = 100, CREDENTIALS_MAX = 64 /* as one step can hold */ };
 
 static void from_file(struct key_context *ctx, const struct tree_node *v, void *out)
 {
@@ -219,7 +219,7 @@ void policy_read_credentials(struct key_context *ctx, const struct tree_node *no
 	              "both tables have the same keys");
 	char where[140];
 	if (node->n > CREDENTIALS_MAX) {
-		diag_add(ctx->diags, node->mark, NULL, "more than 100 credentials");
+		diag_add(ctx->diags, node->mark, NULL, "more than 64 credentials");
 		return;
 	}
 	out->credentials = arena_array(ctx->arena, node->n, sizeof(*out->credentials));

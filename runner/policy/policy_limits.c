@@ -6,35 +6,41 @@
 #include "policy_model.h"
 
 #include "drydock/err.h"
+#include "drydock/sandbox_shown.h"
 #include "model/places.h"
 
 #include <string.h>
 
+enum { MEMORY_MIN = 1024 * 1024, READ_MAX = 32 /* mounts: a step has a few of its own besides */ };
+
 /* Inside, zero is "no limit": written, it would say the opposite of what it means, and take a limit
  * away. */
 static void read_bound(struct key_context *ctx, const struct tree_node *v, const char *what,
-                       uint64_t *out)
+                       uint64_t least, uint64_t *out)
 {
-	uint64_t bytes = 1;
+	uint64_t bytes = least;
+	char hint[100];
 	policy_read_size(ctx, v, what, &bytes);
-	if (bytes > 0)
+	(void)snprintf(hint, sizeof(hint), "at least %s; without the key %s",
+	               least == MEMORY_MIN ? "1MiB, which a shell needs" : "1B",
+	               strcmp(what, "log") == 0 ? "it is 64MiB" : "there is no limit");
+	if (bytes >= least)
 		*out = bytes;
 	else
-		diag_add(ctx->diags, v->mark,
-		         "more than nothing; without the key there is no limit",
-		         "`%s` cannot be `%s`", what, v->text);
+		diag_add(ctx->diags, v->mark, hint, "`%s` cannot be `%s`", what, v->text);
 }
 
 static void limit_memory(struct key_context *ctx, const struct tree_node *v, void *out)
 {
-	read_bound(ctx, v, "memory", &((struct step_limits *)out)->sandbox.memory_bytes);
+	read_bound(ctx, v, "memory", MEMORY_MIN,
+	           &((struct step_limits *)out)->sandbox.memory_bytes);
 }
 
 static void limit_cpus(struct key_context *ctx, const struct tree_node *v, void *out)
 {
 	const char *text = key_text(ctx, v, "cpus");
 	if (text && policy_cpus(text, &((struct step_limits *)out)->sandbox.cpu_millis) < 0)
-		diag_add(ctx->diags, v->mark, "such as 2 or 0.5",
+		diag_add(ctx->diags, v->mark, "such as 2 or 0.5; at least 0.01",
 		         "`cpus` is no number of cores: `%s`", text);
 }
 
@@ -53,7 +59,7 @@ static void limit_files(struct key_context *ctx, const struct tree_node *v, void
 static void limit_disk(struct key_context *ctx, const struct tree_node *v, void *out)
 {
 	struct step_limits *limits = out;
-	read_bound(ctx, v, "disk", &limits->disk_bytes);
+	read_bound(ctx, v, "disk", 1, &limits->disk_bytes);
 	/* one file can never be larger than all: the kernel stops it at once */
 	limits->sandbox.file_size_bytes = limits->disk_bytes;
 }
@@ -65,7 +71,7 @@ static void limit_time(struct key_context *ctx, const struct tree_node *v, void 
 
 static void limit_log(struct key_context *ctx, const struct tree_node *v, void *out)
 {
-	policy_read_size(ctx, v, "log", &((struct step_limits *)out)->log_bytes);
+	read_bound(ctx, v, "log", 1, &((struct step_limits *)out)->log_bytes);
 }
 
 static const struct key_row limit_rows[] = {
@@ -120,35 +126,55 @@ static bool directory_is_plain(const char *dir)
 	return true;
 }
 
-/* What a step has of its own, and what the host steers itself with or keeps its sockets in: shown
- * from the host it would undo the sandbox. */
-static bool directory_is_reserved(const char *dir)
+static bool is_at_or_below(const char *path, const char *dir)
 {
-	static const char *const reserved[] = { "/proc",    "/sys",     "/dev",     "/run",
-		                                "/var/run", "/tmp",     "/var/tmp", PLACE_WORKSPACE,
+	size_t len = strlen(dir);
+	return strncmp(path, dir, len) == 0 && (path[len] == '/' || path[len] == '\0');
+}
+
+/* What the host steers itself with or keeps its sockets in, and what a step has of its own: shown
+ * from the host it would undo the sandbox, or hide what the step was promised. NULL: neither at
+ * @dir, nor below it, nor above. */
+static const char *place_in_the_way(const char *dir)
+{
+	static const char *const reserved[] = { "/proc",    "/sys",     "/dev",
+		                                "/run",     "/var/run", PLACE_WORKSPACE,
 		                                PLACE_TEMP, PLACE_HOME, PLACE_TOOLS };
-	for (size_t i = 0; i < ARRAY_LEN(reserved); i++) {
-		size_t len = strlen(reserved[i]);
-		if (strncmp(dir, reserved[i], len) == 0 && (dir[len] == '/' || dir[len] == '\0'))
-			return true;
-	}
-	return false;
+	static struct sandbox_place place; /* one for the process: its path is returned */
+	for (size_t i = 0; i < ARRAY_LEN(reserved); i++)
+		if (is_at_or_below(dir, reserved[i]))
+			return reserved[i];
+	for (size_t i = 0; sandbox_place_at(i, &place); i++)
+		/* /mnt is made, and empty: there is room below it */
+		if (place.kind != SANDBOX_PLACE_HOST && strncmp(dir, "/mnt/", 5) != 0 &&
+		    (is_at_or_below(dir, place.path) || is_at_or_below(place.path, dir)))
+			return place.path;
+	return NULL;
+}
+
+static void check_directory(struct key_context *ctx, struct diag_mark mark, const char *dir)
+{
+	const char *place = directory_is_plain(dir) ? place_in_the_way(dir) : NULL;
+	char hint[200] = "an absolute path without `.`, `..` or `//`, and not `/` itself";
+	if (place)
+		(void)snprintf(
+			hint, sizeof(hint), "a step has its own `%s`%s", place,
+			is_at_or_below(dir, place) ? "" : ": name the directories that are needed");
+	if (place || !directory_is_plain(dir))
+		diag_add(ctx->diags, mark, hint, "`read` cannot show `%s`", dir);
 }
 
 static void sandbox_read(struct key_context *ctx, const struct tree_node *v, void *out)
 {
-	const char *const *dirs = key_texts(ctx, v, "read", NULL);
-	for (size_t i = 0; dirs[i]; i++) {
-		const char *hint =
-			!directory_is_plain(dirs[i])
-				? "an absolute path without `.`, `..` or `//`, and not `/` itself"
-			: directory_is_reserved(dirs[i]) ? "a step has its own there"
-							 : NULL;
-		if (hint)
-			diag_add(ctx->diags,
-			         v->kind == TREE_LIST && i < v->n ? v->items[i]->mark : v->mark,
-			         hint, "`read` cannot show `%s`", dirs[i]);
-	}
+	size_t n = 0;
+	const char *const *dirs = key_texts(ctx, v, "read", &n);
+	if (n > READ_MAX)
+		diag_add(ctx->diags, v->mark, "name a directory above them",
+		         "more than %d directories", READ_MAX);
+	for (size_t i = 0; i < n && i < READ_MAX; i++)
+		check_directory(ctx,
+		                v->kind == TREE_LIST && n == v->n ? v->items[i]->mark : v->mark,
+		                dirs[i]);
 	((struct policy *)out)->read = dirs;
 }
 

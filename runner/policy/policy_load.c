@@ -16,6 +16,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A repository brings the rules and the steps that they are held against, so the product is its to
+ * choose. */
+enum { RULES_MAX = 1000, REPOSITORY_RULES_MAX = 200 };
+
 #define MIB (1024ULL * 1024)
 
 void policy_defaults(struct policy *policy)
@@ -193,8 +197,9 @@ const struct key_table policy_rule_keys = { rule_rows, ARRAY_LEN(rule_rows) };
 static void top_steps(struct key_context *ctx, const struct tree_node *v, void *out)
 {
 	struct policy *policy = out;
-	if (v->n > 1000) {
-		diag_add(ctx->diags, v->mark, NULL, "more than 1000 rules");
+	const size_t most = policy->repository ? REPOSITORY_RULES_MAX : RULES_MAX;
+	if (v->n > most) {
+		diag_add(ctx->diags, v->mark, NULL, "more than %zu rules", most);
 		return;
 	}
 	policy->rules = arena_array(ctx->arena, v->n, sizeof(*policy->rules));

@@ -383,10 +383,13 @@ int policy_narrow_parse(struct policy *policy, const char *name, const char *tex
                         struct diag_list *diags)
 {
 	struct policy *own = NULL;
+	size_t before = diags->n;
 	int r = policy_parse_repository(policy->arena, name, text, len, &own, diags);
 	if (r < 0)
 		return r;
-	struct narrowing n = { .policy = policy, .own = own, .arena = policy->arena };
+	struct narrowing n = {
+		.policy = policy, .own = own, .arena = policy->arena, .diags = diags
+	};
 	n.refused = arena_array(n.arena, NARROWED_MAX + 1, sizeof(*n.refused));
 	for (int p = 0; p < DD_PHASE__COUNT; p++)
 		narrow_phase(&n, (enum dd_phase)p);
@@ -404,7 +407,7 @@ int policy_narrow_parse(struct policy *policy, const char *name, const char *tex
 	policy->narrow = own;
 	policy->narrowed = n.refused;
 	policy->n_narrowed = n.n;
-	return 0;
+	return diags->n > before ? -EINVAL : 0;
 }
 
 /* Beneath @workspace, no link anywhere on the way: the name is ours, but what stands there is a

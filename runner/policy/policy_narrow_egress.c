@@ -12,6 +12,7 @@
 #include "policy_narrowing.h"
 
 #include "drydock/err.h"
+#include "drydock/netns.h"
 
 #include <arpa/inet.h>
 #include <string.h>
@@ -199,37 +200,70 @@ static void meet_own(struct meeting *m)
 	}
 }
 
+/* A set of the operator's list, and the line of the repository that first names it. The sets are
+ * few, because each is a file or a tool of this host; the lines are as many as a repository likes.
+ */
+struct set_use {
+	const char *name;
+	const struct policy_use *use;
+};
+
+static struct set_use *find_set(struct set_use *sets, size_t n, const char *name)
+{
+	for (size_t i = 0; i < n; i++)
+		if (sets[i].name == name || strcmp(sets[i].name, name) == 0)
+			return &sets[i];
+	return NULL;
+}
+
+static struct set_use *used_sets(struct meeting *m, const struct policy_phase *own,
+                                 const struct policy_phase *theirs, size_t *ret_n)
+{
+	struct plan_arena *arena = m->n->arena;
+	struct set_use *sets = NULL;
+	size_t n = 0;
+	for (size_t i = 0; i < theirs->egress.n; i++) {
+		const char *name = theirs->entry_sets[i];
+		if (!name || find_set(sets, n, name))
+			continue;
+		sets = arena_grow(arena, sets, n, sizeof(*sets));
+		sets[n++] = (struct set_use){ .name = name };
+	}
+	for (size_t u = 0; u < own->n_uses; u++) {
+		struct set_use *set = find_set(sets, n, own->uses[u].name);
+		if (!set)
+			narrow_refuse(m->n, own->uses[u].mark, m->key,
+			              arena_printf(arena, "use: %s", own->uses[u].name), "nothing",
+			              "the operator's policy does not use that set");
+		else if (!set->use)
+			set->use = &own->uses[u];
+	}
+	*ret_n = n;
+	return sets;
+}
+
 /* The repository's entries, and for each `use:` those that the operator's own `use:` of that name
  * gave. */
 static struct side own_side(struct meeting *m, const struct policy_phase *own,
                             const struct policy_phase *theirs)
 {
 	struct plan_arena *arena = m->n->arena;
-	size_t n = own->egress.n, cap = n + theirs->egress.n;
+	size_t n = own->egress.n, cap = n + theirs->egress.n, n_sets = 0;
 	struct egress_entry *entries = arena_array(arena, cap, sizeof(*entries));
 	struct diag_mark *marks = arena_array(arena, cap, sizeof(*marks));
-	bool *taken = arena_array(arena, theirs->egress.n, sizeof(*taken));
+	struct set_use *sets = used_sets(m, own, theirs, &n_sets);
 	if (n) {
 		memcpy(entries, own->egress.entries, n * sizeof(*entries));
 		memcpy(marks, own->entry_marks, n * sizeof(*marks));
 	}
-	for (size_t u = 0; u < own->n_uses; u++) {
-		bool found = false;
-		for (size_t i = 0; i < theirs->egress.n; i++) {
-			if (!theirs->entry_sets[i] ||
-			    strcmp(theirs->entry_sets[i], own->uses[u].name) != 0)
-				continue;
-			found = true;
-			if (taken[i])
-				continue;
-			taken[i] = true;
-			entries[n] = theirs->egress.entries[i];
-			marks[n++] = own->uses[u].mark;
-		}
-		if (!found)
-			narrow_refuse(m->n, own->uses[u].mark, m->key,
-			              arena_printf(arena, "use: %s", own->uses[u].name), "nothing",
-			              "the operator's policy does not use that set");
+	for (size_t i = 0; i < theirs->egress.n; i++) {
+		const struct set_use *set = theirs->entry_sets[i]
+		                                    ? find_set(sets, n_sets, theirs->entry_sets[i])
+		                                    : NULL;
+		if (!set || !set->use)
+			continue;
+		entries[n] = theirs->egress.entries[i];
+		marks[n++] = set->use->mark;
 	}
 	return (struct side){ .list = { .entries = entries, .n = n }, .marks = marks };
 }
@@ -238,6 +272,19 @@ static void index_side(struct plan_arena *arena, struct side *side)
 {
 	side->list.index = egress_index_make(arena_alloc(arena, egress_index_size(side->list.n)),
 	                                     side->list.entries, side->list.n);
+}
+
+/* What lies in both lists can be more than either has. */
+static void check_size(const struct meeting *m, const struct tree_node *at)
+{
+	size_t blocks = 0;
+	for (size_t i = 0; i < m->n_entries; i++)
+		blocks += !m->entries[i].host;
+	if (m->n_entries > EGRESS_ENTRIES_MAX || blocks > NET_BLOCKS_MAX)
+		diag_add(m->n->diags, at->mark, "list fewer of them here",
+		         "together with the operator's list this makes %zu entries, %zu of them "
+		         "`cidr`: at most %d and %d are possible",
+		         m->n_entries, blocks, EGRESS_ENTRIES_MAX, NET_BLOCKS_MAX);
 }
 
 void narrow_egress(struct narrowing *n, enum dd_phase p)
@@ -260,6 +307,8 @@ void narrow_egress(struct narrowing *n, enum dd_phase p)
 	m.kept_below = arena_array(n->arena, m.own.list.n, sizeof(*m.kept_below));
 	meet_theirs(&m);
 	meet_own(&m);
+	check_size(&m,
+	           tree_get(tree_get(tree_get(n->own->root, "phases"), phase_names[p]), "egress"));
 	theirs->egress.entries = m.entries;
 	theirs->egress.n = m.n_entries;
 	theirs->entry_marks = m.marks;

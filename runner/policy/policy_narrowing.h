@@ -13,6 +13,7 @@ struct narrowing {
 	struct plan_arena *arena;
 	struct policy_narrowed *refused;
 	size_t n, left_out;
+	struct diag_list *diags; /* the result itself cannot be used */
 };
 
 /* One thing that was asked for and is not given. Texts are kept, not copied. */

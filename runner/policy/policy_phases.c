@@ -8,6 +8,9 @@
 
 #include <string.h>
 
+/* VARIABLE_MAX: of the kernel, name, value, `=` and NUL of one */
+enum { VARIABLE_MAX = 128 * 1024, ARTIFACTS_MAX = 100 };
+
 static void phase_egress(struct key_context *ctx, const struct tree_node *v, void *out)
 {
 	struct policy *policy = policy_being_read(ctx);
@@ -22,7 +25,14 @@ static void phase_egress(struct key_context *ctx, const struct tree_node *v, voi
 
 static void phase_upload(struct key_context *ctx, const struct tree_node *v, void *out)
 {
-	policy_read_size(ctx, v, "upload", &((struct policy_phase *)out)->egress.upload_bytes);
+	uint64_t bytes = ((struct policy_phase *)out)->egress.upload_bytes;
+	policy_read_size(ctx, v, "upload", &bytes);
+	if (bytes > 0)
+		((struct policy_phase *)out)->egress.upload_bytes = bytes;
+	else
+		diag_add(ctx->diags, v->mark,
+		         "not even a request could be sent: `egress: none` closes the gate",
+		         "`upload` cannot be `%s`", v->text);
 }
 
 static void phase_connections(struct key_context *ctx, const struct tree_node *v, void *out)
@@ -67,6 +77,12 @@ static void phase_env(struct key_context *ctx, const struct tree_node *v, void *
 		const struct tree_node *key = v->pairs[i].key, *value = v->pairs[i].value;
 		if (!env_name_is_free(ctx, key) || !key_kind(ctx, value, TREE_SCALAR, key->text))
 			continue;
+		if (strlen(key->text) + strlen(value->text) + 2 > VARIABLE_MAX) {
+			diag_add(ctx->diags, value->mark, "put it into a file",
+			         "`%.60s` is too long for a variable: no program would start",
+			         key->text);
+			continue;
+		}
 		marks[k] = key->mark;
 		env[k++] = (struct pair){ .name = key->text,
 			                  .value = tree_is_null(value) ? "" : value->text,
@@ -121,7 +137,11 @@ static void phase_artifacts(struct key_context *ctx, const struct tree_node *v, 
 {
 	if (!only_push(ctx, v, out, "artifacts"))
 		return;
-	const char *const *globs = key_texts(ctx, v, "artifacts", NULL);
+	size_t n = 0;
+	const char *const *globs = key_texts(ctx, v, "artifacts", &n);
+	if (n > ARTIFACTS_MAX) /* each is held against every file that a step leaves */
+		diag_add(ctx->diags, v->mark, "name a directory above them",
+		         "more than %d artifacts", ARTIFACTS_MAX);
 	for (size_t i = 0; globs[i]; i++) {
 		struct diag_mark mark = v->kind == TREE_LIST && i < v->n ? v->items[i]->mark
 		                                                         : v->mark;

@@ -34,7 +34,8 @@ static const struct unit time_units[] = {
 	{ "d", 86400 },
 };
 
-enum { SECONDS_MAX = 30 * 86400, CPU_MILLIS_MAX = 1024 * 1000 };
+/* The kernel gives out no less than a hundredth of a core. */
+enum { SECONDS_MAX = 30 * 86400, CPU_MILLIS_MIN = 10, CPU_MILLIS_MAX = 1024 * 1000 };
 
 /* Digits at *@at into @ret; moves on. */
 static int digits(const char **at, uint64_t *ret)
@@ -117,7 +118,7 @@ int policy_cpus(const char *text, unsigned *ret_millis)
 			part *= 10;
 	}
 	uint64_t millis = whole * 1000 + part;
-	if (*text != '\0' || millis == 0 || millis > CPU_MILLIS_MAX)
+	if (*text != '\0' || millis < CPU_MILLIS_MIN || millis > CPU_MILLIS_MAX)
 		return -EINVAL;
 	*ret_millis = (unsigned)millis;
 	return 0;

@@ -185,6 +185,68 @@ def _():
         job.close()
 
 
+def many(n, text):
+    return "[ " + ", ".join(text % i for i in range(n)) + " ]"
+
+
+@case("X-14", "what run would break off at is an error of policy check and of plan, at the same place, and what they accept begins to run")
+def _():
+    def egress(entries):
+        return "phases: { fetch: { egress: %s } }" % entries
+    wrong = [(egress("[ { cidr: 127.0.0.0/8, port: 443, private: allow } ]"), "3:30"), (egress("[ { cidr: 224.0.0.0/8, port: 80, private: allow } ]"), "3:30"),
+             (egress(many(129, "{ cidr: 45.1.%d.0/24, port: 443 }")), "3:"), (egress("[ { host: localhost, private: allow } ]"), "3:30"),
+             ("sandbox: { seccomp: no-such-profile }", "3:21"), ("sandbox: { read: [ /usr/share, /etc ] }", "3:32"), ("sandbox: { read: [ /etc/passwd/x ] }", "3:20"),
+             ("sandbox: { read: [ /var ] }", "3:20"), ("sandbox: { read: [ /mnt ] }", "3:20"), ("sandbox: { read: [ /dev/null ] }", "3:20"), ("sandbox: { read: [ LINK ] }", "3:20"),
+             ("sandbox: { read: [ LINK/share ] }", "3:20"), ("sandbox: { read: %s }" % many(33, "/usr/share/%d"), "3:18"), ("limits: { log: 0 }", "3:16"), ("limits: { cpus: 0.001 }", "3:17"),
+             ("phases: { fetch: { upload: 0 } }", "3:28"), ("phases: { fetch: { env: { LONG: %s } } }" % ("x" * 131072), "3:33"),
+             ("credentials: { %s }" % ", ".join("c%d: { from: { env: HOME }, for: { phase: fetch, steps: [ a ] }, as: { env: V%d } }" % (i, i) for i in range(65)), "3:14")]
+    fine = [egress("[ { cidr: 10.0.0.0/8, port: 443, private: allow } ]"), egress("[ { cidr: 169.254.169.254/32, port: 80, private: allow } ]"),
+            egress(many(128, "{ cidr: 45.1.%d.0/24, port: 443 }")), "sandbox: { read: [ /usr, /usr/share, /var/lib, /etc/ssl ] }", "sandbox: { read: %s }" % many(32, "/usr/share/doc%.0s"),
+            "limits: { log: 1B, files: 1, disk: 1B }", "phases: { fetch: { connections: 65535, wildcard_names: 65535, egress: [ { host: '*.a.test' } ] } }",
+            "phases: { fetch: { env: { LONG: %s } } }" % ("x" * 131000)]
+    job = Job([step("a", "true", FETCH)])
+    link = os.path.join(os.path.expanduser("~"), ".dd-x14-link-%d" % os.getpid())
+    os.symlink("/usr", link)
+    try:
+        for text, place_ in [*wrong, *((f, None) for f in fine)]:
+            job.write("policy.yml", "version: 1\nsteps: [ { phase: fetch, match: { id: a } } ]\n" + text.replace("LINK", link) + "\n")
+            said = [subprocess.run([DRYDOCK, "policy", "check", "policy.yml"], cwd=job.dir, env=job.environ(), capture_output=True, text=True, check=False)]
+            said += [job.run(command="plan"), job.run()]
+            codes = [said[0].returncode, said[1].rc, said[2].rc]
+            if place_ is None:
+                equal(codes, [0, 0, 0], text[:90], said[2])
+                continue
+            equal(codes, [2, 2, 2], text[:90], said[2])
+            for out in (said[0].stderr, said[1].out, said[2].out):
+                check(f"policy.yml:{place_}" in out and ": error: " in out, f"{text[:90]}: {out[:600]}")
+    finally:
+        os.unlink(link)
+        job.close()
+
+
+@case("X-14", "a directory that is not on this host is left out, and check, plan and run say so at its place")
+def _():
+    job = Job([step("a", "ls -d /nonexistent/tools /usr/share 2>/dev/null | sed 's/.*/@@sees=&@@/'")], sandbox={"read": ["/nonexistent/tools", "/usr/share"]})
+    try:
+        job.write("policy.yml", "version: 1\nsandbox:\n  read:\n    - /nonexistent/tools\n    - /usr/share\n")
+        note = "policy.yml:4:7: note: `/nonexistent/tools` is not on this host: no step sees it"
+        checked = subprocess.run([DRYDOCK, "policy", "check", "policy.yml"], cwd=job.dir, env=job.environ(), capture_output=True, text=True, check=False)
+        equal((checked.returncode, checked.stdout), (0, "policy.yml: fine\n"), checked.stderr)
+        check(note in checked.stderr, checked.stderr)
+        checked = subprocess.run([DRYDOCK, "policy", "check", "--json", "policy.yml"], cwd=job.dir, env=job.environ(), capture_output=True, text=True, check=False)
+        [one] = json.loads(checked.stdout)["notes"]
+        equal((one["line"], one["column"]), (4, 7), "place in JSON")
+        r = job.run(command="plan")
+        check(r.rc == 0 and note in r.out, "plan", r)
+        r = job.run()
+        check(r.rc == 0 and note in r.out, "run", r)
+        equal(r.mark("sees"), "/usr/share", "what the step sees", r)
+        [start] = r.events("step.start")
+        equal(start["read"], ["/usr/share"], "what the record says that it sees", r)
+    finally:
+        job.close()
+
+
 @case("", "a credential from systemd is the file that the service manager gave, and an error where there is no service manager")
 def _():
     credentials = {"token": {"from": {"systemd": "tok"}, "for": {"phase": "fetch", "steps": ["a"]}, "as": {"env": "TOKEN"}}}

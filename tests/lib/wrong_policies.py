@@ -45,7 +45,7 @@ GOOD = {
     ("credentials.*.as", "env"): "T", ("credentials.*.as", "file"): "token",
     ("limits", "memory"): "1GiB", ("limits", "cpus"): "0.5", ("limits", "pids"): "100", ("limits", "files"): "1000", ("limits", "disk"): "1GiB", ("limits", "time"): "10m",
     ("limits", "log"): "1MiB",
-    ("sandbox", "seccomp"): "default", ("sandbox", "syscalls"): "[ ptrace ]", ("sandbox", "rootfs"): "host", ("sandbox", "read"): "[ /opt/x ]",
+    ("sandbox", "seccomp"): "default", ("sandbox", "syscalls"): "[ ptrace ]", ("sandbox", "rootfs"): "host", ("sandbox", "read"): "[ /usr/share ]",
 }
 
 # Keys that must stand beside a key so that its map is complete.

@@ -21,7 +21,7 @@
 
 struct loading {
 	struct job_source *source;
-	struct diag_list diags;
+	struct diag_list diags, notes;
 	struct dd_err err;
 };
 
@@ -115,6 +115,8 @@ static int read_sources(const struct run_args *args, struct loading *s)
 		return r;
 	r = args->policy ? loaded(policy_load(args->policy, &s->source->policy, &s->diags, &s->err))
 	                 : find_policy(s, &s->source->policy);
+	if (r == 0)
+		r = policy_check_host(s->source->policy, &s->diags, &s->notes);
 	return r < 0 ? r
 	             : loaded(policy_narrow_load(&s->source->policy,
 	                                         args->workspace ? args->workspace : ".", &s->diags,
@@ -200,11 +202,13 @@ int job_source_load(const struct run_args *args, struct job_source **ret, FILE *
 	struct loading s = { .source = calloc(1, sizeof(*s.source)) };
 	int r = s.source ? load(args, &s) : dd_err_set(&s.err, ENOMEM, "read the job");
 	int code = r < 0 ? explain(&s, r, errors) : 0;
+	diag_print_notes(errors, &s.notes);
 	if (r < 0)
 		job_source_free(s.source);
 	else
 		*ret = s.source;
 	diag_list_done(&s.diags);
+	diag_list_done(&s.notes);
 	return code;
 }
 
