@@ -293,10 +293,16 @@ static int maps_enter(const struct id_choice *choice, struct dd_err *err)
 		                  "kernel.unprivileged_userns_clone, "
 		                  "AppArmor's userns restriction: see drydock doctor)");
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-		return dd_err_set(err, WIFEXITED(status) ? WEXITSTATUS(status) : EPERM,
-		                  "write the id maps 0 %u 1, 1 %u %u%s", uid, choice->uid.first,
-		                  choice->uid.count,
-		                  choice->helpers ? " with newuidmap and newgidmap" : "");
+		return dd_err_set(
+			err, WIFEXITED(status) ? WEXITSTATUS(status) : EPERM,
+			"write the id maps 0 %u 1, 1 %u %u%s", uid, choice->uid.first,
+			choice->uid.count,
+			choice->helpers
+				? " with newuidmap and newgidmap, which in a container or a "
+				  "unit need CAP_SYS_ADMIN in the bounding set (or start "
+				  "drydock as root of the container, or with "
+				  "DRYDOCK_IDENTITY=single, which is weaker)"
+				: "");
 	return 0;
 }
 

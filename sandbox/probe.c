@@ -148,6 +148,34 @@ static int ask_in_child(const struct probe_row *row, struct finding *ret)
 	return r;
 }
 
+/* Not even asked: a filter may kill whoever asks, and the kernel is not to blame for the answer. */
+static bool is_filtered(const struct probe_row *row, struct sandbox_feature *ret)
+{
+	char name[PROBE_CALL];
+	if (!probe_calls_take(row->namespaces ? "clone3" : NULL, name) &&
+	    !probe_calls_take(row->calls, name))
+		return false;
+	ret->remedy = probe_calls_remedy();
+	probe_note(ret->found, "a system call filter around drydock takes %s away", name);
+	return true;
+}
+
+/* No call behind these questions says EACCES but for a security module. userns has remedies of its
+ * own for that. */
+static bool is_refused_by_module(const struct probe_row *row, int r, struct sandbox_feature *ret)
+{
+	char label[120] = "";
+	if (r != -EACCES || !row->calls || row->remedy_now)
+		return false;
+	(void)probe_read_line("/proc/self/attr/current", label, sizeof(label));
+	ret->remedy =
+		"a profile that allows it to drydock. docker: --security-opt "
+		"apparmor=unconfined; podman: --security-opt label=disable (docs/container.md)";
+	probe_note(ret->found, "%s: a security module refuses it%s%s", strerrordesc_np(-r),
+	           label[0] ? ", drydock runs as " : "", label);
+	return true;
+}
+
 static void probe_one(const struct probe_row *row, struct sandbox_feature *ret)
 {
 	struct finding f = { .r = 0 };
@@ -159,10 +187,14 @@ static void probe_one(const struct probe_row *row, struct sandbox_feature *ret)
 		ret->remedy = row->remedy_now ? row->remedy_now() : row->remedy;
 		return;
 	}
+	if (is_filtered(row, ret))
+		return;
 	int r = row->in_caller ? row->check(f.found) : ask_in_child(row, &f);
 	/* after the question: it shows what is in the way */
 	ret->remedy = row->remedy_now ? row->remedy_now() : row->remedy;
 	ret->present = r == 0;
+	if (is_refused_by_module(row, r, ret))
+		return;
 	f.found[PROBE_FOUND - 1] = '\0';
 	if (f.found[0])
 		probe_note(ret->found, "%s", f.found);
@@ -173,8 +205,9 @@ static void probe_one(const struct probe_row *row, struct sandbox_feature *ret)
 		                          : strerrordesc_np(-r));
 }
 
-static const struct probe_table *const tables[] = { &probe_kernel_table, &probe_limits_table,
-	                                            &probe_host_table };
+/* The calls first: what a filter takes away explains answers further down. */
+static const struct probe_table *const tables[] = { &probe_calls_table, &probe_kernel_table,
+	                                            &probe_limits_table, &probe_host_table };
 
 static int probe(bool all, const struct sandbox_feature **ret, struct dd_err *err)
 {

@@ -6,7 +6,7 @@
 
 #include "drydock/sandbox.h"
 
-enum { PROBE_FOUND = sizeof(((struct sandbox_feature *)NULL)->found) };
+enum { PROBE_FOUND = sizeof(((struct sandbox_feature *)NULL)->found), PROBE_CALL = 32 };
 
 #define PROBE_SEVEN                                                                                \
 	(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | \
@@ -20,6 +20,9 @@ struct probe_row {
 	const char *remedy;
 	/* instead, when it depends on what is in the way; static text */
 	const char *(*remedy_now)(void);
+	/* system calls behind the question, a space between two: where a filter around drydock
+	 * takes one of them away, that is the finding, whatever the kernel could do */
+	const char *calls;
 	const char *fault; /* another name in DRYDOCK_FAULT that takes this row away */
 	bool required;     /* a run without it is refused */
 	/* asked without a child: it moves the process, as a run would (cgroups) */
@@ -32,6 +35,7 @@ struct probe_table {
 	size_t n;
 };
 
+extern const struct probe_table probe_calls_table;  /* probe_calls.c: filters around drydock */
 extern const struct probe_table probe_kernel_table; /* probe_kernel.c: namespaces, mounts, locks */
 extern const struct probe_table probe_limits_table; /* probe_limits.c: cgroup v2 */
 extern const struct probe_table probe_host_table;   /* probe_host.c: ids, programs in view, clock */
@@ -45,5 +49,10 @@ long probe_read_sysctl(const char *path, long otherwise);
 /* How many ids this process may map into a user namespace that it makes; without CAP_SETUID it is
  * one, whatever its own map says. */
 unsigned long probe_ids_usable(void);
+
+/* After the row `calls` was asked: the first of @names (a space between two; may be NULL) that a
+ * filter takes away. */
+bool probe_calls_take(const char *names, char ret_name[PROBE_CALL]);
+const char *probe_calls_remedy(void); /* static text */
 
 #endif

@@ -14,13 +14,16 @@
 
 #include <fcntl.h>
 #include <linux/filter.h>
+#include <linux/landlock.h>
 #include <linux/openat2.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
@@ -166,15 +169,57 @@ static const struct landlock_step {
 	{ 6, "abstract sockets and signals (6)" },
 };
 
+/* The whole lock is put on: knowing the version takes one call of three. */
+static int lock_with_landlock(void)
+{
+	const struct landlock_ruleset_attr attr = { .handled_access_fs =
+		                                            LANDLOCK_ACCESS_FS_WRITE_FILE };
+	dd_auto_fd int root = open("/", O_PATH | O_CLOEXEC);
+	dd_auto_fd int rules = (int)syscall(SYS_landlock_create_ruleset, &attr,
+	                                    sizeof(attr.handled_access_fs), 0);
+	const struct landlock_path_beneath_attr rule = {
+		.allowed_access = LANDLOCK_ACCESS_FS_WRITE_FILE, .parent_fd = root
+	};
+	if (root < 0 || rules < 0 ||
+	    syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) < 0 ||
+	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+	    syscall(SYS_landlock_restrict_self, rules, 0) < 0)
+		return -errno;
+	return 0;
+}
+
 static int check_landlock(char found[PROBE_FOUND])
 {
 	int abi = landlock_abi(NULL);
-	if (abi < 0)
-		return abi;
+	int r = abi < 0 ? abi : lock_with_landlock();
+	if (r < 0)
+		return r;
 	int len = snprintf(found, PROBE_FOUND, "version %d", abi);
 	for (size_t i = 0; i < ARRAY_LEN(landlock_steps); i++)
 		len += snprintf(found + len, PROBE_FOUND - (size_t)len, "%s%s%s", i ? ", " : ": ",
 		                landlock_steps[i].abi <= abi ? "" : "no ", landlock_steps[i].adds);
+	return 0;
+}
+
+/* What a step prints is searched for secrets in locked memory, so that none of it is ever swapped
+ * out; every run needs some, credentials or not. */
+static int check_mlock(char found[PROBE_FOUND])
+{
+	enum { LOCKED = 64 * 1024 };
+	struct rlimit limit = { 0, 0 };
+	void *page = mmap(NULL, LOCKED, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (page == MAP_FAILED || getrlimit(RLIMIT_MEMLOCK, &limit) < 0)
+		return -errno;
+	/* not the function: AddressSanitizer's own answers without asking the kernel */
+	if (syscall(SYS_mlock, page, (size_t)LOCKED) < 0)
+		return -errno;
+	if (madvise(page, LOCKED, MADV_DONTDUMP) < 0 || madvise(page, LOCKED, MADV_WIPEONFORK) < 0)
+		return -errno;
+	if (limit.rlim_cur == RLIM_INFINITY)
+		probe_note(found, "memory can be locked, without a limit");
+	else
+		probe_note(found, "%llu KiB can be locked",
+		           (unsigned long long)limit.rlim_cur / 1024);
 	return 0;
 }
 
@@ -239,20 +284,18 @@ static int notify_child(int sock)
 	                      &prog);
 	if (fd < 0)
 		return errno;
-	if (write(sock, &fd, sizeof(fd)) != (ssize_t)sizeof(fd))
+	if (dd_send_msg(sock, "l", 1, &fd, 1) < 0)
 		return EPIPE;
 	return syscall(SYS_getppid) > 0 ? 0 : EPROTO;
 }
 
-static int notify_answer(pid_t child, int sock)
+static int notify_answer(int sock)
 {
-	int theirs = -1;
-	if (read(sock, &theirs, sizeof(theirs)) != (ssize_t)sizeof(theirs))
+	char byte;
+	dd_auto_fd int listener = -1;
+	int r = dd_recv_msg(sock, &byte, 1, &listener, 1);
+	if (r != 1)
 		return -ECHILD;
-	dd_auto_fd int pidfd = (int)syscall(SYS_pidfd_open, child, 0);
-	dd_auto_fd int listener = pidfd < 0 ? -1 : (int)syscall(SYS_pidfd_getfd, pidfd, theirs, 0);
-	if (listener < 0)
-		return -errno;
 	struct seccomp_notif asked = { .id = 0 };
 	if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &asked) < 0)
 		return -errno;
@@ -277,7 +320,7 @@ static int check_seccomp_notify(char found[PROBE_FOUND])
 		_exit(notify_child(theirs));
 	}
 	dd_close_p(&theirs);
-	int r = notify_answer(child, mine);
+	int r = notify_answer(mine);
 	if (r < 0)
 		(void)kill(child, SIGKILL);
 	if (waitpid(child, &status, 0) < 0)
@@ -357,7 +400,8 @@ static const struct probe_row rows[] = {
 	  .required = true,
 	  .namespaces = CLONE_NEWUSER,
 	  .check = check_userns,
-	  .remedy_now = userns_remedy },
+	  .remedy_now = userns_remedy,
+	  .calls = "unshare" },
 	{ .name = "namespaces",
 	  .area = "isolation",
 	  .need = "one of each kind for every step",
@@ -367,15 +411,16 @@ static const struct probe_row rows[] = {
 	  .fault = "netns",
 	  .remedy = "CONFIG_NAMESPACES with all kinds. In a unit: no RestrictNamespaces=, no "
 	            "ProtectHostname=. In a container: a seccomp profile "
-	            "that allows clone3" },
+	            "that allows clone3",
+	  .calls = "sethostname" },
 	{ .name = "open_tree",
 	  .area = "isolation",
 	  .need = "views of the host's files",
 	  .required = true,
 	  .namespaces = PROBE_SEVEN,
 	  .check = check_open_tree,
-	  .remedy =
-	          "Linux 5.2 or later; in a container, a seccomp profile that allows mount calls" },
+	  .remedy = "Linux 5.2 or later; in a container, a seccomp profile that allows mount calls",
+	  .calls = "mount open_tree" },
 	{ .name = "mount_setattr",
 	  .area = "isolation",
 	  .need = "a root that is read-only in one step",
@@ -383,14 +428,16 @@ static const struct probe_row rows[] = {
 	  .namespaces = PROBE_SEVEN,
 	  .check = check_mount_setattr,
 	  .remedy = "Linux 5.12 or later; in a container, a seccomp profile that allows mount "
-	            "calls" },
+	            "calls",
+	  .calls = "mount open_tree mount_setattr" },
 	{ .name = "proc",
 	  .area = "isolation",
 	  .need = "a /proc that shows only the step",
 	  .required = true,
 	  .namespaces = PROBE_SEVEN,
 	  .check = check_proc,
-	  .remedy = PROC_REMEDY },
+	  .remedy = PROC_REMEDY,
+	  .calls = "fsopen fsconfig fsmount" },
 	{ .name = "overlayfs",
 	  .area = "isolation",
 	  .need = "overlay workspaces (no policy can ask for one yet)",
@@ -414,44 +461,58 @@ static const struct probe_row rows[] = {
 	  .namespaces = CLONE_NEWUSER,
 	  .check = check_capabilities,
 	  .remedy = "a kernel with no_new_privs and ambient capabilities (4.3)",
-	  .fault = "no_new_privs" },
+	  .fault = "no_new_privs",
+	  .calls = "capset prctl" },
 	{ .name = "seccomp",
 	  .area = "locks",
 	  .need = "the system call allowlist",
 	  .required = true,
 	  .check = check_seccomp,
-	  .remedy = "CONFIG_SECCOMP_FILTER" },
+	  .remedy = "CONFIG_SECCOMP_FILTER",
+	  .calls = "seccomp prctl" },
 	{ .name = "seccomp_notify",
 	  .area = "locks",
 	  .need = "telling which system call was refused; run --observe",
 	  .check = check_seccomp_notify,
-	  .remedy = "Linux 5.7 or later with CONFIG_SECCOMP_FILTER; in a container, a seccomp "
-	            "profile that allows pidfd_getfd and seccomp listeners" },
+	  .remedy = "Linux 5.7 or later with CONFIG_SECCOMP_FILTER",
+	  .calls = "seccomp" },
 	{ .name = "landlock",
 	  .area = "locks",
 	  .need = "a second lock on writing files",
 	  .required = true,
 	  .check = check_landlock,
 	  .remedy = "CONFIG_SECURITY_LANDLOCK, and landlock in the lsm= list of the kernel command "
-	            "line" },
+	            "line",
+	  .calls = "landlock_create_ruleset landlock_add_rule landlock_restrict_self prctl" },
+	{ .name = "mlock",
+	  .area = "locks",
+	  .need = "secrets are never swapped out",
+	  .required = true,
+	  .check = check_mlock,
+	  .remedy = "64 KiB of lockable memory: `ulimit -l`, LimitMEMLOCK= in the unit, --ulimit "
+	            "memlock=1048576 in docker and podman",
+	  .calls = "mlock madvise" },
 	{ .name = "close_range",
 	  .area = "locks",
 	  .need = "no descriptor leaks into a step",
 	  .required = true,
 	  .check = check_close_range,
-	  .remedy = "Linux 5.9 or later" },
+	  .remedy = "Linux 5.9 or later",
+	  .calls = "close_range" },
 	{ .name = "pidfd",
 	  .area = "locks",
 	  .need = "signals that cannot hit a stranger",
 	  .required = true,
 	  .check = check_pidfd,
-	  .remedy = "Linux 5.3 or later" },
+	  .remedy = "Linux 5.3 or later",
+	  .calls = "pidfd_open pidfd_send_signal" },
 	{ .name = "openat2",
 	  .area = "locks",
 	  .need = "paths of hostile trees",
 	  .required = true,
 	  .check = check_openat2,
-	  .remedy = "Linux 5.6 or later" },
+	  .remedy = "Linux 5.6 or later",
+	  .calls = "openat2" },
 	{ .name = "io_uring",
 	  .area = "locks",
 	  .need = "noted only",

@@ -324,6 +324,7 @@ static const struct probe_row rows[] = {
 	  .need = "a step is born inside its limits",
 	  .check = check_clone_into,
 	  .in_caller = true,
+	  .calls = "clone3",
 	  .remedy = "Linux 5.7 or later (CLONE_INTO_CGROUP); no RestrictNamespaces= in the "
 	            "unit; " DELEGATE_REMEDY },
 	{ .name = "cgroup_kill",

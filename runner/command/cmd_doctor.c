@@ -10,8 +10,13 @@
 #include "doctor.h"
 #include "base/exit_code.h"
 
+#include "drydock/fd.h"
+
 #include <argp.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 struct doctor_options {
 	const char *policy, *state_dir;
@@ -48,10 +53,36 @@ const struct sandbox_feature *doctor_feature(const struct diagnosis *d, const ch
 	return NULL;
 }
 
+/* An identity that fails half-way leaves a process without an id, to which the kernel refuses
+ * everything else as well: so it is tried in a child, and the questions are put by whoever can. */
+static bool enter_identity(struct diagnosis *d)
+{
+	int ends[2];
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return dd_err_set(&d->id_err, errno, "try the identity"), false;
+	dd_auto_fd int hear = ends[0], say = ends[1];
+	pid_t child = fork();
+	if (child == 0) {
+		(void)identity_enter(&d->id, &d->id_err);
+		_exit(write(say, &d->id_err, sizeof(d->id_err)) == (ssize_t)sizeof(d->id_err) ? 0
+		                                                                              : 1);
+	}
+	dd_close_p(&say);
+	bool told = child > 0 &&
+	            read(hear, &d->id_err, sizeof(d->id_err)) == (ssize_t)sizeof(d->id_err);
+	while (child > 0 && waitpid(child, NULL, 0) < 0 && errno == EINTR)
+		;
+	if (!told)
+		return dd_err_say(&d->id_err, ECHILD,
+		                  "identity: the process that tried it was ended"),
+		       false;
+	return d->id_err.code == 0 && identity_enter(&d->id, &d->id_err) == 0;
+}
+
 static int diagnose(struct diagnosis *d, const struct doctor_options *opt, struct dd_err *err)
 {
 	const struct sandbox_feature *rows = NULL;
-	bool entered = identity_enter(&d->id, &d->id_err) == 0;
+	bool entered = enter_identity(d);
 	/* also when no identity could be entered: the rows say why */
 	int n = sandbox_probe_all(&rows, err);
 	if (n < 0)
@@ -59,6 +90,7 @@ static int diagnose(struct diagnosis *d, const struct doctor_options *opt, struc
 	for (int i = 0; i < n && d->n_features < DOCTOR_FEATURES_MAX; i++)
 		d->features[d->n_features++] = rows[i];
 	doctor_host(d, opt->state_dir);
+	doctor_try(d);
 	d->ok = entered;
 	for (size_t i = 0; i < d->n_features; i++)
 		d->ok = d->ok && (d->features[i].present || !d->features[i].required);

@@ -37,6 +37,8 @@ struct diagnosis {
 const struct sandbox_feature *doctor_feature(const struct diagnosis *d,
                                              const char *name); /* NULL: no such row */
 
+/* doctor_try.c: one whole step of nothing, appended to the features; after all single questions. */
+void doctor_try(struct diagnosis *d);
 /* doctor_host.c: the state directory and the terminal, appended to the features. */
 void doctor_host(struct diagnosis *d, const char *state_dir);
 /* doctor_policy.c: 0, and d->wants. -EINVAL: the policy is wrong, and everything has been said on

@@ -10,6 +10,8 @@
 #include "input/config_path.h"
 #include "base/named_path.h"
 #include "drydock/fd.h"
+#include "lease/lease.h"
+#include "lease/secret_memory.h"
 #include "policy/policy.h"
 #include "policy/policy_text.h"
 
@@ -137,9 +139,26 @@ static void check_secret_file(struct diagnosis *d, const char *key, const struct
 		want(d, node->mark, key, "chmod go-w it", "%.200s can be written by others", path);
 }
 
+/* A run locks as much for a step that is granted all of them, and for looking for them in what it
+ * prints. */
+static void check_locked_memory(struct diagnosis *d, const struct tree_node *all)
+{
+	enum { PER_LEASE = 3 * LEASE_VALUE_MAX, FOR_MASKS = 256 * 1024 };
+	struct secret_memory *memory = NULL;
+	struct dd_err err = { .code = 0 };
+	size_t n = all->n < LEASES_MAX ? all->n : LEASES_MAX;
+	if (n && secret_memory_new(n * PER_LEASE + FOR_MASKS, &memory, &err) < 0)
+		want(d, all->mark, "credentials",
+		     "raise RLIMIT_MEMLOCK: `ulimit -l`, or LimitMEMLOCK= in the unit", "%.280s",
+		     err.msg);
+	secret_memory_free(memory);
+}
+
 static void check_credentials(struct diagnosis *d, const struct policy_text *text)
 {
 	const struct tree_node *all = policy_text_at(text, "credentials", NULL);
+	if (all && all->kind == TREE_MAP)
+		check_locked_memory(d, all);
 	for (size_t i = 0; all && all->kind == TREE_MAP && i < all->n; i++) {
 		char key[120];
 		const struct tree_node *from = tree_get(all->pairs[i].value, "from");

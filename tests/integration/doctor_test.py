@@ -74,7 +74,7 @@ def _():
         equal(sorted(row), ["area", "found", "name", "need", "present", "remedy", "required"], f"keys of {row['name']}")
         check(all(row[k] for k in ("area", "need", "found", "remedy")), f"something is empty: {row}")
         check(row["area"] in ("host", "identity", "isolation", "network", "locks", "limits"), f"area of {row}")
-    for name in ("kernel userns namespaces mount_setattr proc overlayfs nftables seccomp seccomp_notify landlock close_range cgroup2 cgroup_clone "
+    for name in ("kernel userns namespaces mount_setattr proc overlayfs nftables seccomp seccomp_notify landlock close_range cgroup2 cgroup_clone calls mlock step "
                  "memory cpu pids subids sh bash loader certificates clock state terminal").split():
         check(name in features, f"no row {name}")
 
@@ -117,6 +117,87 @@ def _():
     code, _, features = rows(prefix=cover)
     equal((code, features["proc"]["present"]), (3, False), features["proc"]["found"])
     check("ProtectKernelTunables" in features["proc"]["remedy"] and "systempaths=unconfined" in features["proc"]["remedy"], features["proc"]["remedy"])
+
+
+# --- what stands around drydock: a container, a unit -------------------------------------------------------------------
+
+
+def under_filter(answer, *calls):
+    return [sys.executable, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib", "filtered.py"), answer, ",".join(calls)]
+
+
+TAKEN = (("landlock_create_ruleset", "landlock"), ("landlock_add_rule", "landlock"), ("landlock_restrict_self", "landlock"), ("mlock", "mlock"),
+         ("clone3", "namespaces"), ("mount_setattr", "mount_setattr"), ("sethostname", "namespaces"), ("pivot_root", None), ("move_mount", None))
+
+
+@case("K-12", "doctor: a call that a filter around drydock takes away is named, whether it is refused, unknown or deadly; no kernel is blamed for it")
+def _():
+    can_run()
+    for call, name in TAKEN:
+        for answer in ("EPERM", "ENOSYS", "KILL"):
+            code, _, features = rows(prefix=under_filter(answer, call))
+            what = f"{call} answered with {answer}"
+            equal(code, 3, what)
+            check(call in features["calls"]["found"] and "filter" in features["calls"]["found"], f"{what}: {features['calls']['found']}")
+            check(call in features["calls"]["remedy"] and "seccomp" in features["calls"]["remedy"], features["calls"]["remedy"])
+            check(not features["step"]["present"], f"{what}: a step was said to go through")
+            if name:
+                equal((features[name]["present"], features[name]["remedy"]), (False, features["calls"]["remedy"]), what)
+
+
+@case("K-12", "doctor and run agree: where a filter takes a call of the last lock away, nothing runs and the call is named")
+def _():
+    can_run()
+    for calls in (("landlock_restrict_self",), ("mlock",), ("landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self")):
+        job = Job([step("one", "echo @@ran=yes@@")])
+        try:
+            result = job.run(prefix=under_filter("EPERM", *calls))
+        finally:
+            job.close()
+        equal(result.rc, 3, "exit status", result)
+        check(all(c in result.out for c in calls) and "nothing was run" in result.out, "the calls are not named", result)
+        check("ran" not in result.marks and not result.record, "a step ran", result)
+
+
+@case("", "doctor: a filter that takes nothing of a run away is noticed and nothing else")
+def _():
+    can_run()
+    code, _, features = rows(prefix=under_filter("EPERM", "kexec_load"))
+    equal((code, features["calls"]["present"]), (0, True), features["calls"]["found"])
+    check("filter" in features["calls"]["found"] and features["step"]["present"], features["calls"]["found"])
+
+
+@case("", "doctor: what fails in a step but in no single question is found by the step that it tries")
+def _():
+    can_run()
+    code, _, features = rows(env={"DRYDOCK_FAULT": "gate_fork"})
+    missing = [n for n, f in features.items() if f["required"] and not f["present"]]
+    equal((code, missing), (3, ["step"]), "what is missing")
+    check("gate" in features["step"]["found"], features["step"]["found"])
+
+
+@case("", "doctor: a security module that refuses a mount is told apart from an old kernel")
+def _():
+    can_run()
+    code, _, features = rows(prefix=under_filter("EACCES", "open_tree"))
+    equal((code, features["open_tree"]["present"]), (3, False), features["open_tree"]["found"])
+    check("security module" in features["open_tree"]["found"] and "apparmor=unconfined" in features["open_tree"]["remedy"], features["open_tree"]["remedy"])
+
+
+@case("", "doctor and run agree: where no memory may be locked, nothing runs, and `ulimit -l` is named")
+def _():
+    can_run()
+    nothing = ["prlimit", "--memlock=0:0"]
+    code, _, features = rows(prefix=nothing)
+    equal((code, features["mlock"]["present"]), (3, False), features["mlock"]["found"])
+    check("ulimit -l" in features["mlock"]["remedy"] and "LimitMEMLOCK" in features["mlock"]["remedy"], features["mlock"]["remedy"])
+    job = Job([step("one", "echo @@ran=yes@@")])
+    try:
+        result = job.run(prefix=nothing)
+    finally:
+        job.close()
+    equal(result.rc, 3, "exit status", result)
+    check("ulimit -l" in result.out and "nothing was run" in result.out and not result.record, "the remedy is not named", result)
 
 
 @case("", "doctor: a controller that is not there is named with the reason, not only with its absence")
@@ -234,6 +315,20 @@ sandbox:
           [(5, "egress: use"), (12, "credentials.filed.from"), (16, "credentials.named.from"), (20, "sandbox.seccomp"), (23, "sandbox.read")], out)
     check(all(m["remedy"] and m["found"] for m in missing), str(missing))
     check("NOT this policy" in out.splitlines()[0], out)
+
+
+@case("", "doctor --policy: credentials that need more locked memory than this user may lock are named with their line")
+def _():
+    can_run()
+    where, path = with_policy("version: 1\nsteps: [ { phase: push, match: { id: p } } ]\nphases: { push: { egress: none } }\ncredentials:\n"
+                              "  token:\n    from: { env: A_TOKEN }\n    for: { phase: push, steps: [ p ] }\n    as: { env: TOKEN }\n")
+    try:
+        code, data, features = rows("--policy", path, env={"A_TOKEN": "0123456789"}, prefix=["prlimit", "--memlock=131072:131072"])
+    finally:
+        shutil.rmtree(where)
+    missing = data["policy"]["missing"]
+    equal((code, features["mlock"]["present"], [(m["key"], m["line"]) for m in missing]), (3, True, [("credentials", 5)]), f"{missing}")
+    check("ulimit -l" in missing[0]["remedy"], missing[0]["remedy"])
 
 
 @case("", "doctor --policy: what is put right disappears from the list")

@@ -130,6 +130,29 @@ def _():
     check(gates, f"nobody but launcher and step was seen: {found}")
 
 
+@case("", "where newuidmap has no power (a container without CAP_SYS_ADMIN) the doctor says so, and finds nothing missing that is there")
+def _():
+    if not ROOT:
+        raise Skip("taking a capability from a user takes root")
+    if not os.path.exists("/usr/bin/newuidmap"):
+        raise Skip("newuidmap is not installed (package uidmap)")
+    import json
+    import subprocess
+    import tempfile
+    from dd import DRYDOCK
+    with tempfile.TemporaryDirectory(prefix="dd-id-") as home:
+        os.chown(home, UID, UID)
+        powerless = ["setpriv", "--bounding-set=-sys_admin", *as_user(UID)[1:], DRYDOCK, "doctor", "--json", "--state-dir", home]
+        for env, code, identity in (({}, 3, "none"), ({"DRYDOCK_IDENTITY": "single"}, 0, "single")):
+            done = subprocess.run(powerless, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False, env={**os.environ, "HOME": home, **env})
+            data = json.loads(done.stdout)
+            equal((done.returncode, data["identity"]), (code, identity), data["identity_note"])
+            if code:
+                check("CAP_SYS_ADMIN" in data["identity_note"] and "DRYDOCK_IDENTITY=single" in data["identity_note"], data["identity_note"])
+            missing = [f["name"] for f in data["features"] if f["required"] and not f["present"]]
+            equal(missing, ["step"] if code else [], "what is missing besides")
+
+
 @case("", "a user without subordinate ids: mode single, said in the record; never root")
 def _():
     need_root()
