@@ -7,16 +7,39 @@
 #include "interrupt.h"
 
 #include <poll.h>
+#include <time.h>
 
 static int signals = -1;
+static int64_t allowed_ms, until_ms; /* allowed_ms 0: no end */
 
 void interrupt_arm(int signal_fd)
 {
 	signals = signal_fd;
 }
 
+static int64_t clock_ms(void)
+{
+	struct timespec t;
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+void interrupt_within(int64_t ms)
+{
+	allowed_ms = ms;
+	until_ms = ms ? clock_ms() + ms : 0;
+}
+
 int interrupt_check(struct dd_err *err)
 {
 	struct pollfd p = { .fd = signals, .events = POLLIN }; /* a negative fd is never ready */
-	return poll(&p, 1, 0) > 0 ? dd_err_say(err, ECANCELED, "cancelled") : 0;
+	if (poll(&p, 1, 0) > 0)
+		return dd_err_say(err, ECANCELED, "cancelled");
+	if (allowed_ms && clock_ms() > until_ms)
+		return dd_err_say(
+			err, ETIME,
+			"it is not done after %lld s, and no more is spent on what the step "
+			"left: let it remove what it does not need",
+			(long long)(allowed_ms / 1000));
+	return 0;
 }

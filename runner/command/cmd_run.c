@@ -138,7 +138,7 @@ static int run_job(const struct run_args *args, const struct identity *id,
 		.event = args->event ? &source->event : NULL,
 		.observe = args->observe,
 		.calls_untold = untold,
-		.tree = { .work_fd = -1, .pristine_fd = -1 },
+		.tree = { .work_fd = -1, .pristine_fd = -1, .stamps = STAMPS_NONE },
 		.signal_fd = -1,
 	};
 	int code = DRYDOCK_EXIT_HOST;

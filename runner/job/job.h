@@ -10,6 +10,7 @@
 #include "grant/plan.h"
 #include "record/record.h"
 #include "step_result.h"
+#include "tree/stamps.h"
 #include "tree/workspace.h"
 
 /* The trees of the job (job_tree.c). */
@@ -21,6 +22,7 @@ struct job_tree {
 	/* after the build step that ended last; NULL: none yet. Borrowed from now, or owned */
 	struct manifest *built;
 	struct tracked *tracked;
+	struct stamps stamps;
 };
 
 struct job {

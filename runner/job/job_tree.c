@@ -110,6 +110,7 @@ int job_tree_prepare(struct job *job, struct dd_err *err)
 		return r;
 	if ((r = copy_in(job, err)) < 0)
 		return r;
+	stamps_prepare(&tree->stamps, job->dirs.root_fd);
 	if ((r = manifest_scan(tree->work_fd, NULL, &tree->initial, err)) < 0)
 		return r;
 	tree->now = tree->initial;
@@ -205,7 +206,10 @@ int job_tree_after_step(struct job *job, const struct grant *step, struct dd_err
 	/* A push step with a view of its own cannot have touched the shared tree. */
 	if (step->phase == DD_PHASE_PUSH && step->terms->view != WORKSPACE_SHARED)
 		return 0;
-	if ((r = manifest_scan(job->tree.work_fd, job->tree.now, &after, err)) < 0)
+	/* Digests are taken over where an unchanged time stamp means unchanged bytes (F-17). */
+	const struct manifest *before = stamps_mapped_stores(&job->tree.stamps) ? job->tree.now
+	                                                                        : NULL;
+	if ((r = manifest_scan(job->tree.work_fd, before, &after, err)) < 0)
 		return r;
 	r = manifest_diff(job->tree.now, after, count_change, &d);
 	if (r == 0)
@@ -404,6 +408,7 @@ void job_tree_done(struct job_tree *tree)
 		manifest_free(tree->now);
 	manifest_free(tree->initial);
 	tracked_free(tree->tracked);
+	stamps_done(&tree->stamps);
 	dd_close_p(&tree->work_fd);
 	dd_close_p(&tree->pristine_fd);
 }

@@ -50,7 +50,7 @@ void meter_start(struct meter *m, const struct step_limits *limits, int root_fd,
 static int measure(struct meter *m, unsigned more, struct usage *ret, struct dd_err *err)
 {
 	struct usage u = { 0 };
-	int r = tree_walk(m->root_fd, TREE_MAY_CHANGE | more, count_entry, &u, err);
+	int r = tree_walk(m->root_fd, TREE_MAY_CHANGE | TREE_NAMES | more, count_entry, &u, err);
 
 	if (r < 0)
 		return r;

@@ -19,6 +19,7 @@
 #include "grant/step_mounts.h"
 #include "step_output.h"
 #include "step_who.h"
+#include "base/interrupt.h"
 #include "base/url_strip.h"
 #include "record/event_write.h"
 
@@ -28,7 +29,14 @@
 #include <sys/signalfd.h>
 #include <time.h>
 
-enum { TERM_GRACE_MS = 5000, DRAIN_MS = 1000, READ_CHUNK = 65536 };
+enum {
+	TERM_GRACE_MS = 5000,
+	DRAIN_MS = 1000,
+	READ_CHUNK = 65536,
+	/* what a step left is read for at most this long, and this many times as long as it ran */
+	ACCOUNT_MS = 60000,
+	ACCOUNT_TIMES = 5,
+};
 
 /* All that one running step holds. Everything in it is released by end(), in one order, however far
  * the start came. */
@@ -209,7 +217,8 @@ static int start_sandbox(struct run *run, struct dd_err *err)
 	if ((r = lease_record(run->job, run->step, &run->leases, err)) < 0 ||
 	    (r = open_log(run, err)) < 0)
 		return r;
-	if ((r = build(run, err)) < 0 || (r = open_gate(run, err)) < 0)
+	if ((r = build(run, err)) < 0 || (r = open_gate(run, err)) < 0 ||
+	    (r = interrupt_check(err)) < 0)
 		return r;
 	return release(run, err);
 }
@@ -219,6 +228,8 @@ static int start_sandbox(struct run *run, struct dd_err *err)
 static int start(struct run *run, struct dd_err *err)
 {
 	int r = job_tree_view(run->job, run->step, &run->view, err);
+	if (r == 0)
+		r = interrupt_check(err); /* to copy can take long: nothing is granted now */
 	if (r == 0 && (r = start_sandbox(run, err)) == -EACCES)
 		r = -EPERM;
 	return r;
@@ -542,6 +553,11 @@ static void execute(struct run *run, int r, struct dd_err *leases)
 		decide(run, STEP_FAILED, err.msg);
 		return;
 	}
+	if (r == -ECANCELED) {
+		run->job->cancelled = true;
+		decide(run, STEP_CANCELLED, "cancelled before it began");
+		return;
+	}
 	if (r < 0) {
 		decide(run, r == -EACCES ? STEP_REFUSED : STEP_BROKEN, err.msg);
 		return;
@@ -564,9 +580,13 @@ static void execute(struct run *run, int r, struct dd_err *leases)
 static int account(struct job *job, const struct grant *step, struct step_result *result,
                    struct dd_err *err)
 {
-	static const int of_the_step[] = { -EFBIG, -E2BIG, -EACCES, -EPERM, -ENAMETOOLONG };
+	static const int of_the_step[] = { -EFBIG, -E2BIG, -EACCES, -EPERM, -ENAMETOOLONG, -ETIME };
 	struct dd_err why = { 0 };
+
+	/* What cost the step little may not cost the job much. */
+	interrupt_within(ACCOUNT_MS + (int64_t)(result->wall_sec * 1000) * ACCOUNT_TIMES);
 	int r = job_tree_after_step(job, step, &why);
+	interrupt_within(0);
 
 	for (size_t i = 0; i < ARRAY_LEN(of_the_step); i++) {
 		if (r != of_the_step[i])

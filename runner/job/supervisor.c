@@ -192,6 +192,9 @@ static int finish(struct job *job, struct dd_err *err)
 static int run_steps(struct job *job, struct dd_err *err)
 {
 	for (size_t i = 0; i < job->plan->n_grants && !job->cancelled && !decisive(job); i++) {
+		/* between two steps nobody reads the signals */
+		if (interrupt_check(err) < 0)
+			return -ECANCELED;
 		int r = step_run(job, &job->plan->grants[i], &job->results[i], err);
 		if (r < 0)
 			return dd_err_ctx(err, r, "step %zu", i + 1);

@@ -6,13 +6,17 @@
  * changes meanwhile is refused, never half believed (A-09).
  */
 #include "base/digest.h"
+#include "base/interrupt.h"
 #include "dir_stack.h"
 #include "drydock/fd.h"
+#include "holes.h"
 #include "tree_walk.h"
 #include "workspace.h"
 
 #include <fcntl.h>
 #include <limits.h>
+
+enum { CHECK_EVERY = 1024 * 1024 };
 
 struct job {
 	int from_fd;
@@ -98,49 +102,98 @@ static int make_parents(const struct job *j, int to_fd, int *ret_fd)
 	return 0;
 }
 
-static int write_all(const struct job *j, int fd, const char *buf, size_t len)
+/* One copy: what is read is what is hashed and what is written. */
+struct artifact_pipe {
+	const struct job *j;
+	struct digest *digest;
+	int in, out;
+	uint64_t at, size; /* size: when it was opened */
+	char buf[65536];
+};
+
+static int write_all(struct artifact_pipe *p, size_t len)
 {
-	while (len > 0) {
-		ssize_t n = write(fd, buf, len);
+	for (size_t done = 0; done < len;) {
+		ssize_t n = pwrite(p->out, p->buf + done, len - done, (off_t)(p->at + done));
 		if (n < 0 && errno != EINTR)
-			return dd_err_set(j->err, errno, "write the copy");
-		buf += n > 0 ? n : 0;
-		len -= n > 0 ? (size_t)n : 0;
+			return dd_err_set(p->j->err, errno, "write the copy");
+		done += n > 0 ? (size_t)n : 0;
 	}
 	return 0;
 }
 
-static int copy_hashed(const struct job *j, struct digest *digest, int in, int out, uint64_t size,
-                       char hex[DIGEST_HEX])
+/* A hole is hashed as the zeros that it reads as, and stays a hole: otherwise a step could have the
+ * supervisor write what it never wrote itself (R-11). */
+static int pass_hole(struct artifact_pipe *p, uint64_t until)
 {
-	char buf[12288];
-	int r = digest_start(digest, j->err);
-	while (r == 0) {
-		ssize_t n = read(in, buf, sizeof(buf));
+	int r = 0;
+	memset(p->buf, 0, sizeof(p->buf));
+	for (uint64_t n = 0; r == 0 && p->at < until; p->at += n) {
+		n = until - p->at < sizeof(p->buf) ? until - p->at : sizeof(p->buf);
+		if (p->at % CHECK_EVERY < sizeof(p->buf) && (r = interrupt_check(p->j->err)) < 0)
+			return r;
+		r = digest_update(p->digest, p->buf, (size_t)n, p->j->err);
+	}
+	return r;
+}
+
+static int pass_data(struct artifact_pipe *p, uint64_t until)
+{
+	int r = 0;
+	while (r == 0 && p->at < until) {
+		if (p->at % CHECK_EVERY < sizeof(p->buf) && (r = interrupt_check(p->j->err)) < 0)
+			return r;
+		uint64_t want = until - p->at < sizeof(p->buf) ? until - p->at : sizeof(p->buf);
+		ssize_t n = pread(p->in, p->buf, (size_t)want, (off_t)p->at);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return dd_err_set(j->err, errno, "read it");
+			return dd_err_set(p->j->err, errno, "read it");
 		if (n == 0)
-			break;
-		if ((uint64_t)n > size)
-			return dd_err_say(j->err, EBADMSG, "it grows while it is copied");
-		size -= (uint64_t)n;
-		r = digest_update(digest, buf, (size_t)n, j->err);
+			return dd_err_say(p->j->err, EBADMSG, "it shrinks while it is copied");
+		r = digest_update(p->digest, p->buf, (size_t)n, p->j->err);
 		if (r == 0)
-			r = write_all(j, out, buf, (size_t)n);
+			r = write_all(p, (size_t)n);
+		p->at += (uint64_t)n;
 	}
-	return r < 0 ? r : digest_hex(digest, hex, j->err);
+	return r;
+}
+
+static int copy_hashed(struct artifact_pipe *p, bool sparse, char hex[DIGEST_HEX])
+{
+	char more;
+	int r = interrupt_check(p->j->err);
+	if (r == 0)
+		r = digest_start(p->digest, p->j->err);
+	while (r == 0 && p->at < p->size) {
+		uint64_t data, end;
+		file_next_data(p->in, sparse, p->at, p->size, &data, &end);
+		r = pass_hole(p, data);
+		if (r == 0)
+			r = pass_data(p, end);
+	}
+	if (r < 0)
+		return r;
+	if (pread(p->in, &more, 1, (off_t)p->size) > 0)
+		return dd_err_say(p->j->err, EBADMSG, "it grows while it is copied");
+	if (ftruncate(p->out, (off_t)p->size) < 0) /* ends in a hole */
+		return dd_err_set(p->j->err, errno, "write the copy");
+	return digest_hex(p->digest, hex, p->j->err);
 }
 
 static int fill(const struct job *j, int in, const struct stat *st, int out, const char *expected)
 {
-	struct digest *digest = NULL;
+	dd_auto_free struct artifact_pipe *pipe = calloc(1, sizeof(*pipe));
 	char hex[DIGEST_HEX];
-	int r = digest_new(&digest, j->err);
+	if (!pipe)
+		return dd_err_set(j->err, ENOMEM, "copy it");
+	*pipe = (struct artifact_pipe){
+		.j = j, .in = in, .out = out, .size = (uint64_t)st->st_size
+	};
+	int r = digest_new(&pipe->digest, j->err);
 	if (r == 0)
-		r = copy_hashed(j, digest, in, out, (uint64_t)st->st_size, hex);
-	digest_free(digest);
+		r = copy_hashed(pipe, file_is_sparse(st), hex);
+	digest_free(pipe->digest);
 	if (r == 0 && strcmp(hex, expected) != 0)
 		r = dd_err_say(
 			j->err, EBADMSG,

@@ -38,8 +38,9 @@ static int copy_by_hand(int in, int out, uint64_t left, uint64_t *done)
 {
 	char buf[HAND_CHUNK];
 	while (left > 0) {
-		if (*done % CHECK_EVERY < HAND_CHUNK && interrupt_check(NULL) < 0)
-			return -ECANCELED;
+		int r = *done % CHECK_EVERY < HAND_CHUNK ? interrupt_check(NULL) : 0;
+		if (r < 0)
+			return r;
 		ssize_t n = read(in, buf, left < sizeof(buf) ? (size_t)left : sizeof(buf));
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -60,8 +61,9 @@ static int copy_by_hand(int in, int out, uint64_t left, uint64_t *done)
 static int copy_in_kernel(int in, int out, uint64_t left, uint64_t *done)
 {
 	while (left > 0) {
-		if (interrupt_check(NULL) < 0)
-			return -ECANCELED;
+		int r = interrupt_check(NULL);
+		if (r < 0)
+			return r;
 		ssize_t n = copy_file_range(in, NULL, out, NULL,
 		                            left < KERNEL_CHUNK ? (size_t)left : KERNEL_CHUNK, 0);
 		if (n < 0 && errno == EINTR)

@@ -35,5 +35,6 @@ static int remove_visit(void *arg, enum tree_event what, const struct tree_entry
 
 int tree_remove(int dir_fd, struct dd_err *err)
 {
-	return tree_walk(dir_fd, TREE_MAY_CHANGE | TREE_UNTIL_EMPTY, remove_visit, NULL, err);
+	return tree_walk(dir_fd, TREE_MAY_CHANGE | TREE_UNTIL_EMPTY | TREE_NAMES, remove_visit,
+	                 NULL, err);
 }

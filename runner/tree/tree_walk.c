@@ -133,7 +133,9 @@ static int push_frame(struct walk *w, const struct stat *st)
 
 static int entry_path(struct walk *w, const char *name)
 {
-	size_t dir = w->dirs.levels[w->dirs.n - 1].path_end, len = strlen(name);
+	/* without the directories' part when nobody asked for it */
+	size_t dir = w->flags & TREE_NAMES ? 0 : w->dirs.levels[w->dirs.n - 1].path_end;
+	size_t len = strlen(name);
 	size_t need = dir + len + 2;
 	if (need > w->path_cap) {
 		char *path = realloc(w->path, need * 2);
@@ -292,6 +294,8 @@ int tree_walk(int root_fd, unsigned flags, tree_visit_fn visit, void *arg, struc
 	if (r < 0)
 		return r;
 	r = run_walk(&w);
+	if (r < 0 && (flags & TREE_NAMES) && w.dirs.path[0])
+		r = tree_err_ctx(err, r, "in", w.dirs.path);
 	for (size_t i = 0; i < w.dirs.n && i < w.cap; i++)
 		free(w.frames[i].names);
 	free(w.frames);

@@ -41,7 +41,9 @@ enum tree_flags {
 	/* the visitor removes: list each directory again until nothing is left; -EBUSY if that does
 	   not come to an end */
 	TREE_UNTIL_EMPTY = 2,
-	TREE_INTERRUPT = 4, /* -ECANCELED when the job is to end (interrupt.h) */
+	TREE_INTERRUPT = 4, /* -ECANCELED, -ETIME when the work is to end (interrupt.h) */
+	/* entries are told by their name only: putting the path of each together costs the depth */
+	TREE_NAMES = 8,
 };
 
 enum {

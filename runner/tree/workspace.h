@@ -50,9 +50,13 @@ enum manifest_change { MANIFEST_ADDED = 1, MANIFEST_CHANGED, MANIFEST_REMOVED };
 /* Scan the tree. @before (may be NULL) saves hashing: an entry whose inode, size, mtime and ctime
  * are the same, and not younger than the scan that hashed it, is taken over. A file that changes
  * while it is hashed is an error (-EBUSY): nothing of the step may be alive now. -EFBIG: sparse
- * files have more than MANIFEST_HOLES_MAX bytes that no disk holds. -ECANCELED: the job is to end
- * (interrupt.h). */
+ * files have more than MANIFEST_HOLES_MAX bytes that no disk holds. -E2BIG: more files, or longer
+ * paths in all, than the limits below. -ENAMETOOLONG: a path that no program could name.
+ * -ECANCELED, -ETIME: the work is to end (interrupt.h). A file with several names is hashed once.
+ */
 #define MANIFEST_HOLES_MAX (8ULL << 30)
+#define MANIFEST_PATHS_MAX (256ULL << 20)
+enum { MANIFEST_ENTRIES_MAX = 4000000 };
 int manifest_scan(int dir_fd, const struct manifest *before, struct manifest **ret,
                   struct dd_err *err);
 void manifest_free(struct manifest *m);
@@ -96,8 +100,8 @@ void tracked_free(struct tracked *t);
 /* ---- artifacts ---- */
 /* Copy the file @path below @from_fd to the same path below @to_fd (directories are made; a regular
  * file that is there already is replaced), and fail with -EBADMSG when its sha256 is not
- * @sha256_hex: the copy is hashed, not the source. Refuses anything but a regular file without
- * blocking (A-11). */
+ * @sha256_hex: the copy is hashed, not the source. Holes stay holes. Refuses anything but a regular
+ * file without blocking (A-11). -ECANCELED: the job is to end (interrupt.h). */
 int artifact_copy(int from_fd, int to_fd, const char *path, const char *sha256_hex,
                   struct tree_owner owner, struct dd_err *err);
 

@@ -4,6 +4,7 @@
 import hashlib
 import json
 import os
+import subprocess
 import sys
 import tempfile
 
@@ -251,6 +252,41 @@ def _():
                     {"push": {"artifacts": ["dist/**"], "workspace": view}}, files=files, rc=None)
             check(r.mentions("violation", "main.c"), f"{what}: no violation names the file", r)
             check(r.rc == 4 if view == "shared" else r.marks.get("published") == "0", f"{what}: the push step ran with the changed file", r)
+
+
+MAPPED = py('''
+    import mmap
+    with open("main.c", "r+b") as file:
+        with mmap.mmap(file.fileno(), 0) as m:
+            m[0]   # a page that was only read is mapped writable where nobody wants to know of stores
+            m[0:4] = b"evil"
+    mark("stored", open("main.c").read(4))
+''')
+
+
+@case("F-17", "a source that is changed through a mapping is found, on whatever file system the state directory lies")
+def _():
+    if not ROOT:
+        raise Skip("needs mounts of its own")
+    for what, mounts in (("the disk", []), ("tmpfs", [["-t", "tmpfs", "none", "{s}"]]),
+                         ("an overlay over tmpfs", [["-t", "tmpfs", "none", "{s}"], ["-t", "overlay", "none", "-o", "lowerdir={d}/src,upperdir={s}/u,workdir={s}/w", "{s}/m"]])):
+        job = Job([step("first", "echo x >x"), step("tamper", MAPPED), step("publish", "echo @@published=yes@@", PUSH)], {"push": {"workspace": "shared"}},
+                  files={"main.c": "int main;\n"})
+        state = os.path.join(job.dir, "state-dir")
+        os.mkdir(state)
+        try:
+            for argv in mounts:
+                subprocess.run(["mount", *[a.format(s=state, d=job.dir) for a in argv]], check=True)
+                for name in ("u", "w", "m"):
+                    os.makedirs(os.path.join(state, name), exist_ok=True)
+            r = job.run("--state-dir", state + ("/m" if len(mounts) == 2 else ""), timeout=60)
+            equal(r.mark("stored"), "evil", f"{what}: the step's own view", r)
+            equal(r.rc, 4, f"exit status on {what}", r)
+            check("published" not in r.marks and r.mentions("violation", "main.c"), f"{what}: the push step ran", r)
+        finally:
+            for argv in reversed(mounts):
+                subprocess.run(["umount", "-l", argv[-1].format(s=state)], check=False)
+            job.close()
 
 
 GIT_FILES = {".git/HEAD": "ref: refs/heads/main\n", ".git/config": "[core]\n\tbare = false\n", ".git/index": index("README"), "README": "a workspace\n"}

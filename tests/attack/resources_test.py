@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """resources_test.py - exhaustion (R): limits hold, the supervisor stays responsive, cleaning up is quick."""
+import datetime
+import hashlib
 import os
+import signal
 import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from dd import FETCH, Job, Leftovers, case, check, equal, main, py, run, step  # noqa: E402
+from dd import FETCH, PUSH, Job, Leftovers, case, check, equal, main, py, run, step  # noqa: E402
 from world import ALLOWED, Resolver, Web  # noqa: E402
 
 W = {}
@@ -146,6 +149,127 @@ def _():
     equal(r.mark("get"), "ok:this is allowed", "the other job's connection", r)
     check("@@huge=ok:b'HTTP" not in out, "an endless header was passed on\n" + out[-1500:])
     check("@@open=" in out, out[-1500:])
+
+
+DONE = 'echo "@@done=$(date +%s.%N)@@"'
+# Runs a command and says how much memory the largest process below it took.
+PEAK = ("import resource, subprocess, sys; rc = subprocess.run(sys.argv[1:]).returncode; "
+        "print('@@peak=%d@@' % resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, flush=True); sys.exit(rc)")
+
+
+def accounted(r):
+    """Seconds from the mark `done` of the last step to the end of its accounting."""
+    end = r.events("step.end")[-1]["time"]
+    return datetime.datetime.fromisoformat(end.replace("Z", "+00:00")).timestamp() - float(r.mark("done"))
+
+
+@case("R-10", "1,500 names of one file, or of several, cost as much as the file; digests of each name are right")
+def _():
+    make = "head -c 40000000 /dev/urandom >big; mkdir l; i=0; while [ $i -lt 1500 ]; do ln big l/$i; i=$((i+1)); done; echo other >o; ln o l/o; " + DONE
+    job = Job([step("make", make), step("publish", "echo @@same=$(cmp l/7 l/1499 && echo yes)@@", PUSH)], {"push": {"artifacts": ["l/7", "l/1499", "l/o"]}})
+    try:
+        r = job.run(timeout=60)
+        equal(r.rc, 0, "exit status", r)
+        equal(r.mark("same"), "yes", "two artifacts that were one file", r)
+        check(accounted(r) < 2, f"{accounted(r):.1f} s of accounting", r)
+        for event in r.events("artifact"):
+            with open(os.path.join(job.dir, "out", event["path"]), "rb") as file:
+                equal(hashlib.sha256(file.read()).hexdigest(), event["sha256"], "digest of " + event["path"], r)
+    finally:
+        job.close()
+
+
+@case("R-10", "nested directories with long names are the step's fault, told, and cost the supervisor little memory")
+def _():
+    for what, body in (("files", "open('f', 'w').close()"), ("directories alone", "pass"), ("links", "os.symlink('x', 'l')")):
+        job = Job([step("nest", py(f'''
+            name = "d" * 250
+            os.chdir("/work")
+            for i in range(3000):
+                {body}
+                os.mkdir(name); os.chdir(name)
+        ''')), step("after", "echo @@after=ran@@")])
+        try:
+            r = job.run(prefix=[sys.executable, "-c", PEAK], timeout=60)
+            equal(r.rc, 1, f"exit status: {what}", r)
+            check("cannot be accounted for" in r.out and "4095 bytes" in r.out, f"{what}: the reason is not told", r)
+            check("after" not in r.marks, "the next step ran", r)
+            equal(r.events("step.end")[0]["outcome"], "over its limit", f"outcome: {what}", r)
+            check(int(r.mark("peak")) < 300 << 10, f"{what}: drydock took {int(r.mark('peak')) >> 10} MiB", r)
+        finally:
+            job.close()
+
+
+@case("R-10", "a job with 100,000 files ends its accounting within two seconds of its step")
+def _():
+    r = run([step("many", py('''
+        os.chdir("/work")
+        for d in range(100):
+            os.mkdir("d%d" % d)
+            for f in range(1000):
+                with open("d%d/file-%d" % (d, f), "w") as file: file.write("content %d" % f)
+    ''')), step("look", 'echo >>d1/file-1; ' + DONE)], timeout=120)
+    check(accounted(r) < 2, f"{accounted(r):.1f} s of accounting", r)
+
+
+@case("R-11", "an artifact full of holes stays full of holes: the supervisor writes no more than the step did")
+def _():
+    make = ("mkdir dist; i=0; while [ $i -lt 80 ]; do truncate -s 60M dist/$i; i=$((i+1)); done; printf begin | dd of=dist/7 conv=notrunc 2>/dev/null; "
+            "printf end | dd of=dist/7 bs=1 seek=62914557 conv=notrunc 2>/dev/null")
+    look = "echo @@blocks=$(du -sk . | cut -f1)@@ @@size=$(stat -c %s dist/7)@@ @@ends=$(head -c 5 dist/7)$(tail -c 3 dist/7)@@"
+    job = Job([step("make", make), step("publish", look, PUSH)], {"push": {"artifacts": ["dist/**"]}}, limits={"disk": "64MiB"})
+    try:
+        r = job.run(timeout=120)
+        equal(r.rc, 0, "exit status", r)
+        check(int(r.mark("blocks")) < 1024, f"the push step's copy takes {r.mark('blocks')} KiB", r)
+        equal((r.mark("size"), r.mark("ends")), (str(60 << 20), "beginend"), "the artifact", r)
+        taken = sum(os.stat(os.path.join(job.dir, "out/dist", str(i))).st_blocks for i in range(80)) * 512
+        check(taken < 1 << 20, f"in --out they take {taken} bytes", r)
+    finally:
+        job.close()
+
+
+@case("R-11", "more holes than anybody hashes end the job, and are the step's fault")
+def _():
+    r = run([step("make", "truncate -s 15T hole 2>/dev/null || truncate -s 12G hole"), step("after", "echo @@after=ran@@")], rc=1, timeout=60)
+    check("after" not in r.marks and "cannot be accounted for" in r.out, "the reason is not told", r)
+
+
+def read(path):
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        return b""
+
+
+def wait_for(happened, process, within=60):
+    deadline = time.monotonic() + within
+    while not happened():
+        check(time.monotonic() < deadline and process.poll() is None, "it never came to that")
+        time.sleep(0.005)
+
+
+@case("X-13", "after a cancel nothing starts and nothing is granted, while a tree is hashed or copied")
+def _():
+    make = "mkdir dist; i=0; while [ $i -lt 20000 ]; do echo $i >dist/$i; i=$((i+1)); done; truncate -s 2G dist/hole; echo @@made=1@@"
+    for phase, event in (("hashing", b"gate.close"), ("copying", b"artifact")):
+        job = Job([step("make", make), step("publish", "echo @@published=$TOKEN@@", PUSH)], {"push": {"artifacts": ["dist/**"]}},
+                  credentials={"t": {"from": {"env": "DD_T"}, "for": {"phase": "push", "steps": ["publish"]}, "as": {"env": "TOKEN"}}})
+        try:
+            process = job.popen(env={"DD_T": "a-token-of-some-length"})
+            wait_for(lambda: b'"event":"%s"' % event in read(job.dir + "/record.jsonl"), process)
+            process.send_signal(signal.SIGTERM)
+            asked = time.monotonic()
+            out = process.communicate(timeout=60)[0].decode()
+            took = time.monotonic() - asked
+            record = read(job.dir + "/record.jsonl")
+        finally:
+            job.close()
+        equal(process.returncode, 130, f"exit status while {phase}\n{out[-1500:]}")
+        check("@@published" not in out, f"the push step ran\n{out[-1500:]}")
+        check(b"cred.grant" not in record, "a credential was granted after the cancel")
+        check(took < 3, f"{phase}: {took:.1f} s from the cancel to the end\n{out[-1500:]}")
 
 
 @case("R-09", "cleaning up after a deep tree, many files and many processes takes less than five seconds")
