@@ -114,9 +114,7 @@ static int check_nftables(char found[PROBE_FOUND])
 	static const struct egress_entry entry = { .host = "probe.invalid",
 		                                   .port = 443,
 		                                   .origin = "doctor" };
-	static const struct egress_list list = {
-		.entries = &entry, .n = 1, .connections = 1, .wildcard_names = 1
-	};
+	static const struct egress_list list = { .entries = &entry, .n = 1, .connections = 1 };
 	struct net_plan *plan = NULL;
 	struct dd_err err = { .code = 0 };
 	int fds[NET_FD__COUNT];

@@ -64,15 +64,33 @@ struct egress_entry {
 
 struct egress_index;
 
+/* What one account may use. */
+struct egress_caps {
+	uint64_t upload_bytes;   /* 0 forbids any byte out */
+	unsigned wildcard_names; /* distinct names, where the operator wrote a wildcard */
+	unsigned cidr_addresses; /* distinct addresses, where the operator wrote a block */
+};
+
+/* Nothing is capped: what a policy means that says nothing about one step. */
+#define EGRESS_CAPS_WIDEST                                                                         \
+	{                                                                                          \
+		UINT64_MAX, UINT32_MAX, UINT32_MAX                                                 \
+	}
+
 struct egress_list {
 	const struct egress_entry *entries;
 	size_t n;
 	/* egress_index_make() of these entries, or NULL: then every question walks the list */
 	const struct egress_index *index;
-	uint64_t upload_bytes;   /* per destination (name, port); 0 forbids any byte out */
-	unsigned connections;    /* per step, all destinations; concurrently open */
-	unsigned wildcard_names; /* distinct names admitted per wildcard entry, by its account */
+	/* of each account: over all steps of the job that have this list, and in one step */
+	struct egress_caps job, step;
+	unsigned connections; /* per step, all destinations; concurrently open */
 };
+
+/* The limit in force that @reason (ABOUT_BUDGET) speaks of; 0: none of this list's. */
+uint64_t egress_limit(const struct egress_list *list, enum dd_reason reason);
+/* How many accounts a list has: one more than the largest number. */
+unsigned egress_accounts(const struct egress_list *list);
 
 struct egress_verdict {
 	bool allow;

@@ -18,6 +18,7 @@
 #define DRYDOCK_GATE_H
 
 #include "egress.h"
+#include "egress_spent.h"
 #include "netns.h"
 
 #include <sys/types.h>
@@ -37,11 +38,13 @@ enum gate_msg_type {
 	GATE_DNS_DENY, /* host = the name asked (escaped), reason, why, src_port */
 	/* observe mode: a name that enforcing refuses was answered; host, would */
 	GATE_DNS_ALLOW,
-	GATE_VIOLATION, /* a budget was exceeded: host, port, reason, why, bytes_out */
+	/* from now on @host (a name, or an address as text) counts against the cap of the entry
+	   with index id; before anything is asked outside about it */
+	GATE_COUNTED,
+	GATE_VIOLATION, /* a budget was exceeded: host, port, reason, why, bytes_out = all that its
+	                   account has sent */
 	GATE_RECEIPT,   /* host, port, connections, bytes_in, bytes_out, denials */
-	/* id = index of a wildcard entry, connections = how many names were admitted under it */
-	GATE_WILDCARD,
-	GATE_CLOSED, /* every flow is reset, nothing listens */
+	GATE_CLOSED,    /* every flow is reset, nothing listens */
 	/* denials = all refusals seen; dropped = those not reported one by one; connections = most
 	   that were open at once */
 	GATE_DONE,
@@ -89,6 +92,9 @@ struct gate_msg {
 struct gate_spec {
 	/* borrowed; NULL or empty = closed: every name is refused, nothing is dialled */
 	const struct egress_list *egress;
+	/* what the job's earlier steps have used of the list; NULL: nothing. The gate adds to the
+	 * copy that it has by its fork */
+	struct egress_spent *spent;
 	/* let public destinations through and report them; what is not public stays refused */
 	bool observe;
 	/* NET_FD__COUNT fds; the gate takes all but NET_FD_RULES, the caller closes its copies */

@@ -77,10 +77,16 @@ enum dd_reason {
 
 	/* budgets and caps */
 	REASON_UPLOAD,
+	REASON_STEP_UPLOAD,
 	REASON_UPLOAD_USED_UP,
+	REASON_STEP_UPLOAD_USED_UP,
 	REASON_CONNECTIONS,
 	REASON_WILDCARD_NAMES,
+	REASON_STEP_WILDCARD_NAMES,
+	REASON_CIDR_ADDRESSES,
+	REASON_STEP_CIDR_ADDRESSES,
 	REASON_STEP_NAMES,
+	REASON_JOB_NAMES,
 	REASON_DESTINATIONS,
 	REASON_MEMORY,
 	REASON_GONE,
@@ -111,9 +117,8 @@ enum dd_remedy {
 	REMEDY_ENTRY,
 	REMEDY_PRIVATE,
 	REMEDY_RAW,
-	REMEDY_UPLOAD,
-	REMEDY_CONNECTIONS,
-	REMEDY_WILDCARD,
+	REMEDY_UPLOAD, /* the size `key` of the phase */
+	REMEDY_COUNT,  /* the number `key` of the phase */
 	REMEDY_CALL,
 };
 
@@ -123,6 +128,7 @@ struct dd_reason_row {
 	enum dd_reason_about about;
 	enum dd_remedy remedy;
 	const char *instead; /* REMEDY_NONE: what the reader can do */
+	const char *key;     /* REMEDY_UPLOAD, REMEDY_COUNT */
 };
 
 /* Never NULL: what is no reason gets the row of REASON_NONE. */

@@ -14,7 +14,8 @@ static size_t bucket_of(const struct gate_state *g, const char *host, uint16_t p
 	return h % ARRAY_LEN(g->dest_buckets);
 }
 
-struct gate_dest *gate_dest_get(struct gate_state *g, const char *host, uint16_t port)
+struct gate_dest *gate_dest_get(struct gate_state *g, const char *host, uint16_t port,
+                                const struct egress_entry *entry)
 {
 	size_t b = bucket_of(g, host, port);
 	for (struct gate_dest *d = g->dest_buckets[b]; d; d = d->next) {
@@ -28,17 +29,9 @@ struct gate_dest *gate_dest_get(struct gate_state *g, const char *host, uint16_t
 		return NULL;
 	gate_text(d->host, sizeof(d->host), host);
 	d->port = port;
+	d->entry = entry;
 	d->next = g->dest_buckets[b];
 	g->dest_buckets[b] = d;
 	g->n_dests++;
 	return d;
-}
-
-uint64_t gate_dest_left(const struct gate_state *g, const struct gate_dest *dest)
-{
-	if (g->observe)
-		return UINT64_MAX; /* gate_observe_budget() says when it would have been cut */
-	return dest->bytes_out >= g->egress->upload_bytes
-	               ? 0
-	               : g->egress->upload_bytes - dest->bytes_out;
 }

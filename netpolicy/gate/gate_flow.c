@@ -100,9 +100,7 @@ void gate_flow_report_violation(struct gate_flow *f)
 {
 	struct gate_msg msg = flow_msg(f, GATE_VIOLATION, REASON_UPLOAD);
 
-	(void)snprintf(msg.why, sizeof(msg.why), "%llu bytes",
-	               (unsigned long long)f->gate->egress->upload_bytes);
-	msg.bytes_out = f->dest->bytes_out;
+	gate_budget_msg(f->gate, f->dest, false, &msg);
 	gate_report_always(f->gate, &msg);
 }
 
@@ -110,9 +108,8 @@ void gate_flow_over_budget(struct gate_flow *f)
 {
 	f->dest->denials++;
 	f->gate->denials++;
-	if (!f->dest->exhausted)
+	if (gate_budget_exhaust(f->gate, f->dest))
 		gate_flow_report_violation(f);
-	f->dest->exhausted = true;
 	gate_flow_close(f, true);
 }
 
@@ -135,7 +132,7 @@ void gate_flow_report_allowed(struct gate_flow *f)
 static bool send_cleared(struct gate_flow *f)
 {
 	while (f->sent < f->cleared) {
-		uint64_t left = gate_dest_left(f->gate, f->dest);
+		uint64_t left = gate_budget_left(f->gate, f->dest);
 		size_t n = f->cleared - f->sent;
 		if (left == 0) {
 			gate_flow_over_budget(f);
@@ -150,7 +147,7 @@ static bool send_cleared(struct gate_flow *f)
 			return false;
 		}
 		f->sent += (size_t)sent;
-		f->dest->bytes_out += (uint64_t)sent;
+		gate_budget_sent(f->gate, f->dest, (uint64_t)sent);
 	}
 	return true;
 }
@@ -325,8 +322,8 @@ static void connected(struct gate_flow *f)
 		gate_flow_report_allowed(f);
 	f->state = FLOW_RELAY;
 	f->dest->connections++;
-	gate_pump_init(&f->up, &f->client, &f->server, &f->dest->bytes_out, true);
-	gate_pump_init(&f->down, &f->server, &f->client, &f->dest->bytes_in, false);
+	gate_pump_init(&f->up, &f->client, &f->server, true);
+	gate_pump_init(&f->down, &f->server, &f->client, false);
 	relay(f);
 }
 
@@ -472,16 +469,21 @@ static void refuse_accepted(struct gate_state *g, int fd, const struct gate_msg 
 
 /* Of a destination that may be reached. Observe mode only keeps to what the gate itself can hold.
  */
-static enum dd_reason over_limit(struct gate_state *g, struct gate_flow *f)
+static enum dd_reason over_limit(struct gate_state *g, struct gate_flow *f, struct gate_msg *msg)
 {
+	struct gate_msg used_up = { .reason = REASON_NONE };
+
 	if (g->n_flows >= g->max_flows)
 		return REASON_CONNECTIONS;
-	if (f->dest->exhausted && !g->observe) {
+	if (gate_budget_is_used_up(g, f->dest))
+		gate_budget_msg(g, f->dest, true, &used_up);
+	if (used_up.reason && !g->observe) {
 		f->dest->denials++;
-		return REASON_UPLOAD_USED_UP;
+		gate_text(msg->why, sizeof(msg->why), used_up.why);
+		return (enum dd_reason)used_up.reason;
 	}
-	if (f->dest->exhausted)
-		gate_observe_would(f, REASON_UPLOAD_USED_UP);
+	if (used_up.reason)
+		gate_observe_would(f, (enum dd_reason)used_up.reason);
 	else if (g->observe && g->n_flows >= g->egress->connections)
 		gate_observe_would(f, REASON_CONNECTIONS);
 	return REASON_NONE;
@@ -520,10 +522,15 @@ static enum dd_reason identify(struct gate_state *g, struct gate_flow *f, uint16
 	else if (f->name)
 		f->would = f->name->would; /* one name too many of a wildcard */
 	f->entry = verdict.allow ? verdict.entry : &gate_observed_entry;
-	f->dest = gate_dest_get(g, f->name ? f->name->host : text, port);
+	enum dd_reason over = f->name ? REASON_NONE : gate_budget_count(g, f->entry, text);
+	if (over && !g->observe)
+		return over;
+	if (over)
+		gate_observe_would(f, over);
+	f->dest = gate_dest_get(g, f->name ? f->name->host : text, port, f->entry);
 	if (!f->dest)
 		return REASON_DESTINATIONS;
-	return over_limit(g, f);
+	return over_limit(g, f, msg);
 }
 
 static void flow_begin(struct gate_flow *f)

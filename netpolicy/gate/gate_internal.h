@@ -62,8 +62,8 @@ struct gate_dest {
 	struct gate_dest *next;         /* in its hash bucket */
 	char host[EGRESS_HOST_MAX + 1]; /* or a textual address */
 	uint16_t port;
-	bool exhausted; /* the upload budget was exceeded: no further connection */
-	uint8_t told;   /* which kinds of connection (gate_report_connection) have been reported */
+	const struct egress_entry *entry; /* that let it through: its account pays */
+	uint8_t told; /* which kinds of connection (gate_report_connection) have been reported */
 	uint64_t connections, bytes_in, bytes_out, denials;
 };
 
@@ -104,7 +104,6 @@ enum gate_flow_state { FLOW_HELLO = 0, FLOW_RESOLVE, FLOW_DIAL, FLOW_RELAY };
 
 struct gate_pump {
 	struct gate_source *from, *to;
-	uint64_t *count;
 	bool upload;   /* from the step: budgeted */
 	int pipe[2];   /* borrowed from the pool while bytes are inside; -1 otherwise */
 	uint8_t *copy; /* instead of the pipe when there is none */
@@ -166,7 +165,10 @@ struct gate_state {
 	struct gate_name **names;
 	size_t n_names, cap_names;
 	struct gate_name *name_buckets[1024];
-	unsigned *wildcard_used; /* one per entry */
+	/* of the list, by account: by the whole job until now, and by this step */
+	struct egress_spent *spent, *spent_now;
+	unsigned n_accounts;
+	bool *exhausted; /* by account: the upload budget was exceeded, no further connection */
 	unsigned busy_names, dns_pending, dns_conns;
 	struct dns_waiter *held; /* refused queries whose answer waits for GATE_SEEN */
 	unsigned n_held;
@@ -223,9 +225,28 @@ void gate_report_nflog(struct gate_state *g);
 void gate_report_receipts(struct gate_state *g);
 
 /* gate_dest.c */
-struct gate_dest *gate_dest_get(struct gate_state *g, const char *host,
-                                uint16_t port); /* NULL: no memory or too many */
-uint64_t gate_dest_left(const struct gate_state *g, const struct gate_dest *dest);
+struct gate_dest *gate_dest_get(struct gate_state *g, const char *host, uint16_t port,
+                                const struct egress_entry *entry); /* NULL: no memory or too many */
+
+/* gate_budget.c */
+int gate_budget_init(struct gate_state *g, struct egress_spent *spent, struct dd_err *err);
+/* Bytes that may still go to @dest. */
+uint64_t gate_budget_left(const struct gate_state *g, const struct gate_dest *dest);
+void gate_budget_sent(struct gate_state *g, struct gate_dest *dest, uint64_t bytes);
+/* Observe mode: more has gone than the budget allows. */
+bool gate_budget_is_over(const struct gate_state *g, const struct gate_dest *dest);
+/* No byte is left, so a connection is not begun. */
+bool gate_budget_is_used_up(const struct gate_state *g, const struct gate_dest *dest);
+/* From now on it is used up, whatever the numbers say; true: it was not before. */
+bool gate_budget_exhaust(struct gate_state *g, const struct gate_dest *dest);
+/* Fill in reason, detail and bytes_out of a message about the tighter budget of @dest. */
+void gate_budget_msg(const struct gate_state *g, const struct gate_dest *dest, bool used_up,
+                     struct gate_msg *msg);
+/* @name (a host, or an address as text) is about to be used for @entry: count it against the caps.
+ * Returns what they say against it; it was counted all the same in observe mode, and not otherwise.
+ */
+enum dd_reason gate_budget_count(struct gate_state *g, const struct egress_entry *entry,
+                                 const char *name);
 
 /* gate_name.c */
 struct gate_name *gate_name_find(struct gate_state *g, const char *host);
@@ -309,7 +330,7 @@ void gate_observe_budget(struct gate_flow *f);
 /* gate_splice.c */
 enum gate_moved { MOVED_BLOCKED = 0, MOVED_MORE, MOVED_END, MOVED_BROKEN, MOVED_OVER_BUDGET };
 void gate_pump_init(struct gate_pump *p, struct gate_source *from, struct gate_source *to,
-                    uint64_t *count, bool upload);
+                    bool upload);
 enum gate_moved gate_pump_run(struct gate_flow *f, struct gate_pump *p);
 void gate_pump_done(struct gate_state *g, struct gate_pump *p);
 void gate_pipes_close(struct gate_state *g);

@@ -154,10 +154,9 @@ static int prepare(struct gate_state *g, const struct gate_spec *spec, pid_t sup
 	g->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (g->epoll_fd < 0)
 		return dd_err_set(err, errno, "gate: epoll_create1");
-	g->wildcard_used = calloc(g->egress->n + 1, sizeof(*g->wildcard_used));
-	if (!g->wildcard_used)
-		return dd_err_set(err, ENOMEM, "gate: counters");
-	int r = raise_fd_limit(g, &g->max_flows, err);
+	int r = gate_budget_init(g, spec->spent, err);
+	if (r == 0)
+		r = raise_fd_limit(g, &g->max_flows, err);
 	if (r == 0)
 		r = gate_events_init(g, err);
 	if (r == 0 && !g->closed_variant)
@@ -234,7 +233,7 @@ static void obey(struct gate_state *g, const struct gate_msg *msg)
 	case GATE_DNS_ALLOW:
 	case GATE_VIOLATION:
 	case GATE_RECEIPT:
-	case GATE_WILDCARD:
+	case GATE_COUNTED:
 	case GATE_CLOSED:
 	case GATE_DONE:
 	case GATE_MSG__COUNT:

@@ -65,19 +65,19 @@ struct gate_name *gate_name_get(struct gate_state *g, const char *host,
 	struct gate_name *name = gate_name_find(g, host);
 	if (name)
 		return name;
-	unsigned *used = entry->wildcard ? &g->wildcard_used[entry - g->egress->entries] : NULL;
-	bool capped = used && *used >= g->egress->wildcard_names;
-	*ret_reason = REASON_WILDCARD_NAMES;
-	if (capped && !g->observe)
-		return NULL;
 	*ret_reason = REASON_STEP_NAMES;
 	if (g->n_names >= GATE_NAMES_MAX || !names_grow(g))
 		return NULL;
+	enum dd_reason over = gate_budget_count(g, entry, host);
+	*ret_reason = over;
+	if (over && !g->observe)
+		return NULL;
+	*ret_reason = REASON_MEMORY;
 	name = calloc(1, sizeof(*name));
 	if (!name)
 		return NULL;
 	name->gate = g;
-	name->would = capped ? REASON_WILDCARD_NAMES : REASON_NONE;
+	name->would = over;
 	(void)memcpy(name->host, host, strlen(host) + 1);
 	name->synthetic.s_addr = htonl(NET_SYNTHETIC_FIRST + (uint32_t)g->n_names);
 	g->names[g->n_names++] = name;
@@ -85,8 +85,6 @@ struct gate_name *gate_name_get(struct gate_state *g, const char *host,
 	size_t b = bucket_of(g, host);
 	name->next = g->name_buckets[b];
 	g->name_buckets[b] = name;
-	if (used)
-		++*used;
 	return name;
 }
 

@@ -119,9 +119,6 @@ void gate_observe_budget(struct gate_flow *f)
 	struct gate_dest *dest = f->dest;
 
 	/* A destination without an entry has no budget: that it has no entry is said already. */
-	if (!g->observe || dest->exhausted || f->entry == &gate_observed_entry ||
-	    dest->bytes_out <= g->egress->upload_bytes)
-		return;
-	dest->exhausted = true;
-	gate_flow_report_violation(f);
+	if (g->observe && gate_budget_is_over(g, dest) && gate_budget_exhaust(g, dest))
+		gate_flow_report_violation(f);
 }

@@ -295,32 +295,23 @@ void gate_report_nflog(struct gate_state *g)
 	}
 }
 
-static void report_wildcards(struct gate_state *g)
+static void report_receipt(struct gate_state *g, const struct gate_dest *d)
 {
-	for (size_t i = 0; i < g->egress->n; i++) {
-		struct gate_msg msg = { .type = GATE_WILDCARD,
-			                .id = (uint32_t)i,
-			                .connections = g->wildcard_used[i] };
-		if (g->wildcard_used[i] > 0)
-			gate_report_always(g, &msg);
-	}
+	struct gate_msg msg = {
+		.type = GATE_RECEIPT,
+		.port = d->port,
+		.connections = d->connections,
+		.bytes_in = d->bytes_in,
+		.bytes_out = d->bytes_out,
+		.denials = d->denials,
+	};
+	gate_text(msg.host, sizeof(msg.host), d->host);
+	gate_report_always(g, &msg);
 }
 
 void gate_report_receipts(struct gate_state *g)
 {
-	report_wildcards(g);
-	for (size_t b = 0; b < ARRAY_LEN(g->dest_buckets); b++) {
-		for (const struct gate_dest *d = g->dest_buckets[b]; d; d = d->next) {
-			struct gate_msg msg = {
-				.type = GATE_RECEIPT,
-				.port = d->port,
-				.connections = d->connections,
-				.bytes_in = d->bytes_in,
-				.bytes_out = d->bytes_out,
-				.denials = d->denials,
-			};
-			gate_text(msg.host, sizeof(msg.host), d->host);
-			gate_report_always(g, &msg);
-		}
-	}
+	for (size_t b = 0; b < ARRAY_LEN(g->dest_buckets); b++)
+		for (const struct gate_dest *d = g->dest_buckets[b]; d; d = d->next)
+			report_receipt(g, d);
 }

@@ -13,11 +13,9 @@
 enum { ROUNDS_MAX = 16 }; /* about 1 MiB, then the other connections have their turn */
 
 void gate_pump_init(struct gate_pump *p, struct gate_source *from, struct gate_source *to,
-                    uint64_t *count, bool upload)
+                    bool upload)
 {
-	*p = (struct gate_pump){
-		.from = from, .to = to, .count = count, .upload = upload, .pipe = { -1, -1 }
-	};
+	*p = (struct gate_pump){ .from = from, .to = to, .upload = upload, .pipe = { -1, -1 } };
 }
 
 /* Something to hold bytes: a pooled pipe, a new one, or plain memory. */
@@ -115,7 +113,7 @@ static enum gate_moved fill(struct gate_flow *f, struct gate_pump *p)
 {
 	size_t want = GATE_PIPE_BYTES;
 	if (p->upload) {
-		uint64_t left = gate_dest_left(f->gate, f->dest);
+		uint64_t left = gate_budget_left(f->gate, f->dest);
 		if (left == 0)
 			return beyond_budget(p);
 		want = left < want ? (size_t)left : want;
@@ -127,7 +125,10 @@ static enum gate_moved fill(struct gate_flow *f, struct gate_pump *p)
 		return errno == EAGAIN || errno == EINTR ? MOVED_BLOCKED : MOVED_BROKEN;
 	p->eof = n == 0;
 	p->pending = (size_t)n;
-	*p->count += (uint64_t)n;
+	if (p->upload)
+		gate_budget_sent(f->gate, f->dest, (uint64_t)n);
+	else
+		f->dest->bytes_in += (uint64_t)n;
 	return MOVED_MORE;
 }
 

@@ -82,6 +82,28 @@ struct egress_verdict egress_verdict_name(const struct egress_list *list, const 
 	return deny(NULL, known ? REASON_PORT_NOT_LISTED : REASON_NAME_NOT_LISTED, "");
 }
 
+uint64_t egress_limit(const struct egress_list *list, enum dd_reason reason)
+{
+	const struct {
+		enum dd_reason reason;
+		uint64_t limit;
+	} limits[] = {
+		{ REASON_UPLOAD, list->job.upload_bytes },
+		{ REASON_UPLOAD_USED_UP, list->job.upload_bytes },
+		{ REASON_STEP_UPLOAD, list->step.upload_bytes },
+		{ REASON_STEP_UPLOAD_USED_UP, list->step.upload_bytes },
+		{ REASON_WILDCARD_NAMES, list->job.wildcard_names },
+		{ REASON_STEP_WILDCARD_NAMES, list->step.wildcard_names },
+		{ REASON_CIDR_ADDRESSES, list->job.cidr_addresses },
+		{ REASON_STEP_CIDR_ADDRESSES, list->step.cidr_addresses },
+		{ REASON_CONNECTIONS, list->connections },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(limits); i++)
+		if (limits[i].reason == reason)
+			return limits[i].limit;
+	return 0;
+}
+
 static bool block_covers(const struct egress_entry *entry, struct in_addr addr)
 {
 	if (entry->host)

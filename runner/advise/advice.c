@@ -138,7 +138,7 @@ static const char *advise_name(const struct advice_case *c, struct advice *a)
 	       "Every step of %s may reach every path and every account behind %.100s:%u, not only "
 	       "what this step asked for.",
 	       phase_of(c), host, port);
-	beyond(a, "Each of them may send %s there in one step.",
+	beyond(a, "Together they may send %s there in one job.",
 	       budget_text(c, budget, sizeof(budget)));
 	if (guessed)
 		beyond(a, "A query names no port; 443 is a guess, put another if the program "
@@ -177,7 +177,8 @@ static const char *advise_address(const struct advice_case *c, struct advice *a)
 	       phase_of(c), c->address, (unsigned)c->port);
 	if (special)
 		beyond(a, "It is inside your network (%s).", special);
-	beyond(a, "Each step may send %s there.", budget_text(c, budget, sizeof(budget)));
+	beyond(a, "Together they may send %s there in one job.",
+	       budget_text(c, budget, sizeof(budget)));
 	return NULL;
 }
 
@@ -232,32 +233,31 @@ static const char *advise_raw(const struct advice_case *c, struct advice *a)
 	return NULL;
 }
 
-static const char *advise_upload(const struct advice_case *c, struct advice *a)
+static const char *advise_upload(const struct advice_case *c, const char *key, struct advice *a)
 {
 	char where[64], amount[32];
-	uint64_t known = c->bytes_out > c->upload_bytes ? c->bytes_out : c->upload_bytes;
+	uint64_t known = c->bytes_out > c->limit ? c->bytes_out : c->limit;
 	if (c->phase == DD_PHASE_BUILD || known > UINT64_MAX / 8)
 		return "nothing is known that would allow it";
 	round_size(known ? known * 2 : 2ULL * 1024 * 1024, amount, sizeof(amount));
-	(void)snprintf(where, sizeof(where), "phases.%s.upload", phase_of(c));
+	(void)snprintf(where, sizeof(where), "phases.%s.%s", phase_of(c), key);
 	change(a, ADVICE_VALUE_SET, where, "%s", amount);
-	beyond(a, "Every step of %s may send %s to each destination on its list.", phase_of(c),
-	       amount);
+	beyond(a, "%s may send %s over each entry of %s.",
+	       strcmp(key, "upload") == 0 ? "Every job" : "Every step", amount, phase_of(c));
 	beyond(a, "How much it wanted to send is not known, because it was cut; twice what is "
 	          "known is a guess.");
 	return NULL;
 }
 
-static const char *advise_count(const struct advice_case *c, struct advice *a, const char *key,
-                                unsigned now)
+static const char *advise_count(const struct advice_case *c, const char *key, struct advice *a)
 {
 	char where[64];
-	if (c->phase == DD_PHASE_BUILD || now == 0 || now > 32767)
+	if (c->phase == DD_PHASE_BUILD || c->limit == 0 || c->limit > 32767)
 		return "the limit in force is not known";
 	(void)snprintf(where, sizeof(where), "phases.%s.%s", phase_of(c), key);
-	change(a, ADVICE_VALUE_SET, where, "%u", now * 2);
-	beyond(a, "Every step of %s gets twice as many.", phase_of(c));
-	if (strcmp(key, "wildcard_names") == 0)
+	change(a, ADVICE_VALUE_SET, where, "%" PRIu64, c->limit * 2);
+	beyond(a, "Every entry of %s gets twice as many.", phase_of(c));
+	if (strstr(key, "wildcard_names"))
 		beyond(a, "Each distinct name below a wildcard can carry data out to whoever "
 		          "serves that domain's DNS.");
 	return NULL;
@@ -287,11 +287,9 @@ static const char *advise(const struct advice_case *c, struct advice *a)
 	case REMEDY_RAW:
 		return advise_raw(c, a);
 	case REMEDY_UPLOAD:
-		return advise_upload(c, a);
-	case REMEDY_CONNECTIONS:
-		return advise_count(c, a, "connections", c->connections);
-	case REMEDY_WILDCARD:
-		return advise_count(c, a, "wildcard_names", c->wildcard_names);
+		return advise_upload(c, reason->key, a);
+	case REMEDY_COUNT:
+		return advise_count(c, reason->key, a);
 	case REMEDY_CALL:
 		return advise_call(c, a);
 	case REMEDY_NONE:

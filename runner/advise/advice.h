@@ -20,8 +20,9 @@ struct advice_case {
 	uint16_t port;
 	/* "policy.yml:5:9" of the entry that has this destination; NULL: none has */
 	const char *origin;
-	uint64_t upload_bytes, bytes_out;     /* the budget, and what was sent; 0: not known */
-	unsigned connections, wildcard_names; /* the limits in force; 0: not known */
+	uint64_t upload_bytes,
+		bytes_out; /* the job's budget for an entry, and what was sent; 0: not known */
+	uint64_t limit;    /* in force, of the key that the reason is about; 0: not known */
 };
 
 enum advice_kind {

@@ -82,7 +82,7 @@ int explain_ask_connect(const struct plan *plan, const struct grant *step, const
 		                 .step_id = step->id,
 		                 .step_name = step->is_named ? step->name : NULL,
 		                 .proto = "tcp",
-		                 .upload_bytes = list->upload_bytes };
+		                 .upload_bytes = list->job.upload_bytes };
 	if (!ask(list, connect, &c, host, &v))
 		return dd_err_say(err, EINVAL, "--connect wants HOST:PORT, not `%.200s`", connect);
 	begin(plan, step, ret);

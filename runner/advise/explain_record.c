@@ -9,15 +9,11 @@
 #include "input/config_path.h"
 #include "base/digest.h"
 #include "drydock/seccomp_view.h"
+#include "policy/policy_model.h"
 #include "record/record_facts.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-enum {
-	CONNECTIONS_DEFAULT = 256,
-	WILDCARD_NAMES_DEFAULT = 64
-}; /* what a policy means that says nothing (docs/policy.md) */
 
 static enum dd_phase phase_of(const struct facts_step *s)
 {
@@ -63,19 +59,27 @@ static const char *origin_of(const struct facts_step *s, const char *host, uint1
 
 /* ---- the policy that would be changed ---- */
 
-static unsigned limit_in(const char *policy, enum dd_phase phase, const char *key,
-                         unsigned otherwise)
+/* What the policy as it stands limits that @reason is about; 0: nothing, or it cannot be read. */
+static uint64_t limit_in(const char *policy, enum dd_phase phase, enum dd_reason reason)
 {
 	struct policy_text text = { .arena = NULL };
+	const char *key = dd_reason_row(reason)->key;
 	char dotted[64];
-	unsigned n = otherwise;
+	uint64_t n = 0;
+	if (!key)
+		return 0;
+	struct policy usual = { .arena = arena_new() };
+	policy_defaults(&usual);
+	n = egress_limit(&usual.phases[phase].egress, reason);
+	arena_free(usual.arena);
 	if (!policy[0] || policy_text_load(policy, &text, NULL) < 0)
-		return otherwise;
+		return n;
 	(void)snprintf(dotted, sizeof(dotted), "phases.%s.%s", dd_phase_name(phase), key);
 	const struct tree_node *node = policy_text_at(&text, dotted, NULL);
-	if (node && node->kind == TREE_SCALAR &&
-	    strspn(node->text, "0123456789") == strlen(node->text))
-		n = (unsigned)strtoul(node->text, NULL, 10);
+	if (node && node->kind == TREE_SCALAR && dd_reason_row(reason)->remedy == REMEDY_UPLOAD)
+		(void)policy_size(node->text, &n);
+	else if (node && node->kind == TREE_SCALAR)
+		(void)policy_count(node->text, UINT32_MAX, &n);
 	policy_text_done(&text);
 	return n;
 }
@@ -125,17 +129,17 @@ static const char *name_of(const struct facts_step *s)
 	return s->name && strncmp(s->name, "Run ", 4) != 0 ? s->name : NULL;
 }
 
-static struct advice_case case_of(const struct facts_step *s, const struct explain_answer *a)
+static struct advice_case case_of(const struct facts_step *s, enum dd_reason reason,
+                                  const struct explain_answer *a)
 {
 	enum dd_phase phase = phase_of(s);
 	return (struct advice_case){
 		.phase = phase,
 		.step_id = s->id,
 		.step_name = name_of(s),
+		.reason = reason,
 		.upload_bytes = s->gate.upload_bytes > 0 ? (uint64_t)s->gate.upload_bytes : 0,
-		.connections = limit_in(a->policy, phase, "connections", CONNECTIONS_DEFAULT),
-		.wildcard_names = limit_in(a->policy, phase, "wildcard_names",
-		                           WILDCARD_NAMES_DEFAULT),
+		.limit = limit_in(a->policy, phase, reason),
 	};
 }
 
@@ -150,12 +154,11 @@ static void explain_net(const struct facts_step *s, const struct facts_net *n,
 {
 	bool name = n->kind == FACTS_NAME_REFUSED || n->kind == FACTS_RESOLVED;
 	const char *host = or_empty(n->host), *address = or_empty(n->address);
-	struct advice_case c = case_of(s, a);
+	/* tried because the run observed, and not reached: that says nothing about the policy */
+	struct advice_case c = case_of(s, n->would_deny ? n->would_reason : n->reason, a);
 	c.host = host;
 	c.address = address;
 	c.proto = n->proto ? n->proto : name ? "dns" : "tcp";
-	/* tried because the run observed, and not reached: that says nothing about the policy */
-	c.reason = n->would_deny ? n->would_reason : n->reason;
 	c.port = n->port;
 	c.origin = origin_of(s, host, n->port);
 	if (name)
@@ -176,8 +179,7 @@ static void explain_call(const struct facts_step *s, const struct facts_syscall 
 {
 	struct seccomp_view *view = NULL;
 	char path[512];
-	struct advice_case c = case_of(s, a);
-	c.reason = REASON_CALL_NOT_LISTED;
+	struct advice_case c = case_of(s, REASON_CALL_NOT_LISTED, a);
 	c.call = or_empty(f->name);
 	const char *profile = s->seccomp ? s->seccomp : "default";
 	if (config_path_seccomp(profile, path, sizeof(path), NULL) == 0 &&
@@ -203,7 +205,7 @@ static void explain_call(const struct facts_step *s, const struct facts_syscall 
 static void explain_violation(const struct facts_step *s, const struct facts_violation *v,
                               struct explain_answer *a)
 {
-	struct advice_case c = case_of(s, a);
+	struct advice_case c = case_of(s, v->reason, a);
 	bool budget = v->kind && strcmp(v->kind, "budget") == 0;
 	(void)snprintf(a->asked, sizeof(a->asked), budget ? "send more to %.300s:%u" : "%.300s%.0u",
 	               or_empty(v->subject), (unsigned)v->port);
@@ -217,7 +219,6 @@ static void explain_violation(const struct facts_step *s, const struct facts_vio
 		};
 		return;
 	}
-	c.reason = v->reason;
 	c.host = or_empty(v->subject);
 	c.port = v->port;
 	c.proto = "tcp";

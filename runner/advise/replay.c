@@ -34,6 +34,8 @@ void replay_free(struct replay *r)
 	if (!r)
 		return;
 	replay_calls_free(r->calls);
+	for (int p = 0; p < DD_PHASE__COUNT; p++)
+		egress_spent_free(r->spent[p]);
 	arena_free(r->arena);
 }
 
@@ -208,6 +210,7 @@ int replay_add(struct replay *r, const struct record_facts *facts, struct dd_err
 		if (code < 0)
 			return code;
 	}
+	replay_net_of_job(&run);
 	return 0;
 }
 

@@ -10,6 +10,8 @@
 #ifndef RUNNER_REPLAY_H
 #define RUNNER_REPLAY_H
 
+#include "drydock/egress_spent.h"
+#include "drydock/phase.h"
 #include "policy/policy.h"
 #include "record/record_facts.h"
 
@@ -39,6 +41,8 @@ struct replay {
 	const char *profile_dir;
 	struct replay_list refused, unknown, notes;
 	size_t judged; /* facts that were held against the policy */
+	/* what the steps of the record at hand used of each phase's budgets; replay_net.c only */
+	struct egress_spent *spent[DD_PHASE__COUNT];
 	/* which entries and credentials the records needed; replay.c only */
 	struct replay_used *used;
 	struct replay_calls *calls; /* what the policy's profile says; replay_calls.c only */

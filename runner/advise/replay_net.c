@@ -187,47 +187,170 @@ const char **replay_names(struct plan_arena *arena, const struct facts_step *ste
 	return names;
 }
 
-static void judge_wildcards(const struct replay_step *s)
+/* ---- budgets: by the account of an entry, over the whole job and in one step ---- */
+
+const struct egress_entry *replay_payer(const struct egress_list *list,
+                                        const struct facts_receipt *receipt)
 {
-	const struct egress_list *list = &s->rules->egress;
-	size_t n = 0;
-	const char **names = replay_names(s->r->arena, s->step, &n);
-	unsigned *used = arena_array(s->r->arena, list->n + 1, sizeof(*used));
-	for (size_t i = 0; i < n; i++) {
-		struct egress_verdict v = egress_verdict_name(list, names[i], 0);
-		if (v.allow && v.entry->wildcard)
-			used[v.entry - list->entries]++;
-	}
-	for (size_t i = 0; i < list->n; i++)
-		if (used[i] > list->wildcard_names)
-			replay_refuse(
-				s, 0, "budget",
-				arena_printf(s->r->arena, "*.%s", list->entries[i].host),
-				arena_printf(
-					s->r->arena,
-					"%u names under this wildcard, and wildcard_names is %u",
-					used[i], list->wildcard_names),
-				replay_phase_key(s, "wildcard_names"));
+	struct in_addr addr;
+	struct egress_verdict v;
+	if (inet_pton(AF_INET, receipt->host, &addr) == 1)
+		v = egress_verdict_addr(list, addr, receipt->port);
+	else if (replay_host_is_canonical(receipt->host))
+		v = egress_verdict_name(list, receipt->host, receipt->port);
+	else
+		return NULL;
+	return v.allow ? v.entry : NULL;
 }
 
-static void judge_upload(const struct replay_step *s)
+const char *replay_not_listed(struct plan_arena *arena, const struct facts_step *step)
+{
+	const struct facts_sums *sums = &step->gate.not_listed;
+	if (sums->destinations == 0)
+		return NULL;
+	if (sums->destinations < 0)
+		return "this older record lists at most 256 destinations: whether there were more, "
+		       "and "
+		       "what was sent there, is not known";
+	return arena_printf(
+		arena,
+		"%lld destinations are not listed in the receipt: how much of %lld bytes "
+		"was sent to each is not known",
+		(long long)sums->destinations, (long long)sums->bytes_out);
+}
+
+static const char *entry_text(const struct replay_step *s, const struct egress_entry *e)
+{
+	char addr[INET_ADDRSTRLEN];
+	if (e->host)
+		return arena_printf(s->r->arena, "%s%s", e->wildcard ? "*." : "", e->host);
+	return arena_printf(s->r->arena, "%s/%u", inet_ntop(AF_INET, &e->cidr, addr, sizeof(addr)),
+	                    e->prefix);
+}
+
+/* Say once that @after, and not @before, is over the @budget. */
+static void judge_bytes(const struct replay_step *s, const struct facts_receipt *receipt,
+                        uint64_t before, uint64_t after, uint64_t budget, const char *key)
+{
+	if (after <= budget || before > budget)
+		return;
+	replay_refuse(s, s->step->gate.closed.seq, "budget",
+	              arena_printf(s->r->arena, "%s:%u", receipt->host, (unsigned)receipt->port),
+	              arena_printf(s->r->arena,
+	                           "%llu bytes were sent over this entry, and %s is %llu",
+	                           (unsigned long long)after, key, (unsigned long long)budget),
+	              replay_phase_key(s, key));
+}
+
+static void judge_upload(const struct replay_step *s, struct egress_spent *in_step)
 {
 	const struct facts_gate *gate = &s->step->gate;
 	const struct egress_list *list = &s->rules->egress;
+	struct egress_spent *in_job = s->r->spent[s->phase];
 	for (size_t i = 0; i < gate->n_receipts; i++) {
 		const struct facts_receipt *receipt = &gate->receipts[i];
+		const struct egress_entry *payer = replay_payer(list, receipt);
 		if (receipt->connections <= 0)
 			continue;
 		s->r->judged++;
-		if (receipt->bytes_out > 0 && (uint64_t)receipt->bytes_out > list->upload_bytes)
-			replay_refuse(s, gate->closed.seq, "budget",
-			              arena_printf(s->r->arena, "%s:%u", receipt->host,
-			                           (unsigned)receipt->port),
-			              arena_printf(s->r->arena,
-			                           "%lld bytes were sent there, and upload is %llu",
-			                           (long long)receipt->bytes_out,
-			                           (unsigned long long)list->upload_bytes),
-			              replay_phase_key(s, "upload"));
+		if (!payer ||
+		    receipt->bytes_out <= 0) /* what no entry lets through is refused already */
+			continue;
+		uint64_t bytes = (uint64_t)receipt->bytes_out;
+		uint64_t job = egress_spent_bytes(in_job, payer->account),
+			 step = egress_spent_bytes(in_step, payer->account);
+		egress_spent_add(in_job, payer->account, bytes);
+		egress_spent_add(in_step, payer->account, bytes);
+		judge_bytes(s, receipt, job, egress_spent_bytes(in_job, payer->account),
+		            list->job.upload_bytes, "upload");
+		judge_bytes(s, receipt, step, egress_spent_bytes(in_step, payer->account),
+		            list->step.upload_bytes, "step_upload");
+	}
+	const char *cut = replay_not_listed(s->r->arena, s->step);
+	if (cut)
+		replay_doubt(s, gate->closed.seq, "budget", "", cut, NULL);
+}
+
+/* The names and addresses of a step, each under the entry that has it. */
+static void count_names(const struct replay_step *s, struct egress_spent *in_step)
+{
+	const struct egress_list *list = &s->rules->egress;
+	struct egress_spent *in_job = s->r->spent[s->phase];
+	size_t n = 0;
+	const char **names = replay_names(s->r->arena, s->step, &n);
+	for (size_t i = 0; i < n; i++) {
+		struct egress_verdict v = egress_verdict_name(list, names[i], 0);
+		if (!v.allow || !(v.entry->wildcard || v.entry->account_wildcard))
+			continue;
+		(void)egress_spent_count(in_job, v.entry->account, names[i]);
+		(void)egress_spent_count(in_step, v.entry->account, names[i]);
+	}
+	for (size_t i = 0; i < s->step->gate.n_receipts; i++) {
+		const struct facts_receipt *receipt = &s->step->gate.receipts[i];
+		const struct egress_entry *payer = replay_payer(list, receipt);
+		if (receipt->connections <= 0 || !payer || payer->host)
+			continue;
+		(void)egress_spent_count(in_job, payer->account, receipt->host);
+		(void)egress_spent_count(in_step, payer->account, receipt->host);
+	}
+}
+
+/* Over its cap, whatever was counted there. A policy that nobody narrowed has one entry for each
+ * account. */
+static void judge_caps(const struct replay_step *s, const struct egress_spent *spent,
+                       const struct egress_caps *caps, const char *scope)
+{
+	const struct egress_list *list = &s->rules->egress;
+	for (size_t i = 0; i < list->n; i++) {
+		const struct egress_entry *e = &list->entries[i];
+		unsigned used = egress_spent_names(spent, e->account);
+		unsigned cap = e->host ? caps->wildcard_names : caps->cidr_addresses;
+		const char *key = arena_printf(s->r->arena, "%s%s", scope,
+		                               e->host ? "wildcard_names" : "cidr_addresses");
+		if (used <= cap)
+			continue;
+		replay_refuse(s, 0, "budget", entry_text(s, e),
+		              arena_printf(s->r->arena, "%u %s, and %s is %u", used,
+		                           e->host ? "names under this wildcard"
+		                                   : "addresses in this block",
+		                           key, cap),
+		              replay_phase_key(s, key));
+	}
+}
+
+/* The budgets of a phase begin anew with each record: a record is one job. */
+static bool begin_budgets(const struct replay_step *s, struct egress_spent **ret_step)
+{
+	struct egress_spent **job = &s->r->spent[s->phase];
+	if (!*job)
+		*job = egress_spent_new(&s->rules->egress);
+	*ret_step = egress_spent_new(&s->rules->egress);
+	return *job && *ret_step;
+}
+
+static void judge_budgets(const struct replay_step *s)
+{
+	struct egress_spent *in_step = NULL;
+	if (begin_budgets(s, &in_step)) {
+		judge_upload(s, in_step);
+		count_names(s, in_step);
+		judge_caps(s, in_step, &s->rules->egress.step, "step_");
+	} else {
+		replay_doubt(s, 0, "budget", "", "no memory to add up what was used", NULL);
+	}
+	egress_spent_free(in_step);
+}
+
+void replay_net_of_job(const struct replay_step *run)
+{
+	for (int p = 0; p < DD_PHASE__COUNT; p++) {
+		struct replay_step s = *run;
+		s.phase = (enum dd_phase)p;
+		s.rules = &s.r->policy->phases[p];
+		if (s.r->spent[p])
+			judge_caps(&s, s.r->spent[p], &s.rules->egress.job, "");
+		egress_spent_free(s.r->spent[p]);
+		s.r->spent[p] = NULL;
 	}
 }
 
@@ -235,11 +358,7 @@ static void judge_connections(const struct replay_step *s)
 {
 	const struct facts_gate *gate = &s->step->gate;
 	unsigned allowed = s->rules->egress.connections;
-	int64_t total = 0;
-	for (size_t i = 0; i < gate->n_receipts; i++)
-		if (gate->receipts[i].connections > 0 &&
-		    __builtin_add_overflow(total, gate->receipts[i].connections, &total))
-			total = INT64_MAX;
+	int64_t total = gate->total.connections;
 	if (gate->peak_connections > (int64_t)allowed)
 		replay_refuse(s, gate->closed.seq, "budget", "connections",
 		              arena_printf(s->r->arena,
@@ -277,7 +396,6 @@ void replay_net(const struct replay_step *s)
 	if (s->phase ==
 	    DD_PHASE_BUILD) /* every connection is refused already; its budgets say nothing more */
 		return;
-	judge_wildcards(s);
-	judge_upload(s);
+	judge_budgets(s);
 	judge_connections(s);
 }

@@ -39,6 +39,11 @@ bool replay_from_receipt(const struct facts_step *step, const struct facts_recei
 
 /* Distinct names that the step resolved, sorted; what wildcard_names counts. In @arena. */
 const char **replay_names(struct plan_arena *arena, const struct facts_step *step, size_t *ret_n);
+/* The entry whose account pays for what a receipt lists; NULL: none lets it through. */
+const struct egress_entry *replay_payer(const struct egress_list *list,
+                                        const struct facts_receipt *receipt);
+/* How to say that a receipt does not list all; NULL: it does. In @arena. */
+const char *replay_not_listed(struct plan_arena *arena, const struct facts_step *step);
 
 /* ---- replay_calls.c ---- */
 
@@ -59,6 +64,8 @@ struct replay_step {
 };
 
 void replay_net(const struct replay_step *s);
+/* When all steps of a record have been seen: what belongs to the job. @run has no step. */
+void replay_net_of_job(const struct replay_step *run);
 void replay_leases(const struct replay_step *s);
 void replay_view(const struct replay_step *s);
 void replay_limits(const struct replay_step *s);

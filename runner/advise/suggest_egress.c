@@ -6,6 +6,8 @@
  * it is, when something that was seen would be refused without it. */
 #include "suggest_parts.h"
 
+#include "drydock/egress_spent.h"
+
 #include "policy/egress_sets.h"
 
 #include <arpa/inet.h>
@@ -267,25 +269,54 @@ static struct flat drop_idle(struct suggest *s, struct suggest_phase *phase,
 	return d.flat;
 }
 
-/* As many as one step had under one wildcard. */
-static void count_names(struct suggest *s, enum dd_phase which, struct flat flat)
+/* What one job, which is one record, used of each entry of a phase. */
+static void count_step(struct suggest *s, const struct egress_list *list,
+                       const struct facts_step *step, struct egress_spent *spent)
+{
+	size_t n = 0;
+	const char **names = replay_names(s->arena, step, &n);
+	for (size_t i = 0; i < n; i++) {
+		struct egress_verdict v = egress_verdict_name(list, names[i], 0);
+		if (v.allow && v.entry->wildcard)
+			(void)egress_spent_count(spent, v.entry->account, names[i]);
+	}
+	for (size_t i = 0; i < step->gate.n_receipts; i++) {
+		const struct facts_receipt *receipt = &step->gate.receipts[i];
+		const struct egress_entry *payer = replay_payer(list, receipt);
+		if (payer && receipt->connections > 0 && receipt->bytes_out > 0)
+			egress_spent_add(spent, payer->account, (uint64_t)receipt->bytes_out);
+	}
+}
+
+static void keep_largest(struct suggest_phase *phase, const struct egress_spent *spent, size_t n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		if (egress_spent_names(spent, i) > phase->wildcard_names)
+			phase->wildcard_names = egress_spent_names(spent, i);
+		if (egress_spent_bytes(spent, i) > phase->upload_seen)
+			phase->upload_seen = egress_spent_bytes(spent, i);
+	}
+}
+
+static void count_use(struct suggest *s, enum dd_phase which, struct flat flat)
 {
 	const struct egress_list list = { .entries = flat.entries, .n = flat.n };
-	for (size_t i = 0; i < s->n_steps; i++)
-		for (size_t k = 0;
-		     suggest_effective(&s->steps[i]) == which && k < s->steps[i].n_seen; k++) {
-			size_t n = 0;
-			const char **names = replay_names(s->arena, s->steps[i].seen[k].step, &n);
-			size_t *used = arena_array(s->arena, flat.n + 1, sizeof(*used));
-			for (size_t j = 0; j < n; j++) {
-				struct egress_verdict v = egress_verdict_name(&list, names[j], 0);
-				size_t *count = v.allow && v.entry->wildcard
-				                        ? &used[v.entry - flat.entries]
-				                        : NULL;
-				if (count && ++*count > s->phases[which].wildcard_names)
-					s->phases[which].wildcard_names = *count;
-			}
+	for (size_t i = 0; i < flat.n; i++)
+		flat.entries[i].account = (unsigned)i;
+	for (size_t r = 0; r < s->n_records; r++) {
+		struct egress_spent *spent = egress_spent_new(&list);
+		if (!spent) {
+			suggest_warn(s, "no memory to add up what the jobs sent");
+			return;
 		}
+		for (size_t i = 0; i < s->n_steps; i++)
+			for (size_t k = 0; k < s->steps[i].n_seen; k++)
+				if (suggest_effective(&s->steps[i]) == which &&
+				    s->steps[i].seen[k].facts == s->records[r])
+					count_step(s, &list, s->steps[i].seen[k].step, spent);
+		keep_largest(&s->phases[which], spent, flat.n);
+		egress_spent_free(spent);
+	}
 }
 
 /* With only the sets in the list yet: what they let through needs nothing else. */
@@ -309,6 +340,6 @@ void suggest_egress(struct suggest *s)
 		mark_in_sets(s, phase, sets);
 		add_wildcards(s, phase);
 		add_exact(s, phase);
-		count_names(s, (enum dd_phase)p, drop_idle(s, phase, sets));
+		count_use(s, (enum dd_phase)p, drop_idle(s, phase, sets));
 	}
 }

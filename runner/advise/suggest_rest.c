@@ -34,12 +34,14 @@ static void at_least(uint64_t *largest, int64_t seen)
 
 /* ---- budgets ---- */
 
-static void see_budgets(struct suggest_phase *phase, const struct facts_step *step)
+/* How much each entry sent in a job is counted where the entries are made (suggest_egress.c). */
+static void see_budgets(struct suggest *s, const struct suggest_step *step,
+                        const struct facts_step *seen)
 {
-	for (size_t i = 0; i < step->gate.n_receipts; i++)
-		if (step->gate.receipts[i].connections > 0)
-			at_least(&phase->upload_seen, step->gate.receipts[i].bytes_out);
-	at_least(&phase->connections_seen, step->gate.peak_connections);
+	const char *cut = replay_not_listed(s->arena, seen);
+	at_least(&s->phases[suggest_effective(step)].connections_seen, seen->gate.peak_connections);
+	if (cut)
+		suggest_warn(s, "step %s: %s", suggest_quoted(s->arena, step->label), cut);
 }
 
 static void decide_budgets(struct suggest *s, enum dd_phase which, const struct policy *defaults)
@@ -50,13 +52,13 @@ static void decide_budgets(struct suggest *s, enum dd_phase which, const struct 
 	phase->wildcard_names = 0;
 	if (which == DD_PHASE_BUILD)
 		return;
-	if (phase->upload_seen > usual->upload_bytes)
+	if (phase->upload_seen > usual->job.upload_bytes)
 		phase->upload = suggest_head_room(phase->upload_seen, KIB);
 	if (phase->connections_seen > usual->connections)
 		phase->connections = suggest_head_room(phase->connections_seen, 1);
 	if (phase->connections > CONNECTIONS_MAX)
 		phase->connections = CONNECTIONS_MAX;
-	for (uint64_t cap = 1; names > usual->wildcard_names && phase->wildcard_names == 0;
+	for (uint64_t cap = 1; names > usual->job.wildcard_names && phase->wildcard_names == 0;
 	     cap *= 2)
 		phase->wildcard_names = cap >= names ? cap : 0;
 }
@@ -271,7 +273,7 @@ static void see_step(struct suggest *s, const struct seccomp_view *view,
 	enum dd_phase phase = suggest_effective(step);
 	for (size_t i = 0; i < step->n_seen; i++) {
 		const struct facts_step *seen = step->seen[i].step;
-		see_budgets(&s->phases[phase], seen);
+		see_budgets(s, step, seen);
 		see_use(s, seen);
 		see_calls(s, view, step, seen);
 		if (phase == DD_PHASE_PUSH)

@@ -177,17 +177,13 @@ static bool narrow_view(const struct facts_step *step)
 static void add_needs(struct needs *n, const struct suggest_seen *seen)
 {
 	const struct facts_step *step = seen->step;
-	uint64_t in = 0, out = 0;
+	const struct facts_sums *total = &step->gate.total;
+	uint64_t in = (uint64_t)total->bytes_in, out = (uint64_t)total->bytes_out;
 	for (size_t i = 0; i < step->n_net; i++)
 		n->net = n->net || step->net[i].kind == FACTS_CONNECTED ||
 		         step->net[i].kind == FACTS_RESOLVED;
-	for (size_t i = 0; i < step->gate.n_receipts; i++) {
-		const struct facts_receipt *r = &step->gate.receipts[i];
-		n->net = n->net || r->connections > 0;
-		n->connections += (uint64_t)r->connections;
-		in += (uint64_t)r->bytes_in;
-		out += (uint64_t)r->bytes_out;
-	}
+	n->net = n->net || total->connections > 0;
+	n->connections += (uint64_t)total->connections;
 	n->in += in;
 	n->out += out;
 	n->sent_more = n->sent_more || (out > in && out > PUSH_BYTES_MIN);

@@ -177,7 +177,7 @@ static void write_budgets(const struct writing *w, const struct suggest_phase *p
 {
 	if (phase->upload)
 		say(w,
-		    "    upload: %s # most to one destination: %" PRIu64
+		    "    upload: %s # most over one entry in one job: %" PRIu64
 		    " bytes; twice that, rounded up\n",
 		    size_text(w->s->arena, phase->upload), phase->upload_seen);
 	if (phase->connections)

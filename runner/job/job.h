@@ -4,6 +4,8 @@
 #ifndef RUNNER_JOB_H
 #define RUNNER_JOB_H
 
+#include "drydock/egress_spent.h"
+#include "drydock/phase.h"
 #include "model/event.h"
 #include "job_dirs.h"
 #include "job_terms.h"
@@ -44,8 +46,10 @@ struct job {
 	struct job_tree tree;
 	struct record *rec;
 	struct step_result *results; /* plan->n_grants */
-	pid_t keeper;                /* our parent; its death ends the job at once */
-	int signal_fd;               /* SIGINT, SIGTERM: cancel */
+	/* what the steps so far have used of the list of each phase; made by the first of them */
+	struct egress_spent *spent[DD_PHASE__COUNT];
+	pid_t keeper;  /* our parent; its death ends the job at once */
+	int signal_fd; /* SIGINT, SIGTERM: cancel */
 	bool cancelled;
 };
 

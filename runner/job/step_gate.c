@@ -15,6 +15,7 @@
 
 #include <arpa/inet.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <time.h>
 
@@ -111,6 +112,72 @@ static int bind_name(struct step_gate *sg, const char *host, struct in_addr addr
 	return 0;
 }
 
+/* ---- budgets: by the account of the operator's entry, over the whole job ---- */
+
+static struct egress_spent *spent_of(const struct step_gate *sg)
+{
+	return sg->job->spent[sg->step->phase];
+}
+
+static bool has_cap(const struct egress_entry *entry)
+{
+	return !entry->host || entry->wildcard || entry->account_wildcard;
+}
+
+/* The gate counts a name before it asks anybody about it; one that was not is not admitted either.
+ */
+static int is_counted(const struct step_gate *sg, const char *host, struct dd_err *err)
+{
+	struct egress_verdict v = egress_verdict_name(&sg->step->terms->egress, host, 0);
+
+	if (!v.allow || !has_cap(v.entry) || egress_spent_has(spent_of(sg), v.entry->account, host))
+		return 0; /* what is not on the list is refused by its ports */
+	return dd_err_say(err, EPERM, "the gate asked for %s and did not count it", host);
+}
+
+static int on_counted(struct step_gate *sg, const struct gate_msg *msg, struct dd_err *err)
+{
+	const struct egress_list *list = &sg->step->terms->egress;
+	const struct egress_entry *entry = msg->id < list->n ? &list->entries[msg->id] : NULL;
+	struct egress_verdict v = { .allow = false };
+	struct in_addr addr;
+
+	if (entry && entry->host)
+		v = egress_verdict_name(list, msg->host, 0);
+	else if (entry && inet_pton(AF_INET, msg->host, &addr) == 1)
+		v = egress_verdict_addr(list, addr, entry->port);
+	if (!v.allow || !has_cap(v.entry) || v.entry->account != entry->account)
+		return dd_err_say(err, EPROTO,
+		                  "the gate counted %s under an entry that it does not fall under",
+		                  msg->host);
+	if (egress_spent_count(spent_of(sg), entry->account, msg->host) < 0)
+		return dd_err_say(err, ENOSPC, "more names and addresses than a job can count");
+	unsigned cap = entry->host ? list->job.wildcard_names : list->job.cidr_addresses;
+	if (!sg->job->observe && egress_spent_names(spent_of(sg), entry->account) > cap)
+		return dd_err_say(err, EPROTO, "the gate let %s through, over the cap of its entry",
+		                  msg->host);
+	sg->counted[msg->id]++;
+	return 0;
+}
+
+/* Whose budget a destination used. False: observe mode let it through, and nobody's. */
+static bool account_of(const struct step_gate *sg, const struct gate_msg *msg, unsigned *ret)
+{
+	const struct egress_list *list = &sg->step->terms->egress;
+	struct egress_verdict v = { .allow = false };
+	struct in_addr addr;
+
+	if (inet_pton(AF_INET, msg->host, &addr) == 1)
+		v = egress_verdict_addr(list, addr, msg->port);
+	else
+		v = egress_verdict_name(list, msg->host, msg->port);
+	if (v.allow)
+		*ret = v.entry->account;
+	return v.allow;
+}
+
+/* ---- the gate's questions ---- */
+
 static int on_ask_admit(struct step_gate *sg, const struct gate_msg *msg, struct dd_err *err)
 {
 	struct gate_msg answer = { .type = GATE_ADMITTED, .id = msg->id };
@@ -127,7 +194,8 @@ static int on_ask_admit(struct step_gate *sg, const struct gate_msg *msg, struct
 	if (sg->closing) /* asked before it read our GATE_CLOSE: nothing is admitted to rules that
 	                    are closed */
 		return gate_send(&sg->gate, &answer, err);
-	if ((r = bind_name(sg, canonical, addr, err)) < 0 ||
+	if ((r = is_counted(sg, canonical, err)) < 0 ||
+	    (r = bind_name(sg, canonical, addr, err)) < 0 ||
 	    (r = admit_ports(sg, canonical, addr, err)) < 0)
 		return r;
 	answer.admitted = 1;
@@ -185,10 +253,9 @@ static void suggest(const struct step_gate *sg, const struct gate_msg *msg, char
 		.proto = msg->type == GATE_DNS_DENY    ? "dns"
 		         : msg->type == GATE_VIOLATION ? "tcp"
 		                                       : proto_name(msg->proto),
-		.upload_bytes = list->upload_bytes,
+		.upload_bytes = list->job.upload_bytes,
 		.bytes_out = msg->bytes_out,
-		.connections = list->connections,
-		.wildcard_names = list->wildcard_names,
+		.limit = egress_limit(list, (enum dd_reason)msg->reason),
 	};
 	if (msg->host[0])
 		v = egress_verdict_name(list, msg->host,
@@ -423,37 +490,68 @@ static int on_name(struct step_gate *sg, const struct gate_msg *raw, struct dd_e
 	                        err);
 }
 
-static int on_wildcard(struct step_gate *sg, const struct gate_msg *msg, struct dd_err *err)
+static void add_up(struct step_destination *sum, const struct step_destination *one)
 {
-	const struct egress_list *list = &sg->step->terms->egress;
+	sum->connections += one->connections;
+	sum->bytes_in += one->bytes_in;
+	sum->bytes_out += one->bytes_out;
+	sum->denials += one->denials;
+}
 
-	if (msg->id >= list->n || !list->entries[msg->id].wildcard)
-		return dd_err_say(err, EPROTO,
-		                  "the gate counted names under an entry that is no wildcard");
-	if (!sg->wildcard_names)
-		sg->wildcard_names = calloc(list->n, sizeof(sg->wildcard_names[0]));
-	if (!sg->wildcard_names)
-		return dd_err_set(err, ENOMEM, "count the names of a wildcard");
-	sg->wildcard_names[msg->id] = msg->connections;
-	return 0;
+/* What sent most first: a reader who sees a part of the list sees that part. */
+static int by_size(const void *a, const void *b)
+{
+	const struct step_destination *x = a, *y = b;
+	if (x->bytes_out != y->bytes_out)
+		return x->bytes_out < y->bytes_out ? 1 : -1;
+	if (x->bytes_in != y->bytes_in)
+		return x->bytes_in < y->bytes_in ? 1 : -1;
+	int order = strcmp(x->host, y->host);
+	return order ? order : (int)x->port - (int)y->port;
+}
+
+/* Into the list, or, when it is full, the smallest of all makes room; the sums are whole all the
+ * same (G-15). */
+static void list_destination(struct step_result *res, const struct step_destination *one)
+{
+	size_t last = 0;
+
+	add_up(&res->total, one);
+	res->all_destinations++;
+	res->reached += one->connections > 0;
+	if (res->n_destinations < STEP_DESTINATIONS_MAX) {
+		res->destinations[res->n_destinations++] = *one;
+		return;
+	}
+	for (size_t i = 1; i < res->n_destinations; i++)
+		if (by_size(&res->destinations[i], &res->destinations[last]) > 0)
+			last = i;
+	struct step_destination out = *one;
+	if (by_size(&res->destinations[last], one) > 0) {
+		out = res->destinations[last];
+		res->destinations[last] = *one;
+	}
+	add_up(&res->cut, &out);
 }
 
 static int on_receipt(struct step_gate *sg, const struct gate_msg *msg, struct dd_err *err)
 {
-	struct step_result *res = sg->result;
-	(void)err;
+	struct step_destination one = { .port = msg->port,
+		                        .connections = msg->connections,
+		                        .bytes_in = msg->bytes_in,
+		                        .bytes_out = msg->bytes_out,
+		                        .denials = msg->denials };
+	unsigned account = 0;
 
-	if (res->n_destinations == STEP_DESTINATIONS_MAX)
-		/* the totals of gate.close come from the kernel's counters and stay right */
-		return 0;
-	struct step_destination *d = &res->destinations[res->n_destinations++];
-	(void)snprintf(d->host, sizeof(d->host), "%s", msg->host);
-	mask_text(sg, d->host, sizeof(d->host));
-	d->port = msg->port;
-	d->connections = msg->connections;
-	d->bytes_in = msg->bytes_in;
-	d->bytes_out = msg->bytes_out;
-	d->denials = msg->denials;
+	if (account_of(sg, msg, &account))
+		egress_spent_add(spent_of(sg), account, msg->bytes_out);
+	else if (!sg->job->observe)
+		return dd_err_say(err, EPROTO,
+		                  "the gate reached %s:%u, which is not on the allowlist",
+		                  msg->host, (unsigned)msg->port);
+	(void)snprintf(one.host, sizeof(one.host), "%s", msg->host);
+	mask_text(sg, one.host, sizeof(one.host));
+	list_destination(sg->result, &one);
 	return 0;
 }
 
@@ -499,7 +597,7 @@ static const struct gate_route {
 	[GATE_DNS_ALLOW] = { WHEN_SERVING, on_name },
 	[GATE_VIOLATION] = { WHEN_SERVING | WHEN_CLOSED, on_violation },
 	[GATE_RECEIPT] = { WHEN_CLOSED, on_receipt },
-	[GATE_WILDCARD] = { WHEN_CLOSED, on_wildcard },
+	[GATE_COUNTED] = { WHEN_SERVING, on_counted },
 	[GATE_CLOSED] = { WHEN_SERVING, on_closed },
 	[GATE_DONE] = { WHEN_CLOSED, on_done },
 };
@@ -590,18 +688,20 @@ static int record_opened(struct step_gate *sg, struct dd_err *err)
 			                        .origin = e->origin,
 			                        .why = e->why };
 	}
-	return record_gate_open(sg->job->rec, sg->step->ref, sg->step->phase,
-	                        &(struct facts_gate){ .state = list->n ? "open" : "closed",
-	                                              .observing = sg->job->observe,
-	                                              .entries = rows,
-	                                              .n_entries = list->n,
-	                                              .upload_bytes = (int64_t)list->upload_bytes },
-	                        err);
+	return record_gate_open(
+		sg->job->rec, sg->step->ref, sg->step->phase,
+		&(struct facts_gate){ .state = list->n ? "open" : "closed",
+	                              .observing = sg->job->observe,
+	                              .entries = rows,
+	                              .n_entries = list->n,
+	                              .upload_bytes = (int64_t)list->job.upload_bytes },
+		err);
 }
 
 static int start(struct step_gate *sg, int net[NET_FD__COUNT], struct dd_err *err)
 {
 	const struct gate_spec spec = { .egress = &sg->step->terms->egress,
+		                        .spent = spent_of(sg),
 		                        .observe = sg->job->observe,
 		                        .net = net,
 		                        .switch_ids = sg->job->id->mode == IDENTITY_RANGE,
@@ -617,11 +717,24 @@ static int start(struct step_gate *sg, int net[NET_FD__COUNT], struct dd_err *er
 	return serve_until(sg, &sg->ready, READY_MS, "become ready", err);
 }
 
+/* What the gate is held to, in this step and in the job. */
+static int make_memory(struct step_gate *sg, struct dd_err *err)
+{
+	struct egress_spent **spent = &sg->job->spent[sg->step->phase];
+
+	sg->counted = calloc(sg->step->terms->egress.n + 1, sizeof(*sg->counted));
+	if (!*spent)
+		*spent = egress_spent_new(&sg->step->terms->egress);
+	return sg->counted && *spent ? 0 : dd_err_set(err, ENOMEM, "remember what the gate does");
+}
+
 int step_gate_open(struct step_gate *sg, int net[NET_FD__COUNT], struct dd_err *err)
 {
 	sg->gate = (struct gate){ .pidfd = -1, .ctl = -1 };
 	sg->rules_fd = dd_take_fd(&net[NET_FD_RULES]);
-	int r = start(sg, net, err);
+	int r = make_memory(sg, err);
+	if (r == 0)
+		r = start(sg, net, err);
 	for (int i = 0; i < NET_FD__COUNT; i++)
 		dd_close_p(&net[i]);
 	if (r < 0) {
@@ -645,33 +758,65 @@ int step_gate_close(struct step_gate *sg, struct dd_err *err)
 	return serve_until(sg, &sg->closed, CLOSE_MS, "close its connections", err);
 }
 
-/* Rows for the wildcards that were used. */
-static size_t used_wildcards(const struct step_gate *sg, struct entry_text *texts,
-                             struct facts_wildcard *rows)
+static struct facts_sums sums_of(const struct step_destination *d, size_t n)
+{
+	return (struct facts_sums){ .known = true,
+		                    .destinations = (int64_t)n,
+		                    .connections = (int64_t)d->connections,
+		                    .bytes_in = (int64_t)d->bytes_in,
+		                    .bytes_out = (int64_t)d->bytes_out,
+		                    .denials = (int64_t)d->denials };
+}
+
+/* The entries with a cap that this step used, and how much of it; memory for the rows of all. */
+struct used_entries {
+	struct entry_text *texts;
+	struct facts_wildcard *wildcards;
+	struct facts_block *blocks;
+	size_t n_wildcards, n_blocks;
+};
+
+static void used_entries_done(struct used_entries *u)
+{
+	free(u->texts);
+	free(u->wildcards);
+	free(u->blocks);
+}
+
+static bool used_entries_make(const struct step_gate *sg, struct used_entries *ret)
 {
 	const struct egress_list *list = &sg->step->terms->egress;
-	size_t n = 0;
-	for (size_t i = 0; sg->wildcard_names && i < list->n; i++) {
-		if (!sg->wildcard_names[i])
+	ret->texts = calloc(list->n + 1, sizeof(*ret->texts));
+	ret->wildcards = calloc(list->n + 1, sizeof(*ret->wildcards));
+	ret->blocks = calloc(list->n + 1, sizeof(*ret->blocks));
+	if (!ret->texts || !ret->wildcards || !ret->blocks)
+		return false;
+	for (size_t i = 0; i < list->n; i++) {
+		if (!sg->counted[i])
 			continue;
-		entry_spell(&list->entries[i], &texts[n]);
-		rows[n] = (struct facts_wildcard){ .entry = texts[n].text,
-			                           .names = (int64_t)sg->wildcard_names[i] };
-		n++;
+		entry_spell(&list->entries[i], &ret->texts[i]);
+		if (list->entries[i].host)
+			ret->wildcards[ret->n_wildcards++] = (struct facts_wildcard){
+				.entry = ret->texts[i].text, .names = sg->counted[i]
+			};
+		else
+			ret->blocks[ret->n_blocks++] = (struct facts_block){
+				.entry = ret->texts[i].text, .addresses = sg->counted[i]
+			};
 	}
-	return n;
+	return true;
 }
 
 static int record_closed(struct step_gate *sg, const struct net_counters *c, struct dd_err *err)
 {
-	const struct step_result *res = sg->result;
-	size_t n_entries = sg->wildcard_names ? sg->step->terms->egress.n : 0;
+	struct step_result *res = sg->result;
+	size_t not_listed = res->all_destinations - res->n_destinations;
+	__attribute__((cleanup(used_entries_done))) struct used_entries used = { .texts = NULL };
 	dd_auto_free struct facts_receipt *receipts = calloc(res->n_destinations + 1,
 	                                                     sizeof(*receipts));
-	dd_auto_free struct entry_text *texts = calloc(n_entries + 1, sizeof(*texts));
-	dd_auto_free struct facts_wildcard *wildcards = calloc(n_entries + 1, sizeof(*wildcards));
-	if (!receipts || !texts || !wildcards)
+	if (!receipts || !used_entries_make(sg, &used))
 		return dd_err_set(err, ENOMEM, "record the receipt");
+	qsort(res->destinations, res->n_destinations, sizeof(res->destinations[0]), by_size);
 	for (size_t i = 0; i < res->n_destinations; i++) {
 		const struct step_destination *d = &res->destinations[i];
 		receipts[i] = (struct facts_receipt){ .host = d->host,
@@ -684,16 +829,21 @@ static int record_closed(struct step_gate *sg, const struct net_counters *c, str
 	struct facts_gate gate = {
 		.receipts = receipts,
 		.n_receipts = res->n_destinations,
+		.total = sums_of(&res->total, res->all_destinations),
 		.verified = res->gate_verified,
 		.peak_connections = sg->peak_connections,
-		.wildcards = sg->wildcard_names ? wildcards : NULL,
-		.n_wildcards = used_wildcards(sg, texts, wildcards),
+		.wildcards = used.n_wildcards ? used.wildcards : NULL,
+		.n_wildcards = used.n_wildcards,
+		.blocks = used.n_blocks ? used.blocks : NULL,
+		.n_blocks = used.n_blocks,
 		.kernel = { .accepted_packets = (int64_t)c->accepted_packets,
 		            .accepted_bytes = (int64_t)c->accepted_bytes,
 		            .denied_packets = (int64_t)c->denied_packets,
 		            .denied_bytes = (int64_t)c->denied_bytes },
 		.unreported = (int64_t)res->unreported,
 	};
+	if (not_listed > 0)
+		gate.not_listed = sums_of(&res->cut, not_listed);
 	return record_gate_close(sg->job->rec, sg->step->ref, sg->step->phase, &gate, err);
 }
 
@@ -706,8 +856,7 @@ static int receipt(struct step_gate *sg, struct dd_err *err)
 		return r;
 	res->refused += c.denied_packets;
 	res->refused += sg->names_refused;
-	for (size_t i = 0; i < res->n_destinations; i++)
-		res->refused += res->destinations[i].denials;
+	res->refused += res->total.denials;
 	return record_closed(sg, &c, err);
 }
 
@@ -728,6 +877,6 @@ void step_gate_destroy(struct step_gate *sg)
 	if (sg->names)
 		(void)munmap(sg->names, STEP_GATE_NAMES_BYTES);
 	sg->names = NULL;
-	free(sg->wildcard_names);
-	sg->wildcard_names = NULL;
+	free(sg->counted);
+	sg->counted = NULL;
 }

@@ -33,7 +33,7 @@ struct step_gate {
 	bool ready, closing, closed, done;
 	/* by synthetic address: index 0 is NET_SYNTHETIC_FIRST */
 	char (*names)[EGRESS_HOST_MAX + 3]; /* NULL until the gate asks for one */
-	uint64_t *wildcard_names;           /* by entry of the allowlist; NULL: none was used */
+	unsigned *counted; /* by entry: names or addresses that count against its cap */
 	unsigned peak_connections;
 	uint64_t names_refused; /* queries: the kernel counts only packets that the wall refused */
 	struct mask *mask;      /* what of the step may not be written down; borrowed */

@@ -43,6 +43,9 @@ struct step_result {
 	uint64_t cpu_usec, peak_memory_bytes, output_bytes;
 	struct step_destination destinations[STEP_DESTINATIONS_MAX];
 	size_t n_destinations;
+	/* of all of them, and of those that are not listed; no host, no port */
+	struct step_destination total, cut;
+	size_t all_destinations, reached; /* reached: with a connection */
 	struct step_refusal refusals[STEP_REFUSALS_MAX];
 	size_t n_refusals;
 	/* observe mode: let through, and why enforcing would not have */

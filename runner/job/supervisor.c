@@ -246,6 +246,8 @@ int supervisor_main(struct job *job, pid_t keeper, const sigset_t *cancelling)
 		console_warn("the job cannot go on: %s", err.msg);
 	job_tree_done(&job->tree);
 	job_terms_done(&job->terms);
+	for (int p = 0; p < DD_PHASE__COUNT; p++)
+		egress_spent_free(job->spent[p]);
 	record_free(job->rec);
 	/* The keeper would do this, but it is gone: whoever is left sweeps. */
 	if (getppid() != keeper && job_dirs_destroy(&job->dirs, &err) < 0)

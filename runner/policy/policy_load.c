@@ -29,9 +29,13 @@ void policy_defaults(struct policy *policy)
 		[DD_PHASE_FETCH] = MIB, [DD_PHASE_PUSH] = 512 * MIB
 	};
 	for (int p = 0; p < DD_PHASE__COUNT; p++) {
-		policy->phases[p].egress.upload_bytes = upload[p];
-		policy->phases[p].egress.connections = 256;
-		policy->phases[p].egress.wildcard_names = 64;
+		policy->phases[p].egress = (struct egress_list){
+			.job = { .upload_bytes = upload[p],
+			         .wildcard_names = 64,
+			         .cidr_addresses = 64 },
+			.step = EGRESS_CAPS_WIDEST,
+			.connections = 256,
+		};
 		policy->phases[p].artifacts = none;
 	}
 	policy->limits.sandbox.pids = 4096;
@@ -47,9 +51,9 @@ void policy_defaults(struct policy *policy)
 static void widest(struct policy *policy)
 {
 	for (int p = 0; p < DD_PHASE__COUNT; p++) {
-		policy->phases[p].egress = (struct egress_list){ .upload_bytes = UINT64_MAX,
-			                                         .connections = UINT_MAX,
-			                                         .wildcard_names = UINT_MAX };
+		policy->phases[p].egress = (struct egress_list){ .job = EGRESS_CAPS_WIDEST,
+			                                         .step = EGRESS_CAPS_WIDEST,
+			                                         .connections = UINT_MAX };
 		policy->phases[p].trust = POLICY_TRUST_ANY;
 		policy->phases[p].view = WORKSPACE_SHARED;
 		policy->phases[p].artifacts = NULL;

@@ -265,6 +265,29 @@ static void narrow_push(struct narrowing *n, const struct tree_node *at)
 	                               mine->artifacts, own->artifacts, artifact_covers);
 }
 
+/* @scope: "" for the whole job, "step_" for one step. */
+static void narrow_caps(struct narrowing *n, const struct tree_node *at, const char *phase,
+                        const char *scope, const struct egress_caps *own, struct egress_caps *mine)
+{
+	const struct {
+		const char *name;
+		unsigned own, *mine;
+	} counts[] = {
+		{ "wildcard_names", own->wildcard_names, &mine->wildcard_names },
+		{ "cidr_addresses", own->cidr_addresses, &mine->cidr_addresses },
+	};
+	const char *key = arena_printf(n->arena, "%supload", scope);
+
+	narrow_number(n, tree_get(at, key), arena_printf(n->arena, "phases.%s.%s", phase, key),
+	              own->upload_bytes, &mine->upload_bytes, false);
+	for (size_t i = 0; i < ARRAY_LEN(counts); i++) {
+		key = arena_printf(n->arena, "%s%s", scope, counts[i].name);
+		narrow_unsigned(n, tree_get(at, key),
+		                arena_printf(n->arena, "phases.%s.%s", phase, key), counts[i].own,
+		                counts[i].mine, false);
+	}
+}
+
 static void narrow_phase(struct narrowing *n, enum dd_phase p)
 {
 	const struct tree_node *at = tree_get(tree_get(n->own->root, "phases"), phase_names[p]);
@@ -273,14 +296,11 @@ static void narrow_phase(struct narrowing *n, enum dd_phase p)
 	const char *name = phase_names[p];
 	if (!at)
 		return;
-	narrow_number(n, tree_get(at, "upload"), arena_printf(n->arena, "phases.%s.upload", name),
-	              own->upload_bytes, &mine->upload_bytes, false);
 	narrow_unsigned(n, tree_get(at, "connections"),
 	                arena_printf(n->arena, "phases.%s.connections", name), own->connections,
 	                &mine->connections, false);
-	narrow_unsigned(n, tree_get(at, "wildcard_names"),
-	                arena_printf(n->arena, "phases.%s.wildcard_names", name),
-	                own->wildcard_names, &mine->wildcard_names, false);
+	narrow_caps(n, at, name, "", &own->job, &mine->job);
+	narrow_caps(n, at, name, "step_", &own->step, &mine->step);
 	if (tree_get(at, "egress"))
 		narrow_egress(n, p);
 	narrow_env(n, p);

@@ -23,31 +23,70 @@ static void phase_egress(struct key_context *ctx, const struct tree_node *v, voi
 		         "the gate of build stays closed: only `egress: none`");
 }
 
-static void phase_upload(struct key_context *ctx, const struct tree_node *v, void *out)
+static struct egress_list *egress_of(void *phase)
 {
-	uint64_t bytes = ((struct policy_phase *)out)->egress.upload_bytes;
-	policy_read_size(ctx, v, "upload", &bytes);
-	if (bytes > 0)
-		((struct policy_phase *)out)->egress.upload_bytes = bytes;
-	else
-		diag_add(ctx->diags, v->mark,
-		         "not even a request could be sent: `egress: none` closes the gate",
-		         "`upload` cannot be `%s`", v->text);
+	return &((struct policy_phase *)phase)->egress;
+}
+
+static void phase_count(struct key_context *ctx, const struct tree_node *v, const char *key,
+                        unsigned *ret)
+{
+	uint64_t n = *ret;
+	policy_read_count(ctx, v, key, 65535, &n);
+	*ret = (unsigned)n;
 }
 
 static void phase_connections(struct key_context *ctx, const struct tree_node *v, void *out)
 {
-	uint64_t n = ((struct policy_phase *)out)->egress.connections;
-	policy_read_count(ctx, v, "connections", 65535, &n);
-	((struct policy_phase *)out)->egress.connections = (unsigned)n;
+	phase_count(ctx, v, "connections", &egress_of(out)->connections);
 }
 
-static void phase_names_cap(struct key_context *ctx, const struct tree_node *v, void *out)
+/* ---- budgets and caps: of the whole job, and of one step ---- */
+
+static void phase_size(struct key_context *ctx, const struct tree_node *v, const char *key,
+                       uint64_t *ret)
 {
-	uint64_t n = ((struct policy_phase *)out)->egress.wildcard_names;
-	policy_read_count(ctx, v, "wildcard_names", 65535, &n);
-	((struct policy_phase *)out)->egress.wildcard_names = (unsigned)n;
+	uint64_t bytes = *ret;
+	policy_read_size(ctx, v, key, &bytes);
+	if (bytes > 0)
+		*ret = bytes;
+	else
+		diag_add(ctx->diags, v->mark,
+		         "not even a request could be sent: `egress: none` closes the gate",
+		         "`%s` cannot be `%s`", key, v->text);
 }
+
+static void phase_upload(struct key_context *ctx, const struct tree_node *v, void *out)
+{
+	phase_size(ctx, v, "upload", &egress_of(out)->job.upload_bytes);
+}
+
+static void phase_wildcard_names(struct key_context *ctx, const struct tree_node *v, void *out)
+{
+	phase_count(ctx, v, "wildcard_names", &egress_of(out)->job.wildcard_names);
+}
+
+static void phase_cidr_addresses(struct key_context *ctx, const struct tree_node *v, void *out)
+{
+	phase_count(ctx, v, "cidr_addresses", &egress_of(out)->job.cidr_addresses);
+}
+
+static void phase_step_upload(struct key_context *ctx, const struct tree_node *v, void *out)
+{
+	phase_size(ctx, v, "step_upload", &egress_of(out)->step.upload_bytes);
+}
+
+static void phase_step_names(struct key_context *ctx, const struct tree_node *v, void *out)
+{
+	phase_count(ctx, v, "step_wildcard_names", &egress_of(out)->step.wildcard_names);
+}
+
+static void phase_step_addresses(struct key_context *ctx, const struct tree_node *v, void *out)
+{
+	phase_count(ctx, v, "step_cidr_addresses", &egress_of(out)->step.cidr_addresses);
+}
+
+/* ---- the rest ---- */
 
 static bool env_name_is_free(struct key_context *ctx, const struct tree_node *node)
 {
@@ -157,7 +196,11 @@ static const struct key_row phase_rows[] = {
 	{ .name = "egress", .kinds = TREE_SCALAR | TREE_LIST, .read = phase_egress },
 	{ .name = "upload", .kinds = TREE_SCALAR, .read = phase_upload },
 	{ .name = "connections", .kinds = TREE_SCALAR, .read = phase_connections },
-	{ .name = "wildcard_names", .kinds = TREE_SCALAR, .read = phase_names_cap },
+	{ .name = "wildcard_names", .kinds = TREE_SCALAR, .read = phase_wildcard_names },
+	{ .name = "cidr_addresses", .kinds = TREE_SCALAR, .read = phase_cidr_addresses },
+	{ .name = "step_upload", .kinds = TREE_SCALAR, .read = phase_step_upload },
+	{ .name = "step_wildcard_names", .kinds = TREE_SCALAR, .read = phase_step_names },
+	{ .name = "step_cidr_addresses", .kinds = TREE_SCALAR, .read = phase_step_addresses },
 	{ .name = "env", .kinds = TREE_MAP, .read = phase_env },
 	{ .name = "trust", .kinds = TREE_SCALAR, .read = phase_trust },
 	{ .name = "workspace", .kinds = TREE_SCALAR, .read = phase_workspace },

@@ -160,13 +160,38 @@ static const struct event_shape receipt_shape = SHAPE(struct facts_receipt, rece
                                                       no_receipt, false);
 
 static const struct event_field wildcard_rows[] = {
-	FIELD(TEXT, struct facts_wildcard, entry, "entry", ALWAYS, .says = "`*.HOST:PORT`"),
+	FIELD(TEXT, struct facts_wildcard, entry, "entry", ALWAYS,
+	      .says = "`*.HOST:PORT`, or `HOST:PORT` narrowed out of it"),
 	FIELD(COUNT, struct facts_wildcard, names, "names", ALWAYS,
 	      .says = "different names that were asked for below it"),
 };
 static const struct facts_wildcard no_wildcard = { .entry = "" };
 static const struct event_shape wildcard_shape = SHAPE(struct facts_wildcard, wildcard_rows,
                                                        no_wildcard, false);
+
+static const struct event_field block_rows[] = {
+	FIELD(TEXT, struct facts_block, entry, "entry", ALWAYS, .says = "`ADDRESS/PREFIX:PORT`"),
+	FIELD(COUNT, struct facts_block, addresses, "addresses", ALWAYS,
+	      .says = "different addresses that were dialled in it"),
+};
+static const struct facts_block no_block = { .entry = "" };
+static const struct event_shape block_shape = SHAPE(struct facts_block, block_rows, no_block,
+                                                    false);
+
+static const struct event_field sums_rows[] = {
+	FIELD(COUNT, struct facts_sums, destinations, "destinations", ALWAYS,
+	      .says = "that were reached or refused by the gate"),
+	FIELD(COUNT, struct facts_sums, connections, "connections", ALWAYS,
+	      .says = "that were opened"),
+	FIELD(COUNT, struct facts_sums, bytes_in, "bytes_in", ALWAYS, .unit = "bytes",
+	      .says = "to the step"),
+	FIELD(COUNT, struct facts_sums, bytes_out, "bytes_out", ALWAYS, .unit = "bytes",
+	      .says = "from the step"),
+	FIELD(COUNT, struct facts_sums, denials, "denials", ALWAYS,
+	      .says = "connections that the gate refused"),
+};
+static const struct facts_sums no_sums = { .known = false };
+static const struct event_shape sums_shape = SHAPE(struct facts_sums, sums_rows, no_sums, true);
 
 static const struct event_field kernel_rows[] = {
 	FIELD(COUNT, struct facts_kernel, accepted_packets, "accepted_packets", ALWAYS,
@@ -325,18 +350,24 @@ static const struct event_field gate_open_rows[] = {
 	LIST(struct facts_gate, entries, n_entries, entry, "entries", ALWAYS,
 	     .says = "the allowlist"),
 	FIELD(COUNT, struct facts_gate, upload_bytes, "upload_bytes", ALWAYS, .unit = "bytes",
-	      .says = "the budget of each destination; 0: none"),
+	      .says = "what may go out over each entry in the whole job; 0: nothing"),
 };
 
 static const struct event_field gate_close_rows[] = {
 	LIST(struct facts_gate, receipts, n_receipts, receipt, "receipt", ALWAYS,
-	     .says = "what passed, by destination"),
+	     .says = "what passed, by destination; what sent most first, at most 256"),
+	OBJECT(struct facts_gate, total, sums, "total", ALWAYS,
+	       .says = "of all destinations, however many"),
+	OBJECT(struct facts_gate, not_listed, sums, "not_listed", MAYBE,
+	       .says = "of those that `receipt` does not list"),
 	FIELD(BOOL, struct facts_gate, verified, "verified", ALWAYS,
 	      .says = "the rules were read back and nothing is open"),
 	FIELD(COUNT, struct facts_gate, peak_connections, "peak_connections", ALWAYS,
 	      .says = "most that were open at once"),
 	LIST(struct facts_gate, wildcards, n_wildcards, wildcard, "wildcard_names", MAYBE,
-	     .says = "for the wildcards that were used"),
+	     .says = "for the wildcards that this step used, and what is narrowed out of them"),
+	LIST(struct facts_gate, blocks, n_blocks, block, "cidr_addresses", MAYBE,
+	     .says = "for the blocks of addresses that this step used"),
 	OBJECT(struct facts_gate, kernel, kernel, "kernel", ALWAYS,
 	       .says = "the counters of the step's rules"),
 	FIELD(COUNT, struct facts_gate, unreported, "unreported", ALWAYS,
@@ -441,7 +472,7 @@ static const struct event_field violation_rows[] = {
 	      .says = "`budget`: a word (below)"),
 	FIELD(TEXT, struct facts_violation, why, "why", MAYBE, .says = "`budget`: which one"),
 	FIELD(COUNT, struct facts_violation, bytes_out, "bytes_out", MAYBE, .unit = "bytes",
-	      .says = "`budget`: that had left"),
+	      .says = "`budget`: that had left over the entry"),
 	FIELD(TEXT, struct facts_violation, consequence, "consequence", ALWAYS,
 	      .says = "what drydock did about it; `connection cut`, or `none: observing`"),
 };

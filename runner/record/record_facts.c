@@ -86,6 +86,34 @@ static int finish_net(const struct facts_reading *r, void *what)
 	return 0;
 }
 
+static void add_saturating(int64_t *to, int64_t n)
+{
+	if (n > 0 && __builtin_add_overflow(*to, n, to))
+		*to = INT64_MAX;
+}
+
+/* Records of before listed at most so many destinations, said nothing of more, and had no sums. */
+enum { LISTED_BEFORE = 256 };
+
+static int finish_gate_close(const struct facts_reading *r, void *what)
+{
+	struct facts_gate *gate = what;
+	(void)r;
+	if (gate->total.known)
+		return 0;
+	for (size_t i = 0; i < gate->n_receipts; i++) {
+		const struct facts_receipt *one = &gate->receipts[i];
+		add_saturating(&gate->total.destinations, 1);
+		add_saturating(&gate->total.connections, one->connections);
+		add_saturating(&gate->total.bytes_in, one->bytes_in);
+		add_saturating(&gate->total.bytes_out, one->bytes_out);
+		add_saturating(&gate->total.denials, one->denials);
+	}
+	if (gate->n_receipts >= LISTED_BEFORE)
+		gate->not_listed.destinations = FACTS_ABSENT;
+	return 0;
+}
+
 /* ---- routing ---- */
 
 /* An event without a row is not read. */
@@ -101,7 +129,7 @@ static const struct reading_row {
 	[EVENT_STEP_START] = { facts_place_step_start },
 	[EVENT_STEP_END] = { facts_place_step_end },
 	[EVENT_GATE_OPEN] = { facts_place_gate_open },
-	[EVENT_GATE_CLOSE] = { facts_place_gate_close },
+	[EVENT_GATE_CLOSE] = { facts_place_gate_close, finish_gate_close },
 	[EVENT_NET_ALLOW] = { facts_place_net, finish_net },
 	[EVENT_NET_DENY] = { facts_place_net, finish_net },
 	[EVENT_DNS_ALLOW] = { facts_place_net, finish_net },

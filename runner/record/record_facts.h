@@ -87,6 +87,14 @@ struct facts_receipt {
 	int64_t connections, bytes_in, bytes_out, denials;
 };
 
+/* Of all destinations of a step, or of those that its receipt does not list. */
+struct facts_sums {
+	bool known;
+	/* FACTS_ABSENT: not known (an older record, whose list may have been cut) */
+	int64_t destinations;
+	int64_t connections, bytes_in, bytes_out, denials;
+};
+
 struct facts_entry { /* of the allowlist, as gate.open shows it */
 	const char *entry, *origin, *why;
 };
@@ -94,6 +102,11 @@ struct facts_entry { /* of the allowlist, as gate.open shows it */
 struct facts_wildcard {
 	const char *entry;
 	int64_t names;
+};
+
+struct facts_block {
+	const char *entry;
+	int64_t addresses;
 };
 
 struct facts_lease { /* cred.grant, cred.revoke */
@@ -126,8 +139,11 @@ struct facts_gate {
 	size_t n_entries;
 	struct facts_receipt *receipts;
 	size_t n_receipts;
-	struct facts_wildcard *wildcards; /* NULL: not known */
+	struct facts_sums total, not_listed; /* total: an older record has only what is listed */
+	struct facts_wildcard *wildcards;    /* NULL: not known */
 	size_t n_wildcards;
+	struct facts_block *blocks; /* NULL: not known */
+	size_t n_blocks;
 	int64_t peak_connections, unreported;
 	struct facts_kernel kernel;
 	bool verified;

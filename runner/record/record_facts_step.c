@@ -128,6 +128,8 @@ void *facts_place_gate_close(const struct facts_reading *r, json_t *line, struct
 	step->gate.closed = event_at(line);
 	step->gate.receipts = NULL;
 	step->gate.wildcards = NULL;
-	step->gate.n_receipts = step->gate.n_wildcards = 0;
+	step->gate.blocks = NULL;
+	step->gate.n_receipts = step->gate.n_wildcards = step->gate.n_blocks = 0;
+	step->gate.total = step->gate.not_listed = (struct facts_sums){ .known = false };
 	return &step->gate;
 }

@@ -162,7 +162,8 @@ static void print_gate(const struct grant *step, bool observe)
 	if (step->terms->egress.n > 8)
 		printf(" and %zu more", step->terms->egress.n - 8);
 	char size[16];
-	printf("; upload up to %s each\n", console_bytes(step->terms->egress.upload_bytes, size));
+	printf("; upload up to %s for each in the job\n",
+	       console_bytes(step->terms->egress.job.upload_bytes, size));
 }
 
 void console_step_start(const struct grant *step, size_t n_steps, bool observe)
@@ -210,25 +211,24 @@ void console_step_end(const struct step_result *r)
 			       d->connections == 1 ? "" : "s", console_bytes(d->bytes_in, in),
 			       console_bytes(d->bytes_out, out));
 	}
+	if (r->all_destinations > r->n_destinations)
+		printf("  reached   %zu more, not listed: %llu connections  %s in  %s out\n",
+		       r->all_destinations - r->n_destinations,
+		       (unsigned long long)r->cut.connections, console_bytes(r->cut.bytes_in, in),
+		       console_bytes(r->cut.bytes_out, out));
 	if (r->message[0])
 		printf("  %sbecause%s   %s\n", tint(TINT_BAD), plain(), r->message);
 }
 
 static void summary_row(const struct step_result *r)
 {
-	uint64_t in = 0, out = 0;
-	unsigned hosts = 0;
 	char in_text[16], out_text[16];
 
-	for (size_t i = 0; i < r->n_destinations; i++) {
-		in += r->destinations[i].bytes_in;
-		out += r->destinations[i].bytes_out;
-		hosts += r->destinations[i].connections > 0;
-	}
-	printf("  %2u  %-5s  %-14s %8.2f s  %5u  %9s  %9s  %7llu  %.40s\n", r->step->index,
-	       dd_phase_name(r->step->phase), step_outcome_names[r->outcome], r->wall_sec, hosts,
-	       console_bytes(in, in_text), console_bytes(out, out_text),
-	       (unsigned long long)r->refused, shown_name(r->step));
+	printf("  %2u  %-5s  %-14s %8.2f s  %5zu  %9s  %9s  %7llu  %.40s\n", r->step->index,
+	       dd_phase_name(r->step->phase), step_outcome_names[r->outcome], r->wall_sec,
+	       r->reached, console_bytes(r->total.bytes_in, in_text),
+	       console_bytes(r->total.bytes_out, out_text), (unsigned long long)r->refused,
+	       shown_name(r->step));
 }
 
 static void summary_attempts(const struct step_result *r, const struct step_refusal *attempts,

@@ -71,23 +71,55 @@ static json_t *rules_json(const struct grant_terms *terms)
 	return out;
 }
 
+/* Only what the policy says; NULL: nothing. */
+static json_t *step_caps_json(const struct egress_caps *caps)
+{
+	const struct egress_caps none = EGRESS_CAPS_WIDEST;
+	json_t *out = json_object();
+	if (caps->upload_bytes != none.upload_bytes)
+		(void)json_object_set_new(out, "upload_bytes",
+		                          json_integer((json_int_t)caps->upload_bytes));
+	if (caps->wildcard_names != none.wildcard_names)
+		(void)json_object_set_new(out, "wildcard_names",
+		                          json_integer((json_int_t)caps->wildcard_names));
+	if (caps->cidr_addresses != none.cidr_addresses)
+		(void)json_object_set_new(out, "cidr_addresses",
+		                          json_integer((json_int_t)caps->cidr_addresses));
+	if (json_object_size(out) > 0)
+		return out;
+	json_decref(out);
+	return NULL;
+}
+
+/* What the list allows of everything on it, at the end of @out. */
+static json_t *add_caps(json_t *out, const struct egress_list *list)
+{
+	json_t *caps = json_pack(
+		"{s:I, s:i, s:i, s:i, s:o*}", "upload_bytes", (json_int_t)list->job.upload_bytes,
+		"connections", (int)list->connections, "wildcard_names",
+		(int)list->job.wildcard_names, "cidr_addresses", (int)list->job.cidr_addresses,
+		"in_one_step", step_caps_json(&list->step));
+	(void)json_object_update_new(out, caps);
+	return out;
+}
+
 static json_t *egress_json(const struct plan *plan, const struct grant *grant)
 {
 	const struct egress_list *list = &grant->terms->egress;
 	const struct grant *with = plan_shown_with(plan, grant);
 	json_t *entries;
 	if (with != grant)
-		return json_pack("{s:s, s:i, s:I, s:i, s:i}", "gate", "open", "as_in_step",
-		                 (int)with->index, "upload_bytes", (json_int_t)list->upload_bytes,
-		                 "connections", (int)list->connections, "wildcard_names",
-		                 (int)list->wildcard_names);
+		return add_caps(
+			json_pack("{s:s, s:i}", "gate", "open", "as_in_step", (int)with->index),
+			list);
 	entries = json_array();
 	for (size_t i = 0; i < list->n; i++)
 		(void)json_array_append_new(entries, entry_json(&list->entries[i]));
-	return json_pack("{s:s, s:o, s:I, s:i, s:i, s:o}", "gate", list->n ? "open" : "closed",
-	                 "entries", entries, "upload_bytes", (json_int_t)list->upload_bytes,
-	                 "connections", (int)list->connections, "wildcard_names",
-	                 (int)list->wildcard_names, "rules", rules_json(grant->terms));
+	json_t *out = add_caps(
+		json_pack("{s:s, s:o}", "gate", list->n ? "open" : "closed", "entries", entries),
+		list);
+	(void)json_object_set_new(out, "rules", rules_json(grant->terms));
+	return out;
 }
 
 static json_t *env_json(const struct grant *grant)

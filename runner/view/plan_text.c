@@ -127,6 +127,14 @@ static void print_rules(FILE *out, const struct grant_terms *terms, bool in_full
 	free(rules);
 }
 
+static void put_cap(FILE *out, unsigned job, unsigned step, const char *what)
+{
+	(void)fprintf(out, "               %u %s in the job", job, what);
+	if (step != UINT32_MAX)
+		(void)fprintf(out, ", %u in one step", step);
+	(void)fputc('\n', out);
+}
+
 static void print_gate(FILE *out, const struct plan *plan, const struct grant *grant,
                        bool rules_in_full)
 {
@@ -138,19 +146,26 @@ static void print_gate(FILE *out, const struct plan *plan, const struct grant *g
 	} else {
 		(void)fprintf(out, "    %-11sopen for %zu; at one time %u connections; upload ",
 		              "gate", terms->egress.n, terms->egress.connections);
-		put_size(out, terms->egress.upload_bytes);
-		(void)fputs(" each\n", out);
+		put_size(out, terms->egress.job.upload_bytes);
+		(void)fputs(" for each in the job", out);
+		if (terms->egress.step.upload_bytes != UINT64_MAX) {
+			(void)fputs(", ", out);
+			put_size(out, terms->egress.step.upload_bytes);
+			(void)fputs(" in one step", out);
+		}
+		(void)fputc('\n', out);
 	}
 	if (with != grant) {
 		(void)fprintf(out, "               the same destinations and rules as step %u\n",
 		              with->index);
 		return;
 	}
-	bool wildcard = false;
+	bool wildcard = false, block = false;
 	for (size_t i = 0; i < terms->egress.n; i++) {
 		const struct egress_entry *e = &terms->egress.entries[i];
 		plan_shown_entry(e, name);
-		wildcard = wildcard || e->wildcard;
+		wildcard = wildcard || e->wildcard || e->account_wildcard;
+		block = block || !e->host;
 		(void)fprintf(out, "               %s%s%s", name,
 		              e->private_ok ? ", private: allow" : "",
 		              e->tls == EGRESS_TLS_RAW ? ", raw" : "");
@@ -164,9 +179,11 @@ static void print_gate(FILE *out, const struct plan *plan, const struct grant *g
 		}
 		(void)fputs(")\n", out);
 	}
+	const struct egress_caps *job = &terms->egress.job, *one = &terms->egress.step;
 	if (wildcard)
-		(void)fprintf(out, "               %u names for each wildcard\n",
-		              terms->egress.wildcard_names);
+		put_cap(out, job->wildcard_names, one->wildcard_names, "names for each wildcard");
+	if (block)
+		put_cap(out, job->cidr_addresses, one->cidr_addresses, "addresses for each block");
 	print_rules(out, terms, rules_in_full);
 }
 

@@ -333,10 +333,31 @@ static int put_groups(const struct view *v, struct dd_err *err)
 	return 0;
 }
 
+/* A receipt lists so many; that it does not list all is part of what it says (G-15). */
+static void put_not_listed(const struct view *v, const struct facts_step *s)
+{
+	const struct facts_sums *d = &s->gate.not_listed;
+	char in[16], out[16];
+	if (d->destinations == 0)
+		return;
+	(void)fprintf(v->out, "  %s         ", v->glyphs->mark[TIMELINE_CONNECTED]);
+	put(v, text_or(s->ref, "?"), 16, true);
+	if (d->destinations < 0)
+		(void)fputs("  perhaps more: this older record lists at most 256 destinations\n",
+		            v->out);
+	else
+		(void)fprintf(v->out,
+		              "  %" PRId64 " more, not listed  %" PRId64
+		              " connection%s, %s in, %s out\n",
+		              d->destinations, d->connections, d->connections == 1 ? "" : "s",
+		              console_bytes(d->bytes_in > 0 ? (uint64_t)d->bytes_in : 0, in),
+		              console_bytes(d->bytes_out > 0 ? (uint64_t)d->bytes_out : 0, out));
+}
+
 static void put_receipts(const struct view *v)
 {
 	bool any = false;
-	for (size_t i = 0; i < v->facts->n_steps; i++)
+	for (size_t i = 0; i < v->facts->n_steps; i++) {
 		for (size_t k = 0; k < v->facts->steps[i].gate.n_receipts; k++) {
 			const struct facts_receipt *d = &v->facts->steps[i].gate.receipts[k];
 			char in[16], out[16];
@@ -357,6 +378,8 @@ static void put_receipts(const struct view *v)
 				console_bytes(d->bytes_in > 0 ? (uint64_t)d->bytes_in : 0, in),
 				console_bytes(d->bytes_out > 0 ? (uint64_t)d->bytes_out : 0, out));
 		}
+		put_not_listed(v, &v->facts->steps[i]);
+	}
 }
 
 static void put_legend(const struct view *v)

@@ -138,10 +138,29 @@ static const struct column reached_columns[] = { { "Destination", false }, { "St
 	                                         { "Connections", true },  { "In", true },
 	                                         { "Out", true },          { "Refused", true } };
 
+static void put_not_listed(FILE *out, const struct facts_step *s)
+{
+	const struct facts_sums *d = &s->gate.not_listed;
+	if (d->destinations == 0)
+		return;
+	(void)fputs("<tr>", out);
+	open_cell(out, &reached_columns[0]);
+	if (d->destinations < 0)
+		(void)fputs("perhaps more: this older record lists at most 256</td>", out);
+	else
+		(void)fprintf(out, "%" PRId64 " more, not listed</td>", d->destinations);
+	text_cell(out, &reached_columns[1], s->ref);
+	number_cell(out, &reached_columns[2], d->connections);
+	bytes_cell(out, &reached_columns[3], d->bytes_in);
+	bytes_cell(out, &reached_columns[4], d->bytes_out);
+	number_cell(out, &reached_columns[5], d->denials);
+	(void)fputs("</tr>\n", out);
+}
+
 static void put_reached(FILE *out, const struct record_facts *f)
 {
 	bool any = false;
-	for (size_t i = 0; i < f->n_steps; i++)
+	for (size_t i = 0; i < f->n_steps; i++) {
 		for (size_t k = 0; k < f->steps[i].gate.n_receipts; k++) {
 			const struct facts_receipt *d = &f->steps[i].gate.receipts[k];
 			if (!any)
@@ -160,6 +179,9 @@ static void put_reached(FILE *out, const struct record_facts *f)
 			number_cell(out, &reached_columns[5], d->denials);
 			(void)fputs("</tr>\n", out);
 		}
+		if (any)
+			put_not_listed(out, &f->steps[i]);
+	}
 	if (any)
 		end(out);
 }

@@ -198,11 +198,9 @@ static void sum(int64_t *to, int64_t what)
 struct timeline_totals timeline_totals(const struct facts_step *step)
 {
 	struct timeline_totals t = { .known = step->gate.closed.seq != 0 };
-	for (size_t i = 0; i < step->gate.n_receipts; i++) {
-		sum(&t.bytes_in, step->gate.receipts[i].bytes_in);
-		sum(&t.bytes_out, step->gate.receipts[i].bytes_out);
-		sum(&t.connections, step->gate.receipts[i].connections);
-	}
+	sum(&t.bytes_in, step->gate.total.bytes_in);
+	sum(&t.bytes_out, step->gate.total.bytes_out);
+	sum(&t.connections, step->gate.total.connections);
 	for (size_t i = 0; i < step->n_net; i++) {
 		const struct facts_net *n = &step->net[i];
 		int64_t count = n->count > 0 ? n->count : 1;

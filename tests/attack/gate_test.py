@@ -5,12 +5,13 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from dd import (FETCH, PUSH, Job, Skip, case, check, closed, descendants, equal, kill_quietly, main, py, run, step)  # noqa: E402
+from dd import (DRYDOCK, FETCH, PUSH, Job, Skip, case, check, closed, descendants, equal, kill_quietly, main, py, run, step)  # noqa: E402
 from world import ALLOWED, ATTACKER, Resolver, Sink, Web  # noqa: E402
 
 W = {}
@@ -165,6 +166,103 @@ def _():
             equal({e["asked"] for e in r.events("policy.narrowed")}, {f"{tools}/{n}/inner" for n in ("closed", "link")} if own else set(), "told", r)
     finally:
         shutil.rmtree(home)
+
+
+BY_NAME = """
+    def post(host, n):
+        head = b"POST / HTTP/1.1\\r\\nHost: %s\\r\\nContent-Length: %d\\r\\nConnection: close\\r\\n\\r\\n" % (host.encode(), n)
+        return exchange(host, 80, head + b"L" * n)
+"""
+
+
+def names_below(suffix, n):
+    for i in range(n):
+        W["dns"].say(f"n{i}.{suffix}", ALLOWED)
+    return [f"n{i}.{suffix}" for i in range(n)]
+
+
+def sent_since(before):
+    return sum(n for host, _, n in W["web"].requests[before:])
+
+
+@case("G-13", "a repository that lists three hundred names below the operator's wildcard gets neither their number nor a budget for each")
+def _():
+    names, before, asked = names_below("corp.test", 300), len(W["web"].requests), len(W["dns"].queries)
+    narrow = {"version": 1, "phases": {"fetch": {"egress": [{"host": n, "port": 80} for n in names]}}}
+    r = run([step("probe", py(BY_NAME + '''
+    good = 0
+    for i in range(300):
+        try: good += "this is" in post("n%d.corp.test" % i, 300)
+        except OSError: pass
+    mark("good", good)
+    '''), FETCH)], {"fetch": {"egress": [{"host": "*.corp.test", "port": 80}], "wildcard_names": 2, "upload": "1KiB"}},
+            files={".drydock.yml": json.dumps(narrow)})
+    check(1 <= int(r.mark("good")) <= 2, f"{r.mark('good')} uploads of 300 bytes went through", r)
+    check(sent_since(before) <= 1024, f"{sent_since(before)} bytes arrived", r)
+    equal({n for n, _ in W["dns"].queries[asked:] if n.endswith("corp.test")}, set(names[:2]), "names asked outside", r)
+    check({"wildcard-names"} <= {e["reason"] for e in r.events("dns.deny")}, "nothing says which cap", r)
+
+
+@case("G-14", "a workflow of twenty fetch steps has one upload budget for an entry, not twenty")
+def _():
+    before = len(W["web"].requests)
+    loot = py(BY_NAME + "    attempt('sent', lambda: post('allowed.test', 900))")
+    r = run([step(f"s{i}", loot, FETCH) for i in range(20)], {"fetch": {"egress": [{"host": "allowed.test", "port": 80}], "upload": "1KiB"}}, timeout=120)
+    check(0 < sent_since(before) <= 1024, f"{sent_since(before)} bytes of bodies arrived, the budget is 1024", r)
+    total = sum(e["total"]["bytes_out"] for e in r.events("gate.close"))
+    check(total <= 1024, f"{total} bytes went out of all steps", r)
+    check(r.events("net.deny", reason="upload-used-up") and "phases.fetch.upload" in r.out, "a later step does not say why, and what to do", r)
+
+
+@case("G-14", "a workflow of many fetch steps has one cap on names for a wildcard; names of earlier steps stay free; a step may have a cap of its own")
+def _():
+    names_below("wide.test", 20)
+    look = "    for i in (%s): attempt('n%%d' %% i, lambda: socket.gethostbyname('n%%d.wide.test' %% i))"
+    asked = len(W["dns"].queries)
+    steps = [step(f"s{i}", py(look % f"{i}, 0"), FETCH) for i in range(8)]
+    r = run(steps, {"fetch": {"egress": [{"host": "*.wide.test", "port": 80}], "wildcard_names": 3}}, timeout=120)
+    equal(sorted(r.marks[f"n{i}"].startswith("ok") for i in range(8)), [False] * 5 + [True] * 3, "names that were answered", r)
+    equal(len({n for n, _ in W["dns"].queries[asked:]}), 3, "names asked outside", r)
+    check(all(e["host"] != "n0.wide.test" for e in r.events("dns.deny")), "a name of an earlier step was refused", r)
+    r = run([step("one", py(look % "0, 1"), FETCH), step("two", py(look % "1, 2"), FETCH)],
+            {"fetch": {"egress": [{"host": "*.wide.test", "port": 80}], "step_wildcard_names": 1}})
+    equal({(e["step"], e["host"]) for e in r.events("dns.deny", reason="step-wildcard-names")}, {("one", "n1.wide.test"), ("two", "n2.wide.test")}, "refused", r)
+
+
+@case("G-14", "a block of addresses has a cap on those that are dialled, in all steps of a job together")
+def _():
+    scan = "    for i in (%s): attempt('a%%d' %% i, lambda: tcp('45.10.20.%%d' %% i, 9999, b'x'))"
+    before = W["sink"].connections
+    r = run([step("one", py(scan % "66, 100, 101"), FETCH), step("two", py(scan % "102, 66"), FETCH)],
+            {"fetch": {"egress": [{"cidr": "45.10.20.0/24", "port": 9999}], "cidr_addresses": 2}})
+    equal(W["sink"].connections - before, 2, "connections to the one that is there", r)
+    equal({e["address"] for e in r.events("net.deny", reason="cidr-addresses")}, {"45.10.20.101", "45.10.20.102"}, "refused", r)
+    check("phases.fetch.cidr_addresses" in r.out, "no line would raise it", r)
+
+
+@case("G-15", "a step with three hundred destinations: sums are whole, and the cut of the list is told")
+def _():
+    names_below("many.corp.test", 300)
+    job = Job([step("probe", py(BY_NAME + "    for i in range(300): post('n%d.many.corp.test' % i, 10 + i)"), FETCH)],
+              {"fetch": {"egress": [{"host": "*.many.corp.test", "port": 80}], "wildcard_names": 400}})
+    try:
+        r = job.run()
+        equal(r.rc, 0, "exit status", r)
+        end = r.events("gate.close")[0]
+        equal([len(end["receipt"]), end["total"]["destinations"], end["not_listed"]["destinations"]], [256, 300, 44], "destinations", r)
+        equal(end["total"]["connections"], 300, "connections", r)
+        equal({row["host"] for row in end["receipt"]}, {f"n{i}.many.corp.test" for i in range(44, 300)}, "those that sent most", r)
+        for key in ("connections", "bytes_in", "bytes_out"):
+            equal(sum(row[key] for row in end["receipt"]) + end["not_listed"][key], end["total"][key], key, r)
+        check("44 more, not listed" in r.out, "the person is not told", r)
+        show = subprocess.run([DRYDOCK, "record", "show", "record.jsonl"], cwd=job.dir, capture_output=True, check=True).stdout.decode()
+        check("44 more, not listed" in show, "record show does not tell it:\n" + show)
+        again = subprocess.run([DRYDOCK, "policy", "replay", "record.jsonl", "--policy", "policy.yml"], cwd=job.dir, capture_output=True, check=False)
+        check(again.returncode != 0 and b"44 destinations are not listed" in again.stdout, f"replay: {again.returncode} {again.stdout}")
+        suggested = subprocess.run([DRYDOCK, "policy", "suggest", "record.jsonl"], cwd=job.dir, capture_output=True, check=False).stdout.decode()
+        check("44 destinations are not listed" in suggested and "wildcard_names: 512" in suggested, "suggest:\n" + suggested)
+    finally:
+        job.close()
 
 
 @case("G-06", "a repository that writes a limit of nothing does not take the operator's limit away")

@@ -23,9 +23,9 @@ static const struct egress_entry entries[] = {
 static const struct egress_list list = {
 	.entries = entries,
 	.n = ARRAY_LEN(entries),
-	.upload_bytes = UINT64_MAX,
+	.job = EGRESS_CAPS_WIDEST,
+	.step = EGRESS_CAPS_WIDEST,
 	.connections = 64,
-	.wildcard_names = 1,
 };
 
 /* Server: reads the hello (one byte or a real one), then sends until the client goes, or answers

@@ -40,9 +40,11 @@ static void assert_narrower(bool holds)
 
 static void compare_phase(const struct policy_phase *wide, const struct policy_phase *narrow)
 {
-	assert_narrower(narrow->egress.upload_bytes <= wide->egress.upload_bytes &&
+	assert_narrower(narrow->egress.job.upload_bytes <= wide->egress.job.upload_bytes &&
 	                narrow->egress.connections <= wide->egress.connections &&
-	                narrow->egress.wildcard_names <= wide->egress.wildcard_names &&
+	                narrow->egress.job.wildcard_names <= wide->egress.job.wildcard_names &&
+	                narrow->egress.job.cidr_addresses <= wide->egress.job.cidr_addresses &&
+	                narrow->egress.step.upload_bytes <= wide->egress.step.upload_bytes &&
 	                narrow->n_env == wide->n_env);
 	for (size_t i = 0; i < narrow->egress.n; i++) {
 		const struct egress_entry *e = &narrow->egress.entries[i];

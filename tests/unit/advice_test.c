@@ -40,6 +40,10 @@ static const struct advice_row {
 	  "phases.fetch.connections", "512" },
 	{ REASON_WILDCARD_NAMES, "x.a.test", "", "dns", DD_PHASE_FETCH, NULL,
 	  "phases.fetch.wildcard_names", "128" },
+	{ REASON_CIDR_ADDRESSES, "", "45.1.2.3", "tcp", DD_PHASE_FETCH, "p.yml:5:9",
+	  "phases.fetch.cidr_addresses", "128" },
+	{ REASON_STEP_UPLOAD, "a.test", "198.18.0.3", "tcp", DD_PHASE_PUSH, "p.yml:5:9",
+	  "phases.push.step_upload", "4MiB" },
 	{ REASON_UPLOAD, "a.test", "198.18.0.3", "tcp", DD_PHASE_FETCH, "p.yml:5:9",
 	  "phases.fetch.upload", "4MiB" },
 	/* no line helps, or should */
@@ -80,8 +84,10 @@ static struct advice advise(const struct advice_row *row)
 		.origin = row->origin,
 		.upload_bytes = 1048576,
 		.bytes_out = 1048577,
-		.connections = 256,
-		.wildcard_names = 64,
+		.limit = row->reason == REASON_CONNECTIONS      ? 256
+		         : row->reason == REASON_WILDCARD_NAMES ? 64
+		         : row->reason == REASON_CIDR_ADDRESSES ? 64
+		                                                : 1048576,
 	};
 	advice_make(&c, &a);
 	return a;

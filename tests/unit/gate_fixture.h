@@ -22,6 +22,8 @@ static int tear_down(void **state)
 	dd_close_p(&client);
 	if (have_world)
 		world_end(&w);
+	egress_spent_free(w.spent);
+	w.spent = NULL;
 	return 0;
 }
 

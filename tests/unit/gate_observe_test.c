@@ -5,20 +5,25 @@
 
 static struct egress_entry entries[] = {
 	{ .host = "good.test", .port = 443, .why = "tests need it", .origin = "t.yml:1:1" },
-	{ .host = "good.test", .port = 80, .origin = "t.yml:2:1" },
-	{ .host = "pin.test", .port = 443, .pins = { WORLD_PUBLIC2 }, .origin = "t.yml:3:1" },
-	{ .host = "wild.test", .wildcard = true, .port = 443, .origin = "t.yml:4:1" },
+	{ .host = "good.test", .port = 80, .origin = "t.yml:2:1", .account = 1 },
+	{ .host = "pin.test",
+	  .port = 443,
+	  .pins = { WORLD_PUBLIC2 },
+	  .origin = "t.yml:3:1",
+	  .account = 2 },
+	{ .host = "wild.test", .wildcard = true, .port = 443, .origin = "t.yml:4:1", .account = 3 },
 	{ .prefix = 8,
 	  .port = 80,
-	  .origin = "t.yml:5:1" }, /* 10.0.0.0/8, without `private: allow`: the wall lets it through
-	                              to the gate */
+	  .origin = "t.yml:5:1",
+	  .account = 4 }, /* 10.0.0.0/8, without `private: allow`: the wall lets it through
+	       to the gate */
 };
 static const struct egress_list list = {
 	.entries = entries,
 	.n = ARRAY_LEN(entries),
-	.upload_bytes = 1000,
+	.job = { .upload_bytes = 1000, .wildcard_names = 1, .cidr_addresses = 1 },
+	.step = EGRESS_CAPS_WIDEST,
 	.connections = 100,
-	.wildcard_names = 1,
 };
 static const struct egress_list none = { .n = 0 };
 
@@ -300,8 +305,9 @@ static void the_upload_budget_is_said_once_and_not_enforced(void **state)
 		assert_true(n > 0);
 		got += (size_t)n;
 	}
-	assert_true(told_of(GATE_VIOLATION, "over the upload budget: 1000 bytes", 1000)->bytes_out >
-	            1000);
+	assert_true(
+		told_of(GATE_VIOLATION, "over the upload budget of this entry: 1000 bytes", 1000)
+			->bytes_out > 1000);
 }
 
 static void closing_ends_an_observing_gate_like_any_other(void **state)

@@ -14,30 +14,79 @@ static bool have_root;
 
 static const struct egress_entry entries[] = {
 	{ .host = "good.test", .port = 443, .why = "tests need it", .origin = "t.yml:1:1" },
-	{ .host = "good.test", .port = 80, .origin = "t.yml:2:1" },
-	{ .host = "raw.test", .port = 22, .tls = EGRESS_TLS_RAW, .origin = "t.yml:3:1" },
+	{ .host = "good.test", .port = 80, .origin = "t.yml:2:1", .account = 1 },
+	{ .host = "raw.test",
+	  .port = 22,
+	  .tls = EGRESS_TLS_RAW,
+	  .origin = "t.yml:3:1",
+	  .account = 2 },
 	{ .host = "pin.test",
 	  .port = 443,
 	  .pins = { WORLD_PUBLIC2 },
 	  .tls = EGRESS_TLS_RAW,
-	  .origin = "t.yml:4:1" },
-	{ .host = "wild.test", .wildcard = true, .port = 443, .origin = "t.yml:5:1" },
-	{ .host = "hosts.test", .port = 22, .tls = EGRESS_TLS_RAW, .origin = "t.yml:6:1" },
-	{ .host = "meta.test", .port = 443, .private_ok = true, .origin = "t.yml:7:1" },
+	  .origin = "t.yml:4:1",
+	  .account = 3 },
+	{ .host = "wild.test",
+	  .wildcard = true,
+	  .port = 443,
+	  .origin = "t.yml:5:1",
+	  .account = 4,
+	  .account_wildcard = true },
+	/* narrowed out of the wildcard by a repository: the operator's cap counts them too */
+	{ .host = "one.wild.test",
+	  .port = 443,
+	  .account = 4,
+	  .account_wildcard = true,
+	  .origin = "t.yml:5:1" },
+	{ .host = "two.wild.test",
+	  .port = 443,
+	  .account = 4,
+	  .account_wildcard = true,
+	  .origin = "t.yml:5:1" },
+	{ .host = "hosts.test",
+	  .port = 22,
+	  .tls = EGRESS_TLS_RAW,
+	  .origin = "t.yml:6:1",
+	  .account = 5 },
+	{ .host = "meta.test",
+	  .port = 443,
+	  .private_ok = true,
+	  .origin = "t.yml:7:1",
+	  .account = 6 },
+	/* two names that a repository made of one entry */
+	{ .host = "left.test",
+	  .port = 22,
+	  .tls = EGRESS_TLS_RAW,
+	  .origin = "t.yml:8:1",
+	  .account = 7 },
+	{ .host = "right.test",
+	  .port = 22,
+	  .tls = EGRESS_TLS_RAW,
+	  .origin = "t.yml:8:1",
+	  .account = 7 },
+	/* 203.0.0.0/8, where WORLD_PUBLIC and its neighbours are */
+	{ .cidr = { 203 }, .prefix = 8, .port = 7000, .origin = "t.yml:9:1", .account = 8 },
 };
 static const struct egress_list list = {
 	.entries = entries,
 	.n = ARRAY_LEN(entries),
-	.upload_bytes = 1000000,
+	.job = { .upload_bytes = 1000000, .wildcard_names = 3, .cidr_addresses = 2 },
+	.step = EGRESS_CAPS_WIDEST,
 	.connections = 4,
-	.wildcard_names = 3,
 };
 static const struct egress_list small = {
 	.entries = entries,
 	.n = ARRAY_LEN(entries),
-	.upload_bytes = 1000,
+	.job = { .upload_bytes = 1000, .wildcard_names = 3, .cidr_addresses = 2 },
+	.step = EGRESS_CAPS_WIDEST,
 	.connections = 4,
-	.wildcard_names = 3,
+};
+static const struct egress_list small_step = {
+	.entries = entries,
+	.n = ARRAY_LEN(entries),
+	.job = { .upload_bytes = 1000000, .wildcard_names = 3, .cidr_addresses = 2 },
+	.step = { .upload_bytes = 500, .wildcard_names = 1, .cidr_addresses = 1 },
+	.connections = 4,
 };
 static const struct egress_list none = { .n = 0 };
 
@@ -61,6 +110,26 @@ static int set_up_small(void **state)
 {
 	(void)state;
 	return start(&small);
+}
+
+/* Earlier steps of the job have sent 900 bytes over raw.test's entry, and looked up two names below
+ * the wildcard. */
+static int set_up_later_step(void **state)
+{
+	(void)state;
+	w.spent = egress_spent_new(&small);
+	if (!w.spent || egress_spent_count(w.spent, 4, "old.wild.test") < 0 ||
+	    egress_spent_count(w.spent, 4, "older.wild.test") < 0)
+		return -1;
+	egress_spent_add(w.spent, 2, 900);
+	egress_spent_add(w.spent, 5, 1000);
+	return start(&small);
+}
+
+static int set_up_small_step(void **state)
+{
+	(void)state;
+	return start(&small_step);
 }
 
 static int set_up_closed(void **state)
@@ -405,6 +474,70 @@ static void names_under_a_wildcard_are_counted(void **state)
 	(void)told_of(GATE_DNS_DENY, "too many different names under this wildcard", 500);
 }
 
+/* The operator wrote one wildcard; that a repository lists two names of it makes no third one
+ * (G-13). */
+static void names_narrowed_out_of_a_wildcard_use_its_cap(void **state)
+{
+	(void)state;
+	struct in_addr addr;
+	need_world();
+	assert_int_equal(world_resolve(&w, "one.wild.test", 1, &addr), 0);
+	assert_int_equal(world_resolve(&w, "two.wild.test", 1, &addr), 0);
+	assert_int_equal(world_resolve(&w, "three.wild.test", 1, &addr), 0);
+	assert_int_not_equal(world_resolve(&w, "four.wild.test", 1, &addr), 0);
+	assert_int_equal(told_of(GATE_DNS_DENY, "", 500)->reason, REASON_WILDCARD_NAMES);
+	/* before anything is asked outside, the supervisor knows what it counts against */
+	const struct gate_msg *counted = told_of(GATE_COUNTED, "", 0);
+	assert_string_equal(counted->host, "one.wild.test");
+	assert_int_equal(list.entries[counted->id].account, 4);
+}
+
+static void names_of_earlier_steps_are_free_and_leave_less_room_for_others(void **state)
+{
+	(void)state;
+	struct in_addr addr;
+	need_world();
+	assert_int_equal(world_resolve(&w, "old.wild.test", 1, &addr), 0);
+	assert_int_equal(world_resolve(&w, "new.wild.test", 1, &addr), 0);
+	assert_int_not_equal(world_resolve(&w, "newer.wild.test", 1, &addr), 0);
+	assert_int_equal(told_of(GATE_DNS_DENY, "", 500)->reason, REASON_WILDCARD_NAMES);
+	assert_int_equal(world_resolve(&w, "older.wild.test", 1, &addr), 0);
+}
+
+static void a_step_may_have_a_cap_of_its_own(void **state)
+{
+	(void)state;
+	struct in_addr addr;
+	need_world();
+	assert_int_equal(world_resolve(&w, "a.wild.test", 1, &addr), 0);
+	assert_int_not_equal(world_resolve(&w, "b.wild.test", 1, &addr), 0);
+	assert_int_equal(told_of(GATE_DNS_DENY, "", 500)->reason, REASON_STEP_WILDCARD_NAMES);
+}
+
+static void addresses_of_a_block_are_counted(void **state)
+{
+	(void)state;
+	need_world();
+	static const char *const addrs[] = { WORLD_PUBLIC, WORLD_PUBLIC2, WORLD_PUBLIC,
+		                             "203.0.113.12", "203.0.113.13" };
+	server = world_listen("0.0.0.0", 7000);
+	for (size_t i = 0; i < ARRAY_LEN(addrs); i++) {
+		client = world_dial(&w, world_ip(addrs[i]), 7000);
+		assert_true(client >= 0);
+		if (i < 3) {
+			peer = world_accept(&w, server, 2000);
+			assert_true(peer >= 0);
+		} else {
+			is_reset(client);
+			nobody_arrives();
+		}
+		dd_close_p(&peer);
+		dd_close_p(&client);
+	}
+	assert_int_equal(told_of(GATE_NET_DENY, "in this block", 500)->reason,
+	                 REASON_CIDR_ADDRESSES);
+}
+
 static void connections_are_capped(void **state)
 {
 	(void)state;
@@ -445,13 +578,66 @@ static void the_upload_budget_cuts_both_ends_at_the_last_allowed_byte(void **sta
 	assert_int_equal(n, -ECONNRESET);
 	assert_true(total <= 1000);
 	is_reset(client);
-	const struct gate_msg *v = told_of(GATE_VIOLATION, "over the upload budget: 1000 bytes",
-	                                   500);
+	const struct gate_msg *v =
+		told_of(GATE_VIOLATION,
+	                "over the upload budget of this entry: 1000 bytes for the whole job", 500);
 	assert_int_equal(v->bytes_out, 1000);
 	dd_close_p(&client);
 	connect_to("raw.test", 22);
 	is_reset(client);
 	nobody_arrives();
+}
+
+/* What arrives of @n bytes for @name before the reset. */
+static size_t upload_to(const char *name, size_t n)
+{
+	char buf[4000] = { 0 };
+	size_t total = 0;
+	ssize_t got = 0;
+	connect_to(name, 22);
+	peer = world_accept(&w, server, 2000);
+	assert_int_equal(send(client, buf, n, 0), n);
+	while (total < n && (got = world_read(&w, peer, buf, sizeof(buf), 1000)) > 0)
+		total += (size_t)got;
+	dd_close_p(&client);
+	dd_close_p(&peer);
+	return total;
+}
+
+/* A repository made two names of one entry; the budget is still one (G-13). */
+static void entries_of_one_account_share_its_budget(void **state)
+{
+	(void)state;
+	need_world();
+	server = world_listen(WORLD_PUBLIC, 22);
+	assert_int_equal(upload_to("left.test", 600), 600);
+	assert_true(upload_to("right.test", 600) <= 400);
+	assert_int_equal(told_of(GATE_VIOLATION, "", 500)->bytes_out, 1000);
+	assert_int_equal(upload_to("raw.test", 600), 600); /* another entry */
+}
+
+/* However many steps a workflow has, an entry has one budget (G-14). */
+static void what_earlier_steps_sent_is_gone_from_the_budget(void **state)
+{
+	(void)state;
+	need_world();
+	server = world_listen(WORLD_PUBLIC, 22);
+	assert_true(upload_to("raw.test", 600) <= 100);
+	assert_int_equal(told_of(GATE_VIOLATION, "", 500)->bytes_out, 1000);
+	connect_to("hosts.test", 22); /* all of it used by earlier steps */
+	is_reset(client);
+	nobody_arrives();
+	assert_int_equal(told_of(GATE_NET_DENY, "", 500)->reason, REASON_UPLOAD_USED_UP);
+}
+
+static void a_step_may_have_a_budget_of_its_own(void **state)
+{
+	(void)state;
+	need_world();
+	server = world_listen(WORLD_PUBLIC, 22);
+	assert_true(upload_to("raw.test", 600) <= 500);
+	assert_int_equal(told_of(GATE_VIOLATION, "500 bytes for one step", 500)->reason,
+	                 REASON_STEP_UPLOAD);
 }
 
 static void closing_resets_within_100_ms_and_no_byte_follows(void **state)
@@ -834,11 +1020,24 @@ int main(int argc, char **argv)
 		IN_WORLD(private_allow_does_not_include_the_metadata_service),
 		IN_WORLD(upstream_failures_and_refused_admissions_are_passed_on),
 		IN_WORLD(names_under_a_wildcard_are_counted),
+		IN_WORLD(names_narrowed_out_of_a_wildcard_use_its_cap),
+		cmocka_unit_test_setup_teardown(
+			names_of_earlier_steps_are_free_and_leave_less_room_for_others,
+			set_up_later_step, tear_down),
+		cmocka_unit_test_setup_teardown(a_step_may_have_a_cap_of_its_own, set_up_small_step,
+		                                tear_down),
+		IN_WORLD(addresses_of_a_block_are_counted),
 		IN_WORLD(connections_are_capped),
 		IN_WORLD(a_server_that_does_not_answer_is_named),
 		cmocka_unit_test_setup_teardown(
 			the_upload_budget_cuts_both_ends_at_the_last_allowed_byte, set_up_small,
 			tear_down),
+		cmocka_unit_test_setup_teardown(entries_of_one_account_share_its_budget,
+		                                set_up_small, tear_down),
+		cmocka_unit_test_setup_teardown(what_earlier_steps_sent_is_gone_from_the_budget,
+		                                set_up_later_step, tear_down),
+		cmocka_unit_test_setup_teardown(a_step_may_have_a_budget_of_its_own,
+		                                set_up_small_step, tear_down),
 		IN_WORLD(closing_resets_within_100_ms_and_no_byte_follows),
 		IN_WORLD(closing_resets_a_connection_that_did_nothing_wrong),
 		IN_WORLD(refusals_of_the_wall_are_reported),

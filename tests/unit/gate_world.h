@@ -36,8 +36,10 @@ struct world {
 	struct gate gate;
 	const struct egress_list *list;
 	bool refuse_admit;
-	bool blind;     /* does not say that it has looked who asked (GATE_SEEN) */
-	bool observe;   /* as used for the next world_start() */
+	bool blind;   /* does not say that it has looked who asked (GATE_SEEN) */
+	bool observe; /* as used for the next world_start() */
+	/* what "earlier steps" of the job used; as used for the next world_start() */
+	struct egress_spent *spent;
 	uid_t gate_uid; /* as used for the next world_start(); 0 = the caller's own */
 	struct gate_msg events[400];
 	size_t n_events;
@@ -270,6 +272,7 @@ static inline bool world_start(struct world *w, const struct egress_list *list, 
 	*w = (struct world){
 		.gate_uid = w->gate_uid,
 		.observe = w->observe,
+		.spent = w->spent,
 		.host_ns = -1,
 		.step_ns = -1,
 		.list = list,
@@ -285,6 +288,7 @@ static inline bool world_start(struct world *w, const struct egress_list *list, 
 		return false;
 	struct gate_spec spec = {
 		.egress = list,
+		.spent = w->spent,
 		.observe = w->observe,
 		.net = w->net,
 		.switch_ids = w->gate_uid != 0,

@@ -231,9 +231,9 @@ static void numbers_take_the_minimum(void **state)
 	assert_int_equal(p->limits.sandbox.memory_bytes, 1ULL << 30);
 	assert_int_equal(p->limits.sandbox.file_size_bytes, 1ULL << 30);
 	assert_int_equal(p->limits.log_bytes, 64ULL << 20);
-	assert_int_equal(p->phases[DD_PHASE_PUSH].egress.upload_bytes, 1ULL << 20);
+	assert_int_equal(p->phases[DD_PHASE_PUSH].egress.job.upload_bytes, 1ULL << 20);
 	assert_int_equal(p->phases[DD_PHASE_PUSH].egress.connections, 5);
-	assert_int_equal(p->phases[DD_PHASE_FETCH].egress.wildcard_names, 64);
+	assert_int_equal(p->phases[DD_PHASE_FETCH].egress.job.wildcard_names, 64);
 	refusal(p, "limits.pids", "1000");
 	refusal(p, "limits.log", "1TiB");
 	refusal(p, "phases.push.upload", "1GiB");

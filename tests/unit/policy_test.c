@@ -238,9 +238,9 @@ static void a_policy_that_says_nothing_means_closed_and_bounded(void **state)
 	(void)state;
 	struct policy *p = good("version: 1\n");
 	assert_int_equal(p->phases[DD_PHASE_FETCH].egress.n, 0);
-	assert_int_equal(p->phases[DD_PHASE_FETCH].egress.upload_bytes, 1024 * 1024);
-	assert_int_equal(p->phases[DD_PHASE_PUSH].egress.upload_bytes, 512 * 1024 * 1024);
-	assert_int_equal(p->phases[DD_PHASE_BUILD].egress.upload_bytes, 0);
+	assert_int_equal(p->phases[DD_PHASE_FETCH].egress.job.upload_bytes, 1024 * 1024);
+	assert_int_equal(p->phases[DD_PHASE_PUSH].egress.job.upload_bytes, 512 * 1024 * 1024);
+	assert_int_equal(p->phases[DD_PHASE_BUILD].egress.job.upload_bytes, 0);
 	assert_int_equal(p->phases[DD_PHASE_PUSH].trust, POLICY_TRUST_PROTECTED);
 	assert_int_equal(p->phases[DD_PHASE_PUSH].view, WORKSPACE_PRISTINE);
 	assert_int_equal(p->n_credentials, 0);

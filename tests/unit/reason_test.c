@@ -33,6 +33,9 @@ static void every_reason_has_a_name_of_its_own_a_sentence_and_something_to_do(vo
 			fail_msg("%s is about nothing", row->name);
 		if ((row->remedy == REMEDY_NONE) != (row->instead != NULL))
 			fail_msg("%s: a remedy, or what to do instead", row->name);
+		if ((row->remedy == REMEDY_UPLOAD || row->remedy == REMEDY_COUNT) !=
+		    (row->key != NULL))
+			fail_msg("%s: which key of the phase?", row->name);
 		if (dd_reason_by_name(row->name) != i)
 			fail_msg("%s is the name of two reasons", row->name);
 	}

@@ -89,7 +89,11 @@ static void a_run_comes_back_as_facts(void **state)
 	    "{\"verified\":true,\"peak_connections\":4,\"wildcard_names\":[{\"entry\":\"*.a.test:"
 	    "443\",\"names\":2}],"
 	    "\"receipt\":[{\"host\":\"a.test\",\"port\":443,\"connections\":1,\"bytes_in\":10,"
-	    "\"bytes_out\":20,\"denials\":0}]}");
+	    "\"bytes_out\":20,\"denials\":0}],"
+	    "\"total\":{\"destinations\":3,\"connections\":4,\"bytes_in\":50,\"bytes_out\":60,"
+	    "\"denials\":7},"
+	    "\"not_listed\":{\"destinations\":2,\"connections\":3,\"bytes_in\":40,\"bytes_out\":40,"
+	    "\"denials\":7}}");
 	add("deps", NULL, "artifact", "{\"path\":\"dist/a\",\"size\":5,\"sha256\":\"00\"}");
 	add("deps", "fetch", "step.end",
 	    "{\"outcome\":\"succeeded\",\"exit\":0,\"wall_sec\":1.5,\"files\":12}");
@@ -126,6 +130,8 @@ static void a_run_comes_back_as_facts(void **state)
 	assert_true(s->gate.verified);
 	assert_int_equal(s->gate.peak_connections, 4);
 	assert_int_equal(s->gate.wildcards[0].names, 2);
+	assert_int_equal(s->gate.total.bytes_out, 60);
+	assert_int_equal(s->gate.not_listed.destinations, 2);
 	assert_int_equal(s->gate.receipts[0].bytes_out, 20);
 	assert_int_equal(s->files, 12);
 	assert_int_equal(s->disk_bytes, FACTS_ABSENT);

@@ -10,16 +10,28 @@
 #include <stddef.h>
 #include <cmocka.h>
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 static struct egress_entry entries[] = {
-	{ .host = "allowed.test", .port = 443, .origin = "policy.yml:1:1" }
+	{ .host = "allowed.test", .port = 443, .origin = "policy.yml:1:1" },
+	{ .host = "wild.test",
+	  .wildcard = true,
+	  .port = 443,
+	  .origin = "policy.yml:2:1",
+	  .account = 1,
+	  .account_wildcard = true },
+	{ .prefix = 8, .port = 7000, .origin = "policy.yml:3:1", .account = 2 }, /* 203.0.0.0/8 */
 };
-static const struct grant_terms terms = { .phase = DD_PHASE_FETCH,
-	                                  .egress = { .entries = entries, .n = 1 } };
+static const struct grant_terms terms = {
+	.phase = DD_PHASE_FETCH,
+	.egress = { .entries = entries,
+	            .n = ARRAY_LEN(entries),
+	            .job = { .upload_bytes = 1000, .wildcard_names = 2, .cidr_addresses = 1 } },
+};
 static struct grant step = { .phase = DD_PHASE_FETCH, .ref = "s", .terms = &terms };
 static struct step_result result;
 static struct job job;
@@ -38,8 +50,12 @@ static int setup(void **state)
 		                 .result = &result,
 		                 .gate = { .pidfd = -1, .ctl = pair[0] },
 		                 .rules_fd = -1,
-		                 .ready = true };
-	return 0;
+		                 .ready = true,
+		                 .counted = calloc(ARRAY_LEN(entries), sizeof(*sg.counted)) };
+	entries[2].cidr.s_addr = htonl(0xCB000000);
+	result = (struct step_result){ .step = &step };
+	job.spent[DD_PHASE_FETCH] = egress_spent_new(&terms.egress);
+	return sg.counted && job.spent[DD_PHASE_FETCH] ? 0 : -1;
 }
 
 static int teardown(void **state)
@@ -47,6 +63,8 @@ static int teardown(void **state)
 	(void)state;
 	dd_close_p(&gate_end);
 	step_gate_destroy(&sg);
+	egress_spent_free(job.spent[DD_PHASE_FETCH]);
+	job.spent[DD_PHASE_FETCH] = NULL;
 	return 0;
 }
 
@@ -99,6 +117,71 @@ static void the_table_of_names_is_made_with_the_first_name(void **state)
 	assert_null(sg.names);
 	(void)verdict(ask("allowed.test", "198.18.1.0"));
 	assert_non_null(sg.names);
+}
+
+static struct gate_msg counted(uint32_t entry, const char *host)
+{
+	struct gate_msg m = { .type = GATE_COUNTED, .id = entry };
+	(void)snprintf(m.host, sizeof(m.host), "%s", host);
+	return m;
+}
+
+static void names_are_counted_by_the_supervisor_too_and_over_the_cap_the_step_ends(void **state)
+{
+	(void)state;
+	struct egress_spent *spent = job.spent[DD_PHASE_FETCH];
+	assert_non_null(strstr(verdict(ask("a.wild.test", "198.18.1.1")), "did not count"));
+	assert_string_equal(verdict(counted(1, "a.wild.test")), "");
+	assert_string_equal(verdict(counted(1, "a.wild.test")), "");
+	assert_string_equal(verdict(counted(1, "b.wild.test")), "");
+	assert_int_equal(egress_spent_names(spent, 1), 2);
+	assert_non_null(strstr(verdict(counted(1, "c.wild.test")), "over the cap"));
+	assert_string_equal(verdict(counted(2, "203.0.113.10")), "");
+	assert_non_null(strstr(verdict(counted(2, "203.0.113.11")), "over the cap"));
+	/* lies about what falls under what */
+	assert_non_null(strstr(verdict(counted(0, "allowed.test")), "does not fall under"));
+	assert_non_null(strstr(verdict(counted(1, "allowed.test")), "does not fall under"));
+	assert_non_null(strstr(verdict(counted(2, "a.wild.test")), "does not fall under"));
+	assert_non_null(strstr(verdict(counted(2, "45.1.2.3")), "does not fall under"));
+	assert_non_null(strstr(verdict(counted(3, "a.wild.test")), "does not fall under"));
+}
+
+static struct gate_msg receipt(const char *host, uint16_t port, uint64_t out)
+{
+	struct gate_msg m = { .type = GATE_RECEIPT,
+		              .port = port,
+		              .connections = 1,
+		              .bytes_in = 2,
+		              .bytes_out = out };
+	(void)snprintf(m.host, sizeof(m.host), "%s", host);
+	return m;
+}
+
+/* G-15: the list has an end, the sums have none. */
+static void receipts_pay_into_the_jobs_account_and_sums_are_whole_although_the_list_is_cut(
+	void **state)
+{
+	(void)state;
+	struct egress_spent *spent = job.spent[DD_PHASE_FETCH];
+	char name[40];
+	sg.closed = true;
+	assert_string_equal(verdict(receipt("allowed.test", 443, 400)), "");
+	assert_string_equal(verdict(receipt("203.0.113.10", 7000, 70)), "");
+	assert_int_equal(egress_spent_bytes(spent, 0), 400);
+	assert_int_equal(egress_spent_bytes(spent, 2), 70);
+	for (unsigned i = 0; i < 300; i++) {
+		(void)snprintf(name, sizeof(name), "n%u.wild.test", i);
+		assert_string_equal(verdict(receipt(name, 443, 1)), "");
+	}
+	assert_int_equal(egress_spent_bytes(spent, 1), 300);
+	assert_int_equal(result.n_destinations, STEP_DESTINATIONS_MAX);
+	assert_int_equal(result.all_destinations, 302);
+	assert_int_equal(result.total.bytes_out, 770);
+	assert_int_equal(result.total.bytes_in, 604);
+	assert_int_equal(result.cut.connections, 302 - STEP_DESTINATIONS_MAX);
+	assert_int_equal(result.cut.bytes_out, 302 - STEP_DESTINATIONS_MAX);
+	assert_non_null(strstr(verdict(receipt("evil.test", 443, 1)), "not on the allowlist"));
+	assert_non_null(strstr(verdict(receipt("allowed.test", 80, 1)), "not on the allowlist"));
 }
 
 static void an_address_stands_for_one_name_only(void **state)
@@ -166,6 +249,12 @@ int main(int argc, char **argv)
 		                                setup, teardown),
 		cmocka_unit_test_setup_teardown(the_table_of_names_is_made_with_the_first_name,
 		                                setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			names_are_counted_by_the_supervisor_too_and_over_the_cap_the_step_ends,
+			setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			receipts_pay_into_the_jobs_account_and_sums_are_whole_although_the_list_is_cut,
+			setup, teardown),
 		cmocka_unit_test_setup_teardown(an_address_stands_for_one_name_only, setup,
 		                                teardown),
 		cmocka_unit_test_setup_teardown(a_message_out_of_turn_ends_the_step, setup,

@@ -213,16 +213,17 @@ static void equal_refusals_of_a_step_are_one_row(void **state)
 static void sums_do_not_overflow(void **state)
 {
 	(void)state;
-	struct facts_receipt receipts[] = {
-		{ .bytes_in = INT64_MAX, .bytes_out = 5, .connections = 2 },
-		{ .bytes_in = 9, .bytes_out = -7, .connections = 1 }
-	};
+	struct facts_net net[] = { { .kind = FACTS_REFUSED, .count = INT64_MAX },
+		                   { .kind = FACTS_NAME_REFUSED, .count = 9 } };
 	const struct facts_step step = {
-		.gate = { .closed = { 3, 1 }, .receipts = receipts, .n_receipts = 2 }, .refused = 4
+		.gate = { .closed = { 3, 1 },
+		          .total = { .bytes_in = INT64_MAX, .bytes_out = -7, .connections = 3 } },
+		.net = net,
+		.n_net = 2,
 	};
 	const struct timeline_totals t = timeline_totals(&step);
-	assert_true(t.known && t.bytes_in == INT64_MAX && t.bytes_out == 5 && t.connections == 3 &&
-	            t.refused == 4);
+	assert_true(t.known && t.bytes_in == INT64_MAX && t.bytes_out == 0 && t.connections == 3 &&
+	            t.refused == INT64_MAX);
 }
 
 int main(int argc, char **argv)
