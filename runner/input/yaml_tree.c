@@ -11,22 +11,40 @@
 #include <string.h>
 #include <yaml.h>
 
+enum { ANCHORS_MAX = 1000 }; /* they are looked up by walking */
+
+struct anchor {
+	const char *name;
+	struct tree_node *node;
+};
+
 struct builder {
 	struct plan_arena *arena;
 	const char *name, *text;
 	size_t len;
 	size_t *lines; /* byte offset of each line start */
 	size_t n_lines, n_nodes;
+	const struct tree_options *options;
+	struct anchor *anchors;
+	size_t n_anchors;
 	struct diag_list *diags;
 	yaml_parser_t parser;
 	bool failed;
+	enum tree_trouble trouble;     /* the first one */
 	size_t at_line, at_column, at; /* the last place that offset_of() found */
 };
+
+static void fail(struct builder *b, enum tree_trouble trouble)
+{
+	b->failed = true;
+	if (b->trouble == TREE_TROUBLE_NONE)
+		b->trouble = trouble;
+}
 
 static void complain(struct builder *b, struct diag_mark mark, const char *hint, const char *what)
 {
 	diag_add(b->diags, mark, hint, "%s", what);
-	b->failed = true;
+	fail(b, TREE_TROUBLE_SYNTAX);
 }
 
 static void index_lines(struct builder *b)
@@ -92,6 +110,7 @@ static bool check_bytes(struct builder *b)
 	struct diag_mark mark = { .file = b->name, .line = 1, .column = 1, .length = 1 };
 	if (b->len > TREE_BYTES_MAX) {
 		mark.line = 0;
+		fail(b, TREE_TROUBLE_BYTES);
 		complain(b, mark, NULL, "the file is larger than 1 MiB");
 		return false;
 	}
@@ -162,7 +181,7 @@ static void parser_complaint(struct builder *b)
 			mark.column += ((unsigned char)b->text[i] & 0xc0) != 0x80;
 	}
 	parser_says(b, mark);
-	b->failed = true;
+	fail(b, TREE_TROUBLE_SYNTAX);
 }
 
 static bool next_event(struct builder *b, yaml_event_t *ev)
@@ -173,29 +192,80 @@ static bool next_event(struct builder *b, yaml_event_t *ev)
 	return false;
 }
 
+static bool count_nodes(struct builder *b, size_t n, const yaml_event_t *ev)
+{
+	b->n_nodes += n;
+	if (b->n_nodes <= b->options->nodes_max)
+		return true;
+	fail(b, TREE_TROUBLE_NODES);
+	diag_add(b->diags, event_mark(b, ev), NULL, "more than %zu nodes", b->options->nodes_max);
+	return false;
+}
+
 static struct tree_node *node_new(struct builder *b, enum tree_kind kind, const yaml_event_t *ev)
 {
-	if (++b->n_nodes > TREE_NODES_MAX) {
-		complain(b, event_mark(b, ev), NULL, "more than 100000 nodes");
+	if (!count_nodes(b, 1, ev))
 		return NULL;
-	}
 	struct tree_node *node = arena_alloc(b->arena, sizeof(*node));
 	node->kind = kind;
 	node->mark = event_mark(b, ev);
 	node->start = offset_of(b, ev->start_mark);
 	node->end = offset_of(b, ev->end_mark);
+	node->weight = 1;
 	return node;
 }
 
 static bool refuse_decoration(struct builder *b, const yaml_event_t *ev, const yaml_char_t *anchor,
                               const yaml_char_t *tag)
 {
-	if (anchor)
+	bool bad_anchor = anchor && !b->options->aliases, bad_tag = tag && !b->options->tags;
+	if (bad_anchor) {
+		fail(b, TREE_TROUBLE_ANCHOR);
 		complain(b, event_mark(b, ev), "write the value out where it is needed",
 		         "anchors are not supported");
-	else if (tag)
+	} else if (bad_tag) {
+		fail(b, TREE_TROUBLE_TAG);
 		complain(b, event_mark(b, ev), "leave the tag away", "tags are not supported");
-	return anchor || tag;
+	}
+	return bad_anchor || bad_tag;
+}
+
+/* The node is complete: from here on it has its name, and no alias can be inside of it. */
+static void decorate(struct builder *b, struct tree_node *node, const yaml_char_t *anchor,
+                     const yaml_char_t *tag)
+{
+	node->tag = arena_strdup(b->arena, (const char *)tag);
+	if (!anchor)
+		return;
+	if (b->n_anchors == ANCHORS_MAX) {
+		fail(b, TREE_TROUBLE_ANCHOR);
+		diag_add(b->diags, node->mark, NULL, "more than %d anchors", ANCHORS_MAX);
+		return;
+	}
+	b->anchors = arena_grow(b->arena, b->anchors, b->n_anchors, sizeof(*b->anchors));
+	b->anchors[b->n_anchors++] = (struct anchor){ arena_strdup(b->arena, (const char *)anchor),
+		                                      node };
+}
+
+/* The newest node of that name. */
+static struct tree_node *build_alias(struct builder *b, const yaml_event_t *ev)
+{
+	const char *name = (const char *)ev->data.alias.anchor;
+
+	if (!b->options->aliases) {
+		fail(b, TREE_TROUBLE_ANCHOR);
+		complain(b, event_mark(b, ev), "write the value out where it is needed",
+		         "aliases are not supported");
+		return NULL;
+	}
+	for (size_t i = b->n_anchors; i-- > 0;)
+		if (strcmp(b->anchors[i].name, name) == 0)
+			return count_nodes(b, b->anchors[i].node->weight, ev) ? b->anchors[i].node
+			                                                      : NULL;
+	fail(b, TREE_TROUBLE_ANCHOR);
+	diag_add(b->diags, event_mark(b, ev), NULL, "no anchor `%s` stands before this alias",
+	         name);
+	return NULL;
 }
 
 static struct tree_node *build_scalar(struct builder *b, const yaml_event_t *ev)
@@ -212,6 +282,7 @@ static struct tree_node *build_scalar(struct builder *b, const yaml_event_t *ev)
 		return NULL;
 	node->text = arena_strndup(b->arena, value, ev->data.scalar.length);
 	node->plain = ev->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+	decorate(b, node, ev->data.scalar.anchor, ev->data.scalar.tag);
 	return node;
 }
 
@@ -276,7 +347,7 @@ static void refuse_duplicates(struct builder *b, const struct tree_node *map)
 			continue;
 		diag_add(b->diags, keys[i]->mark, NULL, "duplicate key `%s`: first at %s:%u:%u",
 		         keys[i]->text, b->name, keys[i - 1]->mark.line, keys[i - 1]->mark.column);
-		b->failed = true;
+		fail(b, TREE_TROUBLE_SYNTAX);
 	}
 }
 
@@ -284,7 +355,7 @@ static bool key_is_fine(struct builder *b, const struct tree_node *key)
 {
 	if (key->kind != TREE_SCALAR)
 		complain(b, key->mark, NULL, "a key must be a plain word");
-	else if (key->plain && strcmp(key->text, "<<") == 0)
+	else if (!b->options->any_keys && key->plain && strcmp(key->text, "<<") == 0)
 		complain(b, key->mark, "write the keys out where they are needed",
 		         "merge keys are not supported");
 	else
@@ -299,23 +370,28 @@ static bool finish_map(struct builder *b, struct tree_node *node, const struct p
 	for (size_t i = 0; i < node->n; i++) {
 		node->pairs[i].key = pile->items[2 * i];
 		node->pairs[i].value = pile->items[2 * i + 1];
+		node->weight += node->pairs[i].key->weight + node->pairs[i].value->weight;
 		if (!key_is_fine(b, node->pairs[i].key))
 			return false;
 	}
-	refuse_duplicates(b, node);
+	if (!b->options->any_keys)
+		refuse_duplicates(b, node);
 	return true;
 }
 
 static struct tree_node *build_collection(struct builder *b, const yaml_event_t *ev, unsigned depth)
 {
 	bool map = ev->type == YAML_MAPPING_START_EVENT;
+	const yaml_char_t *anchor = map ? ev->data.mapping_start.anchor
+	                                : ev->data.sequence_start.anchor;
+	const yaml_char_t *tag = map ? ev->data.mapping_start.tag : ev->data.sequence_start.tag;
 	struct pile pile = { 0 };
-	if (refuse_decoration(b, ev,
-	                      map ? ev->data.mapping_start.anchor : ev->data.sequence_start.anchor,
-	                      map ? ev->data.mapping_start.tag : ev->data.sequence_start.tag))
+	if (refuse_decoration(b, ev, anchor, tag))
 		return NULL;
-	if (depth > TREE_DEPTH_MAX) {
-		complain(b, event_mark(b, ev), NULL, "nested deeper than 32 levels");
+	if (depth > b->options->depth_max) {
+		fail(b, TREE_TROUBLE_DEPTH);
+		diag_add(b->diags, event_mark(b, ev), NULL, "nested deeper than %u levels",
+		         b->options->depth_max);
 		return NULL;
 	}
 	struct tree_node *node = node_new(b, map ? TREE_MAP : TREE_LIST, ev);
@@ -328,8 +404,12 @@ static struct tree_node *build_collection(struct builder *b, const yaml_event_t 
 		node->items = arena_array(b->arena, pile.n, sizeof(struct tree_node *));
 		if (pile.n)
 			memcpy(node->items, pile.items, pile.n * sizeof(struct tree_node *));
+		for (size_t i = 0; i < pile.n; i++)
+			node->weight += node->items[i]->weight;
 	}
 	free(pile.items);
+	if (ok)
+		decorate(b, node, anchor, tag);
 	return ok ? node : NULL;
 }
 
@@ -339,8 +419,9 @@ static struct tree_node *build(struct builder *b, const yaml_event_t *ev, unsign
 		return build_scalar(b, ev);
 	if (ev->type == YAML_MAPPING_START_EVENT || ev->type == YAML_SEQUENCE_START_EVENT)
 		return build_collection(b, ev, depth);
-	complain(b, event_mark(b, ev), "write the value out where it is needed",
-	         ev->type == YAML_ALIAS_EVENT ? "aliases are not supported" : "not a value");
+	if (ev->type == YAML_ALIAS_EVENT)
+		return build_alias(b, ev);
+	complain(b, event_mark(b, ev), NULL, "not a value");
 	return NULL;
 }
 
@@ -389,25 +470,45 @@ static struct tree_node *read_document(struct builder *b)
 	return root;
 }
 
-int tree_parse(struct plan_arena *arena, const char *name, const char *text, size_t len,
-               struct tree_node **ret, struct diag_list *diags)
+static int tree_read(struct builder *b, struct tree_node **ret)
 {
-	struct builder b = {
-		.arena = arena, .name = name, .text = text, .len = len, .diags = diags
-	};
-	if (!check_bytes(&b))
+	if (!check_bytes(b))
 		return -EINVAL;
-	index_lines(&b);
-	if (!yaml_parser_initialize(&b.parser))
+	index_lines(b);
+	if (!yaml_parser_initialize(&b->parser))
 		return -ENOMEM;
-	yaml_parser_set_encoding(&b.parser, YAML_UTF8_ENCODING);
-	yaml_parser_set_input_string(&b.parser, (const unsigned char *)text, len);
-	struct tree_node *root = read_document(&b);
-	yaml_parser_delete(&b.parser);
-	if (!root || b.failed)
+	yaml_parser_set_encoding(&b->parser, YAML_UTF8_ENCODING);
+	yaml_parser_set_input_string(&b->parser, (const unsigned char *)b->text, b->len);
+	struct tree_node *root = read_document(b);
+	yaml_parser_delete(&b->parser);
+	if (!root || b->failed)
 		return -EINVAL;
 	*ret = root;
 	return 0;
+}
+
+int tree_parse_with(struct plan_arena *arena, const char *name, const char *text, size_t len,
+                    const struct tree_options *options, struct tree_node **ret,
+                    enum tree_trouble *ret_trouble, struct diag_list *diags)
+{
+	struct builder b = { .arena = arena,
+		             .name = name,
+		             .text = text,
+		             .len = len,
+		             .options = options,
+		             .diags = diags };
+	int r = tree_read(&b, ret);
+	if (ret_trouble)
+		*ret_trouble = b.trouble;
+	return r;
+}
+
+int tree_parse(struct plan_arena *arena, const char *name, const char *text, size_t len,
+               struct tree_node **ret, struct diag_list *diags)
+{
+	static const struct tree_options strict = { .depth_max = TREE_DEPTH_MAX,
+		                                    .nodes_max = TREE_NODES_MAX };
+	return tree_parse_with(arena, name, text, len, &strict, ret, NULL, diags);
 }
 
 const struct tree_node *tree_get(const struct tree_node *map, const char *key)

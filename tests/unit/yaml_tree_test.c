@@ -158,11 +158,78 @@ static void only_yaml_1_2_booleans_and_nulls_count(void **state)
 	arena_free(arena);
 }
 
+static const struct tree_options loose = {
+	.aliases = true, .tags = true, .any_keys = true, .depth_max = 40, .nodes_max = 1000
+};
+
+static int parse_loose(const char *text, struct plan_arena *arena, struct tree_node **ret,
+                       enum tree_trouble *trouble, struct diag_list *diags)
+{
+	*ret = NULL;
+	return tree_parse_with(arena, "t.yml", text, strlen(text), &loose, ret, trouble, diags);
+}
+
+static void an_alias_is_the_node_that_it_names(void **state)
+{
+	(void)state;
+	struct plan_arena *arena = arena_new();
+	struct diag_list diags = { 0 };
+	struct tree_node *root;
+	assert_int_equal(
+		parse_loose("a: &x { k: 1 }\nb: *x\n<<: *x\nc: &x !!str 2\nd: *x\nd: !t 3\n", arena,
+	                    &root, NULL, &diags),
+		0);
+	assert_int_equal(root->n, 6);
+	assert_ptr_equal(root->pairs[1].value, root->pairs[0].value);
+	assert_ptr_equal(root->pairs[2].value, root->pairs[0].value);
+	assert_string_equal(root->pairs[2].key->text, "<<");
+	assert_string_equal(root->pairs[3].value->tag, "tag:yaml.org,2002:str");
+	assert_ptr_equal(root->pairs[4].value, root->pairs[3].value); /* the newest of that name */
+	assert_string_equal(root->pairs[5].value->tag, "!t");
+	assert_null(root->pairs[0].value->tag);
+	assert_int_equal(root->weight, 1 + 6 + 3 * 3 + 1 + 1 + 1);
+	diag_list_done(&diags);
+	arena_free(arena);
+}
+
+static const struct trouble_row {
+	const char *text, *fragment;
+	enum tree_trouble trouble;
+} troubles[] = {
+	{ "a: &x [ *x ]\n", "no anchor `x` stands before", TREE_TROUBLE_ANCHOR },
+	{ "a: *x\nb: &x 1\n", "no anchor `x` stands before", TREE_TROUBLE_ANCHOR },
+	{ "a: [\n", "flow", TREE_TROUBLE_SYNTAX },
+	{ "[ a ]: b\n", "a key must be a plain word", TREE_TROUBLE_SYNTAX },
+	{ "a: &a [ 1, 1, 1, 1, 1, 1, 1, 1, 1 ]\nb: &b [ *a, *a, *a, *a, *a, *a, *a, *a, *a ]\n"
+	  "c: &c [ *b, *b, *b, *b, *b, *b, *b, *b, *b ]\nd: [ *c, *c, *c ]\n",
+	  "more than 1000 nodes", TREE_TROUBLE_NODES },
+	{ "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1", "deeper than 40", TREE_TROUBLE_DEPTH },
+};
+
+static void what_became_no_tree_is_told_with_its_class(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(troubles) / sizeof(troubles[0]); i++) {
+		struct plan_arena *arena = arena_new();
+		struct diag_list diags = { 0 };
+		struct tree_node *root;
+		enum tree_trouble trouble;
+		assert_int_equal(parse_loose(troubles[i].text, arena, &root, &trouble, &diags),
+		                 -EINVAL);
+		assert_int_equal(trouble, troubles[i].trouble);
+		assert_true(diags.n > 0 && strstr(diags.items[0].text, troubles[i].fragment));
+		diag_list_done(&diags);
+		arena_free(arena);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_yaml_can_hide_is_refused_with_its_place),
 		cmocka_unit_test(depth_is_bounded),
+		cmocka_unit_test(an_alias_is_the_node_that_it_names),
+		cmocka_unit_test(what_became_no_tree_is_told_with_its_class),
 		cmocka_unit_test(nodes_and_bytes_are_bounded),
 		cmocka_unit_test(marks_count_characters_and_find_places_inside_scalars),
 		cmocka_unit_test(only_yaml_1_2_booleans_and_nulls_count),
