@@ -100,6 +100,9 @@ int expr_parse(struct plan_arena *arena, const char *text, size_t len,
 
 const char *expr_source(const struct expr *expr, size_t *ret_len);
 bool expr_is_empty(const struct expr *expr);
+/* The whole expression is one literal text: how `${{ '${{' }}` writes what is no expression. */
+bool expr_is_literal(const struct expr *expr, struct expr_value *ret);
+unsigned expr_height(const struct expr *expr); /* levels of its tree; 0: blank */
 /* always, cancelled, failure or success anywhere in it: then a condition gets no implied success().
  */
 bool expr_asks_status(const struct expr *expr);
@@ -137,5 +140,20 @@ enum {
 /* What it makes lives in @mem, what it finds belongs to the scope. -EINVAL with @err. */
 int expr_eval(const struct expr *expr, const struct expr_scope *scope, struct expr_memory *mem,
               struct expr_value *ret, struct expr_error *err);
+
+/* A text and where it is from: written in the workflow, or computed. */
+struct expr_piece {
+	const char *text; /* with a NUL behind */
+	size_t len;
+	const char *outsider;  /* as in a value */
+	bool written;          /* a literal of the expression itself */
+	size_t offset, length; /* of what computed it, in bytes of the expression */
+};
+
+/* The value as text, in pieces: a `format` whose format is a literal comes apart into that literal
+ * and its arguments, anything else is one piece. */
+int expr_eval_pieces(const struct expr *expr, const struct expr_scope *scope,
+                     struct expr_memory *mem, struct expr_piece **ret, size_t *ret_n,
+                     struct expr_error *err);
 
 #endif

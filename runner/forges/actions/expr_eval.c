@@ -297,23 +297,65 @@ bool eval_string(struct eval *e, const struct expr_node *node, unsigned level,
 	return expr_to_string(e->mem, &v, ret) || eval_over_memory(e);
 }
 
+static int eval_all(struct eval *e, struct expr_value *ret)
+{
+	struct expr_value value = expr_null();
+
+	*e->err = (struct expr_error){ 0 };
+	e->live_max = e->scope->live_max ? e->scope->live_max : LIVE_MAX;
+	e->steps_max = e->scope->steps_max ? e->scope->steps_max : EXPR_STEPS_MAX;
+	if (e->expr->root && !eval_node(e, e->expr->root, 0, &value))
+		return -EINVAL;
+	*ret = value;
+	return 0;
+}
+
 int expr_eval(const struct expr *expr, const struct expr_scope *scope, struct expr_memory *mem,
               struct expr_value *ret, struct expr_error *err)
 {
-	struct eval e = {
-		.expr = expr,
-		.scope = scope,
-		.mem = mem,
-		.err = err,
-		.live_max = scope->live_max ? scope->live_max : LIVE_MAX,
-		.steps_max = scope->steps_max ? scope->steps_max : EXPR_STEPS_MAX,
-	};
-	struct expr_value value = expr_null();
+	struct eval e = { .expr = expr, .scope = scope, .mem = mem, .err = err };
+	return eval_all(&e, ret);
+}
 
-	*err = (struct expr_error){ 0 };
-	if (expr->root && !eval_node(&e, expr->root, 0, &value))
-		return -EINVAL;
-	*ret = value;
+/* ---- pieces ---- */
+
+bool eval_add_piece(struct eval *e, struct expr_piece piece)
+{
+	if (!expr_reserve(e->mem, &e->pieces, &e->cap_pieces, e->n_pieces, e->n_pieces + 1,
+	                  sizeof(*e->pieces)))
+		return eval_over_memory(e);
+	e->pieces[e->n_pieces++] = piece;
+	return true;
+}
+
+/* What came apart is the outermost format, and then it is the whole value. */
+int expr_eval_pieces(const struct expr *expr, const struct expr_scope *scope,
+                     struct expr_memory *mem, struct expr_piece **ret, size_t *ret_n,
+                     struct expr_error *err)
+{
+	struct eval e = {
+		.expr = expr, .scope = scope, .mem = mem, .err = err, .wants_pieces = true
+	};
+	struct expr_value value, text;
+	int r = eval_all(&e, &value);
+
+	if (r < 0)
+		return r;
+	if (e.n_pieces == 0) {
+		struct expr_piece whole = { .length = expr->len };
+		if (!expr_to_string(mem, &value, &text)) {
+			(void)eval_over_memory(&e);
+			return -EINVAL;
+		}
+		whole.text = text.text;
+		whole.len = text.len;
+		whole.outsider = text.outsider;
+		whole.written = expr->root && expr->root->kind == NODE_LITERAL;
+		if (!eval_add_piece(&e, whole))
+			return -EINVAL;
+	}
+	*ret = e.pieces;
+	*ret_n = e.n_pieces;
 	return 0;
 }
 

@@ -223,6 +223,22 @@ static bool format_split(struct formatting *f)
 	return format_push(f, (struct format_part){ .at = from, .len = at - from, .argument = -1 });
 }
 
+/* One part of the outermost format, apart from the others. */
+static bool format_piece(struct formatting *f, const struct format_part *part,
+                         const struct expr_value *v)
+{
+	const struct expr_node *from = f->node->args[part->argument + 1];
+	struct expr_piece piece = { .text = v->text,
+		                    .len = v->len,
+		                    .outsider = v->outsider,
+		                    .written = part->argument < 0,
+		                    .offset = from->at,
+		                    .length = from->len };
+	if (piece.written)
+		piece.text = expr_strndup(f->e->mem, v->text, v->len);
+	return piece.text ? eval_add_piece(f->e, piece) : eval_over_memory(f->e);
+}
+
 static bool call_format(struct eval *e, const struct expr_node *node, unsigned level,
                         struct expr_value *ret)
 {
@@ -237,6 +253,8 @@ static bool call_format(struct eval *e, const struct expr_node *node, unsigned l
 	if (!eval_string(e, node->args[0], level + 1, &f.format) || !format_split(&f))
 		return false;
 	const char *outsider = f.format.outsider;
+	bool apart = e->wants_pieces && node == e->expr->root &&
+	             node->args[0]->kind == NODE_LITERAL;
 	for (size_t i = 0; i < f.n; i++) {
 		const struct format_part *part = &f.parts[i];
 		struct expr_value v = expr_string(f.format.text + part->at, part->len);
@@ -254,6 +272,8 @@ static bool call_format(struct eval *e, const struct expr_node *node, unsigned l
 			return false;
 		expr_text_add(&out, v.text, v.len);
 		outsider = outsider ? outsider : v.outsider;
+		if (apart && !format_piece(&f, part, &v))
+			return false;
 	}
 	const char *text;
 	size_t len;

@@ -416,6 +416,21 @@ bool expr_is_empty(const struct expr *expr)
 	return !expr->root;
 }
 
+bool expr_is_literal(const struct expr *expr, struct expr_value *ret)
+{
+	const struct expr_node *root = expr->root;
+	if (!root || root->kind != NODE_LITERAL || root->value.kind != EXPR_STRING ||
+	    root->len != expr->len)
+		return false;
+	*ret = root->value;
+	return true;
+}
+
+unsigned expr_height(const struct expr *expr)
+{
+	return expr->root ? expr->root->height : 0;
+}
+
 bool expr_asks_status(const struct expr *expr)
 {
 	return expr->asks_status;

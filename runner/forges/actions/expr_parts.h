@@ -109,6 +109,9 @@ struct eval {
 	size_t steps, steps_max, live, live_max;
 	size_t live_at[EXPR_DEPTH_MAX + 2]; /* by level of the tree */
 	unsigned deepest;
+	struct expr_piece *pieces; /* of the outermost format, when they are asked for */
+	size_t n_pieces, cap_pieces;
+	bool wants_pieces;
 };
 
 /* Each is false with e->err set. */
@@ -118,6 +121,7 @@ bool eval_string(struct eval *e, const struct expr_node *node, unsigned level,
                  struct expr_value *ret);
 bool eval_steps(struct eval *e, size_t steps);
 bool eval_over_memory(struct eval *e);
+bool eval_add_piece(struct eval *e, struct expr_piece piece);
 __attribute__((format(printf, 4, 5))) bool eval_fault(struct eval *e, enum expr_fault fault,
                                                       const struct expr_node *node, const char *fmt,
                                                       ...);
