@@ -11,7 +11,7 @@
 #include "process_find.h"
 
 #include "drydock/fd.h"
-#include "base/url_strip.h"
+#include "base/argv_clean.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -145,7 +145,7 @@ void process_describe(pid_t pid, struct process_hint *ret)
 		text[n] = '\0';
 		const char *base = strrchr(text, '/');
 		base = base ? base + 1 : text;
-		process_argv_clean(base, strlen(base), ret->exe, sizeof(ret->exe));
+		argv_clean(base, strlen(base), ret->exe, sizeof(ret->exe));
 	}
 	(void)snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
 	dd_auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -154,7 +154,7 @@ void process_describe(pid_t pid, struct process_hint *ret)
 	for (bool cut = n == (ssize_t)sizeof(text); cut && n > 0; n--)
 		cut = text[n - 1] != '\0' && !isspace((unsigned char)text[n - 1]);
 	if (n > 0)
-		process_argv_clean(text, (size_t)n, ret->argv, sizeof(ret->argv));
+		argv_clean(text, (size_t)n, ret->argv, sizeof(ret->argv));
 }
 
 void process_find(pid_t init, uint8_t proto, uint16_t src_port, struct process_hint *ret)
@@ -187,33 +187,4 @@ void process_find(pid_t init, uint8_t proto, uint16_t src_port, struct process_h
 	}
 	if (only)
 		process_describe(only, ret);
-}
-
-static size_t clean_argument(const char *arg, size_t len, char *out, size_t room)
-{
-	char stripped[ARGV_READ];
-	size_t n = url_strip(arg, len < sizeof(stripped) ? len : sizeof(stripped), stripped),
-	       used = 0;
-
-	for (; used < n && used + 1 < room; used++)
-		out[used] = isprint((unsigned char)stripped[used]) ? stripped[used] : '?';
-	return used;
-}
-
-void process_argv_clean(const char *in, size_t len, char *out, size_t out_size)
-{
-	size_t used = 0;
-
-	for (size_t i = 0; i < len && used + 2 < out_size;) {
-		size_t arg_len = strnlen(in + i, len - i);
-		if (used)
-			out[used++] = ' ';
-		used += clean_argument(in + i, arg_len, out + used, out_size - used);
-		i += arg_len + 1;
-	}
-	while (used &&
-	       out[used - 1] ==
-	               ' ') /* who sets a title pads it to the room that the arguments had */
-		used--;
-	out[used] = '\0';
 }

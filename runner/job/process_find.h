@@ -28,8 +28,4 @@ void process_find(pid_t init, uint8_t proto, uint16_t src_port, struct process_h
  * given away meanwhile: the caller makes sure. */
 void process_describe(pid_t pid, struct process_hint *ret);
 
-/* Copy @in (@len bytes, NULs between the arguments) to @out as one line that may be shown and
- * recorded. */
-void process_argv_clean(const char *in, size_t len, char *out, size_t out_size);
-
 #endif

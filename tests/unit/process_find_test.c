@@ -15,41 +15,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static void arguments_lose_query_strings_user_info_and_control_bytes(void **state)
-{
-	(void)state;
-	static const struct row {
-		const char *in;
-		size_t len;
-		const char *out;
-	} rows[] = {
-		{ "curl\0-sS\0https://a.test/p?token=s3cret\0", 39, "curl -sS https://a.test/p" },
-		{ "git\0clone\0https://me:pw@h.test/x.git\0", 37,
-		  "git clone https://h.test/x.git" },
-		{ "a\0https://u@v@h/\0", 17, "a https://h/" },
-		{ "sh\0-c\0x https://a.test/?1 y https://u:p@b.test/\0", 48,
-		  "sh -c x https://a.test/ y https://b.test/" },
-		{ "x\0\033[31mred\0", 11, "x ?[31mred" },
-		{ "why?\0", 5, "why?" },
-		{ "npm ci   \0\0\0", 12, "npm ci" },
-		{ "", 0, "" },
-	};
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		char out[120];
-		process_argv_clean(rows[i].in, rows[i].len, out, sizeof(out));
-		assert_string_equal(out, rows[i].out);
-	}
-}
-
-static void long_arguments_are_cut_and_stay_terminated(void **state)
-{
-	(void)state;
-	char in[500], out[20];
-	memset(in, 'a', sizeof(in));
-	process_argv_clean(in, sizeof(in), out, sizeof(out));
-	assert_true(strlen(out) < sizeof(out));
-}
-
 /* A child of a child holds a bound UDP socket: it is found below the process that plays init. */
 static void the_holder_of_a_bound_udp_port_is_found_below_init(void **state)
 {
@@ -97,8 +62,6 @@ static void the_holder_of_a_bound_udp_port_is_found_below_init(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(arguments_lose_query_strings_user_info_and_control_bytes),
-		cmocka_unit_test(long_arguments_are_cut_and_stay_terminated),
 		cmocka_unit_test(the_holder_of_a_bound_udp_port_is_found_below_init),
 	};
 	if (argc > 1)
