@@ -119,6 +119,7 @@ static int prepare(const struct run_args *args, const struct identity *id, struc
 	if ((r = record_open(job->record_path, job->dirs.run, job->plan->spec->id, &job->rec,
 	                     err)) < 0)
 		return r;
+	record_limit(job->rec, job->plan->record_bytes);
 	if ((r = identity_slot(id, job->dirs.slot, &job->gate_uid, &job->step_uid, err)) < 0)
 		return r;
 	job->results = calloc(job->plan->n_grants ? job->plan->n_grants : 1, sizeof(*job->results));
@@ -153,7 +154,7 @@ static int run_job(const struct run_args *args, const struct identity *id,
 		code = keeper_run(&job);
 	} else {
 		fprintf(stderr, "drydock: %s\n", err.msg);
-		code = r == -EEXIST ? DRYDOCK_EXIT_USAGE : DRYDOCK_EXIT_HOST;
+		code = r == -EEXIST || r == -ELOOP ? DRYDOCK_EXIT_USAGE : DRYDOCK_EXIT_HOST;
 		record_free(job.rec);
 		(void)job_dirs_destroy(&job.dirs, &err);
 		job_dirs_close(&job.dirs);

@@ -182,6 +182,7 @@ static void make_grants(struct plan_build *b)
 	struct policy none = { .arena = arena_of(b) };
 	policy_defaults(&none);
 	plan_narrowed_begin(b);
+	b->plan->record_bytes = (b->policy ? b->policy : &none)->limits.record_bytes;
 	b->plan->grants = arena_array(arena_of(b), b->spec->n_steps, sizeof(*b->plan->grants));
 	b->plan->n_grants = b->spec->n_steps;
 	for (size_t i = 0; i < b->spec->n_steps; i++)

@@ -121,15 +121,14 @@ static int reap_orphans(const struct strangers *strangers, struct dd_err *err)
 static void end_record(const struct job *job, const char *how)
 {
 	struct dd_err err = { 0 };
-	struct record *rec = NULL;
 
-	int r = record_reopen(job->record_path, &rec, &err);
+	int r = record_resume(job->rec, &err);
 	if (r == 0)
-		r = record_run_end(
-			rec, &(struct record_facts){ .status = "broken", .end_why = how }, &err);
-	if (r < 0 && r != -ENOENT)
+		r = record_run_end(job->rec,
+		                   &(struct record_facts){ .status = "broken", .end_why = how },
+		                   &err);
+	if (r < 0 && r != -EALREADY)
 		console_warn("the record %s could not be ended: %s", job->record_path, err.msg);
-	record_free(rec);
 }
 
 static int verdict_of(const struct job *job, int status)
@@ -173,14 +172,13 @@ int keeper_run(struct job *job)
 
 	supervisor_pid = pid;
 	lease_forget_environment(job->plan);
-	/* the supervisor writes it; we only end it, should the supervisor not come to that */
-	record_free(job->rec);
-	job->rec = NULL;
 	(void)sigprocmask(SIG_UNBLOCK, &held, NULL);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	supervisor_pid = 0;
 	int code = verdict_of(job, status);
+	record_free(job->rec);
+	job->rec = NULL;
 	int orphans = reap_orphans(&strangers, &err);
 	if (orphans == 0)
 		orphans = job_dirs_destroy(&job->dirs, &err);

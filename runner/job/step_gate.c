@@ -732,6 +732,7 @@ int step_gate_open(struct step_gate *sg, int net[NET_FD__COUNT], struct dd_err *
 {
 	sg->gate = (struct gate){ .pidfd = -1, .ctl = -1 };
 	sg->rules_fd = dd_take_fd(&net[NET_FD_RULES]);
+	sg->untold_before = record_untold(sg->job->rec);
 	int r = make_memory(sg, err);
 	if (r == 0)
 		r = start(sg, net, err);
@@ -847,6 +848,22 @@ static int record_closed(struct step_gate *sg, const struct net_counters *c, str
 	return record_gate_close(sg->job->rec, sg->step->ref, sg->step->phase, &gate, err);
 }
 
+/* They stand in the counters all the same. */
+static void tell_untold(struct step_gate *sg)
+{
+	uint64_t n = record_untold(sg->job->rec) - sg->untold_before;
+	char line[300];
+
+	if (n == 0)
+		return;
+	sg->result->unreported += n;
+	(void)snprintf(line, sizeof(line),
+	               "drydock: %llu connections and refusals of this step were counted and not "
+	               "recorded one by one: the record came to 3/4 of limits.record (%llu bytes)",
+	               (unsigned long long)n, (unsigned long long)record_limit_bytes(sg->job->rec));
+	sg->tell(sg->tell_arg, line);
+}
+
 static int receipt(struct step_gate *sg, struct dd_err *err)
 {
 	struct step_result *res = sg->result;
@@ -857,6 +874,7 @@ static int receipt(struct step_gate *sg, struct dd_err *err)
 	res->refused += c.denied_packets;
 	res->refused += sg->names_refused;
 	res->refused += res->total.denials;
+	tell_untold(sg);
 	return record_closed(sg, &c, err);
 }
 

@@ -33,7 +33,8 @@ struct step_gate {
 	bool ready, closing, closed, done;
 	/* by synthetic address: index 0 is NET_SYNTHETIC_FIRST */
 	char (*names)[EGRESS_HOST_MAX + 3]; /* NULL until the gate asks for one */
-	unsigned *counted; /* by entry: names or addresses that count against its cap */
+	unsigned *counted;      /* by entry: names or addresses that count against its cap */
+	uint64_t untold_before; /* events of earlier steps for which the record had no room */
 	unsigned peak_connections;
 	uint64_t names_refused; /* queries: the kernel counts only packets that the wall refused */
 	struct mask *mask;      /* what of the step may not be written down; borrowed */

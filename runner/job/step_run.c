@@ -559,7 +559,11 @@ static void execute(struct run *run, int r, struct dd_err *leases)
 		return;
 	}
 	if (r < 0) {
-		decide(run, r == -EACCES ? STEP_REFUSED : STEP_BROKEN, err.msg);
+		decide(run,
+		       r == -EACCES                    ? STEP_REFUSED
+		       : record_is_full(run->job->rec) ? STEP_OVER_LIMIT
+		                                       : STEP_BROKEN,
+		       err.msg);
 		return;
 	}
 	run->asked.tell = tell_step;

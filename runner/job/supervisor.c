@@ -181,6 +181,7 @@ static int finish(struct job *job, struct dd_err *err)
 		c->refused += (int64_t)job->results[i].refused;
 		c->would_refuse += (int64_t)job->results[i].would_refuse;
 	}
+	c->untold = (int64_t)record_untold(job->rec);
 	int r = record_run_end(job->rec, &facts, err);
 	console_summary(job->plan, job->results, job->plan->n_grants, row->status, job->record_path,
 	                job->dirs.logs);
@@ -222,6 +223,18 @@ static int finish_unbegun(struct job *job, int r, const struct dd_err *err)
 	return DRYDOCK_EXIT_HOST;
 }
 
+/* Nothing runs that is not recorded. What had begun is over and accounted for. */
+static int finish_full(struct job *job, struct dd_err *err)
+{
+	const struct record_facts facts = { .status = "failed", .end_why = err->msg };
+	struct dd_err unwritten = { 0 };
+
+	console_warn("the job cannot go on: %s", err->msg);
+	if (record_run_end(job->rec, &facts, &unwritten) < 0)
+		console_warn("the record has no end: %s", unwritten.msg);
+	return DRYDOCK_EXIT_JOB_FAILED;
+}
+
 int supervisor_main(struct job *job, pid_t keeper, const sigset_t *cancelling)
 {
 	struct dd_err err = { 0 };
@@ -242,6 +255,8 @@ int supervisor_main(struct job *job, pid_t keeper, const sigset_t *cancelling)
 	job->cancelled = job->cancelled || r == -ECANCELED;
 	if (r == 0 || r == -ECANCELED)
 		r = finish(job, &err);
+	else if (r < 0 && record_is_full(job->rec))
+		r = finish_full(job, &err);
 	if (r < 0)
 		console_warn("the job cannot go on: %s", err.msg);
 	job_tree_done(&job->tree);

@@ -12,6 +12,7 @@
 #include <string.h>
 
 enum { MEMORY_MIN = 1024 * 1024, READ_MAX = 32 /* mounts: a step has a few of its own besides */ };
+enum { RECORD_MIN = 1024 * 1024 };
 
 /* Inside, zero is "no limit": written, it would say the opposite of what it means, and take a limit
  * away. */
@@ -74,6 +75,17 @@ static void limit_log(struct key_context *ctx, const struct tree_node *v, void *
 	read_bound(ctx, v, "log", 1, &((struct step_limits *)out)->log_bytes);
 }
 
+/* What comes at the end must fit in a sixteenth of it (record.h). */
+static void limit_record(struct key_context *ctx, const struct tree_node *v, void *out)
+{
+	uint64_t bytes = RECORD_MIN;
+	policy_read_size(ctx, v, "record", &bytes);
+	if (bytes >= RECORD_MIN)
+		((struct step_limits *)out)->record_bytes = bytes;
+	else
+		diag_add(ctx->diags, v->mark, "at least 1MiB", "`record` cannot be `%s`", v->text);
+}
+
 static const struct key_row limit_rows[] = {
 	{ .name = "memory", .kinds = TREE_SCALAR, .read = limit_memory },
 	{ .name = "cpus", .kinds = TREE_SCALAR, .read = limit_cpus },
@@ -82,6 +94,7 @@ static const struct key_row limit_rows[] = {
 	{ .name = "disk", .kinds = TREE_SCALAR, .read = limit_disk },
 	{ .name = "time", .kinds = TREE_SCALAR, .read = limit_time },
 	{ .name = "log", .kinds = TREE_SCALAR, .read = limit_log },
+	{ .name = "record", .kinds = TREE_SCALAR, .read = limit_record },
 };
 const struct key_table policy_limit_keys = { limit_rows, ARRAY_LEN(limit_rows) };
 

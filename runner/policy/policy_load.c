@@ -40,7 +40,8 @@ void policy_defaults(struct policy *policy)
 	}
 	policy->limits.sandbox.pids = 4096;
 	policy->limits.log_bytes = 64 * MIB;
-	policy->limits.time_sec = 360 * 60; /* GitHub's own default for a job */
+	policy->limits.record_bytes = 256 * MIB; /* what `record show` and `policy suggest` read */
+	policy->limits.time_sec = 360 * 60;      /* GitHub's own default for a job */
 	policy->seccomp = "default";
 	policy->read = none;
 	policy->syscalls = none;

@@ -84,6 +84,11 @@ static void narrow_limits(struct narrowing *n)
 	narrow_unsigned(n, tree_get(at, "time"), "limits.time", own->time_sec, &mine->time_sec,
 	                false);
 	mine->sandbox.file_size_bytes = mine->disk_bytes;
+	if (tree_get(at, "record"))
+		narrow_refuse(n, tree_get(at, "record")->mark, "limits.record",
+		              tree_get(at, "record")->text,
+		              arena_printf(n->arena, "%" PRIu64, mine->record_bytes),
+		              "how much is recorded of a job is not the job's to say");
 }
 
 /* ---- lists of texts: those of the repository's that the operator's list covers ---- */

@@ -15,8 +15,9 @@ struct step_limits {
 	struct sandbox_limits sandbox; /* what the kernel enforces per step */
 	/* of the job's workspace and home, measured by the supervisor while a step runs */
 	uint64_t files;
-	uint64_t disk_bytes; /* likewise */
-	uint64_t log_bytes;  /* of one step's output; default 64 MiB */
+	uint64_t disk_bytes;   /* likewise */
+	uint64_t log_bytes;    /* of one step's output; default 64 MiB */
+	uint64_t record_bytes; /* of the job's record; the operator's alone */
 	/* of one step: the smaller of policy `time` and timeout-minutes; default 360 min */
 	unsigned time_sec;
 };

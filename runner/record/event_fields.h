@@ -9,6 +9,7 @@
 #define RUNNER_EVENT_FIELDS_H
 
 #include "base/words.h"
+#include "record.h"
 #include "record_facts.h"
 
 #include <jansson.h>
@@ -72,6 +73,7 @@ enum event_of {
 #define RECORD_EVENTS(X)                                                                           \
 	X(RUN_START, run_start, struct record_facts, RUN)                                          \
 	X(POLICY_NARROWED, policy_narrowed, struct facts_narrowed, RUN)                            \
+	X(RECORD_LIMITED, record_limited, struct facts_limited, RUN)                               \
 	X(STEP_START, step_start, struct facts_step, STEP)                                         \
 	X(CRED_GRANT, cred_grant, struct facts_lease, STEP)                                        \
 	X(CRED_REVOKE, cred_revoke, struct facts_lease, STEP)                                      \
@@ -95,6 +97,7 @@ enum event { RECORD_EVENTS(EVENT_CONSTANT) EVENT__COUNT };
 struct event_row {
 	const char *name, *says;
 	enum event_of of;
+	enum record_weight weight;
 	struct event_shape shape;
 };
 extern const struct event_row event_rows[EVENT__COUNT];

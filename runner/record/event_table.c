@@ -115,6 +115,8 @@ static const struct event_field counts_rows[] = {
 	      .says = "attempts to reach something, of all steps"),
 	FIELD(COUNT, struct facts_counts, would_refuse, "would_refuse", ALWAYS,
 	      .says = "what observing let pass"),
+	FIELD(COUNT, struct facts_counts, untold, "untold", ALWAYS,
+	      .says = "events for which the record had no room (`record.limited`)"),
 };
 static const struct facts_counts no_counts = { .steps = FACTS_ABSENT };
 static const struct event_shape counts_shape = SHAPE(struct facts_counts, counts_rows, no_counts,
@@ -246,6 +248,11 @@ static const struct event_field narrowed_rows[] = {
 	FIELD(TEXT, struct facts_narrowed, allowed, "allowed", ALWAYS, .says = "what it gets"),
 	FIELD(COUNT, struct facts_narrowed, line, "line", ALWAYS, .says = "of `.drydock.yml`"),
 	FIELD(TEXT, struct facts_narrowed, why, "why", ALWAYS, .says = "the reason"),
+};
+
+static const struct event_field limited_rows[] = {
+	FIELD(COUNT, struct facts_limited, limit_bytes, "limit_bytes", ALWAYS, .unit = "bytes",
+	      .says = "`limits.record` of the policy"),
 };
 
 static const struct event_field artifact_rows[] = {
@@ -481,6 +488,7 @@ static const struct event_field violation_rows[] = {
 
 static const struct record_facts no_run = { .n_planned = FACTS_ABSENT };
 static const struct facts_narrowed no_narrowed = { .line = FACTS_ABSENT };
+static const struct facts_limited no_limited = { .limit_bytes = FACTS_ABSENT };
 static const struct facts_artifact no_artifact = { .size = FACTS_ABSENT };
 static const struct facts_lease no_lease = { .ttl_sec = FACTS_ABSENT };
 #define NO_GATE                                                                                    \
@@ -513,52 +521,57 @@ union event_struct { /* only for its types */
 };
 #undef MEMBER
 
-#define EVENT(noun, name_, of_, rows, empty_, says_)                                               \
+#define EVENT(noun, name_, of_, weight_, rows, empty_, says_)                                      \
 	{                                                                                          \
 		.name = (name_), .says = (says_), .of = EVENT_OF_##of_,                            \
+		.weight = RECORD_##weight_,                                                        \
 		.shape = SHAPE(TYPE_OF(union event_struct, noun), rows, empty_, false)             \
 	}
 
 const struct event_row event_rows[EVENT__COUNT] = {
-	[EVENT_RUN_START] = EVENT(run_start, "run.start", RUN, run_start_rows, no_run,
+	[EVENT_RUN_START] = EVENT(run_start, "run.start", RUN, BEGINS, run_start_rows, no_run,
 	                          "the run begins; always the first line"),
 	[EVENT_POLICY_NARROWED] = EVENT(
-		policy_narrowed, "policy.narrowed", RUN, narrowed_rows, no_narrowed,
+		policy_narrowed, "policy.narrowed", RUN, BEGINS, narrowed_rows, no_narrowed,
 		"the repository's `.drydock.yml` asked for more than the operator's policy gives"),
-	[EVENT_STEP_START] = EVENT(step_start, "step.start", STEP, step_start_rows, no_step,
+	[EVENT_RECORD_LIMITED] =
+		EVENT(record_limited, "record.limited", RUN, BEGINS, limited_rows, no_limited,
+	              "the record has come to three quarters of its limit: from here on "
+	              "connections, refusals and violations are counted, not told one by one"),
+	[EVENT_STEP_START] = EVENT(step_start, "step.start", STEP, BEGINS, step_start_rows, no_step,
 	                           "a step begins"),
-	[EVENT_CRED_GRANT] = EVENT(cred_grant, "cred.grant", STEP, grant_rows, no_lease,
+	[EVENT_CRED_GRANT] = EVENT(cred_grant, "cred.grant", STEP, BEGINS, grant_rows, no_lease,
 	                           "a step gets a credential; its value is nowhere"),
-	[EVENT_CRED_REVOKE] = EVENT(cred_revoke, "cred.revoke", STEP, revoke_rows, no_lease,
+	[EVENT_CRED_REVOKE] = EVENT(cred_revoke, "cred.revoke", STEP, ENDS, revoke_rows, no_lease,
 	                            "the credential is taken back"),
-	[EVENT_GATE_OPEN] = EVENT(gate_open, "gate.open", STEP, gate_open_rows, no_gate,
+	[EVENT_GATE_OPEN] = EVENT(gate_open, "gate.open", STEP, BEGINS, gate_open_rows, no_gate,
 	                          "the gate of the step serves"),
-	[EVENT_NET_ALLOW] = EVENT(net_allow, "net.allow", STEP, net_allow_rows, no_net,
+	[EVENT_NET_ALLOW] = EVENT(net_allow, "net.allow", STEP, REPEATS, net_allow_rows, no_net,
 	                          "a connection was let through"),
-	[EVENT_NET_DENY] = EVENT(net_deny, "net.deny", STEP, net_deny_rows, no_net,
+	[EVENT_NET_DENY] = EVENT(net_deny, "net.deny", STEP, REPEATS, net_deny_rows, no_net,
 	                         "a connection was refused"),
-	[EVENT_DNS_ALLOW] = EVENT(dns_allow, "dns.allow", STEP, dns_allow_rows, no_net,
+	[EVENT_DNS_ALLOW] = EVENT(dns_allow, "dns.allow", STEP, REPEATS, dns_allow_rows, no_net,
 	                          "only in observe mode: a name was answered that enforcing would "
 	                          "have refused; once for each name"),
-	[EVENT_DNS_DENY] = EVENT(dns_deny, "dns.deny", STEP, dns_deny_rows, no_net,
+	[EVENT_DNS_DENY] = EVENT(dns_deny, "dns.deny", STEP, REPEATS, dns_deny_rows, no_net,
 	                         "a name was not answered"),
 	[EVENT_SYS_DENY] =
-		EVENT(sys_deny, "sys.deny", STEP, syscall_rows, no_call,
+		EVENT(sys_deny, "sys.deny", STEP, BEGINS, syscall_rows, no_call,
 	              "at the end of the step: one event for each different call, answer "
 	              "and detail. Enforcing: the calls that the profile has a `tell` "
 	              "for ([seccomp.md](seccomp.md)); observing: every call outside "
 	              "the profile"),
-	[EVENT_VIOLATION] = EVENT(violation, "violation", STEP, violation_rows, no_violation,
-	                          "a rule that the step must keep was broken"),
-	[EVENT_GATE_CLOSE] = EVENT(gate_close, "gate.close", STEP, gate_close_rows, no_gate,
+	[EVENT_VIOLATION] = EVENT(violation, "violation", STEP, REPEATS, violation_rows,
+	                          no_violation, "a rule that the step must keep was broken"),
+	[EVENT_GATE_CLOSE] = EVENT(gate_close, "gate.close", STEP, ENDS, gate_close_rows, no_gate,
 	                           "the gate is closed, read back and accounted for"),
-	[EVENT_FS_DELTA] = EVENT(fs_delta, "fs.delta", STEP, delta_rows, no_delta,
+	[EVENT_FS_DELTA] = EVENT(fs_delta, "fs.delta", STEP, ENDS, delta_rows, no_delta,
 	                         "what the step did to the workspace"),
-	[EVENT_STEP_END] = EVENT(step_end, "step.end", STEP, step_end_rows, no_step,
+	[EVENT_STEP_END] = EVENT(step_end, "step.end", STEP, ENDS, step_end_rows, no_step,
 	                         "the step is over"),
-	[EVENT_ARTIFACT] = EVENT(artifact, "artifact", SOME_STEP, artifact_rows, no_artifact,
-	                         "a file went to a push step, or to `--out`"),
-	[EVENT_RUN_END] = EVENT(run_end, "run.end", RUN, run_end_rows, no_run,
+	[EVENT_ARTIFACT] = EVENT(artifact, "artifact", SOME_STEP, BEGINS, artifact_rows,
+	                         no_artifact, "a file went to a push step, or to `--out`"),
+	[EVENT_RUN_END] = EVENT(run_end, "run.end", RUN, ENDS, run_end_rows, no_run,
 	                        "the run is over; always the last line"),
 };
 

@@ -175,6 +175,14 @@ json_t *event_json(enum event event, const void *what, struct dd_err *err)
 	return shape_json(&event_rows[event].shape, what, err);
 }
 
+/* Once, where the counting begins. */
+static int say_limited(struct record *rec, struct dd_err *err)
+{
+	return record_record_limited(
+		rec, &(struct facts_limited){ .limit_bytes = (int64_t)record_limit_bytes(rec) },
+		err);
+}
+
 int event_write(struct record *rec, enum event event, const char *step, const char *phase,
                 const void *what, struct dd_err *err)
 {
@@ -182,5 +190,8 @@ int event_write(struct record *rec, enum event event, const char *step, const ch
 	json_t *fields = event_json(event, what, err);
 	if (!fields)
 		return dd_err_ctx(err, -EINVAL, "record %s: the event %s", record_path(rec), name);
-	return record_add(rec, step, phase, name, fields, err);
+	int r = record_add(rec, event_rows[event].weight, step, phase, name, fields, err);
+	if (r != RECORD_UNTOLD)
+		return r;
+	return record_untold(rec) == 1 ? say_limited(rec, err) : 0;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* record.c - appends events to the chained log of a run.
  *
- * Runs in the supervisor (and in the keeper after the supervisor's death: record_reopen). Each line
+ * Runs in the supervisor (and in the keeper after the supervisor's death: record_resume). Each line
  * names the SHA-256 of the line before it. Invariants: one line is one write(2); a line that did
  * not fit is taken back, so the file never ends in half a line while we live; after one failed line
  * nothing more is written and every further call fails, because the job must end (X-09).
@@ -9,6 +9,7 @@
 #include "record.h"
 
 #include "base/digest.h"
+#include "base/named_path.h"
 #include "base/text_escape.h"
 #include "drydock/fd.h"
 #include "event_fields.h"
@@ -17,14 +18,18 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 struct record {
 	int fd;
 	char *path, *run, *job;
 	uint64_t seq;
 	uint64_t size; /* of the good part of the file */
-	uint64_t torn; /* bytes that record_reopen cut off, told in the next event */
+	uint64_t torn; /* bytes that record_resume cut off, told in the next event */
 	bool failed;
+	uint64_t limit;  /* of the file; 0: none */
+	uint64_t untold; /* events that were counted and not written */
+	bool full;       /* an event that had to be written found no room */
 	char head[DIGEST_HEX];
 	struct digest *digest;
 };
@@ -67,6 +72,66 @@ static int record_new(const char *path, const char *run, const char *job, struct
 	return 0;
 }
 
+/* A file that was there before us: who else may write it may rewrite what we say. One that is
+ * empty, as mktemp(1) leaves it, is as good as none. */
+static int check_found(const char *path, const struct stat *st, struct dd_err *err)
+{
+	static const char another[] = "name another with --record";
+	if (!S_ISREG(st->st_mode) || st->st_size > 0)
+		return dd_err_say(err, EEXIST,
+		                  "the record %s exists and is %s; a record is never overwritten: "
+		                  "%s",
+		                  path, S_ISREG(st->st_mode) ? "not empty" : "no regular file",
+		                  another);
+	if (st->st_uid != geteuid())
+		return dd_err_say(err, EEXIST,
+		                  "the record %s belongs to another user, who could change it: %s",
+		                  path, another);
+	if (st->st_mode & (S_IWGRP | S_IWOTH))
+		return dd_err_say(err, EEXIST,
+		                  "the record %s may be written by others (mode %03o), who could "
+		                  "change it: chmod go-w it, or %s",
+		                  path, (unsigned)st->st_mode & 0777, another);
+	if (st->st_nlink != 1)
+		return dd_err_say(err, EEXIST,
+		                  "the record %s has another name (%u links), and is written to "
+		                  "under both: %s",
+		                  path, (unsigned)st->st_nlink, another);
+	return 0;
+}
+
+/* Made by us, or found fit. A link at its end is not followed, one on the way only where the
+ * operator put it (named_path.h). */
+static int open_file(const char *path, int *ret_fd, struct dd_err *err)
+{
+	const int flags = O_RDWR | O_APPEND | O_NOFOLLOW | O_NONBLOCK;
+	dd_auto_fd int fd = -1;
+	struct stat st;
+	struct dd_err why = { 0 };
+	int r = named_open(path, flags | O_CREAT | O_EXCL, 0600, &fd, NULL, &why);
+	if (r == 0) {
+		*ret_fd = dd_take_fd(&fd);
+		return 0;
+	}
+	if (r == -EEXIST) {
+		/* what cannot even be opened like that (a directory, a socket) is no record */
+		r = named_open(path, flags, 0, &fd, NULL, &why);
+		if (r == -EISDIR || r == -ENXIO || r == -EACCES)
+			return dd_err_say(
+				err, EEXIST,
+				"the record %s exists and %s: name another with --record", path,
+				r == -EACCES ? "may not be written to" : "is no regular file");
+	}
+	if (r < 0)
+		return dd_err_say(err, -r, "the record: %s", why.msg);
+	if (fstat(fd, &st) < 0)
+		return dd_err_set(err, errno, "look at the record %s", path);
+	if ((r = check_found(path, &st, err)) < 0)
+		return r;
+	*ret_fd = dd_take_fd(&fd);
+	return 0;
+}
+
 int record_open(const char *path, const char *run, const char *job, struct record **ret,
                 struct dd_err *err)
 {
@@ -76,52 +141,52 @@ int record_open(const char *path, const char *run, const char *job, struct recor
 		return dd_err_say(err, EINVAL, "record %s: a run or job id has at most %d bytes",
 		                  path, RECORD_NAME_MAX);
 	int r = record_new(path, run, job, &rec, err);
+	if (r == 0)
+		r = open_file(path, &rec->fd, err);
 	if (r < 0)
 		return r;
-	/* An empty file, as mktemp(1) leaves one, is as good as none. */
-	rec->fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
-	               0600);
-	struct stat st;
-	if (rec->fd < 0 || fstat(rec->fd, &st) < 0)
-		return dd_err_set(err, errno, "create the record %s", path);
-	if (!S_ISREG(st.st_mode) || st.st_size > 0)
-		return dd_err_say(err, EEXIST,
-		                  "the record %s exists and is %s; a record is never overwritten: "
-		                  "name another with --record",
-		                  path, S_ISREG(st.st_mode) ? "not empty" : "no regular file");
 	*ret = rec;
 	rec = NULL;
 	return 0;
 }
 
-int record_reopen(const char *path, struct record **ret, struct dd_err *err)
+int record_resume(struct record *rec, struct dd_err *err)
 {
-	dd_auto_fd int fd = open(path, O_RDWR | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0)
-		return dd_err_set(err, errno, "open the record %s", path);
 	struct record_state state;
-	int r = record_scan(fd, &state, NULL, NULL, err);
+	int r = record_scan(rec->fd, &state, NULL, NULL, err);
 	if (r < 0)
-		return dd_err_ctx(err, r, "reopen the record %s", path);
-	if (state.lines == 0)
-		return dd_err_say(
-			err, EBADMSG,
-			"reopen the record %s: it has no complete line, so it names no run", path);
-	if (state.torn_bytes > 0 && ftruncate(fd, (off_t)state.good_bytes) < 0)
-		return dd_err_set(err, errno, "cut the torn last line off the record %s", path);
-
-	__attribute__((cleanup(record_free_p))) struct record *rec = NULL;
-	r = record_new(path, state.run, state.job, &rec, err);
-	if (r < 0)
-		return r;
-	rec->fd = dd_take_fd(&fd);
+		return dd_err_ctx(err, r, "resume the record %s", rec->path);
+	if (strcmp(state.last_event, "run.end") == 0)
+		return dd_err_say(err, EALREADY, "the record %s has its end", rec->path);
+	if (state.torn_bytes > 0 && ftruncate(rec->fd, (off_t)state.good_bytes) < 0)
+		return dd_err_set(err, errno, "cut the torn last line off the record %s",
+		                  rec->path);
 	rec->seq = state.lines;
 	rec->size = state.good_bytes;
 	rec->torn = state.torn_bytes;
+	rec->failed = false;
 	memcpy(rec->head, state.head, sizeof(rec->head));
-	*ret = rec;
-	rec = NULL;
 	return 0;
+}
+
+void record_limit(struct record *rec, uint64_t bytes)
+{
+	rec->limit = bytes;
+}
+
+uint64_t record_limit_bytes(const struct record *rec)
+{
+	return rec->limit;
+}
+
+bool record_is_full(const struct record *rec)
+{
+	return rec->full;
+}
+
+uint64_t record_untold(const struct record *rec)
+{
+	return rec->untold;
 }
 
 const char *record_path(const struct record *rec)
@@ -258,7 +323,38 @@ static bool must_be_durable(const char *event)
 	return strcmp(event, "run.end") == 0 || strncmp(event, "cred.", 5) == 0;
 }
 
-static int add_line(struct record *rec, const char *event, char *text, struct dd_err *err)
+/* How much of the limit is there for an event of that weight. What a step can repeat leaves the
+ * rest to what happens once, and that leaves enough to end with. */
+static uint64_t room_for(const struct record *rec, enum record_weight weight)
+{
+	switch (weight) {
+	case RECORD_REPEATS:
+		return rec->limit / 4 * 3;
+	case RECORD_BEGINS:
+		return rec->limit / 16 * 15;
+	case RECORD_ENDS:
+		break;
+	}
+	return UINT64_MAX;
+}
+
+static int find_room(struct record *rec, enum record_weight weight, size_t len, struct dd_err *err)
+{
+	if (rec->limit == 0 || rec->size + len <= room_for(rec, weight))
+		return 0;
+	if (weight == RECORD_REPEATS) {
+		rec->untold++;
+		return RECORD_UNTOLD;
+	}
+	rec->full = true;
+	return dd_err_say(err, EFBIG,
+	                  "the record %s is full (limits.record: %llu bytes), and nothing runs "
+	                  "that is not recorded: give it more, or the job less",
+	                  rec->path, (unsigned long long)rec->limit);
+}
+
+static int add_line(struct record *rec, enum record_weight weight, const char *event, char *text,
+                    struct dd_err *err)
 {
 	size_t len = strlen(text);
 	if (len >= RECORD_LINE_MAX)
@@ -267,8 +363,10 @@ static int add_line(struct record *rec, const char *event, char *text, struct dd
 			"record %s: the event %s needs %zu bytes, more than a line may have",
 			rec->path, event, len);
 	char head[DIGEST_HEX];
-	int r = digest_bytes(rec->digest, text, len, head, err);
-	if (r < 0)
+	int r = find_room(rec, weight, len + 1, err);
+	if (r == 0)
+		r = digest_bytes(rec->digest, text, len, head, err);
+	if (r != 0)
 		return r;
 	text[len] = '\n'; /* in the place of the NUL */
 	r = write_line(rec, text, len + 1, err);
@@ -285,8 +383,8 @@ static int add_line(struct record *rec, const char *event, char *text, struct dd
 	return 0;
 }
 
-int record_add(struct record *rec, const char *step, const char *phase, const char *event,
-               json_t *fields, struct dd_err *err)
+int record_add(struct record *rec, enum record_weight weight, const char *step, const char *phase,
+               const char *event, json_t *fields, struct dd_err *err)
 {
 	dd_auto_free char *text = NULL;
 	const char *clash = fields ? clashing_name(fields) : NULL;
@@ -303,5 +401,5 @@ int record_add(struct record *rec, const char *step, const char *phase, const ch
 	else if (make_line(rec, step, phase, event, fields, &text) < 0)
 		r = dd_err_set(err, ENOMEM, "record %s: encode the event %s", rec->path, event);
 	json_decref(fields);
-	return r < 0 ? r : add_line(rec, event, text, err);
+	return r < 0 ? r : add_line(rec, weight, event, text, err);
 }

@@ -23,23 +23,40 @@ enum {
 	RECORD_EVENT_MAX = 63,              /* of an event's name */
 };
 
-/* Create @path (0600); an existing file must be empty: -EEXIST. @run is a unique id, @job the
- * job's; at most RECORD_NAME_MAX bytes each (-EINVAL). */
+/* Create @path (0600). A file that is there must be empty, ours, written by nobody else and no
+ * link: -EEXIST, -ELOOP. @run is a unique id, @job the job's; at most RECORD_NAME_MAX bytes each
+ * (-EINVAL). */
 int record_open(const char *path, const char *run, const char *job, struct record **ret,
                 struct dd_err *err);
+/* No more than so many bytes; 0: no limit. See enum record_weight. */
+void record_limit(struct record *rec, uint64_t bytes);
+
+/* What becomes of an event when the record comes to its limit. */
+enum record_weight {
+	RECORD_BEGINS = 0, /* up to 15/16 of it; beyond, -EFBIG: the job must end */
+	RECORD_REPEATS,    /* a step can cause it without end: beyond 3/4 it is only counted */
+	RECORD_ENDS,       /* what is left is for these; each happens once for what has begun */
+};
+enum { RECORD_UNTOLD = 1 };
+
 /* Append one event. @step and @phase may be NULL. Steals @fields (an object, may be NULL), whose
  * names must not clash with the common ones. Written with one write(2); fdatasync at run.end and
- * cred.*. */
-int record_add(struct record *rec, const char *step, const char *phase, const char *event,
-               json_t *fields, struct dd_err *err);
+ * cred.*. RECORD_UNTOLD: there was no room, it was counted. Everybody but tests goes through
+ * event_write.h, which knows what an event is made of. */
+int record_add(struct record *rec, enum record_weight weight, const char *step, const char *phase,
+               const char *event, json_t *fields, struct dd_err *err);
 const char *record_path(const struct record *rec);
 const char *record_head(
 	const struct record *rec); /* SHA-256 (hex) of the last line: what `record verify` prints,
                                       so that a cut or an edit at the end shows */
-uint64_t record_seq(const struct record *rec); /* of the last line */
-/* For the keeper after a supervisor's death: append to an existing record whose chain is intact (a
- * torn last line is cut off and said so). */
-int record_reopen(const char *path, struct record **ret, struct dd_err *err);
+uint64_t record_seq(const struct record *rec);    /* of the last line */
+uint64_t record_untold(const struct record *rec); /* events that were counted and not written */
+uint64_t record_limit_bytes(const struct record *rec);
+bool record_is_full(const struct record *rec); /* -EFBIG was returned */
+/* For the keeper after a supervisor's death, which has the record open since before: go on behind
+ * the last whole line (a torn one is cut off and said so), if the chain up to there is intact.
+ * -EALREADY: the run has ended. */
+int record_resume(struct record *rec, struct dd_err *err);
 void record_free(struct record *rec); /* closes; writes nothing */
 
 /* A JSON string of any bytes: what is not UTF-8 is spelled \\xNN, the rest stays. NULL only without

@@ -69,6 +69,13 @@ static void *place_artifact(const struct facts_reading *r, json_t *line, struct 
 	return event_read_text(r, line, "step", &one->step) < 0 ? NULL : one;
 }
 
+static void *place_limited(const struct facts_reading *r, json_t *line, struct facts_step *none)
+{
+	(void)none;
+	r->facts->limited.at = event_at(line);
+	return &r->facts->limited;
+}
+
 /* What a reader must be able to rely on besides the types. */
 static int finish_lease(const struct facts_reading *r, void *what)
 {
@@ -125,6 +132,7 @@ static const struct reading_row {
 	[EVENT_RUN_START] = { place_run_start },
 	[EVENT_RUN_END] = { place_run_end },
 	[EVENT_POLICY_NARROWED] = { place_narrowed },
+	[EVENT_RECORD_LIMITED] = { place_limited },
 	[EVENT_ARTIFACT] = { place_artifact },
 	[EVENT_STEP_START] = { facts_place_step_start },
 	[EVENT_STEP_END] = { facts_place_step_end },

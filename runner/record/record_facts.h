@@ -214,7 +214,12 @@ struct facts_policy {
 
 struct facts_counts { /* run.end */
 	bool known;
-	int64_t steps, ran, failed, refused, would_refuse;
+	int64_t steps, ran, failed, refused, would_refuse, untold;
+};
+
+struct facts_limited { /* record.limited */
+	struct facts_at at;
+	int64_t limit_bytes;
 };
 
 struct record_facts {
@@ -228,7 +233,8 @@ struct record_facts {
 	struct facts_at start, end; /* end.seq 0: the run did not end */
 	const char *start_time, *status, *end_why;
 	struct facts_counts counts;
-	int64_t n_planned; /* steps of the plan */
+	struct facts_limited limited; /* at.seq 0: the record had room for all events */
+	int64_t n_planned;            /* steps of the plan */
 	struct facts_step *steps;
 	size_t n_steps;
 	struct facts_narrowed *narrowed;

@@ -20,7 +20,8 @@ static void add_line(struct record *rec, char *line)
 	char *event = strsep(&line, " "), *step = strsep(&line, " "), *phase = strsep(&line, " ");
 	json_t *fields = line ? json_loads(line, JSON_ALLOW_NUL, NULL) : NULL;
 	if (json_is_object(fields))
-		(void)record_add(rec, word_or_null(step), word_or_null(phase), event, fields, NULL);
+		(void)record_add(rec, RECORD_BEGINS, word_or_null(step), word_or_null(phase), event,
+		                 fields, NULL);
 	else
 		json_decref(fields);
 }

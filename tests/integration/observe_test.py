@@ -557,7 +557,8 @@ def _():
         if e["event"].endswith(".deny") or "would" in e or e.get("case") == "budget":
             check(e.get("reason") in words and e.get("would_reason", e["reason"]) in words, f"{e['event']} for a reason that is no word of the document: {e}", r)
     seen = {e["event"] for e in r.record}
-    equal(set(known) - seen, set(), "events that this run did not show", r)
+    # a full record takes megabytes: tests/attack/record_test.py
+    equal(set(known) - seen, {"record.limited"}, "events that this run did not show", r)
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ GOOD = {
     ("credentials.*.for", "phase"): "push", ("credentials.*.for", "steps"): "[ a ]",
     ("credentials.*.as", "env"): "T", ("credentials.*.as", "file"): "token",
     ("limits", "memory"): "1GiB", ("limits", "cpus"): "0.5", ("limits", "pids"): "100", ("limits", "files"): "1000", ("limits", "disk"): "1GiB", ("limits", "time"): "10m",
-    ("limits", "log"): "1MiB",
+    ("limits", "log"): "1MiB", ("limits", "record"): "64MiB",
     ("sandbox", "seccomp"): "default", ("sandbox", "syscalls"): "[ ptrace ]", ("sandbox", "rootfs"): "host", ("sandbox", "read"): "[ /usr/share ]",
 }
 
@@ -128,6 +128,7 @@ BAD_VALUES = [
     (("limits", "memory"), ["1Gib", "4 gigs", "-4GiB", "1e9x"], ["9999999999999999999999B"]),
     (("limits", "disk"), ["10 GiBs", "ten", "1,5GiB"], []),
     (("limits", "log"), ["64M", "64mb"], []),
+    (("limits", "record"), ["1Gib", "all", "0B"], ["1023KiB"]),
     (("limits", "time"), ["10", "10 minutes", "1h-", "m", "-5m", "1.5h"], ["0s", "31d", "99999999999999999999s"]),
     (("credentials.*", "ttl"), ["5", "soon", "5M"], ["25h", "0m"]),
     (("limits", "pids"), ["0", "-1", "1.5", "many", "4194305"], []),

@@ -43,7 +43,7 @@ static void add(const char *step, const char *phase, const char *event, const ch
 	json_t *object = json_loads(fields, 0, NULL);
 	assert_non_null(object);
 	must_be_known(event, object);
-	assert_int_equal(record_add(rec, step, phase, event, object, &err), 0);
+	assert_int_equal(record_add(rec, RECORD_BEGINS, step, phase, event, object, &err), 0);
 }
 
 static int load(void)
@@ -160,8 +160,9 @@ static void what_a_newer_record_has_besides_is_skipped(void **state)
 	(void)state;
 	json_t *newer = json_pack("{s:[i], s:s}", "newer", 1, "status", "succeeded");
 	add(NULL, NULL, "run.start", "{}");
-	assert_int_equal(record_add(rec, NULL, NULL, "run.paused", json_object(), &err), 0);
-	assert_int_equal(record_add(rec, NULL, NULL, "run.end", newer, &err), 0);
+	assert_int_equal(
+		record_add(rec, RECORD_BEGINS, NULL, NULL, "run.paused", json_object(), &err), 0);
+	assert_int_equal(record_add(rec, RECORD_BEGINS, NULL, NULL, "run.end", newer, &err), 0);
 	assert_int_equal(load(), 0);
 	assert_string_equal(facts->status, "succeeded");
 }
@@ -214,8 +215,8 @@ static void a_fact_of_the_wrong_type_or_place_is_an_error_with_its_line(void **s
 		add(NULL, NULL, "run.start", "{}");
 		add("a", "fetch", "step.start", "{}");
 		json_t *fields = json_loads(wrong[i].fields, JSON_ALLOW_NUL, NULL);
-		assert_int_equal(record_add(rec, wrong[i].step, wrong[i].phase, wrong[i].event,
-		                            fields, &err),
+		assert_int_equal(record_add(rec, RECORD_BEGINS, wrong[i].step, wrong[i].phase,
+		                            wrong[i].event, fields, &err),
 		                 0);
 		struct record_facts *untouched = NULL;
 		assert_int_equal(record_facts_load(path, &untouched, &err), -EBADMSG);

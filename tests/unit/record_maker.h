@@ -36,7 +36,8 @@ static inline void add(const char *step, const char *phase, const char *event, c
 	json_t *object = json_loads(fields, 0, NULL);
 	assert_non_null(object);
 	must_be_known(event, object);
-	assert_int_equal(record_add(maker_record, step, phase, event, object, NULL), 0);
+	assert_int_equal(record_add(maker_record, RECORD_BEGINS, step, phase, event, object, NULL),
+	                 0);
 }
 
 /* A run with one step `s`, id and all, whose gate has been closed; more events may follow until

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* record_test.c - writes records, damages them in every way that the chain must show, and checks
  * the chain with sha256sum. */
+#include "runner/record/event_write.h"
 #include "runner/record/record.h"
 #include "runner/command/commands.h"
 
@@ -49,21 +50,26 @@ static struct record *start(void)
 
 static void add(struct record *rec, const char *event)
 {
-	assert_int_equal(record_add(rec, "01-x", "build", event,
+	assert_int_equal(record_add(rec, RECORD_BEGINS, "01-x", "build", event,
 	                            json_pack("{s:s}", "what", "some text"), &err),
 	                 0);
 }
 
-static void write_five(void)
+static struct record *write_five_and_stay(void)
 {
 	struct record *rec = start();
-	assert_int_equal(record_add(rec, NULL, NULL, "run.start", NULL, &err), 0);
+	assert_int_equal(record_add(rec, RECORD_BEGINS, NULL, NULL, "run.start", NULL, &err), 0);
 	add(rec, "step.start");
 	add(rec, "net.deny");
 	add(rec, "step.end");
 	add(rec, "run.end");
 	assert_int_equal(record_seq(rec), 5);
-	record_free(rec);
+	return rec;
+}
+
+static void write_five(void)
+{
+	record_free(write_five_and_stay());
 }
 
 static void load(void)
@@ -240,12 +246,172 @@ static void a_record_is_never_overwritten(void **state)
 	assert_null(rec);
 }
 
+static void refused(int code, const char *says)
+{
+	struct record *rec = NULL;
+	assert_int_equal(record_open(path, "r", "j", &rec, &err), code);
+	assert_null(rec);
+	if (!strstr(err.msg, says))
+		fail_msg("`%s` lacks `%s`", err.msg, says);
+}
+
+static void make_empty(mode_t mode)
+{
+	store("", 0);
+	assert_int_equal(chmod(path, mode), 0);
+}
+
+static void an_empty_file_of_ours_is_as_good_as_none(void **state)
+{
+	(void)state;
+	make_empty(0600);
+	record_free(start());
+}
+
+static void a_file_that_others_may_write_is_no_record(void **state)
+{
+	(void)state;
+	make_empty(0602);
+	refused(-EEXIST, "may be written by others (mode 602)");
+	make_empty(0660);
+	refused(-EEXIST, "chmod go-w");
+}
+
+static void a_file_of_another_user_is_no_record(void **state)
+{
+	(void)state;
+	make_empty(0600);
+	if (chown(path, 65534, (gid_t)-1) < 0) {
+		print_message("# only root can give a file away\n");
+		skip();
+	}
+	refused(-EEXIST, "belongs to another user");
+}
+
+static void a_file_with_a_second_name_is_no_record(void **state)
+{
+	(void)state;
+	char other[sizeof(path) + 2];
+	(void)snprintf(other, sizeof(other), "%s2", path);
+	make_empty(0600);
+	assert_int_equal(link(path, other), 0);
+	refused(-EEXIST, "another name");
+	assert_int_equal(unlink(other), 0);
+}
+
+static void a_link_and_what_is_no_file_are_no_records(void **state)
+{
+	(void)state;
+	char target[sizeof(path) + 2];
+	struct stat st;
+	(void)snprintf(target, sizeof(target), "%s2", path);
+	assert_int_equal(symlink(target, path), 0);
+	refused(-ELOOP, "is a link");
+	assert_int_equal(stat(target, &st), -1); /* nothing was made where it leads */
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(mkdir(path, 0700), 0);
+	refused(-EEXIST, "no regular file");
+	assert_int_equal(rmdir(path), 0);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	refused(-EEXIST, "no regular file");
+}
+
+/* ---- the limit ---- */
+
+static int write_net(struct record *rec)
+{
+	const struct facts_net net = { .host = "name.test",
+		                       .address = "",
+		                       .proto = "dns",
+		                       .reason = REASON_NAME_NOT_LISTED,
+		                       .why = "w",
+		                       .count = 1 };
+	return record_dns_deny(rec, "s", DD_PHASE_BUILD, &net, &err);
+}
+
+static int write_start(struct record *rec)
+{
+	const char *const none[] = { NULL };
+	return record_step_start(rec, "s", DD_PHASE_BUILD,
+	                         &(struct facts_step){ .index = 1,
+	                                               .id = "s",
+	                                               .name = "s",
+	                                               .argv0 = "sh",
+	                                               .gate_state = "closed",
+	                                               .seccomp = "default",
+	                                               .phase_why = "",
+	                                               .mounts = "",
+	                                               .read = none,
+	                                               .syscalls = none,
+	                                               .match = { .known = true, .job = "j" } },
+	                         &err);
+}
+
+static uint64_t size_now(void)
+{
+	struct stat st;
+	assert_int_equal(stat(path, &st), 0);
+	return (uint64_t)st.st_size;
+}
+
+static void what_repeats_is_only_counted_at_three_quarters_of_the_limit(void **state)
+{
+	(void)state;
+	enum { LIMIT = 64 * 1024 };
+	struct record *rec = start();
+	record_limit(rec, LIMIT);
+	for (int i = 0; i < 1000; i++)
+		assert_int_equal(write_net(rec), 0);
+	assert_true(size_now() > LIMIT / 2);
+	assert_true(size_now() <= LIMIT / 4 * 3 + 1024);
+	assert_true(record_untold(rec) > 500);
+	assert_false(record_is_full(rec));
+	load();
+	assert_non_null(strstr(text, "\"event\":\"record.limited\",\"limit_bytes\":65536"));
+	char *first = strstr(text, "record.limited");
+	assert_null(strstr(first + 1, "record.limited")); /* once */
+	record_free(rec);
+}
+
+static void nothing_begins_at_the_limit_and_everything_that_began_ends(void **state)
+{
+	(void)state;
+	enum { LIMIT = 64 * 1024 };
+	struct record *rec = start();
+	record_limit(rec, LIMIT);
+	int r = 0;
+	for (int i = 0; i < 1000 && r == 0; i++)
+		r = write_start(rec);
+	assert_int_equal(r, -EFBIG);
+	assert_non_null(strstr(err.msg, "limits.record"));
+	assert_true(record_is_full(rec));
+	assert_true(size_now() > LIMIT / 4 * 3);
+	assert_true(size_now() <= LIMIT);
+	assert_int_equal(write_start(rec), -EFBIG);
+	assert_int_equal(
+		record_run_end(rec,
+	                       &(struct record_facts){ .status = "failed", .end_why = err.msg },
+	                       &err),
+		0);
+	record_free(rec);
+	assert_int_equal(record_verify(path, NULL, &err), 0);
+}
+
+static void a_record_that_has_its_end_gets_no_second_one(void **state)
+{
+	(void)state;
+	struct record *rec = write_five_and_stay();
+	assert_int_equal(record_resume(rec, &err), -EALREADY);
+	record_free(rec);
+}
+
 static void a_field_with_a_common_name_is_refused(void **state)
 {
 	(void)state;
 	struct record *rec = start();
-	assert_int_equal(record_add(rec, NULL, NULL, "x", json_pack("{s:i}", "seq", 7), &err),
-	                 -EINVAL);
+	assert_int_equal(
+		record_add(rec, RECORD_BEGINS, NULL, NULL, "x", json_pack("{s:i}", "seq", 7), &err),
+		-EINVAL);
 	assert_int_equal(record_seq(rec), 0);
 	record_free(rec);
 }
@@ -257,7 +423,7 @@ static void bytes_that_are_not_utf8_are_spelled_out(void **state)
 	assert_string_equal(json_string_value(t), "a\\xff\xc3\xa9\n");
 	json_decref(t);
 	struct record *rec = start();
-	assert_int_equal(record_add(rec, "s\xfe", NULL, "run.end",
+	assert_int_equal(record_add(rec, RECORD_BEGINS, "s\xfe", NULL, "run.end",
 	                            json_pack("{s:o}", "path", record_text("\xc2\x9b\x1b[31m")),
 	                            &err),
 	                 0);
@@ -281,8 +447,10 @@ static void a_full_disk_ends_the_record_and_leaves_a_chain_that_holds(void **sta
 			_exit(2);
 		int r = 0;
 		for (int i = 0; i < 100 && r == 0; i++)
-			r = record_add(rec, NULL, NULL, "net.deny", NULL, &err);
-		_exit(r < 0 && record_add(rec, NULL, NULL, "x", NULL, &err) == -EIO ? 0 : 3);
+			r = record_add(rec, RECORD_BEGINS, NULL, NULL, "net.deny", NULL, &err);
+		_exit(r < 0 && record_add(rec, RECORD_BEGINS, NULL, NULL, "x", NULL, &err) == -EIO
+		              ? 0
+		              : 3);
 	}
 	int status = -1;
 	assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -295,11 +463,10 @@ static void a_full_disk_ends_the_record_and_leaves_a_chain_that_holds(void **sta
 static void after_a_torn_line_the_record_goes_on_and_says_so(void **state)
 {
 	(void)state;
-	struct record *rec = NULL;
-	write_five();
+	struct record *rec = write_five_and_stay();
 	load();
 	store(text, strlen(text) - 7);
-	assert_int_equal(record_reopen(path, &rec, &err), 0);
+	assert_int_equal(record_resume(rec, &err), 0);
 	assert_int_equal(record_seq(rec), 4);
 	add(rec, "violation");
 	add(rec, "run.end");
@@ -314,25 +481,22 @@ static void after_a_torn_line_the_record_goes_on_and_says_so(void **state)
 static void a_broken_chain_is_not_continued(void **state)
 {
 	(void)state;
-	struct record *rec = NULL;
-	write_five();
+	struct record *rec = write_five_and_stay();
 	load();
 	*strstr(line_at(1), "some text") = 'S';
 	store(text, strlen(text));
-	assert_int_equal(record_reopen(path, &rec, &err), -EBADMSG);
-	assert_null(rec);
+	assert_int_equal(record_resume(rec, &err), -EBADMSG);
+	record_free(rec);
 }
 
 static void kill_9_in_the_middle_leaves_a_record_that_goes_on(void **state)
 {
 	(void)state;
+	struct record *rec = start();
 	pid_t pid = fork();
 	if (pid == 0) {
-		struct record *rec = NULL;
-		if (record_open(path, "r", "j", &rec, &err) < 0)
-			_exit(2);
 		for (;;)
-			if (record_add(rec, NULL, NULL, "net.deny", NULL, &err) < 0)
+			if (record_add(rec, RECORD_BEGINS, NULL, NULL, "net.deny", NULL, &err) < 0)
 				_exit(3);
 	}
 	struct timespec wait = { 0, 50000000 };
@@ -341,8 +505,7 @@ static void kill_9_in_the_middle_leaves_a_record_that_goes_on(void **state)
 	int status = 0;
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFSIGNALED(status));
-	struct record *rec = NULL;
-	assert_int_equal(record_reopen(path, &rec, &err), 0);
+	assert_int_equal(record_resume(rec, &err), 0);
 	assert_true(record_seq(rec) > 10);
 	add(rec, "run.end");
 	record_free(rec);
@@ -400,6 +563,14 @@ int main(int argc, char **argv)
 		T(a_line_that_is_not_json_shows),
 		T(a_record_without_its_end_is_told_apart),
 		T(a_record_is_never_overwritten),
+		T(an_empty_file_of_ours_is_as_good_as_none),
+		T(a_file_that_others_may_write_is_no_record),
+		T(a_file_of_another_user_is_no_record),
+		T(a_file_with_a_second_name_is_no_record),
+		T(a_link_and_what_is_no_file_are_no_records),
+		T(what_repeats_is_only_counted_at_three_quarters_of_the_limit),
+		T(nothing_begins_at_the_limit_and_everything_that_began_ends),
+		T(a_record_that_has_its_end_gets_no_second_one),
 		T(a_field_with_a_common_name_is_refused),
 		T(bytes_that_are_not_utf8_are_spelled_out),
 		T(a_full_disk_ends_the_record_and_leaves_a_chain_that_holds),
