@@ -214,6 +214,7 @@ static const struct job_dir_row {
 	{ PLACE_HOME, "the home of the job" },
 	{ PLACE_TOOLS, "the tool directory of the job" },
 	{ PLACE_TEMP, "RUNNER_TEMP, fresh for each step" },
+	{ PLACE_CHANNEL, "what the step leaves for the job: outputs and the like" },
 };
 
 /* The last mount on top of a path wins. */
@@ -324,7 +325,7 @@ int explain_ask_path(const struct plan *plan, const struct grant *step, const ch
 		return r;
 	begin(plan, step, ret);
 	(void)snprintf(ret->asked, sizeof(ret->asked), "path %.600s", clean);
-	step_mounts_make(step->terms, &view, &mounts);
+	step_mounts_make(step->terms, &step->written->recipe, &view, &mounts);
 	const struct sandbox_mount *m = mount_of(&mounts, clean);
 	struct sandbox_followed to = { .path = "" };
 	if (strcmp(clean, step->written->recipe.script_path) == 0) {

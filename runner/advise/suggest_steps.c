@@ -7,7 +7,7 @@
  * the rules below and explained in the policy. */
 #include "suggest_parts.h"
 
-#include "view/console.h"
+#include "base/size_text.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -271,8 +271,8 @@ static void decide(struct suggest *s, struct suggest_step *step)
 	if (n.net)
 		step->reason = arena_printf(s->arena, "%s (%llu connection%s, %s in, %s out)",
 		                            step->reason, (unsigned long long)n.connections,
-		                            n.connections == 1 ? "" : "s", console_bytes(n.in, in),
-		                            console_bytes(n.out, out));
+		                            n.connections == 1 ? "" : "s", size_text(n.in, in),
+		                            size_text(n.out, out));
 }
 
 void suggest_phases(struct suggest *s)

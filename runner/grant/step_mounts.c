@@ -16,8 +16,8 @@ static void add(struct step_mounts *m, const char *source, const char *target, u
 			                                   .flags = flags };
 }
 
-void step_mounts_make(const struct grant_terms *terms, const struct step_view *view,
-                      struct step_mounts *ret)
+void step_mounts_make(const struct grant_terms *terms, const struct recipe *recipe,
+                      const struct step_view *view, struct step_mounts *ret)
 {
 	ret->n = 0;
 	/* sandbox.read comes first: a directory of the job always lies on top of one of the host.
@@ -28,6 +28,8 @@ void step_mounts_make(const struct grant_terms *terms, const struct step_view *v
 	add(ret, view->home, PLACE_HOME, SANDBOX_MOUNT_RW);
 	add(ret, view->tools, PLACE_TOOLS, SANDBOX_MOUNT_RW);
 	add(ret, view->temp, PLACE_TEMP, SANDBOX_MOUNT_RW);
+	if (recipe->channel)
+		add(ret, view->channel, PLACE_CHANNEL, SANDBOX_MOUNT_RW);
 }
 
 int step_mounts_digest(const struct grant_terms *terms, const struct step_mounts *mounts,

@@ -8,19 +8,20 @@
 
 /* What one step gets to see, as host paths for its mounts. */
 struct step_view {
-	char work[600], home[600], tools[600], temp[600];
+	char work[600], home[600], tools[600], temp[600], channel[600];
 };
 
-enum { STEP_MOUNTS_MAX = 36 };
+enum { STEP_MOUNTS_MAX = 37 };
 
 struct step_mounts {
 	struct sandbox_mount mount[STEP_MOUNTS_MAX];
 	size_t n;
 };
 
-/* The strings are borrowed from @terms and @view. */
-void step_mounts_make(const struct grant_terms *terms, const struct step_view *view,
-                      struct step_mounts *ret);
+/* The strings are borrowed from @terms and @view; of @recipe it only matters whether it has a
+ * channel. */
+void step_mounts_make(const struct grant_terms *terms, const struct recipe *recipe,
+                      const struct step_view *view, struct step_mounts *ret);
 
 /* SHA-256 (hex) over where each mount stands, what of the host is behind it, and its flags: what
  * step.start records. The job's own directories count by their place only, so two runs of one plan

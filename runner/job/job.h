@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-/* job.h - one job as the supervisor holds it. Filled by cmd_run before the fork, never shared with
- * a step. */
+/* job.h - one job as the supervisor holds it. Filled by job_start() before the fork, never shared
+ * with a step. */
 #ifndef RUNNER_JOB_H
 #define RUNNER_JOB_H
 
 #include "drydock/egress_spent.h"
-#include "drydock/phase.h"
-#include "model/event.h"
 #include "job_dirs.h"
+#include "job_script.h"
+#include "job_sink.h"
 #include "job_terms.h"
-#include "grant/plan.h"
 #include "record/record.h"
-#include "step_result.h"
 #include "tree/stamps.h"
 #include "tree/workspace.h"
 
@@ -27,14 +25,26 @@ struct job_tree {
 	struct stamps stamps;
 };
 
+/* How urgently somebody wants the job to end. */
+enum job_cancel {
+	JOB_GOES_ON = 0,
+	JOB_CANCELLED, /* the step ends; what must run even so, follows */
+	JOB_KILLED,    /* asked twice, or nobody is left to ask: nothing follows */
+};
+
+struct job;
+/* Take what waits on the job's signal descriptor: nobody counts the same signal twice. Returns how
+ * urgent the end is now. Supervisor only (supervisor.c). */
+enum job_cancel job_cancel_read(struct job *job);
+
 struct job {
 	const struct plan *plan;
 	const struct identity *id;
+	const struct job_script *script;
+	struct job_sinks sinks;
 	struct job_dirs dirs;
-	const char *workspace; /* the caller's directory, copied, never written */
-	const char *out;       /* where declared artifacts go, or NULL */
+	const char *out; /* where declared artifacts go, or NULL */
 	const char *record_path;
-	const struct event_facts *event; /* NULL: no event file was given */
 	/* report instead of refusing public destinations and system calls outside the profile */
 	bool observe;
 	/* this host cannot say which system calls the filter refuses; it refuses them all the same
@@ -45,12 +55,19 @@ struct job {
 	struct job_terms_set terms;
 	struct job_tree tree;
 	struct record *rec;
-	struct step_result *results; /* plan->n_grants */
+	/* every value that was ever granted in this job; also what sinks and record are masked by
+	 */
+	struct mask *mask;
+	struct step_result *result; /* of the step at hand: large, so there is one for all */
+	struct step_summary *ran;   /* of every step so far */
+	size_t n_ran;
+	bool *written;     /* by grant: the written step has had its turn */
+	unsigned *brought; /* by grant: how many steps it brought so far */
 	/* what the steps so far have used of the list of each phase; made by the first of them */
 	struct egress_spent *spent[DD_PHASE__COUNT];
 	pid_t keeper;  /* our parent; its death ends the job at once */
 	int signal_fd; /* SIGINT, SIGTERM: cancel */
-	bool cancelled;
+	enum job_cancel cancel;
 };
 
 #endif

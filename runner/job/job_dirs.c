@@ -7,7 +7,7 @@
  */
 #include "job_dirs.h"
 
-#include "view/console.h"
+#include "job_sink.h"
 #include "drydock/fd.h"
 #include "drydock/sandbox.h"
 #include "tree/workspace.h"
@@ -17,7 +17,9 @@
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { SLOTS_MAX = 16384 };
 
@@ -47,6 +49,18 @@ static int make_path(const char *path, mode_t mode, struct dd_err *err)
 	return 0;
 }
 
+/* Paths of the job's trees go to the launcher, which takes absolute ones only. */
+static int state_base(const char *state, char *base, size_t size, struct dd_err *err)
+{
+	char here[300];
+
+	if (state[0] == '/')
+		return snprintf(base, size, "%s", state);
+	if (!getcwd(here, sizeof(here)))
+		return dd_err_set(err, errno, "find where the state directory %.80s is", state);
+	return snprintf(base, size, "%s/%s", here, state);
+}
+
 static int places_find(const char *state, const struct identity *id, struct places *ret,
                        struct dd_err *err)
 {
@@ -57,19 +71,21 @@ static int places_find(const char *state, const struct identity *id, struct plac
 	char base[400];
 	int n;
 
-	if (state)
-		n = snprintf(base, sizeof(base), "%s", state);
-	else if (root)
+	if (state) {
+		if ((n = state_base(state, base, sizeof(base), err)) < 0)
+			return n;
+	} else if (root) {
 		n = snprintf(base, sizeof(base), "/var/lib/drydock");
-	else if (xdg && xdg[0] == '/')
+	} else if (xdg && xdg[0] == '/') {
 		n = snprintf(base, sizeof(base), "%s/drydock", xdg);
-	else if (home && home[0] == '/')
+	} else if (home && home[0] == '/') {
 		n = snprintf(base, sizeof(base), "%s/.local/state/drydock", home);
-	else
+	} else {
 		return dd_err_say(err, ENOENT,
 		                  "no place for the job's files: neither XDG_STATE_HOME nor HOME "
 		                  "is an absolute path; "
-		                  "set one, or say --state DIR");
+		                  "set one, or say --state-dir DIR");
+	}
 	if (n < 0 || (size_t)n >= sizeof(base) - 40)
 		return dd_err_say(err, ENAMETOOLONG, "the state directory %.80s... is too long",
 		                  base);
@@ -133,6 +149,22 @@ static int slot_take(const char *slots, struct job_dirs *dirs, struct dd_err *er
 	                  slots);
 }
 
+/* A step builds and runs programs in its workspace. */
+static int check_place(const struct job_dirs *dirs, struct dd_err *err)
+{
+	struct statvfs st;
+
+	if (fstatvfs(dirs->root_fd, &st) < 0)
+		return dd_err_set(err, errno, "look at the file system of %s", dirs->root);
+	if (st.f_flag & ST_NOEXEC)
+		return dd_err_say(err, EPERM,
+		                  "%s lies on a file system that is mounted noexec: no step could "
+		                  "run a program from its workspace; choose another place with "
+		                  "--state-dir, or mount it without noexec",
+		                  dirs->root);
+	return 0;
+}
+
 int job_dirs_make(const char *state, const struct identity *id, struct job_dirs *ret,
                   struct dd_err *err)
 {
@@ -165,6 +197,11 @@ int job_dirs_make(const char *state, const struct identity *id, struct job_dirs 
 	if (dirs.lock_fd < 0 || flock(dirs.lock_fd, LOCK_EX | LOCK_NB) < 0 ||
 	    rename(making, dirs.root) < 0 || (mkdir(dirs.logs, 0700) < 0 && errno != EEXIST)) {
 		r = dd_err_set(err, errno, "prepare %s", making);
+		job_dirs_close(&dirs);
+		return r;
+	}
+	if ((r = check_place(&dirs, err)) < 0) {
+		(void)job_dirs_destroy(&dirs, NULL);
 		job_dirs_close(&dirs);
 		return r;
 	}
@@ -311,7 +348,8 @@ static bool job_is_dead(int root_fd, const char *name, int *ret_lock)
 	return true;
 }
 
-int job_dirs_reap(const char *state, const struct identity *id, struct dd_err *err)
+int job_dirs_reap(const char *state, const struct identity *id, const struct job_sinks *sinks,
+                  struct dd_err *err)
 {
 	struct places at;
 	int r = places_find(state, id, &at, err);
@@ -336,8 +374,9 @@ int job_dirs_reap(const char *state, const struct identity *id, struct dd_err *e
 		if (remove_job(dirfd(jobs), root_fd, e->d_name, &why) == 0)
 			reaped++;
 		else
-			console_warn("cannot remove what an earlier run left in %s/%s: %s",
-			             at.state, e->d_name, why.msg);
+			sink_note(sinks, NULL, SINK_WARN,
+			          "cannot remove what an earlier run left in %s/%s: %s", at.state,
+			          e->d_name, why.msg);
 	}
 	(void)closedir(jobs);
 	return reaped;

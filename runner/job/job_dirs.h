@@ -17,6 +17,8 @@
 
 #include <stdbool.h>
 
+struct job_sinks;
+
 struct job_dirs {
 	char run[40];     /* unique: 20261121t213500z-1a2b3c4d */
 	char root[512];   /* STATE/jobs/RUN */
@@ -58,7 +60,8 @@ int job_dirs_destroy(struct job_dirs *dirs, struct dd_err *err);
 void job_dirs_close(struct job_dirs *dirs);
 
 /* Remove what dead jobs left. Returns how many, or -errno when the directory of the jobs cannot be
- * read. What cannot be removed is said on the console and stays for the next start. */
-int job_dirs_reap(const char *state, const struct identity *id, struct dd_err *err);
+ * read. What cannot be removed is told to @sinks and stays for the next start. */
+int job_dirs_reap(const char *state, const struct identity *id, const struct job_sinks *sinks,
+                  struct dd_err *err);
 
 #endif

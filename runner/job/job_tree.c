@@ -9,7 +9,7 @@
  */
 #include "job_tree.h"
 
-#include "view/console.h"
+#include "job_sink.h"
 #include "drydock/fd.h"
 #include "base/named_path.h"
 #include "base/text_escape.h"
@@ -70,8 +70,11 @@ static int copy_in(struct job *job, struct dd_err *err)
 {
 	struct tree_counts counts = { 0 };
 	struct tree_place own[2];
+	const char *workspace = job->plan->spec->workspace;
 	dd_auto_fd int from = -1;
-	int r = named_open(job->workspace, O_RDONLY | O_DIRECTORY, 0, &from, NULL, err);
+	if (!workspace)
+		return 0;
+	int r = named_open(workspace, O_RDONLY | O_DIRECTORY, 0, &from, NULL, err);
 	if (r < 0)
 		return dd_err_ctx(
 			err, r,
@@ -83,15 +86,24 @@ static int copy_in(struct job *job, struct dd_err *err)
 	r = tree_copy_without(from, job->tree.work_fd, step_owner(job), own, ARRAY_LEN(own),
 	                      &counts, err);
 	if (r < 0)
-		return dd_err_ctx(err, r, "copy workspace %s", job->workspace);
+		return dd_err_ctx(err, r, "copy workspace %s", workspace);
 	if (counts.skipped)
-		console_warn("workspace: %llu sockets, FIFOs or devices were not copied",
-		             (unsigned long long)counts.skipped);
+		sink_note(&job->sinks, NULL, SINK_WARN,
+		          "workspace: %llu sockets, FIFOs or devices were not copied",
+		          (unsigned long long)counts.skipped);
+	return 0;
+}
+
+/* From the copy and not from the caller's directory, which may have changed meanwhile: both must be
+ * one state. No step has run. */
+static int keep_pristine(struct job *job, struct dd_err *err)
+{
+	struct tree_owner keep = { .change = false };
+	struct tree_counts counts;
+	int r;
+
 	if (!needs_pristine(job->plan))
 		return 0;
-	/* From the copy and not from the caller's directory, which may have changed meanwhile: both
-	 * must be one state. No step has run. */
-	struct tree_owner keep = { .change = false };
 	if ((r = job_dirs_sub(&job->dirs, "pristine", 0700, &job->tree.pristine_fd, err)) < 0)
 		return r;
 	return dd_err_ctx(err,
@@ -108,7 +120,7 @@ int job_tree_prepare(struct job *job, struct dd_err *err)
 	    (r = sub_for_steps(job, "home", NULL, err)) < 0 ||
 	    (r = sub_for_steps(job, "tools", NULL, err)) < 0)
 		return r;
-	if ((r = copy_in(job, err)) < 0)
+	if ((r = copy_in(job, err)) < 0 || (r = keep_pristine(job, err)) < 0)
 		return r;
 	stamps_prepare(&tree->stamps, job->dirs.root_fd);
 	if ((r = manifest_scan(tree->work_fd, NULL, &tree->initial, err)) < 0)
@@ -123,7 +135,7 @@ enum { TAMPER_NAMED_MAX = 20 };
 
 struct delta {
 	struct job *job;
-	const struct grant *step;
+	const struct job_step *step;
 	uint64_t added, changed, removed, bytes, tampered;
 	struct dd_err *err;
 };
@@ -154,9 +166,9 @@ static const char *const change_words[] = {
 
 static int note_tampering(struct delta *d, const char *path, const char *what)
 {
-	console_warn("step %u %s %s %s", d->step->index, what,
-	             path_in_git_dir(path) ? "what git obeys:" : "the tracked source file",
-	             show_path(path).text);
+	sink_note(&d->job->sinks, d->step, SINK_WARN, "step %u %s %s %s", d->step->number, what,
+	          path_in_git_dir(path) ? "what git obeys:" : "the tracked source file",
+	          show_path(path).text);
 	return record_violation(d->job->rec, d->step->ref, d->step->phase,
 	                        &(struct facts_violation){
 					.kind = "tamper",
@@ -197,7 +209,7 @@ static void advance(struct job_tree *tree, struct manifest *after, bool built)
 	tree->built = after;
 }
 
-int job_tree_after_step(struct job *job, const struct grant *step, struct dd_err *err)
+int job_tree_after_step(struct job *job, const struct job_step *step, struct dd_err *err)
 {
 	struct delta d = { .job = job, .step = step, .err = err };
 	struct manifest *after = NULL;
@@ -296,13 +308,14 @@ static int copy_artifacts(struct artifact_copier *c, const char *const *globs)
 	int r = c->job->tree.built ? manifest_match(c->job->tree.built, globs, copy_artifact, c)
 	                           : 0;
 	if (r == 0 && c->git_files > 0)
-		console_warn(
-			"%llu files that match the declared artifacts lie in a .git and are left "
-			"out: nothing there is an artifact",
-			(unsigned long long)c->git_files);
+		sink_note(&c->job->sinks, NULL, SINK_WARN,
+		          "%llu files that match the declared artifacts lie in a .git and are left "
+		          "out: nothing there is an artifact",
+		          (unsigned long long)c->git_files);
 	if (r == 0 && c->copied == 0)
-		console_warn("no file of the last build step matches the declared artifacts (%s%s)",
-		             globs[0], globs[1] ? ", ..." : "");
+		sink_note(&c->job->sinks, NULL, SINK_WARN,
+		          "no file of the last build step matches the declared artifacts (%s%s)",
+		          globs[0], globs[1] ? ", ..." : "");
 	return r;
 }
 
@@ -321,7 +334,7 @@ static int first_tampered(void *arg, enum manifest_change what, const char *path
 	                  show_path(path).text, change_words[what]);
 }
 
-static int fill_push_view(struct job *job, const struct grant *step, int view_fd,
+static int fill_push_view(struct job *job, const struct job_step *step, int view_fd,
                           struct dd_err *err)
 {
 	struct artifact_copier copier = { .job = job,
@@ -340,16 +353,16 @@ static int fill_push_view(struct job *job, const struct grant *step, int view_fd
 	return copy_artifacts(&copier, step->terms->artifacts);
 }
 
-static int sub_of_step(struct job *job, const struct grant *step, const char *name, char path[600],
-                       int *ret_fd, struct dd_err *err)
+static int sub_of_step(struct job *job, const struct job_step *step, const char *name,
+                       char path[600], int *ret_fd, struct dd_err *err)
 {
 	char rel[64];
-	(void)snprintf(rel, sizeof(rel), "step-%02u/%s", step->index, name);
+	(void)snprintf(rel, sizeof(rel), "step-%02u/%s", step->number, name);
 	(void)snprintf(path, 600, "%s/%s", job->dirs.root, rel);
 	return sub_for_steps(job, rel, ret_fd, err);
 }
 
-static int push_view(struct job *job, const struct grant *step, struct step_view *view,
+static int push_view(struct job *job, const struct job_step *step, struct step_view *view,
                      struct dd_err *err)
 {
 	dd_auto_fd int view_fd = -1;
@@ -367,7 +380,7 @@ static int push_view(struct job *job, const struct grant *step, struct step_view
 	return fill_push_view(job, step, view_fd, err);
 }
 
-int job_tree_view(struct job *job, const struct grant *step, struct step_view *ret,
+int job_tree_view(struct job *job, const struct job_step *step, struct step_view *ret,
                   struct dd_err *err)
 {
 	struct step_view view;
@@ -378,7 +391,9 @@ int job_tree_view(struct job *job, const struct grant *step, struct step_view *r
 	(void)snprintf(view.work, sizeof(view.work), "%s/work", job->dirs.root);
 	(void)snprintf(view.home, sizeof(view.home), "%s/home", job->dirs.root);
 	(void)snprintf(view.tools, sizeof(view.tools), "%s/tools", job->dirs.root);
-	(void)snprintf(name, sizeof(name), "step-%02u", step->index);
+	(void)snprintf(view.channel, sizeof(view.channel), "%s/step-%02u/channel", job->dirs.root,
+	               step->number);
+	(void)snprintf(name, sizeof(name), "step-%02u", step->number);
 	if ((r = job_dirs_sub(&job->dirs, name, 0755, &own, err)) < 0 ||
 	    (r = sub_of_step(job, step, "temp", view.temp, NULL, err)) < 0)
 		return r;

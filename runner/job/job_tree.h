@@ -17,11 +17,11 @@ int job_tree_prepare(struct job *job, struct dd_err *err);
 /* Make the directories of @step. For push: a fresh copy of the checkout and the artifacts, each
  * checked against the digest that the build step left (F-14, A-09). -EACCES: policy refuses this
  * step (tampered sources, an artifact that changed); @err says which file. */
-int job_tree_view(struct job *job, const struct grant *step, struct step_view *ret,
+int job_tree_view(struct job *job, const struct job_step *step, struct step_view *ret,
                   struct dd_err *err);
 
 /* Compare the tree with what it was, write fs.delta and violation events. */
-int job_tree_after_step(struct job *job, const struct grant *step, struct dd_err *err);
+int job_tree_after_step(struct job *job, const struct job_step *step, struct dd_err *err);
 
 /* Copy the declared artifacts of the last build to job->out; artifact events. */
 int job_tree_out(struct job *job, struct dd_err *err);

@@ -8,7 +8,6 @@
  */
 #include "keeper.h"
 
-#include "view/console.h"
 #include "drydock/fault.h"
 #include "drydock/fd.h"
 #include "drydock/sandbox.h"
@@ -128,7 +127,8 @@ static void end_record(const struct job *job, const char *how)
 		                   &(struct record_facts){ .status = "broken", .end_why = how },
 		                   &err);
 	if (r < 0 && r != -EALREADY)
-		console_warn("the record %s could not be ended: %s", job->record_path, err.msg);
+		sink_note(&job->sinks, NULL, SINK_WARN, "the record %s could not be ended: %s",
+		          job->record_path, err.msg);
 }
 
 static int verdict_of(const struct job *job, int status)
@@ -142,7 +142,8 @@ static int verdict_of(const struct job *job, int status)
 	else
 		(void)snprintf(how, sizeof(how), "the supervisor was killed by signal %d (%s)",
 		               WTERMSIG(status), strsignal(WTERMSIG(status)));
-	console_warn("%s; the step it ran is dead, nothing of it was pushed after that", how);
+	sink_note(&job->sinks, NULL, SINK_WARN,
+	          "%s; the step it ran is dead, nothing of it was pushed after that", how);
 	end_record(job, how);
 	return DRYDOCK_EXIT_INTERNAL;
 }
@@ -155,7 +156,8 @@ int keeper_run(struct job *job)
 	int status = 0;
 
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0) {
-		console_warn("become the reaper of the job's processes: %s", strerror(errno));
+		sink_note(&job->sinks, NULL, SINK_WARN,
+		          "become the reaper of the job's processes: %s", strerror(errno));
 		return DRYDOCK_EXIT_HOST;
 	}
 	note_strangers(&strangers);
@@ -163,7 +165,7 @@ int keeper_run(struct job *job)
 	pid_t keeper = getpid();
 	pid_t pid = fork();
 	if (pid < 0) {
-		console_warn("fork the supervisor: %s", strerror(errno));
+		sink_note(&job->sinks, NULL, SINK_WARN, "fork the supervisor: %s", strerror(errno));
 		return DRYDOCK_EXIT_HOST;
 	}
 	if (pid == 0)
@@ -183,7 +185,8 @@ int keeper_run(struct job *job)
 	if (orphans == 0)
 		orphans = job_dirs_destroy(&job->dirs, &err);
 	if (orphans < 0) {
-		console_warn("clean-up is not complete: %s (the next start tries again)", err.msg);
+		sink_note(&job->sinks, NULL, SINK_WARN,
+		          "clean-up is not complete: %s (the next start tries again)", err.msg);
 		code = code == DRYDOCK_EXIT_OK ? DRYDOCK_EXIT_INTERNAL : code;
 	}
 	job_dirs_close(&job->dirs);

@@ -5,7 +5,7 @@
  */
 #include "meter.h"
 
-#include "view/console.h"
+#include "base/size_text.h"
 #include "tree/tree_walk.h"
 
 #include <time.h>
@@ -93,7 +93,7 @@ int64_t meter_check(struct meter *m, int64_t now_ms, char *why, size_t why_size)
 	}
 	if (m->bytes_max && u.bytes > m->bytes_max) {
 		(void)snprintf(why, why_size, "it uses %s of disk, more than limits.disk = %s",
-		               console_bytes(u.bytes, used), console_bytes(m->bytes_max, most));
+		               size_text(u.bytes, used), size_text(m->bytes_max, most));
 		return -1;
 	}
 	int64_t cost = clock_ms() - now_ms;

@@ -92,7 +92,7 @@ static struct step_asked_row *row_of(struct step_asked *a, const struct sandbox_
 /* /proc shows whoever has the number now; only while the thread still waits for us is that the one
  * that asked. */
 static void look_at(struct step_asked *a, struct step_asked_row *row, const struct sandbox *sb,
-                    const struct sandbox_asked *q, const struct grant *step, struct mask *mask)
+                    const struct sandbox_asked *q, const struct job_step *step, struct mask *mask)
 {
 	struct process_hint who = { .pid = 0 };
 	int64_t began = clock_ms(), spent = a->looks_ms - (began - a->looked_ms) / LOOK_SHARE;
@@ -123,7 +123,7 @@ static bool is_news(struct step_asked *a, const char *sentence)
 
 /* One line in the step's own log about what was refused, in observe mode too where that is so. */
 static void tell(struct step_asked *a, const struct step_asked_row *row,
-                 const struct sandbox_asked *q, const struct grant *step)
+                 const struct sandbox_asked *q, const struct job_step *step)
 {
 	char line[1800], by[200];
 	const char *file = a->policy ? a->policy : "a policy file (--policy; there is none now)";
@@ -141,7 +141,7 @@ static void tell(struct step_asked *a, const struct step_asked_row *row,
 }
 
 int step_asked_serve(struct step_asked *a, const struct sandbox *sb,
-                     const struct seccomp_program *prog, const struct grant *step,
+                     const struct seccomp_program *prog, const struct job_step *step,
                      struct mask *mask, struct dd_err *err)
 {
 	for (int i = 0; i < TURN_MAX; i++) {
@@ -191,10 +191,9 @@ static void note(const struct step_asked_row *row, struct step_result *result)
 	step_who_text(&row->who, f->process, sizeof(f->process));
 }
 
-int step_asked_record(const struct step_asked *a, struct record *rec, struct step_result *result,
-                      struct dd_err *err)
+int step_asked_record(const struct step_asked *a, struct record *rec, const struct job_step *step,
+                      struct step_result *result, struct dd_err *err)
 {
-	const struct grant *step = result->step;
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < a->n; i++) {

@@ -48,10 +48,10 @@ int step_asked_wait(struct step_asked *a, int64_t now_ms);
 
 /* Answer what waits, at most so much that everything else of the step has its turn too. */
 int step_asked_serve(struct step_asked *a, const struct sandbox *sb,
-                     const struct seccomp_program *prog, const struct grant *step,
+                     const struct seccomp_program *prog, const struct job_step *step,
                      struct mask *mask, struct dd_err *err);
 /* One sys.deny for each row, and a line of the summary each. */
-int step_asked_record(const struct step_asked *a, struct record *rec, struct step_result *result,
-                      struct dd_err *err);
+int step_asked_record(const struct step_asked *a, struct record *rec, const struct job_step *step,
+                      struct step_result *result, struct dd_err *err);
 
 #endif

@@ -7,9 +7,8 @@
 #include "step_gate.h"
 
 #include "advise/advice.h"
-#include "view/console.h"
 #include "drydock/fd.h"
-#include "lease/mask.h"
+#include "lease/mask_text.h"
 #include "step_who.h"
 #include "record/event_write.h"
 
@@ -244,8 +243,8 @@ static void suggest(const struct step_gate *sg, const struct gate_msg *msg, char
 	struct advice advice;
 	struct advice_case c = {
 		.phase = sg->step->phase,
-		.step_id = sg->step->id,
-		.step_name = sg->step->is_named ? sg->step->name : NULL,
+		.step_id = sg->step->grant->id,
+		.step_name = sg->step->grant->is_named ? sg->step->name : NULL,
 		.host = msg->host,
 		.address = msg->addr,
 		.reason = (enum dd_reason)msg->reason,
@@ -315,11 +314,6 @@ static void tell(struct step_gate *sg, const struct gate_msg *msg, const char *w
 	sg->tell(sg->tell_arg, line);
 }
 
-static void mask_text(const struct step_gate *sg, char *text, size_t size)
-{
-	step_mask_text(sg->step, sg->mask, text, size);
-}
-
 /* The message as it may be written down: secrets replaced, and in `why` the whole sentence, of what
  * was refused or would have been. */
 static struct gate_msg shown_of(const struct step_gate *sg, const struct gate_msg *raw)
@@ -329,8 +323,8 @@ static struct gate_msg shown_of(const struct step_gate *sg, const struct gate_ms
 	if (raw->reason || raw->would)
 		dd_reason_say(raw->reason ? raw->reason : raw->would, raw->why, shown.why,
 		              sizeof(shown.why));
-	mask_text(sg, shown.host, sizeof(shown.host));
-	mask_text(sg, shown.why, sizeof(shown.why));
+	mask_text(sg->mask, shown.host, sizeof(shown.host));
+	mask_text(sg->mask, shown.why, sizeof(shown.why));
 	return shown;
 }
 
@@ -550,7 +544,7 @@ static int on_receipt(struct step_gate *sg, const struct gate_msg *msg, struct d
 		                  "the gate reached %s:%u, which is not on the allowlist",
 		                  msg->host, (unsigned)msg->port);
 	(void)snprintf(one.host, sizeof(one.host), "%s", msg->host);
-	mask_text(sg, one.host, sizeof(one.host));
+	mask_text(sg->mask, one.host, sizeof(one.host));
 	list_destination(sg->result, &one);
 	return 0;
 }
@@ -740,7 +734,7 @@ int step_gate_open(struct step_gate *sg, int net[NET_FD__COUNT], struct dd_err *
 		dd_close_p(&net[i]);
 	if (r < 0) {
 		step_gate_destroy(sg);
-		return dd_err_ctx(err, r, "open the gate of step %u", sg->step->index);
+		return dd_err_ctx(err, r, "open the gate of step %u", sg->step->number);
 	}
 	return record_opened(sg, err);
 }

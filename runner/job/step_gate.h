@@ -22,7 +22,7 @@ enum {
 
 struct step_gate {
 	struct job *job;
-	const struct grant *step;
+	const struct job_step *step;
 	struct step_result *result;
 	const struct net_plan *net;
 	struct gate gate;
@@ -37,7 +37,7 @@ struct step_gate {
 	uint64_t untold_before; /* events of earlier steps for which the record had no room */
 	unsigned peak_connections;
 	uint64_t names_refused; /* queries: the kernel counts only packets that the wall refused */
-	struct mask *mask;      /* what of the step may not be written down; borrowed */
+	struct mask *mask;      /* of the job: what may not be written down; borrowed */
 	void (*tell)(void *arg, const char *line); /* one line for the step's own log (W-09) */
 	void *tell_arg;
 };

@@ -24,6 +24,7 @@ struct step_output {
 	bool cut;
 	struct dd_err *err; /* of the call at hand */
 	char escaped[STEP_LINE_MAX * TEXT_ESCAPE_MAX + 16];
+	char coloured[STEP_LINE_MAX * TEXT_ESCAPE_MAX + 16];
 	size_t log_len;
 	char log[65536]; /* more than one escaped line */
 };
@@ -56,7 +57,6 @@ void step_output_free(struct step_output *so)
 		return;
 	for (int i = 0; i < STEP_STREAMS; i++)
 		mask_stream_free(so->streams[i].mask);
-	explicit_bzero(so, sizeof(*so));
 	free(so);
 }
 
@@ -80,7 +80,7 @@ static size_t sgr_len(const char *s, size_t len)
 	return 0;
 }
 
-static size_t escape_line(struct step_output *so, const char *s, size_t len, bool colour)
+static size_t escape_line(char *out, const char *s, size_t len, bool colour)
 {
 	size_t o = 0, from = 0;
 	bool coloured = false;
@@ -90,16 +90,16 @@ static size_t escape_line(struct step_output *so, const char *s, size_t len, boo
 			i++;
 			continue;
 		}
-		o += text_escape(so->escaped + o, s + from, i - from);
-		memcpy(so->escaped + o, s + i, n);
+		o += text_escape(out + o, s + from, i - from);
+		memcpy(out + o, s + i, n);
 		o += n;
 		i += n;
 		from = i;
 		coloured = true;
 	}
-	o += text_escape(so->escaped + o, s + from, len - from);
+	o += text_escape(out + o, s + from, len - from);
 	if (coloured) {
-		memcpy(so->escaped + o, sgr_reset, sizeof(sgr_reset));
+		memcpy(out + o, sgr_reset, sizeof(sgr_reset));
 		o += sizeof(sgr_reset) - 1;
 	}
 	return o;
@@ -134,15 +134,23 @@ static int write_log(struct step_output *so, const char *bytes, size_t len)
 static int show(struct stream *st, size_t len, bool continues)
 {
 	struct step_output *so = st->so;
-	size_t n = escape_line(so, st->line, len, false);
+	size_t n = escape_line(so->escaped, st->line, len, false);
+	struct step_line line = { .stream = st->which,
+		                  .text = so->escaped,
+		                  .len = n,
+		                  .coloured = so->escaped,
+		                  .coloured_len = n,
+		                  .continues = continues };
 	int r = write_log(so, so->escaped, n);
 	if (r == 0 && !continues)
 		r = write_log(so, "\n", 1);
 	if (r < 0 || !so->spec.line)
 		return r;
-	if (so->spec.colour && memchr(st->line, '\x1b', len))
-		n = escape_line(so, st->line, len, true);
-	return so->spec.line(so->spec.arg, st->which, so->escaped, n, continues);
+	if (so->spec.colour && memchr(st->line, '\x1b', len)) {
+		line.coloured = so->coloured;
+		line.coloured_len = escape_line(so->coloured, st->line, len, true);
+	}
+	return so->spec.line(so->spec.arg, &line);
 }
 
 /* Where to break a full line: not inside a character. */

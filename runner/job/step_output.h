@@ -21,19 +21,26 @@
 enum step_stream { STEP_STDOUT = 0, STEP_STDERR, STEP_STREAMS };
 enum { STEP_LINE_MAX = 4096 }; /* bytes of a piece of a line before escaping */
 
-/* @line is escaped, NUL-terminated, without its newline; @continues: the next call goes on with the
- * same line. Non-zero stops the feed with that result. */
-typedef int (*step_line_fn)(void *arg, enum step_stream stream, const char *line, size_t len,
-                            bool continues);
+struct step_line {
+	enum step_stream stream;
+	const char *text; /* escaped, NUL-terminated, without its newline */
+	size_t len;
+	/* the same with the colours (SGR sequences) that the step chose, ended by a reset; @text
+	 * where it chose none, or nobody asked for them */
+	const char *coloured;
+	size_t coloured_len;
+	bool continues; /* the next call goes on with the same line */
+	bool own;       /* drydock's word between those of the step */
+};
+/* Non-zero stops the feed with that result. */
+typedef int (*step_line_fn)(void *arg, const struct step_line *line);
 
 struct step_output_spec {
 	struct mask *mask;  /* borrowed, must outlive */
 	int log_fd;         /* borrowed; -1: no log */
 	uint64_t log_bytes; /* of both streams together, on the way to both places */
-	/* let SGR sequences (colours) through to the terminal, never to the log; each line then
-	 * ends with a reset */
-	bool colour;
-	step_line_fn line; /* may be NULL */
+	bool colour;        /* make step_line.coloured; colours never reach the log */
+	step_line_fn line;  /* may be NULL */
 	void *arg;
 };
 

@@ -3,7 +3,7 @@
 #ifndef RUNNER_STEP_RESULT_H
 #define RUNNER_STEP_RESULT_H
 
-#include "grant/plan.h"
+#include "job_step.h"
 
 enum step_outcome {
 	STEP_NOT_RUN = 0, /* an earlier step failed, or the job was cancelled before it */
@@ -35,33 +35,38 @@ struct step_refusal {
 
 enum { STEP_DESTINATIONS_MAX = 256, STEP_REFUSALS_MAX = 64 };
 
+/* A quarter of a megabyte, nearly all of it room for lists: made once for a job. */
 struct step_result {
-	const struct grant *step;
 	enum step_outcome outcome;
 	int exit_code, signal;
 	double wall_sec;
 	uint64_t cpu_usec, peak_memory_bytes, output_bytes;
-	struct step_destination destinations[STEP_DESTINATIONS_MAX];
-	size_t n_destinations;
-	/* of all of them, and of those that are not listed; no host, no port */
-	struct step_destination total, cut;
-	size_t all_destinations, reached; /* reached: with a connection */
-	struct step_refusal refusals[STEP_REFUSALS_MAX];
-	size_t n_refusals;
-	/* observe mode: let through, and why enforcing would not have */
-	struct step_refusal would[STEP_REFUSALS_MAX];
-	size_t n_would;
 	uint64_t would_refuse; /* of all of them, told or not */
 	uint64_t refused;      /* attempts, by the kernel's and the gate's counters */
 	uint64_t unreported;   /* of them, not told one by one */
+	bool log_cut;          /* it printed more than its log may hold */
+	bool unaccounted;      /* what it left is not known: nothing may run on top of it */
 	bool gate_verified;    /* rules read back empty when the gate closed */
-	char message[500];     /* why, for outcomes that drydock caused */
+	char message[500];     /* why, for outcomes that drydock caused; masked and escaped */
+	/* of all destinations, and of those that are not listed; no host, no port */
+	struct step_destination total, cut;
+	size_t all_destinations, reached; /* reached: with a connection */
+	size_t n_destinations, n_refusals, n_would;
+	/* what follows is written entry by entry and never cleared as a whole */
+	struct step_destination destinations[STEP_DESTINATIONS_MAX];
+	struct step_refusal refusals[STEP_REFUSALS_MAX];
+	/* observe mode: let through, and why enforcing would not have */
+	struct step_refusal would[STEP_REFUSALS_MAX];
 };
 
+/* Of the step before. Leaves the pages of the lists alone: after each fork the first write to one
+ * copies it. */
+void step_result_clear(struct step_result *result);
+
 extern const char *const step_outcome_names[STEP__OUTCOMES];
-static inline bool step_result_is_failure(const struct step_result *r)
+static inline bool step_outcome_is_failure(enum step_outcome outcome)
 {
-	return r->outcome != STEP_NOT_RUN && r->outcome != STEP_SUCCEEDED;
+	return outcome != STEP_NOT_RUN && outcome != STEP_SUCCEEDED;
 }
 
 #endif

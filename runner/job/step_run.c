@@ -7,10 +7,10 @@
  */
 #include "step_run.h"
 
-#include "view/console.h"
 #include "drydock/fd.h"
 #include "job_tree.h"
 #include "lease/lease.h"
+#include "lease/mask_text.h"
 #include "meter.h"
 #include "step_asked.h"
 #include "step_gate.h"
@@ -20,13 +20,14 @@
 #include "step_output.h"
 #include "step_who.h"
 #include "base/interrupt.h"
+#include "base/size_text.h"
+#include "base/text_escape.h"
 #include "base/url_strip.h"
 #include "record/event_write.h"
 
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/signalfd.h>
 #include <time.h>
 
 enum {
@@ -42,17 +43,18 @@ enum {
  * the start came. */
 struct run {
 	struct job *job;
-	const struct grant *step;
+	const struct job_step *step;
 	struct step_result *result;
+	struct step_left *left;
 	struct step_view view;
-	struct mask *mask;
+	struct lease_holder holder;
 	struct lease_set leases;
 	int log_fd;
 	struct step_output *output;
 	const struct job_terms *terms; /* compiled; NULL: nothing is run */
 	struct sandbox sb;
 	struct step_gate gate;
-	bool gate_is_open;
+	bool gate_is_open, channel_is_made;
 	int streams[2];      /* read ends of the step's stdout and stderr */
 	int64_t deadline_ms; /* of the step */
 	int64_t kill_at_ms;  /* after TERM; 0: not asked to end yet */
@@ -72,40 +74,55 @@ static int64_t now_ms(void)
 
 /* ---- start ---- */
 
-static int show_line(void *arg, enum step_stream stream, const char *line, size_t len,
-                     bool continues)
+static int show_line(void *arg, const struct step_line *line)
 {
 	struct run *run = arg;
 
-	(void)stream;
-	(void)continues;
-	step_hint_line(&run->hint, line, len);
-	console_step_line(line, len);
+	step_hint_line(&run->hint, line->text, line->len);
+	sink_line(&run->job->sinks, run->step, line);
 	return 0;
+}
+
+static void write_own(const struct run *run, const char *line)
+{
+	if (run->log_fd >= 0 && dprintf(run->log_fd, "%s\n", line) < 0)
+		sink_note(&run->job->sinks, run->step, SINK_WARN,
+		          "step %u: the log cannot be written: %s", run->step->number,
+		          strerror(errno));
 }
 
 /* drydock's own line in the step's log, between those of the step. */
 static void tell_step(void *arg, const char *line)
 {
 	const struct run *run = arg;
-	console_step_line(line, strlen(line));
-	if (dprintf(run->log_fd, "%s\n", line) < 0)
-		console_warn("step %u: the log cannot be written: %s", run->step->index,
-		             strerror(errno));
+	const size_t len = strlen(line);
+	const struct step_line own = {
+		.text = line, .len = len, .coloured = line, .coloured_len = len, .own = true
+	};
+	sink_line(&run->job->sinks, run->step, &own);
+	write_own(run, line);
+}
+
+/* The same for what was refused, and what would allow it. */
+static void tell_refusal(void *arg, const char *line)
+{
+	const struct run *run = arg;
+	sink_refusal(&run->job->sinks, run->step, line);
+	write_own(run, line);
 }
 
 static int open_log(struct run *run, struct dd_err *err)
 {
-	char path[640];
+	char path[sizeof(run->job->dirs.logs) + JOB_STEP_NAME_MAX + 8];
 	(void)snprintf(path, sizeof(path), "%s/%s.log", run->job->dirs.logs, run->step->label);
 	run->log_fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC | O_NOFOLLOW,
 	                   0600);
 	if (run->log_fd < 0)
 		return dd_err_set(err, errno, "create the step's log %s", path);
-	const struct step_output_spec spec = { .mask = run->mask,
+	const struct step_output_spec spec = { .mask = run->job->mask,
 		                               .log_fd = run->log_fd,
 		                               .log_bytes = run->step->terms->limits.log_bytes,
-		                               .colour = console_is_coloured(),
+		                               .colour = sink_wants_colour(&run->job->sinks),
 		                               .line = show_line,
 		                               .arg = run };
 	return step_output_new(&spec, &run->output, err);
@@ -132,17 +149,18 @@ static int make_stream(struct run *run, int i, int *ret_write, struct dd_err *er
 /* What the step is told about itself, and what it runs: all from the plan. */
 static int build(struct run *run, struct dd_err *err)
 {
-	const struct grant *step = run->step;
+	const struct job_step *step = run->step;
 	dd_auto_fd int out = -1, errs = -1;
 	struct step_mounts mounts;
 	int r;
 
 	if ((r = make_stream(run, 0, &out, err)) < 0 || (r = make_stream(run, 1, &errs, err)) < 0)
 		return r;
-	step_mounts_make(step->terms, &run->view, &mounts);
-	const struct sandbox_file script = { .path = step->written->recipe.script_path,
-		                             .content = step->written->recipe.script,
-		                             .len = strlen(step->written->recipe.script),
+	step_mounts_make(step->terms, step->recipe, &run->view, &mounts);
+	const char *text = step->recipe->script;
+	const struct sandbox_file script = { .path = step->recipe->script_path,
+		                             .content = text,
+		                             .len = text ? strlen(text) : 0,
 		                             .mode = 0444 };
 	const struct sandbox_spec spec = {
 		.identity = run->job->id,
@@ -152,9 +170,9 @@ static int build(struct run *run, struct dd_err *err)
 		.mounts = mounts.mount,
 		.n_mounts = mounts.n,
 		.files = &script,
-		.n_files = 1,
-		.workdir = step->written->recipe.workdir,
-		.argv = (char *const *)(uintptr_t)step->written->recipe.argv,
+		.n_files = text ? 1 : 0,
+		.workdir = step->recipe->workdir,
+		.argv = (char *const *)(uintptr_t)step->recipe->argv,
 		.seccomp = run->terms->seccomp,
 		.limits = step->terms->limits.sandbox,
 		.net = run->terms->net,
@@ -173,22 +191,22 @@ static int open_gate(struct run *run, struct dd_err *err)
 		                        .result = run->result,
 		                        .net = run->terms->net,
 		                        .step_init = run->sb.pid,
-		                        .mask = run->mask,
-		                        .tell = tell_step,
+		                        .mask = run->job->mask,
+		                        .tell = tell_refusal,
 		                        .tell_arg = run };
 	int r = step_gate_open(&run->gate, run->sb.net, err);
 	run->gate_is_open = r == 0;
 	return r;
 }
 
-/* The environment of the plan, then the leases: they win over a variable of the same name. */
+/* The environment of the recipe, then the leases: they win over a variable of the same name. */
 static int release(struct run *run, struct dd_err *err)
 {
-	const struct grant *step = run->step;
+	const struct job_step *step = run->step;
 	struct step_env env;
 	size_t n = 0;
 
-	step_env_make(&step->written->recipe, step->terms, step->leases, step->n_leases, &env);
+	step_env_make(step->recipe, step->terms, step->leases, step->n_leases, &env);
 	char **envp = arena_array(env.arena, env.n + run->leases.n_env + 1, sizeof(*envp));
 	for (size_t i = 0; i < env.n; i++)
 		envp[n++] = arena_printf(env.arena, "%s=%s", env.rows[i].name, env.rows[i].value);
@@ -202,20 +220,11 @@ static int release(struct run *run, struct dd_err *err)
 	return r;
 }
 
-/* Before anything is written down: what the record says about the step must not hold the step's own
- * secrets. */
-static int read_leases(struct run *run, struct dd_err *err)
-{
-	int r = mask_new(&run->mask, err);
-	return r < 0 ? r : lease_grant(run->step, run->mask, &run->leases, err);
-}
-
 static int start_sandbox(struct run *run, struct dd_err *err)
 {
 	int r;
 
-	if ((r = lease_record(run->job, run->step, &run->leases, err)) < 0 ||
-	    (r = open_log(run, err)) < 0)
+	if ((r = lease_record(&run->holder, &run->leases, err)) < 0 || (r = open_log(run, err)) < 0)
 		return r;
 	if ((r = build(run, err)) < 0 || (r = open_gate(run, err)) < 0 ||
 	    (r = interrupt_check(err)) < 0)
@@ -228,6 +237,9 @@ static int start_sandbox(struct run *run, struct dd_err *err)
 static int start(struct run *run, struct dd_err *err)
 {
 	int r = job_tree_view(run->job, run->step, &run->view, err);
+	if (r == 0)
+		r = step_channel_make(run->job, run->step, err);
+	run->channel_is_made = r == 0;
 	if (r == 0)
 		r = interrupt_check(err); /* to copy can take long: nothing is granted now */
 	if (r == 0 && (r = start_sandbox(run, err)) == -EACCES)
@@ -254,8 +266,9 @@ static void ask_to_end(struct run *run, enum step_outcome outcome, const char *m
 	if (run->kill_at_ms)
 		return;
 	run->kill_at_ms = now_ms() + TERM_GRACE_MS;
-	console_note("step %u: %s; its processes get SIGTERM, and %d s later SIGKILL",
-	             run->step->index, message, TERM_GRACE_MS / 1000);
+	sink_note(&run->job->sinks, run->step, SINK_NOTE,
+	          "step %u: %s; its processes get SIGTERM, and %d s later SIGKILL",
+	          run->step->number, message, TERM_GRACE_MS / 1000);
 	if (sandbox_signal(&run->sb, SIGTERM, &ignored) < 0)
 		run->kill_at_ms = now_ms();
 }
@@ -284,16 +297,11 @@ static int read_stream(struct run *run, int i, struct dd_err *err)
 
 static void read_cancel(struct run *run)
 {
-	struct signalfd_siginfo info;
-
-	while (read(run->job->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-		bool at_once = run->job->cancelled || getppid() != run->job->keeper;
-		run->job->cancelled = true;
-		ask_to_end(run, STEP_CANCELLED, "cancelled");
-		/* Asked twice, or nobody is left to ask: no grace (G-07). */
-		if (at_once)
-			run->kill_at_ms = now_ms();
-	}
+	if (job_cancel_read(run->job) == JOB_GOES_ON)
+		return;
+	ask_to_end(run, STEP_CANCELLED, "cancelled");
+	if (run->job->cancel == JOB_KILLED) /* no grace (G-07) */
+		run->kill_at_ms = now_ms();
 }
 
 /* 1: the step's main process has ended; 0: not yet; <0: init died without a word. */
@@ -369,7 +377,7 @@ static int run_loop(struct run *run, struct dd_err *err)
 			r = step_gate_serve(&run->gate, err);
 		if (r >= 0 && p[5].revents)
 			r = step_asked_serve(&run->asked, &run->sb, run->terms->seccomp, run->step,
-			                     run->mask, err);
+			                     run->job->mask, err);
 		if (r < 0)
 			return r;
 		if (p[4].revents)
@@ -401,7 +409,8 @@ static void break_off(struct run *run, const char *message)
 		return;
 	run->result->outcome = STEP_NOT_RUN;
 	decide(run, STEP_BROKEN, message);
-	console_warn("step %u: %s", run->step->index, message);
+	sink_note(&run->job->sinks, run->step, SINK_WARN, "step %u: %s", run->step->number,
+	          message);
 }
 
 static void keep_first(int *first, int r)
@@ -413,7 +422,7 @@ static void keep_first(int *first, int r)
 /* What the last lines of a step that failed have to do with the sandbox. */
 static void hint(const struct run *run)
 {
-	const struct grant *step = run->step;
+	const struct job_step *step = run->step;
 	struct step_hint_about about = { .path = "",
 		                         .read = step->terms->read,
 		                         .policy = run->job->plan->policy_path,
@@ -424,12 +433,36 @@ static void hint(const struct run *run)
 
 	if (run->result->outcome != STEP_FAILED || run->log_fd < 0)
 		return;
-	step_env_make(&step->written->recipe, step->terms, step->leases, step->n_leases, &env);
+	step_env_make(step->recipe, step->terms, step->leases, step->n_leases, &env);
 	for (size_t i = 0; i < env.n; i++)
 		if (strcmp(env.rows[i].name, "PATH") == 0)
 			about.path = env.rows[i].value;
 	step_hint_tell(&run->hint, run->not_found, &about);
 	step_env_done(&env);
+}
+
+/* What the step left and its front end does not get. */
+static void tell_left(const struct run *run)
+{
+	for (size_t i = 0; i < run->left->n; i++) {
+		const struct step_file *file = &run->left->files[i];
+		if (!file->bytes)
+			sink_note(&run->job->sinks, run->step, SINK_WARN,
+			          "step %u: what it left in `%s` is not taken: %s",
+			          run->step->number, file->name, file->why);
+	}
+}
+
+static void tell_cut(const struct run *run)
+{
+	char most[16];
+
+	if (!run->output || !step_output_was_cut(run->output))
+		return;
+	run->result->log_cut = true;
+	sink_note(&run->job->sinks, run->step, SINK_WARN,
+	          "step %u printed more than limits.log = %s; what came after that is in no log",
+	          run->step->number, size_text(run->step->terms->limits.log_bytes, most));
 }
 
 /* Close the gate, kill, drain, account, wipe, remove. Every part is tried even if one before it
@@ -450,19 +483,23 @@ static int end(struct run *run, struct dd_err *err)
 		break_off(run, later.msg);
 	if (run->gate_is_open)
 		step_gate_destroy(&run->gate);
-	keep_first(&first, step_asked_record(&run->asked, run->job->rec, run->result,
+	keep_first(&first, step_asked_record(&run->asked, run->job->rec, run->step, run->result,
 	                                     first < 0 ? NULL : err));
 	if (run->meter.always) /* the processes are dead: what a short step has written was never
 	                          measured */
 		keep_first(&first, meter_last(&run->meter, first < 0 ? NULL : err));
-	keep_first(&first, lease_revoke(run->job, run->step, &run->leases, first < 0 ? NULL : err));
+	if (run->channel_is_made)
+		keep_first(&first, step_channel_read(run->job, run->step, run->left,
+		                                     first < 0 ? NULL : err));
+	tell_left(run);
+	tell_cut(run);
+	keep_first(&first, lease_revoke(&run->holder, &run->leases, first < 0 ? NULL : err));
 	step_output_free(run->output);
-	mask_free(run->mask);
 	dd_close_p(&run->log_fd);
 	dd_close_p(&run->streams[0]);
 	dd_close_p(&run->streams[1]);
 	char name[32];
-	(void)snprintf(name, sizeof(name), "step-%02u", run->step->index);
+	(void)snprintf(name, sizeof(name), "step-%02u", run->step->number);
 	keep_first(&first, job_dirs_drop(&run->job->dirs, name, first < 0 ? NULL : err));
 	return first;
 }
@@ -476,41 +513,46 @@ static const char *const *texts_or_none(const char *const *texts)
 
 static int record_start(struct run *run, struct dd_err *err)
 {
-	const struct grant *step = run->step;
+	const struct job_step *step = run->step;
+	struct mask *mask = run->job->mask;
 	struct step_mounts mounts;
 	char digest[65];
 	bool exact = false;
 
-	step_mounts_make(step->terms, &run->view, &mounts);
+	step_mounts_make(step->terms, step->recipe, &run->view, &mounts);
 	int r = step_mounts_digest(step->terms, &mounts, digest, err);
 	if (r < 0)
 		return r;
-	/* the default one is a line of the script */
+	const char *written = step->grant->written->facts.run, *runs = step->recipe->script;
+	bool differs = runs && (!written || strcmp(runs, written) != 0), whole = false;
+	/* the default name is a line of the script */
 	dd_auto_free char *name = url_strip_dup(step->name);
-	dd_auto_free char *script = step->written->recipe.script
-	                                    ? step_match_run(step, run->mask, &exact)
-	                                    : NULL;
-	if (!name || (step->written->recipe.script && !script))
+	dd_auto_free char *script = written ? step_match_run(written, mask, &exact) : NULL;
+	dd_auto_free char *evaluated = differs ? step_match_run(runs, mask, &whole) : NULL;
+	if (!name || (written && !script) || (differs && !evaluated))
 		return dd_err_set(err, ENOMEM, "record the step");
 	bool push = step->phase == DD_PHASE_PUSH;
 	const struct facts_step facts = {
-		.index = step->index,
-		.id = step->id,
+		.index = step->number,
+		.id = step->grant->id,
 		.name = name,
-		.argv0 = step->written->recipe.argv[0] ? step->written->recipe.argv[0] : "",
+		.argv0 = step->recipe->argv && step->recipe->argv[0] ? step->recipe->argv[0] : "",
 		.gate_state = step->terms->egress.n ? "open" : "closed",
 		.seccomp = step->terms->seccomp,
-		.phase_why = step->phase_why,
+		.filter = run->terms ? seccomp_program_digest(run->terms->seccomp) : NULL,
+		.evaluated = evaluated,
+		.brought_by = step->written ? NULL : step->grant->ref,
+		.phase_why = step->grant->phase_why,
 		.mounts = digest,
-		.nothing = step->written->recipe.nothing,
+		.nothing = step->recipe->nothing,
 		.read = texts_or_none(step->terms->read),
 		.syscalls = texts_or_none(step->terms->syscalls),
 		/* what a rule of a policy can match this step by, as far as the step has it */
 		.match = { .known = true,
-		           .id = step->id[0] ? step->id : NULL,
-		           .name = step->is_named ? name : NULL,
+		           .id = step->grant->id[0] ? step->grant->id : NULL,
+		           .name = step->grant->is_named ? name : NULL,
 		           .job = run->job->plan->spec->id,
-		           .uses = step->written->facts.uses,
+		           .uses = step->grant->written->facts.uses,
 		           .run = script,
 		           .run_exact = exact },
 		.workspace = push ? workspace_view_names[step->terms->view] : NULL,
@@ -532,6 +574,7 @@ static int record_end(struct run *run, struct dd_err *err)
 		.output_bytes = (int64_t)res->output_bytes,
 		.refused = (int64_t)res->refused,
 		.message = res->message,
+		.log_cut = res->log_cut,
 		.files = run->meter.measured ? (int64_t)run->meter.files : FACTS_ABSENT,
 		.disk_bytes = run->meter.measured ? (int64_t)run->meter.bytes : FACTS_ABSENT,
 	};
@@ -549,12 +592,13 @@ static void execute(struct run *run, int r, struct dd_err *leases)
 	 * fault, as a shell would say it. */
 	if (r == -ENOEXEC || r == -ENOTDIR) {
 		run->result->exit_code = r == -ENOEXEC ? 127 : 1;
-		run->not_found = r == -ENOEXEC ? run->step->written->recipe.argv[0] : NULL;
+		run->not_found = r == -ENOEXEC ? run->step->recipe->argv[0] : NULL;
 		decide(run, STEP_FAILED, err.msg);
 		return;
 	}
 	if (r == -ECANCELED) {
-		run->job->cancelled = true;
+		if (job_cancel_read(run->job) == JOB_GOES_ON)
+			run->job->cancel = JOB_CANCELLED;
 		decide(run, STEP_CANCELLED, "cancelled before it began");
 		return;
 	}
@@ -566,7 +610,7 @@ static void execute(struct run *run, int r, struct dd_err *leases)
 		       err.msg);
 		return;
 	}
-	run->asked.tell = tell_step;
+	run->asked.tell = tell_refusal;
 	run->asked.tell_arg = run;
 	run->asked.policy = run->job->plan->policy_path;
 	run->deadline_ms = now_ms() + (int64_t)run->step->time_sec * 1000;
@@ -581,7 +625,7 @@ static void execute(struct run *run, int r, struct dd_err *leases)
 
 /* What the step left must be known before anything else runs. It is the step's doing when it cannot
  * be: that ends the job, and drydock goes on. */
-static int account(struct job *job, const struct grant *step, struct step_result *result,
+static int account(struct job *job, const struct job_step *step, struct step_result *result,
                    struct dd_err *err)
 {
 	static const int of_the_step[] = { -EFBIG, -E2BIG, -EACCES, -EPERM, -ENAMETOOLONG, -ETIME };
@@ -596,6 +640,7 @@ static int account(struct job *job, const struct grant *step, struct step_result
 		if (r != of_the_step[i])
 			continue;
 		result->outcome = STEP_OVER_LIMIT;
+		result->unaccounted = true;
 		(void)snprintf(result->message, sizeof(result->message),
 		               "what it left cannot be accounted for: %.400s%s", why.msg,
 		               r == -EACCES ? " (identity single has no more rights than the step)"
@@ -605,43 +650,78 @@ static int account(struct job *job, const struct grant *step, struct step_result
 	return r < 0 ? dd_err_say(err, -r, "%s", why.msg) : 0;
 }
 
-int step_run(struct job *job, const struct grant *step, struct step_result *result,
-             struct dd_err *err)
+/* Why it ended as it did may quote what the step did. */
+static void clean_message(struct run *run)
+{
+	char text[sizeof(run->result->message)];
+	char shown[TEXT_ESCAPE_MAX * sizeof(text) + 1];
+
+	(void)snprintf(text, sizeof(text), "%s", run->result->message);
+	mask_text(run->job->mask, text, sizeof(text));
+	(void)text_escape(shown, text, strlen(text));
+	(void)snprintf(run->result->message, sizeof(run->result->message), "%.*s",
+	               (int)sizeof(run->result->message) - 1, shown);
+}
+
+static void show_name(const struct job *job, struct job_step *step)
+{
+	char text[JOB_STEP_SHOWN_MAX + 1];
+
+	(void)snprintf(text, sizeof(text), "%s", step->name);
+	mask_text(job->mask, text, sizeof(text));
+	(void)text_escape(step->shown, text, strlen(text));
+}
+
+static int run_it(struct run *run, int leases, struct dd_err *why, struct dd_err *err)
+{
+	const struct job_step *step = run->step;
+
+	if (!step->recipe->nothing) {
+		execute(run, leases, why);
+		int r = end(run, err);
+		return r < 0 ? r : account(run->job, step, run->result, err);
+	}
+	/* no process, so no sandbox, and nothing that could have changed the tree */
+	sink_note(&run->job->sinks, step, SINK_NOTE, "step %u: nothing is run: %s", step->number,
+	          step->recipe->nothing);
+	decide(run, STEP_SUCCEEDED, "");
+	return 0;
+}
+
+int step_run(struct job *job, struct job_step *step, struct step_result *result,
+             struct step_left *left, struct dd_err *err)
 {
 	struct run *run = calloc(1, sizeof(*run));
-	int r;
+	struct dd_err why = { 0 };
+	int r, leases;
 
 	if (!run)
 		return dd_err_set(err, ENOMEM, "start the step");
 	*run = (struct run){ .job = job,
 		             .step = step,
 		             .result = result,
+		             .left = left,
+		             .holder = { .rec = job->rec,
+		                         .step = step->ref,
+		                         .phase = step->phase,
+		                         .leases = step->leases,
+		                         .n = step->n_leases },
 		             .sb = SANDBOX_NONE,
 		             .terms = job_terms_of(&job->terms, step->terms),
 		             .log_fd = -1,
 		             .streams = { -1, -1 } };
-	result->step = step;
-	console_step_start(step, job->plan->n_grants, job->observe);
-	struct dd_err why = { 0 };
-	int leases = step->written->recipe.nothing ? 0 : read_leases(run, &why);
+	/* before anything is written down or told: neither must hold the step's own secrets */
+	leases = lease_grant(&run->holder, job->mask, &run->leases, &why);
+	show_name(job, step);
+	sink_step_begins(&job->sinks, step);
 	if ((r = record_start(run, err)) == 0) {
-		if (step->written->recipe.nothing) { /* no process, so no sandbox, and nothing that
-			                could have changed the tree */
-			console_note("step %u: nothing is run: %s", step->index,
-			             step->written->recipe.nothing);
-			decide(run, STEP_SUCCEEDED, "");
-		} else {
-			execute(run, leases, &why);
-			r = end(run, err);
-			if (r == 0)
-				r = account(job, step, result, err);
-		}
+		r = run_it(run, leases, &why, err);
+		clean_message(run);
 		int written = record_end(run, r < 0 ? NULL : err);
 		r = r < 0 ? r : written;
-		console_step_end(result);
+		sink_step_ended(&job->sinks, step, result);
 	} else {
-		(void)lease_revoke(job, step, &run->leases, NULL);
-		mask_free(run->mask);
+		(void)lease_revoke(&run->holder, &run->leases, NULL);
 	}
 	free(run);
 	return r;

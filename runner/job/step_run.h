@@ -5,10 +5,11 @@
 
 #include "job.h"
 
-/* Run @step and fill @result (also when the step failed or was refused: that is no error here). An
- * error means that the job cannot go on: the record could not be written, or something of the step
- * could not be removed. Never returns while a process of the step lives. */
-int step_run(struct job *job, const struct grant *step, struct step_result *result,
-             struct dd_err *err);
+/* Run @step (whose shown name is made here, when its secrets are known) and fill @result and @left,
+ * which must be empty (also when the step failed or was refused: that is no error here). An error
+ * means that the job cannot go on: the record could not be written, or something of the step could
+ * not be removed. Never returns while a process of the step lives. step_left_done() in any case. */
+int step_run(struct job *job, struct job_step *step, struct step_result *result,
+             struct step_left *left, struct dd_err *err);
 
 #endif

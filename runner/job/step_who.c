@@ -8,51 +8,21 @@
 #include "step_who.h"
 
 #include "base/url_strip.h"
+#include "lease/mask_text.h"
 
 #include "drydock/fd.h"
 
-#include <ctype.h>
+#include <stdlib.h>
 
-struct text {
-	char *out;
-	size_t len, size;
-};
-
-static int append(void *arg, const char *bytes, size_t len)
+/* Arguments are cut to length and made printable, and a secret that this changed is no longer
+ * found: a step that holds one shows none of them. One that was granted earlier in the job may be
+ * known to a later step too, which shows them masked. */
+void step_who_clean(const struct job_step *step, struct mask *mask, struct process_hint *who)
 {
-	struct text *t = arg;
-	size_t room = t->size - 1 - t->len;
-	size_t n = len < room ? len : room;
-	memcpy(t->out + t->len, bytes, n);
-	t->len += n;
-	return 0;
-}
-
-void step_mask_text(const struct grant *step, struct mask *mask, char *text, size_t size)
-{
-	struct mask_stream *stream = NULL;
-
-	if (step->n_leases == 0)
-		return;
-	dd_auto_free char *masked = calloc(1, size);
-	struct text t = { .out = masked, .size = size };
-	if (masked && mask && mask_stream_new(mask, &stream, NULL) == 0) {
-		(void)mask_feed(stream, text, strlen(text), append, &t);
-		(void)mask_flush(stream, append, &t);
-	}
-	mask_stream_free(stream);
-	if (t.len > 0)
-		memcpy(text, masked, t.len);
-	text[t.len] = '\0';
-}
-
-/* Arguments are cut to length, and a secret cut in two is no longer found: a step that holds one
- * shows none of them. */
-void step_who_clean(const struct grant *step, struct mask *mask, struct process_hint *who)
-{
-	if (step->n_leases > 0)
+	if (step->n_leases > 0 || !mask || !mask_finds_cleaned(mask))
 		who->argv[0] = '\0';
-	step_mask_text(step, mask, who->exe, sizeof(who->exe));
+	mask_text(mask, who->argv, sizeof(who->argv));
+	mask_text(mask, who->exe, sizeof(who->exe));
 }
 
 struct facts_process step_who_facts(const struct process_hint *who)
@@ -73,10 +43,9 @@ void step_who_text(const struct process_hint *who, char *out, size_t size)
 
 /* ---- match.run ---- */
 
-char *step_match_run(const struct grant *step, struct mask *mask, bool *ret_exact)
+char *step_match_run(const char *script, struct mask *mask, bool *ret_exact)
 {
-	const char *in = step->written->recipe.script +
-	                 strspn(step->written->recipe.script, " \t\r\n");
+	const char *in = script + strspn(script, " \t\r\n");
 	size_t len = strlen(in);
 	while (len > 0 && strchr(" \t\r\n", in[len - 1]))
 		len--;
@@ -85,9 +54,15 @@ char *step_match_run(const struct grant *step, struct mask *mask, bool *ret_exac
 
 	if (!text)
 		return NULL;
-	step_mask_text(step, mask, text, len + 1);
-	if (strlen(text) > STEP_MATCH_MAX)
-		text[STEP_MATCH_MAX] = '\0';
-	*ret_exact = strcmp(text, trimmed) == 0;
-	return text;
+	/* with room behind it: the text is whole, and its end is no half of a secret */
+	char *roomy = realloc(text, len + 8);
+	if (!roomy) {
+		free(text);
+		return NULL;
+	}
+	mask_text(mask, roomy, len + 8);
+	if (strlen(roomy) > STEP_MATCH_MAX)
+		roomy[STEP_MATCH_MAX] = '\0';
+	*ret_exact = strcmp(roomy, trimmed) == 0;
+	return roomy;
 }

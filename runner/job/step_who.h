@@ -1,19 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-/* step_who.h - what may be written down about a step and its processes: names without the step's
+/* step_who.h - what may be written down about a step and its processes: names without the job's
  * secrets. */
 #ifndef RUNNER_STEP_WHO_H
 #define RUNNER_STEP_WHO_H
 
 #include "lease/mask.h"
-#include "grant/plan.h"
+#include "job_step.h"
 #include "process_find.h"
 #include "record/record_facts.h"
 
-/* Replace the secrets of @step in @text, in place: a step that holds one can ask for a name that
- * spells it (L-08). Without a mask nothing is left. */
-void step_mask_text(const struct grant *step, struct mask *mask, char *text, size_t size);
 /* Take out of @who what a step with a secret may have put there. */
-void step_who_clean(const struct grant *step, struct mask *mask, struct process_hint *who);
+void step_who_clean(const struct job_step *step, struct mask *mask, struct process_hint *who);
 /* As the record has it; borrows the texts of @who. */
 struct facts_process step_who_facts(const struct process_hint *who);
 /* "curl (curl -sS https://...)"; empty when nobody is known. */
@@ -23,6 +20,6 @@ void step_who_text(const struct process_hint *who, char *out, size_t size);
  * query strings in what looks like a URL, secrets replaced, cut to STEP_MATCH_MAX bytes. Heap, the
  * caller frees; NULL without memory. *ret_exact: it is the whole script, unchanged. */
 enum { STEP_MATCH_MAX = 4096 };
-char *step_match_run(const struct grant *step, struct mask *mask, bool *ret_exact);
+char *step_match_run(const char *script, struct mask *mask, bool *ret_exact);
 
 #endif

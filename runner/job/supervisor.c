@@ -6,7 +6,6 @@
  */
 #include "supervisor.h"
 
-#include "view/console.h"
 #include "drydock/fd.h"
 #include "drydock/sandbox.h"
 #include "base/exit_code.h"
@@ -36,10 +35,10 @@ static int harden(pid_t keeper, struct dd_err *err)
 	return 0;
 }
 
-/* The forge's facts; absent without an event file. */
+/* The forge's facts; a local run has none. */
 static struct facts_event event_facts(const struct event_facts *ev)
 {
-	if (!ev)
+	if (ev->local)
 		return (struct facts_event){ .known = false };
 	return (struct facts_event){ .known = true,
 		                     .name = ev->name,
@@ -66,7 +65,7 @@ static int record_begin(const struct job *job, struct dd_err *err)
 		.version = DRYDOCK_VERSION,
 		.mode = job->observe ? FACTS_OBSERVED : FACTS_ENFORCED,
 		.kernel = un.release,
-		.event = event_facts(job->event),
+		.event = event_facts(&plan->spec->event),
 		.policy = { .path = plan->policy_path, .sha256 = plan->policy_sha256 },
 		.identity = identity_mode_name(job->id->mode),
 		.enforcement = locks,
@@ -78,13 +77,12 @@ static int record_begin(const struct job *job, struct dd_err *err)
 	return record_run_start(job->rec, &facts, err);
 }
 
-static void tell_narrowed(const struct policy_narrowed *row)
+static void tell_narrowed(const struct job *job, const struct policy_narrowed *row)
 {
-	char asked[400], file[200];
-	diag_escape(asked, sizeof(asked), row->asked, strlen(row->asked));
-	diag_escape(file, sizeof(file), row->mark.file, strlen(row->mark.file));
-	console_note("%s:%u: the repository asked for %s%s%s; it gets %s: %s", file, row->mark.line,
-	             row->key, row->key[0] ? ": " : "", asked, row->allowed, row->why);
+	sink_note(&job->sinks, NULL, SINK_NOTE,
+	          "%s:%u: the repository asked for %s%s%s; it gets %s: %s", row->mark.file,
+	          row->mark.line, row->key, row->key[0] ? ": " : "", row->asked, row->allowed,
+	          row->why);
 }
 
 /* What the repository's .drydock.yml asked for and does not get: an event and a line for the person
@@ -103,7 +101,7 @@ static int record_narrowed(struct job *job, struct dd_err *err)
 		                               err);
 		if (r < 0)
 			return r;
-		tell_narrowed(row);
+		tell_narrowed(job, row);
 	}
 	return 0;
 }
@@ -127,10 +125,15 @@ static int begin(struct job *job, struct dd_err *err)
 		return r;
 	if ((r = record_begin(job, err)) < 0)
 		return r;
-	console_job_start(job->plan, job->id, job->dirs.run, job->record_path, job->observe);
+	sink_job_begins(&job->sinks, &(struct sink_job){ .plan = job->plan,
+	                                                 .id = job->id,
+	                                                 .run = job->dirs.run,
+	                                                 .record = job->record_path,
+	                                                 .observe = job->observe });
 	if (job->calls_untold)
-		console_note("which system calls the filter refuses is not told: this host has no "
-		             "seccomp user notification (drydock doctor); they fail as ever");
+		sink_note(&job->sinks, NULL, SINK_NOTE,
+		          "which system calls the filter refuses is not told: this host has no "
+		          "seccomp user notification (drydock doctor); they fail as ever");
 	if ((r = record_narrowed(job, err)) < 0)
 		return r;
 	if ((r = job_terms_compile(job->plan, asks_of(job), job->observe, &job->terms, err)) < 0)
@@ -138,69 +141,207 @@ static int begin(struct job *job, struct dd_err *err)
 	return job_tree_prepare(job, err);
 }
 
-/* The outcome of the whole job is that of the first step that failed and was not allowed to. */
-static const struct step_result *decisive(const struct job *job)
+/* ---- one step ---- */
+
+/* A step that the written one brought is told apart by how many came before it. */
+static int name_step(struct job *job, struct job_step *step, struct dd_err *err)
 {
-	for (size_t i = 0; i < job->plan->n_grants; i++) {
-		const struct step_result *r = &job->results[i];
-		if (step_result_is_failure(r) &&
-		    !(r->outcome == STEP_FAILED && r->step->written->continue_on_error))
+	const struct grant *grant = step->grant;
+	unsigned nth = step->written ? 0 : ++job->brought[grant->index - 1];
+	int label = nth ? snprintf(step->label, sizeof(step->label), "%s-%u", grant->label, nth + 1)
+	                : snprintf(step->label, sizeof(step->label), "%s", grant->label);
+	int ref = nth ? snprintf(step->ref, sizeof(step->ref), "%s#%u", grant->ref, nth + 1)
+	              : snprintf(step->ref, sizeof(step->ref), "%s", grant->ref);
+
+	return label < 0 || ref < 0 || (size_t)label >= sizeof(step->label) ||
+	                       (size_t)ref >= sizeof(step->ref)
+	               ? dd_err_say(err, ENAMETOOLONG, "the id of step %u is too long",
+	                            grant->index)
+	               : 0;
+}
+
+/* The front end is not believed: a step runs under a grant that was made before anything ran, the
+ * written one once, and with a whole recipe. */
+static int check_order(const struct job *job, const struct step_order *order, struct dd_err *err)
+{
+	if (order->grant == 0 || order->grant > job->plan->n_grants || !order->recipe)
+		return dd_err_say(err, EPROTO, "the front end ordered a step without a grant");
+	if (order->written && job->written[order->grant - 1])
+		return dd_err_say(err, EPROTO, "the front end ordered step %u twice", order->grant);
+	if (job->plan->grants[order->grant - 1].written->recipe.nothing && !order->recipe->nothing)
+		return dd_err_say(
+			err, EPROTO,
+			"the plan says that nothing is run for step %u, and the front end "
+			"ordered something",
+			order->grant);
+	if (job->n_ran == JOB_STEPS_RUN_MAX)
+		return dd_err_say(err, E2BIG, "more than %d steps in one job", JOB_STEPS_RUN_MAX);
+	return recipe_check(order->recipe, err);
+}
+
+static int make_step(struct job *job, const struct step_order *order, struct job_step *ret,
+                     struct dd_err *err)
+{
+	int r = check_order(job, order, err);
+	if (r < 0)
+		return r;
+	const struct grant *grant = &job->plan->grants[order->grant - 1];
+	*ret = (struct job_step){ .grant = grant,
+		                  .recipe = order->recipe,
+		                  .number = (unsigned)job->n_ran + 1,
+		                  .written = order->written,
+		                  .name = order->recipe->name,
+		                  .phase = grant->phase,
+		                  .terms = grant->terms,
+		                  .leases = order->written ? grant->leases : NULL,
+		                  .n_leases = order->written ? grant->n_leases : 0,
+		                  .time_sec = grant->time_sec };
+	if (order->recipe->time_sec && order->recipe->time_sec < ret->time_sec)
+		ret->time_sec = order->recipe->time_sec;
+	if (order->written)
+		job->written[order->grant - 1] = true;
+	return name_step(job, ret, err);
+}
+
+static int remember(struct job *job, const struct job_step *step, struct dd_err *err)
+{
+	const struct step_result *result = job->result;
+
+	if ((job->n_ran & (job->n_ran - 1)) == 0) { /* a power of two, or none yet */
+		size_t room = job->n_ran ? 2 * job->n_ran : 1;
+		void *more = reallocarray(job->ran, room, sizeof(*job->ran));
+		if (!more)
+			return dd_err_set(err, ENOMEM, "remember a step");
+		job->ran = more;
+	}
+	job->ran[job->n_ran++] = (struct step_summary){ .grant = step->grant,
+		                                        .written = step->written,
+		                                        .outcome = result->outcome,
+		                                        .exit_code = result->exit_code,
+		                                        .refused = result->refused,
+		                                        .would_refuse = result->would_refuse };
+	return 0;
+}
+
+static int run_order(struct job *job, const struct step_order *order, struct dd_err *err)
+{
+	struct step_left left = { .n = 0 };
+	struct job_step step;
+	int r;
+
+	if ((r = make_step(job, order, &step, err)) < 0)
+		return r;
+	step_result_clear(job->result);
+	if ((r = step_run(job, &step, job->result, &left, err)) < 0)
+		(void)dd_err_ctx(err, r, "step %u", step.number);
+	else if ((r = remember(job, &step, err)) == 0)
+		r = job->script->ended(job->script->arg, order, job->result, &left, err);
+	step_left_done(&left);
+	return r;
+}
+
+/* ---- all of them ---- */
+
+enum job_cancel job_cancel_read(struct job *job)
+{
+	struct signalfd_siginfo info;
+
+	while (read(job->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
+		job->cancel = job->cancel || getppid() != job->keeper ? JOB_KILLED : JOB_CANCELLED;
+	return job->cancel;
+}
+
+/* What no front end can pass over: without a verified gate, or with a tree that nobody can account
+ * for, nothing may run any more. */
+static bool is_over(const struct job *job)
+{
+	const struct step_summary *last = job->n_ran ? &job->ran[job->n_ran - 1] : NULL;
+	return last && (last->outcome == STEP_BROKEN || job->result->unaccounted);
+}
+
+/* *@ret stays as it is when the script had no chance to say what the job came to. */
+static int run_script(struct job *job, enum job_conclusion *ret, struct dd_err *err)
+{
+	/* between two steps nobody else reads the signals */
+	while (job_cancel_read(job) != JOB_KILLED && !is_over(job)) {
+		const struct job_so_far so_far = { .steps = job->ran,
+			                           .n_steps = job->n_ran,
+			                           .cancelled = job->cancel != JOB_GOES_ON };
+		struct step_order order = { .grant = 0 };
+		enum job_conclusion conclusion = JOB_FAILED;
+		int r = job->script->next(job->script->arg, &so_far, &order, &conclusion, err);
+		if (r == 0)
+			*ret = conclusion;
+		if (r <= 0 || (r = run_order(job, &order, err)) < 0)
 			return r;
 	}
-	return NULL;
+	return 0;
 }
 
 static const struct outcome_row {
 	int exit_code;
 	const char *status; /* in run.end */
-} outcome_rows[STEP__OUTCOMES] = {
-	[STEP_NOT_RUN] = { DRYDOCK_EXIT_OK, "succeeded" },
-	[STEP_SUCCEEDED] = { DRYDOCK_EXIT_OK, "succeeded" },
-	[STEP_FAILED] = { DRYDOCK_EXIT_JOB_FAILED, "failed" },
-	[STEP_TIMED_OUT] = { DRYDOCK_EXIT_JOB_FAILED, "failed" },
-	[STEP_CANCELLED] = { DRYDOCK_EXIT_CANCELLED, "cancelled" },
-	[STEP_OVER_LIMIT] = { DRYDOCK_EXIT_JOB_FAILED, "failed" },
-	[STEP_REFUSED] = { DRYDOCK_EXIT_REFUSED, "refused" },
-	[STEP_BROKEN] = { DRYDOCK_EXIT_HOST, "broken" },
-};
+} succeeded = { DRYDOCK_EXIT_OK, "succeeded" }, failed = { DRYDOCK_EXIT_JOB_FAILED, "failed" },
+  cancelled = { DRYDOCK_EXIT_CANCELLED, "cancelled" },
+  refused = { DRYDOCK_EXIT_REFUSED, "refused" }, broken = { DRYDOCK_EXIT_HOST, "broken" };
 
-static int finish(struct job *job, struct dd_err *err)
+/* The front end judges its steps; that drydock broke one off, or that the policy refused one, it
+ * cannot forgive. */
+static const struct outcome_row *outcome_of(const struct job *job, enum job_conclusion conclusion)
 {
-	const struct step_result *why = decisive(job);
-	const struct outcome_row *row = &outcome_rows[why              ? why->outcome
-	                                              : job->cancelled ? STEP_CANCELLED
-	                                                               : STEP_SUCCEEDED];
+	bool any[STEP__OUTCOMES] = { false };
+
+	for (size_t i = 0; i < job->n_ran; i++)
+		any[job->ran[i].outcome] = true;
+	return any[STEP_BROKEN]              ? &broken
+	       : any[STEP_REFUSED]           ? &refused
+	       : job->cancel                 ? &cancelled
+	       : conclusion == JOB_SUCCEEDED ? &succeeded
+	                                     : &failed;
+}
+
+static int tell_end(struct job *job, const struct outcome_row *row, uint64_t would_refuse)
+{
+	sink_job_ended(&job->sinks, &(struct sink_end){ .plan = job->plan,
+	                                                .status = row->status,
+	                                                .exit_code = row->exit_code,
+	                                                .would_refuse = would_refuse,
+	                                                .observe = job->observe,
+	                                                .record = job->record_path,
+	                                                .logs = job->dirs.logs,
+	                                                .head = record_head(job->rec) });
+	return row->exit_code;
+}
+
+static int finish(struct job *job, const struct outcome_row *row, struct dd_err *err)
+{
 	struct record_facts facts = { .status = row->status,
 		                      .mode = job->observe ? FACTS_OBSERVED : FACTS_ENFORCED };
 	struct facts_counts *c = &facts.counts;
 
-	*c = (struct facts_counts){ .known = true, .steps = (int64_t)job->plan->n_grants };
-	for (size_t i = 0; i < job->plan->n_grants; i++) {
-		c->ran += job->results[i].outcome != STEP_NOT_RUN;
-		c->failed += step_result_is_failure(&job->results[i]);
-		c->refused += (int64_t)job->results[i].refused;
-		c->would_refuse += (int64_t)job->results[i].would_refuse;
+	*c = (struct facts_counts){ .known = true,
+		                    .steps = (int64_t)job->plan->n_grants,
+		                    .ran = (int64_t)job->n_ran };
+	for (size_t i = 0; i < job->n_ran; i++) {
+		c->failed += step_outcome_is_failure(job->ran[i].outcome);
+		c->refused += (int64_t)job->ran[i].refused;
+		c->would_refuse += (int64_t)job->ran[i].would_refuse;
 	}
 	c->untold = (int64_t)record_untold(job->rec);
 	int r = record_run_end(job->rec, &facts, err);
-	console_summary(job->plan, job->results, job->plan->n_grants, row->status, job->record_path,
-	                job->dirs.logs);
-	if (job->observe)
-		console_observe_end(job->plan, (uint64_t)c->would_refuse);
-	return r < 0 ? r : row->exit_code;
+	int code = tell_end(job, row, (uint64_t)c->would_refuse);
+	return r < 0 ? r : code;
 }
 
-static int run_steps(struct job *job, struct dd_err *err)
+static int run_job(struct job *job, struct dd_err *err)
 {
-	for (size_t i = 0; i < job->plan->n_grants && !job->cancelled && !decisive(job); i++) {
-		/* between two steps nobody reads the signals */
-		if (interrupt_check(err) < 0)
-			return -ECANCELED;
-		int r = step_run(job, &job->plan->grants[i], &job->results[i], err);
-		if (r < 0)
-			return dd_err_ctx(err, r, "step %zu", i + 1);
-	}
-	return decisive(job) || job->cancelled ? 0 : job_tree_out(job, err);
+	enum job_conclusion conclusion = JOB_FAILED;
+	int r = run_script(job, &conclusion, err);
+	const struct outcome_row *row = outcome_of(job, conclusion);
+
+	if (r == 0 && row == &succeeded)
+		r = job_tree_out(job, err);
+	return r < 0 ? r : finish(job, row, err);
 }
 
 /* No step has run: what cannot be read was named by the caller, anything else is the host's (a full
@@ -208,19 +349,65 @@ static int run_steps(struct job *job, struct dd_err *err)
 static int finish_unbegun(struct job *job, int r, const struct dd_err *err)
 {
 	static const int of_the_caller[] = { -EACCES, -EPERM, -ENOENT, -ENOTDIR };
-
+	static const struct outcome_row unusable = { DRYDOCK_EXIT_USAGE, "broken" };
+	const struct outcome_row *row = &broken;
 	struct dd_err unwritten = { 0 };
-	console_warn("the job cannot begin: %s", err->msg);
-	if (record_run_end(job->rec,
-	                   &(struct record_facts){ .status = "broken", .end_why = err->msg },
-	                   &unwritten) < 0) {
-		console_warn("the record has no end: %s", unwritten.msg);
-		return DRYDOCK_EXIT_HOST;
-	}
+
 	for (size_t i = 0; i < ARRAY_LEN(of_the_caller); i++)
 		if (r == of_the_caller[i])
-			return DRYDOCK_EXIT_USAGE;
-	return DRYDOCK_EXIT_HOST;
+			row = &unusable;
+	sink_note(&job->sinks, NULL, SINK_WARN, "the job cannot begin: %s", err->msg);
+	if (record_run_end(job->rec,
+	                   &(struct record_facts){ .status = row->status, .end_why = err->msg },
+	                   &unwritten) < 0) {
+		sink_note(&job->sinks, NULL, SINK_WARN, "the record has no end: %s", unwritten.msg);
+		row = &broken;
+	}
+	return tell_end(job, row, 0);
+}
+
+static int make_memory(struct job *job, struct dd_err *err)
+{
+	size_t n = job->plan->n_grants;
+	job->result = calloc(1, sizeof(*job->result));
+	job->written = calloc(n + 1, sizeof(*job->written));
+	job->brought = calloc(n + 1, sizeof(*job->brought));
+	if (!job->result || !job->written || !job->brought)
+		return dd_err_set(err, ENOMEM, "prepare the job");
+	int r = mask_new(&job->mask, err);
+	job->sinks.mask = job->mask;
+	return r;
+}
+
+static void job_done(struct job *job)
+{
+	job_tree_done(&job->tree);
+	job_terms_done(&job->terms);
+	for (int p = 0; p < DD_PHASE__COUNT; p++)
+		egress_spent_free(job->spent[p]);
+	record_free(job->rec);
+	job->sinks.mask = NULL;
+	mask_free(job->mask);
+	free(job->result);
+	free(job->written);
+	free(job->brought);
+	free(job->ran);
+}
+
+/* Everything that must be there before the record begins. */
+static int prepare(struct job *job, pid_t keeper, const sigset_t *cancelling, struct dd_err *err)
+{
+	int r;
+
+	job->keeper = keeper;
+	if ((r = harden(keeper, err)) < 0 || (r = make_memory(job, err)) < 0 ||
+	    (r = lease_capture_environment(job->plan, err)) < 0)
+		return r;
+	job->signal_fd = signalfd(-1, cancelling, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (job->signal_fd < 0)
+		return dd_err_set(err, errno, "listen for signals");
+	interrupt_arm(job->signal_fd);
+	return 0;
 }
 
 /* Nothing runs that is not recorded. What had begun is over and accounted for. */
@@ -229,43 +416,34 @@ static int finish_full(struct job *job, struct dd_err *err)
 	const struct record_facts facts = { .status = "failed", .end_why = err->msg };
 	struct dd_err unwritten = { 0 };
 
-	console_warn("the job cannot go on: %s", err->msg);
+	sink_note(&job->sinks, NULL, SINK_WARN, "the job cannot go on: %s", err->msg);
 	if (record_run_end(job->rec, &facts, &unwritten) < 0)
-		console_warn("the record has no end: %s", unwritten.msg);
-	return DRYDOCK_EXIT_JOB_FAILED;
+		sink_note(&job->sinks, NULL, SINK_WARN, "the record has no end: %s", unwritten.msg);
+	return tell_end(job, &failed, 0);
 }
 
 int supervisor_main(struct job *job, pid_t keeper, const sigset_t *cancelling)
 {
 	struct dd_err err = { 0 };
-	int r = harden(keeper, &err);
+	int r = prepare(job, keeper, cancelling, &err);
 
 	if (r == 0)
-		r = lease_capture_environment(job->plan, &err);
-	job->keeper = keeper;
-	if (r == 0 && (job->signal_fd = signalfd(-1, cancelling, SFD_CLOEXEC | SFD_NONBLOCK)) < 0)
-		r = dd_err_set(&err, errno, "listen for signals");
-	for (size_t i = 0; i < job->plan->n_grants; i++)
-		job->results[i].step = &job->plan->grants[i];
-	interrupt_arm(job->signal_fd);
-	if (r == 0 && (r = begin(job, &err)) == 0)
-		r = run_steps(job, &err);
-	else if (r < 0 && r != -ECANCELED)
+		r = begin(job, &err);
+	if (r == 0)
+		r = run_job(job, &err);
+	else if (r != -ECANCELED)
 		r = finish_unbegun(job, r, &err);
-	job->cancelled = job->cancelled || r == -ECANCELED;
-	if (r == 0 || r == -ECANCELED)
-		r = finish(job, &err);
-	else if (r < 0 && record_is_full(job->rec))
+	if (r == -ECANCELED) { /* while a tree was looked at */
+		job->cancel = job->cancel ? job->cancel : JOB_CANCELLED;
+		r = finish(job, &cancelled, &err);
+	} else if (r < 0 && record_is_full(job->rec))
 		r = finish_full(job, &err);
 	if (r < 0)
-		console_warn("the job cannot go on: %s", err.msg);
-	job_tree_done(&job->tree);
-	job_terms_done(&job->terms);
-	for (int p = 0; p < DD_PHASE__COUNT; p++)
-		egress_spent_free(job->spent[p]);
-	record_free(job->rec);
+		sink_note(&job->sinks, NULL, SINK_WARN, "the job cannot go on: %s", err.msg);
+	job_done(job);
 	/* The keeper would do this, but it is gone: whoever is left sweeps. */
 	if (getppid() != keeper && job_dirs_destroy(&job->dirs, &err) < 0)
-		console_warn("clean-up is not complete: %s (the next start tries again)", err.msg);
+		sink_note(&job->sinks, NULL, SINK_WARN,
+		          "clean-up is not complete: %s (the next start tries again)", err.msg);
 	return r < 0 ? DRYDOCK_EXIT_INTERNAL : r;
 }

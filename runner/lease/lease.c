@@ -6,7 +6,6 @@
  */
 #include "lease.h"
 
-#include "view/console.h"
 #include "base/named_path.h"
 #include "drydock/fd.h"
 #include "secret_memory.h"
@@ -255,7 +254,7 @@ static char *kind_and_name(const char *kind, const char *name)
 	return asprintf(&text, "%s:%s", kind, name) < 0 ? NULL : text;
 }
 
-static int record_grant(struct job *job, const struct grant *step, const struct grant_lease *lease,
+static int record_grant(const struct lease_holder *holder, const struct grant_lease *lease,
                         struct dd_err *err)
 {
 	const char *from = lease->from == LEASE_FROM_FILE ? "file" : "env",
@@ -265,7 +264,7 @@ static int record_grant(struct job *job, const struct grant *step, const struct 
 	dd_auto_free char *target = kind_and_name(as, lease->target);
 	if (!source || !target)
 		return dd_err_set(err, ENOMEM, "record the credential %s", lease->name);
-	return record_cred_grant(job->rec, step->ref, step->phase,
+	return record_cred_grant(holder->rec, holder->step, holder->phase,
 	                         &(struct facts_lease){ .name = lease->name,
 	                                                .kind = from,
 	                                                .delivery = as,
@@ -275,45 +274,43 @@ static int record_grant(struct job *job, const struct grant *step, const struct 
 	                         err);
 }
 
-int lease_record(struct job *job, const struct grant *step, struct lease_set *set,
-                 struct dd_err *err)
+int lease_record(const struct lease_holder *holder, struct lease_set *set, struct dd_err *err)
 {
 	int r = 0;
 
-	for (; r == 0 && set->n_granted < step->n_leases; set->n_granted++)
-		r = record_grant(job, step, &step->leases[set->n_granted], err);
+	for (; r == 0 && set->n_granted < holder->n; set->n_granted++)
+		r = record_grant(holder, &holder->leases[set->n_granted], err);
 	return r;
 }
 
-int lease_grant(const struct grant *step, struct mask *mask, struct lease_set *ret,
+int lease_grant(const struct lease_holder *holder, struct mask *mask, struct lease_set *ret,
                 struct dd_err *err)
 {
 	int r;
 
 	*ret = (struct lease_set){ .memory = NULL };
-	if (step->n_leases == 0)
+	if (holder->n == 0)
 		return 0;
-	if (step->n_leases > LEASES_MAX)
+	if (holder->n > LEASES_MAX)
 		return dd_err_say(err, E2BIG, "more than %d credentials for one step", LEASES_MAX);
-	if ((r = secret_memory_new(step->n_leases * (size_t)(3 * LEASE_VALUE_MAX), &ret->memory,
-	                           err)) < 0)
+	if ((r = secret_memory_new(holder->n * (size_t)(3 * LEASE_VALUE_MAX), &ret->memory, err)) <
+	    0)
 		return r;
-	for (size_t i = 0; i < step->n_leases && r == 0; i++)
-		r = grant_one(&step->leases[i], mask, ret, err);
+	for (size_t i = 0; i < holder->n && r == 0; i++)
+		r = grant_one(&holder->leases[i], mask, ret, err);
 	return r; /* on failure the caller revokes, which wipes */
 }
 
-int lease_revoke(struct job *job, const struct grant *step, struct lease_set *set,
-                 struct dd_err *err)
+int lease_revoke(const struct lease_holder *holder, struct lease_set *set, struct dd_err *err)
 {
 	int r = 0;
 
 	secret_memory_free(set->memory);
 	for (size_t i = 0; i < set->n_granted && r == 0; i++)
 		r = record_cred_revoke(
-			job->rec, step->ref, step->phase,
+			holder->rec, holder->step, holder->phase,
 			&(struct facts_lease){
-				.name = step->leases[i].name,
+				.name = holder->leases[i].name,
 				.result = "wiped here; a static secret stays valid at its issuer" },
 			err);
 	*set = (struct lease_set){ .memory = NULL };

@@ -9,8 +9,9 @@
 #define RUNNER_LEASE_H
 
 #include "drydock/sandbox.h"
-#include "job/job.h"
+#include "grant/plan.h"
 #include "mask.h"
+#include "record/record.h"
 
 enum { LEASES_MAX = 64, LEASE_VALUE_MAX = 16384 };
 
@@ -36,17 +37,25 @@ void lease_forget_environment(const struct plan *plan);
  * open() says; @err names the credential and the remedy. */
 int lease_look(const struct plan *plan, struct dd_err *err);
 
-/* Grant what @step may have: read, check (C-14), register with @mask. On failure the caller
- * revokes, which wipes. */
-int lease_grant(const struct grant *step, struct mask *mask, struct lease_set *ret,
+/* Who gets them, for the record. */
+struct lease_holder {
+	struct record *rec;
+	const char *step;
+	enum dd_phase phase;
+	const struct grant_lease *leases;
+	size_t n;
+};
+
+/* Grant what the step may have: read, check (C-14), register with @mask, which is the job's: a
+ * value that was ever granted is masked until the job ends. On failure the caller revokes, which
+ * wipes. */
+int lease_grant(const struct lease_holder *holder, struct mask *mask, struct lease_set *ret,
                 struct dd_err *err);
 
 /* Write down that the step has them: one cred.grant each, before the step gets any. */
-int lease_record(struct job *job, const struct grant *step, struct lease_set *set,
-                 struct dd_err *err);
+int lease_record(const struct lease_holder *holder, struct lease_set *set, struct dd_err *err);
 
 /* Wipe the values and write cred.revoke. Idempotent. */
-int lease_revoke(struct job *job, const struct grant *step, struct lease_set *set,
-                 struct dd_err *err);
+int lease_revoke(const struct lease_holder *holder, struct lease_set *set, struct dd_err *err);
 
 #endif

@@ -56,6 +56,22 @@ int mask_new(struct mask **ret, struct dd_err *err)
 	return 0;
 }
 
+bool mask_holds(const struct mask *m)
+{
+	return m && m->n > 0;
+}
+
+bool mask_finds_cleaned(const struct mask *m)
+{
+	for (size_t i = 0; i < m->n; i++)
+		for (size_t k = 0; k < m->secrets[i].len; k++) {
+			char c = m->secrets[i].bytes[k];
+			if (c < 0x20 || c > 0x7e || c == '?' || c == '@')
+				return false;
+		}
+	return true;
+}
+
 void mask_free(struct mask *m)
 {
 	if (!m)
@@ -190,13 +206,15 @@ int mask_stream_new(struct mask *m, struct mask_stream **ret, struct dd_err *err
 	struct mask_stream *s = calloc(1, sizeof(*s));
 	if (!s)
 		return dd_err_set(err, ENOMEM, "prepare the masking of a stream");
-	int r = secret_memory_new(CHUNK + m->longest, &s->memory, err);
+	s->mask = m;
+	/* without a secret nothing is held back; and none can come while a stream lives */
+	int r = m->n > 0 ? secret_memory_new(CHUNK + m->longest, &s->memory, err) : 0;
 	if (r < 0) {
 		free(s);
 		return r;
 	}
-	s->buf = secret_alloc(s->memory, CHUNK + m->longest);
-	s->mask = m;
+	if (m->n > 0)
+		s->buf = secret_alloc(s->memory, CHUNK + m->longest);
 	m->streams++;
 	*ret = s;
 	return 0;
@@ -301,6 +319,11 @@ int mask_feed(struct mask_stream *s, const char *in, size_t len, mask_out_fn out
 		r = work(s, false, &o);
 	}
 	return r;
+}
+
+size_t mask_held(const struct mask_stream *s)
+{
+	return s->len;
 }
 
 int mask_flush(struct mask_stream *s, mask_out_fn out, void *arg)

@@ -13,6 +13,7 @@
 
 #include "drydock/err.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum { MASK_MIN = 4, MASK_LINE_MIN = 8, MASK_VALUE_MAX = 64 * 1024, MASK_VALUES_MAX = 4096 };
@@ -27,6 +28,11 @@ int mask_new(struct mask **ret, struct dd_err *err);
  * MASK_LINE_MIN bytes is masked for itself too. -EINVAL: shorter than MASK_MIN or longer than
  * MASK_VALUE_MAX. -EBUSY while a stream lives: register secrets before the step starts (L-09). */
 int mask_add(struct mask *m, const char *value, size_t len, struct dd_err *err);
+/* Has it any value yet? NULL has none. */
+bool mask_holds(const struct mask *m);
+/* Would every value still be found in a text whose unprintable bytes were replaced and whose URLs
+ * lost their user info and query strings? */
+bool mask_finds_cleaned(const struct mask *m);
 void mask_free(struct mask *m); /* wipes; no stream may live */
 
 /* @m must outlive the stream. */
@@ -34,6 +40,8 @@ int mask_stream_new(struct mask *m, struct mask_stream **ret, struct dd_err *err
 /* Bytes that could be the start of a secret are held back: at most the longest secret less one
  * byte. */
 int mask_feed(struct mask_stream *s, const char *in, size_t len, mask_out_fn out, void *arg);
+/* Bytes that are held back: the text so far ends in what could be the start of a secret. */
+size_t mask_held(const struct mask_stream *s);
 int mask_flush(struct mask_stream *s, mask_out_fn out,
                void *arg); /* the end: what is held back is no secret */
 void mask_stream_free(struct mask_stream *s);

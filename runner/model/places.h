@@ -9,6 +9,8 @@
 #define PLACE_SCRIPTS                                                                              \
 	"/run/drydock/step" /* the script of the step, read-only: a workspace that a step wrote    \
 	                       cannot replace it */
+#define PLACE_CHANNEL                                                                              \
+	"/run/drydock/channel" /* files for what the step leaves; only where its recipe has any */
 #define PLACE_TOOLS "/opt/hostedtoolcache"
 
 #endif

@@ -9,6 +9,7 @@
 #ifndef RUNNER_RECIPE_H
 #define RUNNER_RECIPE_H
 
+#include "drydock/err.h"
 #include "pair.h"
 
 #include <stdbool.h>
@@ -35,6 +36,15 @@ struct recipe {
 	const char *workdir;     /* inside the sandbox, absolute, below PLACE_WORKSPACE */
 	const struct env_layer *env;
 	size_t n_env;
+	unsigned time_sec; /* it can only shorten what the grant gives; 0: it does not */
+	/* files in which the step leaves something for its front end, found at PLACE_CHANNEL
+	 * "/NAME": names [a-z0-9_]+, NULL-terminated. NULL: none (job/step_channel.h) */
+	const char *const *channel;
 };
+
+enum { RECIPE_CHANNEL_MAX = 8, RECIPE_CHANNEL_NAME_MAX = 32 };
+
+/* Is it whole, and fit to be run? What needs an expression is not. 0, or -EINVAL. */
+int recipe_check(const struct recipe *recipe, struct dd_err *err);
 
 #endif

@@ -168,6 +168,11 @@ struct facts_step {
 	int64_t index;   /* 1-based; counted here where the record does not say */
 	const char *id, *name, *phase, *phase_why, *argv0, *gate_state, *seccomp, *workspace,
 		*mounts, *nothing;
+	const char
+		*filter; /* SHA-256 of the compiled filter; NULL: nothing was run, or not known */
+	const char *evaluated; /* what was run, where it differs from the written script; or NULL */
+	const char
+		*brought_by; /* ref of the written step that it belongs to; NULL: itself written */
 	const char *const *read; /* the three: NULL-terminated, or NULL: not known */
 	const char *const *artifacts;
 	const char *const *syscalls;
@@ -187,6 +192,7 @@ struct facts_step {
 	const char *outcome, *message; /* step.end: outcome, why */
 	int64_t exit, signal, cpu_usec, peak_memory_bytes, output_bytes, refused, files, disk_bytes;
 	double wall_sec; /* negative: not known */
+	bool log_cut;    /* it printed more than its log holds */
 };
 
 struct facts_event { /* the forge's; known only when an event file was given */

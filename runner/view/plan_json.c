@@ -186,12 +186,12 @@ static json_t *landlock_json(const struct step_mounts *mounts)
 	return out;
 }
 
-static json_t *files_json(const struct grant_terms *terms)
+static json_t *files_json(const struct grant *grant)
 {
 	struct step_mounts mounts;
 	char digest[65];
-	plan_shown_mounts(terms, &mounts);
-	if (step_mounts_digest(terms, &mounts, digest, NULL) < 0)
+	plan_shown_mounts(grant, &mounts);
+	if (step_mounts_digest(grant->terms, &mounts, digest, NULL) < 0)
 		return NULL;
 	return json_pack("{s:o, s:s, s:o}", "mounts", mounts_json(&mounts), "mounts_digest", digest,
 	                 "landlock", landlock_json(&mounts));
@@ -231,7 +231,7 @@ static json_t *step_json(const struct plan *plan, const struct grant *g,
 	                            env_json(g), "limits", limits_json(g), "seccomp",
 	                            seccomp_json(terms, view), "read", texts(terms->read),
 	                            "continue_on_error", w->continue_on_error));
-	out = joined(out, files_json(terms));
+	out = joined(out, files_json(g));
 	if (g->phase == DD_PHASE_PUSH)
 		out = joined(out, json_pack("{s:s, s:s, s:o}", "workspace",
 		                            workspace_view_names[terms->view], "sees",

@@ -33,7 +33,7 @@ void plan_shown_free(struct plan_shown *shown);
 
 /* The mounts of a step as `run` makes them; instead of a directory of the job, the source says what
  * it is. */
-void plan_shown_mounts(const struct grant_terms *terms, struct step_mounts *ret);
+void plan_shown_mounts(const struct grant *grant, struct step_mounts *ret);
 /* The nftables rules of a step; heap, caller frees; NULL without memory. */
 char *plan_shown_rules(const struct grant_terms *terms);
 /* One sentence: what of the workspace a step in push sees. */

@@ -70,24 +70,28 @@ void plan_shown_free(struct plan_shown *shown)
 	shown->views = NULL;
 }
 
-void plan_shown_mounts(const struct grant_terms *terms, struct step_mounts *ret)
+void plan_shown_mounts(const struct grant *grant, struct step_mounts *ret)
 {
+	const struct grant_terms *terms = grant->terms;
 	static const struct step_view shared = { .work = "the job's copy of the workspace",
 		                                 .home = "the job's home",
 		                                 .tools = "the job's tools",
-		                                 .temp = "fresh for this step" };
+		                                 .temp = "fresh for this step",
+		                                 .channel = "what this step leaves" };
 	static const struct step_view pushed = { .work = "put together anew for this step",
 		                                 .home = "fresh for this step",
 		                                 .tools = "fresh for this step",
-		                                 .temp = "fresh for this step" };
+		                                 .temp = "fresh for this step",
+		                                 .channel = "what this step leaves" };
 	static const struct step_view pushed_shared = { .work = "the job's copy of the workspace",
 		                                        .home = "fresh for this step",
 		                                        .tools = "fresh for this step",
-		                                        .temp = "fresh for this step" };
+		                                        .temp = "fresh for this step",
+		                                        .channel = "what this step leaves" };
 	const struct step_view *view = terms->phase != DD_PHASE_PUSH     ? &shared
 	                               : terms->view == WORKSPACE_SHARED ? &pushed_shared
 	                                                                 : &pushed;
-	step_mounts_make(terms, view, ret);
+	step_mounts_make(terms, &grant->written->recipe, view, ret);
 }
 
 const char *plan_shown_view(const struct grant_terms *terms)

@@ -267,10 +267,10 @@ static void print_limits(FILE *out, const struct grant *grant)
 	(void)fputc('\n', out);
 }
 
-static void print_mounts(FILE *out, const struct grant_terms *terms)
+static void print_mounts(FILE *out, const struct grant *grant)
 {
 	struct step_mounts mounts;
-	plan_shown_mounts(terms, &mounts);
+	plan_shown_mounts(grant, &mounts);
 	for (size_t i = 0; i < mounts.n; i++) {
 		const struct sandbox_mount *m = &mounts.mount[i];
 		(void)fprintf(out, "    %-11s", i ? "" : "mounts");
@@ -312,7 +312,7 @@ static void print_section(FILE *out, int which, const struct grant *grant,
                           const struct seccomp_view *view)
 {
 	if (which == SAID_MOUNTS)
-		print_mounts(out, grant->terms);
+		print_mounts(out, grant);
 	else if (which == SAID_LIMITS)
 		print_limits(out, grant);
 	else
@@ -399,11 +399,11 @@ static void print_places(FILE *out)
 	}
 }
 
-static void print_landlock(FILE *out, const struct grant_terms *terms)
+static void print_landlock(FILE *out, const struct grant *grant)
 {
 	struct step_mounts mounts;
 	struct sandbox_landlock_rule rule;
-	plan_shown_mounts(terms, &mounts);
+	plan_shown_mounts(grant, &mounts);
 	(void)fputs("  Landlock, whatever the mounts say:\n", out);
 	for (size_t i = 0; sandbox_landlock_rule_at(mounts.mount, mounts.n, i, &rule); i++)
 		(void)fprintf(out, "    %-22s%s  (%s)\n", rule.path, rule.summary, rule.why);
@@ -494,7 +494,7 @@ int plan_print_text(const struct plan *plan, const struct plan_shown *shown,
 	if (plan->n_grants) {
 		(void)fputs("\nevery step sees\n", out);
 		print_places(out);
-		print_landlock(out, plan->grants[0].terms);
+		print_landlock(out, &plan->grants[0]);
 	}
 	if (shown && how.syscalls)
 		print_calls(out, shown);

@@ -9,7 +9,7 @@
 
 #include "report_html.h"
 #include "report_tables.h"
-#include "console.h"
+#include "base/size_text.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -127,8 +127,8 @@ static void put_sums(FILE *out, const struct record_facts *f)
 	}
 	(void)snprintf(text, sizeof(text), "%" PRId64, all.connections);
 	put_sum(out, "", text, all.connections == 1 ? "connection" : "connections");
-	put_sum(out, "", console_bytes((uint64_t)all.bytes_in, text), "came in");
-	put_sum(out, "", console_bytes((uint64_t)all.bytes_out, text), "went out");
+	put_sum(out, "", size_text((uint64_t)all.bytes_in, text), "came in");
+	put_sum(out, "", size_text((uint64_t)all.bytes_out, text), "went out");
 	(void)fputs("</ul>\n</header>\n<main>\n", out);
 }
 
@@ -256,8 +256,8 @@ static void put_row_end(FILE *out, const struct facts_step *s, const struct time
 		              sum.refused ? "refused" : "would be");
 	if (sum.bytes_in || sum.bytes_out)
 		(void)fprintf(out, "&darr;&nbsp;%s &uarr;&nbsp;%s",
-		              console_bytes((uint64_t)sum.bytes_in, in),
-		              console_bytes((uint64_t)sum.bytes_out, sent));
+		              size_text((uint64_t)sum.bytes_in, in),
+		              size_text((uint64_t)sum.bytes_out, sent));
 	(void)fputs("</small></div></li>\n", out);
 }
 

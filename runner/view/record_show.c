@@ -7,7 +7,7 @@
  */
 #include "record_view.h"
 
-#include "console.h"
+#include "base/size_text.h"
 #include "drydock/fd.h"
 #include "base/text_escape.h"
 
@@ -242,8 +242,8 @@ static void put_bytes(const struct view *v, const struct timeline_totals *t)
 	char in[16], out[16], text[60] = "";
 	if (t->bytes_in || t->bytes_out)
 		(void)snprintf(text, sizeof(text), "%s %s  %s %s", v->glyphs->in,
-		               console_bytes((uint64_t)t->bytes_in, in), v->glyphs->out,
-		               console_bytes((uint64_t)t->bytes_out, out));
+		               size_text((uint64_t)t->bytes_in, in), v->glyphs->out,
+		               size_text((uint64_t)t->bytes_out, out));
 	(void)fprintf(v->out, "%*s%s", LEFT - NAME_WIDTH - 1, "", tint(v, TINT_DIM));
 	put(v, text, NAME_WIDTH + 1, true);
 	(void)fputs(plain(v), v->out);
@@ -350,8 +350,8 @@ static void put_not_listed(const struct view *v, const struct facts_step *s)
 		              "  %" PRId64 " more, not listed  %" PRId64
 		              " connection%s, %s in, %s out\n",
 		              d->destinations, d->connections, d->connections == 1 ? "" : "s",
-		              console_bytes(d->bytes_in > 0 ? (uint64_t)d->bytes_in : 0, in),
-		              console_bytes(d->bytes_out > 0 ? (uint64_t)d->bytes_out : 0, out));
+		              size_text(d->bytes_in > 0 ? (uint64_t)d->bytes_in : 0, in),
+		              size_text(d->bytes_out > 0 ? (uint64_t)d->bytes_out : 0, out));
 }
 
 static void put_receipts(const struct view *v)
@@ -375,8 +375,8 @@ static void put_receipts(const struct view *v)
 			(void)fprintf(
 				v->out, ":%u  %" PRId64 " connection%s, %s in, %s out\n",
 				(unsigned)d->port, d->connections, d->connections == 1 ? "" : "s",
-				console_bytes(d->bytes_in > 0 ? (uint64_t)d->bytes_in : 0, in),
-				console_bytes(d->bytes_out > 0 ? (uint64_t)d->bytes_out : 0, out));
+				size_text(d->bytes_in > 0 ? (uint64_t)d->bytes_in : 0, in),
+				size_text(d->bytes_out > 0 ? (uint64_t)d->bytes_out : 0, out));
 		}
 		put_not_listed(v, &v->facts->steps[i]);
 	}

@@ -7,7 +7,7 @@
  */
 #include "report_tables.h"
 
-#include "console.h"
+#include "base/size_text.h"
 #include "record_view.h"
 #include "report_html.h"
 
@@ -66,7 +66,7 @@ static void bytes_cell(FILE *out, const struct column *c, int64_t n)
 	char text[16];
 	open_cell(out, c);
 	if (n >= 0)
-		(void)fputs(console_bytes((uint64_t)n, text), out);
+		(void)fputs(size_text((uint64_t)n, text), out);
 	(void)fputs("</td>", out);
 }
 

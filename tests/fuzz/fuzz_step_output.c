@@ -8,16 +8,14 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static int on_line(void *arg, enum step_stream stream, const char *line, size_t len, bool continues)
+static int on_line(void *arg, const struct step_line *line)
 {
 	(void)arg;
-	(void)stream;
-	(void)continues;
-	if (strstr(line, "secret"))
+	if (strstr(line->text, "secret"))
 		abort();
-	for (size_t i = 0; i < len;) {
-		size_t n = utf8_char_len(line + i, len - i);
-		if (n == 0 || !utf8_char_is_plain(line + i, n))
+	for (size_t i = 0; i < line->len;) {
+		size_t n = utf8_char_len(line->text + i, line->len - i);
+		if (n == 0 || !utf8_char_is_plain(line->text + i, n))
 			abort();
 		i += n;
 	}

@@ -108,12 +108,12 @@ static void reaping_removes_the_dead_job_and_leaves_the_living_one_S_03(void **s
 	pid = fork();
 	if (pid == 0) {
 		job_dirs_close(&living);
-		_exit(job_dirs_reap(state_dir, &somebody, &err));
+		_exit(job_dirs_reap(state_dir, &somebody, NULL, &err));
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(WEXITSTATUS(status), 1);
 	assert_true(exists(living.root));
-	assert_int_equal(job_dirs_reap(state_dir, &somebody, &err), 0);
+	assert_int_equal(job_dirs_reap(state_dir, &somebody, NULL, &err), 0);
 	assert_true(exists("/etc/passwd"));
 	(void)job_dirs_destroy(&living, &err);
 	job_dirs_close(&living);
@@ -129,11 +129,11 @@ static void a_directory_that_is_just_being_made_is_left_alone(void **state)
 	(void)snprintf(making, sizeof(making), "%s/.half", jobs);
 	assert_int_equal(mkdir(jobs, 0700), 0);
 	assert_int_equal(mkdir(making, 0700), 0);
-	assert_int_equal(job_dirs_reap(state_dir, &somebody, &err), 0);
+	assert_int_equal(job_dirs_reap(state_dir, &somebody, NULL, &err), 0);
 	assert_true(exists(making));
 	const struct timespec old[2] = { { .tv_sec = 1000 }, { .tv_sec = 1000 } };
 	assert_int_equal(utimensat(AT_FDCWD, making, old, 0), 0);
-	assert_int_equal(job_dirs_reap(state_dir, &somebody, &err), 1);
+	assert_int_equal(job_dirs_reap(state_dir, &somebody, NULL, &err), 1);
 	assert_false(exists(making));
 }
 

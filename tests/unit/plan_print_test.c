@@ -123,7 +123,8 @@ static void the_json_has_the_digest_that_a_run_records_and_all_rules(void **stat
 	};
 	struct step_mounts mounts;
 	char digest[65];
-	step_mounts_make(plan->grants[0].terms, &elsewhere, &mounts);
+	step_mounts_make(plan->grants[0].terms, &plan->grants[0].written->recipe, &elsewhere,
+	                 &mounts);
 	assert_int_equal(step_mounts_digest(plan->grants[0].terms, &mounts, digest, NULL), 0);
 	assert_string_equal(json_string_value(json_object_get(first, "mounts_digest")), digest);
 	assert_int_equal(json_array_size(json_object_get(first, "mounts")), mounts.n);

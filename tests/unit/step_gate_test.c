@@ -32,7 +32,7 @@ static const struct grant_terms terms = {
 	            .n = ARRAY_LEN(entries),
 	            .job = { .upload_bytes = 1000, .wildcard_names = 2, .cidr_addresses = 1 } },
 };
-static struct grant step = { .phase = DD_PHASE_FETCH, .ref = "s", .terms = &terms };
+static struct job_step step = { .phase = DD_PHASE_FETCH, .ref = "s", .terms = &terms };
 static struct step_result result;
 static struct job job;
 static struct step_gate sg;
@@ -53,7 +53,7 @@ static int setup(void **state)
 		                 .ready = true,
 		                 .counted = calloc(ARRAY_LEN(entries), sizeof(*sg.counted)) };
 	entries[2].cidr.s_addr = htonl(0xCB000000);
-	result = (struct step_result){ .step = &step };
+	result = (struct step_result){ .outcome = STEP_NOT_RUN };
 	job.spent[DD_PHASE_FETCH] = egress_spent_new(&terms.egress);
 	return sg.counted && job.spent[DD_PHASE_FETCH] ? 0 : -1;
 }

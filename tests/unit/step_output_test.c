@@ -20,15 +20,18 @@ static int log_fd = -1;
 static char shown[65536];
 static size_t shown_len, longest;
 
-static int on_line(void *arg, enum step_stream stream, const char *line, size_t len, bool continues)
+static int on_line(void *arg, const struct step_line *line)
 {
+	size_t len = line->coloured_len;
 	(void)arg;
 	longest = len > longest ? len : longest;
-	assert_int_equal(strlen(line), len);
+	assert_int_equal(strlen(line->text), line->len);
+	assert_int_equal(strlen(line->coloured), len);
+	assert_null(memchr(line->text, '\x1b', line->len));
 	if (shown_len + len + 4 < sizeof(shown))
 		shown_len += (size_t)snprintf(shown + shown_len, sizeof(shown) - shown_len,
-		                              "%s%s%s", stream == STEP_STDERR ? "E:" : "", line,
-		                              continues ? "+" : "|");
+		                              "%s%s%s", line->stream == STEP_STDERR ? "E:" : "",
+		                              line->coloured, line->continues ? "+" : "|");
 	return 0;
 }
 

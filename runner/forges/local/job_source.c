@@ -189,6 +189,8 @@ static int load(const struct run_args *args, struct loading *s)
 		r = workflow_job_spec(source->wf, args->job, &source->event, &source->spec,
 		                      &s->diags);
 	if (r == 0)
+		source->spec->workspace = args->workspace ? args->workspace : ".";
+	if (r == 0)
 		r = plan_make(source->spec, source->policy, &source->plan, &s->diags);
 	if (r == 0)
 		r = apply_secrets(args, source->plan, &s->err);

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+/* job_start.c - everything between a plan and its first step.
+ *
+ * Runs in: the process that becomes the keeper. Order: this host and the credentials are looked at
+ * before anything is made; what dead jobs left goes before something new comes.
+ */
+#include "job_start.h"
+
+#include "base/exit_code.h"
+#include "base/named_path.h"
+#include "drydock/fd.h"
+#include "job.h"
+#include "keeper.h"
+#include "lease/lease.h"
+
+#include <fcntl.h>
+
+/* Features that only some policies ask for. */
+static bool plan_needs(const struct plan *plan, const char *feature)
+{
+	for (size_t i = 0; i < plan->n_grants; i++) {
+		const struct sandbox_limits *l = &plan->grants[i].terms->limits.sandbox;
+		if ((l->memory_bytes && strcmp(feature, "memory") == 0) ||
+		    (l->cpu_millis && strcmp(feature, "cpu") == 0))
+			return true;
+	}
+	return false;
+}
+
+/* K-12: a feature that is missing is named before anything runs, with its remedy. There is no
+ * best-effort mode. */
+static int check_host(struct job *job)
+{
+	const struct sandbox_feature *features;
+	struct dd_err err = { 0 };
+	int missing = 0;
+	int n = sandbox_probe(&features, &err);
+
+	if (n < 0) {
+		sink_note(&job->sinks, NULL, SINK_ERROR, "%s", err.msg);
+		return DRYDOCK_EXIT_HOST;
+	}
+	for (int i = 0; i < n; i++) {
+		bool notify = strcmp(features[i].name, "seccomp_notify") == 0;
+		bool asked = plan_needs(job->plan, features[i].name) || (job->observe && notify);
+		if (!features[i].present && notify)
+			job->calls_untold = true;
+		if (features[i].present || !(features[i].required || asked))
+			continue;
+		sink_note(&job->sinks, NULL, SINK_ERROR,
+		          "this host cannot enforce it: %s (%s) is missing: %s. Remedy: %s",
+		          features[i].name, features[i].need, features[i].found,
+		          features[i].remedy);
+		missing++;
+	}
+	if (missing)
+		sink_note(&job->sinks, NULL, SINK_ERROR,
+		          "nothing was run; `drydock doctor` says more");
+	return missing ? DRYDOCK_EXIT_HOST : 0;
+}
+
+/* A token that is not there is found now, and not by the last step after an hour of building. It is
+ * read later, and checked once more then. */
+static int check_credentials(const struct job *job)
+{
+	struct dd_err err = { 0 };
+
+	if (lease_look(job->plan, &err) == 0)
+		return 0;
+	sink_note(&job->sinks, NULL, SINK_ERROR, "%s", err.msg);
+	sink_note(&job->sinks, NULL, SINK_ERROR,
+	          "nothing was run; put the secret there, readable for the user that runs drydock "
+	          "and nobody else, or take it from another file with --secret NAME=FILE");
+	return DRYDOCK_EXIT_HOST;
+}
+
+/* Looked at before anything is made: a wrong directory is a wrong command line. */
+static int check_workspace(const struct job *job)
+{
+	const char *dir = job->plan->spec->workspace;
+	struct dd_err err = { 0 };
+	dd_auto_fd int fd = -1;
+
+	if (!dir || named_open(dir, O_RDONLY | O_DIRECTORY, 0, &fd, NULL, &err) == 0)
+		return 0;
+	sink_note(&job->sinks, NULL, SINK_ERROR, "the workspace: %s", err.msg);
+	return DRYDOCK_EXIT_USAGE;
+}
+
+static int make_places(const struct job_request *request, struct job *job, struct dd_err *err)
+{
+	int r = job_dirs_reap(request->state_dir, job->id, &job->sinks, err);
+
+	if (r < 0)
+		return r;
+	if (r > 0)
+		sink_note(&job->sinks, NULL, SINK_NOTE, "removed what %d earlier run%s left behind",
+		          r, r == 1 ? "" : "s");
+	if ((r = job_dirs_make(request->state_dir, job->id, &job->dirs, err)) < 0)
+		return r;
+	job->record_path = request->record ? request->record : job->dirs.record;
+	if ((r = record_open(job->record_path, job->dirs.run, job->plan->spec->id, &job->rec,
+	                     err)) < 0)
+		return r;
+	record_limit(job->rec, job->plan->record_bytes);
+	return identity_slot(job->id, job->dirs.slot, &job->gate_uid, &job->step_uid, err);
+}
+
+int job_start(const struct job_request *request)
+{
+	struct job job = {
+		.plan = request->plan,
+		.id = request->id,
+		.script = request->script,
+		.sinks = { .items = request->sinks, .n = request->n_sinks },
+		.dirs = JOB_DIRS_NONE,
+		.out = request->out,
+		.observe = request->observe,
+		.tree = { .work_fd = -1, .pristine_fd = -1, .stamps = STAMPS_NONE },
+		.signal_fd = -1,
+	};
+	struct dd_err err = { 0 };
+	int code;
+
+	if ((code = check_host(&job)) != 0 || (code = check_credentials(&job)) != 0 ||
+	    (code = check_workspace(&job)) != 0)
+		return code;
+	int r = make_places(request, &job, &err);
+	if (r == 0)
+		return keeper_run(&job);
+	sink_note(&job.sinks, NULL, SINK_ERROR, "%s", err.msg);
+	record_free(job.rec);
+	(void)job_dirs_destroy(&job.dirs, &err);
+	job_dirs_close(&job.dirs);
+	return r == -EEXIST || r == -ELOOP ? DRYDOCK_EXIT_USAGE : DRYDOCK_EXIT_HOST;
+}

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+/* job_start.h - from a plan to the end of a job: for every front end.
+ *
+ * The caller has entered the outer user namespace (identity_enter()) before it read a byte of
+ * configuration, has made the plan, and brings a script that says what runs and sinks that hear.
+ */
+#ifndef RUNNER_JOB_START_H
+#define RUNNER_JOB_START_H
+
+#include "drydock/identity.h"
+#include "job_script.h"
+#include "job_sink.h"
+
+struct job_request {
+	const struct plan *plan;
+	const struct identity *id;
+	const struct job_script *script;
+	const struct job_sink *const *sinks;
+	size_t n_sinks;
+	/* each may be NULL: no artifacts come back; the record and the state lie where they do by
+	 * default */
+	const char *out, *record, *state_dir;
+	/* report instead of refusing public destinations and system calls outside the profile */
+	bool observe;
+};
+
+/* Look whether this host can enforce the plan and has its credentials, remove what dead jobs left,
+ * make the job's places, and run it: this process becomes the keeper, and scripts and sinks are
+ * called in its child, the supervisor. Everything has been told to the sinks when it returns an
+ * exit code (exit_code.h). Nothing of the job is left then but its record, its logs and what it put
+ * into
+ * @out. */
+int job_start(const struct job_request *request);
+
+#endif

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+/* step_channel.c - makes the files of a step's channel and reads them when the step is dead.
+ *
+ * Runs in: supervisor. What stands there was written by hostile code; the directory is the
+ * supervisor's own, so that only the files in it are the step's (with identity single the step
+ * could change the directory too: the reading trusts neither).
+ */
+#include "step_channel.h"
+
+#include "drydock/fd.h"
+#include "job.h"
+#include "job_tree.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+static int channel_dir(const struct job_step *step, char ret[64])
+{
+	return snprintf(ret, 64, "step-%02u/channel", step->number);
+}
+
+static int make_file(struct job *job, int dir, const char *name, struct dd_err *err)
+{
+	dd_auto_fd int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+	                           0600);
+	if (fd < 0)
+		return dd_err_set(err, errno, "make the step's file %s", name);
+	if (job->id->mode == IDENTITY_RANGE && fchown(fd, job->step_uid, job->step_uid) < 0)
+		return dd_err_set(err, errno, "give the file %s to the step's id", name);
+	return 0;
+}
+
+int step_channel_make(struct job *job, const struct job_step *step, struct dd_err *err)
+{
+	dd_auto_fd int dir = -1;
+	char rel[64];
+
+	if (!step->recipe->channel)
+		return 0;
+	(void)channel_dir(step, rel);
+	int r = job_dirs_sub(&job->dirs, rel, 0755, &dir, err);
+	for (size_t i = 0; r == 0 && step->recipe->channel[i]; i++)
+		r = make_file(job, dir, step->recipe->channel[i], err);
+	return r;
+}
+
+/* ---- read ---- */
+
+static const char *why_not(int code)
+{
+	return code == ENOENT  ? "the step removed it"
+	       : code == ELOOP ? "the step put a link in its place"
+	                       : strerrordesc_np(code);
+}
+
+/* Bytes of the file, exactly as long as it is now: nobody is left who could change it. */
+static int read_whole(int fd, size_t len, struct step_file *file, struct dd_err *err)
+{
+	char *bytes = malloc(len + 1);
+	size_t at = 0;
+
+	if (!bytes)
+		return dd_err_set(err, ENOMEM, "read what the step left in %s", file->name);
+	while (at < len) {
+		ssize_t n = read(fd, bytes + at, len - at);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		at += (size_t)n;
+	}
+	if (at < len) {
+		free(bytes);
+		(void)snprintf(file->why, sizeof(file->why), "it could not be read");
+		return 0;
+	}
+	bytes[len] = '\0';
+	file->bytes = bytes;
+	file->len = len;
+	return 0;
+}
+
+static int read_file(int dir, struct step_file *file, struct dd_err *err)
+{
+	struct stat st;
+	/* non-blocking: it may be a FIFO by now */
+	dd_auto_fd int fd = openat(dir, file->name,
+	                           O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		(void)snprintf(file->why, sizeof(file->why), "%s", why_not(errno));
+	else if (!S_ISREG(st.st_mode))
+		(void)snprintf(file->why, sizeof(file->why), "it is no regular file any more");
+	else if (st.st_size > STEP_CHANNEL_BYTES_MAX)
+		(void)snprintf(file->why, sizeof(file->why), "it has %lld bytes, more than %d",
+		               (long long)st.st_size, STEP_CHANNEL_BYTES_MAX);
+	else
+		return read_whole(fd, (size_t)st.st_size, file, err);
+	return 0;
+}
+
+int step_channel_read(struct job *job, const struct job_step *step, struct step_left *ret,
+                      struct dd_err *err)
+{
+	struct step_left left = { .n = 0 };
+	char rel[64];
+	int r = 0;
+
+	if (!step->recipe->channel)
+		return 0;
+	(void)channel_dir(step, rel);
+	dd_auto_fd int dir = openat(job->dirs.root_fd, rel,
+	                            O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	for (; r == 0 && left.n < RECIPE_CHANNEL_MAX && step->recipe->channel[left.n]; left.n++) {
+		struct step_file *file = &left.files[left.n];
+		file->name = step->recipe->channel[left.n];
+		if (dir < 0)
+			(void)snprintf(file->why, sizeof(file->why), "its directory is gone");
+		else
+			r = read_file(dir, file, err);
+	}
+	if (r < 0)
+		step_left_done(&left);
+	else
+		*ret = left;
+	return r;
+}
+
+void step_left_done(struct step_left *left)
+{
+	for (size_t i = 0; i < left->n; i++) {
+		char *bytes = (char *)(uintptr_t)left->files[i].bytes;
+		if (bytes)
+			explicit_bzero(bytes, left->files[i].len);
+		free(bytes);
+	}
+	*left = (struct step_left){ .n = 0 };
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+/* mask_text.c - masks a text that stands in one buffer.
+ *
+ * Runs in: supervisor. The text is hostile: a step chooses its names, its arguments and, through
+ * the repository, its script.
+ */
+#include "mask_text.h"
+
+#include "drydock/fd.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct text {
+	char *out;
+	size_t len, size;
+};
+
+static int append(void *arg, const char *bytes, size_t len)
+{
+	struct text *t = arg;
+	size_t room = t->size - 1 - t->len;
+	size_t n = len < room ? len : room;
+	memcpy(t->out + t->len, bytes, n);
+	t->len += n;
+	return 0;
+}
+
+void mask_text(struct mask *m, char *text, size_t size)
+{
+	enum { NEARLY = 3 }; /* who cuts a text may leave the last bytes of the buffer empty */
+	struct mask_stream *stream = NULL;
+	size_t len = strlen(text);
+
+	if (m && !mask_holds(m))
+		return;
+	dd_auto_free char *masked = calloc(1, size);
+	struct text t = { .out = masked, .size = size };
+	if (m && masked && mask_stream_new(m, &stream, NULL) == 0) {
+		(void)mask_feed(stream, text, len, append, &t);
+		if (len + NEARLY >= size && mask_held(stream) > 0)
+			(void)append(&t, "***", 3);
+		else
+			(void)mask_flush(stream, append, &t);
+	}
+	mask_stream_free(stream);
+	if (t.len > 0)
+		memcpy(text, masked, t.len);
+	text[t.len] = '\0';
+}

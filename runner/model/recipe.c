@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+/* recipe.c - judges a recipe the moment before it is run.
+ *
+ * Runs in: supervisor. Its texts are hostile, and so may be what they were evaluated from. The
+ * sandbox checks working directory and program again, from inside. */
+#include "recipe.h"
+
+#include "input/key_table.h"
+#include "places.h"
+
+#include <string.h>
+
+static bool is_below(const char *path, const char *dir)
+{
+	size_t len = strlen(dir);
+	return path && strncmp(path, dir, len) == 0 && (path[len] == '/' || path[len] == '\0') &&
+	       !strstr(path, "/../") &&
+	       (strlen(path) < 3 || strcmp(path + strlen(path) - 3, "/..") != 0);
+}
+
+static bool is_script_path(const char *path)
+{
+	size_t len = strlen(PLACE_SCRIPTS);
+	return is_below(path, PLACE_SCRIPTS) && path[len] == '/' && path[len + 1] &&
+	       path[len + 1] != '.' && !strchr(path + len + 1, '/');
+}
+
+static int check_channel(const struct recipe *recipe, struct dd_err *err)
+{
+	size_t n = 0;
+	for (; recipe->channel && recipe->channel[n]; n++) {
+		const char *name = recipe->channel[n];
+		size_t len = strlen(name);
+		if (n == RECIPE_CHANNEL_MAX)
+			return dd_err_say(err, EINVAL, "a step leaves more than %d files",
+			                  RECIPE_CHANNEL_MAX);
+		if (len == 0 || len > RECIPE_CHANNEL_NAME_MAX ||
+		    strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_") != len)
+			return dd_err_say(err, EINVAL,
+			                  "a file of a step's channel cannot be called `%.40s`",
+			                  name);
+	}
+	return 0;
+}
+
+static int check_env(const struct recipe *recipe, struct dd_err *err)
+{
+	for (size_t i = 0; i < recipe->n_env; i++)
+		for (size_t k = 0; k < recipe->env[i].n; k++)
+			if (!key_is_variable_name(recipe->env[i].vars[k].name))
+				return dd_err_say(err, EINVAL,
+				                  "`%.80s` cannot be a variable's name",
+				                  recipe->env[i].vars[k].name);
+	return 0;
+}
+
+int recipe_check(const struct recipe *recipe, struct dd_err *err)
+{
+	if (!recipe->name || !recipe->name[0])
+		return dd_err_say(err, EINVAL, "a step has no name");
+	if (recipe->nothing)
+		return 0;
+	if (!recipe->argv || !recipe->argv[0])
+		return dd_err_say(err, EINVAL, "the command of step `%.80s` is not known",
+		                  recipe->name);
+	if (!is_below(recipe->workdir, PLACE_WORKSPACE))
+		return dd_err_say(
+			err, EINVAL,
+			"the working directory of step `%.80s` is not below the workspace",
+			recipe->name);
+	if (recipe->script && !is_script_path(recipe->script_path))
+		return dd_err_say(err, EINVAL, "the script of step `%.80s` lies elsewhere",
+		                  recipe->name);
+	int r = check_channel(recipe, err);
+	return r < 0 ? r : check_env(recipe, err);
+}
