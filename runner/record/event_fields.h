@@ -102,14 +102,14 @@ struct event_row {
 };
 extern const struct event_row event_rows[EVENT__COUNT];
 
-/* What every line has, in this order, but for `cut_bytes`; not in any struct. */
+/* What every line has, in this order, but for those that may be absent; not in any struct. */
 struct event_common {
 	const char *name;
 	json_type type;
 	bool may_be_null, may_be_absent;
 	const char *unit, *says;
 };
-enum { EVENT_COMMON = 10 };
+enum { EVENT_COMMON = 11 };
 extern const struct event_common event_common[EVENT_COMMON];
 
 /* EVENT__COUNT: no such event. */

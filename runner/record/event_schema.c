@@ -125,6 +125,8 @@ static json_t *common_schema(const struct event_row *row, const struct event_com
 		                 "[.][0-9]{6}Z$");
 	if (strcmp(c->name, "prev") == 0)
 		return json_pack("{s:s, s:s}", "type", "string", "pattern", "^[0-9a-f]{64}$");
+	if (strcmp(c->name, "clock_jump_ms") == 0)
+		return json_pack("{s:s}", "type", "integer");
 	return c->type == JSON_INTEGER ? json_pack("{s:s, s:i}", "type", "integer", "minimum", 0)
 	                               : json_pack("{s:s}", "type", "string");
 }

@@ -584,7 +584,7 @@ const struct event_row event_rows[EVENT__COUNT] = {
 	                        "the run is over; always the last line"),
 };
 
-/* `cut_bytes` stands before `prev`, which is always the last. */
+/* Those that may be absent stand behind the fields of the event, and `prev` is the last. */
 const struct event_common event_common[EVENT_COMMON] = {
 	{ "seq", JSON_INTEGER, false, false, NULL, "1, 2, ..." },
 	{ "time", JSON_STRING, false, false, NULL, "RFC 3339, UTC, microseconds" },
@@ -597,6 +597,8 @@ const struct event_common event_common[EVENT_COMMON] = {
 	{ "event", JSON_STRING, false, false, NULL, "one of the table" },
 	{ "cut_bytes", JSON_INTEGER, false, true, "bytes",
 	  "of a torn last line that were cut off before this one" },
+	{ "clock_jump_ms", JSON_INTEGER, false, true, "milliseconds",
+	  "the host's wall clock was set since the line before, by so much; `mono_ns` goes on" },
 	{ "prev", JSON_STRING, false, false, NULL,
 	  "SHA-256, in hex, of the line before; 64 zeros in the first" },
 };

@@ -20,6 +20,10 @@
 #include <time.h>
 #include <unistd.h>
 
+struct record_clock {
+	int64_t wall_ns, mono_ns, boot_ns;
+};
+
 struct record {
 	int fd;
 	char *path, *run, *job;
@@ -27,12 +31,43 @@ struct record {
 	uint64_t size; /* of the good part of the file */
 	uint64_t torn; /* bytes that record_resume cut off, told in the next event */
 	bool failed;
-	uint64_t limit;  /* of the file; 0: none */
-	uint64_t untold; /* events that were counted and not written */
-	bool full;       /* an event that had to be written found no room */
+	uint64_t limit;            /* of the file; 0: none */
+	uint64_t untold;           /* events that were counted and not written */
+	bool full;                 /* an event that had to be written found no room */
+	struct record_clock clock; /* at the last line; at first, when it was opened */
 	char head[DIGEST_HEX];
 	struct digest *digest;
 };
+
+/* ---- clocks ---- */
+
+static int64_t ns_of(struct timespec t)
+{
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* How far the wall clock moved since @was, less the time that passed (CLOCK_BOOTTIME counts a
+ * suspended machine too). An NTP daemon slews by at most 500 ppm: what is more, and more than a
+ * second, was set. */
+static int64_t clock_jump_ms(const struct record_clock *was, const struct record_clock *now)
+{
+	int64_t passed = now->boot_ns - was->boot_ns;
+	int64_t ahead = now->wall_ns - was->wall_ns - passed;
+	int64_t allowed = 1000000000 + passed / 1000;
+	return ahead > allowed || -ahead > allowed ? ahead / 1000000 : 0;
+}
+
+static int clock_look(struct record_clock *ret)
+{
+	struct timespec wall, mono, boot;
+	if (clock_gettime(CLOCK_REALTIME, &wall) < 0 || clock_gettime(CLOCK_MONOTONIC, &mono) < 0 ||
+	    clock_gettime(CLOCK_BOOTTIME, &boot) < 0)
+		return -errno;
+	*ret = (struct record_clock){ ns_of(wall), ns_of(mono), ns_of(boot) };
+	return 0;
+}
+
+/* ---- life ---- */
 
 void record_free(struct record *rec)
 {
@@ -63,8 +98,10 @@ static int record_new(const char *path, const char *run, const char *job, struct
 	rec->job = strdup(job);
 	if (!rec->path || !rec->run || !rec->job)
 		return dd_err_set(err, ENOMEM, "record %s", path);
-	int r = digest_new(&rec->digest, err);
+	int r = clock_look(&rec->clock);
 	if (r < 0)
+		return dd_err_set(err, -r, "record %s: look at the clock", path);
+	if ((r = digest_new(&rec->digest, err)) < 0)
 		return r;
 	memset(rec->head, '0', sizeof(rec->head) - 1);
 	*ret = rec;
@@ -232,25 +269,19 @@ json_t *record_text(const char *text)
 	return record_text_n(text, strlen(text));
 }
 
-static json_t *time_now(void)
+static json_t *time_text(int64_t wall_ns)
 {
-	struct timespec now;
+	time_t sec = (time_t)(wall_ns / 1000000000);
 	struct tm tm;
 	char text[64];
-	if (clock_gettime(CLOCK_REALTIME, &now) < 0 || !gmtime_r(&now.tv_sec, &tm))
+	if (!gmtime_r(&sec, &tm))
 		return NULL;
 	size_t n = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
-	(void)snprintf(text + n, sizeof(text) - n, ".%06ldZ", now.tv_nsec / 1000);
+	(void)snprintf(text + n, sizeof(text) - n, ".%06ldZ", (long)(wall_ns % 1000000000 / 1000));
 	return json_string(text);
 }
 
-static json_t *mono_now(void)
-{
-	struct timespec now;
-	if (clock_gettime(CLOCK_MONOTONIC, &now) < 0)
-		return NULL;
-	return json_integer((json_int_t)now.tv_sec * 1000000000 + now.tv_nsec);
-}
+/* ---- lines ---- */
 
 static const char *clashing_name(json_t *fields)
 {
@@ -260,12 +291,12 @@ static const char *clashing_name(json_t *fields)
 	return NULL;
 }
 
-static int put_common(const struct record *rec, json_t *line, const char *step, const char *phase,
-                      const char *event)
+static int put_common(const struct record *rec, const struct record_clock *now, json_t *line,
+                      const char *step, const char *phase, const char *event)
 {
 	int bad = json_object_set_new(line, "seq", json_integer((json_int_t)rec->seq + 1));
-	bad |= json_object_set_new(line, "time", time_now());
-	bad |= json_object_set_new(line, "mono_ns", mono_now());
+	bad |= json_object_set_new(line, "time", time_text(now->wall_ns));
+	bad |= json_object_set_new(line, "mono_ns", json_integer(now->mono_ns));
 	bad |= json_object_set_new(line, "run", record_text(rec->run));
 	bad |= json_object_set_new(line, "job", record_text(rec->job));
 	bad |= json_object_set_new(line, "step", step ? record_text(step) : json_null());
@@ -276,15 +307,18 @@ static int put_common(const struct record *rec, json_t *line, const char *step, 
 
 /* The line as it is written, newline included. ASCII only: `cat` of a record shows nothing that a
  * terminal would obey. */
-static int make_line(const struct record *rec, const char *step, const char *phase,
-                     const char *event, json_t *fields, char **ret)
+static int make_line(const struct record *rec, const struct record_clock *now, const char *step,
+                     const char *phase, const char *event, json_t *fields, char **ret)
 {
 	json_t *line = json_object();
-	int bad = line ? put_common(rec, line, step, phase, event) : -1;
+	int bad = line ? put_common(rec, now, line, step, phase, event) : -1;
+	int64_t jump = clock_jump_ms(&rec->clock, now);
 	if (!bad && fields)
 		bad = json_object_update(line, fields);
 	if (!bad && rec->torn > 0)
 		bad = json_object_set_new(line, "cut_bytes", json_integer((json_int_t)rec->torn));
+	if (!bad && jump != 0)
+		bad = json_object_set_new(line, "clock_jump_ms", json_integer(jump));
 	if (!bad)
 		bad = json_object_set_new(line, "prev", json_string(rec->head));
 	char *text = bad ? NULL
@@ -388,6 +422,7 @@ int record_add(struct record *rec, enum record_weight weight, const char *step, 
 {
 	dd_auto_free char *text = NULL;
 	const char *clash = fields ? clashing_name(fields) : NULL;
+	struct record_clock now;
 	int r = 0;
 	if (rec->failed)
 		r = dd_err_say(err, EIO, "record %s: an earlier line could not be written",
@@ -398,8 +433,15 @@ int record_add(struct record *rec, enum record_weight weight, const char *step, 
 	else if (clash)
 		r = dd_err_say(err, EINVAL, "record %s: the event %s has a field %s of its own",
 		               rec->path, event, clash);
-	else if (make_line(rec, step, phase, event, fields, &text) < 0)
+	else if ((r = clock_look(&now)) < 0)
+		r = dd_err_set(err, -r, "record %s: look at the clock", rec->path);
+	else if (make_line(rec, &now, step, phase, event, fields, &text) < 0)
 		r = dd_err_set(err, ENOMEM, "record %s: encode the event %s", rec->path, event);
 	json_decref(fields);
-	return r < 0 ? r : add_line(rec, weight, event, text, err);
+	if (r < 0)
+		return r;
+	r = add_line(rec, weight, event, text, err);
+	if (r == 0)
+		rec->clock = now;
+	return r;
 }

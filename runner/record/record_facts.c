@@ -176,9 +176,21 @@ static int route(const struct facts_reading *r, json_t *line)
 	return code == 0 && reading_rows[event].finish ? reading_rows[event].finish(r, what) : code;
 }
 
+static void note_jump(const struct facts_reading *r, json_t *line)
+{
+	struct record_facts *f = r->facts;
+	const json_t *ms = json_object_get(line, "clock_jump_ms");
+	if (!ms)
+		return;
+	f->jumps = arena_grow(r->arena, f->jumps, f->n_jumps, sizeof(*f->jumps));
+	f->jumps[f->n_jumps++] = (struct facts_jump){ .at = event_at(line),
+		                                      .ms = json_integer_value(ms) };
+}
+
 static int read_line(void *arg, json_t *line)
 {
 	const struct facts_reading *r = arg;
+	note_jump(r, line);
 	int code = route(r, line);
 	return code == 0 ? 0
 	                 : dd_err_ctx(r->err, code, "line %llu",

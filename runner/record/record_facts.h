@@ -218,6 +218,11 @@ struct facts_policy {
 	const char *path, *sha256;
 };
 
+struct facts_jump { /* of the wall clock */
+	struct facts_at at;
+	int64_t ms;
+};
+
 struct facts_counts { /* run.end */
 	bool known;
 	int64_t steps, ran, failed, refused, would_refuse, untold;
@@ -239,6 +244,8 @@ struct record_facts {
 	struct facts_at start, end; /* end.seq 0: the run did not end */
 	const char *start_time, *status, *end_why;
 	struct facts_counts counts;
+	struct facts_jump *jumps;
+	size_t n_jumps;
 	struct facts_limited limited; /* at.seq 0: the record had room for all events */
 	int64_t n_planned;            /* steps of the plan */
 	struct facts_step *steps;

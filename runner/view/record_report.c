@@ -58,6 +58,18 @@ static void put_banners(FILE *out, const struct record_facts *f)
 		(void)fputs("<p class=\"banner\"><b>The run did not end.</b> The record stops in "
 		            "the middle.</p>\n",
 		            out);
+	for (size_t i = 0; i < f->n_jumps; i++)
+		(void)fprintf(out,
+		              "<p class=\"banner\"><b>The host's clock was set</b> by %+.3f s "
+		              "before seq %" PRIu64 ": times of day before and behind it do not "
+		              "compare.</p>\n",
+		              (double)f->jumps[i].ms / 1000, f->jumps[i].at.seq);
+	if (f->limited.at.seq)
+		(void)fprintf(out,
+		              "<p class=\"banner\"><b>Not all is here.</b> From seq %" PRIu64
+		              " on connections and refusals were only counted "
+		              "(<code>limits.record</code>).</p>\n",
+		              f->limited.at.seq);
 	if (f->torn_bytes)
 		(void)fprintf(out,
 		              "<p class=\"banner\"><b>The last line is torn:</b> %" PRIu64

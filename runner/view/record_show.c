@@ -155,6 +155,17 @@ static void put_head(const struct view *v)
 			v->out,
 			"%sOBSERVED, NOT ENFORCED: what is marked ? would have been refused%s\n",
 			tint(v, TINT_WARN), plain(v));
+	for (size_t i = 0; i < f->n_jumps; i++)
+		(void)fprintf(v->out,
+		              "%sTHE HOST'S CLOCK WAS SET by %+.3f s before seq %" PRIu64
+		              ": times of day before and behind it do not compare%s\n",
+		              tint(v, TINT_WARN), (double)f->jumps[i].ms / 1000, f->jumps[i].at.seq,
+		              plain(v));
+	if (f->limited.at.seq)
+		(void)fprintf(v->out,
+		              "%sNOT ALL IS HERE: from seq %" PRIu64
+		              " on connections and refusals were only counted (limits.record)%s\n",
+		              tint(v, TINT_WARN), f->limited.at.seq, plain(v));
 	if (f->end_why && *f->end_why) {
 		(void)fputs("because ", v->out);
 		put(v, f->end_why, 200, false);

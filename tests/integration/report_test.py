@@ -17,6 +17,7 @@ import tempfile
 import zlib
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import record_schema  # noqa: E402
 from dd import DRYDOCK, FETCH, Job, Skip, case, check, equal, main, py, step  # noqa: E402
 from world import ALLOWED, Resolver, Web  # noqa: E402
 
@@ -57,6 +58,8 @@ def chained(events, torn=b""):
         line = json.dumps({**common, **event, "prev": prev}, separators=(",", ":")).encode()
         prev = hashlib.sha256(line).hexdigest()
         out += line + b"\n"
+    wrong = record_schema.complaints([json.loads(line) for line in out.splitlines()], older=True)
+    assert not wrong, wrong[:5]
     return out + torn
 
 
@@ -70,7 +73,7 @@ def hostile(mode="enforce"):
          "trusted": True, "trust_why": h, "steps": 1},
         {"event": "policy.narrowed", "job": h, "key": h, "asked": h, "allowed": h, "line": 3, "why": h},
         {"event": "step.start", "job": h, **at, "name": h, "argv0": h, "gate": "open", "seccomp": h, "phase_why": h, "at": 10 ** 9, "index": 1,
-         "match": {"id": h, "name": h, "job": h, "uses": None, "run": h}},
+         "match": {"id": h, "name": h, "job": h, "uses": h, "run": h}},
         {"event": "cred.grant", "job": h, **at, "credential": h, "kind": h, "delivery": h, "from": h, "as": h, "ttl_sec": 5},
         {"event": "gate.open", "job": h, **at, "state": "open", "entries": [{"entry": h, "origin": h, "why": h}], "upload_bytes": 1, "at": 10 ** 9},
         {"event": "net.allow", "job": h, **at, "host": h, "port": 443, "address": h, "why": h, "at": 2 * 10 ** 9},
@@ -141,6 +144,16 @@ def _():
         check(text in out, f"{text} is missing")
     wide = record("show", data=real(), env={"COLUMNS": "140"}).splitlines()
     check(max(len(line) for line in wide[4:9]) > 100, "a wider terminal is not used")
+
+
+@case("V-07", "record show and the page say when the host's clock was set, and where a record is not whole")
+def _():
+    data = chained([{"event": "run.start", "mode": "enforce"}, {"event": "record.limited", "limit_bytes": 1 << 20, "at": 5},
+                    {"event": "run.end", "status": "failed", "at": 9, "clock_jump_ms": -3600000}])
+    for out in (record("show", data=data), record("report", data=data)):
+        check("-3600.000 s before seq 3" in out, "no word of the clock: " + out[:1500])
+        check("rom seq 2 on" in out, "no word of what is missing: " + out[:1500])
+    check("clock" not in record("show", data=real()), "a clock that nobody set")
 
 
 @case("", "record show: colour only on a terminal that wants it, plain letters where there is no UTF-8")
