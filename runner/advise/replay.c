@@ -129,7 +129,8 @@ static bool find_phase(struct replay_step *s)
 	const struct policy *policy = s->r->policy;
 	const struct policy_rule *found = NULL, *doubtful = NULL;
 	for (size_t i = 0; i < policy->n_rules && !found; i++) {
-		enum rule_fit fit = replay_rule_fit(&policy->rules[i], s->step, s->facts->job);
+		enum rule_fit fit = replay_rule_fit(policy, &policy->rules[i], s->step,
+		                                    s->facts->job);
 		if (fit == RULE_FITS)
 			found = &policy->rules[i];
 		else if (fit == RULE_MAY_FIT && !doubtful)

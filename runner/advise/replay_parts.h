@@ -14,8 +14,9 @@ enum rule_fit {
 	RULE_FITS,
 	RULE_MAY_FIT, /* the record lacks the text that the rule asks about */
 };
-enum rule_fit replay_rule_fit(const struct policy_rule *rule, const struct facts_step *step,
-                              const char *job);
+/* @policy: whose variables of a phase win over the workflow's; NULL: there are none. */
+enum rule_fit replay_rule_fit(const struct policy *policy, const struct policy_rule *rule,
+                              const struct facts_step *step, const char *job);
 const char *replay_step_id(const struct facts_step *step); /* NULL: it has none */
 const char *replay_step_job(const struct facts_step *step, const char *job);
 

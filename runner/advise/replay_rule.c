@@ -31,19 +31,37 @@ static bool is_known(const struct facts_step *step, int field)
 		return true;
 	if (!step->match.known)
 		return false;
-	return field == RULE_NAME || field == RULE_USES || !step->match.run ||
+	return (field != RULE_RUN && field != RULE_FIRST_LINE) || !step->match.run ||
 	       step->match.run_exact;
 }
 
-enum rule_fit replay_rule_fit(const struct policy_rule *rule, const struct facts_step *step,
-                              const char *job)
+/* At most as many as a rule looks at, and one: the last says that there are too many. */
+static struct env_layer vars_of(const struct facts_match *match, struct pair *vars)
 {
-	const struct step_facts facts = { .field = {
+	struct env_layer layer = { .origin = "workflow", .vars = vars };
+	while (match->vars && match->vars[layer.n] && layer.n <= STEP_VARIABLES_MAX) {
+		vars[layer.n] = (struct pair){ .name = match->vars[layer.n] };
+		layer.n++;
+	}
+	return layer;
+}
+
+enum rule_fit replay_rule_fit(const struct policy *policy, const struct policy_rule *rule,
+                              const struct facts_step *step, const char *job)
+{
+	struct pair vars[STEP_VARIABLES_MAX + 1];
+	const struct env_layer layer = vars_of(&step->match, vars);
+	const struct step_facts facts = { .starts_nothing = step->nothing,
+		                          .env = &layer,
+		                          .n_env = 1,
+		                          .field = {
 						  [RULE_ID] = replay_step_id(step),
 						  [RULE_JOB] = replay_step_job(step, job),
 						  [RULE_NAME] = step->match.name,
 						  [RULE_USES] = step->match.uses,
 						  [RULE_RUN] = step->match.run,
+						  [RULE_SHELL] = step->match.shell,
+						  [RULE_WORKDIR] = step->match.workdir,
 					  } };
 	struct policy_rule known = *rule;
 	bool in_doubt = false;
@@ -52,7 +70,10 @@ enum rule_fit replay_rule_fit(const struct policy_rule *rule, const struct facts
 			known.glob[f] = NULL;
 			in_doubt = true;
 		}
-	const struct policy one = { .rules = &known, .n_rules = 1 };
+	struct policy one = policy ? *policy : (struct policy){ .arena = NULL };
+	one.rules = &known;
+	one.n_rules = 1;
+	one.narrow = NULL;
 	if (!policy_rule_for(&one, &facts))
 		return RULE_FITS_NOT;
 	return in_doubt ? RULE_MAY_FIT : RULE_FITS;

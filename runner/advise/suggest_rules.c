@@ -58,6 +58,17 @@ static const char *text_of(struct suggest *s, const struct suggest_seen *seen, i
 	return texts[field] && *texts[field] ? texts[field] : NULL;
 }
 
+/* A rule that opens the gate for a text says what else may decide what runs. */
+static void accept_the_rest(struct suggest *s, const struct facts_match *match,
+                            struct policy_rule *rule)
+{
+	if (match->shell)
+		rule->glob[RULE_SHELL] = as_glob(s->arena, match->shell);
+	if (match->workdir)
+		rule->glob[RULE_WORKDIR] = as_glob(s->arena, match->workdir);
+	rule->env = match->vars;
+}
+
 static bool make_rule(struct suggest *s, const struct suggest_step *step, unsigned fields,
                       struct policy_rule *ret)
 {
@@ -72,12 +83,14 @@ static bool make_rule(struct suggest *s, const struct suggest_step *step, unsign
 			return false;
 		ret->glob[f] = text ? as_glob(s->arena, text) : NULL;
 	}
+	if (fields & (F(RULE_RUN) | F(RULE_USES)))
+		accept_the_rest(s, &step->seen[0].step->match, ret);
 	return true;
 }
 
 static enum rule_fit fit(const struct policy_rule *rule, const struct suggest_seen *seen)
 {
-	return replay_rule_fit(rule, seen->step, seen->facts->job);
+	return replay_rule_fit(NULL, rule, seen->step, seen->facts->job);
 }
 
 static bool fits_all(const struct policy_rule *rule, const struct suggest_step *step)

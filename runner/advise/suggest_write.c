@@ -91,7 +91,9 @@ static void write_rule(const struct writing *w, const struct policy_rule *rule)
 		say(w, "%s%s: %s", before, rule_field_names[f], quoted(w, rule->glob[f]));
 		before = ", ";
 	}
-	say(w, " } }\n");
+	for (size_t i = 0; rule->env && rule->env[i]; i++)
+		say(w, "%s%s", i ? ", " : ", env: [ ", quoted(w, rule->env[i]));
+	say(w, rule->env ? " ] } }\n" : " } }\n");
 }
 
 static const struct suggest_rule *rule_of(const struct suggest *s, size_t step)

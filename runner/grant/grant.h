@@ -61,4 +61,8 @@ struct grant {
 	unsigned time_sec;
 };
 
+/* Names of the variables that the text of the step sets and that may decide what runs, into @ret,
+ * NULL-terminated, one more than a rule could look at; returns how many. */
+size_t grant_deciding_vars(const struct grant *grant, const char *ret[STEP_VARIABLES_MAX + 2]);
+
 #endif

@@ -25,8 +25,10 @@ struct plan_build {
  * be said about. */
 void plan_make_leases(struct plan_build *b, struct grant *grant);
 void plan_check_leases(struct plan_build *b);
-/* plan_make.c: the phase of a step of any job; place and globs of a rule, for people. */
-struct phase_choice plan_choose_phase(struct plan_build *b, const struct spec_facts *facts);
+/* plan_make.c: the phase of a step of any job; place and globs of a rule, for people. @written:
+ * NULL of another job, of which no more is known than the facts. */
+struct phase_choice plan_choose_phase(struct plan_build *b, const struct spec_facts *facts,
+                                      const struct spec_step *written);
 const char *plan_rule_text(struct plan_build *b, const struct policy_rule *rule);
 /* plan_narrowed.c: refused widenings of the repository's .drydock.yml: first those that the two
  * files alone show; then, step by step, rules that wanted another open phase. */

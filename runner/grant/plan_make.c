@@ -16,6 +16,8 @@ static struct plan_arena *arena_of(const struct plan_build *b)
 
 /* ---- phase ---- */
 
+enum { DEVIATION_SHOWN = 60 };
+
 /* What a `run:` glob is held against: the script without white space at its ends. */
 static const char *trimmed(struct plan_arena *arena, const char *script)
 {
@@ -35,6 +37,8 @@ static const char *rule_text(struct plan_arena *arena, const struct policy_rule 
 		if (rule->glob[f])
 			text = arena_printf(arena, "%s %s: \"%s\"", text, rule_field_names[f],
 			                    rule->glob[f]);
+	for (size_t i = 0; rule->env && rule->env[i]; i++)
+		text = arena_printf(arena, "%s%s%s", text, i ? ", " : " env: ", rule->env[i]);
 	return text;
 }
 
@@ -56,7 +60,8 @@ const char *plan_rule_text(struct plan_build *b, const struct policy_rule *rule)
 	return rule_text(arena_of(b), rule);
 }
 
-struct phase_choice plan_choose_phase(struct plan_build *b, const struct spec_facts *f)
+struct phase_choice plan_choose_phase(struct plan_build *b, const struct spec_facts *f,
+                                      const struct spec_step *written)
 {
 	struct step_facts facts = { .field = {
 					    [RULE_ID] = f->id,
@@ -66,12 +71,49 @@ struct phase_choice plan_choose_phase(struct plan_build *b, const struct spec_fa
 					    [RULE_RUN] = f->run ? trimmed(b->scratch, f->run)
 		                                                : NULL,
 				    } };
+	if (written) {
+		facts.starts_nothing = written->recipe.nothing;
+		facts.env = written->recipe.env;
+		facts.n_env = written->recipe.n_env;
+	}
+	if (written && f->run) {
+		facts.field[RULE_SHELL] = written->shell;
+		facts.field[RULE_WORKDIR] = job_spec_workdir(written);
+	}
 	return policy_choose_phase(b->policy, &facts);
+}
+
+/* Why a rule that names the step does not decide about it, and what would make it. @what is commit
+ * content. */
+static const char *missed_text(struct plan_build *b, const struct phase_choice *choice)
+{
+	static const char *const keys[] = { [DEVIATES_SHELL] = "shell",
+		                            [DEVIATES_WORKDIR] = "working_directory",
+		                            [DEVIATES_ENV] = "env" };
+	struct plan_arena *arena = arena_of(b);
+	const char *rule = plan_rule_text(b, choice->missed);
+	const struct step_deviation *d = &choice->deviation;
+	char what[4 * DEVIATION_SHOWN + 1];
+	if (d->kind == DEVIATES_MANY)
+		return arena_printf(
+			arena, "%s would match, but more than %d variables are set for the step",
+			rule, STEP_VARIABLES_MAX);
+	diag_escape(what, sizeof(what), d->what, strnlen(d->what, DEVIATION_SHOWN));
+	const char *but =
+		d->kind == DEVIATES_ENV
+			? arena_printf(arena, "the %s sets %s, which may decide what runs", d->of,
+	                               what)
+			: arena_printf(arena, "%s `%s`",
+	                               d->kind == DEVIATES_SHELL ? "its shell is" : "it runs in",
+	                               what);
+	return arena_printf(arena, "%s would match, but %s (its `%s:` can accept that)", rule, but,
+	                    keys[d->kind]);
 }
 
 static void choose_phase(struct plan_build *b, struct grant *grant)
 {
-	struct phase_choice choice = plan_choose_phase(b, &grant->written->facts);
+	const struct spec_step *written = grant->written;
+	struct phase_choice choice = plan_choose_phase(b, &written->facts, written);
 	grant->phase = choice.phase;
 	grant->moved = choice.moved;
 	plan_narrowed_step(b, choice.refused, grant->phase, grant->ref);
@@ -79,6 +121,9 @@ static void choose_phase(struct plan_build *b, struct grant *grant)
 		grant->phase_why = plan_rule_text(b, choice.rule);
 	else
 		grant->phase_why = b->policy ? "no rule matches: build" : "no policy: build";
+	if (choice.missed && choice.phase == DD_PHASE_BUILD && !choice.moved)
+		grant->phase_why = arena_printf(arena_of(b), "%s; %s", grant->phase_why,
+		                                missed_text(b, &choice));
 }
 
 /* ---- what the policy gives ---- */
@@ -189,6 +234,20 @@ static void make_grants(struct plan_build *b)
 		make_grant(b, b->policy ? b->policy : &none, (unsigned)i + 1, &b->plan->grants[i]);
 	plan_check_leases(b);
 	plan_note_unused(b);
+}
+
+size_t grant_deciding_vars(const struct grant *grant, const char *ret[STEP_VARIABLES_MAX + 2])
+{
+	const struct recipe *recipe = &grant->written->recipe;
+	size_t n = 0;
+	for (size_t i = recipe->n_env; i-- > 0;)
+		for (size_t k = 0; !recipe->env[i].fixed && k < recipe->env[i].n; k++)
+			if (n <= STEP_VARIABLES_MAX &&
+			    policy_variable_decides(recipe->env[i].vars[k].name,
+			                            grant->written->facts.run))
+				ret[n++] = recipe->env[i].vars[k].name;
+	ret[n] = NULL;
+	return n;
 }
 
 int plan_make(const struct job_spec *spec, const struct policy *policy, struct plan **ret,

@@ -61,9 +61,10 @@ static void look_at_credential(struct plan_build *b, const struct ids *ids,
 	}
 }
 
-static void look_at_step(struct plan_build *b, bool *used, const struct spec_facts *facts)
+static void look_at_step(struct plan_build *b, bool *used, const struct spec_facts *facts,
+                         const struct spec_step *written)
 {
-	const struct policy_rule *rule = plan_choose_phase(b, facts).rule;
+	const struct policy_rule *rule = plan_choose_phase(b, facts, written).rule;
 	if (rule && rule >= b->policy->rules && rule < b->policy->rules + b->policy->n_rules)
 		used[rule - b->policy->rules] = true;
 }
@@ -74,9 +75,9 @@ static const bool *used_rules(struct plan_build *b)
 	const struct job_spec *spec = b->spec;
 	bool *used = arena_array(b->scratch, b->policy->n_rules, sizeof(*used));
 	for (size_t i = 0; i < spec->n_steps; i++)
-		look_at_step(b, used, &spec->steps[i].facts);
+		look_at_step(b, used, &spec->steps[i].facts, &spec->steps[i]);
 	for (size_t i = 0; i < spec->n_others; i++)
-		look_at_step(b, used, &spec->others[i]);
+		look_at_step(b, used, &spec->others[i], NULL);
 	return used;
 }
 

@@ -532,6 +532,7 @@ static int record_start(struct run *run, struct dd_err *err)
 	if (!name || (written && !script) || (differs && !evaluated))
 		return dd_err_set(err, ENOMEM, "record the step");
 	bool push = step->phase == DD_PHASE_PUSH;
+	const char *vars[STEP_VARIABLES_MAX + 2];
 	const struct facts_step facts = {
 		.index = step->number,
 		.id = step->grant->id,
@@ -554,7 +555,10 @@ static int record_start(struct run *run, struct dd_err *err)
 		           .job = run->job->plan->spec->id,
 		           .uses = step->grant->written->facts.uses,
 		           .run = script,
-		           .run_exact = exact },
+		           .run_exact = exact,
+		           .shell = written ? step->grant->written->shell : NULL,
+		           .workdir = written ? job_spec_workdir(step->grant->written) : NULL,
+		           .vars = grant_deciding_vars(step->grant, vars) ? vars : NULL },
 		.workspace = push ? workspace_view_names[step->terms->view] : NULL,
 		.artifacts = push ? texts_or_none(step->terms->artifacts) : NULL,
 	};

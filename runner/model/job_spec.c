@@ -7,6 +7,7 @@
 
 #include "drydock/err.h"
 #include "input/key_table.h"
+#include "places.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -28,6 +29,15 @@ const char *job_spec_label(struct plan_arena *arena, unsigned index, const char 
 		n--;
 	fit[n] = '\0';
 	return arena_printf(arena, "%02u-%s", index, n ? fit : "step");
+}
+
+const char *job_spec_workdir(const struct spec_step *step)
+{
+	const char *dir = step->recipe.workdir;
+	const size_t root = strlen(PLACE_WORKSPACE);
+	if (!dir || strncmp(dir, PLACE_WORKSPACE, root) != 0)
+		return dir; /* an expression, until its turn comes */
+	return dir[root] == '/' && dir[root + 1] ? dir + root + 1 : NULL;
 }
 
 /* ---- one step ---- */

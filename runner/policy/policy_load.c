@@ -168,6 +168,25 @@ static void match_first_line(struct key_context *ctx, const struct tree_node *v,
 	rule->first_line_mark = v->mark;
 }
 
+static void match_shell(struct key_context *ctx, const struct tree_node *v, void *out)
+{
+	match_field(ctx, v, out, RULE_SHELL);
+}
+static void match_workdir(struct key_context *ctx, const struct tree_node *v, void *out)
+{
+	match_field(ctx, v, out, RULE_WORKDIR);
+}
+
+static void match_env(struct key_context *ctx, const struct tree_node *v, void *out)
+{
+	struct policy_rule *rule = out;
+	rule->env = key_texts(ctx, v, "env", NULL);
+	for (size_t i = 0; rule->env[i]; i++)
+		policy_check_glob(ctx,
+		                  v->kind == TREE_LIST && i < v->n ? v->items[i]->mark : v->mark,
+		                  rule->env[i], "env", GLOB_LINE);
+}
+
 static const struct key_row match_rows[] = {
 	{ .name = "id", .kinds = TREE_SCALAR, .read = match_id },
 	{ .name = "name", .kinds = TREE_SCALAR, .read = match_name },
@@ -175,15 +194,23 @@ static const struct key_row match_rows[] = {
 	{ .name = "first_line", .kinds = TREE_SCALAR, .read = match_first_line },
 	{ .name = "uses", .kinds = TREE_SCALAR, .read = match_uses },
 	{ .name = "job", .kinds = TREE_SCALAR, .read = match_job },
+	{ .name = "shell", .kinds = TREE_SCALAR, .read = match_shell },
+	{ .name = "working_directory", .kinds = TREE_SCALAR, .read = match_workdir },
+	{ .name = "env", .kinds = TREE_SCALAR | TREE_LIST, .read = match_env },
 };
 const struct key_table policy_match_keys = { match_rows, ARRAY_LEN(match_rows) };
 
 static void rule_match(struct key_context *ctx, const struct tree_node *v, void *out)
 {
-	if (v->n == 0)
-		diag_add(ctx->diags, v->mark, "name an id, name, run, first_line, uses or job",
-		         "`match` is empty and would match every step");
+	static const char *const which[] = { "id", "name", "run", "first_line", "uses", "job" };
+	bool says_which = false;
 	(void)key_walk(ctx, v, "match", match_rows, ARRAY_LEN(match_rows), out);
+	for (size_t i = 0; i < ARRAY_LEN(which); i++)
+		says_which |= tree_get(v, which[i]) != NULL;
+	if (v->n == 0 || !says_which)
+		diag_add(ctx->diags, v->mark, "name an id, name, run, first_line, uses or job",
+		         v->n ? "`match` says how a step runs, and not which"
+		              : "`match` is empty and would match every step");
 }
 
 static void rule_phase(struct key_context *ctx, const struct tree_node *v, void *out)

@@ -9,6 +9,7 @@
 #include "base/words.h"
 #include "drydock/egress.h"
 #include "input/key_table.h"
+#include "model/recipe.h"
 #include "model/pair.h"
 #include "policy.h"
 #include "policy_terms.h"
@@ -22,6 +23,8 @@ enum rule_field {
 	RULE_FIRST_LINE,
 	RULE_USES,
 	RULE_JOB,
+	RULE_SHELL,
+	RULE_WORKDIR,
 	RULE__COUNT
 };
 extern const char *const rule_field_names[];
@@ -29,6 +32,9 @@ extern const char *const rule_field_names[];
 struct policy_rule {
 	enum dd_phase phase;
 	const char *glob[RULE__COUNT]; /* NULL = not asked; all that are asked must match */
+	/* globs of names, NULL-terminated: which variables the workflow may set for the step,
+	 * besides those that decide nothing; NULL = not asked */
+	const char *const *env;
 	struct diag_mark mark, first_line_mark;
 };
 
@@ -162,9 +168,33 @@ void policy_check(const struct policy *policy, struct diag_list *diags);
 
 /* policy_match.c */
 struct step_facts {
-	/* NULL = the step has none; RULE_FIRST_LINE is taken from RULE_RUN */
+	/* NULL = the step has none; RULE_FIRST_LINE is taken from RULE_RUN; RULE_SHELL: as written;
+	 * RULE_WORKDIR: below the workspace, without `.` and `..`, NULL for the workspace itself */
 	const char *field[RULE__COUNT];
+	bool starts_nothing; /* no process is started for it: nothing can decide what runs */
+	/* the variables that it sets for itself; fixed layers are the forge's, and do not count */
+	const struct env_layer *env;
+	size_t n_env;
 };
+
+/* What keeps a rule that matches all it was asked about from deciding: something else than the text
+ * that it names says what runs (G-16). */
+enum deviation_kind {
+	DEVIATES_NOT = 0,
+	DEVIATES_SHELL,
+	DEVIATES_WORKDIR,
+	DEVIATES_ENV,
+	DEVIATES_MANY
+};
+struct step_deviation {
+	enum deviation_kind kind;
+	const char *what, *of; /* the shell, directory or variable, commit content; who sets it */
+};
+/* policy_vars.c: may the variable decide what @script runs? A name of a table, or one that the
+ * script speaks of. NULL: an action, which only the loader's and the runtime's variables turn into
+ * another one. */
+bool policy_variable_decides(const char *name, const char *script);
+
 /* Of the operator's rules alone; NULL: none, so build. */
 const struct policy_rule *policy_rule_for(const struct policy *policy,
                                           const struct step_facts *step);
@@ -176,6 +206,9 @@ struct phase_choice {
 	bool moved; /* the repository's file took the step to build */
 	/* of the repository's file: wanted another open phase, and is not asked */
 	const struct policy_rule *refused;
+	/* the first that would have opened the gate but for @deviation; NULL: none */
+	const struct policy_rule *missed;
+	struct step_deviation deviation;
 };
 struct phase_choice policy_choose_phase(const struct policy *policy, const struct step_facts *step);
 bool policy_rule_covers(const struct policy_rule *earlier, const struct policy_rule *later);

@@ -11,6 +11,9 @@
 enum lease_from { LEASE_FROM_FILE = 1, LEASE_FROM_ENV };
 enum lease_as { LEASE_AS_ENV = 1, LEASE_AS_FILE };
 
+/* Of so many variables of one step no rule that asks about them matches. */
+enum { STEP_VARIABLES_MAX = 256 };
+
 struct step_limits {
 	struct sandbox_limits sandbox; /* what the kernel enforces per step */
 	/* of the job's workspace and home, measured by the supervisor while a step runs */

@@ -130,6 +130,13 @@ static const struct event_field match_rows[] = {
 	FIELD(TEXT, struct facts_match, run, "run", MAYBE,
 	      .says = "the script without white space at its ends, without user info and query "
 	              "strings in URLs, the step's secrets replaced, at most 4096 bytes"),
+	FIELD(TEXT, struct facts_match, shell, "shell", MAYBE,
+	      .says = "as the workflow gives it, if it does"),
+	FIELD(TEXT, struct facts_match, workdir, "working_directory", MAYBE,
+	      .says = "below the workspace, if not the workspace itself"),
+	FIELD(TEXTS, struct facts_match, vars, "vars", MAYBE,
+	      .says = "names of variables that the workflow sets for the step and that may decide "
+	              "what runs, at most 257; absent without any"),
 };
 static const struct facts_match no_match = { .known = false };
 static const struct event_shape match_shape = SHAPE(struct facts_match, match_rows, no_match, true);

@@ -155,6 +155,9 @@ struct facts_match {
 	bool known;
 	const char *id, *name, *job, *uses, *run; /* NULL: the step has none */
 	bool run_exact;                           /* `run` is the whole, unchanged script */
+	const char *shell, *workdir;              /* NULL: the default one; the workspace itself */
+	/* variables that the workflow sets and that may decide what runs; NULL: none */
+	const char *const *vars;
 };
 
 struct facts_delta { /* fs.delta; added FACTS_ABSENT: no such event */

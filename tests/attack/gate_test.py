@@ -11,7 +11,7 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from dd import (DRYDOCK, FETCH, PUSH, Job, Skip, case, check, closed, descendants, equal, kill_quietly, main, py, run, step)  # noqa: E402
+from dd import (BUILD_PHASE, DRYDOCK, FETCH, PUSH, Job, Skip, case, check, closed, descendants, equal, kill_quietly, main, py, run, step)  # noqa: E402
 from world import ALLOWED, ATTACKER, Resolver, Sink, Web  # noqa: E402
 
 W = {}
@@ -138,6 +138,40 @@ def _():
     check("the repository asked for" in r.out, "the person is not told", r)
     names = [e["event"] for e in r.record]
     equal(names[:len(events) + 1], ["run.start"] + ["policy.narrowed"] * len(events), "order of events", r)
+
+
+@case("G-16", "a rule for a text does not open the gate where shell, directory or variables decide what the text runs, and says what would")
+def _():
+    evil = "import socket; s = socket.create_connection(('allowed.test', 9000), 3); print('@@out=' + 'yes@@')\n"
+    files = {"evil.py": evil, "evil.sh": "python3 /work/evil.py\n", "web/deps.sh": "python3 /work/evil.py\n", "deps.sh": "true\n", "bin/deps": "#!/bin/sh\npython3 /work/evil.py\n"}
+    text = {"run": ". ./deps.sh"}
+    ways = [({"shell": "python3 ./evil.py {0}"}, "shell: \"python3 *\"", "shell"), ({"env": {"BASH_ENV": "./evil.sh"}}, "env: BASH_ENV", "env"),
+            ({"working-directory": "web"}, "working_directory: web", "working_directory")]
+    for how, accepts, key in ways:
+        for accepted in (False, True):
+            job = Job([{"name": "probe", "_phase": BUILD_PHASE, **text, **how}], files=files)
+            try:
+                job.write("policy.yml", "version: 1\nsteps: [ { phase: fetch, match: { run: \". ./deps.sh\"%s } } ]\nphases: %s\n"
+                          % (", " + accepts if accepted else "", json.dumps(EGRESS)))
+                r = job.run()
+            finally:
+                job.close()
+            equal([e["phase"] for e in r.events("step.start")], ["fetch" if accepted else "build"], f"{how}: phase", r)
+            equal(r.marks.get("out") == "yes", accepted, f"{how}: the gate opened", r)
+            [start] = r.events("step.start")
+            check(accepted or "would match, but" in start["phase_why"] and f"`{key}:`" in start["phase_why"], f"{how}: {start['phase_why']}", r)
+    # Set for the job, and for all of the workflow.
+    for level in ("job", "workflow"):
+        job = Job([{"name": "probe", "_phase": BUILD_PHASE, **text}], files=files)
+        flow = {"on": "push", "jobs": {"test": {"runs-on": "x", "steps": [{"name": "probe", **text}]}}}
+        (flow if level == "workflow" else flow["jobs"]["test"])["env"] = {"BASH_ENV": "./evil.sh"}
+        try:
+            job.write("workflow.yml", json.dumps(flow))
+            job.write("policy.yml", "version: 1\nsteps: [ { phase: fetch, match: { run: \". ./deps.sh\" } } ]\nphases: %s\n" % json.dumps(EGRESS))
+            r = job.run(command="plan")
+        finally:
+            job.close()
+        check(f"the {level} sets BASH_ENV" in r.out, level, r)
 
 
 @case("G-16", "a repository that narrows a directory to what lies below a closed one, or behind a link, sees no more than with the whole")

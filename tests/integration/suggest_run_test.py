@@ -10,7 +10,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from dd import DRYDOCK, Job, case, check, equal, main, py, step  # noqa: E402
+from dd import DRYDOCK, PRELUDE, Job, case, check, equal, main, py, step  # noqa: E402
 from world import ALLOWED, ATTACKER, OTHER, SHARED, Resolver, Sink, Web  # noqa: E402
 
 SEED = int(os.environ.get("DD_SEED", "20260101"))
@@ -127,6 +127,33 @@ def _():
             job.close()
         number += 1
     check(tried > 5, f"only {tried} runs without a line")
+
+
+@case("V-08", "a step without id or name, with a shell, a directory and variables of its own, is named by what it runs and all of that")
+def _():
+    run = http("a.one.test").replace('"', "'")
+    job = Job([{"_phase": "build", "run": "exec(open('/work/sub/get.py').read()) # $DEPTH", "shell": "python3 {0}", "working-directory": "sub", "env": {"PYTHONPATH": "/work/sub", "DEPTH": "1", "GREETING": "x"}}],
+              files={"sub/get.py": "from prelude import *\n" + run.replace("'", '"') + "\n", "sub/prelude.py": PRELUDE})
+    try:
+        job.write("policy.yml", "version: 1\n")
+        seen = job.run("--observe")
+        equal(seen.rc, 0, "observed", seen)
+        [start] = seen.events("step.start")
+        equal({k: v for k, v in start["match"].items() if k in ("shell", "working_directory", "vars")},
+              {"shell": "python3 {0}", "working_directory": "sub", "vars": ["PYTHONPATH", "DEPTH"]}, "what the record says of it", seen)
+        code, text, errors = call(job, "suggest", "record.jsonl")
+        equal(code, 0, errors)
+        job.write("policy.yml", text)
+        enforced = job.run()
+        equal((enforced.rc, refusals(enforced)), (0, []), "enforced", enforced)
+        check(enforced.mark("http").startswith("ok"), "the step did not get out", enforced)
+        for part in (' shell: "python3 {0}",', ' working_directory: "sub",', ', env: [ "PYTHONPATH", "DEPTH" ]'):
+            check(part in text, f"{part} is not in\n{text}")
+            job.write("policy.yml", text.replace(part, ""))
+            without = job.run(command="plan")
+            check("would match, but" in without.out, f"without {part}", without)
+    finally:
+        job.close()
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ class FakeRecord:
 
 
 def _start(record, ref, index, step, phase):
-    match = {name: step[name] for name in ("id", "name", "job", "uses", "run") if step.get(name)}
+    match = {name: step[name] for name in ("id", "name", "job", "uses", "run", "shell", "working_directory", "vars") if step.get(name)}
     match["job"] = match.get("job", record.job)
     fields = {"index": index, "id": step.get("id") or "", "name": step.get("name") or "Run " + (step.get("uses") or step.get("run") or "?").split("\n")[0],
               "argv0": "bash", "gate": "open", "seccomp": step.get("seccomp", "default"), "phase_why": "", "mounts": "",

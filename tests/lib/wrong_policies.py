@@ -34,6 +34,7 @@ GOOD = {
     ("steps[]", "phase"): "fetch", ("steps[]", "match"): "{ id: a }",
     ("steps[].match", "id"): "a", ("steps[].match", "name"): "Make it", ("steps[].match", "run"): "npm ci*", ("steps[].match", "first_line"): "npm ci*",
     ("steps[].match", "uses"): "actions/checkout@*", ("steps[].match", "job"): "build",
+    ("steps[].match", "shell"): "'python {0}'", ("steps[].match", "working_directory"): "web", ("steps[].match", "env"): "[ CFLAGS, 'MY_*' ]",
     ("phases", "fetch"): "{ egress: none }", ("phases", "build"): "{ egress: none }", ("phases", "push"): "{ egress: none }",
     ("phases.*", "egress"): "[ { host: a.example.com } ]", ("phases.*", "upload"): "1MiB", ("phases.*", "connections"): "10", ("phases.*", "wildcard_names"): "10",
     ("phases.*", "cidr_addresses"): "10", ("phases.*", "step_upload"): "1MiB", ("phases.*", "step_wildcard_names"): "10", ("phases.*", "step_cidr_addresses"): "10",
@@ -52,6 +53,7 @@ GOOD = {
 # Keys that must stand beside a key so that its map is complete.
 BESIDE = {("phases.*.egress[]", k): "host: a.example.com" for k in ("port", "address", "private", "why", "tls")}
 BESIDE[("phases.*.egress[]", "cidr")] = "port: 443"
+BESIDE.update({("steps[].match", k): "run: make" for k in ("shell", "working_directory", "env")})
 
 
 class Wrong:
@@ -186,6 +188,7 @@ BY_HAND = [
       for first, second in (("id: a", "id: a"), ("run: 'npm *'", "run: npm publish"), ("run: '*'", "run: 'make*'"), ("id: 'a*'", "id: ab, job: x"), ("first_line: 'npm*'", "run: npm ci"),
                             ("name: '*'", "name: '?'"), ("uses: 'actions/*'", "uses: 'actions/checkout@v4'"))],
     ("first_line for push", "version: 1\nsteps: [ { phase: push, match: { first_line: «\"npm ci\"» } } ]\n", SCHEMA),
+    ("a match that says how, and not which", "version: 1\nsteps: [ { phase: fetch, match: «{ shell: sh, env: A }» } ]\n", SCHEMA),
     ("a match that asks nothing", "version: 1\nsteps: [ { phase: push, match: «{}» } ]\n", SCHEMA),
     # Contradictions and repetitions in one list.
     ("the same host twice", FETCH % "{ host: a.example.com }, «{ host: A.example.com. }»", BEYOND),

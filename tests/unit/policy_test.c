@@ -86,6 +86,8 @@ static const struct wrong wrongs[] = {
 	{ V "steps:\n  - { phase: fetch, match: { id: a } }\n  - |>{ phase: push, match: { id: a, "
 	    "job: b } }\n",
 	  "can never match" },
+	{ V "steps: [ { phase: fetch, match: |>{ env: A, shell: sh } } ]\n", "and not which" },
+	{ V "steps: [ { phase: fetch, match: { id: a, env: |>[] } } ]\n", "empty list" },
 	{ V "steps: [ { phase: push, match: { first_line: |>npm ci } } ]\n", "cannot choose push" },
 	{ V "steps:\n  - { phase: fetch, match: { first_line: 'npm *' } }\n  - |>{ phase: push, "
 	    "match: { run: npm publish } }\n",
@@ -295,6 +297,129 @@ static const struct policy_rule *rule_of(const struct policy *p, const char *run
 	return policy_rule_for(p, &facts);
 }
 
+/* One step: what it runs and how, and whether a rule `run: npm ci` for an open phase decides
+ * (G-16). */
+static void a_rule_for_a_text_asks_what_else_decides_what_runs(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *match, *shell, *workdir, *var;
+		bool decides;
+		enum deviation_kind kind;
+	} rows[] = {
+		{ "run: npm ci", NULL, NULL, NULL, true, DEVIATES_NOT },
+		{ "run: npm ci", "bash", NULL, NULL, true, DEVIATES_NOT },
+		{ "run: npm ci", "sh", NULL, NULL, true, DEVIATES_NOT },
+		{ "run: npm ci", "python", NULL, NULL, false, DEVIATES_SHELL },
+		{ "run: npm ci", "bash {0}", NULL, NULL, false, DEVIATES_SHELL },
+		{ "run: npm ci", "python3 ./evil.py {0}", NULL, NULL, false, DEVIATES_SHELL },
+		{ "run: npm ci", NULL, "web", NULL, false, DEVIATES_WORKDIR },
+		{ "run: npm ci", NULL, NULL, "BASH_ENV", false, DEVIATES_ENV },
+		{ "run: npm ci", NULL, NULL, "ENV", false, DEVIATES_ENV },
+		{ "run: npm ci", NULL, NULL, "LD_PRELOAD", false, DEVIATES_ENV },
+		{ "run: npm ci", NULL, NULL, "PATH", false, DEVIATES_ENV },
+		{ "run: npm ci", NULL, NULL, "NODE_OPTIONS", false, DEVIATES_ENV },
+		{ "run: npm ci", NULL, NULL, "npm_config_script_shell", false, DEVIATES_ENV },
+		{ "run: npm ci", NULL, NULL, "GIT_SSH_COMMAND", false, DEVIATES_ENV },
+		{ "run: npm ci", NULL, NULL, "PYTHONPATH", false, DEVIATES_ENV },
+		{ "run: npm ci", NULL, NULL, "https_proxy", false, DEVIATES_ENV },
+		{ "run: npm ci", NULL, NULL, "ANY_TOOLS_WRAPPER", false, DEVIATES_ENV },
+		{ "run: npm ci", NULL, NULL, "GREETING", true, DEVIATES_NOT },
+		{ "run: npm ci", NULL, NULL, "NODE_ENV", true, DEVIATES_NOT },
+		{ "run: npm ci, shell: 'python*'", "python3 ./evil.py {0}", NULL, NULL, true, 0 },
+		{ "run: npm ci, shell: sh", NULL, NULL, NULL, false, 0 },
+		{ "run: npm ci, shell: bash", NULL, NULL, NULL, true, 0 },
+		{ "run: npm ci, working_directory: 'w*'", NULL, "web", NULL, true, 0 },
+		{ "run: npm ci, working_directory: 'w*'", NULL, NULL, NULL, false, 0 },
+		{ "run: npm ci, working_directory: .", NULL, NULL, NULL, true, 0 },
+		{ "run: npm ci, env: BASH_ENV", NULL, NULL, "BASH_ENV", true, 0 },
+		{ "run: npm ci, env: [ X, 'BASH*' ]", NULL, NULL, "BASH_ENV", true, 0 },
+		{ "run: npm ci, env: X", NULL, NULL, "BASH_ENV", false, DEVIATES_ENV },
+		/* of an id, and of a first line, no more is asked than is written */
+		{ "id: a", "python3 ./evil.py {0}", "web", "BASH_ENV", true, 0 },
+		{ "id: a, env: X", NULL, NULL, "BASH_ENV", false, DEVIATES_ENV },
+		{ "first_line: npm *", "python3 ./evil.py {0}", NULL, "BASH_ENV", true, 0 },
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char text[200];
+		(void)snprintf(text, sizeof(text), V "steps: [ { phase: fetch, match: { %s } } ]\n",
+		               rows[i].match);
+		struct policy *p = good(text);
+		const struct pair var = { .name = rows[i].var };
+		const struct env_layer layers[] = {
+			{ .origin = "job", .vars = &var, .n = rows[i].var != NULL },
+			{ .origin = "drydock",
+			  .vars = &(struct pair){ .name = "PATH" },
+			  .n = 1,
+			  .fixed = true },
+		};
+		const struct step_facts facts = { .field = { [RULE_ID] = "a",
+			                                     [RULE_RUN] = "npm ci",
+			                                     [RULE_SHELL] = rows[i].shell,
+			                                     [RULE_WORKDIR] = rows[i].workdir },
+			                          .env = layers,
+			                          .n_env = 2 };
+		struct phase_choice c = policy_choose_phase(p, &facts);
+		if ((c.rule != NULL) != rows[i].decides || c.deviation.kind != rows[i].kind)
+			fail_msg("%s: shell %s, in %s, with %s: %s, %d", rows[i].match,
+			         rows[i].shell ? rows[i].shell : "-",
+			         rows[i].workdir ? rows[i].workdir : "-",
+			         rows[i].var ? rows[i].var : "-", c.rule ? "decides" : "does not",
+			         (int)c.deviation.kind);
+		policy_free(p);
+	}
+}
+
+/* What no table knows: the script's own words. */
+static void a_variable_that_the_script_speaks_of_decides(void **state)
+{
+	(void)state;
+	assert_true(policy_variable_decides("FROB_X", "frob fetch"));
+	assert_true(policy_variable_decides("TARGET", "make \"$TARGET\""));
+	assert_true(policy_variable_decides("target", "make ${TARGET:-x}"));
+	assert_false(policy_variable_decides("TARGET", "make targets"));
+	assert_false(policy_variable_decides("FROBX", "frob fetch"));
+	assert_false(policy_variable_decides("REGISTRY", "npm ci"));
+	/* of an action nobody knows the words */
+	assert_true(policy_variable_decides("NODE_OPTIONS", NULL));
+	assert_false(policy_variable_decides("RUSTFLAGS", NULL));
+}
+
+/* Else a stricter rule would be called unreachable behind one that does not match all of it. */
+static void what_a_rule_accepts_besides_counts_when_one_covers_another(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *earlier, *later;
+		bool covers;
+	} rows[] = {
+		{ "run: 'npm *'", "run: npm ci", true },
+		{ "run: 'npm *'", "run: npm ci, shell: 'x {0}'", false },
+		{ "run: 'npm *'", "run: npm ci, env: A", false },
+		{ "run: 'npm *'", "run: npm ci, working_directory: web", false },
+		{ "run: 'npm *', env: '*'", "run: npm ci, env: A", true },
+		{ "run: 'npm *', env: B", "run: npm ci, env: A", false },
+		{ "run: 'npm *', env: A", "run: npm ci", true },
+		{ "run: 'npm *', shell: '*'", "run: npm ci, shell: sh", true },
+		{ "id: a", "id: a, run: npm ci, env: A", true },
+		{ "id: a, env: A", "id: a", false },
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char text[300];
+		struct diag_list diags = { 0 };
+		struct policy *p = NULL;
+		(void)snprintf(text, sizeof(text),
+		               V "steps: [ { phase: fetch, match: { %s } }, { phase: push, match: "
+		                 "{ %s } } ]\n",
+		               rows[i].earlier, rows[i].later);
+		int r = policy_parse("p.yml", text, strlen(text), &p, &diags);
+		if ((r < 0) != rows[i].covers)
+			fail_msg("%s before %s", rows[i].earlier, rows[i].later);
+		diag_list_done(&diags);
+		policy_free(p);
+	}
+}
+
 static void a_first_line_is_asked_for_by_its_own_name_and_says_nothing_about_the_rest(void **state)
 {
 	(void)state;
@@ -401,6 +526,9 @@ static void the_sample_policies_load(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_rule_for_a_text_asks_what_else_decides_what_runs),
+		cmocka_unit_test(a_variable_that_the_script_speaks_of_decides),
+		cmocka_unit_test(what_a_rule_accepts_besides_counts_when_one_covers_another),
 		cmocka_unit_test(every_wrong_policy_is_refused_where_it_is_wrong),
 		cmocka_unit_test(a_slip_that_everybody_makes_is_answered_with_its_remedy),
 		cmocka_unit_test(all_complaints_come_at_once_with_the_nearest_key),
