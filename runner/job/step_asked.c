@@ -14,26 +14,13 @@
 
 #include "drydock/reason.h"
 
-#include <time.h>
-
 enum {
 	TURN_MAX = 128,
 	/* A question costs the supervisor some 4 us: a program that tries something refused now and
 	   then never waits, and a flood takes a fifth of one processor. */
 	CREDIT_MAX = 50000,
 	CREDIT_PER_MS = 50,
-	/* of wall time, that looks at processes may take at first, and then one part in so many: a
-	   step can hold the locks that a look needs */
-	LOOK_BURST_MS = 500,
-	LOOK_SHARE = 20,
 };
-
-static int64_t clock_ms(void)
-{
-	struct timespec t;
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 int step_asked_wait(struct step_asked *a, int64_t now_ms)
 {
@@ -95,14 +82,9 @@ static void look_at(struct step_asked *a, struct step_asked_row *row, const stru
                     const struct sandbox_asked *q, const struct job_step *step, struct mask *mask)
 {
 	struct process_hint who = { .pid = 0 };
-	int64_t began = clock_ms(), spent = a->looks_ms - (began - a->looked_ms) / LOOK_SHARE;
 
-	if (spent > LOOK_BURST_MS)
-		return;
 	if (q->pid > 0)
-		process_describe(q->pid, &who);
-	a->looked_ms = clock_ms();
-	a->looks_ms = (spent > 0 ? spent : 0) + a->looked_ms - began;
+		process_look_at(a->look, q->pid, &who);
 	if (!sandbox_asked_waits(sb, q))
 		return;
 	step_who_clean(step, mask, &who);

@@ -9,7 +9,7 @@
 #define RUNNER_STEP_ASKED_H
 
 #include "drydock/sandbox.h"
-#include "process_find.h"
+#include "process_look.h"
 #include "record/record.h"
 #include "step_result.h"
 
@@ -37,10 +37,10 @@ struct step_asked {
 	size_t n_told;
 	void (*tell)(void *arg, const char *line); /* one line for the step's own log */
 	void *tell_arg;
-	const char *policy;          /* path, for that line; NULL: none */
-	double credit;               /* questions that may be answered at once */
-	int64_t credit_ms;           /* when that was counted; 0: not yet */
-	int64_t looked_ms, looks_ms; /* when a process was looked at, what that has cost of late */
+	const char *policy;        /* path, for that line; NULL: none */
+	double credit;             /* questions that may be answered at once */
+	int64_t credit_ms;         /* when that was counted; 0: not yet */
+	struct process_look *look; /* borrowed */
 };
 
 /* Milliseconds until the next question may be answered; 0: now. */

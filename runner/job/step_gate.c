@@ -27,11 +27,6 @@ enum {
 	/* messages in one go: a flood must not keep the supervisor from deadline, cancellation and
 	   output */
 	SERVE_MAX = 32,
-	/* processor time that looking for the processes that tried may cost at first ... */
-	LOOK_BURST_MS = 500,
-	/* ... and then one part in so many: the step decides how many processes and descriptors
-	   there are to look through */
-	LOOK_SHARE = 10,
 };
 
 static int64_t clock_ms(clockid_t clock)
@@ -328,19 +323,14 @@ static struct gate_msg shown_of(const struct step_gate *sg, const struct gate_ms
 	return shown;
 }
 
-/* The step decides how many processes and descriptors there are to look through: what a look costs
- * is not spent again soon. */
+/* Not from a gate that is closed: whoever tried is being ended. */
 static void find_process(struct step_gate *sg, const struct gate_msg *msg, struct process_hint *who)
 {
-	int64_t now = now_ms(), began = clock_ms(CLOCK_PROCESS_CPUTIME_ID);
-	int64_t left = sg->look_spent_ms - (now - sg->look_last_ms) / LOOK_SHARE;
-	if (sg->step_init <= 0 || sg->closed || left > LOOK_BURST_MS)
+	if (sg->step_init <= 0 || sg->closed)
 		return;
-	process_find(sg->step_init,
-	             msg->type == GATE_DNS_DENY && !msg->proto ? IPPROTO_UDP : msg->proto,
-	             msg->src_port, who);
-	sg->look_spent_ms = (left > 0 ? left : 0) + clock_ms(CLOCK_PROCESS_CPUTIME_ID) - began;
-	sg->look_last_ms = now;
+	process_look_find(sg->look, sg->step_init,
+	                  msg->type == GATE_DNS_DENY && !msg->proto ? IPPROTO_UDP : msg->proto,
+	                  msg->src_port, who);
 	step_who_clean(sg->step, sg->mask, who);
 }
 

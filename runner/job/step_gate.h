@@ -11,6 +11,7 @@
 
 #include "drydock/gate.h"
 #include "job.h"
+#include "process_look.h"
 
 struct mask;
 
@@ -26,10 +27,9 @@ struct step_gate {
 	struct step_result *result;
 	const struct net_plan *net;
 	struct gate gate;
-	int rules_fd;    /* owned; keeps the netns alive until the counters are read */
-	pid_t step_init; /* to name the process behind a refusal */
-	/* what looking for it has cost, less what time has paid back */
-	int64_t look_spent_ms, look_last_ms;
+	int rules_fd;              /* owned; keeps the netns alive until the counters are read */
+	pid_t step_init;           /* to name the process behind a refusal */
+	struct process_look *look; /* borrowed */
 	bool ready, closing, closed, done;
 	/* by synthetic address: index 0 is NET_SYNTHETIC_FIRST */
 	char (*names)[EGRESS_HOST_MAX + 3]; /* NULL until the gate asks for one */

@@ -59,6 +59,7 @@ struct run {
 	int64_t deadline_ms; /* of the step */
 	int64_t kill_at_ms;  /* after TERM; 0: not asked to end yet */
 	struct meter meter;
+	struct process_look look;
 	struct step_asked asked;
 	struct step_hint hint;
 	const char *not_found; /* the program that the step should have been run by */
@@ -191,6 +192,7 @@ static int open_gate(struct run *run, struct dd_err *err)
 		                        .result = run->result,
 		                        .net = run->terms->net,
 		                        .step_init = run->sb.pid,
+		                        .look = &run->look,
 		                        .mask = run->job->mask,
 		                        .tell = tell_refusal,
 		                        .tell_arg = run };
@@ -476,6 +478,7 @@ static int end(struct run *run, struct dd_err *err)
 		break_off(run, later.msg);
 	if ((r = sandbox_destroy(&run->sb, err)) < 0)
 		first = r;
+	process_look_end(&run->look);
 	if (run->output)
 		keep_first(&first, drain(run, first < 0 ? NULL : err));
 	hint(run);
@@ -614,6 +617,7 @@ static void execute(struct run *run, int r, struct dd_err *leases)
 		       err.msg);
 		return;
 	}
+	run->asked.look = &run->look;
 	run->asked.tell = tell_refusal;
 	run->asked.tell_arg = run;
 	run->asked.policy = run->job->plan->policy_path;
@@ -713,6 +717,7 @@ int step_run(struct job *job, struct job_step *step, struct step_result *result,
 		             .sb = SANDBOX_NONE,
 		             .terms = job_terms_of(&job->terms, step->terms),
 		             .log_fd = -1,
+		             .look = PROCESS_LOOK_NONE,
 		             .streams = { -1, -1 } };
 	/* before anything is written down or told: neither must hold the step's own secrets */
 	leases = lease_grant(&run->holder, job->mask, &run->leases, &why);

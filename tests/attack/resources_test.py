@@ -82,6 +82,65 @@ def _():
     check(time.monotonic() - started < 25, "the deadline came late", r)
 
 
+# Two threads take turns with the lock of their process's memory, over a mapping with millions of entries: whoever reads
+# /proc/PID/cmdline waits for it. Meanwhile another process asks for two hundred refused names a second, with that memory's owner as the
+# holder of the socket, so that the supervisor wants to know who it is.
+LOCKED = """
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.mmap.restype, libc.mmap.argtypes = ctypes.c_void_p, [ctypes.c_void_p, ctypes.c_size_t] + [ctypes.c_int] * 3 + [ctypes.c_long]
+    libc.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+    libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+    size = 6 << 30
+    area = libc.mmap(None, size, 1, 0x4022, -1, 0)    # PROT_READ; MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
+    libc.madvise(area, size, 15)                      # MADV_NOHUGEPAGE: an entry for each page
+    libc.madvise(area, size, 22)                      # MADV_POPULATE_READ: the page of zeros, so no memory but the entries
+    def turn():
+        while True:
+            libc.mprotect(area, size, 3); libc.mprotect(area, size, 1)
+    for i in range(3): threading.Thread(target=turn, daemon=True).start()
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    mark("ready", 1)
+    def names():
+        n = 0
+        while True:
+            n += 1
+            label = b"n %d" % n    # no host name: refused in both modes
+            try: sock.sendto(struct.pack(">HHHHHH", n & 65535, 256, 1, 0, 0, 0) + bytes([len(label)]) + label + b"\\4evil\\4test\\0\\0\\1\\0\\1", ("198.18.0.1", 53))
+            except OSError: pass
+            time.sleep(0.005)
+"""
+
+
+@case("R-12", "a process that holds its own kernel locks keeps the supervisor neither from its clock nor from output, enforcing or observing")
+def _():
+    for options in ((), ("--observe",)):
+        r = run([step("probe", py(LOCKED + "    names()"))], options=options, limits={"time": "5s"}, rc=1, timeout=100)
+        check("ready" in r.marks, "the mapping never stood: the test proves nothing", r)
+        took = r.events("step.end")[0]["wall_sec"]
+        check(took < 11, f"{options}: a limit of 5 s took {took} s", r)     # 5 s, and 5 s of grace
+        check(r.events("dns.deny"), "nothing was asked", r)
+
+
+@case("R-12", "a process that holds its own kernel locks keeps the supervisor from no cancel while system calls are refused")
+def _():
+    job = Job([step("probe", py(LOCKED + """
+    threading.Thread(target=names, daemon=True).start()
+    for n in range(100000): libc.syscall(1000 + n % 200); libc.syscall(101, 0, 0, 0, 0)
+    time.sleep(60)
+    """))], limits={"time": "60s"})
+    try:
+        process = job.popen("--observe")
+        while b"@@ready" not in (line := process.stdout.readline()):
+            check(line, "it ended before it began")
+        time.sleep(2)
+        before = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+        check(time.monotonic() - before < 9, f"a cancel took {time.monotonic() - before:.1f} s")
+    finally:
+        job.close()
+
+
 @case("R-03", "more files or more bytes on disk than the policy allows end the step, sparse files count what they take")
 def _():
     many = 'for i in $(seq 3000); do : >f$i; done; echo @@made=yes@@; sleep 60'
