@@ -9,7 +9,7 @@ Q       := $(if $(V),,@)
 PREFIX  ?= /usr/local
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unversioned)
 
-PKGS    := libseccomp libcap libnl-3.0 libnl-route-3.0 libmnl libcares yaml-0.1 jansson libcrypto expat minizip
+PKGS    := libseccomp libcap libnl-3.0 libnl-route-3.0 libmnl libcares yaml-0.1 jansson libcrypto expat minizip zlib
 WARN    := -std=gnu17 -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
            -Wpointer-arith -Wcast-qual -Wwrite-strings -Wundef -Wvla -Walloca -Wformat=2 -Wimplicit-fallthrough -Wswitch-enum \
            -Wconversion -Wnull-dereference -Wdate-time -Wframe-larger-than=16384

@@ -20,7 +20,7 @@ static const struct argp_option options[] = {
 	{ .name = "workspace",
 	  .key = 'w',
 	  .arg = "DIR",
-	  .doc = "the tree to copy for the job (default: here)" },
+	  .doc = "the tree to copy for the job (default: the root of the repository, or here)" },
 	{ .name = "out", .key = 'o', .arg = "DIR", .doc = "where declared artifacts go" },
 	{ .name = "record",
 	  .key = 'r',

@@ -10,6 +10,7 @@
 #include "job_sink.h"
 #include "job_terms.h"
 #include "record/record.h"
+#include "tree/checkout.h"
 #include "tree/stamps.h"
 #include "tree/workspace.h"
 
@@ -43,6 +44,8 @@ struct job {
 	const struct job_script *script;
 	struct job_sinks sinks;
 	struct job_dirs dirs;
+	/* the caller's directory, copied, never written; NULL: the workspace begins empty */
+	const struct checkout *checkout;
 	const char *out; /* where declared artifacts go, or NULL */
 	const char *record_path;
 	/* report instead of refusing public destinations and system calls outside the profile */

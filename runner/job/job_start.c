@@ -7,13 +7,9 @@
 #include "job_start.h"
 
 #include "base/exit_code.h"
-#include "base/named_path.h"
-#include "drydock/fd.h"
 #include "job.h"
 #include "keeper.h"
 #include "lease/lease.h"
-
-#include <fcntl.h>
 
 /* Features that only some policies ask for. */
 static bool plan_needs(const struct plan *plan, const char *feature)
@@ -74,19 +70,6 @@ static int check_credentials(const struct job *job)
 	return DRYDOCK_EXIT_HOST;
 }
 
-/* Looked at before anything is made: a wrong directory is a wrong command line. */
-static int check_workspace(const struct job *job)
-{
-	const char *dir = job->plan->spec->workspace;
-	struct dd_err err = { 0 };
-	dd_auto_fd int fd = -1;
-
-	if (!dir || named_open(dir, O_RDONLY | O_DIRECTORY, 0, &fd, NULL, &err) == 0)
-		return 0;
-	sink_note(&job->sinks, NULL, SINK_ERROR, "the workspace: %s", err.msg);
-	return DRYDOCK_EXIT_USAGE;
-}
-
 static int make_places(const struct job_request *request, struct job *job, struct dd_err *err)
 {
 	int r = job_dirs_reap(request->state_dir, job->id, &job->sinks, err);
@@ -114,6 +97,7 @@ int job_start(const struct job_request *request)
 		.script = request->script,
 		.sinks = { .items = request->sinks, .n = request->n_sinks },
 		.dirs = JOB_DIRS_NONE,
+		.checkout = request->checkout,
 		.out = request->out,
 		.observe = request->observe,
 		.tree = { .work_fd = -1, .pristine_fd = -1, .stamps = STAMPS_NONE },
@@ -122,8 +106,7 @@ int job_start(const struct job_request *request)
 	struct dd_err err = { 0 };
 	int code;
 
-	if ((code = check_host(&job)) != 0 || (code = check_credentials(&job)) != 0 ||
-	    (code = check_workspace(&job)) != 0)
+	if ((code = check_host(&job)) != 0 || (code = check_credentials(&job)) != 0)
 		return code;
 	int r = make_places(request, &job, &err);
 	if (r == 0)

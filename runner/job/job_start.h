@@ -10,6 +10,7 @@
 #include "drydock/identity.h"
 #include "job_script.h"
 #include "job_sink.h"
+#include "tree/checkout.h"
 
 struct job_request {
 	const struct plan *plan;
@@ -17,6 +18,8 @@ struct job_request {
 	const struct job_script *script;
 	const struct job_sink *const *sinks;
 	size_t n_sinks;
+	/* borrowed: what the workspace is copied from; NULL: it begins empty */
+	const struct checkout *checkout;
 	/* each may be NULL: no artifacts come back; the record and the state lie where they do by
 	 * default */
 	const char *out, *record, *state_dir;

@@ -70,23 +70,18 @@ static int copy_in(struct job *job, struct dd_err *err)
 {
 	struct tree_counts counts = { 0 };
 	struct tree_place own[2];
-	const char *workspace = job->plan->spec->workspace;
-	dd_auto_fd int from = -1;
-	if (!workspace)
+	if (!job->checkout)
 		return 0;
-	int r = named_open(workspace, O_RDONLY | O_DIRECTORY, 0, &from, NULL, err);
+	int r = own_places(job, own, err);
+	if (r < 0)
+		return r;
+	r = tree_copy_without(job->checkout->dir_fd, job->tree.work_fd, step_owner(job), own,
+	                      ARRAY_LEN(own), &counts, err);
 	if (r < 0)
 		return dd_err_ctx(
 			err, r,
-			"the workspace (drydock runs as uid %u; it must be able to read it)",
-			(unsigned)job->id->host_uid);
-	r = own_places(job, own, err);
-	if (r < 0)
-		return r;
-	r = tree_copy_without(from, job->tree.work_fd, step_owner(job), own, ARRAY_LEN(own),
-	                      &counts, err);
-	if (r < 0)
-		return dd_err_ctx(err, r, "copy workspace %s", workspace);
+			"copy workspace %s (drydock runs as uid %u; it must be able to read it)",
+			job->checkout->path, (unsigned)job->id->host_uid);
 	if (counts.skipped)
 		sink_note(&job->sinks, NULL, SINK_WARN,
 		          "workspace: %llu sockets, FIFOs or devices were not copied",

@@ -16,6 +16,11 @@ struct event_facts {
 	bool fork;
 	bool pull_request;
 	bool ref_protected;
+	/* Of the workspace, "" for what is not known: for the environment of steps alone. Never for
+	 * trust or the choice of a policy, because whoever made that directory wrote them. */
+	struct {
+		char sha[65], ref[256], repository[256];
+	} checkout;
 };
 
 void event_local(struct event_facts *ret);

@@ -74,9 +74,6 @@ struct job_spec {
 	const char *pipeline;  /* name of the whole that the job is a part of */
 	const char *id, *name; /* of the job */
 	struct spec_about about;
-	/* the directory that is copied as the job's workspace; NULL: it begins empty, and a step
-	 * fetches what it wants */
-	const char *workspace;
 	struct event_facts event; /* why it runs, by the forge's own word */
 	const struct spec_step *steps;
 	size_t n_steps;

@@ -17,6 +17,7 @@ enum {
 	NAME_MAX_BYTES = 4095, /* of one path: git's own limit on Linux */
 	/* of all: version 4 stores a long common start in two bytes */
 	NAMES_MAX_BYTES = 512 * 1024 * 1024,
+	DEPTH_MAX = NAME_MAX_BYTES / 2,
 	ENTRY_FIXED = 40, /* times, device, inode, mode, owner, size */
 	FLAG_EXTENDED = 0x4000,
 	FLAG_SKIP_WORKTREE = 0x4000, /* of the extended flags */
@@ -165,22 +166,11 @@ static int read_entry(struct index_reader *in, struct dd_err *err)
 	case 0160000:
 		return add_entry(in, e, err);
 	case 0040000: /* a sparse directory: nothing of it is checked out */
+		in->index->sparse = true;
 		return 0;
 	default:
 		return malformed(in, err, "an entry is of no kind that git knows");
 	}
-}
-
-/* The first row of the extension TREE is the whole: an empty path, "N M\n", and an object name
- * unless N is -1. */
-static void read_cache_tree(struct index_reader *in, const unsigned char *p, size_t len)
-{
-	const unsigned char *line = len > 0 && p[0] == '\0' ? p + 1 : NULL;
-	const unsigned char *end = line ? memchr(line, '\n', len - 1) : NULL;
-	if (!end || line[0] == '-' || len - (size_t)(end + 1 - p) < in->hash_len)
-		return;
-	memcpy(in->index->tree, end + 1, in->hash_len);
-	in->index->has_tree = true;
 }
 
 static int read_extensions(struct index_reader *in, struct dd_err *err)
@@ -194,8 +184,6 @@ static int read_extensions(struct index_reader *in, struct dd_err *err)
 			return malformed(in, err, "an extension is longer than the file");
 		if (memcmp(name, "link", 4) == 0)
 			in->index->split = true;
-		else if (memcmp(name, "TREE", 4) == 0)
-			read_cache_tree(in, name + 8, len);
 		else if ((name[0] < 'A' || name[0] > 'Z') && memcmp(name, "sdir", 4) != 0)
 			return malformed(in, err,
 			                 "an extension that must be understood is unknown");
@@ -339,4 +327,136 @@ size_t git_index_find(const struct git_index *index, const char *path)
 			hi = mid;
 	}
 	return lo;
+}
+
+/* ---- names of objects ---- */
+
+static int fault(struct dd_err *err)
+{
+	return dd_err_say(err, EIO, "the digest of a git object cannot be computed");
+}
+
+static EVP_MD_CTX *name_start(const char *kind, uint64_t size, size_t oid_len)
+{
+	char head[64];
+	EVP_MD_CTX *md = EVP_MD_CTX_new();
+	int n = snprintf(head, sizeof(head), "%s %llu", kind, (unsigned long long)size) + 1;
+	if (md && EVP_DigestInit_ex(md, oid_len == 20 ? EVP_sha1() : EVP_sha256(), NULL) &&
+	    EVP_DigestUpdate(md, head, (size_t)n))
+		return md;
+	EVP_MD_CTX_free(md);
+	return NULL;
+}
+
+static int name_end(EVP_MD_CTX *md, bool fine, unsigned char ret[GIT_OID_MAX], struct dd_err *err)
+{
+	unsigned char sum[EVP_MAX_MD_SIZE];
+	unsigned len = 0;
+	fine = fine && EVP_DigestFinal_ex(md, sum, &len) && len <= GIT_OID_MAX;
+	EVP_MD_CTX_free(md);
+	if (!fine)
+		return fault(err);
+	memcpy(ret, sum, len);
+	return 0;
+}
+
+int git_bytes_name(const void *bytes, size_t len, size_t oid_len, unsigned char ret[GIT_OID_MAX],
+                   struct dd_err *err)
+{
+	EVP_MD_CTX *md = name_start("blob", len, oid_len);
+	return md ? name_end(md, EVP_DigestUpdate(md, bytes, len), ret, err) : fault(err);
+}
+
+int git_blob_name(int fd, uint64_t size, size_t oid_len, unsigned char ret[GIT_OID_MAX],
+                  struct dd_err *err)
+{
+	char buf[12288];
+	EVP_MD_CTX *md = name_start("blob", size, oid_len);
+	uint64_t at = 0;
+	int r = md ? 0 : fault(err);
+	while (r == 0 && at < size) {
+		ssize_t n = pread(fd, buf,
+		                  size - at < sizeof(buf) ? (size_t)(size - at) : sizeof(buf),
+		                  (off_t)at);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			r = dd_err_set(err, n < 0 ? errno : EBUSY, "read a tracked file");
+		else if (!EVP_DigestUpdate(md, buf, (size_t)n))
+			r = fault(err);
+		at += n > 0 ? (uint64_t)n : 0;
+	}
+	if (r == 0)
+		return name_end(md, true, ret, err);
+	EVP_MD_CTX_free(md);
+	return r;
+}
+
+/* One tree object as it grows: "MODE NAME\0" and the name of what it is, for each row. */
+struct tree_text {
+	unsigned char *data;
+	size_t len, cap;
+};
+
+static int add_row(struct tree_text *t, uint32_t mode, const char *name, size_t name_len,
+                   const unsigned char *oid, size_t oid_len)
+{
+	size_t need = t->len + 16 + name_len + oid_len;
+	if (need > t->cap) {
+		unsigned char *grown = realloc(t->data, need * 2);
+		if (!grown)
+			return -ENOMEM;
+		t->data = grown;
+		t->cap = need * 2;
+	}
+	t->len += (size_t)snprintf((char *)t->data + t->len, 16, "%o ", mode);
+	memcpy(t->data + t->len, name, name_len);
+	t->len += name_len;
+	t->data[t->len++] = '\0';
+	memcpy(t->data + t->len, oid, oid_len);
+	t->len += oid_len;
+	return 0;
+}
+
+/* The tree of the entries from *@i on that begin with the first @skip bytes of the entry there.
+ * Sorted by whole paths they are in a tree's own order: there a directory counts as if its name
+ * ended in a slash. */
+static int name_tree(const struct git_index *x, size_t *i, size_t skip, unsigned depth,
+                     unsigned char ret[GIT_OID_MAX], struct dd_err *err)
+{
+	struct tree_text t = { NULL, 0, 0 };
+	const char *dir = x->entries[*i].path;
+	int r = depth > DEPTH_MAX ? -E2BIG : 0;
+	while (r == 0 && *i < x->n && strncmp(x->entries[*i].path, dir, skip) == 0) {
+		const struct git_entry *e = &x->entries[*i];
+		const char *name = e->path + skip;
+		size_t len = strcspn(name, "/");
+		unsigned char oid[GIT_OID_MAX];
+		if (e->intended) {
+			++*i;
+		} else if (name[len] == '\0') {
+			r = add_row(&t, e->mode, name, len, e->oid, x->oid_len);
+			++*i;
+		} else if ((r = name_tree(x, i, skip + len + 1, depth + 1, oid, err)) == 0) {
+			r = add_row(&t, 040000, name, len, oid, x->oid_len);
+		}
+	}
+	EVP_MD_CTX *md = r == 0 ? name_start("tree", t.len, x->oid_len) : NULL;
+	if (r == 0)
+		r = md ? name_end(md, EVP_DigestUpdate(md, t.data, t.len), ret, err) : fault(err);
+	free(t.data);
+	return r;
+}
+
+int git_index_tree(const struct git_index *index, unsigned char ret[GIT_OID_MAX],
+                   struct dd_err *err)
+{
+	size_t i = 0;
+	if (index->split || index->sparse || index->n == 0)
+		return dd_err_say(err, ENODATA, "the git index does not list every file");
+	for (size_t k = 0; k < index->n; k++)
+		if (index->entries[k].stage)
+			return dd_err_say(err, EBUSY, "a merge is not resolved");
+	int r = name_tree(index, &i, 0, 0, ret, err);
+	return r == -ENOMEM || r == -E2BIG ? dd_err_set(err, -r, "name the tree of the index") : r;
 }

@@ -33,10 +33,7 @@ struct git_index {
 	size_t names_len, names_cap;
 	size_t oid_len; /* 20 or 32 */
 	bool split;     /* entries are in another file: this is not the whole list */
-	/* the tree that all entries together are; false: git has not written one since they changed
-	 */
-	bool has_tree;
-	unsigned char tree[GIT_OID_MAX];
+	bool sparse;    /* directories stand for what is in them: nor is this */
 	uint32_t mtime_sec, mtime_nsec; /* of the index itself; git_index_read() only */
 };
 
@@ -45,6 +42,19 @@ int git_index_parse(const void *bytes, size_t len, struct git_index *ret, struct
 /* The file @fd (borrowed). */
 int git_index_read(int fd, struct git_index *ret, struct dd_err *err);
 void git_index_done(struct git_index *index);
+
+/* The name of the tree that all entries together are: what a commit of them would have. -EBUSY:
+ * there is none, a merge is not resolved; -ENODATA: this is not the whole list; -EIO. */
+int git_index_tree(const struct git_index *index, unsigned char ret[GIT_OID_MAX],
+                   struct dd_err *err);
+
+/* The name of a blob with the bytes of @fd from its start, @size of them. -EBUSY: there are fewer.
+ */
+int git_blob_name(int fd, uint64_t size, size_t oid_len, unsigned char ret[GIT_OID_MAX],
+                  struct dd_err *err);
+/* The same of bytes in memory. */
+int git_bytes_name(const void *bytes, size_t len, size_t oid_len, unsigned char ret[GIT_OID_MAX],
+                   struct dd_err *err);
 
 /* The first entry whose path is not less than @path. */
 size_t git_index_find(const struct git_index *index, const char *path);

@@ -9,8 +9,10 @@ import difflib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from dd import DRYDOCK, case, check, equal, main  # noqa: E402
@@ -32,7 +34,9 @@ def jobs_of(name):
 def plan(name, job, *options):
     where = f"{GOLDEN}/{name}"
     argv = [DRYDOCK, "plan", f"{where}/workflow.yml", "--policy", f"{where}/policy.yml", "--workspace", where, "--job", job, *options]
-    done = subprocess.run(argv, cwd=ROOT, env={"PATH": "/nonexistent", "LANG": "C.UTF-8"}, capture_output=True, check=False)
+    with tempfile.TemporaryDirectory(prefix="dd-golden-") as copy:   # a plan in this repository would name its commit
+        shutil.copytree(os.path.join(ROOT, where), os.path.join(copy, where))
+        done = subprocess.run(argv, cwd=copy, env={"PATH": "/nonexistent", "LANG": "C.UTF-8"}, capture_output=True, check=False)
     check(done.returncode == 0, f"{' '.join(argv)}: exit status {done.returncode}\n{done.stderr.decode()}")
     return done.stdout.decode()
 

@@ -155,6 +155,43 @@ static const char *runner_arch(void)
 	return "unknown";
 }
 
+enum { CHECKOUT_VARS = 6 };
+
+/* Which commit it is: by the forge's word, and by the checkout's where that says nothing. */
+static size_t checkout_vars(struct spec_build *b, struct pair *ret)
+{
+	static const struct {
+		const char *prefix, *type;
+	} types[] = { { "refs/heads/", "branch" }, { "refs/tags/", "tag" }, { "refs/", NULL } };
+	const struct event_facts *ev = &b->spec->event;
+	const char *ref = ev->ref[0] ? ev->ref : ev->local ? ev->checkout.ref : "";
+	const char *repository = ev->repository[0] ? ev->repository
+	                         : ev->local       ? ev->checkout.repository
+	                                           : "";
+	size_t n = 0;
+
+	if (ev->checkout.sha[0])
+		ret[n++] = (struct pair){ .name = "GITHUB_SHA", .value = ev->checkout.sha };
+	if (ref[0])
+		ret[n++] = (struct pair){ .name = "GITHUB_REF", .value = ref };
+	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+		size_t len = strlen(types[i].prefix);
+		if (strncmp(ref, types[i].prefix, len) != 0)
+			continue;
+		ret[n++] = (struct pair){ .name = "GITHUB_REF_NAME", .value = ref + len };
+		if (types[i].type)
+			ret[n++] = (struct pair){ .name = "GITHUB_REF_TYPE",
+				                  .value = types[i].type };
+		break;
+	}
+	if (repository[0]) {
+		const char *owner = arena_strndup(b->arena, repository, strcspn(repository, "/"));
+		ret[n++] = (struct pair){ .name = "GITHUB_REPOSITORY", .value = repository };
+		ret[n++] = (struct pair){ .name = "GITHUB_REPOSITORY_OWNER", .value = owner };
+	}
+	return n;
+}
+
 static void make_owned(struct spec_build *b)
 {
 	const struct event_facts *ev = &b->spec->event;
@@ -172,13 +209,9 @@ static void make_owned(struct spec_build *b)
 		{ .name = "GITHUB_EVENT_NAME",
 		  .value = ev->local ? "workflow_dispatch" : ev->name },
 	};
-	struct pair *vars = arena_array(b->arena, ARRAY_LEN(rows) + 2, sizeof(*vars));
-	size_t n = ARRAY_LEN(rows);
+	struct pair *vars = arena_array(b->arena, ARRAY_LEN(rows) + CHECKOUT_VARS, sizeof(*vars));
 	memcpy(vars, rows, sizeof(rows));
-	if (ev->ref[0]) /* a local run has neither */
-		vars[n++] = (struct pair){ .name = "GITHUB_REF", .value = ev->ref };
-	if (ev->repository[0])
-		vars[n++] = (struct pair){ .name = "GITHUB_REPOSITORY", .value = ev->repository };
+	size_t n = ARRAY_LEN(rows) + checkout_vars(b, vars + ARRAY_LEN(rows));
 	b->owned = (struct env_layer){ .origin = "drydock", .vars = vars, .n = n, .fixed = true };
 }
 

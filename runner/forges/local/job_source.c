@@ -79,14 +79,14 @@ static int find_policy(struct loading *s, struct policy **ret)
 /* Before anything of the job is read: where its files are, and that no place which drydock will
  * write to lies behind a link of the checkout. What is wrong with it otherwise is said when it is
  * opened. */
-static int check_places(const struct run_args *args, struct dd_err *err)
+static int check_places(const struct run_args *args, const char *workspace, struct dd_err *err)
 {
 	const struct {
 		const char *option, *path;
 	} places[] = { { "--out", args->out },
 		       { "--record", args->record },
 		       { "--state-dir", args->state_dir } };
-	int r = named_fence(args->workspace ? args->workspace : ".", err);
+	int r = named_fence(workspace, err);
 
 	if (r < 0)
 		return dd_err_ctx(err, r, "the workspace");
@@ -102,13 +102,25 @@ static int check_places(const struct run_args *args, struct dd_err *err)
 	return 0;
 }
 
+static void tell_of_checkout(const struct checkout *c, struct event_facts *event)
+{
+	(void)snprintf(event->checkout.sha, sizeof(event->checkout.sha), "%s", c->facts.sha);
+	(void)snprintf(event->checkout.ref, sizeof(event->checkout.ref), "%s", c->facts.ref);
+	(void)snprintf(event->checkout.repository, sizeof(event->checkout.repository), "%s",
+	               c->facts.repository);
+}
+
 static int read_sources(const struct run_args *args, struct loading *s)
 {
-	int r = loaded(check_places(args, &s->err));
+	struct checkout *checkout = &s->source->checkout;
+	int r = loaded(checkout_open(args->workspace, checkout, &s->err));
+	if (r == 0)
+		r = loaded(check_places(args, checkout->path, &s->err));
 	if (r == 0 && args->event)
 		r = loaded(event_load(args->event, &s->source->event, &s->err));
 	else if (r == 0)
 		event_local(&s->source->event);
+	tell_of_checkout(checkout, &s->source->event);
 	if (r == 0)
 		r = loaded(workflow_load(args->workflow, &s->source->wf, &s->diags, &s->err));
 	if (r < 0)
@@ -118,8 +130,7 @@ static int read_sources(const struct run_args *args, struct loading *s)
 	if (r == 0)
 		r = policy_check_host(s->source->policy, &s->diags, &s->notes);
 	return r < 0 ? r
-	             : loaded(policy_narrow_load(&s->source->policy,
-	                                         args->workspace ? args->workspace : ".", &s->diags,
+	             : loaded(policy_narrow_load(&s->source->policy, checkout->path, &s->diags,
 	                                         &s->err));
 }
 
@@ -189,8 +200,6 @@ static int load(const struct run_args *args, struct loading *s)
 		r = workflow_job_spec(source->wf, args->job, &source->event, &source->spec,
 		                      &s->diags);
 	if (r == 0)
-		source->spec->workspace = args->workspace ? args->workspace : ".";
-	if (r == 0)
 		r = plan_make(source->spec, source->policy, &source->plan, &s->diags);
 	if (r == 0)
 		r = apply_secrets(args, source->plan, &s->err);
@@ -202,6 +211,8 @@ static int load(const struct run_args *args, struct loading *s)
 int job_source_load(const struct run_args *args, struct job_source **ret, FILE *errors)
 {
 	struct loading s = { .source = calloc(1, sizeof(*s.source)) };
+	if (s.source)
+		s.source->checkout = (struct checkout)CHECKOUT_NONE;
 	int r = s.source ? load(args, &s) : dd_err_set(&s.err, ENOMEM, "read the job");
 	int code = r < 0 ? explain(&s, r, errors) : 0;
 	diag_print_notes(errors, &s.notes);
@@ -222,5 +233,6 @@ void job_source_free(struct job_source *source)
 	job_spec_free(source->spec);
 	policy_free(source->policy);
 	workflow_free(source->wf);
+	checkout_close(&source->checkout);
 	free(source);
 }

@@ -9,6 +9,7 @@
 #define RUNNER_JOB_SOURCE_H
 
 #include "grant/plan.h"
+#include "tree/checkout.h"
 
 enum { RUN_SECRETS_MAX = 64 };
 
@@ -29,6 +30,7 @@ struct job_source {
 	struct workflow *wf;
 	struct policy *policy;
 	struct event_facts event;
+	struct checkout checkout;
 	struct job_spec *spec;
 	struct plan *plan;
 };
