@@ -12,8 +12,6 @@
 #include "drydock/sandbox.h"
 
 enum {
-	/* spec mounts; more is refused, so that the launcher needs no heap */
-	INSIDE_MOUNTS_MAX = 64,
 	INSIDE_VIEW_MAX = 96, /* rows of the host view, globs expanded */
 	INSIDE_DEV_MAX = 6,
 	INSIDE_FD_FLOOR = 10, /* fds that must survive are moved up here, away from 0, 1 and 2 */
@@ -70,15 +68,18 @@ struct inside {
 	int deliver;
 	int out, err;  /* the step's fds 1 and 2 */
 	bool announce; /* the supervisor is not dumpable: ask for the maps */
-	char *args; /* the supervisor's command line, which /proc/1/cmdline would show to the step;
-	               NULL: unknown */
-	size_t args_len;
+	/* The supervisor's command line, which /proc/1/cmdline would show to the step, and the
+	 * environment that the operator started it with. */
+	struct inside_block {
+		char *at;
+		size_t len;
+	} args, env;
 
 	/* Detached copies of host trees, taken with the supervisor's uid, before the new root hides
 	 * anything. -1: left out. */
 	int view[INSIDE_VIEW_MAX];
-	int mounts[INSIDE_MOUNTS_MAX];
-	bool mount_is_dir[INSIDE_MOUNTS_MAX];
+	int mounts[SANDBOX_MOUNTS_MAX];
+	bool mount_is_dir[SANDBOX_MOUNTS_MAX];
 	int dev[INSIDE_DEV_MAX];
 
 	int root; /* the new root tmpfs */
@@ -113,6 +114,20 @@ int inside_open_dev(struct inside *in, struct dd_err *err);
 int inside_root(struct inside *in, struct dd_err *err);
 int inside_dev(struct inside *in, struct dd_err *err);
 int inside_proc(struct inside *in, struct dd_err *err);
+
+/* What lies over a part of /proc; where the kernel does not have it, nothing does. */
+enum inside_proc_cover {
+	PROC_READ_ONLY = 0, /* readable, for tools that ask; never writable */
+	PROC_NULL,          /* a file that reads empty */
+	PROC_EMPTY,         /* a directory without entries */
+};
+struct inside_proc_row {
+	const char *name; /* below /proc */
+	enum inside_proc_cover cover;
+	const char *why;
+};
+const struct inside_proc_row *inside_proc_row(size_t i); /* NULL behind the last; any role */
+
 int inside_etc(const struct inside *in, struct dd_err *err);
 const char *inside_etc_path(
 	size_t i); /* of the files that inside_etc() makes; NULL behind the last; any role */
@@ -128,6 +143,8 @@ int inside_delivery(int sock, char ***ret_envp, struct dd_err *err); /* inside_d
 
 /* ---- locks, in this order, in the process that will exec (inside_lock.c, landlock.c, seccomp*.c) ---- */
 
+/* What exec could give back; the process itself keeps what it has. Read back. */
+int inside_empty_bounding_set(struct dd_err *err);
 /* ambient clear, bounding set empty, securebits locked, capset 0 */
 int inside_drop_capabilities(struct dd_err *err);
 int inside_no_new_privs(struct dd_err *err);

@@ -93,21 +93,13 @@ int inside_dev(struct inside *in, struct dd_err *err)
 
 /* ---- /proc ---- */
 
-enum proc_cover {
-	PROC_READ_ONLY = 0, /* readable, for tools that ask; never writable */
-	PROC_NULL,          /* a file that reads empty */
-	PROC_EMPTY,         /* a directory without entries */
-};
-
-static const struct proc_row {
-	const char *name;
-	enum proc_cover cover;
-	const char *why;
-} proc_rows[] = {
+static const struct inside_proc_row proc_rows[] = {
 	{ "sys", PROC_READ_ONLY, "sysctls: core_pattern, modprobe, binfmt" },
-	{ "bus", PROC_READ_ONLY, "PCI configuration space" },
-	{ "fs", PROC_READ_ONLY, "file system tunables" },
-	{ "irq", PROC_READ_ONLY, "interrupt routing" },
+	/* Written to, it makes the kernel watch the whole host's load for the writer. */
+	{ "pressure", PROC_READ_ONLY, "load watchers in the kernel" },
+	{ "bus", PROC_EMPTY, "host hardware, PCI configuration space" },
+	{ "fs", PROC_EMPTY, "the host's file systems and their tunables" },
+	{ "irq", PROC_EMPTY, "host hardware, interrupt routing" },
 	{ "sysrq-trigger", PROC_NULL, "reboots the host" },
 	{ "kcore", PROC_NULL, "kernel memory" },
 	{ "kmsg", PROC_NULL, "kernel log of the host" },
@@ -116,11 +108,29 @@ static const struct proc_row {
 	{ "latency_stats", PROC_NULL, "host scheduling" },
 	{ "timer_list", PROC_NULL, "host timers and addresses" },
 	{ "sched_debug", PROC_NULL, "host scheduling" },
+	{ "schedstat", PROC_NULL, "host scheduling" },
+	{ "cmdline", PROC_NULL, "how the host was booted: disks, switches, passwords at times" },
+	{ "bootconfig", PROC_NULL, "how the host was booted" },
+	{ "iomem", PROC_NULL, "memory map of the host" },
+	{ "ioports", PROC_NULL, "host hardware" },
+	{ "interrupts", PROC_NULL, "host hardware, and when others type or send" },
+	{ "softirqs", PROC_NULL, "what the host is doing" },
+	{ "modules", PROC_NULL, "what the host's kernel has loaded" },
+	{ "key-users", PROC_NULL, "accounts of the host" },
+	{ "partitions", PROC_NULL, "disks of the host" },
+	{ "diskstats", PROC_NULL, "disks of the host, and what they are doing" },
+	{ "swaps", PROC_NULL, "disks of the host" },
+	{ "mdstat", PROC_NULL, "disks of the host" },
+	{ "mtrr", PROC_NULL, "memory map of the host" },
+	{ "buddyinfo", PROC_NULL, "memory of the host" },
+	{ "zoneinfo", PROC_NULL, "memory of the host" },
 	{ "acpi", PROC_EMPTY, "host hardware" },
+	{ "asound", PROC_EMPTY, "host hardware" },
+	{ "driver", PROC_EMPTY, "host hardware" },
 	{ "scsi", PROC_EMPTY, "host hardware" },
 };
 
-static int proc_cover(const struct inside *in, int proc, const struct proc_row *row,
+static int proc_cover(const struct inside *in, int proc, const struct inside_proc_row *row,
                       struct dd_err *err)
 {
 	dd_auto_fd int tree = -1;
@@ -139,6 +149,11 @@ static int proc_cover(const struct inside *in, int proc, const struct proc_row *
 		r = mnt_clone(in->root, "mnt", 0, MOUNT_ATTR_RDONLY, &tree, err);
 	return r < 0 ? dd_err_ctx(err, r, "cover /proc/%s", row->name)
 	             : mnt_attach(tree, target, row->name, err);
+}
+
+const struct inside_proc_row *inside_proc_row(size_t i)
+{
+	return i < ARRAY_LEN(proc_rows) ? &proc_rows[i] : NULL;
 }
 
 /* K-07: one number per kind, for this user namespace; the step cannot raise it, because /proc/sys

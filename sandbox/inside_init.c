@@ -70,11 +70,8 @@ static void rename_self(const struct inside *in)
 {
 	static const char name[] = "drydock-init";
 
-	if (in->args) {
-		explicit_bzero(in->args, in->args_len);
-		memcpy(in->args, name,
-		       in->args_len < sizeof(name) ? in->args_len - 1 : sizeof(name));
-	}
+	explicit_bzero(in->args.at, in->args.len);
+	memcpy(in->args.at, name, in->args.len < sizeof(name) ? in->args.len - 1 : sizeof(name));
 	(void)prctl(PR_SET_NAME, name, 0, 0, 0);
 }
 

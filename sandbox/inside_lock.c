@@ -39,16 +39,30 @@ enum {
 	             SECBIT_NO_CAP_AMBIENT_RAISE | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED
 };
 
-static int empty_bounding_set(struct dd_err *err)
+/* Up to the first number that the kernel does not know (EINVAL), not to CAP_LAST_CAP of the
+ * headers: a newer kernel may have more. True: nothing was in it. */
+static bool bounding_set_is_empty(cap_value_t *ret_first)
 {
-	/* Up to the first number that the kernel does not know (EINVAL), not to CAP_LAST_CAP of the
-	 * headers: a newer kernel may have more. What is left is seen by check_capabilities(). */
-	cap_value_t cap = 0;
-	while (cap_drop_bound(cap) == 0)
+	for (cap_value_t cap = 0;; cap++) {
+		int in = cap_get_bound(cap);
+		if (in > 0)
+			*ret_first = cap;
+		if (in != 0)
+			return in < 0 && cap > 0 && errno == EINVAL;
+	}
+}
+
+int inside_empty_bounding_set(struct dd_err *err)
+{
+	cap_value_t left = 0;
+
+	if (bounding_set_is_empty(&left))
+		return 0; /* the launcher has done it for both that it becomes */
+	for (cap_value_t cap = left; cap_drop_bound(cap) == 0;)
 		cap++;
-	return cap > 0 && errno == EINVAL
+	return bounding_set_is_empty(&left)
 	               ? 0
-	               : dd_err_set(err, errno, "drop capability %d from the bounding set", cap);
+	               : dd_err_set(err, EPERM, "drop capability %d from the bounding set", left);
 }
 
 static int empty_sets(struct dd_err *err)
@@ -76,12 +90,7 @@ static int check_capabilities(struct dd_err *err)
 			                  (unsigned)data[i].effective, (unsigned)data[i].permitted,
 			                  (unsigned)data[i].inheritable, i);
 	}
-	for (cap_value_t cap = 0; cap_get_bound(cap) >= 0; cap++) {
-		if (cap_get_bound(cap) > 0 || cap_get_ambient(cap) > 0)
-			return dd_err_say(err, EPERM,
-			                  "capability %d is left in the bounding or ambient set",
-			                  cap);
-	}
+	/* The ambient set is a part of the permitted one, and that is empty (capabilities(7)). */
 	int bits = prctl(PR_GET_SECUREBITS, 0, 0, 0, 0);
 	return bits == SECUREBITS ? 0
 	                          : dd_err_say(err, EPERM, "securebits are %#x, not %#x",
@@ -93,9 +102,9 @@ int inside_drop_capabilities(struct dd_err *err)
 	int r = fault("capabilities", err);
 	if (r < 0)
 		return r;
-	if (cap_reset_ambient() < 0)
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
 		return dd_err_set(err, errno, "empty the ambient capability set");
-	r = empty_bounding_set(err);
+	r = inside_empty_bounding_set(err);
 	if (r < 0)
 		return r;
 	if (prctl(PR_SET_SECUREBITS, SECUREBITS, 0, 0, 0) < 0)

@@ -131,8 +131,17 @@ static int open_host(struct inside *in, struct dd_err *err)
 	return r;
 }
 
+/* C-20: whatever the operator's environment holds (tokens, often) is of no use from here on, and
+ * init would keep it for as long as the step lives. Our copy of that memory is private (fork). */
+static void forget_environment(const struct inside *in)
+{
+	explicit_bzero(in->env.at, in->env.len);
+	environ = NULL;
+}
+
 static int launch(struct inside *in, struct dd_err *err)
 {
+	forget_environment(in);
 	int r = keep_only_ours(in, err);
 	if (r == 0)
 		r = open_host(in, err);
@@ -148,7 +157,10 @@ static int launch(struct inside *in, struct dd_err *err)
 	r = inside_root(in, err);
 	if (r == 0 && sethostname(in->spec->hostname, strlen(in->spec->hostname)) < 0)
 		r = dd_err_set(err, errno, "hostname %s", in->spec->hostname);
-	return r < 0 ? r : inside_pivot(in, err);
+	if (r == 0)
+		r = inside_pivot(in, err);
+	/* Both that this becomes give it up, and neither needs it: once is enough. */
+	return r < 0 ? r : inside_empty_bounding_set(err);
 }
 
 _Noreturn void inside_main(struct inside *in)

@@ -84,9 +84,9 @@ static int mount_source(const struct sandbox_mount *m, struct stat *ret_st, stru
 
 int inside_open_mounts(struct inside *in, struct dd_err *err)
 {
-	if (in->spec->n_mounts > INSIDE_MOUNTS_MAX)
+	if (in->spec->n_mounts > SANDBOX_MOUNTS_MAX)
 		return dd_err_say(err, E2BIG, "%zu mounts, at most %d", in->spec->n_mounts,
-		                  INSIDE_MOUNTS_MAX);
+		                  SANDBOX_MOUNTS_MAX);
 	for (size_t i = 0; i < in->spec->n_mounts; i++) {
 		const struct sandbox_mount *m = &in->spec->mounts[i];
 		struct stat st;

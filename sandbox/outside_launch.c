@@ -232,28 +232,33 @@ static int clone_launcher(struct inside *in, struct sandbox *sb, int parent_ends
 	return 0;
 }
 
-/* Where this process's command line lies (proc_pid_stat(5), fields 48 and 49), found once. */
-static void find_args(char **ret_args, size_t *ret_len)
+/* Where this process's command line and environment lie (proc_pid_stat(5), fields 48 to 51), found
+ * once. */
+static int find_start_blocks(struct inside *in, struct dd_err *err)
 {
-	static char *args;
-	static size_t len;
+	static struct inside_block args, env;
+	unsigned long at[4] = { 0 };
 	char text[1024], *p;
-	unsigned long start = 0, end = 0;
 
-	if (!args) {
+	if (!args.at) {
 		dd_auto_fd int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
 		ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
 		text[n < 0 ? 0 : n] = '\0';
 		p = strrchr(text, ')'); /* field 2; what it encloses may hold anything */
 		for (int field = 2; p && field < 48; field++)
 			p = strchr(p + 1, ' ');
-		if (p && sscanf(p, " %lu %lu", &start, &end) == 2 && start && end > start) {
-			args = (char *)start;
-			len = end - start;
-		}
+		if (!p || sscanf(p, " %lu %lu %lu %lu", &at[0], &at[1], &at[2], &at[3]) != 4 ||
+		    !at[0] || at[1] <= at[0] || !at[2] || at[3] < at[2])
+			return dd_err_say(
+				err, EPROTO,
+				"/proc/self/stat does not tell where the command line and "
+				"the environment are, and a step must read neither");
+		args = (struct inside_block){ (char *)at[0], at[1] - at[0] };
+		env = (struct inside_block){ (char *)at[2], at[3] - at[2] };
 	}
-	*ret_args = args;
-	*ret_len = len;
+	in->args = args;
+	in->env = env;
+	return 0;
 }
 
 static int launch(const struct sandbox_spec *spec, struct sandbox *sb, struct dd_err *err)
@@ -278,11 +283,9 @@ static int launch(const struct sandbox_spec *spec, struct sandbox *sb, struct dd
 		.announce = prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) != 1,
 		.root = -1,
 	};
-	find_args(&in.args, &in.args_len);
-	if (!in.args)
-		return dd_err_say(err, EPROTO,
-		                  "/proc/self/stat does not tell where the command line is, and a "
-		                  "step must not read it");
+	int r = find_start_blocks(&in, err);
+	if (r < 0)
+		return r;
 	view_refresh();
 	return clone_launcher(&in, sb, (int[2]){ sb->ctl, sb->deliver }, err);
 }

@@ -7,6 +7,7 @@
  */
 #include "drydock/host_view.h"
 #include "drydock/sandbox.h"
+#include "inside.h"
 
 #include <string.h>
 
@@ -38,13 +39,6 @@ static const struct place_row {
 	{ "/dev/stderr", EXACT, SANDBOX_WRITABLE, "a link to the step's own descriptors" },
 	{ "/dev", EXACT, SANDBOX_READ_ONLY, "only the devices that every step has" },
 	{ "/dev", BELOW, SANDBOX_ABSENT, "no other device is shown" },
-	{ "/proc/sysrq-trigger", EXACT, SANDBOX_READ_ONLY,
-	  "reads as empty: a host secret or switch" },
-	{ "/proc/kcore", EXACT, SANDBOX_READ_ONLY, "reads as empty: a host secret or switch" },
-	{ "/proc/kmsg", EXACT, SANDBOX_READ_ONLY, "reads as empty: a host secret or switch" },
-	{ "/proc/kallsyms", EXACT, SANDBOX_READ_ONLY, "reads as empty: a host secret or switch" },
-	{ "/proc/keys", EXACT, SANDBOX_READ_ONLY, "reads as empty: a host secret or switch" },
-	{ "/proc/sys", BELOW, SANDBOX_READ_ONLY, "kernel settings can be read, never written" },
 	{ "/proc", BELOW, SANDBOX_READ_ONLY,
 	  "a procfs of the step's own: no process but its own is in it" },
 	{ "/etc/passwd", EXACT, SANDBOX_READ_ONLY,
@@ -104,12 +98,42 @@ bool sandbox_view_is_copy(const char *path)
 	return false;
 }
 
+/* What covers a part of /proc, by the launcher's own table. False: nothing does. */
+static bool find_covered(const char *path, struct sandbox_path *ret)
+{
+	static const char proc[] = "/proc/";
+	const struct inside_proc_row *row;
+
+	if (strncmp(path, proc, sizeof(proc) - 1) != 0)
+		return false;
+	const char *name = path + sizeof(proc) - 1;
+	for (size_t i = 0; (row = inside_proc_row(i)); i++) {
+		if (!is_at_or_below(name, row->name))
+			continue;
+		bool below = strlen(name) > strlen(row->name);
+		*ret = (struct sandbox_path){ .path = "/proc", .access = SANDBOX_READ_ONLY };
+		if (row->cover == PROC_READ_ONLY) {
+			ret->why = "can be read, never written";
+		} else if (row->cover == PROC_NULL) { /* /dev/null lies there */
+			ret->access = SANDBOX_WRITABLE;
+			ret->why = "the host's: reads as empty, and what is written is lost";
+		} else {
+			ret->access = below ? SANDBOX_ABSENT : SANDBOX_READ_ONLY;
+			ret->why = "the host's: an empty directory";
+		}
+		return true;
+	}
+	return false;
+}
+
 struct sandbox_path sandbox_path_find(const char *path)
 {
 	struct sandbox_path place = { .path = NULL,
 		                      .access = SANDBOX_ABSENT,
 		                      .why = "no row of the host view and no mount shows it (what "
 		                             "is not named is not there)" };
+	if (find_covered(path, &place))
+		return place;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		const struct place_row *row = &rows[i];
 		if (row->match == EXACT ? strcmp(path, row->path) == 0

@@ -69,6 +69,11 @@ const char *seccomp_program_digest(
 
 /* ---- spec ---- */
 
+enum {
+	SANDBOX_MOUNTS_MAX = 160, /* of one spec; the launcher has no heap */
+	SANDBOX_READ_MAX = 128,   /* of them, what a policy may show of the host */
+};
+
 enum sandbox_mount_flags {
 	SANDBOX_MOUNT_RO = 0,
 	SANDBOX_MOUNT_RW = 1 << 0, /* always nosuid,nodev */

@@ -10,7 +10,9 @@
 
 static void add(struct step_mounts *m, const char *source, const char *target, unsigned flags)
 {
-	if (m->n < STEP_MOUNTS_MAX)
+	if (m->n == STEP_MOUNTS_MAX)
+		m->left_out++;
+	else
 		m->mount[m->n++] = (struct sandbox_mount){ .source = source,
 			                                   .target = target,
 			                                   .flags = flags };
@@ -19,7 +21,7 @@ static void add(struct step_mounts *m, const char *source, const char *target, u
 void step_mounts_make(const struct grant_terms *terms, const struct recipe *recipe,
                       const struct step_view *view, struct step_mounts *ret)
 {
-	ret->n = 0;
+	ret->n = ret->left_out = 0;
 	/* sandbox.read comes first: a directory of the job always lies on top of one of the host.
 	 */
 	for (size_t i = 0; terms->read && terms->read[i]; i++)
@@ -37,10 +39,13 @@ int step_mounts_digest(const struct grant_terms *terms, const struct step_mounts
 {
 	struct digest *digest = NULL;
 	size_t of_host = 0;
-	int r = digest_new(&digest, err);
 
 	while (terms->read && terms->read[of_host])
 		of_host++;
+	if (mounts->left_out)
+		return dd_err_say(err, E2BIG, "sandbox.read: %zu places, a step sees at most %d",
+		                  of_host, SANDBOX_READ_MAX);
+	int r = digest_new(&digest, err);
 	if (r == 0)
 		r = digest_start(digest, err);
 	for (size_t i = 0; r == 0 && i < mounts->n; i++) {

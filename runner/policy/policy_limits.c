@@ -11,8 +11,7 @@
 
 #include <string.h>
 
-enum { MEMORY_MIN = 1024 * 1024, READ_MAX = 32 /* mounts: a step has a few of its own besides */ };
-enum { RECORD_MIN = 1024 * 1024 };
+enum { MEMORY_MIN = 1024 * 1024, RECORD_MIN = 1024 * 1024 };
 
 /* Inside, zero is "no limit": written, it would say the opposite of what it means, and take a limit
  * away. */
@@ -181,10 +180,10 @@ static void sandbox_read(struct key_context *ctx, const struct tree_node *v, voi
 {
 	size_t n = 0;
 	const char *const *dirs = key_texts(ctx, v, "read", &n);
-	if (n > READ_MAX)
-		diag_add(ctx->diags, v->mark, "name a directory above them",
-		         "more than %d directories", READ_MAX);
-	for (size_t i = 0; i < n && i < READ_MAX; i++)
+	if (n > SANDBOX_READ_MAX)
+		diag_add(ctx->diags, v->mark, "name a directory above several of them",
+		         "`read` has %zu entries, and a step sees at most %d", n, SANDBOX_READ_MAX);
+	for (size_t i = 0; i < n && i < SANDBOX_READ_MAX; i++)
 		check_directory(ctx,
 		                v->kind == TREE_LIST && n == v->n ? v->items[i]->mark : v->mark,
 		                dirs[i]);

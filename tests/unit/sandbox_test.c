@@ -300,13 +300,16 @@ static void made_up_etc_files_point_to_the_gate(void **state)
 	assert_string_equal(out, "1\nhosts: files dns\nrunner\nbox\nbox\n");
 }
 
+/* What covers a file of /proc is /dev/null, which a write only goes nowhere through. */
+#define BUT_NULL                                                                                   \
+	"case $t in /proc/*) test -c $t && test $(stat -c %t:%T $t) = 1:3 && continue;; esac;"
+
 static void every_mount_is_nosuid_and_all_but_six_devices_nodev_F10(void **state)
 {
 	(void)state;
-	run_ok("while read s t f o r; do case ,$o, in *,nosuid,*) ;; *) echo suid $t;; esac;"
-	       "case ,$o, in *,nodev,*) ;; *) echo $t;; esac; done </proc/mounts | grep -v -e "
-	       "'^/dev/' -e '^/proc/k' -e '^/proc/[a-z]*_' "
-	       "-e '^/proc/sys'; true");
+	run_ok("while read s t f o r; do case ,$o, in *,nosuid,*) ;; *) echo suid $t;; "
+	       "esac;" BUT_NULL "case ,$o, in *,nodev,*) ;; *) echo $t;; esac; done </proc/mounts "
+	       "| grep -v '^/dev/'; true");
 	assert_string_equal(out, "");
 }
 
@@ -315,9 +318,9 @@ static void every_mount_is_nosuid_and_all_but_six_devices_nodev_F10(void **state
 static void every_mount_but_scratch_proc_and_terminals_is_read_only_F01_P08(void **state)
 {
 	(void)state;
-	run_ok("while read s t f o r; do case ,$o, in *,rw,*) echo $t;; esac; done </proc/mounts |"
-	       "grep -v -e '^/dev/' -e '^/tmp$' -e '^/var/tmp$' -e '^/proc$' -e '^/proc/k' -e "
-	       "'^/proc/[a-z]*[-_]'; true");
+	run_ok("while read s t f o r; do " BUT_NULL "case ,$o, in *,rw,*) echo $t;; esac; done "
+	       "</proc/mounts | grep -v -e '^/dev/' -e '^/tmp$' -e '^/var/tmp$' -e '^/proc$'; "
+	       "true");
 	assert_string_equal(out, "");
 }
 
