@@ -7,7 +7,10 @@ CC      := gcc
 endif
 Q       := $(if $(V),,@)
 PREFIX  ?= /usr/local
-VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unversioned)
+# The file VERSION says it all in a release; between two ("-dev") the commit belongs to it.
+RELEASE := $(shell cat VERSION)
+COMMIT  := $(if $(findstring -dev,$(RELEASE)),$(shell git describe --always --dirty=.dirty --exclude='*' --abbrev=10 2>/dev/null))
+VERSION := $(RELEASE)$(if $(COMMIT),+g$(COMMIT))
 
 PKGS    := libseccomp libcap libnl-3.0 libnl-route-3.0 libmnl libcares yaml-0.1 jansson libcrypto expat minizip zlib
 WARN    := -std=gnu17 -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
@@ -28,10 +31,10 @@ LDFLAGS_asan   := -fsanitize=address,undefined
 # A point release of a library may deprecate a call that the oldest supported system has nothing else for.
 WERROR  ?= $(if $(CI),-Werror -Wno-error=deprecated-declarations)
 
-# Recursive on purpose: `make deps` must work on a machine that has no pkg-config yet.
-PKGCFLAGS = $(shell pkg-config --cflags $(PKGS))
-PKGLIBS   = $(shell pkg-config --libs $(PKGS))
-CPPFLAGS_ALL = -D_GNU_SOURCE -Iinclude -Irunner -Inetpolicy -I. -DDRYDOCK_VERSION='"$(VERSION)"' $(PKGCFLAGS) $(CPPFLAGS)
+# Asked once, and only when something is compiled: `make deps` must work on a machine that has no pkg-config yet.
+PKGCFLAGS = $(eval PKGCFLAGS := $(shell pkg-config --cflags $(PKGS)))$(PKGCFLAGS)
+PKGLIBS   = $(eval PKGLIBS := $(shell pkg-config --libs $(PKGS)) -lm)$(PKGLIBS)
+CPPFLAGS_ALL = -D_GNU_SOURCE -Iinclude -Irunner -Inetpolicy -I. $(PKGCFLAGS) $(CPPFLAGS)
 CFLAGS_ALL   = $(WARN) $(if $(ISGCC),$(GCCWARN)) $(WERROR) -g $(CFLAGS_$(MODE)) -MMD -MP $(CFLAGS)
 LDFLAGS_ALL  = $(LINK) $(LDFLAGS_$(MODE)) $(LDFLAGS)
 
@@ -45,7 +48,7 @@ PROBES  := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/attack/probe_*.c)))
 BENCH   := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/bench/bench_*.c)))
 FUZZ    := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
-.PHONY: all deps demo test check conformance bench lint format asan fuzz install clean help
+.PHONY: FORCE all deps demo test check conformance bench lint format asan fuzz install clean help
 .SECONDARY:
 all: $(B)/drydock                    ## build build/drydock
 
@@ -53,6 +56,13 @@ $(B)/%.o: %.c
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  CC    $<")
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -c -o $@ $<
+
+# A version that changed rebuilds this one object.
+$(B)/version: FORCE
+	@mkdir -p $(@D)
+	@echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' >$@
+$(B)/runner/base/version.o: $(B)/version
+$(B)/runner/base/version.o: CPPFLAGS += -DDRYDOCK_VERSION='"$(VERSION)"'
 
 $(B)/libdrydock.a: $(LIBOBJ)
 	@rm -f $@
@@ -106,6 +116,7 @@ bench: all $(BENCH) $(PROBES)                  ## measure, side by side in one r
 
 lint:                                ## layout, clang-tidy, cppcheck, gcc -fanalyzer, shellcheck
 	scripts/lint
+
 
 format:                              ## lay every C file out as .clang-format says
 	git ls-files '*.c' '*.h' ':!tests/demo' | xargs clang-format -i

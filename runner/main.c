@@ -9,6 +9,7 @@
 #include "drydock/err.h"
 #include "drydock/fault.h"
 #include "base/exit_code.h"
+#include "base/version.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -59,7 +60,7 @@ int main(int argc, char **argv)
 		return DRYDOCK_EXIT_OK;
 	}
 	if (strcmp(argv[1], "--version") == 0) {
-		printf("drydock %s\n", DRYDOCK_VERSION);
+		printf("drydock %s\n", drydock_version());
 		return DRYDOCK_EXIT_OK;
 	}
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {

@@ -10,6 +10,7 @@
 #include "drydock/sandbox.h"
 #include "base/exit_code.h"
 #include "base/interrupt.h"
+#include "base/version.h"
 #include "job_tree.h"
 #include "lease/lease.h"
 #include "step_run.h"
@@ -62,7 +63,7 @@ static int record_begin(const struct job *job, struct dd_err *err)
 
 	(void)uname(&un);
 	const struct record_facts facts = {
-		.version = DRYDOCK_VERSION,
+		.version = drydock_version(),
 		.mode = job->observe ? FACTS_OBSERVED : FACTS_ENFORCED,
 		.kernel = un.release,
 		.event = event_facts(&plan->spec->event),

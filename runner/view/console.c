@@ -8,6 +8,7 @@
 
 #include "base/size_text.h"
 #include "base/text_escape.h"
+#include "base/version.h"
 
 #include <arpa/inet.h>
 #include <stdlib.h>
@@ -96,7 +97,7 @@ static void on_job_begins(void *arg, const struct sink_job *job)
 	c->observe = job->observe;
 	if (job->observe)
 		observe_line(c, observe_banner);
-	printf("%sdrydock %s%s  job %s of ", tint(c, TINT_BOLD), DRYDOCK_VERSION, plain(c),
+	printf("%sdrydock %s%s  job %s of ", tint(c, TINT_BOLD), drydock_version(), plain(c),
 	       shown(plan->spec->id, SHOWN_MAX));
 	printf("%s  run %s\n", shown(plan->spec->source, 400), job->run);
 	printf("  policy    %s\n",

@@ -8,6 +8,7 @@
 
 #include "drydock/fd.h"
 #include "base/text_escape.h"
+#include "base/version.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -213,10 +214,11 @@ int doctor_print_json(const struct diagnosis *d, FILE *out)
 {
 	char note[700];
 	identity_note(d, note, sizeof(note));
-	json_t *root = json_pack("{s:s, s:o, s:s, s:s, s:b, s:o, s:b}", "version", DRYDOCK_VERSION,
-	                         "features", features_json(d), "identity", identity_text(d),
-	                         "identity_note", note, "fault", getenv("DRYDOCK_FAULT") != NULL,
-	                         "policy", policy_json(d), "ok", d->ok && d->n_wants == 0);
+	json_t *root = json_pack("{s:s, s:o, s:s, s:s, s:b, s:o, s:b}", "version",
+	                         drydock_version(), "features", features_json(d), "identity",
+	                         identity_text(d), "identity_note", note, "fault",
+	                         getenv("DRYDOCK_FAULT") != NULL, "policy", policy_json(d), "ok",
+	                         d->ok && d->n_wants == 0);
 	bool good = root && json_array_size(json_object_get(root, "features")) == d->n_features;
 	good = good && json_dumpf(root, out, JSON_INDENT(2)) == 0 && fputc('\n', out) != EOF;
 	json_decref(root);
