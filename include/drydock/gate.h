@@ -8,8 +8,8 @@
  * which re-checks the name against the same allowlist.
  *
  * Order of use (supervisor): gate_start(), wait for GATE_READY, release the step; answer
- * GATE_ASK_ADMIT; when the step has ended: net_rules_close(), gate_ask_close() -> GATE_CLOSED (no
- * byte passes any more); kill the step's pid namespace; gate_ask_finish() -> the last denials, one
+ * GATE_ASK_ADMIT; when the step has ended: net_rules_close(), GATE_CLOSE -> GATE_CLOSED (no
+ * byte passes any more); kill the step's pid namespace; GATE_FINISH -> the last denials, one
  * GATE_RECEIPT per destination, GATE_DONE; then the process exits 0. EOF, a message out of turn or
  * of another size, or any other exit: the supervisor must kill the step (fail closed). The gate
  * dies with its supervisor (parent-death signal and EOF on the socket).

@@ -22,7 +22,7 @@ struct grant_terms {
 	const char *const *artifacts; /* globs, NULL-terminated */
 	const struct pair *env;       /* the policy's variables for this phase */
 	size_t n_env;
-	struct step_limits limits; /* time_sec: see grant_time_sec() */
+	struct step_limits limits; /* time_sec: at most; a step has its own */
 	const char *seccomp;       /* profile name: file configs/seccomp/<name>.seccomp */
 	/* sandbox.syscalls: allowed besides the profile, NULL-terminated */
 	const char *const *syscalls;

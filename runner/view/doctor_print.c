@@ -4,7 +4,7 @@
  *
  * Runs in: command line (an edge: it prints). The shape of the JSON is described in docs/doctor.md.
  */
-#include "command/doctor.h"
+#include "doctor_view.h"
 
 #include "drydock/fd.h"
 #include "base/text_escape.h"
