@@ -50,7 +50,7 @@ PROBES  := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/attack/probe_*.c)))
 BENCH   := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/bench/bench_*.c)))
 FUZZ    := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
-.PHONY: FORCE all deps demo test check conformance bench lint format asan fuzz install clean help
+.PHONY: FORCE all deps demo test check conformance bench lint format asan fuzz install uninstall clean help
 .SECONDARY:
 all: $(B)/drydock                    ## build build/drydock
 
@@ -152,8 +152,11 @@ FUZZ_SECONDS ?= 60
 fuzz: $(FUZZ)                        ## run every fuzz target for FUZZ_SECONDS (default 60) each
 	scripts/fuzz $(B)/fuzz $(FUZZ_SECONDS)
 
-install: all                         ## install below PREFIX (default /usr/local), DESTDIR honoured
+install: all                         ## install below PREFIX (default /usr/local; ~/.local without root), DESTDIR honoured
 	scripts/install "$(B)" "$(DESTDIR)" "$(PREFIX)"
+
+uninstall:                           ## remove what `make install` put below PREFIX
+	scripts/install --uninstall "$(DESTDIR)" "$(PREFIX)"
 
 clean:                               ## remove build/
 	rm -rf $(B)
