@@ -267,7 +267,8 @@ static void relay(struct gate_flow *f)
 	}
 	f->ready = f->ready || down == MOVED_MORE || up == MOVED_MORE;
 	f->gate->some_ready = f->gate->some_ready || f->ready;
-	f->deadline_ns = f->gate->now_ns + IDLE_SEC * GATE_SEC;
+	f->deadline_ns = f->gate->now_ns +
+	                 (gate_http_holds_body(f) ? HELLO_SEC : IDLE_SEC) * GATE_SEC;
 }
 
 /* ---- DIAL ---- */
@@ -666,7 +667,10 @@ static void expire(struct gate_flow *f)
 		dial_next(f);
 		break;
 	case FLOW_RELAY:
-		gate_flow_close(f, true);
+		if (gate_http_holds_body(f))
+			gate_flow_refuse(f, REASON_HTTP_UNASKED_BODY);
+		else
+			gate_flow_close(f, true);
 		break;
 	}
 }

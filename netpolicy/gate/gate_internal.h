@@ -311,6 +311,8 @@ int gate_http_check_host(struct gate_flow *f, const char *host, size_t host_len,
 int gate_http_down(
 	struct gate_flow *f); /* before server bytes move: look for the 101 of an upgrade */
 bool gate_http_is_raw(const struct gate_flow *f);
+/* A body waits for a word of the server that has not come, or will not. */
+bool gate_http_holds_body(const struct gate_flow *f);
 void gate_http_free(struct gate_flow *f);
 
 /* gate_observe.c */

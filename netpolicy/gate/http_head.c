@@ -101,8 +101,8 @@ static bool read_authority(struct span in, struct span *ret_name, uint16_t *ret_
 struct request {
 	struct span target_host; /* of an absolute target; at == NULL otherwise */
 	uint16_t target_port;
-	bool http10;
-	unsigned hosts, lengths, encodings, upgrades;
+	bool http10, may_have_body;
+	unsigned hosts, lengths, encodings, upgrades, expects;
 	struct http_head head;
 };
 
@@ -129,6 +129,11 @@ static enum dd_reason read_target(struct span target, struct request *r)
 	return REASON_NONE;
 }
 
+/* Servers look for a body behind these. Behind another method some read it, some skip it, and some
+ * take it for the next request, which could then name any host (N-31). */
+static const char *const body_methods[] = { "POST",     "PUT",       "PATCH",
+	                                    "PROPFIND", "PROPPATCH", "REPORT" };
+
 static enum dd_reason read_request_line(struct span line, struct request *r)
 {
 	const char *first = memchr(line.at, ' ', line.len);
@@ -150,6 +155,8 @@ static enum dd_reason read_request_line(struct span line, struct request *r)
 	}
 	if (span_is(method, "CONNECT"))
 		return REASON_HTTP_CONNECT;
+	for (size_t i = 0; i < sizeof(body_methods) / sizeof(body_methods[0]); i++)
+		r->may_have_body |= span_is(method, body_methods[i]);
 	if (version.len < 5 || memcmp(version.at, "HTTP/", 5) != 0)
 		return REASON_HTTP_REQUEST_LINE;
 	r->http10 = version.len == 8 && memcmp(version.at, "HTTP/1.0", 8) == 0;
@@ -199,15 +206,66 @@ static enum dd_reason on_upgrade(struct span value, struct request *r)
 	return REASON_NONE;
 }
 
+static enum dd_reason on_expect(struct span value, struct request *r)
+{
+	r->head.expects = true;
+	return r->expects++ == 0 && span_is(value, "100-continue") ? REASON_NONE
+	                                                           : REASON_HTTP_EXPECT;
+}
+
+static enum dd_reason on_connection(struct span value, struct request *r);
+
 static const struct header_row {
 	const char *name;
 	enum dd_reason (*read)(struct span value, struct request *r);
+	bool frames; /* whose request it is and where it ends hang on it */
 } header_rows[] = {
-	{ "Host", on_host },
-	{ "Content-Length", on_content_length },
-	{ "Transfer-Encoding", on_transfer_encoding },
-	{ "Upgrade", on_upgrade },
+	{ "Host", on_host, true },
+	{ "Content-Length", on_content_length, true },
+	{ "Transfer-Encoding", on_transfer_encoding, true },
+	{ "Upgrade", on_upgrade, false },
+	{ "Expect", on_expect, true },
+	{ "Connection", on_connection, false },
 };
+
+static bool is_framing(struct span name)
+{
+	for (size_t i = 0; i < sizeof(header_rows) / sizeof(header_rows[0]); i++)
+		if (header_rows[i].frames && span_is(name, header_rows[i].name))
+			return true;
+	return false;
+}
+
+/* What Connection names is taken out by whoever forwards the request: without its length or its
+ * host it is another one. */
+static enum dd_reason on_connection(struct span value, struct request *r)
+{
+	(void)r;
+	while (value.len > 0) {
+		const char *comma = memchr(value.at, ',', value.len);
+		size_t len = comma ? (size_t)(comma - value.at) : value.len;
+		if (is_framing(span_trim((struct span){ value.at, len })))
+			return REASON_HTTP_CONNECTION;
+		value.at += len + (comma != NULL);
+		value.len -= len + (comma != NULL);
+	}
+	return REASON_NONE;
+}
+
+/* "Content_Length" is "Content-Length" to a server that turns names into variables, and nothing to
+ * the next one. */
+static bool reads_as_framing(struct span name)
+{
+	char folded[HTTP_NAME_KEPT];
+	if (name.len > sizeof(folded))
+		return false;
+	for (size_t i = 0; i < name.len; i++) {
+		char c = name.at[i];
+		bool word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit(c);
+		folded[i] = word ? c : '-';
+	}
+	return is_framing((struct span){ folded, name.len });
+}
 
 static enum dd_reason check_header(struct span line, struct span *ret_name, struct span *ret_value)
 {
@@ -236,6 +294,8 @@ static enum dd_reason read_header(struct span line, struct request *r)
 	struct span value;
 	enum dd_reason reason = check_header(line, &name, &value);
 
+	if (!reason && reads_as_framing(name) && !is_framing(name))
+		return REASON_HTTP_HEADER_NAME;
 	for (size_t i = 0; !reason && i < sizeof(header_rows) / sizeof(header_rows[0]); i++) {
 		if (span_is(name, header_rows[i].name))
 			reason = header_rows[i].read(value, r);
@@ -252,6 +312,11 @@ static enum dd_reason check_request(const struct request *r)
 		return REASON_HTTP_BOTH_LENGTHS;
 	if (r->http10 && r->encodings > 0)
 		return REASON_HTTP_ENCODING;
+	bool body = r->head.chunked || r->head.body_len > 0;
+	if (body && !r->may_have_body)
+		return REASON_HTTP_BODY;
+	if (r->expects > 0 && !body)
+		return REASON_HTTP_EXPECT;
 	if (!r->target_host.at)
 		return REASON_NONE;
 	if (r->target_host.len != r->head.host_len ||
@@ -328,6 +393,7 @@ enum chunk_state {
 	CHUNK_DATA_CR,
 	CHUNK_DATA_LF,
 	TRAILER_START,
+	TRAILER_NAME,
 	TRAILER,
 	TRAILER_LF,
 	END_LF,
@@ -388,7 +454,29 @@ static enum dd_reason trailer_start_byte(struct http_chunked *b, uint8_t c)
 	}
 	if (!is_token_char((char)c))
 		return REASON_HTTP_CHUNK;
-	b->state = TRAILER;
+	b->state = TRAILER_NAME;
+	b->name[0] = (char)c;
+	b->name_len = 1;
+	return REASON_NONE;
+}
+
+/* A trailer that a server adds to the headers must be none that the request hangs on. A name too
+ * long to be kept is none of them. */
+static enum dd_reason trailer_name_byte(struct http_chunked *b, uint8_t c)
+{
+	if (c == ':') {
+		b->state = TRAILER;
+		return b->name_len <= HTTP_NAME_KEPT &&
+		                       reads_as_framing((struct span){ b->name, b->name_len })
+		               ? REASON_HTTP_HEADER_NAME
+		               : REASON_NONE;
+	}
+	if (!is_token_char((char)c))
+		return REASON_HTTP_CHUNK;
+	if (b->name_len < HTTP_NAME_KEPT)
+		b->name[b->name_len++] = (char)c;
+	else
+		b->name_len = HTTP_NAME_KEPT + 1;
 	return REASON_NONE;
 }
 
@@ -414,6 +502,8 @@ static enum dd_reason chunk_byte(struct http_chunked *b, uint8_t c)
 		return expect(b, c, '\n', CHUNK_SIZE);
 	case TRAILER_START:
 		return trailer_start_byte(b, c);
+	case TRAILER_NAME:
+		return trailer_name_byte(b, c);
 	case TRAILER:
 		return text_byte(b, c, TRAILER_LF);
 	case TRAILER_LF:

@@ -17,6 +17,8 @@ enum http_upgrade {
 	HTTP_UPGRADE_WEBSOCKET, /* after the server's 101 the bytes are no longer HTTP */
 };
 
+enum { HTTP_NAME_KEPT = 24 };
+
 struct http_head {
 	size_t len; /* bytes of the head, final empty line included */
 	/* points into the input, not terminated; canonical form is the caller's business */
@@ -24,6 +26,7 @@ struct http_head {
 	size_t host_len;
 	uint16_t port; /* 0: none named */
 	bool chunked;
+	bool expects;      /* `Expect: 100-continue`: the body waits for the server's word */
 	uint64_t body_len; /* when not chunked */
 	enum http_upgrade upgrade;
 };
@@ -34,7 +37,8 @@ enum parse http_head_sniff(const uint8_t *in, size_t len);
 
 /* Read one request head from @in. PARSE_OK only for one that every server must read the same way:
  * CRLF line ends, no folded line, exactly one Host, a target that agrees with it, at most one of
- * Content-Length and Transfer-Encoding: chunked; no CONNECT. */
+ * Content-Length and Transfer-Encoding: chunked, a body only where every server looks for one; no
+ * CONNECT. */
 enum parse http_head_parse(const uint8_t *in, size_t len, struct http_head *ret_head,
                            enum dd_reason *ret_reason);
 
@@ -45,7 +49,9 @@ struct http_chunked {
 	bool digit; /* the size line has at least one digit */
 	bool done;
 	uint64_t left;
-	uint32_t line; /* bytes of the current line, of all trailers */
+	uint32_t line;             /* bytes of the current line, of all trailers */
+	char name[HTTP_NAME_KEPT]; /* of the trailer at hand, as far as it matters */
+	uint8_t name_len;
 };
 
 /* Step over body bytes of @in. Returns PARSE_MORE with *ret_used == len inside the body, PARSE_OK

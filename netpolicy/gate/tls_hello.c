@@ -143,7 +143,8 @@ static void read_extensions(struct stream *s, struct tls_hello *hello)
 	size_t seen[EXTENSIONS_MAX];
 	size_t n = 0;
 
-	if (get16(s) != s->left)
+	size_t extensions_len = get16(s); /* before s->left is looked at: reading moves it */
+	if (extensions_len != s->left)
 		fail(s, REASON_TLS_MALFORMED);
 	while (s->bad == PARSE_OK && s->left > 0) {
 		size_t type = get16(s);

@@ -152,6 +152,23 @@ static const struct dd_reason_row rows[REASON__COUNT] = {
 	[REASON_HTTP_BOTH_LENGTHS] = { "http-both-lengths",
 	                               "HTTP: both Content-Length and Transfer-Encoding",
 	                               ABOUT_HELLO, REMEDY_NONE, be_strict },
+	[REASON_HTTP_BODY] = { "http-body", "HTTP: a body on a request whose method has none",
+	                       ABOUT_HELLO, REMEDY_NONE, be_strict },
+	[REASON_HTTP_EXPECT] = { "http-expect",
+	                         "HTTP: an Expect other than 100-continue, or not on the first "
+	                         "request with a body",
+	                         ABOUT_HELLO, REMEDY_NONE, be_strict },
+	[REASON_HTTP_UNASKED_BODY] = { "http-unasked-body",
+	                               "HTTP: a body although the server answered without asking "
+	                               "for it",
+	                               ABOUT_HELLO, REMEDY_NONE, be_strict },
+	[REASON_HTTP_CONNECTION] = { "http-connection",
+	                             "HTTP: Connection names a header that a request needs",
+	                             ABOUT_HELLO, REMEDY_NONE, be_strict },
+	[REASON_HTTP_HEADER_NAME] = { "http-header-name",
+	                              "HTTP: a header name that some servers read as Host or as a "
+	                              "length",
+	                              ABOUT_HELLO, REMEDY_NONE, be_strict },
 	[REASON_HTTP_CHUNK] = { "http-chunk", "HTTP: malformed chunked body", ABOUT_HELLO,
 	                        REMEDY_NONE, be_strict },
 	[REASON_HTTP_TOO_LARGE] = { "http-too-large",

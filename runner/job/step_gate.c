@@ -266,7 +266,7 @@ static bool remember(struct step_refusal rows[STEP_REFUSALS_MAX], size_t *n, con
                      const char *why, const struct process_hint *who, uint64_t count)
 {
 	for (size_t i = 0; i < *n; i++) {
-		if (strcmp(rows[i].what, what) != 0)
+		if (strcmp(rows[i].what, what) != 0 || strcmp(rows[i].why, why) != 0)
 			continue;
 		rows[i].count += count;
 		return false;

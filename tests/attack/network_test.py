@@ -3,7 +3,9 @@
 """network_test.py - attacks on names, addresses and transports (N), from inside real steps."""
 import json
 import os
+import socket
 import sys
+import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from dd import FETCH, case, check, closed, equal, main, opened, py, run, step  # noqa: E402
@@ -178,6 +180,71 @@ def _():
         check("this is shared" not in r.mark(attempt), f"{attempt} got through", r)
     check(not any(h == "shared-b.test" for h, _, _ in W["shared"].requests), "the server saw the second name", r)
     check(r.mentions("net.deny", "names another host") and r.mentions("net.deny", "is another host"), "HTTP or TLS refusal is not in the record", r)
+
+
+class Careless:
+    """A server of two names on one address that looks for a body only where its method has one, and reads header names as a CGI program does."""
+
+    def __init__(self, address, port):
+        self.asked = []     # (method, host) of every request as this server understands them
+        sock = socket.socket()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((address, port))
+        sock.listen(64)
+        threading.Thread(target=self._accept, args=(sock,), daemon=True).start()
+
+    def _accept(self, sock):
+        while True:
+            threading.Thread(target=self._serve, args=(sock.accept()[0],), daemon=True).start()
+
+    def _serve(self, peer):
+        with peer, peer.makefile("rb") as stream:
+            try:
+                while line := stream.readline():
+                    fields = {}
+                    while (header := stream.readline()) not in (b"\r\n", b"\n", b""):
+                        key, _, value = header.partition(b":")
+                        fields.setdefault(key.strip().lower().replace(b"_", b"-"), value.strip())
+                    self.asked.append((line.split()[0].decode(), fields.get(b"host", b"").decode()))
+                    if b"expect" in fields:
+                        peer.sendall(b"HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n")
+                        continue
+                    dropped = [t.strip().lower() for t in fields.get(b"connection", b"").split(b",")]
+                    length = int(fields.get(b"content-length", b"0")) if b"content-length" not in dropped else 0
+                    if line.split()[0] in (b"POST", b"PUT"):
+                        stream.read(length)
+                    peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            except (OSError, IndexError, ValueError):
+                pass
+
+
+@case("N-31", "no body, Expect, or header name that servers read differently carries a second request to another name")
+def _():
+    server = Careless(SHARED, 8090)
+    r = opened('''
+        evil = b"GET / HTTP/1.1\\r\\nHost: shared-b.test\\r\\n\\r\\n"
+        def talk(method, *headers, body=evil):
+            s = socket.create_connection(("shared-a.test", 8090), 3); s.settimeout(1)
+            s.sendall(b"\\r\\n".join([method + b" / HTTP/1.1", b"Host: shared-a.test", *headers]) + b"\\r\\n\\r\\n" + body)
+            try: return s.recv(100)
+            except TimeoutError: return "open"
+        length = b"Content-Length: %d" % len(evil)
+        for method in (b"GET", b"HEAD", b"DELETE", b"OPTIONS", b"TRACE", b"BREW"):
+            attempt(method.decode() + ".length", lambda: talk(method, length))
+            attempt(method.decode() + ".chunked", lambda: talk(method, b"Transfer-Encoding: chunked", body=b"%x\\r\\n%s\\r\\n0\\r\\n\\r\\n" % (len(evil), evil)))
+        attempt("expect", lambda: talk(b"PUT", length, b"Expect: 100-continue"))
+        attempt("expect2", lambda: talk(b"PUT", length, b"Expect: 100-continue, x"))
+        attempt("expect3", lambda: talk(b"GET", b"Expect: 100-continue"))
+        attempt("underscore", lambda: talk(b"POST", b"Content_Length: 0", length))
+        attempt("underscore2", lambda: talk(b"POST", length, b"Transfer_Encoding: chunked"))
+        attempt("hop", lambda: talk(b"POST", length, b"Connection: close, Content-Length"))
+        attempt("identity", lambda: talk(b"POST", length, b"Transfer-Encoding: identity"))
+        attempt("fine", lambda: talk(b"POST", length))
+    ''', [name("shared-a.test", 8090)])
+    check("200" in r.mark("fine"), f"an honest request said {r.mark('fine')}", r)
+    equal({h for _, h in server.asked}, {"shared-a.test"}, "hosts that the server was asked for", r)
+    equal([m for m, _ in server.asked], ["PUT", "POST"], "requests that it saw", r)
+    equal({e["reason"] for e in r.events("net.deny")} >= {"http-body", "http-expect", "http-header-name", "http-connection"}, True, "reasons", r)
 
 
 @case("N-13", "neither a request after the first, nor another port in Host, nor a change of protocol that the server grants, opens the way to another name")

@@ -283,6 +283,67 @@ static void http_works_and_a_second_request_for_another_host_is_refused(void **s
 	(void)told_of(GATE_NET_DENY, "Host names another host", 500);
 }
 
+/* What a server that skips the body of a GET would take for the next request (N-31). */
+static void a_get_with_a_body_never_arrives(void **state)
+{
+	(void)state;
+	static const char evil[] =
+		"GET /a HTTP/1.1\r\nHost: good.test\r\nContent-Length: 36\r\n\r\n"
+		"GET /b HTTP/1.1\r\nHost: evil.test\r\n\r\n";
+	need_world();
+	server = world_listen(WORLD_PUBLIC, 80);
+	connect_to("good.test", 80);
+	assert_int_equal(send(client, evil, strlen(evil), 0), strlen(evil));
+	is_reset(client);
+	nobody_arrives();
+	assert_int_equal(told_of(GATE_NET_DENY, "", 500)->reason, REASON_HTTP_BODY);
+}
+
+static const char put_head[] = "PUT /a HTTP/1.1\r\nHost: good.test\r\nExpect: 100-continue\r\n"
+			       "Content-Length: 36\r\n\r\n";
+static const char put_body[] = "GET /b HTTP/1.1\r\nHost: evil.test\r\n\r\n";
+
+static void expect_a_word(void)
+{
+	char buf[500];
+	need_world();
+	server = world_listen(WORLD_PUBLIC, 80);
+	connect_to("good.test", 80);
+	assert_int_equal(send(client, put_head, strlen(put_head), 0), strlen(put_head));
+	assert_int_equal(send(client, put_body, strlen(put_body), 0), strlen(put_body));
+	peer = world_accept(&w, server, 2000);
+	assert_int_equal(world_read(&w, peer, buf, sizeof(buf), 1000), strlen(put_head));
+	assert_int_equal(world_read(&w, peer, buf, sizeof(buf), 200), -ETIMEDOUT);
+}
+
+static void a_body_that_waits_for_the_servers_word_goes_when_it_comes(void **state)
+{
+	(void)state;
+	char buf[500];
+	expect_a_word();
+	assert_int_equal(send(peer, "HTTP/1.1 100 Continue\r\n\r\n", 25, 0), 25);
+	assert_int_equal(world_read(&w, client, buf, sizeof(buf), 1000), 25);
+	assert_int_equal(world_read(&w, peer, buf, sizeof(buf), 1000), strlen(put_body));
+	assert_int_equal(send(peer, "HTTP/1.1 204 No\r\n\r\n", 19, 0), 19);
+	assert_int_equal(world_read(&w, client, buf, sizeof(buf), 1000), 19);
+	/* the next request of the connection is checked as ever, and cannot wait again */
+	assert_int_equal(send(client, put_head, strlen(put_head), 0), strlen(put_head));
+	is_reset(client);
+	assert_int_equal(told_of(GATE_NET_DENY, "", 500)->reason, REASON_HTTP_EXPECT);
+}
+
+/* A server that has answered without the body may take it for the next request. */
+static void a_body_that_the_server_did_not_ask_for_never_arrives(void **state)
+{
+	(void)state;
+	char buf[500];
+	static const char no[] = "HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n";
+	expect_a_word();
+	assert_int_equal(send(peer, no, strlen(no), 0), strlen(no));
+	assert_int_equal(world_read(&w, client, buf, sizeof(buf), 1000), strlen(no));
+	assert_int_equal(world_read(&w, peer, buf, sizeof(buf), 300), -ETIMEDOUT);
+}
+
 static void a_websocket_goes_raw_only_after_the_101(void **state)
 {
 	(void)state;
@@ -1008,6 +1069,9 @@ int main(int argc, char **argv)
 		IN_WORLD(a_raw_entry_relays_half_closes_and_large_transfers),
 		IN_WORLD(pins_and_the_hosts_file_need_no_upstream),
 		IN_WORLD(http_works_and_a_second_request_for_another_host_is_refused),
+		IN_WORLD(a_get_with_a_body_never_arrives),
+		IN_WORLD(a_body_that_waits_for_the_servers_word_goes_when_it_comes),
+		IN_WORLD(a_body_that_the_server_did_not_ask_for_never_arrives),
 		IN_WORLD(a_websocket_goes_raw_only_after_the_101),
 		IN_WORLD(another_server_name_is_refused_and_the_server_sees_nothing),
 		IN_WORLD(a_client_that_says_neither_tls_nor_http_is_refused),

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #define GET  "GET / HTTP/1.1\r\n"
+#define POST "POST / HTTP/1.1\r\n"
 #define HOST "Host: a.test\r\n"
 #define ROW(text, result, reason)                                                                  \
 	{                                                                                          \
@@ -59,6 +60,43 @@ static const struct row {
 	ROW(GET HOST "Transfer-Encoding: gzip, chunked\r\n\r\n", PARSE_REFUSED,
 	    REASON_HTTP_ENCODING),
 	ROW(GET HOST "Transfer-Encoding: xchunked\r\n\r\n", PARSE_REFUSED, REASON_HTTP_ENCODING),
+	/* N-31: a body where some servers look for the next request */
+	ROW(GET HOST "Content-Length: 5\r\n\r\n", PARSE_REFUSED, REASON_HTTP_BODY),
+	ROW("HEAD / HTTP/1.1\r\n" HOST "Content-Length: 5\r\n\r\n", PARSE_REFUSED,
+	    REASON_HTTP_BODY),
+	ROW("DELETE / HTTP/1.1\r\n" HOST "Content-Length: 5\r\n\r\n", PARSE_REFUSED,
+	    REASON_HTTP_BODY),
+	ROW("OPTIONS / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n", PARSE_REFUSED,
+	    REASON_HTTP_BODY),
+	ROW("TRACE / HTTP/1.1\r\n" HOST "Content-Length: 1\r\n\r\n", PARSE_REFUSED,
+	    REASON_HTTP_BODY),
+	ROW("NOBODY-KNOWS / HTTP/1.1\r\n" HOST "Content-Length: 1\r\n\r\n", PARSE_REFUSED,
+	    REASON_HTTP_BODY),
+	ROW(GET HOST "Content-Length: 0\r\n\r\n", PARSE_OK, REASON_NONE),
+	ROW("DELETE / HTTP/1.1\r\n" HOST "\r\n", PARSE_OK, REASON_NONE),
+	ROW("PROPFIND / HTTP/1.1\r\n" HOST "Content-Length: 5\r\n\r\n", PARSE_OK, REASON_NONE),
+	ROW(POST HOST "Expect: 100-continue\r\nContent-Length: 5\r\n\r\n", PARSE_OK, REASON_NONE),
+	ROW(POST HOST "Expect: 100-continue\r\n\r\n", PARSE_REFUSED, REASON_HTTP_EXPECT),
+	ROW(POST HOST "Expect: y 100-continue\r\nContent-Length: 5\r\n\r\n", PARSE_REFUSED,
+	    REASON_HTTP_EXPECT),
+	ROW(POST HOST "Expect: 100-continue\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n",
+	    PARSE_REFUSED, REASON_HTTP_EXPECT),
+	ROW(POST HOST "Content_Length: 5\r\n\r\n", PARSE_REFUSED, REASON_HTTP_HEADER_NAME),
+	ROW(POST HOST "Content-Length: 5\r\nTransfer_Encoding: chunked\r\n\r\n", PARSE_REFUSED,
+	    REASON_HTTP_HEADER_NAME),
+	ROW(POST HOST "transfer.encoding: chunked\r\n\r\n", PARSE_REFUSED, REASON_HTTP_HEADER_NAME),
+	ROW(POST HOST "Content-Length: 5\r\nConnection: close, Content-Length\r\n\r\n",
+	    PARSE_REFUSED, REASON_HTTP_CONNECTION),
+	ROW(POST HOST "Content-Length: 5\r\nConnection: host\r\n\r\n", PARSE_REFUSED,
+	    REASON_HTTP_CONNECTION),
+	ROW(POST HOST "Content-Length: 5\r\nConnection: keep-alive, Upgrade\r\n\r\n", PARSE_OK,
+	    REASON_NONE),
+	ROW(POST HOST "Transfer-Encoding: chunked, chunked\r\n\r\n", PARSE_REFUSED,
+	    REASON_HTTP_ENCODING),
+	ROW(POST HOST "Transfer-Encoding: identity\r\n\r\n", PARSE_REFUSED, REASON_HTTP_ENCODING),
+	ROW(POST HOST "Transfer-Encoding: \"chunked\"\r\n\r\n", PARSE_REFUSED,
+	    REASON_HTTP_ENCODING),
+	ROW(POST HOST "Transfer-Encoding:\r\n\r\n", PARSE_REFUSED, REASON_HTTP_ENCODING),
 	ROW("GET / HTTP/1.0\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n", PARSE_REFUSED,
 	    REASON_HTTP_ENCODING),
 };
@@ -120,11 +158,19 @@ static void chunked_bodies_end_where_they_end(void **state)
 static void chunk_tricks_are_refused(void **state)
 {
 	(void)state;
-	static const char *const bad[] = { "x\r\n",    "\r\n",
-		                           "5\nhello", "5\r\nhelloX",
-		                           "0x5\r\n",  "fffffffffffffffff\r\n",
-		                           " 5\r\n",   "5 \r\n",
-		                           "-1\r\n",   "0\r\n folded\r\n",
+	static const char *const bad[] = { "x\r\n",
+		                           "\r\n",
+		                           "5\nhello",
+		                           "5\r\nhelloX",
+		                           "0x5\r\n",
+		                           "fffffffffffffffff\r\n",
+		                           " 5\r\n",
+		                           "5 \r\n",
+		                           "-1\r\n",
+		                           "0\r\n folded\r\n",
+		                           "0\r\nHost: b.test\r\n",
+		                           "0\r\nA: b\r\ncontent_length: 5\r\n",
+		                           "0\r\nnothing\r\n",
 		                           "5;\n" };
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		struct http_chunked c = { 0 };
