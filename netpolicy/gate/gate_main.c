@@ -10,6 +10,8 @@
  */
 #include "gate_internal.h"
 
+#include "drydock/own_env.h"
+
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -349,6 +351,7 @@ void gate_main(const struct gate_spec *spec, const int fds[GATE_FD__COUNT], pid_
 	struct gate_msg ready = { .type = GATE_READY };
 	struct dd_err err = { 0 };
 
+	own_env_clear();
 	quiet_signals();
 	g->egress = spec->egress ? spec->egress : &nothing;
 	g->observe = spec->observe;

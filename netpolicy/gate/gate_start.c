@@ -8,6 +8,7 @@
 #include "gate_internal.h"
 
 #include "drydock/fault.h"
+#include "drydock/own_env.h"
 
 #include <signal.h>
 #include <sys/pidfd.h>
@@ -95,6 +96,8 @@ int gate_start(const struct gate_spec *spec, struct gate *ret_gate, struct dd_er
 {
 	int pair[2];
 	int r = check_spec(spec, err);
+	if (r == 0)
+		r = own_env_find(err);
 	if (r < 0)
 		return r;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)

@@ -994,6 +994,28 @@ static void a_locked_gate_can_open_no_file_and_has_no_capability(void **state)
 	}
 }
 
+/* Somebody who takes the gate over finds nothing of the operator's in it (C-20). */
+static void a_gate_holds_nothing_of_the_environment(void **state)
+{
+	(void)state;
+	char path[64];
+	static char text[65536];
+	need_world();
+	if (!have_root) {
+		print_message("# SKIP only root may look at a process that is not dumpable\n");
+		skip();
+	}
+	(void)snprintf(path, sizeof(path), "/proc/%d/environ", (int)w.gate.pid);
+	dd_auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	ssize_t n = read(fd, text, sizeof(text));
+	assert_true(n >= 0);
+	for (ssize_t i = 0; i < n; i++)
+		if (text[i])
+			fail_msg("%s holds %.40s", path, text + i);
+	assert_non_null(getenv("PATH")); /* ours is whole */
+}
+
 static void a_missing_kernel_feature_stops_the_gate_with_a_sentence(void **state)
 {
 	(void)state;
@@ -1117,6 +1139,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(in_range_mode_the_gate_has_an_id_of_its_own_and_dies_as_well),
 		cmocka_unit_test(a_closed_gate_dies_when_it_calls_socket),
 		cmocka_unit_test(a_locked_gate_can_open_no_file_and_has_no_capability),
+		IN_WORLD(a_gate_holds_nothing_of_the_environment),
 		cmocka_unit_test(a_missing_kernel_feature_stops_the_gate_with_a_sentence),
 		cmocka_unit_test(a_gate_never_becomes_id_0),
 		cmocka_unit_test(insane_messages_are_told_apart),
