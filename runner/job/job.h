@@ -61,6 +61,7 @@ struct job {
 	/* every value that was ever granted in this job; also what sinks and record are masked by
 	 */
 	struct mask *mask;
+	struct step_room *room;     /* of the step at hand (step_run.c) */
 	struct step_result *result; /* of the step at hand: large, so there is one for all */
 	struct step_summary *ran;   /* of every step so far */
 	size_t n_ran;

@@ -2,13 +2,15 @@
 /* job_dirs.h - where one job lives on the host's disk, from its first byte to the last, also after
  * a crash.
  *
- * STATE/jobs/RUN/   one directory a job, 0700; `lock` is held (flock) by keeper and supervisor
- * while either lives, and by nobody else: a directory whose lock can be taken belongs to a dead job
- * and the next start removes it (S-03). work/ home/ tools/   shared by the job's fetch and build
- * steps, owned by the job's step id pristine/            the checkout as it was copied in; no step
- * ever sees this one step-NN/             of one step: temp/, and for push work/, home/ and tools/
- * of its own cgroup               the path of the job's cgroup, for whoever cleans up SLOTS/NNN
- * lock files that hand out the ids of identity_slot(), one a running job
+ * STATE/jobs/RUN/ is one directory a job, 0700. In it:
+ * - lock: held (flock) by keeper and supervisor while either lives, and by nobody else. A directory
+ *   whose lock can be taken belongs to a dead job, and the next start removes it (S-03).
+ * - work, home, tools: shared by the job's fetch and build steps, owned by the job's step id.
+ * - pristine: the checkout as it was copied in; no step ever sees this one.
+ * - step-NN-WHAT: of one step: temp, channel, and for push work, home and tools of its own.
+ * - cgroup: the path of the job's cgroup, for whoever cleans up.
+ *
+ * SLOTS/NNN are lock files that hand out the ids of identity_slot(), one a running job.
  */
 #ifndef RUNNER_JOB_DIRS_H
 #define RUNNER_JOB_DIRS_H
@@ -44,7 +46,7 @@ int job_dirs_make(const char *state, const struct identity *id, struct job_dirs 
 int job_dirs_place(const char *state, const struct identity *id, char ret_dir[512],
                    struct dd_err *err);
 
-/* Make a sub-directory (one component or step-NN/x) with @mode; returns an O_DIRECTORY fd owned by
+/* Make a sub-directory (one component) with @mode; returns an O_DIRECTORY fd owned by
  * the caller. */
 int job_dirs_sub(const struct job_dirs *dirs, const char *name, mode_t mode, int *ret_fd,
                  struct dd_err *err);

@@ -10,6 +10,7 @@
 #include "job_tree.h"
 
 #include "job_sink.h"
+#include "step_channel.h"
 #include "drydock/fd.h"
 #include "base/named_path.h"
 #include "base/text_escape.h"
@@ -352,7 +353,7 @@ static int sub_of_step(struct job *job, const struct job_step *step, const char 
                        char path[600], int *ret_fd, struct dd_err *err)
 {
 	char rel[64];
-	(void)snprintf(rel, sizeof(rel), "step-%02u/%s", step->number, name);
+	(void)snprintf(rel, sizeof(rel), "step-%02u-%s", step->number, name);
 	(void)snprintf(path, 600, "%s/%s", job->dirs.root, rel);
 	return sub_for_steps(job, rel, ret_fd, err);
 }
@@ -378,24 +379,34 @@ static int push_view(struct job *job, const struct job_step *step, struct step_v
 int job_tree_view(struct job *job, const struct job_step *step, struct step_view *ret,
                   struct dd_err *err)
 {
-	struct step_view view;
-	dd_auto_fd int own = -1;
-	char name[32];
+	struct step_view view = { .channel = "" };
 	int r;
 
 	(void)snprintf(view.work, sizeof(view.work), "%s/work", job->dirs.root);
 	(void)snprintf(view.home, sizeof(view.home), "%s/home", job->dirs.root);
 	(void)snprintf(view.tools, sizeof(view.tools), "%s/tools", job->dirs.root);
-	(void)snprintf(view.channel, sizeof(view.channel), "%s/step-%02u/channel", job->dirs.root,
-	               step->number);
-	(void)snprintf(name, sizeof(name), "step-%02u", step->number);
-	if ((r = job_dirs_sub(&job->dirs, name, 0755, &own, err)) < 0 ||
-	    (r = sub_of_step(job, step, "temp", view.temp, NULL, err)) < 0)
+	if ((r = sub_of_step(job, step, "temp", view.temp, NULL, err)) < 0)
+		return r;
+	if (step->recipe->channel && (r = step_channel_make(job, step, view.channel, err)) < 0)
 		return r;
 	if (step->phase == DD_PHASE_PUSH && (r = push_view(job, step, &view, err)) < 0)
 		return r;
 	*ret = view;
 	return 0;
+}
+
+int job_tree_drop_view(struct job *job, const struct job_step *step, struct dd_err *err)
+{
+	static const char *const names[] = { "temp", "channel", "work", "home", "tools" };
+	int first = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		char rel[64];
+		(void)snprintf(rel, sizeof(rel), "step-%02u-%s", step->number, names[i]);
+		int r = job_dirs_drop(&job->dirs, rel, first < 0 ? NULL : err);
+		first = first < 0 ? first : r;
+	}
+	return first;
 }
 
 int job_tree_out(struct job *job, struct dd_err *err)

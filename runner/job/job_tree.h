@@ -20,6 +20,10 @@ int job_tree_prepare(struct job *job, struct dd_err *err);
 int job_tree_view(struct job *job, const struct job_step *step, struct step_view *ret,
                   struct dd_err *err);
 
+/* Remove what was made for @step alone. Whatever of it is there; all is tried, the first error is
+ * returned. */
+int job_tree_drop_view(struct job *job, const struct job_step *step, struct dd_err *err);
+
 /* Compare the tree with what it was, write fs.delta and violation events. */
 int job_tree_after_step(struct job *job, const struct job_step *step, struct dd_err *err);
 

@@ -14,6 +14,8 @@
 
 #include "drydock/reason.h"
 
+#include <stddef.h>
+
 enum {
 	TURN_MAX = 128,
 	/* A question costs the supervisor some 4 us: a program that tries something refused now and
@@ -21,6 +23,11 @@ enum {
 	CREDIT_MAX = 50000,
 	CREDIT_PER_MS = 50,
 };
+
+void step_asked_begin(struct step_asked *a)
+{
+	memset(a, 0, offsetof(struct step_asked, rows));
+}
 
 int step_asked_wait(struct step_asked *a, int64_t now_ms)
 {

@@ -2,8 +2,8 @@
 /* step_asked.h - answers the step's system call filter, tells the step's log what it refused, and
  * counts.
  *
- * Order of use: step_asked_serve() whenever the sandbox's asked_fd is readable and
- * step_asked_wait() is 0, while the step lives; step_asked_record() when it has ended.
+ * Order of use: step_asked_begin(); step_asked_serve() whenever the sandbox's asked_fd is readable
+ * and step_asked_wait() is 0, while the step lives; step_asked_record() when it has ended.
  */
 #ifndef RUNNER_STEP_ASKED_H
 #define RUNNER_STEP_ASKED_H
@@ -28,7 +28,6 @@ struct step_asked_row {
 };
 
 struct step_asked {
-	struct step_asked_row rows[STEP_ASKED_MAX]; /* the last one takes what finds no room */
 	size_t n;
 	bool over; /* nobody is left who could ask */
 	/* what the log has heard: one line for each sentence of the profile, however many calls
@@ -37,11 +36,15 @@ struct step_asked {
 	size_t n_told;
 	void (*tell)(void *arg, const char *line); /* one line for the step's own log */
 	void *tell_arg;
-	const char *policy;        /* path, for that line; NULL: none */
-	double credit;             /* questions that may be answered at once */
-	int64_t credit_ms;         /* when that was counted; 0: not yet */
-	struct process_look *look; /* borrowed */
+	const char *policy;                         /* path, for that line; NULL: none */
+	double credit;                              /* questions that may be answered at once */
+	int64_t credit_ms;                          /* when that was counted; 0: not yet */
+	struct process_look *look;                  /* borrowed */
+	struct step_asked_row rows[STEP_ASKED_MAX]; /* the last one takes what finds no room */
 };
+
+/* Nothing was asked yet. Leaves the rows alone. */
+void step_asked_begin(struct step_asked *a);
 
 /* Milliseconds until the next question may be answered; 0: now. */
 int step_asked_wait(struct step_asked *a, int64_t now_ms);

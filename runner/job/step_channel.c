@@ -17,7 +17,7 @@
 
 static int channel_dir(const struct job_step *step, char ret[64])
 {
-	return snprintf(ret, 64, "step-%02u/channel", step->number);
+	return snprintf(ret, 64, "step-%02u-channel", step->number);
 }
 
 static int make_file(struct job *job, int dir, const char *name, struct dd_err *err)
@@ -31,17 +31,17 @@ static int make_file(struct job *job, int dir, const char *name, struct dd_err *
 	return 0;
 }
 
-int step_channel_make(struct job *job, const struct job_step *step, struct dd_err *err)
+int step_channel_make(struct job *job, const struct job_step *step, char ret_dir[600],
+                      struct dd_err *err)
 {
 	dd_auto_fd int dir = -1;
 	char rel[64];
 
-	if (!step->recipe->channel)
-		return 0;
 	(void)channel_dir(step, rel);
 	int r = job_dirs_sub(&job->dirs, rel, 0755, &dir, err);
 	for (size_t i = 0; r == 0 && step->recipe->channel[i]; i++)
 		r = make_file(job, dir, step->recipe->channel[i], err);
+	(void)snprintf(ret_dir, 600, "%s/%s", job->dirs.root, rel);
 	return r;
 }
 

@@ -37,8 +37,10 @@ struct step_left {
 	size_t n;
 };
 
-/* Make the files that the recipe of @step names, in a directory of its own. */
-int step_channel_make(struct job *job, const struct job_step *step, struct dd_err *err);
+/* Make the files that the recipe of @step names; it has some. @ret_dir: their directory, for the
+ * mount. */
+int step_channel_make(struct job *job, const struct job_step *step, char ret_dir[600],
+                      struct dd_err *err);
 /* Only when no process of the step is left. What the step did to the files is no error. */
 int step_channel_read(struct job *job, const struct job_step *step, struct step_left *ret,
                       struct dd_err *err);

@@ -37,26 +37,48 @@ int step_output_new(const struct step_output_spec *spec, struct step_output **re
 	struct step_output *so = calloc(1, sizeof(*so));
 	if (!so)
 		return dd_err_set(err, ENOMEM, "prepare a step's output");
+	int r = step_output_restart(so, spec, err);
+	if (r < 0)
+		step_output_free(so);
+	else
+		*ret = so;
+	return r;
+}
+
+int step_output_restart(struct step_output *so, const struct step_output_spec *spec,
+                        struct dd_err *err)
+{
+	step_output_stop(so);
 	so->spec = *spec;
+	so->told = 0;
+	so->cut = false;
+	so->log_len = 0;
 	for (int i = 0; i < STEP_STREAMS; i++) {
 		so->streams[i].so = so;
 		so->streams[i].which = (enum step_stream)i;
+		so->streams[i].len = 0;
 		int r = mask_stream_new(spec->mask, &so->streams[i].mask, err);
 		if (r < 0) {
-			step_output_free(so);
+			step_output_stop(so);
 			return r;
 		}
 	}
-	*ret = so;
 	return 0;
+}
+
+void step_output_stop(struct step_output *so)
+{
+	for (int i = 0; i < STEP_STREAMS; i++) {
+		mask_stream_free(so->streams[i].mask);
+		so->streams[i].mask = NULL;
+	}
 }
 
 void step_output_free(struct step_output *so)
 {
 	if (!so)
 		return;
-	for (int i = 0; i < STEP_STREAMS; i++)
-		mask_stream_free(so->streams[i].mask);
+	step_output_stop(so);
 	free(so);
 }
 

@@ -47,6 +47,13 @@ struct step_output_spec {
 struct step_output;
 int step_output_new(const struct step_output_spec *spec, struct step_output **ret,
                     struct dd_err *err);
+/* For the next step, with the memory of the one before: it is large, and a page of it that is not
+ * touched costs nothing. */
+int step_output_restart(struct step_output *so, const struct step_output_spec *spec,
+                        struct dd_err *err);
+/* No byte comes any more: what is held of the step's own bytes is wiped, and its mask takes values
+ * again. */
+void step_output_stop(struct step_output *so);
 /* -errno with @err when the log cannot be written (the job ends, X-09). The caller wipes its own
  * read buffer. */
 int step_output_feed(struct step_output *so, enum step_stream stream, const char *bytes, size_t len,

@@ -39,6 +39,15 @@ enum {
 	ACCOUNT_TIMES = 5,
 };
 
+/* What every step needs and none keeps: large, so there is one for the job. After each fork the
+ * first write to a page copies it, so nothing here is cleared as a whole. */
+struct step_room {
+	struct step_output *output; /* NULL: no step has printed yet */
+	struct step_asked asked;
+	struct step_hint hint;
+	char chunk[READ_CHUNK];
+};
+
 /* All that one running step holds. Everything in it is released by end(), in one order, however far
  * the start came. */
 struct run {
@@ -50,20 +59,18 @@ struct run {
 	struct lease_holder holder;
 	struct lease_set leases;
 	int log_fd;
-	struct step_output *output;
+	struct step_room *room;
+	struct step_output *output;    /* of the room; NULL: nothing listens */
 	const struct job_terms *terms; /* compiled; NULL: nothing is run */
 	struct sandbox sb;
 	struct step_gate gate;
-	bool gate_is_open, channel_is_made;
+	bool gate_is_open, view_is_made;
 	int streams[2];      /* read ends of the step's stdout and stderr */
 	int64_t deadline_ms; /* of the step */
 	int64_t kill_at_ms;  /* after TERM; 0: not asked to end yet */
 	struct meter meter;
 	struct process_look look;
-	struct step_asked asked;
-	struct step_hint hint;
 	const char *not_found; /* the program that the step should have been run by */
-	char chunk[READ_CHUNK];
 };
 
 static int64_t now_ms(void)
@@ -79,7 +86,7 @@ static int show_line(void *arg, const struct step_line *line)
 {
 	struct run *run = arg;
 
-	step_hint_line(&run->hint, line->text, line->len);
+	step_hint_line(&run->room->hint, line->text, line->len);
 	sink_line(&run->job->sinks, run->step, line);
 	return 0;
 }
@@ -126,7 +133,10 @@ static int open_log(struct run *run, struct dd_err *err)
 		                               .colour = sink_wants_colour(&run->job->sinks),
 		                               .line = show_line,
 		                               .arg = run };
-	return step_output_new(&spec, &run->output, err);
+	int r = run->room->output ? step_output_restart(run->room->output, &spec, err)
+	                          : step_output_new(&spec, &run->room->output, err);
+	run->output = r == 0 ? run->room->output : NULL;
+	return r;
 }
 
 static int make_stream(struct run *run, int i, int *ret_write, struct dd_err *err)
@@ -239,9 +249,7 @@ static int start_sandbox(struct run *run, struct dd_err *err)
 static int start(struct run *run, struct dd_err *err)
 {
 	int r = job_tree_view(run->job, run->step, &run->view, err);
-	if (r == 0)
-		r = step_channel_make(run->job, run->step, err);
-	run->channel_is_made = r == 0;
+	run->view_is_made = r == 0;
 	if (r == 0)
 		r = interrupt_check(err); /* to copy can take long: nothing is granted now */
 	if (r == 0 && (r = start_sandbox(run, err)) == -EACCES)
@@ -279,8 +287,8 @@ static void ask_to_end(struct run *run, enum step_outcome outcome, const char *m
  * cannot be written. */
 static int read_stream(struct run *run, int i, struct dd_err *err)
 {
-	char *buf = run->chunk;
-	ssize_t n = read(run->streams[i], buf, sizeof(run->chunk));
+	char *buf = run->room->chunk;
+	ssize_t n = read(run->streams[i], buf, sizeof(run->room->chunk));
 
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR
@@ -357,7 +365,8 @@ static int run_loop(struct run *run, struct dd_err *err)
 		int timeout = check_clock(run);
 		if (timeout == 0)
 			return 0;
-		int pause = run->asked.over ? 0 : step_asked_wait(&run->asked, now_ms());
+		int pause = run->room->asked.over ? 0
+		                                  : step_asked_wait(&run->room->asked, now_ms());
 		if (pause > 0 && pause < timeout)
 			timeout = pause;
 		struct pollfd p[] = {
@@ -366,7 +375,7 @@ static int run_loop(struct run *run, struct dd_err *err)
 			{ .fd = run->gate.gate.ctl, .events = POLLIN },
 			{ .fd = run->sb.ctl, .events = POLLIN },
 			{ .fd = run->job->signal_fd, .events = POLLIN },
-			{ .fd = run->asked.over || pause ? -1 : run->sb.asked_fd,
+			{ .fd = run->room->asked.over || pause ? -1 : run->sb.asked_fd,
 			  .events = POLLIN },
 		};
 		if (poll(p, ARRAY_LEN(p), timeout) < 0 && errno != EINTR)
@@ -378,8 +387,8 @@ static int run_loop(struct run *run, struct dd_err *err)
 		if (r >= 0 && p[2].revents)
 			r = step_gate_serve(&run->gate, err);
 		if (r >= 0 && p[5].revents)
-			r = step_asked_serve(&run->asked, &run->sb, run->terms->seccomp, run->step,
-			                     run->job->mask, err);
+			r = step_asked_serve(&run->room->asked, &run->sb, run->terms->seccomp,
+			                     run->step, run->job->mask, err);
 		if (r < 0)
 			return r;
 		if (p[4].revents)
@@ -439,7 +448,7 @@ static void hint(const struct run *run)
 	for (size_t i = 0; i < env.n; i++)
 		if (strcmp(env.rows[i].name, "PATH") == 0)
 			about.path = env.rows[i].value;
-	step_hint_tell(&run->hint, run->not_found, &about);
+	step_hint_tell(&run->room->hint, run->not_found, &about);
 	step_env_done(&env);
 }
 
@@ -486,24 +495,23 @@ static int end(struct run *run, struct dd_err *err)
 		break_off(run, later.msg);
 	if (run->gate_is_open)
 		step_gate_destroy(&run->gate);
-	keep_first(&first, step_asked_record(&run->asked, run->job->rec, run->step, run->result,
-	                                     first < 0 ? NULL : err));
+	keep_first(&first, step_asked_record(&run->room->asked, run->job->rec, run->step,
+	                                     run->result, first < 0 ? NULL : err));
 	if (run->meter.always) /* the processes are dead: what a short step has written was never
 	                          measured */
 		keep_first(&first, meter_last(&run->meter, first < 0 ? NULL : err));
-	if (run->channel_is_made)
+	if (run->view_is_made)
 		keep_first(&first, step_channel_read(run->job, run->step, run->left,
 		                                     first < 0 ? NULL : err));
 	tell_left(run);
 	tell_cut(run);
 	keep_first(&first, lease_revoke(&run->holder, &run->leases, first < 0 ? NULL : err));
-	step_output_free(run->output);
+	if (run->output)
+		step_output_stop(run->output);
 	dd_close_p(&run->log_fd);
 	dd_close_p(&run->streams[0]);
 	dd_close_p(&run->streams[1]);
-	char name[32];
-	(void)snprintf(name, sizeof(name), "step-%02u", run->step->number);
-	keep_first(&first, job_dirs_drop(&run->job->dirs, name, first < 0 ? NULL : err));
+	keep_first(&first, job_tree_drop_view(run->job, run->step, first < 0 ? NULL : err));
 	return first;
 }
 
@@ -617,10 +625,10 @@ static void execute(struct run *run, int r, struct dd_err *leases)
 		       err.msg);
 		return;
 	}
-	run->asked.look = &run->look;
-	run->asked.tell = tell_refusal;
-	run->asked.tell_arg = run;
-	run->asked.policy = run->job->plan->policy_path;
+	run->room->asked.look = &run->look;
+	run->room->asked.tell = tell_refusal;
+	run->room->asked.tell_arg = run;
+	run->room->asked.policy = run->job->plan->policy_path;
 	run->deadline_ms = now_ms() + (int64_t)run->step->time_sec * 1000;
 	meter_start(&run->meter, &run->step->terms->limits, run->job->dirs.root_fd,
 	            run->job->observe, now_ms());
@@ -696,6 +704,20 @@ static int run_it(struct run *run, int leases, struct dd_err *why, struct dd_err
 	return 0;
 }
 
+static struct step_room *room_of(struct job *job)
+{
+	if (!job->room)
+		job->room = calloc(1, sizeof(*job->room));
+	return job->room;
+}
+
+void step_room_free(struct step_room *room)
+{
+	if (room)
+		step_output_free(room->output);
+	free(room);
+}
+
 int step_run(struct job *job, struct job_step *step, struct step_result *result,
              struct step_left *left, struct dd_err *err)
 {
@@ -703,9 +725,14 @@ int step_run(struct job *job, struct job_step *step, struct step_result *result,
 	struct dd_err why = { 0 };
 	int r, leases;
 
-	if (!run)
+	if (!run || !room_of(job)) {
+		free(run);
 		return dd_err_set(err, ENOMEM, "start the step");
+	}
+	step_asked_begin(&job->room->asked);
+	job->room->hint.n = 0;
 	*run = (struct run){ .job = job,
+		             .room = job->room,
 		             .step = step,
 		             .result = result,
 		             .left = left,

@@ -12,4 +12,7 @@
 int step_run(struct job *job, struct job_step *step, struct step_result *result,
              struct step_left *left, struct dd_err *err);
 
+struct step_room;
+void step_room_free(struct step_room *room); /* of a job; NULL: no step has run */
+
 #endif

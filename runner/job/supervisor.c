@@ -389,6 +389,7 @@ static void job_done(struct job *job)
 	record_free(job->rec);
 	job->sinks.mask = NULL;
 	mask_free(job->mask);
+	step_room_free(job->room);
 	free(job->result);
 	free(job->written);
 	free(job->brought);
