@@ -47,6 +47,8 @@ LIBOBJ  := $(filter-out $(MAINOBJ),$(OBJ))
 UNIT    := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/unit/*_test.c)))
 # Programs that run inside a sandbox: static, plain, no sanitizer, so that they need nothing from the view they probe.
 PROBES  := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/attack/probe_*.c)))
+# Front ends of the tests: beside drydock itself, where they find its data files as it does.
+FAKES   := $(patsubst tests/fakes/%.c,$(B)/fake_%,$(sort $(wildcard tests/fakes/*.c)))
 BENCH   := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/bench/bench_*.c)))
 FUZZ    := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
@@ -84,6 +86,11 @@ $(B)/tests/attack/probe_%: tests/attack/probe_%.c
 	$(if $(Q),@echo "  PROBE $@")
 	$(Q)$(CC) -D_GNU_SOURCE -std=gnu17 -Wall -Wextra -O1 -static -o $@ $<
 
+$(B)/fake_%: tests/fakes/%.c $(B)/libdrydock.a
+	@mkdir -p $(@D)
+	$(if $(Q),@echo "  LINK  $@")
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(B)/libdrydock.a $(PKGLIBS)
+
 $(B)/tests/bench/%: tests/bench/%.c $(B)/libdrydock.a
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  LINK  $@")
@@ -106,7 +113,7 @@ demo:                                ## install, build, and run one workflow thr
 	$(MAKE) all
 	scripts/demo
 
-check: all $(UNIT) $(PROBES)         ## build and run the tests; some of them: make check ONLY='unit attack/gate'
+check: all $(UNIT) $(PROBES) $(FAKES)         ## build and run the tests; some of them: make check ONLY='unit attack/gate'
 	scripts/run-tests $(B) $(ONLY)
 
 test:                                ## install what is missing, build, run every test that this machine can run
