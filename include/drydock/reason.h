@@ -116,7 +116,7 @@ enum dd_reason_about {
 	ABOUT_CALL,
 };
 
-/* Which change of a policy would let it pass (runner/advise/advice.c makes the line). */
+/* Which change of a policy would let it pass (runner/policy/advice.c makes the line). */
 enum dd_remedy {
 	REMEDY_NONE = 0, /* none would, or none should: `instead` says why */
 	REMEDY_ENTRY,

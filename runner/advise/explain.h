@@ -8,7 +8,8 @@
 #ifndef RUNNER_EXPLAIN_H
 #define RUNNER_EXPLAIN_H
 
-#include "advice.h"
+#include "grant/plan.h"
+#include "policy/advice.h"
 #include "policy/policy_text.h"
 
 struct explain_answer {

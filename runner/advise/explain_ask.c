@@ -12,7 +12,7 @@
 #include "drydock/fd.h"
 #include "grant/step_mounts.h"
 #include "model/places.h"
-#include "shown_by.h"
+#include "policy/shown_by.h"
 
 #include <arpa/inet.h>
 #include <stdlib.h>

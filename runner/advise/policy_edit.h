@@ -8,7 +8,7 @@
 #ifndef RUNNER_POLICY_EDIT_H
 #define RUNNER_POLICY_EDIT_H
 
-#include "advice.h"
+#include "policy/advice.h"
 #include "policy/policy_text.h"
 
 struct policy_edit {

@@ -6,7 +6,7 @@
  */
 #include "step_gate.h"
 
-#include "advise/advice.h"
+#include "policy/advice.h"
 #include "drydock/fd.h"
 #include "lease/mask_text.h"
 #include "step_who.h"

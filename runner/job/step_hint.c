@@ -7,7 +7,7 @@
  */
 #include "step_hint.h"
 
-#include "advise/shown_by.h"
+#include "policy/shown_by.h"
 #include "drydock/fd.h"
 #include "drydock/sandbox.h"
 

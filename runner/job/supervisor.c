@@ -13,6 +13,7 @@
 #include "base/version.h"
 #include "job_tree.h"
 #include "lease/lease.h"
+#include "lease/mask_text.h"
 #include "step_run.h"
 #include "record/event_write.h"
 
@@ -367,6 +368,13 @@ static int finish_unbegun(struct job *job, int r, const struct dd_err *err)
 	return tell_end(job, row, 0);
 }
 
+static bool clean_record(void *arg, char *text, size_t size)
+{
+	if (text)
+		mask_text(arg, text, size);
+	return mask_holds(arg);
+}
+
 static int make_memory(struct job *job, struct dd_err *err)
 {
 	size_t n = job->plan->n_grants;
@@ -377,6 +385,8 @@ static int make_memory(struct job *job, struct dd_err *err)
 		return dd_err_set(err, ENOMEM, "prepare the job");
 	int r = mask_new(&job->mask, err);
 	job->sinks.mask = job->mask;
+	if (r == 0)
+		record_clean_by(job->rec, clean_record, job->mask);
 	return r;
 }
 

@@ -175,6 +175,45 @@ json_t *event_json(enum event event, const void *what, struct dd_err *err)
 	return shape_json(&event_rows[event].shape, what, err);
 }
 
+/* ---- values of credentials (L-08, C-17) ---- */
+
+static int clean_text(const struct record *rec, json_t *text)
+{
+	char *clean = NULL;
+	int r = !json_is_string(text) ? 0
+	                              : record_clean_text(rec, json_string_value(text),
+	                                                  json_string_length(text), &clean);
+	if (clean)
+		r = json_string_set(text, clean);
+	free(clean);
+	return r;
+}
+
+static int clean_shape(const struct record *rec, const struct event_shape *shape, json_t *object);
+
+static int clean_value(const struct record *rec, const struct event_field *f, json_t *value)
+{
+	int r = 0;
+	if (f->kind == FIELD_TEXT && !f->words)
+		return clean_text(rec, value);
+	if (f->kind == FIELD_OBJECT)
+		return clean_shape(rec, f->of, value);
+	for (size_t i = 0; r == 0 && i < json_array_size(value); i++)
+		r = f->kind == FIELD_LIST ? clean_shape(rec, f->of, json_array_get(value, i))
+		                          : clean_text(rec, json_array_get(value, i));
+	return r;
+}
+
+/* Words of the tables stay: a reader decides by them, and no step can choose one. */
+static int clean_shape(const struct record *rec, const struct event_shape *shape, json_t *object)
+{
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < shape->n; i++)
+		r = clean_value(rec, &shape->fields[i],
+		                json_object_get(object, shape->fields[i].name));
+	return r;
+}
+
 /* Once, where the counting begins. */
 static int say_limited(struct record *rec, struct dd_err *err)
 {
@@ -190,6 +229,10 @@ int event_write(struct record *rec, enum event event, const char *step, const ch
 	json_t *fields = event_json(event, what, err);
 	if (!fields)
 		return dd_err_ctx(err, -EINVAL, "record %s: the event %s", record_path(rec), name);
+	if (record_cleans(rec) && clean_shape(rec, &event_rows[event].shape, fields) < 0) {
+		json_decref(fields);
+		return dd_err_set(err, ENOMEM, "record %s: the event %s", record_path(rec), name);
+	}
 	int r = record_add(rec, event_rows[event].weight, step, phase, name, fields, err);
 	if (r != RECORD_UNTOLD)
 		return r;

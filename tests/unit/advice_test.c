@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* advice_test.c - each refusal of the gate gets the narrowest change that allows it, or the reason
  * why none does. */
-#include "runner/advise/advice.h"
+#include "runner/policy/advice.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

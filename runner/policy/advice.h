@@ -9,7 +9,8 @@
 #ifndef RUNNER_ADVICE_H
 #define RUNNER_ADVICE_H
 
-#include "grant/plan.h"
+#include "drydock/egress.h"
+#include "drydock/phase.h"
 
 struct advice_case {
 	enum dd_reason reason; /* REASON_NONE: not known, and then there is no advice */
