@@ -12,6 +12,7 @@
 
 struct tally {
 	size_t passed, failed;
+	size_t skipped; /* by the data itself: cases of other parsers */
 	bool quiet;
 };
 

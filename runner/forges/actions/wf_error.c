@@ -104,6 +104,28 @@ struct wf_error *wf_error_expression(struct wf_errors *errors, const struct expr
 	return e;
 }
 
+static void keep_file(struct wf_errors *errors, struct diag_mark *mark)
+{
+	mark->file = arena_strdup(errors->names, mark->file);
+}
+
+void wf_errors_keep(struct wf_errors *errors)
+{
+	if (!errors->names)
+		errors->names = arena_new();
+	for (size_t i = 0; i < errors->n; i++) {
+		keep_file(errors, &errors->items[i].node);
+		keep_file(errors, &errors->items[i].at);
+		keep_file(errors, &errors->items[i].caller);
+	}
+}
+
+void wf_errors_done(struct wf_errors *errors)
+{
+	arena_free(errors->names);
+	*errors = (struct wf_errors){ .n = 0 };
+}
+
 void wf_errors_to_diags(const struct wf_errors *errors, struct diag_list *diags)
 {
 	for (size_t i = 0; i < errors->n; i++) {

@@ -90,8 +90,13 @@ enum { WF_ERRORS_MAX = 10 };
 struct wf_errors {
 	struct wf_error items[WF_ERRORS_MAX];
 	size_t n;
-	bool more; /* further ones were not kept */
+	bool more;                /* further ones were not kept */
+	struct plan_arena *names; /* of files, once wf_errors_keep() was called */
 };
+
+/* Makes the errors outlive what they are about; wf_errors_done() frees what that took. */
+void wf_errors_keep(struct wf_errors *errors);
+void wf_errors_done(struct wf_errors *errors);
 
 const char *wf_class_name(enum wf_class class);
 
