@@ -548,7 +548,7 @@ static void flow_begin(struct gate_flow *f)
 	no_delay(f->client.fd);
 	f->deadline_ns = f->hello_ns = g->now_ns + HELLO_SEC * GATE_SEC;
 	/* A cidr entry names addresses; there is no name that the first bytes could contradict. */
-	bool raw = !f->name || f->entry->tls == EGRESS_TLS_RAW;
+	bool raw = !f->name || (f->entry && f->entry->tls == EGRESS_TLS_RAW);
 	if (!raw)
 		f->buffer = malloc(GATE_BUFFER);
 	if ((!raw && !f->buffer) ||

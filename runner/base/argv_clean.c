@@ -204,7 +204,7 @@ static size_t span_word(const char *at, size_t len)
 	size_t n = 0;
 	for (; n < len && (quote || !isspace((unsigned char)at[n])); n++)
 		if (quote ? at[n] == quote : at[n] == '"' || at[n] == '\'')
-			quote = quote ? '\0' : at[n];
+			quote = (char)(quote ? '\0' : at[n]);
 	return n;
 }
 

@@ -584,12 +584,13 @@ static void addresses_of_a_block_are_counted(void **state)
 	server = world_listen("0.0.0.0", 7000);
 	for (size_t i = 0; i < ARRAY_LEN(addrs); i++) {
 		client = world_dial(&w, world_ip(addrs[i]), 7000);
-		assert_true(client >= 0);
 		if (i < 3) {
+			assert_true(client >= 0);
 			peer = world_accept(&w, server, 2000);
 			assert_true(peer >= 0);
 		} else {
-			is_reset(client);
+			if (client >= 0) /* the reset may come before the dialling is over */
+				is_reset(client);
 			nobody_arrives();
 		}
 		dd_close_p(&peer);
