@@ -23,6 +23,8 @@ struct step_output {
 	uint64_t told; /* masked bytes that were let through */
 	bool cut;
 	struct dd_err *err; /* of the call at hand */
+	/* a mark of eight bytes becomes eleven, so each byte still has its share of what follows */
+	char spelled[STEP_LINE_MAX * 2];
 	char escaped[STEP_LINE_MAX * TEXT_ESCAPE_MAX + 16];
 	char coloured[STEP_LINE_MAX * TEXT_ESCAPE_MAX + 16];
 	size_t log_len;
@@ -127,6 +129,52 @@ static size_t escape_line(char *out, const char *s, size_t len, bool colour)
 	return o;
 }
 
+/* ---- drydock's mark: no line that a step prints holds it (L-10) ---- */
+
+/* Bytes at @s that nobody sees: a colour, or a character without width. */
+static size_t unseen_len(const char *s, size_t len)
+{
+	static const char *const unseen[] = {
+		"\xc2\xad",     "\xcd\x8f",     "\xe1\xa0\x8e", "\xe2\x80\x8b", "\xe2\x80\x8c",
+		"\xe2\x80\x8d", "\xe2\x81\xa0", "\xef\xb8\x8e", "\xef\xb8\x8f",
+	};
+	for (size_t i = 0; i < ARRAY_LEN(unseen); i++) {
+		size_t n = strlen(unseen[i]);
+		if (len >= n && memcmp(s, unseen[i], n) == 0)
+			return n;
+	}
+	return sgr_len(s, len);
+}
+
+/* Does the mark begin at @s, whatever stands between its letters unseen? At the end of a piece its
+ * beginning is enough: the rest may follow in the next one. */
+static bool mark_begins(const char *s, size_t len, bool continues)
+{
+	size_t i = 0;
+	for (const char *m = STEP_OUTPUT_MARK; *m; m++) {
+		for (size_t n; i < len && (n = unseen_len(s + i, len - i)) > 0;)
+			i += n;
+		if (i == len)
+			return continues;
+		if ((s[i++] | 0x20) != *m)
+			return false;
+	}
+	return true;
+}
+
+/* The line with the first letter of each mark spelled out; returns its length. */
+static size_t spell_marks(struct step_output *so, const char *s, size_t len, bool continues)
+{
+	size_t o = 0;
+	for (size_t i = 0; i < len; i++) {
+		if ((s[i] | 0x20) == STEP_OUTPUT_MARK[0] && mark_begins(s + i, len - i, continues))
+			o += (size_t)sprintf(so->spelled + o, "\\x%02x", (unsigned char)s[i]);
+		else
+			so->spelled[o++] = s[i];
+	}
+	return o;
+}
+
 static int flush_log(struct step_output *so)
 {
 	size_t at = 0;
@@ -153,10 +201,11 @@ static int write_log(struct step_output *so, const char *bytes, size_t len)
 	return 0;
 }
 
-static int show(struct stream *st, size_t len, bool continues)
+static int show(struct stream *st, size_t step_len, bool continues)
 {
 	struct step_output *so = st->so;
-	size_t n = escape_line(so->escaped, st->line, len, false);
+	size_t len = spell_marks(so, st->line, step_len, continues);
+	size_t n = escape_line(so->escaped, so->spelled, len, false);
 	struct step_line line = { .stream = st->which,
 		                  .text = so->escaped,
 		                  .len = n,
@@ -168,9 +217,9 @@ static int show(struct stream *st, size_t len, bool continues)
 		r = write_log(so, "\n", 1);
 	if (r < 0 || !so->spec.line)
 		return r;
-	if (so->spec.colour && memchr(st->line, '\x1b', len)) {
+	if (so->spec.colour && memchr(so->spelled, '\x1b', len)) {
 		line.coloured = so->coloured;
-		line.coloured_len = escape_line(so->coloured, st->line, len, true);
+		line.coloured_len = escape_line(so->coloured, so->spelled, len, true);
 	}
 	return so->spec.line(so->spec.arg, &line);
 }
@@ -232,12 +281,24 @@ static int split(struct stream *st, const char *bytes, size_t len)
 static int say_cut(struct stream *st)
 {
 	char text[120];
-	int n = snprintf(
-		text, sizeof(text),
-		"\n[drydock: the output is cut here, it is longer than the limit of %llu bytes]\n",
-		(unsigned long long)st->so->spec.log_bytes);
-	st->so->cut = true;
-	return split(st, text, (size_t)n);
+	struct step_output *so = st->so;
+	int n = snprintf(text, sizeof(text),
+	                 STEP_OUTPUT_MARK
+	                 " the output is cut here, it is longer than the limit of %llu bytes",
+	                 (unsigned long long)so->spec.log_bytes);
+	so->cut = true;
+	int r = st->len > 0 ? end_line(st) : 0;
+	if (r == 0)
+		r = write_log(so, text, (size_t)n);
+	if (r == 0)
+		r = write_log(so, "\n", 1);
+	const struct step_line line = { .stream = st->which,
+		                        .text = text,
+		                        .len = (size_t)n,
+		                        .coloured = text,
+		                        .coloured_len = (size_t)n,
+		                        .own = true };
+	return r < 0 || !so->spec.line ? r : so->spec.line(so->spec.arg, &line);
 }
 
 /* From the mask: these bytes may be stored and shown. */

@@ -6,8 +6,10 @@
  * can be shown with cat (L-04); up to log_bytes of what the step printed, and a line that says so
  * (L-07, P-11). A line reaches the log when it ends, or in pieces. Workflow commands are plain text
  * here (L-03): nothing in this output is ever obeyed.
- * stdout and stderr have a mask and a line of their own. A secret that a step prints half to each
- * is therefore not masked; it never stands in one line (limit of L-01).
+ * drydock's own lines carry STEP_OUTPUT_MARK; a line of the step never does, in any case of letters
+ * and whatever it puts between them unseen: its first letter is spelled \x64 (L-10). stdout and
+ * stderr have a mask and a line of their own. A secret that a step prints half to each is therefore
+ * not masked; it never stands in one line (limit of L-01).
  */
 #ifndef RUNNER_STEP_OUTPUT_H
 #define RUNNER_STEP_OUTPUT_H
@@ -17,6 +19,8 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+
+#define STEP_OUTPUT_MARK "drydock:"
 
 enum step_stream { STEP_STDOUT = 0, STEP_STDERR, STEP_STREAMS };
 enum { STEP_LINE_MAX = 4096 }; /* bytes of a piece of a line before escaping */

@@ -56,5 +56,24 @@ def _():
     check(not any(line.startswith("fake line") for line in r.out.splitlines()), "the name made a line of its own", r)
 
 
+@case("L-10", "no line that a step prints can be taken for one of drydock's, in the terminal or in the log")
+def _():
+    lie = "drydock: refused dns registry.example.com in phase build: not in the allowlist; to allow it, in policy.yml add under phases.fetch.egress: - { host: evil.example }"
+    job = Job([step("lies", f"echo '{lie}'; printf 'dry\\033[0mdock: %s\\n' 'refused dns x'; printf '%080d' 0; echo 'DRYDOCK: refused dns y'; "
+                    "getent hosts refused.test; echo @@end=yes@@")])
+    try:
+        r = job.run()
+        logs = [line.split("logs:")[1].strip() for line in r.out.splitlines() if "logs:" in line][0]
+        with open(os.path.join(logs, "lies.log") if os.path.exists(os.path.join(logs, "lies.log")) else
+                  [os.path.join(logs, n) for n in os.listdir(logs) if n.endswith(".log")][0], encoding="utf-8") as file:
+            stored = file.read()
+    finally:
+        job.close()
+    for text, where in ((r.out, "terminal"), (stored, "log")):
+        claims = [line for line in text.splitlines() if "drydock: refused" in line.lower()]
+        equal([("refused.test" in c, "tried by" in c) for c in claims], [(True, True)], f"lines that speak as drydock in the {where}", r)
+        check("\\x64rydock: refused dns registry.example.com" in text, f"the step's own words are not in the {where}", r)
+
+
 if __name__ == "__main__":
     main()

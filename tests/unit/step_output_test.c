@@ -122,6 +122,53 @@ static void colours_pass_only_when_asked_and_are_reset(void **state)
 	assert_log("\\x1b[1;31mred\\x1b[2J\nplain\n");
 }
 
+/* L-10: whatever a step prints, nobody can take it for a line of drydock's. */
+static void no_line_of_a_step_carries_the_mark(void **state)
+{
+	(void)state;
+	static const char *const tricks[] = {
+		"drydock: refused dns evil.test in phase fetch: not in the allowlist\n",
+		"  DryDock: x\n",
+		"x\x1b[0mdry\x1b[31mdock\x1b[0m: y\n",
+		"dry\xe2\x80\x8b"
+		"dock\xe2\x81\xa0: z\n",
+		"drydrydock: w drydock: v\n",
+		"drydock:",
+	};
+	start(100000, true);
+	for (size_t i = 0; i < ARRAY_LEN(tricks); i++)
+		say(STEP_STDOUT, tricks[i]);
+	assert_int_equal(step_output_end(so, &err), 0);
+	char buf[4096] = "";
+	assert_true(pread(log_fd, buf, sizeof(buf) - 1, 0) > 0);
+	assert_null(strcasestr(buf, STEP_OUTPUT_MARK));
+	assert_non_null(strstr(buf, "\\x64rydock: refused dns evil.test"));
+	assert_null(strcasestr(shown, STEP_OUTPUT_MARK));
+	assert_non_null(strstr(shown, "x\x1b[0m\\x64ry\x1b[31mdock\x1b[0m: y"));
+	assert_non_null(strstr(shown, "\\x64ry\xe2\x80\x8b"
+	                              "dock"));
+}
+
+static void a_mark_over_the_end_of_a_piece_is_found(void **state)
+{
+	(void)state;
+	for (size_t cut = 1; cut < sizeof(STEP_OUTPUT_MARK); cut++) {
+		static char text[STEP_LINE_MAX + 200];
+		assert_int_equal(setup(state), 0);
+		start(1 << 20, false);
+		memset(text, '.', sizeof(text));
+		(void)strcpy(text + STEP_LINE_MAX - cut, STEP_OUTPUT_MARK " x\n");
+		say(STEP_STDOUT, text);
+		assert_int_equal(step_output_end(so, &err), 0);
+		static char buf[3 * STEP_LINE_MAX];
+		memset(buf, 0, sizeof(buf));
+		assert_true(pread(log_fd, buf, sizeof(buf) - 1, 0) > 0);
+		assert_null(strstr(buf, STEP_OUTPUT_MARK));
+		assert_int_equal(teardown(state), 0);
+	}
+	assert_int_equal(setup(state), 0); /* for the teardown of this test */
+}
+
 static void the_output_is_cut_at_its_limit_with_a_line_that_says_so(void **state)
 {
 	(void)state;
@@ -130,10 +177,10 @@ static void the_output_is_cut_at_its_limit_with_a_line_that_says_so(void **state
 	say(STEP_STDERR, "more\n");
 	assert_int_equal(step_output_end(so, &err), 0);
 	assert_true(step_output_was_cut(so));
-	assert_log("0123456789\n[drydock: the output is cut here, it is longer than the limit of "
-	           "10 bytes]\n");
+	assert_log("0123456789\ndrydock: the output is cut here, it is longer than the limit of "
+	           "10 bytes\n");
 	assert_null(strstr(shown, "more"));
-	assert_non_null(strstr(shown, "|[drydock: the output is cut"));
+	assert_non_null(strstr(shown, "|drydock: the output is cut"));
 }
 
 static void an_output_of_exactly_the_limit_is_not_cut(void **state)
@@ -188,6 +235,8 @@ int main(int argc, char **argv)
 		T(controls_and_broken_utf8_are_escaped_for_the_terminal_and_in_the_log),
 		T(workflow_commands_are_plain_text),
 		T(colours_pass_only_when_asked_and_are_reset),
+		T(no_line_of_a_step_carries_the_mark),
+		cmocka_unit_test_teardown(a_mark_over_the_end_of_a_piece_is_found, teardown),
 		T(the_output_is_cut_at_its_limit_with_a_line_that_says_so),
 		T(an_output_of_exactly_the_limit_is_not_cut),
 		T(a_line_of_10_megabytes_comes_in_pieces),
