@@ -6,6 +6,8 @@
  */
 #include "replay_parts.h"
 
+#include "base/digest.h"
+
 #include <string.h>
 
 static const char *or_null(const char *text)
@@ -31,8 +33,27 @@ static bool is_known(const struct facts_step *step, int field)
 		return true;
 	if (!step->match.known)
 		return false;
+	if (field == RULE_RUN_SHA256)
+		return !step->match.run || step->match.run_sha256;
 	return (field != RULE_RUN && field != RULE_FIRST_LINE) || !step->match.run ||
 	       step->match.run_exact;
+}
+
+/* A text without a pattern names one script. Where the record does not have the script whole, its
+ * digest says whether it is that one. */
+static bool by_digest(struct policy_rule *rule, const struct facts_step *step,
+                      char digest[DIGEST_HEX])
+{
+	const char *run = rule->glob[RULE_RUN];
+	struct digest *d = NULL;
+	if (!run || strpbrk(run, "*?") || rule->glob[RULE_RUN_SHA256] || !step->match.run_sha256 ||
+	    step->match.run_exact || digest_new(&d, NULL) < 0)
+		return false;
+	int r = digest_bytes(d, run, strlen(run), digest, NULL);
+	digest_free(d);
+	if (r == 0)
+		rule->glob[RULE_RUN] = NULL;
+	return r == 0;
 }
 
 /* At most as many as a rule looks at, and one: the last says that there are too many. */
@@ -60,10 +81,14 @@ enum rule_fit replay_rule_fit(const struct policy *policy, const struct policy_r
 						  [RULE_NAME] = step->match.name,
 						  [RULE_USES] = step->match.uses,
 						  [RULE_RUN] = step->match.run,
+						  [RULE_RUN_SHA256] = step->match.run_sha256,
 						  [RULE_SHELL] = step->match.shell,
 						  [RULE_WORKDIR] = step->match.workdir,
 					  } };
 	struct policy_rule known = *rule;
+	char digest[DIGEST_HEX];
+	if (by_digest(&known, step, digest))
+		known.glob[RULE_RUN_SHA256] = digest;
 	bool in_doubt = false;
 	for (int f = 0; f < RULE__COUNT; f++)
 		if (known.glob[f] && !is_known(step, f)) {

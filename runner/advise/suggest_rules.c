@@ -6,6 +6,8 @@
  * of the rules never matters, and a rule that nothing depends on is left out. */
 #include "suggest_parts.h"
 
+#include "base/digest.h"
+
 #include <string.h>
 
 #define F(field) (1u << (field))
@@ -26,6 +28,11 @@ static const unsigned combinations[] = {
 	F(RULE_NAME) | F(RULE_FIRST_LINE),
 	F(RULE_USES) | F(RULE_NAME) | F(RULE_JOB),
 	F(RULE_NAME) | F(RULE_RUN) | F(RULE_JOB),
+	/* one script and no other: the last resort, because nobody can read it */
+	F(RULE_RUN_SHA256),
+	F(RULE_RUN_SHA256) | F(RULE_JOB),
+	F(RULE_NAME) | F(RULE_RUN_SHA256),
+	F(RULE_NAME) | F(RULE_RUN_SHA256) | F(RULE_JOB),
 };
 
 /* A glob has no escape: `?` is the narrowest that still matches a star or a question mark of the
@@ -37,6 +44,15 @@ static const char *as_glob(struct plan_arena *arena, const char *text)
 		if (*c == '*')
 			*c = '?';
 	return glob;
+}
+
+/* A record's word for it; a policy takes nothing else. */
+static const char *digest_or_null(const char *text)
+{
+	return text && strlen(text) == DIGEST_HEX - 1 &&
+	                       strspn(text, "0123456789abcdef") == DIGEST_HEX - 1
+	               ? text
+	               : NULL;
 }
 
 /* NULL: the step has no such text, or the record does not have it whole. */
@@ -54,6 +70,7 @@ static const char *text_of(struct suggest *s, const struct suggest_seen *seen, i
 		[RULE_USES] = m->uses,
 		[RULE_RUN] = run,
 		[RULE_FIRST_LINE] = first,
+		[RULE_RUN_SHA256] = digest_or_null(m->run_sha256),
 	};
 	return texts[field] && *texts[field] ? texts[field] : NULL;
 }
@@ -83,7 +100,7 @@ static bool make_rule(struct suggest *s, const struct suggest_step *step, unsign
 			return false;
 		ret->glob[f] = text ? as_glob(s->arena, text) : NULL;
 	}
-	if (fields & (F(RULE_RUN) | F(RULE_USES)))
+	if (fields & (F(RULE_RUN) | F(RULE_RUN_SHA256) | F(RULE_USES)))
 		accept_the_rest(s, &step->seen[0].step->match, ret);
 	return true;
 }

@@ -82,6 +82,8 @@ static bool is_same_step(const struct suggest_seen *a, const struct suggest_seen
 		return same_text(id_a, id_b);
 	if (!x->known || !y->known)
 		return x->known == y->known && strcmp(a->step->ref, b->step->ref) == 0;
+	if (x->run_sha256 && y->run_sha256 && strcmp(x->run_sha256, y->run_sha256) != 0)
+		return false;
 	return same_text(x->name, y->name) && same_text(x->uses, y->uses) &&
 	       same_text(x->run, y->run) && x->run_exact == y->run_exact;
 }

@@ -47,6 +47,9 @@ struct grant {
 	const char *label; /* [a-z0-9-]+, unique in the job: "03-publish" */
 	/* what the record calls it: the id, or the label of a step without one */
 	const char *ref;
+	/* of its script without white space at its ends, as `run_sha256` of a rule has it; NULL: it
+	 * has none */
+	const char *run_sha256;
 	const struct spec_step *written; /* the text that the rules were held against */
 
 	enum dd_phase phase;

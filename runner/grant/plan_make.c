@@ -6,6 +6,8 @@
  * the policy and the event only (G-05). */
 #include "plan_build.h"
 
+#include "base/digest.h"
+
 #include <ctype.h>
 #include <string.h>
 
@@ -60,6 +62,27 @@ const char *plan_rule_text(struct plan_build *b, const struct policy_rule *rule)
 	return rule_text(arena_of(b), rule);
 }
 
+/* NULL: there is no script; or no digest, and then no rule that asks for one matches. */
+static const char *run_sha256(struct plan_build *b, struct plan_arena *arena, const char *script)
+{
+	struct digest *digest = NULL;
+	if (!script || digest_new(&digest, NULL) < 0)
+		return NULL;
+	const char *text = trimmed(b->scratch, script);
+	char *hex = arena_alloc(arena, DIGEST_HEX);
+	int r = digest_bytes(digest, text, strlen(text), hex, NULL);
+	digest_free(digest);
+	return r == 0 ? hex : NULL;
+}
+
+static bool asks_for_digest(const struct policy *policy)
+{
+	for (size_t i = 0; policy && i < policy->n_rules; i++)
+		if (policy->rules[i].glob[RULE_RUN_SHA256])
+			return true;
+	return policy && asks_for_digest(policy->narrow);
+}
+
 struct phase_choice plan_choose_phase(struct plan_build *b, const struct spec_facts *f,
                                       const struct spec_step *written)
 {
@@ -80,6 +103,8 @@ struct phase_choice plan_choose_phase(struct plan_build *b, const struct spec_fa
 		facts.field[RULE_SHELL] = written->shell;
 		facts.field[RULE_WORKDIR] = job_spec_workdir(written);
 	}
+	if (asks_for_digest(b->policy))
+		facts.field[RULE_RUN_SHA256] = run_sha256(b, b->scratch, f->run);
 	return policy_choose_phase(b->policy, &facts);
 }
 
@@ -190,6 +215,7 @@ static void make_grant(struct plan_build *b, const struct policy *policy, unsign
 	grant->is_named = written->facts.name != NULL;
 	grant->label = written->label;
 	grant->ref = grant->id[0] ? grant->id : grant->label;
+	grant->run_sha256 = run_sha256(b, arena_of(b), written->facts.run);
 	choose_phase(b, grant);
 	apply_policy(b, policy, grant);
 	plan_make_leases(b, grant);

@@ -566,6 +566,7 @@ static int record_start(struct run *run, struct dd_err *err)
 		           .job = run->job->plan->spec->id,
 		           .uses = step->grant->written->facts.uses,
 		           .run = script,
+		           .run_sha256 = step->grant->run_sha256,
 		           .run_exact = exact,
 		           .shell = written ? step->grant->written->shell : NULL,
 		           .workdir = written ? job_spec_workdir(step->grant->written) : NULL,

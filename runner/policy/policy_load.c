@@ -5,6 +5,8 @@
  * complaint is not used at all. */
 #include "policy_model.h"
 
+#include "base/digest.h"
+
 #include "egress_sets.h"
 #include "model/event.h"
 #include "drydock/fd.h"
@@ -187,11 +189,26 @@ static void match_env(struct key_context *ctx, const struct tree_node *v, void *
 		                  rule->env[i], "env", GLOB_LINE);
 }
 
+/* The digest of one script, so no glob. */
+static void match_run_sha256(struct key_context *ctx, const struct tree_node *v, void *out)
+{
+	const char *text = key_text(ctx, v, "run_sha256");
+	if (!text)
+		return;
+	if (strlen(text) != DIGEST_HEX - 1 || strspn(text, "0123456789abcdef") != DIGEST_HEX - 1)
+		diag_add(ctx->diags, v->mark,
+		         "64 digits in lower case, as sha256sum(1) prints them for the script "
+		         "without white space at its ends",
+		         "`run_sha256` is no SHA-256: `%s`", text);
+	((struct policy_rule *)out)->glob[RULE_RUN_SHA256] = text;
+}
+
 static const struct key_row match_rows[] = {
 	{ .name = "id", .kinds = TREE_SCALAR, .read = match_id },
 	{ .name = "name", .kinds = TREE_SCALAR, .read = match_name },
 	{ .name = "run", .kinds = TREE_SCALAR, .read = match_run },
 	{ .name = "first_line", .kinds = TREE_SCALAR, .read = match_first_line },
+	{ .name = "run_sha256", .kinds = TREE_SCALAR, .read = match_run_sha256 },
 	{ .name = "uses", .kinds = TREE_SCALAR, .read = match_uses },
 	{ .name = "job", .kinds = TREE_SCALAR, .read = match_job },
 	{ .name = "shell", .kinds = TREE_SCALAR, .read = match_shell },
@@ -202,13 +219,15 @@ const struct key_table policy_match_keys = { match_rows, ARRAY_LEN(match_rows) }
 
 static void rule_match(struct key_context *ctx, const struct tree_node *v, void *out)
 {
-	static const char *const which[] = { "id", "name", "run", "first_line", "uses", "job" };
+	static const char *const which[] = { "id",         "name", "run", "first_line",
+		                             "run_sha256", "uses", "job" };
 	bool says_which = false;
 	(void)key_walk(ctx, v, "match", match_rows, ARRAY_LEN(match_rows), out);
 	for (size_t i = 0; i < ARRAY_LEN(which); i++)
 		says_which |= tree_get(v, which[i]) != NULL;
 	if (v->n == 0 || !says_which)
-		diag_add(ctx->diags, v->mark, "name an id, name, run, first_line, uses or job",
+		diag_add(ctx->diags, v->mark,
+		         "name an id, name, run, first_line, run_sha256, uses or job",
 		         v->n ? "`match` says how a step runs, and not which"
 		              : "`match` is empty and would match every step");
 }

@@ -4,8 +4,8 @@
  * The texts are the workflow's (hostile), the globs the operator's. `*` and `?` never match a line
  * feed and the whole text must match: otherwise "npm ci*" would also name a script whose second
  * line is somebody else's idea. Who wants the first line alone asks for `first_line`, which says
- * so, and which no rule for push may use. No match means build, where the gate is closed, so a near
- * miss is safe.
+ * so, and which no rule for push may use; who wants one long script and nothing else, for
+ * `run_sha256`. No match means build, where the gate is closed, so a near miss is safe.
  *
  * A text means what its shell, its directory and its variables make of it: `npm ci` under `shell:
  * "./evil {0}"` is evil. A rule that opens the gate for a text therefore matches only where these
@@ -18,10 +18,15 @@
 #include <string.h>
 
 const char *const rule_field_names[] = {
-	[RULE_ID] = "id",       [RULE_NAME] = "name",
-	[RULE_RUN] = "run",     [RULE_FIRST_LINE] = "first_line",
-	[RULE_USES] = "uses",   [RULE_JOB] = "job",
-	[RULE_SHELL] = "shell", [RULE_WORKDIR] = "working_directory",
+	[RULE_ID] = "id",
+	[RULE_NAME] = "name",
+	[RULE_RUN] = "run",
+	[RULE_FIRST_LINE] = "first_line",
+	[RULE_USES] = "uses",
+	[RULE_JOB] = "job",
+	[RULE_SHELL] = "shell",
+	[RULE_WORKDIR] = "working_directory",
+	[RULE_RUN_SHA256] = "run_sha256",
 };
 static_assert(ARRAY_LEN(rule_field_names) == RULE__COUNT, "a field has no name");
 
@@ -34,7 +39,8 @@ static const char *const default_text[RULE__COUNT] = {
  * default? Not so `first_line`: there any script may follow. */
 static bool trusts_the_text(const struct policy_rule *rule)
 {
-	return (rule->glob[RULE_RUN] || rule->glob[RULE_USES]) && rule->phase != DD_PHASE_BUILD;
+	return (rule->glob[RULE_RUN] || rule->glob[RULE_RUN_SHA256] || rule->glob[RULE_USES]) &&
+	       rule->phase != DD_PHASE_BUILD;
 }
 
 /* ---- one rule and another ---- */

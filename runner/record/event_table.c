@@ -130,6 +130,9 @@ static const struct event_field match_rows[] = {
 	FIELD(TEXT, struct facts_match, run, "run", MAYBE,
 	      .says = "the script without white space at its ends, without user info and query "
 	              "strings in URLs, the step's secrets replaced, at most 4096 bytes"),
+	FIELD(TEXT, struct facts_match, run_sha256, "run_sha256", MAYBE,
+	      .says = "of the whole script as the workflow has it, without white space at its "
+	              "ends: what `run_sha256` of a rule is held against"),
 	FIELD(TEXT, struct facts_match, shell, "shell", MAYBE,
 	      .says = "as the workflow gives it, if it does"),
 	FIELD(TEXT, struct facts_match, workdir, "working_directory", MAYBE,

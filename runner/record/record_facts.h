@@ -155,7 +155,8 @@ struct facts_match {
 	bool known;
 	const char *id, *name, *job, *uses, *run; /* NULL: the step has none */
 	bool run_exact;                           /* `run` is the whole, unchanged script */
-	const char *shell, *workdir;              /* NULL: the default one; the workspace itself */
+	const char *run_sha256; /* of the script as the workflow has it; NULL: none, or not known */
+	const char *shell, *workdir; /* NULL: the default one; the workspace itself */
 	/* variables that the workflow sets and that may decide what runs; NULL: none */
 	const char *const *vars;
 };

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """observe_test.py - `run --observe` from inside a real sandbox: what is public passes and is recorded, what is not stays refused, and nothing else changes."""
+import hashlib
 import json
 import os
 import re
@@ -476,7 +477,9 @@ def _():
     finally:
         job.close()
     first = r.events("step.start")[0]
-    equal([first["match"], first["run_exact"], first["index"]], [{"job": "test", "run": "curl https://host.test/path # x"}, False, 1], "match", r)
+    equal([first["match"], first["run_exact"], first["index"]], [{
+        "job": "test", "run": "curl https://host.test/path # x",
+        "run_sha256": hashlib.sha256(b"curl https://user:hunter2@host.test/path?token=hunter3 # x").hexdigest()}, False, 1], "match", r)
     check("hunter" not in json.dumps([e for e in r.record if e["event"] != "step.end"]).replace(first["name"], ""), "a password is in the record", r)
     equal(r.events("run.start")[0]["forge_event"], {"name": "push", "repository": "acme/x", "ref": "refs/heads/main", "protected": True}, "event", r)
     check("forge_event" not in run([step("a", "true")]).events("run.start")[0], "an event without an event file")

@@ -3,6 +3,7 @@
 """suggest_run_test.py - V-08 over real sandboxes: observe, suggest, replay, enforce: zero refusals; minus one line: at least one.
 
 The steps and the network are random (DD_SEED, printed) and the test's own: every address is on lo of its namespace."""
+import hashlib
 import os
 import random
 import subprocess
@@ -152,6 +153,40 @@ def _():
             job.write("policy.yml", text.replace(part, ""))
             without = job.run(command="plan")
             check("would match, but" in without.out, f"without {part}", without)
+    finally:
+        job.close()
+
+
+def unnamed(run):
+    return {k: v for k, v in step("x", run).items() if k not in ("id", "name")}
+
+
+@case("V-08", "steps without a name are told apart by their whole script: set -e twice, a query in a URL, the same first line")
+def _():
+    get = "import socket; s = socket.create_connection(('%s', %d), 5); s.sendall(b'SSH-2.0-x\\r\\n'); s.recv(5)"
+    one, two = (f'set -e\npython3 -c "{get % (host, RAW_PORT)}"\n' for host in ("a.one.test", "b.one.test"))
+    alone = f'python3 -c "{get % ("c.one.test", RAW_PORT)}"'
+    builds = ["set -e\necho builds", "echo 'https://a.one.test/?token=1#x'", "set -e\necho 'https://u:p@b.one.test/?q'"]
+    job = Job([unnamed(run) for run in (one, builds[0], two, builds[1], alone, builds[2])])
+    try:
+        observed = job.run("--observe")
+        equal(observed.rc, 0, "exit status of the observed run", observed)
+        digests = [e["match"]["run_sha256"] for e in observed.events("step.start")]
+        equal(digests[0], hashlib.sha256(one.strip().encode()).hexdigest(), "the digest of a script", observed)
+        os.rename(observed.record_path, os.path.join(job.dir, "observed.jsonl"))
+        code, text, errors = call(job, "suggest", "observed.jsonl", "--no-sets")
+        equal([code, errors.count("no rule can name")], [0, 0], f"suggest: {errors}{text}")
+        equal([f'run_sha256: "{d}"' in text for d in digests], [True, False, True, False, False, False], f"rules by digest\n{text}")
+        check('match: { run: "' in text, f"a script of one line needs no digest\n{text}")
+        job.write("policy.yml", text)
+        code, out, errors = call(job, "replay", "observed.jsonl", "--policy", "policy.yml")
+        equal(code, 0, f"replay: {out}{errors}{text}")
+        enforced = job.run()
+        equal([enforced.rc, refusals(enforced)], [0, []], f"under the policy\n{text}", enforced)
+        equal([e["phase"] for e in enforced.events("step.start")], ["fetch", "build", "fetch", "build", "fetch", "build"], "phases", enforced)
+        # One character more, and it is another script.
+        job.write("policy.yml", text.replace(digests[0], "0" * 64))
+        equal(job.run().events("step.start")[0]["phase"], "build", "the phase of a script that no rule has")
     finally:
         job.close()
 

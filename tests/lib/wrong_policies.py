@@ -33,6 +33,7 @@ GOOD = {
     ("for", "repository"): "acme/*", ("for", "ref"): "refs/heads/main", ("for", "protected"): "true", ("for", "event"): "[ push, schedule ]", ("for", "forge"): "github",
     ("steps[]", "phase"): "fetch", ("steps[]", "match"): "{ id: a }",
     ("steps[].match", "id"): "a", ("steps[].match", "name"): "Make it", ("steps[].match", "run"): "npm ci*", ("steps[].match", "first_line"): "npm ci*",
+    ("steps[].match", "run_sha256"): "ab" * 32,
     ("steps[].match", "uses"): "actions/checkout@*", ("steps[].match", "job"): "build",
     ("steps[].match", "shell"): "'python {0}'", ("steps[].match", "working_directory"): "web", ("steps[].match", "env"): "[ CFLAGS, 'MY_*' ]",
     ("phases", "fetch"): "{ egress: none }", ("phases", "build"): "{ egress: none }", ("phases", "push"): "{ egress: none }",
@@ -127,6 +128,7 @@ def from_keys(rows):
 BAD_VALUES = [
     # key, values that a schema sees, values that only the parser understands
     (("phases.*", "upload"), ["1gb", "1.5MiB", "-1", "many", "1 MiB MiB", "0x10"], ["99999999999TiB"]),
+    (("steps[].match", "run_sha256"), ["abc", "AB" * 32, "ab" * 31 + "a*", "xy" * 32, "ab" * 33], []),
     (("limits", "memory"), ["1Gib", "4 gigs", "-4GiB", "1e9x"], ["9999999999999999999999B"]),
     (("limits", "disk"), ["10 GiBs", "ten", "1,5GiB"], []),
     (("limits", "log"), ["64M", "64mb"], []),

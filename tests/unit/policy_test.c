@@ -89,6 +89,7 @@ static const struct wrong wrongs[] = {
 	{ V "steps: [ { phase: fetch, match: |>{ env: A, shell: sh } } ]\n", "and not which" },
 	{ V "steps: [ { phase: fetch, match: { id: a, env: |>[] } } ]\n", "empty list" },
 	{ V "steps: [ { phase: push, match: { first_line: |>npm ci } } ]\n", "cannot choose push" },
+	{ V "steps: [ { phase: fetch, match: { run_sha256: |>'ab*' } } ]\n", "is no SHA-256" },
 	{ V "steps:\n  - { phase: fetch, match: { first_line: 'npm *' } }\n  - |>{ phase: push, "
 	    "match: { run: npm publish } }\n",
 	  "can never match" },
@@ -435,6 +436,24 @@ static void a_first_line_is_asked_for_by_its_own_name_and_says_nothing_about_the
 	policy_free(p);
 }
 
+#define OF_MAKE "5a5dd0b8c6d94b8ef1f1f5c1a4d0c9ab2d9b1a2f2b9c4b77c1ee0c77d7b0d1aa"
+
+static void a_digest_is_one_script_and_no_pattern(void **state)
+{
+	(void)state;
+	struct policy *p = good(V "steps: [ { phase: push, match: { run_sha256: \"" OF_MAKE
+	                          "\" } } ]\n");
+	struct step_facts facts = { .field = { [RULE_RUN_SHA256] = OF_MAKE } };
+	assert_ptr_equal(policy_rule_for(p, &facts), &p->rules[0]);
+	facts.field[RULE_SHELL] = "./evil {0}"; /* the same script under another program */
+	assert_null(policy_rule_for(p, &facts));
+	facts.field[RULE_SHELL] = NULL;
+	facts.field[RULE_RUN_SHA256] = NULL; /* a step without a script */
+	facts.field[RULE_RUN] = OF_MAKE;
+	assert_null(policy_rule_for(p, &facts));
+	policy_free(p);
+}
+
 /* The n-th entry is "hostN.test"; one more than the old limit of the search repeats the first. */
 static void repetitions_are_found_in_lists_of_any_length(void **state)
 {
@@ -537,6 +556,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(units_parse_completely_or_not_at_all),
 		cmocka_unit_test(
 			a_first_line_is_asked_for_by_its_own_name_and_says_nothing_about_the_rest),
+		cmocka_unit_test(a_digest_is_one_script_and_no_pattern),
 		cmocka_unit_test(repetitions_are_found_in_lists_of_any_length),
 		cmocka_unit_test(system_calls_are_checked_by_name_when_the_policy_is_loaded),
 		cmocka_unit_test(a_credential_of_the_service_manager_is_a_file_in_its_directory),
