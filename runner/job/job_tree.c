@@ -122,7 +122,12 @@ int job_tree_prepare(struct job *job, struct dd_err *err)
 	if ((r = manifest_scan(tree->work_fd, NULL, &tree->initial, err)) < 0)
 		return r;
 	tree->now = tree->initial;
-	return tracked_load(tree->work_fd, tree->initial, &tree->tracked, err);
+	if ((r = tracked_load(tree->work_fd, tree->initial, &tree->tracked, err)) < 0)
+		return r;
+	if (tracked_note(tree->tracked))
+		sink_note(&job->sinks, NULL, SINK_NOTE, "workspace: %s",
+		          tracked_note(tree->tracked));
+	return 0;
 }
 
 /* ---- after a step ---- */

@@ -7,6 +7,7 @@
 #include "step_gate.h"
 
 #include "policy/advice.h"
+#include "drydock/fault.h"
 #include "drydock/fd.h"
 #include "lease/mask_text.h"
 #include "step_who.h"
@@ -43,7 +44,25 @@ static int64_t now_ms(void)
 
 /* ---- admitting names ---- */
 
-static int admit_ports(struct step_gate *sg, const char *host, struct in_addr addr,
+/* For the end: then the set must hold what was admitted here, and nothing else. */
+static int remember_admitted(struct step_gate *sg, struct in_addr addr, uint16_t port,
+                             struct dd_err *err)
+{
+	if (dd_fault("admitted")) /* as if somebody else had let it through */
+		return 0;
+	if ((sg->n_admitted & (sg->n_admitted - 1)) == 0) { /* a power of two, or none yet */
+		size_t room = sg->n_admitted ? 2 * sg->n_admitted : 1;
+		void *more = reallocarray(sg->admitted, room, sizeof(*sg->admitted));
+		if (!more)
+			return dd_err_set(err, ENOMEM, "remember what was admitted");
+		sg->admitted = more;
+	}
+	sg->admitted[sg->n_admitted++] = (struct net_element){ .addr = addr, .port = port };
+	return 0;
+}
+
+/* @known: it was admitted before; the gate may ask again. */
+static int admit_ports(struct step_gate *sg, const char *host, struct in_addr addr, bool known,
                        struct dd_err *err)
 {
 	const struct egress_list *list = &sg->step->terms->egress;
@@ -59,6 +78,8 @@ static int admit_ports(struct step_gate *sg, const char *host, struct in_addr ad
 		    egress_verdict_name(list, host, port).entry != &list->entries[i])
 			continue;
 		int r = net_rules_admit(sg->rules_fd, addr, port, err);
+		if (r == 0 && !known)
+			r = remember_admitted(sg, addr, port, err);
 		if (r < 0)
 			return r;
 		admitted++;
@@ -86,7 +107,7 @@ static int make_names(struct step_gate *sg, struct dd_err *err)
 }
 
 /* One name, one address, for the whole step: the gate cannot move a name onto an address that
- * stands for another. */
+ * stands for another. 1: it is known already. */
 static int bind_name(struct step_gate *sg, const char *host, struct in_addr addr,
                      struct dd_err *err)
 {
@@ -102,6 +123,8 @@ static int bind_name(struct step_gate *sg, const char *host, struct in_addr addr
 	if (slot[0] && strcmp(slot, host) != 0)
 		return dd_err_say(err, EPERM, "the gate asked to give the address of %s to %s",
 		                  slot, host);
+	if (slot[0])
+		return 1;
 	(void)snprintf(slot, sizeof(sg->names[0]), "%s", host);
 	return 0;
 }
@@ -190,7 +213,7 @@ static int on_ask_admit(struct step_gate *sg, const struct gate_msg *msg, struct
 		return gate_send(&sg->gate, &answer, err);
 	if ((r = is_counted(sg, canonical, err)) < 0 ||
 	    (r = bind_name(sg, canonical, addr, err)) < 0 ||
-	    (r = admit_ports(sg, canonical, addr, err)) < 0)
+	    (r = admit_ports(sg, canonical, addr, r == 1, err)) < 0)
 		return r;
 	answer.admitted = 1;
 	return gate_send(&sg->gate, &answer, err);
@@ -729,18 +752,31 @@ int step_gate_open(struct step_gate *sg, int net[NET_FD__COUNT], struct dd_err *
 	return record_opened(sg, err);
 }
 
+/* The wall has let through what the supervisor admitted, and nothing else (N-28). With observe the
+ * set holds addresses, and every name gets one. */
+static int verify_admitted(struct step_gate *sg, struct dd_err *err)
+{
+	if (sg->job->observe || sg->step->terms->egress.n == 0)
+		return 0;
+	return net_rules_verify_admitted(sg->rules_fd, sg->admitted, sg->n_admitted, err);
+}
+
 int step_gate_close(struct step_gate *sg, struct dd_err *err)
 {
 	const struct gate_msg close_msg = { .type = GATE_CLOSE };
-	int r;
+	struct dd_err widened = { 0 };
+	int r, wide;
 
 	sg->closing = true;
+	wide = verify_admitted(sg, &widened);
+	/* whatever that says, it is closed first */
 	if ((r = net_rules_close(sg->rules_fd, err)) < 0)
 		return r;
 	sg->result->gate_verified = true;
 	if ((r = gate_send(&sg->gate, &close_msg, err)) < 0)
 		return r;
-	return serve_until(sg, &sg->closed, CLOSE_MS, "close its connections", err);
+	r = serve_until(sg, &sg->closed, CLOSE_MS, "close its connections", err);
+	return r == 0 && wide < 0 ? dd_err_say(err, -wide, "%s", widened.msg) : r;
 }
 
 static struct facts_sums sums_of(const struct step_destination *d, size_t n)
@@ -881,4 +917,7 @@ void step_gate_destroy(struct step_gate *sg)
 	sg->names = NULL;
 	free(sg->counted);
 	sg->counted = NULL;
+	free(sg->admitted);
+	sg->admitted = NULL;
+	sg->n_admitted = 0;
 }

@@ -33,6 +33,8 @@ struct step_gate {
 	bool ready, closing, closed, done;
 	/* by synthetic address: index 0 is NET_SYNTHETIC_FIRST */
 	char (*names)[EGRESS_HOST_MAX + 3]; /* NULL until the gate asks for one */
+	struct net_element *admitted;       /* to the rules, in this step */
+	size_t n_admitted;
 	unsigned *counted;      /* by entry: names or addresses that count against its cap */
 	uint64_t untold_before; /* events of earlier steps for which the record had no room */
 	unsigned peak_connections;

@@ -471,5 +471,21 @@ def _():
     check(not any(e["verified"] for e in r.events("gate.close")), "the record says that the closing was verified", r)
 
 
+@case("N-28", "what the wall let through is held against what was admitted: one address too many breaks the step off, and nothing runs after it")
+def _():
+    job = Job([step("open", py('''
+        attempt("get", lambda: exchange("allowed.test", 80, b"GET / HTTP/1.1\\r\\nHost: allowed.test\\r\\nConnection: close\\r\\n\\r\\n"))
+    '''), FETCH), step("after", "echo @@after=yes@@")], EGRESS)
+    try:
+        r = job.run(env={"DRYDOCK_FAULT": "admitted"})
+    finally:
+        job.close()
+    equal(r.mark("get"), "ok:this is allowed", "answer", r)
+    equal(r.rc, 3, "exit status", r)
+    check("after" not in r.marks and "nobody admitted it" in r.out, "the next step ran, or no reason was given", r)
+    equal([e["outcome"] for e in r.events("step.end")], ["broken off"], "outcome", r)
+    check(all(e["verified"] for e in r.events("gate.close")), "the gate was not closed", r)
+
+
 if __name__ == "__main__":
     main(setup)
