@@ -54,77 +54,69 @@ static const char *why_not(int code)
 	                       : strerrordesc_np(code);
 }
 
-/* Bytes of the file, exactly as long as it is now: nobody is left who could change it. */
-static int read_whole(int fd, size_t len, struct step_file *file, struct dd_err *err)
+/* @len bytes of the file, exactly as long as it is now: nobody is left who could change it. NULL
+ * with errno set; EIO: it is shorter than it says. */
+static char *read_whole(int fd, size_t len)
 {
 	char *bytes = malloc(len + 1);
 	size_t at = 0;
 
-	if (!bytes)
-		return dd_err_set(err, ENOMEM, "read what the step left in %s", file->name);
-	while (at < len) {
+	while (bytes && at < len) {
 		ssize_t n = read(fd, bytes + at, len - at);
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n <= 0)
-			break;
+		if (n <= 0) {
+			errno = n < 0 ? errno : EIO;
+			free(bytes);
+			return NULL;
+		}
 		at += (size_t)n;
 	}
-	if (at < len) {
-		free(bytes);
-		(void)snprintf(file->why, sizeof(file->why), "it could not be read");
-		return 0;
-	}
-	bytes[len] = '\0';
-	file->bytes = bytes;
-	file->len = len;
-	return 0;
+	if (bytes)
+		bytes[len] = '\0';
+	return bytes;
 }
 
-static int read_file(int dir, struct step_file *file, struct dd_err *err)
+static struct step_file read_file(int dir, const char *name)
 {
+	struct step_file file = { .name = name };
 	struct stat st;
 	/* non-blocking: it may be a FIFO by now */
-	dd_auto_fd int fd = openat(dir, file->name,
+	dd_auto_fd int fd = openat(dir, name,
 	                           O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 
-	if (fd < 0 || fstat(fd, &st) < 0)
-		(void)snprintf(file->why, sizeof(file->why), "%s", why_not(errno));
-	else if (!S_ISREG(st.st_mode))
-		(void)snprintf(file->why, sizeof(file->why), "it is no regular file any more");
-	else if (st.st_size > STEP_CHANNEL_BYTES_MAX)
-		(void)snprintf(file->why, sizeof(file->why), "it has %lld bytes, more than %d",
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		(void)snprintf(file.why, sizeof(file.why), "%s", why_not(errno));
+	} else if (!S_ISREG(st.st_mode)) {
+		(void)snprintf(file.why, sizeof(file.why), "it is no regular file any more");
+	} else if (st.st_size > STEP_CHANNEL_BYTES_MAX) {
+		(void)snprintf(file.why, sizeof(file.why), "it has %lld bytes, more than %d",
 		               (long long)st.st_size, STEP_CHANNEL_BYTES_MAX);
-	else
-		return read_whole(fd, (size_t)st.st_size, file, err);
-	return 0;
+	} else if ((file.bytes = read_whole(fd, (size_t)st.st_size)) == NULL) {
+		(void)snprintf(file.why, sizeof(file.why), "it cannot be read: %s",
+		               strerrordesc_np(errno));
+	} else {
+		file.len = (size_t)st.st_size;
+	}
+	return file;
 }
 
-int step_channel_read(struct job *job, const struct job_step *step, struct step_left *ret,
-                      struct dd_err *err)
+void step_channel_read(struct job *job, const struct job_step *step, struct step_left *ret)
 {
-	struct step_left left = { .n = 0 };
 	char rel[64];
-	int r = 0;
 
+	*ret = (struct step_left){ .n = 0 };
 	if (!step->recipe->channel)
-		return 0;
+		return;
 	(void)channel_dir(step, rel);
 	dd_auto_fd int dir = openat(job->dirs.root_fd, rel,
 	                            O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	for (; r == 0 && left.n < RECIPE_CHANNEL_MAX && step->recipe->channel[left.n]; left.n++) {
-		struct step_file *file = &left.files[left.n];
-		file->name = step->recipe->channel[left.n];
-		if (dir < 0)
-			(void)snprintf(file->why, sizeof(file->why), "its directory is gone");
-		else
-			r = read_file(dir, file, err);
+	for (; ret->n < RECIPE_CHANNEL_MAX && step->recipe->channel[ret->n]; ret->n++) {
+		const char *name = step->recipe->channel[ret->n];
+		ret->files[ret->n] = dir < 0 ? (struct step_file){ .name = name,
+			                                           .why = "its directory is gone" }
+		                             : read_file(dir, name);
 	}
-	if (r < 0)
-		step_left_done(&left);
-	else
-		*ret = left;
-	return r;
 }
 
 void step_left_done(struct step_left *left)

@@ -41,9 +41,8 @@ struct step_left {
  * mount. */
 int step_channel_make(struct job *job, const struct job_step *step, char ret_dir[600],
                       struct dd_err *err);
-/* Only when no process of the step is left. What the step did to the files is no error. */
-int step_channel_read(struct job *job, const struct job_step *step, struct step_left *ret,
-                      struct dd_err *err);
+/* Only when no process of the step is left. What cannot be handed on says why in its row. */
+void step_channel_read(struct job *job, const struct job_step *step, struct step_left *ret);
 void step_left_done(struct step_left *left); /* wipes: a step may have left a secret */
 
 #endif

@@ -501,8 +501,7 @@ static int end(struct run *run, struct dd_err *err)
 	                          measured */
 		keep_first(&first, meter_last(&run->meter, first < 0 ? NULL : err));
 	if (run->view_is_made)
-		keep_first(&first, step_channel_read(run->job, run->step, run->left,
-		                                     first < 0 ? NULL : err));
+		step_channel_read(run->job, run->step, run->left);
 	tell_left(run);
 	tell_cut(run);
 	keep_first(&first, lease_revoke(&run->holder, &run->leases, first < 0 ? NULL : err));
