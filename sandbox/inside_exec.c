@@ -128,7 +128,9 @@ static int exec_search(char *const *argv, char *const *envp, struct dd_err *err)
 
 	if (strchr(argv[0], '/')) {
 		(void)execve(argv[0], argv, envp);
-		return dd_err_say(err, ENOEXEC, "exec %s: %s", argv[0], strerrordesc_np(errno));
+		return dd_err_blame(
+			err, DD_BLAME_STEP,
+			dd_err_say(err, ENOEXEC, "exec %s: %s", argv[0], strerrordesc_np(errno)));
 	}
 	for (const char *p = path ? path : ""; *p;) {
 		char file[4096];
@@ -144,8 +146,9 @@ static int exec_search(char *const *argv, char *const *envp, struct dd_err *err)
 		if (errno != ENOENT && errno != ENOTDIR)
 			worst = errno;
 	}
-	return dd_err_say(err, ENOEXEC, "exec %s, searched in PATH=%s: %s", argv[0],
-	                  path ? path : "(not set)", strerrordesc_np(worst));
+	return dd_err_blame(err, DD_BLAME_STEP,
+	                    dd_err_say(err, ENOEXEC, "exec %s, searched in PATH=%s: %s", argv[0],
+	                               path ? path : "(not set)", strerrordesc_np(worst)));
 }
 
 static int step_run(const struct inside *in, struct dd_err *err)

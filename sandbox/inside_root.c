@@ -281,6 +281,16 @@ int inside_root(struct inside *in, struct dd_err *err)
 
 /* ---- the last word ---- */
 
+/* Whatever the reason, one code and one blame: the tree that a step sees is not the host's fault.
+ */
+static int no_workdir(struct dd_err *err, const char *workdir, const char *remark)
+{
+	int code = errno;
+	return dd_err_blame(err, DD_BLAME_STEP,
+	                    dd_err_say(err, ENOTDIR, "working directory %s: %s%s", workdir,
+	                               strerrordesc_np(code), remark));
+}
+
 /* F-08: the kernel reports a directory outside the root as "(unreachable)"; a link in the workspace
  * can only lead to another place of the new root, a magic link of /proc is refused. */
 static int enter_workdir(const char *workdir, struct dd_err *err)
@@ -298,14 +308,11 @@ static int enter_workdir(const char *workdir, struct dd_err *err)
 	if (root < 0)
 		return dd_err_set(err, errno, "open the new root");
 	dd_auto_fd int fd = (int)syscall(SYS_openat2, root, workdir, &how, sizeof(how));
-	if (fd < 0) /* whatever the reason, one code: the tree that a step sees is not the host's
-	               fault */
-		return dd_err_say(err, ENOTDIR, "working directory %s: %s%s", workdir,
-		                  strerrordesc_np(errno),
+	if (fd < 0)
+		return no_workdir(err, workdir,
 		                  errno == ELOOP ? " (links of /proc lead outside)" : "");
 	if (fchdir(fd) < 0)
-		return dd_err_say(err, ENOTDIR, "working directory %s: %s", workdir,
-		                  strerrordesc_np(errno));
+		return no_workdir(err, workdir, "");
 	if (syscall(SYS_getcwd, cwd, sizeof(cwd)) < 0 || cwd[0] != '/')
 		return dd_err_say(err, EACCES,
 		                  "working directory %s: is not inside the sandbox's root",

@@ -47,8 +47,12 @@ static int child_error(struct dd_err *err, struct dd_err *from)
 		if (*p < 0x20 || *p > 0x7e)
 			*p = '?';
 	int code = from->code > 0 && from->code < 4096 ? from->code : EPROTO;
-	return dd_err_say(err, code, "%s",
-	                  *from->msg ? from->msg : "the launcher failed without a word");
+	/* the launcher cannot accuse the policy: it has not seen it */
+	enum dd_blame blame = from->blame == DD_BLAME_STEP ? DD_BLAME_STEP : DD_BLAME_HOST;
+	return dd_err_blame(
+		err, blame,
+		dd_err_say(err, code, "%s",
+	                   *from->msg ? from->msg : "the launcher failed without a word"));
 }
 
 static int wait_readable(int fd, int timeout_ms, const char *what, struct dd_err *err)

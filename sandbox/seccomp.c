@@ -18,14 +18,17 @@ static int read_file(const char *path, char **ret_text, size_t *ret_len, struct 
 {
 	dd_auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
-		return dd_err_set(err, errno, "seccomp profile %s", path);
+		return dd_err_blame(err, DD_BLAME_CALLER,
+		                    dd_err_set(err, errno, "seccomp profile %s", path));
 	struct stat st;
 	if (fstat(fd, &st) < 0)
 		return dd_err_set(err, errno, "seccomp profile %s", path);
 	if (!S_ISREG(st.st_mode) || st.st_size > SECCOMP_TEXT_MAX)
-		return dd_err_say(err, EINVAL,
-		                  "seccomp profile %s: not a regular file of at most %d bytes",
-		                  path, SECCOMP_TEXT_MAX);
+		return dd_err_blame(
+			err, DD_BLAME_CALLER,
+			dd_err_say(err, EINVAL,
+		                   "seccomp profile %s: not a regular file of at most %d bytes",
+		                   path, SECCOMP_TEXT_MAX));
 
 	size_t size = (size_t)st.st_size, len = 0;
 	dd_auto_free char *text = malloc(size + 1);
@@ -96,10 +99,12 @@ static int check_before_exec(const char *path, const struct seccomp_profile *pro
 			allowed = allowed || (prof->rules[k].nr == nr &&
 			                      prof->rules[k].ret == SECCOMP_RET_ALLOW);
 		if (!allowed)
-			return dd_err_say(err, EINVAL,
-			                  "%s: a filter that asks needs a profile that allows %s "
-			                  "without a condition",
-			                  path, names[i]);
+			return dd_err_blame(
+				err, DD_BLAME_CALLER,
+				dd_err_say(err, EINVAL,
+			                   "%s: a filter that asks needs a profile that allows %s "
+			                   "without a condition",
+			                   path, names[i]));
 	}
 	return 0;
 }

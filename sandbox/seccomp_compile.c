@@ -236,8 +236,10 @@ static int append_second_half(struct code *c, const char *name, const struct sec
 		return dd_err_set(err, errno, "%s: size of the exported filter", name);
 	size_t bytes = (size_t)st.st_size, room = (BPF_MAXINSNS - c->n) * sizeof(c->insns[0]);
 	if (c->full || bytes > room || bytes == 0 || bytes % sizeof(c->insns[0]) != 0)
-		return dd_err_say(err, E2BIG, "%s: the filter does not fit into %d instructions",
-		                  name, BPF_MAXINSNS);
+		return dd_err_blame(err, DD_BLAME_CALLER,
+		                    dd_err_say(err, E2BIG,
+		                               "%s: the filter does not fit into %d instructions",
+		                               name, BPF_MAXINSNS));
 	if (pread(fd, &c->insns[c->n], bytes, 0) != (ssize_t)bytes)
 		return dd_err_set(err, EIO, "%s: read the exported filter", name);
 	for (size_t end = c->n + bytes / sizeof(c->insns[0]); c->n < end; c->n++) {

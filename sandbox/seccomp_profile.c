@@ -37,7 +37,8 @@ __attribute__((format(printf, 2, 3))) static int say(const struct parser *p, con
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	return dd_err_say(p->err, EINVAL, "%s:%u: %s", p->file, p->line, text);
+	return dd_err_blame(p->err, DD_BLAME_CALLER,
+	                    dd_err_say(p->err, EINVAL, "%s:%u: %s", p->file, p->line, text));
 }
 
 static char *next_word(struct parser *p)
@@ -410,10 +411,12 @@ static int parse_sentence(struct parser *p, const char *word, bool goes_on, cons
 
 static int check_told(const struct parser *p)
 {
-	return p->tell_line ? dd_err_say(p->err, EINVAL,
-	                                 "%s:%u: `tell` without a `refuse` or `never` after it",
-	                                 p->file, p->tell_line)
-	                    : 0;
+	if (!p->tell_line)
+		return 0;
+	return dd_err_blame(p->err, DD_BLAME_CALLER,
+	                    dd_err_say(p->err, EINVAL,
+	                               "%s:%u: `tell` without a `refuse` or `never` after it",
+	                               p->file, p->tell_line));
 }
 
 static int parse_why(struct parser *p)
@@ -504,7 +507,9 @@ int seccomp_profile_parse(const char *name, const char *text, size_t len, bool i
 {
 	struct parser p = { .file = name, .is_base = is_base, .prof = prof, .err = err };
 	if (len > SECCOMP_TEXT_MAX)
-		return dd_err_say(err, EFBIG, "%s: longer than %d bytes", name, SECCOMP_TEXT_MAX);
+		return dd_err_blame(
+			err, DD_BLAME_CALLER,
+			dd_err_say(err, EFBIG, "%s: longer than %d bytes", name, SECCOMP_TEXT_MAX));
 	for (size_t at = 0; at < len;) {
 		const char *newline = memchr(text + at, '\n', len - at);
 		size_t n = newline ? (size_t)(newline - (text + at)) : len - at;
@@ -542,13 +547,17 @@ int seccomp_profile_allow(const char *name, const char *call, struct seccomp_pro
 	int nr = seccomp_syscall_resolve_name(call);
 
 	if (nr < 0 || nr >= SECCOMP_NR_MAX) /* the constant of an unknown name is negative, too */
-		return dd_err_say(err, EINVAL,
-		                  "no system call of this architecture is called `%.40s`", call);
+		return dd_err_blame(
+			err, DD_BLAME_CALLER,
+			dd_err_say(err, EINVAL,
+		                   "no system call of this architecture is called `%.40s`", call));
 	if (prof->calls[nr].never_line)
-		return dd_err_say(err, EINVAL,
-		                  "the system call `%.40s` can never be allowed: line %u of %s",
-		                  call, prof->calls[nr].never_line,
-		                  prof->calls[nr].from_base ? prof->base : name);
+		return dd_err_blame(
+			err, DD_BLAME_CALLER,
+			dd_err_say(err, EINVAL,
+		                   "the system call `%.40s` can never be allowed: line %u of %s",
+		                   call, prof->calls[nr].never_line,
+		                   prof->calls[nr].from_base ? prof->base : name));
 	forget_call(prof, nr);
 	return add_rule(&p, nr, SECCOMP_RET_ALLOW, 0, 0);
 }

@@ -15,8 +15,20 @@
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
+/* Who can do something about it. Set where the sentence is written, for the number cannot tell:
+ * EACCES is what a policy says and what a kernel says. Zero is the host, because that is what a
+ * failed system call means unless somebody knows better, and it ends the job. */
+enum dd_blame {
+	DD_BLAME_HOST = 0, /* a call failed that a fit host lets pass */
+	DD_BLAME_CALLER,   /* what the command line or the forge named is not there or not right */
+	DD_BLAME_POLICY,   /* the operator's policy refuses it */
+	DD_BLAME_STEP,     /* what a step asked for, or what somebody left in a tree */
+	DD_BLAME__COUNT
+};
+
 struct dd_err {
 	int code; /* errno value, > 0; 0 means "not set" */
+	enum dd_blame blame;
 	/* outermost context first, no newline: "step 3: open gate: nft batch: Operation not
 	 * permitted" */
 	char msg[500];
@@ -54,6 +66,7 @@ __attribute__((format(printf, 3, 4))) static inline int dd_err_write(struct dd_e
 		(void)vsnprintf(err->msg, sizeof(err->msg), fmt, ap);
 		va_end(ap);
 		err->code = code;
+		err->blame = DD_BLAME_HOST;
 		size_t len = strlen(err->msg);
 		const char *text = strerrordesc_np(code);
 		(void)snprintf(err->msg + len, sizeof(err->msg) - len, ": %s",
@@ -73,8 +86,19 @@ __attribute__((format(printf, 3, 4))) static inline int dd_err_write_plain(struc
 		(void)vsnprintf(err->msg, sizeof(err->msg), fmt, ap);
 		va_end(ap);
 		err->code = code;
+		err->blame = DD_BLAME_HOST;
 	}
 	return -code;
+}
+
+/* Say whose fault the failure is that @err has the sentence of:
+ *	return dd_err_blame(err, DD_BLAME_STEP, dd_err_say(err, EFBIG, "..."));
+ * Returns @r unchanged. Context (dd_err_ctx) keeps the blame, a new sentence does not. */
+static inline int dd_err_blame(struct dd_err *err, enum dd_blame blame, int r)
+{
+	if (err)
+		err->blame = blame;
+	return r;
 }
 
 /* Put context in front of an error that a callee has set: "<context>: <msg>". Returns @r unchanged.

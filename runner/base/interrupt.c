@@ -36,10 +36,11 @@ int interrupt_check(struct dd_err *err)
 	if (poll(&p, 1, 0) > 0)
 		return dd_err_say(err, ECANCELED, "cancelled");
 	if (allowed_ms && clock_ms() > until_ms)
-		return dd_err_say(
-			err, ETIME,
-			"it is not done after %lld s, and no more is spent on what the step "
-			"left: let it remove what it does not need",
-			(long long)(allowed_ms / 1000));
+		return dd_err_blame(
+			err, DD_BLAME_STEP,
+			dd_err_say(err, ETIME,
+		                   "it is not done after %lld s, and no more is spent on what the "
+		                   "step left: let it remove what it does not need",
+		                   (long long)(allowed_ms / 1000)));
 	return 0;
 }

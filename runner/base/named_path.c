@@ -108,11 +108,13 @@ static int may_follow(const struct named_walk *w, const char *name, const struct
 		return dd_err_set(w->err, -r, "look who may have made the link %.400s", shown);
 	if (r == 1) {
 		show_place(checkout, "", top, sizeof(top));
-		return dd_err_say(
-			w->err, ELOOP,
-			"%.200s is a link, and lies in the checkout %.100s: what a checkout "
-			"contains leads nowhere else; name the file that is meant",
-			shown, top);
+		return dd_err_blame(
+			w->err, DD_BLAME_CALLER,
+			dd_err_say(w->err, ELOOP,
+		                   "%.200s is a link, and lies in the checkout %.100s: what a "
+		                   "checkout "
+		                   "contains leads nowhere else; name the file that is meant",
+		                   shown, top));
 	}
 	if (is_planted(w->dir, st))
 		return dd_err_say(w->err, EACCES,
@@ -149,7 +151,8 @@ static int follow(struct named_walk *w, const char *name, const struct stat *st)
 	if (r < 0)
 		return r;
 	if (++w->links > LINKS_MAX)
-		return dd_err_set(w->err, ELOOP, "open %s", w->path);
+		return dd_err_blame(w->err, DD_BLAME_CALLER,
+		                    dd_err_set(w->err, ELOOP, "open %s", w->path));
 	if (w->link && !w->link->path[0]) {
 		/* The first link stands in the path as it was named. */
 		int shown = (int)w->at;
@@ -205,8 +208,10 @@ static int step(struct named_walk *w, int flags, mode_t mode, const char *name, 
 	bool magic = S_ISLNK(st.st_mode) && is_magic(w->dir);
 	if (S_ISLNK(st.st_mode) && !magic) {
 		if (last && !slash && (flags & O_NOFOLLOW))
-			return dd_err_say(w->err, ELOOP, "%s is a link, and is not followed",
-			                  w->path);
+			return dd_err_blame(w->err, DD_BLAME_CALLER,
+			                    dd_err_say(w->err, ELOOP,
+			                               "%s is a link, and is not followed",
+			                               w->path));
 		if (last && (flags & O_CREAT) && (flags & O_EXCL))
 			return dd_err_set(w->err, EEXIST, "make %s", w->path);
 		return follow(w, name, &st);

@@ -90,7 +90,7 @@ static int check(const struct check_args *args)
 		                           &results[i].err);
 		if (results[i].r == 0)
 			results[i].r = policy_check_host(policy, &results[i].diags,
-			                                 &results[i].notes);
+			                                 &results[i].notes, &results[i].err);
 		policy_free(policy);
 		ok &= results[i].r == 0;
 		if (!args->json)

@@ -111,9 +111,10 @@ int job_start(const struct job_request *request)
 	int r = make_places(request, &job, &err);
 	if (r == 0)
 		return keeper_run(&job);
+	code = blame_rows[err.blame].exit_code;
 	sink_note(&job.sinks, NULL, SINK_ERROR, "%s", err.msg);
 	record_free(job.rec);
 	(void)job_dirs_destroy(&job.dirs, &err);
 	job_dirs_close(&job.dirs);
-	return r == -EEXIST || r == -ELOOP ? DRYDOCK_EXIT_USAGE : DRYDOCK_EXIT_HOST;
+	return code;
 }

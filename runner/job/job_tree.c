@@ -260,21 +260,13 @@ static int check_overlap(const struct artifact_copier *c, const char *path, cons
 		return 0;
 	if (manifest_find(c->job->tree.initial, path, &was, NULL) == 0 && strcmp(was, sha256) == 0)
 		return 0; /* otherwise it differs, or was a link */
-	return dd_err_say(c->err, EACCES,
-	                  "the artifact %.200s would replace a file of the checkout that a step "
-	                  "changed; declare artifacts that were not there before, or say "
-	                  "`workspace: artifacts`",
-	                  show_path(path).text);
-}
-
-/* What went wrong between the built tree and a place for the artifact is the tree's doing. */
-static bool is_of_the_tree(int code)
-{
-	static const int codes[] = { -EBADMSG, -ENOTDIR, -ELOOP, -EEXIST, -EISDIR, -ENOENT };
-	for (size_t i = 0; i < ARRAY_LEN(codes); i++)
-		if (code == codes[i])
-			return true;
-	return false;
+	return dd_err_blame(
+		c->err, DD_BLAME_POLICY,
+		dd_err_say(c->err, EACCES,
+	                   "the artifact %.200s would replace a file of the checkout that a step "
+	                   "changed; declare artifacts that were not there before, or say "
+	                   "`workspace: artifacts`",
+	                   show_path(path).text));
 }
 
 static int copy_artifact(void *arg, const char *path)
@@ -293,8 +285,11 @@ static int copy_artifact(void *arg, const char *path)
 		r = check_overlap(c, path, sha256);
 	if (r == 0)
 		r = artifact_copy(c->job->tree.work_fd, c->to_fd, path, sha256, c->owner, c->err);
+	/* What went wrong in the built tree is no reason to push something else. */
+	if (r < 0 && c->err && c->err->blame == DD_BLAME_STEP)
+		c->err->blame = DD_BLAME_POLICY;
 	if (r < 0)
-		return is_of_the_tree(r) ? -EACCES : r;
+		return r;
 	c->copied++;
 	return record_artifact(
 		c->job->rec, c->step,
@@ -328,11 +323,13 @@ static int first_tampered(void *arg, enum manifest_change what, const char *path
 	(void)sha256;
 	if (!is_tampering(d->job->tree.tracked, what, path))
 		return 0;
-	return dd_err_say(d->err, EACCES,
-	                  "push.workspace is shared and %s %.200s was %s since the checkout; use "
-	                  "`workspace: pristine`, or do not change it in a build step",
-	                  path_in_git_dir(path) ? "what git obeys," : "the tracked source file",
-	                  show_path(path).text, change_words[what]);
+	return dd_err_blame(
+		d->err, DD_BLAME_POLICY,
+		dd_err_say(d->err, EACCES,
+	                   "push.workspace is shared and %s %.200s was %s since the checkout; use "
+	                   "`workspace: pristine`, or do not change it in a build step",
+	                   path_in_git_dir(path) ? "what git obeys," : "the tracked source file",
+	                   show_path(path).text, change_words[what]));
 }
 
 static int fill_push_view(struct job *job, const struct job_step *step, int view_fd,

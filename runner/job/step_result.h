@@ -63,6 +63,14 @@ struct step_result {
  * copies it. */
 void step_result_clear(struct step_result *result);
 
+/* What becomes of a step that drydock cannot take to its end, and of the process of a job that
+ * cannot even begin, by whose fault it is. The only place where blame becomes a consequence. */
+struct blame_row {
+	enum step_outcome outcome;
+	int exit_code; /* exit_code.h */
+};
+extern const struct blame_row blame_rows[DD_BLAME__COUNT];
+
 extern const char *const step_outcome_names[STEP__OUTCOMES];
 static inline bool step_outcome_is_failure(enum step_outcome outcome)
 {

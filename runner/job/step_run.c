@@ -244,17 +244,14 @@ static int start_sandbox(struct run *run, struct dd_err *err)
 	return release(run, err);
 }
 
-/* Everything up to exec. -EACCES: policy refused, and only the tree can tell that; any other error:
- * this host could not build what the plan asks. */
+/* Everything up to exec. */
 static int start(struct run *run, struct dd_err *err)
 {
 	int r = job_tree_view(run->job, run->step, &run->view, err);
 	run->view_is_made = r == 0;
 	if (r == 0)
 		r = interrupt_check(err); /* to copy can take long: nothing is granted now */
-	if (r == 0 && (r = start_sandbox(run, err)) == -EACCES)
-		r = -EPERM;
-	return r;
+	return r == 0 ? start_sandbox(run, err) : r;
 }
 
 /* ---- run ---- */
@@ -603,9 +600,9 @@ static void execute(struct run *run, int r, struct dd_err *leases)
 	if (r == 0)
 		r = start(run, &err);
 
-	/* The sandbox stood; its program or its working directory is not there. The workflow's
-	 * fault, as a shell would say it. */
-	if (r == -ENOEXEC || r == -ENOTDIR) {
+	/* The sandbox stood; its program or its working directory is not there. As a shell would
+	 * say it. */
+	if (r < 0 && err.blame == DD_BLAME_STEP) {
 		run->result->exit_code = r == -ENOEXEC ? 127 : 1;
 		run->not_found = r == -ENOEXEC ? run->step->recipe->argv[0] : NULL;
 		decide(run, STEP_FAILED, err.msg);
@@ -619,9 +616,8 @@ static void execute(struct run *run, int r, struct dd_err *leases)
 	}
 	if (r < 0) {
 		decide(run,
-		       r == -EACCES                    ? STEP_REFUSED
-		       : record_is_full(run->job->rec) ? STEP_OVER_LIMIT
-		                                       : STEP_BROKEN,
+		       record_is_full(run->job->rec) ? STEP_OVER_LIMIT
+		                                     : blame_rows[err.blame].outcome,
 		       err.msg);
 		return;
 	}
@@ -644,7 +640,6 @@ static void execute(struct run *run, int r, struct dd_err *leases)
 static int account(struct job *job, const struct job_step *step, struct step_result *result,
                    struct dd_err *err)
 {
-	static const int of_the_step[] = { -EFBIG, -E2BIG, -EACCES, -EPERM, -ENAMETOOLONG, -ETIME };
 	struct dd_err why = { 0 };
 
 	/* What cost the step little may not cost the job much. */
@@ -652,9 +647,7 @@ static int account(struct job *job, const struct job_step *step, struct step_res
 	int r = job_tree_after_step(job, step, &why);
 	interrupt_within(0);
 
-	for (size_t i = 0; i < ARRAY_LEN(of_the_step); i++) {
-		if (r != of_the_step[i])
-			continue;
+	if (r < 0 && why.blame == DD_BLAME_STEP) {
 		result->outcome = STEP_OVER_LIMIT;
 		result->unaccounted = true;
 		(void)snprintf(result->message, sizeof(result->message),

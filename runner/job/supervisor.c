@@ -346,18 +346,14 @@ static int run_job(struct job *job, struct dd_err *err)
 	return r < 0 ? r : finish(job, row, err);
 }
 
-/* No step has run: what cannot be read was named by the caller, anything else is the host's (a full
- * disk). The record ends here. */
-static int finish_unbegun(struct job *job, int r, const struct dd_err *err)
+/* No step has run, so what is wrong with a tree is the caller's. The record ends here. */
+static int finish_unbegun(struct job *job, const struct dd_err *err)
 {
-	static const int of_the_caller[] = { -EACCES, -EPERM, -ENOENT, -ENOTDIR };
-	static const struct outcome_row unusable = { DRYDOCK_EXIT_USAGE, "broken" };
-	const struct outcome_row *row = &broken;
+	enum dd_blame blame = err->blame == DD_BLAME_STEP ? DD_BLAME_CALLER : err->blame;
+	const struct outcome_row unbegun = { blame_rows[blame].exit_code, "broken" };
+	const struct outcome_row *row = &unbegun;
 	struct dd_err unwritten = { 0 };
 
-	for (size_t i = 0; i < ARRAY_LEN(of_the_caller); i++)
-		if (r == of_the_caller[i])
-			row = &unusable;
 	sink_note(&job->sinks, NULL, SINK_WARN, "the job cannot begin: %s", err->msg);
 	if (record_run_end(job->rec,
 	                   &(struct record_facts){ .status = row->status, .end_why = err->msg },
@@ -444,7 +440,7 @@ int supervisor_main(struct job *job, pid_t keeper, const sigset_t *cancelling)
 	if (r == 0)
 		r = run_job(job, &err);
 	else if (r != -ECANCELED)
-		r = finish_unbegun(job, r, &err);
+		r = finish_unbegun(job, &err);
 	if (r == -ECANCELED) { /* while a tree was looked at */
 		job->cancel = job->cancel ? job->cancel : JOB_CANCELLED;
 		r = finish(job, &cancelled, &err);

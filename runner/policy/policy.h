@@ -23,7 +23,9 @@ int policy_parse(const char *name, const char *text, size_t len, struct policy *
  * complaints. Directories that this host cannot show are taken out, and stand in @notes. Before a
  * run, on the operator's own policy (NULL is fine), before it is narrowed; not to judge a record.
  */
-int policy_check_host(struct policy *policy, struct diag_list *diags, struct diag_list *notes);
+/* @err: not the policy but this host cannot use it (DD_BLAME_HOST). */
+int policy_check_host(struct policy *policy, struct diag_list *diags, struct diag_list *notes,
+                      struct dd_err *err);
 void policy_free(struct policy *policy);
 /* Does `for:` name this job? A local run is the operator's own: every policy is for it. @ret_why
  * (may be NULL): static text of the key that differs. */

@@ -96,31 +96,39 @@ static void check_read(struct policy *policy, const struct tree_node *node, stru
 	policy->read = shown;
 }
 
-static void check_profile(const struct policy *policy, const struct tree_node *node,
-                          struct diag_list *diags)
+static int check_profile(const struct policy *policy, const struct tree_node *node,
+                         struct diag_list *diags, struct dd_err *err)
 {
 	const struct diag_mark mark = node ? node->mark
 	                                   : (struct diag_mark){ .file = policy->path };
 	struct seccomp_program *program = NULL;
-	struct dd_err err = { 0 };
+	struct dd_err why = { 0 };
 	char path[512];
-	int r = config_path_seccomp(policy->seccomp, path, sizeof(path), &err);
-	if (r == 0)
-		r = seccomp_program_load_with(path, policy->syscalls, false, &program, &err);
+	int r = config_path_seccomp(policy->seccomp, path, sizeof(path), &why);
+	if (r < 0)
+		why.blame = DD_BLAME_CALLER;
+	else
+		r = seccomp_program_load_with(path, policy->syscalls, false, &program, &why);
 	seccomp_program_free(program);
+	if (r < 0 && why.blame == DD_BLAME_HOST)
+		return dd_err_say(err, -r, "%s", why.msg);
 	if (r < 0)
 		diag_add(diags, mark,
 		         "your own profiles stand in /etc/drydock/seccomp/NAME.seccomp",
-		         "profile `%s` cannot be used: %s", policy->seccomp, err.msg);
+		         "profile `%s` cannot be used: %s", policy->seccomp, why.msg);
+	return 0;
 }
 
-int policy_check_host(struct policy *policy, struct diag_list *diags, struct diag_list *notes)
+int policy_check_host(struct policy *policy, struct diag_list *diags, struct diag_list *notes,
+                      struct dd_err *err)
 {
 	size_t before = diags->n;
 	if (!policy)
 		return 0;
 	const struct tree_node *sandbox = tree_get(policy->root, "sandbox");
 	check_read(policy, tree_get(sandbox, "read"), diags, notes);
-	check_profile(policy, tree_get(sandbox, "seccomp"), diags);
+	int r = check_profile(policy, tree_get(sandbox, "seccomp"), diags, err);
+	if (r < 0)
+		return r;
 	return diags->n > before || diags->truncated ? -EINVAL : 0;
 }

@@ -113,7 +113,7 @@ static int record_new(const char *path, const char *run, const char *job, struct
 
 /* A file that was there before us: who else may write it may rewrite what we say. One that is
  * empty, as mktemp(1) leaves it, is as good as none. */
-static int check_found(const char *path, const struct stat *st, struct dd_err *err)
+static int look_at_found(const char *path, const struct stat *st, struct dd_err *err)
 {
 	static const char another[] = "name another with --record";
 	if (!S_ISREG(st->st_mode) || st->st_size > 0)
@@ -139,6 +139,12 @@ static int check_found(const char *path, const struct stat *st, struct dd_err *e
 	return 0;
 }
 
+static int check_found(const char *path, const struct stat *st, struct dd_err *err)
+{
+	int r = look_at_found(path, st, err);
+	return r < 0 ? dd_err_blame(err, DD_BLAME_CALLER, r) : 0;
+}
+
 /* Made by us, or found fit. A link at its end is not followed, one on the way only where the
  * operator put it (named_path.h). */
 static int open_file(const char *path, int *ret_fd, struct dd_err *err)
@@ -156,13 +162,17 @@ static int open_file(const char *path, int *ret_fd, struct dd_err *err)
 		/* what cannot even be opened like that (a directory, a socket) is no record */
 		r = named_open(path, flags, 0, &fd, NULL, &why);
 		if (r == -EISDIR || r == -ENXIO || r == -EACCES)
-			return dd_err_say(
-				err, EEXIST,
-				"the record %s exists and %s: name another with --record", path,
-				r == -EACCES ? "may not be written to" : "is no regular file");
+			return dd_err_blame(
+				err, DD_BLAME_CALLER,
+				dd_err_say(
+					err, EEXIST,
+					"the record %s exists and %s: name another with --record",
+					path,
+					r == -EACCES ? "may not be written to"
+						     : "is no regular file"));
 	}
 	if (r < 0)
-		return dd_err_say(err, -r, "the record: %s", why.msg);
+		return dd_err_blame(err, why.blame, dd_err_say(err, -r, "the record: %s", why.msg));
 	if (fstat(fd, &st) < 0)
 		return dd_err_set(err, errno, "look at the record %s", path);
 	if ((r = check_found(path, &st, err)) < 0)

@@ -29,7 +29,7 @@ static int check_path(const struct job *j)
 {
 	const char *p = j->path;
 	if (strlen(p) >= PATH_MAX)
-		return dd_err_set(j->err, ENAMETOOLONG, "check the path");
+		return tree_err_reach(j->err, dd_err_set(j->err, ENAMETOOLONG, "check the path"));
 	do {
 		size_t n = strcspn(p, "/");
 		if (n == 0 || (n == 1 && p[0] == '.') || (n == 2 && p[0] == '.' && p[1] == '.'))
@@ -47,19 +47,23 @@ static int open_source(const struct job *j, struct stat *ret_st, int *ret_fd)
 	struct stat looked, opened;
 	dd_auto_fd int look = open_beneath(j->from_fd, j->path, O_PATH, 0);
 	if (look < 0)
-		return dd_err_set(j->err, -look, "find it");
+		return tree_err_reach(j->err, dd_err_set(j->err, -look, "find it"));
 	if (fstat(look, &looked) < 0)
 		return dd_err_set(j->err, errno, "look at it");
 	if (!S_ISREG(looked.st_mode))
-		return dd_err_say(j->err, EINVAL, "only a regular file can be an artifact");
+		return dd_err_blame(
+			j->err, DD_BLAME_STEP,
+			dd_err_say(j->err, EINVAL, "only a regular file can be an artifact"));
 	dd_auto_fd int fd = open_beneath(j->from_fd, j->path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
 	if (fd < 0)
-		return dd_err_set(j->err, -fd, "open it");
+		return tree_err_reach(j->err, dd_err_set(j->err, -fd, "open it"));
 	if (fstat(fd, &opened) < 0)
 		return dd_err_set(j->err, errno, "look at it");
 	if (opened.st_ino != looked.st_ino || opened.st_dev != looked.st_dev ||
 	    !S_ISREG(opened.st_mode))
-		return dd_err_say(j->err, EBADMSG, "it was exchanged while it was opened");
+		return dd_err_blame(
+			j->err, DD_BLAME_STEP,
+			dd_err_say(j->err, EBADMSG, "it was exchanged while it was opened"));
 	*ret_st = opened;
 	*ret_fd = dd_take_fd(&fd);
 	return 0;
@@ -83,15 +87,19 @@ static int make_parents(const struct job *j, int to_fd, int *ret_fd)
 	for (; (slash = strchr(p, '/')); p = slash + 1) {
 		size_t n = (size_t)(slash - p);
 		if (n > NAME_MAX)
-			return dd_err_set(j->err, ENAMETOOLONG, "make a directory");
+			return tree_err_reach(j->err,
+			                      dd_err_set(j->err, ENAMETOOLONG, "make a directory"));
 		memcpy(name, p, n);
 		name[n] = '\0';
 		bool made = mkdirat(dir, name, 0755) == 0;
 		if (!made && errno != EEXIST)
-			return dd_err_set(j->err, errno, "make a directory");
+			return tree_err_reach(j->err,
+			                      dd_err_set(j->err, errno, "make a directory"));
 		int next = open_beneath(dir, name, O_RDONLY | O_DIRECTORY, 0);
 		if (next < 0)
-			return dd_err_set(j->err, -next, "enter a directory of the destination");
+			return tree_err_reach(
+				j->err,
+				dd_err_set(j->err, -next, "enter a directory of the destination"));
 		dd_close(dir);
 		dir = next;
 		int r = made ? give(j, dir, 0755) : 0;
@@ -150,7 +158,9 @@ static int pass_data(struct artifact_pipe *p, uint64_t until)
 		if (n < 0)
 			return dd_err_set(p->j->err, errno, "read it");
 		if (n == 0)
-			return dd_err_say(p->j->err, EBADMSG, "it shrinks while it is copied");
+			return dd_err_blame(
+				p->j->err, DD_BLAME_STEP,
+				dd_err_say(p->j->err, EBADMSG, "it shrinks while it is copied"));
 		r = digest_update(p->digest, p->buf, (size_t)n, p->j->err);
 		if (r == 0)
 			r = write_all(p, (size_t)n);
@@ -175,7 +185,8 @@ static int copy_hashed(struct artifact_pipe *p, bool sparse, char hex[DIGEST_HEX
 	if (r < 0)
 		return r;
 	if (pread(p->in, &more, 1, (off_t)p->size) > 0)
-		return dd_err_say(p->j->err, EBADMSG, "it grows while it is copied");
+		return dd_err_blame(p->j->err, DD_BLAME_STEP,
+		                    dd_err_say(p->j->err, EBADMSG, "it grows while it is copied"));
 	if (ftruncate(p->out, (off_t)p->size) < 0) /* ends in a hole */
 		return dd_err_set(p->j->err, errno, "write the copy");
 	return digest_hex(p->digest, hex, p->j->err);
@@ -195,10 +206,11 @@ static int fill(const struct job *j, int in, const struct stat *st, int out, con
 		r = copy_hashed(pipe, file_is_sparse(st), hex);
 	digest_free(pipe->digest);
 	if (r == 0 && strcmp(hex, expected) != 0)
-		r = dd_err_say(
-			j->err, EBADMSG,
-			"its sha256 is %s, recorded was %.64s: it changed since the step ended",
-			hex, expected);
+		r = dd_err_blame(j->err, DD_BLAME_STEP,
+		                 dd_err_say(j->err, EBADMSG,
+		                            "its sha256 is %s, recorded was %.64s: it changed "
+		                            "since the step ended",
+		                            hex, expected));
 	/* Writable for its owner only: what comes out is published, or lies in a directory of the
 	 * caller's. */
 	return r < 0 ? r : give(j, out, st->st_mode & 0755);
@@ -226,7 +238,7 @@ static int copy_one(const struct job *j, int to_fd, const char *expected)
 		return dd_err_set(j->err, errno, "replace the file that is there");
 	dd_auto_fd int out = open_beneath(dir, name, O_WRONLY | O_CREAT | O_EXCL, 0600);
 	if (out < 0)
-		return dd_err_set(j->err, -out, "create the copy");
+		return tree_err_reach(j->err, dd_err_set(j->err, -out, "create the copy"));
 	r = fill(j, in, &st, out, expected);
 	if (r < 0 && unlinkat(dir, name, 0) < 0)
 		return dd_err_ctx(j->err, r, "(and the refused copy could not be removed)");

@@ -3,6 +3,8 @@
  * supervisor, on hostile trees. */
 #include "dir_stack.h"
 
+#include "tree_walk.h"
+
 #include "drydock/fd.h"
 
 #include <fcntl.h>
@@ -94,7 +96,7 @@ int dir_stack_push(struct dir_stack *s, const char *name, struct dd_err *err)
 		return r;
 	dd_auto_fd int fd = open_beneath(top, name, O_RDONLY | O_DIRECTORY, 0);
 	if (fd < 0)
-		return dd_err_set(err, -fd, "enter a directory");
+		return tree_err_reach(err, dd_err_set(err, -fd, "enter a directory"));
 	struct stat st;
 	if (fstat(fd, &st) < 0)
 		return dd_err_set(err, errno, "look at a directory");
@@ -142,12 +144,12 @@ static int reopen_level(struct dir_stack *s, size_t i, int parent, struct dd_err
 	from += from > 0;
 	size_t len = s->levels[i].path_end - from;
 	if (len >= sizeof(name))
-		return dd_err_set(err, ENAMETOOLONG, "return to a directory");
+		return tree_err_reach(err, dd_err_set(err, ENAMETOOLONG, "return to a directory"));
 	memcpy(name, s->path + from, len);
 	name[len] = '\0';
 	dd_auto_fd int fd = open_beneath(parent, name, O_RDONLY | O_DIRECTORY, 0);
 	if (fd < 0)
-		return dd_err_set(err, -fd, "return to a directory");
+		return tree_err_reach(err, dd_err_set(err, -fd, "return to a directory"));
 	struct stat st;
 	if (fstat(fd, &st) < 0)
 		return dd_err_set(err, errno, "look at a directory again");

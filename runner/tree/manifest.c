@@ -150,10 +150,12 @@ static int count_hole(struct scan *s, uint64_t n, struct dd_err *err)
 {
 	s->holes += n;
 	if (s->holes > MANIFEST_HOLES_MAX)
-		return dd_err_say(err, EFBIG,
-		                  "sparse files hold more than %llu GiB that are on no disk: "
-		                  "remove them at the end of the step",
-		                  MANIFEST_HOLES_MAX >> 30);
+		return dd_err_blame(
+			err, DD_BLAME_STEP,
+			dd_err_say(err, EFBIG,
+		                   "sparse files hold more than %llu GiB that are on no disk: "
+		                   "remove them at the end of the step",
+		                   MANIFEST_HOLES_MAX >> 30));
 	return hash_zeros(s, n, err);
 }
 
@@ -254,7 +256,7 @@ static int hash_file(struct scan *s, const struct tree_entry *te, struct entry *
 {
 	dd_auto_fd int fd = open_beneath(te->dir_fd, te->name, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
 	if (fd < 0)
-		return dd_err_set(err, -fd, "open");
+		return tree_err_reach(err, dd_err_set(err, -fd, "open"));
 	struct stat at_start, at_end;
 	if (fstat(fd, &at_start) < 0)
 		return dd_err_set(err, errno, "look at");
@@ -284,11 +286,13 @@ static int hash_link(struct scan *s, const struct tree_entry *te, struct entry *
 
 static int path_too_long(struct dd_err *err)
 {
-	return dd_err_say(
-		err, ENAMETOOLONG,
-		"its path has more than %d bytes, so no program can name it: remove it at "
-		"the end of the step",
-		PATH_MAX - 1);
+	return dd_err_blame(
+		err, DD_BLAME_STEP,
+		dd_err_say(
+			err, ENAMETOOLONG,
+			"its path has more than %d bytes, so no program can name it: remove it at "
+			"the end of the step",
+			PATH_MAX - 1));
 }
 
 /* A step decides how long its paths are, and they stay in memory (R-10). A path that is longer than
@@ -300,11 +304,12 @@ static int count_path(struct scan *s, const char *path, struct dd_err *err)
 		return path_too_long(err);
 	s->paths += len;
 	if (s->paths > MANIFEST_PATHS_MAX || s->m->n >= MANIFEST_ENTRIES_MAX)
-		return dd_err_say(
-			err, E2BIG,
-			"the tree has more than %d files, or paths of more than %llu MiB in "
-			"all: remove what the next step does not need",
-			MANIFEST_ENTRIES_MAX, MANIFEST_PATHS_MAX >> 20);
+		return dd_err_blame(err, DD_BLAME_STEP,
+		                    dd_err_say(err, E2BIG,
+		                               "the tree has more than %d files, or paths of more "
+		                               "than %llu MiB in "
+		                               "all: remove what the next step does not need",
+		                               MANIFEST_ENTRIES_MAX, MANIFEST_PATHS_MAX >> 20));
 	return 0;
 }
 

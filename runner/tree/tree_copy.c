@@ -128,7 +128,7 @@ static int copy_file(struct copy *c, const struct tree_entry *e, int to_fd, stru
 		return 0;
 	}
 	if (in < 0)
-		return dd_err_set(err, -in, "open");
+		return tree_err_reach(err, dd_err_set(err, -in, "open"));
 	struct stat st;
 	if (fstat(in, &st) < 0)
 		return dd_err_set(err, errno, "look at");
@@ -155,7 +155,8 @@ static int copy_link(struct copy *c, const struct tree_entry *e, int to_fd, stru
 		return 0;
 	}
 	if (n < 0 || n == (ssize_t)sizeof(target))
-		return dd_err_set(err, n < 0 ? errno : ENAMETOOLONG, "read the link");
+		return tree_err_reach(
+			err, dd_err_set(err, n < 0 ? errno : ENAMETOOLONG, "read the link"));
 	target[n] = '\0';
 	const struct timespec times[2] = { e->st.st_atim, e->st.st_mtim };
 	if (symlinkat(target, to_fd, e->name) < 0)

@@ -15,6 +15,16 @@
 #include <dirent.h>
 #include <fcntl.h>
 
+int tree_err_reach(struct dd_err *err, int r)
+{
+	static const int of_the_tree[] = { -EACCES, -EPERM,   -ENAMETOOLONG, -ELOOP,
+		                           -ENOENT, -ENOTDIR, -EISDIR,       -EEXIST };
+	for (size_t i = 0; i < ARRAY_LEN(of_the_tree); i++)
+		if (r == of_the_tree[i])
+			return dd_err_blame(err, DD_BLAME_STEP, r);
+	return r;
+}
+
 enum {
 	/* names read before they are removed: a directory of millions needs little memory */
 	REMOVE_BATCH = 4096,
@@ -202,7 +212,7 @@ static int enter(struct walk *w, struct tree_entry *e)
 	e->dir_fd = -1;
 	r = dir_stack_top(&w->dirs, &e->fd, w->err);
 	if (r == 0 && fstat(e->fd, &e->st) < 0)
-		r = dd_err_set(w->err, errno, "look at a directory");
+		r = tree_err_reach(w->err, dd_err_set(w->err, errno, "look at a directory"));
 	if (r == 0)
 		r = tell(w, TREE_ENTER, e, w->dirs.path);
 	if (r == TREE_SKIP) {
@@ -223,7 +233,7 @@ static int visit_name(struct walk *w, const char *name)
 	if (r < 0)
 		return r;
 	if (fstatat(e.dir_fd, name, &e.st, AT_SYMLINK_NOFOLLOW) < 0) {
-		r = dd_err_set(w->err, errno, "look");
+		r = tree_err_reach(w->err, dd_err_set(w->err, errno, "look"));
 		return changed_under_us(w, r, &e);
 	}
 	if (S_ISDIR(e.st.st_mode))
@@ -288,7 +298,7 @@ int tree_walk(int root_fd, unsigned flags, tree_visit_fn visit, void *arg, struc
 	 * for listing. */
 	dd_auto_fd int own = open_beneath(root_fd, ".", O_RDONLY | O_DIRECTORY, 0);
 	if (own < 0)
-		return dd_err_set(err, -own, "open the root of a tree");
+		return tree_err_reach(err, dd_err_set(err, -own, "open the root of a tree"));
 	struct walk w = { .flags = flags, .visit = visit, .arg = arg, .err = err };
 	int r = dir_stack_init(&w.dirs, own, err);
 	if (r < 0)

@@ -59,4 +59,9 @@ int tree_walk(int root_fd, unsigned flags, tree_visit_fn visit, void *arg, struc
 /* Put the path, escaped, in front of an error. Returns @r. */
 int tree_err_ctx(struct dd_err *err, int r, const char *doing, const char *path);
 
+/* A call that reaches into a tree failed, and @r and @err say how: is it what somebody left there
+ * (a mode, a link, a name that is too long), or the host (no memory, a disk that fails)? The
+ * kernel's numbers mean that for such calls, and only here are they asked. Returns @r unchanged. */
+int tree_err_reach(struct dd_err *err, int r);
+
 #endif

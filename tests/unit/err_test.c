@@ -45,12 +45,28 @@ static void context_stands_in_front_and_the_number_stays(void **state)
 	assert_int_equal(err.code, EACCES);
 }
 
+static void blame_is_the_hosts_unless_said_and_survives_context_but_no_new_sentence(void **state)
+{
+	(void)state;
+	struct dd_err err = { 0 };
+	int r = dd_err_blame(&err, DD_BLAME_STEP, dd_err_set(&err, EACCES, "open"));
+	assert_int_equal(r, -EACCES);
+	assert_int_equal(err.blame, DD_BLAME_STEP);
+	dd_err_ctx(&err, r, "step %d", 3);
+	assert_int_equal(err.blame, DD_BLAME_STEP);
+	dd_err_say(&err, EACCES, "another");
+	assert_int_equal(err.blame, DD_BLAME_HOST);
+	assert_int_equal(dd_err_blame(NULL, DD_BLAME_STEP, -EIO), -EIO);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_code_comes_back_negative_with_its_text),
 		cmocka_unit_test(a_failure_without_errno_is_not_success),
 		cmocka_unit_test(context_stands_in_front_and_the_number_stays),
+		cmocka_unit_test(
+			blame_is_the_hosts_unless_said_and_survives_context_but_no_new_sentence),
 	};
 	if (argc > 1)
 		cmocka_set_test_filter(argv[1]);

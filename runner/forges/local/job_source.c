@@ -10,6 +10,7 @@
 #include "base/exit_code.h"
 #include "base/named_path.h"
 #include "forges/actions/workflow_spec.h"
+#include "job/step_result.h"
 #include "policy/policy_narrow.h"
 
 #include <dirent.h>
@@ -31,11 +32,12 @@ static int is_policy_file(const struct dirent *e)
 	return len > 4 && e->d_name[0] != '.' && strcmp(e->d_name + len - 4, ".yml") == 0;
 }
 
-/* A file that cannot be read is a mistake of whoever named it; -EACCES is kept for what a policy
- * refuses. */
-static int loaded(int r)
+/* What cannot be read is a mistake of whoever named it, unless its reader knows better. */
+static int named(struct loading *s, int r)
 {
-	return r == -EACCES ? -EPERM : r;
+	if (r < 0 && s->err.blame == DD_BLAME_HOST)
+		s->err.blame = DD_BLAME_CALLER;
+	return r;
 }
 
 static int consider(struct loading *s, const char *name, struct policy **ret)
@@ -45,7 +47,7 @@ static int consider(struct loading *s, const char *name, struct policy **ret)
 	if ((size_t)snprintf(path, sizeof(path), POLICY_DIR "/%s", name) >= sizeof(path))
 		return dd_err_say(&s->err, ENAMETOOLONG,
 		                  "name of a policy in " POLICY_DIR " is too long");
-	int r = loaded(policy_load(path, &policy, &s->diags, &s->err));
+	int r = named(s, policy_load(path, &policy, &s->diags, &s->err));
 	if (r < 0)
 		return r; /* a broken file ends the search: the job might be its own */
 	if (policy_is_for(policy, &s->source->event, NULL)) {
@@ -62,7 +64,8 @@ static int find_policy(struct loading *s, struct policy **ret)
 	struct dirent **names = NULL;
 	int n = scandir(POLICY_DIR, &names, is_policy_file, alphasort), r = 0;
 	if (n < 0)
-		return errno == ENOENT ? 0 : loaded(dd_err_set(&s->err, errno, "read " POLICY_DIR));
+		return errno == ENOENT ? 0
+		                       : named(s, dd_err_set(&s->err, errno, "read " POLICY_DIR));
 	for (int i = 0; i < n; i++) {
 		if (r == 0)
 			r = consider(s, names[i]->d_name, ret);
@@ -70,9 +73,10 @@ static int find_policy(struct loading *s, struct policy **ret)
 	}
 	free(names);
 	if (r == 0 && n > 0)
-		return dd_err_say(&s->err, EACCES,
-		                  "no policy in " POLICY_DIR
-		                  " is for this job; name one with --policy");
+		return dd_err_blame(&s->err, DD_BLAME_POLICY,
+		                    dd_err_say(&s->err, EACCES,
+		                               "no policy in " POLICY_DIR
+		                               " is for this job; name one with --policy"));
 	return r < 0 ? r : 0;
 }
 
@@ -113,25 +117,26 @@ static void tell_of_checkout(const struct checkout *c, struct event_facts *event
 static int read_sources(const struct run_args *args, struct loading *s)
 {
 	struct checkout *checkout = &s->source->checkout;
-	int r = loaded(checkout_open(args->workspace, checkout, &s->err));
+	int r = named(s, checkout_open(args->workspace, checkout, &s->err));
 	if (r == 0)
-		r = loaded(check_places(args, checkout->path, &s->err));
+		r = named(s, check_places(args, checkout->path, &s->err));
 	if (r == 0 && args->event)
-		r = loaded(event_load(args->event, &s->source->event, &s->err));
+		r = named(s, event_load(args->event, &s->source->event, &s->err));
 	else if (r == 0)
 		event_local(&s->source->event);
 	tell_of_checkout(checkout, &s->source->event);
 	if (r == 0)
-		r = loaded(workflow_load(args->workflow, &s->source->wf, &s->diags, &s->err));
+		r = named(s, workflow_load(args->workflow, &s->source->wf, &s->diags, &s->err));
 	if (r < 0)
 		return r;
-	r = args->policy ? loaded(policy_load(args->policy, &s->source->policy, &s->diags, &s->err))
-	                 : find_policy(s, &s->source->policy);
+	r = args->policy
+	            ? named(s, policy_load(args->policy, &s->source->policy, &s->diags, &s->err))
+	            : find_policy(s, &s->source->policy);
 	if (r == 0)
-		r = policy_check_host(s->source->policy, &s->diags, &s->notes);
+		r = policy_check_host(s->source->policy, &s->diags, &s->notes, &s->err);
 	return r < 0 ? r
-	             : loaded(policy_narrow_load(&s->source->policy, checkout->path, &s->diags,
-	                                         &s->err));
+	             : named(s, policy_narrow_load(&s->source->policy, checkout->path, &s->diags,
+	                                           &s->err));
 }
 
 /* --secret NAME=FILE for every lease of that name. A name that no step of this job holds is a
@@ -181,7 +186,7 @@ static int refuse_notes(struct loading *s)
 	return spec->n_notes ? -EINVAL : 0;
 }
 
-static int explain(struct loading *s, int r, FILE *errors)
+static int explain(struct loading *s, FILE *errors)
 {
 	diag_print_files(errors, &s->diags);
 	if (s->err.code && s->diags.n == 0) {
@@ -189,7 +194,10 @@ static int explain(struct loading *s, int r, FILE *errors)
 		diag_escape(shown, sizeof(shown), s->err.msg, strlen(s->err.msg));
 		(void)fprintf(errors, "drydock: %s\n", shown);
 	}
-	return r == -EACCES ? DRYDOCK_EXIT_REFUSED : DRYDOCK_EXIT_USAGE;
+	/* Complaints with a place are about a file that somebody wrote. */
+	if (s->diags.n > 0 && s->err.blame == DD_BLAME_HOST)
+		return DRYDOCK_EXIT_USAGE;
+	return blame_rows[s->err.blame].exit_code;
 }
 
 static int load(const struct run_args *args, struct loading *s)
@@ -199,10 +207,11 @@ static int load(const struct run_args *args, struct loading *s)
 	if (r == 0)
 		r = workflow_job_spec(source->wf, args->job, &source->event, &source->spec,
 		                      &s->diags);
+	if (r == 0 && (r = plan_make(source->spec, source->policy, &source->plan, &s->diags)) ==
+	                      -EACCES) /* it is pure: nobody but the policy says that */
+		s->err.blame = DD_BLAME_POLICY;
 	if (r == 0)
-		r = plan_make(source->spec, source->policy, &source->plan, &s->diags);
-	if (r == 0)
-		r = apply_secrets(args, source->plan, &s->err);
+		r = named(s, apply_secrets(args, source->plan, &s->err));
 	if (r == 0 && !args->dry_run)
 		r = refuse_notes(s);
 	return r;
@@ -214,7 +223,7 @@ int job_source_load(const struct run_args *args, struct job_source **ret, FILE *
 	if (s.source)
 		s.source->checkout = (struct checkout)CHECKOUT_NONE;
 	int r = s.source ? load(args, &s) : dd_err_set(&s.err, ENOMEM, "read the job");
-	int code = r < 0 ? explain(&s, r, errors) : 0;
+	int code = r < 0 ? explain(&s, errors) : 0;
 	diag_print_notes(errors, &s.notes);
 	if (r < 0)
 		job_source_free(s.source);
