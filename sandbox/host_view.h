@@ -18,6 +18,13 @@ struct view_item {
 	struct stat as; /* what the bytes were read from */
 };
 
+static inline bool view_is_copy(enum host_view_kind kind)
+{
+	return kind == HOST_VIEW_COPY || kind == HOST_VIEW_COPY_UNLESS_SECRET;
+}
+
+/* Would the file of the host view at @path not be shown, for what it holds? Any role. */
+bool view_leaves_out(const char *path);
 /* Supervisor, before clone3: expand the prefixes when /etc has changed, read again the files that
  * have. Never fails: less is shown, never more. */
 void view_refresh(void);

@@ -12,7 +12,7 @@
 #include "drydock/sandbox.h"
 
 enum {
-	INSIDE_VIEW_MAX = 96, /* rows of the host view, globs expanded */
+	INSIDE_VIEW_MAX = 256, /* rows of the host view, globs expanded */
 	INSIDE_DEV_MAX = 6,
 	INSIDE_FD_FLOOR = 10, /* fds that must survive are moved up here, away from 0, 1 and 2 */
 };

@@ -34,7 +34,7 @@ int inside_open_view(struct inside *in, struct dd_err *err)
 		const struct view_item *item = &items[i];
 		struct stat st;
 		in->view[i] = -1;
-		if (item->kind == HOST_VIEW_COPY)
+		if (view_is_copy(item->kind))
 			continue; /* its bytes are here already */
 		if (item->kind == HOST_VIEW_ROOT &&
 		    (lstat(item->path, &st) < 0 || S_ISLNK(st.st_mode)))

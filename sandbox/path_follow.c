@@ -8,6 +8,7 @@
  */
 #include "drydock/fd.h"
 #include "drydock/sandbox.h"
+#include "host_view.h"
 
 #include <limits.h>
 #include <sys/stat.h>
@@ -28,6 +29,22 @@ static struct sandbox_path find(const char *path, const char *const *shown)
 			return (struct sandbox_path){ shown[i], SANDBOX_READ_ONLY,
 				                      "shown besides the host view", true };
 	return sandbox_path_find(path);
+}
+
+/* A directory that was made because something that is shown lies below it, and holds nothing else.
+ */
+static bool leads_to_something(const char *path, const char *const *shown)
+{
+	for (size_t i = 0; shown && shown[i]; i++)
+		if (is_at_or_below(shown[i], path) && access(shown[i], F_OK) == 0)
+			return true;
+	for (size_t i = 0; i < host_view_n; i++) {
+		const struct host_view_row *row = &host_view_rows[i];
+		if (row->path[0] == '/' && is_at_or_below(row->path, path) &&
+		    access(row->path, F_OK) == 0)
+			return true;
+	}
+	return false;
 }
 
 /* The walk: what has been reached, and what is still to be looked up from there. */
@@ -115,5 +132,15 @@ int sandbox_path_follow(const char *path, const char *const *shown, struct sandb
 	if ((size_t)snprintf(ret->path, sizeof(ret->path), "%s", end) >= sizeof(ret->path))
 		return -ENAMETOOLONG;
 	ret->end = find(end, shown);
+	if (ret->end.access == SANDBOX_ABSENT && leads_to_something(end, shown))
+		ret->end = (struct sandbox_path){ "/", SANDBOX_READ_ONLY,
+			                          "a directory of the sandbox's root: only what "
+			                          "is shown below it is in it",
+			                          false };
+	if (ret->end.of_host && view_leaves_out(end))
+		ret->end = (struct sandbox_path){ ret->end.path, SANDBOX_ABSENT,
+			                          "left out: a password is in it, or others may "
+			                          "not read it",
+			                          false };
 	return 0;
 }

@@ -5,10 +5,11 @@
  * Pure. The launcher's own tables (host_view.c, inside_root.c, inside_dev_proc.c, inside_etc.c)
  * decide; tests/integration/explain_test.py holds each answer against what a step finds.
  */
-#include "drydock/host_view.h"
 #include "drydock/sandbox.h"
+#include "host_view.h"
 #include "inside.h"
 
+#include <fnmatch.h>
 #include <string.h>
 
 enum match { BELOW = 0 /* the path and everything below it */, EXACT };
@@ -68,11 +69,32 @@ static bool is_at_or_below(const char *path, const char *dir)
 	return strncmp(path, dir, len) == 0 && (path[len] == '\0' || path[len] == '/');
 }
 
+/* Does @path, or a directory above it, match @pattern? */
+static bool matches_above(const char *path, const char *pattern)
+{
+	char part[512];
+
+	if (strlen(path) >= sizeof(part))
+		return false;
+	for (size_t i = 1;; i++) {
+		if (path[i] != '/' && path[i] != '\0')
+			continue;
+		memcpy(part, path, i);
+		part[i] = '\0';
+		if (fnmatch(pattern, part, FNM_PATHNAME | FNM_NOESCAPE) == 0)
+			return true;
+		if (path[i] == '\0')
+			return false;
+	}
+}
+
 static bool row_shows(const struct host_view_row *row, const char *path)
 {
 	if (row->kind == HOST_VIEW_PREFIX)
 		return strncmp(path, "/etc/", 5) == 0 &&
 		       strncmp(path + 5, row->path, strlen(row->path)) == 0;
+	if (row->kind == HOST_VIEW_GLOB)
+		return matches_above(path, row->path);
 	return is_at_or_below(path, row->path);
 }
 
@@ -92,7 +114,7 @@ const char *sandbox_view_find(const char *path, const char **ret_why)
 bool sandbox_view_is_copy(const char *path)
 {
 	for (size_t i = 0; i < host_view_n; i++)
-		if (host_view_rows[i].kind == HOST_VIEW_COPY &&
+		if (view_is_copy(host_view_rows[i].kind) &&
 		    strcmp(host_view_rows[i].path, path) == 0)
 			return true;
 	return false;

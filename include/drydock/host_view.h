@@ -16,9 +16,11 @@ enum host_view_kind {
 	/* a small file that every account may read: copied, because a mount costs more than its
 	   bytes */
 	HOST_VIEW_COPY,
+	HOST_VIEW_COPY_UNLESS_SECRET, /* the same for XML, and not if a password is in it */
 	HOST_VIEW_ROOT,   /* a directory of / that merged-usr hosts have as a symlink: shown as the
 	                     host has it */
 	HOST_VIEW_PREFIX, /* every directory of /etc that begins so */
+	HOST_VIEW_GLOB,   /* every directory that matches */
 };
 
 struct host_view_row {

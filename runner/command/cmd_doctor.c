@@ -90,6 +90,7 @@ static int diagnose(struct diagnosis *d, const struct doctor_options *opt, struc
 	for (int i = 0; i < n && d->n_features < DOCTOR_FEATURES_MAX; i++)
 		d->features[d->n_features++] = rows[i];
 	doctor_host(d, opt->state_dir);
+	doctor_links(d);
 	doctor_try(d);
 	d->ok = entered;
 	for (size_t i = 0; i < d->n_features; i++)

@@ -16,6 +16,8 @@ const struct sandbox_feature *doctor_feature(const struct diagnosis *d,
 void doctor_try(struct diagnosis *d);
 /* doctor_host.c: the state directory and the terminal, appended to the features. */
 void doctor_host(struct diagnosis *d, const char *state_dir);
+/* doctor_links.c: links of /usr that lead out of what steps see, appended to the features. */
+void doctor_links(struct diagnosis *d);
 /* doctor_policy.c: 0, and d->wants. -EINVAL: the policy is wrong, and everything has been said on
  * @errors. Other -errno: it cannot be read. */
 int doctor_policy(struct diagnosis *d, const char *path, FILE *errors, struct dd_err *err);

@@ -1,12 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """view_test.py - what a step sees of the host's files and of its kernel: enough for the tools that are there, and no more."""
+import json
 import os
+import pathlib
+import re
+import shutil
 import subprocess
 import sys
+import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
-from dd import Job, case, check, equal, main, py, run, step  # noqa: E402
+from dd import DRYDOCK, Job, Skip, case, check, equal, main, py, run, step  # noqa: E402
 
 
 def setup():
@@ -43,6 +48,77 @@ def _():
     r = subprocess.run([*job.argv()[:1], "policy", "check", "policy.yml"], cwd=job.dir, env=job.environ(), capture_output=True, text=True, check=False)
     equal(r.returncode, 2, r.stderr)
     job.close()
+
+
+TOOLS = {      # installed on many hosts, with files outside of /usr
+    "mvn": "mvn -version", "fc-match": "fc-match sans", "ghc": "echo 'main = print 1' > a.hs; ghc a.hs && ./a", "groff": "echo .TH A 1 | groff -man -Tascii",
+    "xmlto": "printf '<?xml version=\"1.0\"?><!DOCTYPE article PUBLIC \"-//OASIS//DTD DocBook XML V4.5//EN\" "
+             "\"http://www.oasis-open.org/docbook/xml/4.5/docbookx.dtd\"><article><title>x</title><para>y</para></article>' > a.xml; xmlto man a.xml",
+    "Rscript": "Rscript -e 'print(1)'", "php": "php -m | sort > with; php -n -m | sort > without; test -z \"$(ls /etc/php/*/cli/conf.d 2>/dev/null)\" || ! cmp -s with without",
+    "pdflatex": "printf '\\\\documentclass{article}\\\\begin{document}x\\\\end{document}' > a.tex; pdflatex -interaction=batchmode a.tex",
+    "fpc": "echo 'begin end.' > a.pas; fpc a.pas", "ldc2": "echo 'void main(){}' > a.d; ldc2 a.d", "nim": "echo 'echo 1' > a.nim; nim c --hints:off a.nim",
+    "asciidoc": "printf '= T\n\nx\n' > a.adoc; asciidoc a.adoc", "lynx": "echo '<p>x' > a.html; lynx -dump a.html", "gs": "gs -q -dBATCH -dNODISPLAY -c quit",
+    "octave-cli": "octave-cli --eval 'disp(1)'", "racket": "racket -e '(display 1)'", "convert": "convert -size 9x9 xc:red a.png",
+    "emacs": "emacs -batch --eval '(message \"%s\" 1)'", "man": "man -w sh", "aspell": "aspell dump dicts",
+}
+
+
+@case("C1 W-12", "each of these tools that this host has works in a step as it does outside")
+def _():
+    here = {name: script for name, script in TOOLS.items() if (shutil.which(name) or "").startswith("/usr/")}
+    if not here:
+        raise Skip("this host has none of them")
+    with tempfile.TemporaryDirectory() as where:
+        works = [name for name, script in here.items()
+                 if subprocess.run(["bash", "-c", script], cwd=where, env={"PATH": os.environ["PATH"], "HOME": where, "LANG": "C.UTF-8"},
+                                   capture_output=True, timeout=120, stdin=subprocess.DEVNULL, check=False).returncode == 0]
+    r = run([step("tools", "\n".join(f"mkdir -p /tmp/{name} && cd /tmp/{name} && ( {here[name]} ) >/tmp/log 2>&1 && echo @@{name}=works@@ || tail -3 /tmp/log"
+                                     for name in works))], timeout=180)
+    print("#   tried: " + " ".join(works))
+    equal(sorted(name for name in works if name not in r.marks), [], "do not work in a step", r)
+
+
+@case("C1", "a link below /usr that leads to what others may read leads there in a step too, or doctor names the line that shows it")
+def _():
+    doctor = subprocess.run([DRYDOCK, "doctor", "--json"], capture_output=True, text=True, check=False)
+    row = next(f for f in json.loads(doctor.stdout)["features"] if f["name"] == "links")
+    outside = subprocess.run(["find", "/usr", "-type", "l", "-xtype", "d,f", "-print0"], capture_output=True, check=False).stdout.split(b"\0")
+    r = run([step("finds", "(find /usr -type l -xtype l -print0 || true) > /work-temp/broken 2> /dev/null; tr '\\0' '\\n' < /work-temp/broken | sed 's/^/@@link:/'")], timeout=120)
+    broken = {line.split("@@link:", 1)[1] for line in r.out.splitlines() if "@@link:/" in line} & {p.decode() for p in outside if p}
+    named = set(re.findall(r"/[^ ,\]]+", row["remedy"])) if not row["present"] else set()
+    unnamed = []
+    for link in sorted(broken):
+        real = os.path.realpath(link)
+        others = all(os.stat(p).st_mode & (0o1 if os.path.isdir(p) else 0o4) for p in [real, *(str(x) for x in pathlib.Path(real).parents)])
+        if others and not link.startswith("/usr/lib/systemd/") and not link.startswith("/usr/lib/environment.d/") and not real.startswith(("/dev/", "/proc/", "/run/")) \
+                and not any(real == n or real.startswith(n + "/") for n in named):
+            unnamed.append(f"{link} -> {real}")
+    equal(unnamed, [], f"broken in a step, and not in {row}", r)
+
+
+@case("C1 C-12", "Maven's settings are shown as they are, but not with a password in them; its comments do not count")
+def _():
+    make = "<settings><!-- <password>x</password> -->%s<mirrors/></settings>\n"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "none", "/usr/local"], check=True)
+    os.makedirs("/usr/local/etc")
+    try:
+        for text, shown in ((make % "", True), (make % "<servers><server><password>secret</password></server></servers>", False),
+                            (make % "<passphrase>s</passphrase>", False), ("<!-- <settings><password>x", True), (make % "<!-- a --><privateKey>k</privateKey>", False)):
+            if not os.path.exists("/etc/maven/settings.xml"):
+                raise Skip("this host has no /etc/maven/settings.xml to lay another over")
+            with open("/usr/local/etc/settings.xml", "w", encoding="ascii") as file:
+                file.write(text)
+            subprocess.run(["mount", "--bind", "/usr/local/etc/settings.xml", "/etc/maven/settings.xml"], check=True)
+            r = run([step("reads", "test -e /etc/maven/m2.conf && cat /etc/maven/settings.xml > /work/got && echo @@got=yes@@ || echo @@got=no@@")])
+            equal(r.mark("got"), "yes" if shown else "no", text, r)
+            job = Job([step("reads", "true")])
+            said = subprocess.run([DRYDOCK, "policy", "explain", "workflow.yml", "--policy", "policy.yml", "--step", "reads", "--path", "/etc/maven/settings.xml"],
+                                  cwd=job.dir, env=job.environ(), capture_output=True, text=True, check=False)
+            equal(said.returncode, 0 if shown else 4, said.stdout)
+            job.close()
+            subprocess.run(["umount", "/etc/maven/settings.xml"], check=True)
+    finally:
+        subprocess.run("umount /etc/maven/settings.xml 2>/dev/null; umount /usr/local", shell=True, check=False)
 
 
 TELLS = ("cmdline bootconfig iomem ioports interrupts softirqs kallsyms timer_list sched_debug schedstat keys key-users kcore kmsg modules partitions "

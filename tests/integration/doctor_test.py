@@ -75,7 +75,7 @@ def _():
         check(all(row[k] for k in ("area", "need", "found", "remedy")), f"something is empty: {row}")
         check(row["area"] in ("host", "identity", "isolation", "network", "locks", "limits"), f"area of {row}")
     for name in ("kernel userns namespaces mount_setattr proc overlayfs nftables seccomp seccomp_notify landlock close_range cgroup2 cgroup_clone calls mlock step "
-                 "memory cpu pids subids sh bash loader certificates clock state terminal").split():
+                 "memory cpu pids subids sh bash loader certificates links clock state terminal").split():
         check(name in features, f"no row {name}")
 
 
