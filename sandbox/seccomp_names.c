@@ -26,6 +26,10 @@ static const struct constant_row {
 	const char *name;
 	uint32_t value;
 } constant_rows[] = {
+	/* ids of a step, and the argument that leaves one as it is */
+	{ "STEP_UID", SANDBOX_UID },
+	{ "STEP_GID", SANDBOX_GID },
+	{ "UNCHANGED", 0xffffffff },
 	/* clone, unshare */
 	ROW(CLONE_NEWNS),
 	ROW(CLONE_NEWCGROUP),
@@ -110,6 +114,7 @@ static const struct constant_row {
 	ROW(SIOCSPGRP),
 	ROW(SIOCGPGRP),
 	ROW(SIOCATMARK),
+	ROW(SIOCETHTOOL),
 	ROW(SIOCGIFNAME),
 	ROW(SIOCGIFCONF),
 	ROW(SIOCGIFFLAGS),

@@ -276,7 +276,7 @@ static const struct row {
 	{ "P-05 TIOCCONS", SYS_ioctl, { ULONG_MAX, TIOCCONS }, EPERM, 0 },
 	{ "P-05 TIOCSETD", SYS_ioctl, { ULONG_MAX, TIOCSETD }, EPERM, 0 },
 	{ "interface up", SYS_ioctl, { ULONG_MAX, SIOCSIFFLAGS }, ENOTTY, 0 },
-	{ "ethtool", SYS_ioctl, { ULONG_MAX, SIOCETHTOOL }, ENOTTY, 0 },
+	{ "ethtool", SYS_ioctl, { ULONG_MAX, SIOCETHTOOL }, EOPNOTSUPP, 0 },
 	{ "an ioctl of nobody", SYS_ioctl, { ULONG_MAX, 0xdeadbeef }, ENOTTY, 0 },
 	{ "TCGETS", SYS_ioctl, { ULONG_MAX, TCGETS }, ALLOW, EBADF },
 	{ "a request with bit 31, sign-extended as musl does",
