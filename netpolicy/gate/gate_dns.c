@@ -44,6 +44,7 @@ struct dns_waiter {
 	struct dns_waiter *next;
 	uint32_t id;          /* of a held refusal */
 	uint64_t deadline_ns; /* likewise */
+	uint8_t rcode;        /* likewise */
 	struct dns_query query;
 	struct reply_to to;
 };
@@ -81,7 +82,7 @@ static void answer(struct gate_state *g, const struct reply_to *to, const struct
  * that has its answer is gone in a millisecond. So the answer waits until the supervisor has
  * looked; a repetition, a flood and a supervisor that does not answer do not wait. */
 static bool hold(struct gate_state *g, const struct reply_to *to, const struct dns_query *q,
-                 uint32_t id)
+                 uint8_t rcode, uint32_t id)
 {
 	struct dns_waiter *w = g->n_held < HELD_MAX ? malloc(sizeof(*w)) : NULL;
 	if (!w)
@@ -89,6 +90,7 @@ static bool hold(struct gate_state *g, const struct reply_to *to, const struct d
 	*w = (struct dns_waiter){ .next = g->held,
 		                  .id = id,
 		                  .deadline_ns = g->now_ns + HELD_MS * 1000000ull,
+		                  .rcode = rcode,
 		                  .query = *q,
 		                  .to = *to };
 	g->held = w;
@@ -111,7 +113,7 @@ static void release_held(struct gate_state *g, uint32_t id)
 		}
 		*at = w->next;
 		g->n_held--;
-		answer(g, &w->to, &w->query, DNS_RCODE_REFUSED, NULL);
+		answer(g, &w->to, &w->query, w->rcode, NULL);
 		free(w);
 	}
 }
@@ -122,8 +124,11 @@ void gate_dns_seen(struct gate_state *g, uint32_t id)
 		release_held(g, id);
 }
 
-static void refuse(struct gate_state *g, const struct reply_to *to, const struct dns_query *q,
-                   enum dd_reason reason)
+/* A name that is refused does not exist for this step, and that is what it hears: to REFUSED and
+ * SERVFAIL programs say "temporary failure" and ask again, and again with each search domain and
+ * server. */
+static void refuse_with(struct gate_state *g, const struct reply_to *to, const struct dns_query *q,
+                        enum dd_reason reason, uint8_t rcode)
 {
 	struct gate_msg msg = { .type = GATE_DNS_DENY,
 		                .reason = (uint16_t)reason,
@@ -133,18 +138,26 @@ static void refuse(struct gate_state *g, const struct reply_to *to, const struct
 		                .id = ++g->held_serial ? g->held_serial : ++g->held_serial };
 
 	gate_text(msg.host, sizeof(msg.host), q->name);
-	if (!gate_report(g, &msg) || !hold(g, to, q, msg.id))
-		answer(g, to, q, DNS_RCODE_REFUSED, NULL);
+	if (!gate_report(g, &msg) || !hold(g, to, q, rcode, msg.id))
+		answer(g, to, q, rcode, NULL);
+}
+
+static void refuse(struct gate_state *g, const struct reply_to *to, const struct dns_query *q,
+                   enum dd_reason reason)
+{
+	refuse_with(g, to, q, reason, DNS_RCODE_NXDOMAIN);
 }
 
 static void answer_name(const struct gate_name *name, const struct reply_to *to,
                         const struct dns_query *q)
 {
 	bool ok = name->rcode == DNS_RCODE_OK && name->admitted;
+	/* REFUSED stands for a name all of whose addresses are refused: for the step it has none */
 	answer(name->gate, to, q,
-	       ok            ? DNS_RCODE_OK
-	       : name->rcode ? name->rcode
-	                     : DNS_RCODE_SERVFAIL,
+	       ok                                 ? DNS_RCODE_OK
+	       : name->rcode == DNS_RCODE_REFUSED ? DNS_RCODE_NXDOMAIN
+	       : name->rcode                      ? name->rcode
+	                                          : DNS_RCODE_SERVFAIL,
 	       ok ? &name->synthetic : NULL);
 }
 
@@ -203,8 +216,15 @@ static void answer_allowed(struct gate_state *g, const char *host, const struct 
 		answer(g, to, q, DNS_RCODE_OK, NULL);
 		return;
 	default:
-		refuse(g, to, q, REASON_RECORD_TYPE);
+		/* the name is there, and has none of these */
+		refuse_with(g, to, q, REASON_RECORD_TYPE, DNS_RCODE_OK);
 	}
+}
+
+static bool asks_for_address(const struct dns_query *q)
+{
+	return q->type == DNS_TYPE_A || q->type == DNS_TYPE_AAAA || q->type == DNS_TYPE_SVCB ||
+	       q->type == DNS_TYPE_HTTPS;
 }
 
 static void handle_query(struct gate_state *g, const uint8_t *in, size_t len,
@@ -233,7 +253,9 @@ static void handle_query(struct gate_state *g, const uint8_t *in, size_t len,
 	else if (g->observe)
 		answer_allowed(g, host, &gate_observed_entry, verdict.reason, to, &q);
 	else
-		refuse(g, to, &q, verdict.reason);
+		/* `_http._tcp.NAME SRV` is a question that no entry would answer: its name is none
+		 * to put on a list */
+		refuse(g, to, &q, asks_for_address(&q) ? verdict.reason : REASON_RECORD_TYPE);
 }
 
 void gate_dns_udp(struct gate_state *g)

@@ -60,7 +60,7 @@ static const struct dd_reason_row rows[REASON__COUNT] = {
 	                         "only addresses are answered, not this type of record", ABOUT_WIRE,
 	                         REMEDY_NONE,
 	                         "the step's resolver answers A only; other record types carry "
-	                         "data out" },
+	                         "data out, and clients (apt asks for SRV) go on without them" },
 	[REASON_NOT_LOOKED_UP] = { "not-looked-up",
 	                           "no lookup in this step was answered with this address",
 	                           ABOUT_WIRE, REMEDY_NONE,
