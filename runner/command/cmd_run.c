@@ -38,6 +38,7 @@ static int run_job(const struct run_args *args, const struct identity *id,
 	struct local_script local;
 	struct console console;
 	const struct job_sink *const sinks[] = { console_sink(&console) };
+	const char *const hide[] = { args->event, NULL };
 
 	local_script_init(&local, source->plan);
 	int code = job_start(&(struct job_request){ .plan = source->plan,
@@ -46,6 +47,8 @@ static int run_job(const struct run_args *args, const struct identity *id,
 	                                            .sinks = sinks,
 	                                            .n_sinks = ARRAY_LEN(sinks),
 	                                            .checkout = &source->checkout,
+	                                            .untracked = args->untracked,
+	                                            .hide = hide,
 	                                            .out = args->out,
 	                                            .record = args->record,
 	                                            .state_dir = args->state_dir,

@@ -21,6 +21,7 @@ static const struct argp_option options[] = {
 	  .key = 'w',
 	  .arg = "DIR",
 	  .doc = "the tree to copy for the job (default: the root of the repository, or here)" },
+	{ .name = "untracked", .key = 'u', .doc = "copy also what git does not track or ignores" },
 	{ .name = "out", .key = 'o', .arg = "DIR", .doc = "where declared artifacts go" },
 	{ .name = "record",
 	  .key = 'r',
@@ -59,6 +60,9 @@ static error_t parse_more(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'n':
 		args->dry_run = true;
+		return 0;
+	case 'u':
+		args->untracked = true;
 		return 0;
 	case KEY_OBSERVE:
 		args->observe = true;

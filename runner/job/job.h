@@ -46,7 +46,9 @@ struct job {
 	struct job_dirs dirs;
 	/* the caller's directory, copied, never written; NULL: the workspace begins empty */
 	const struct checkout *checkout;
-	const char *out; /* where declared artifacts go, or NULL */
+	bool untracked;          /* of it also what git does not track */
+	const char *const *hide; /* see job_start.h */
+	const char *out;         /* where declared artifacts go, or NULL */
 	const char *record_path;
 	/* report instead of refusing public destinations and system calls outside the profile */
 	bool observe;

@@ -98,6 +98,8 @@ int job_start(const struct job_request *request)
 		.sinks = { .items = request->sinks, .n = request->n_sinks },
 		.dirs = JOB_DIRS_NONE,
 		.checkout = request->checkout,
+		.untracked = request->untracked,
+		.hide = request->hide,
 		.out = request->out,
 		.observe = request->observe,
 		.tree = { .work_fd = -1, .pristine_fd = -1, .stamps = STAMPS_NONE },

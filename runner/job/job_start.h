@@ -20,6 +20,10 @@ struct job_request {
 	size_t n_sinks;
 	/* borrowed: what the workspace is copied from; NULL: it begins empty */
 	const struct checkout *checkout;
+	bool untracked; /* of it also what git does not track */
+	/* files that no step is shown, should they lie in it, besides policy, record and what
+	 * credentials are read from; NULL-terminated or NULL */
+	const char *const *hide;
 	/* each may be NULL: no artifacts come back; the record and the state lie where they do by
 	 * default */
 	const char *out, *record, *state_dir;

@@ -51,43 +51,147 @@ static bool needs_pristine(const struct plan *plan)
 	return false;
 }
 
-/* Where the trees and the logs of this and other jobs live, should it lie below the workspace:
- * copied, it would contain itself, and what other jobs left (F-02). */
-static int own_places(const struct job *job, struct tree_place ret[2], struct dd_err *err)
-{
-	dd_auto_fd int logs = open(job->dirs.logs, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	const int below[] = { job->dirs.root_fd, logs }; /* STATE/jobs/RUN, STATE/records/RUN */
+/* ---- in ---- */
 
-	for (size_t i = 0; i < ARRAY_LEN(below); i++) {
-		struct stat st;
-		if (fstatat(below[i], "..", &st, 0) < 0)
-			return dd_err_set(err, errno, "look at the state directory");
-		ret[i] = (struct tree_place){ st.st_dev, st.st_ino };
-	}
-	return 0;
+/* What no step is shown, should it lie in the workspace: where the trees and the logs of this and
+ * other jobs live (copied, the tree would contain itself), the operator's policy, the record, and
+ * the files that credentials are read from (F-02). */
+struct hidden {
+	struct tree_place at[64];
+	size_t n;
+};
+
+static void hide(struct hidden *h, int dir_fd, const char *path)
+{
+	struct stat st;
+	if (h->n < ARRAY_LEN(h->at) && fstatat(dir_fd, path, &st, 0) == 0)
+		h->at[h->n++] = (struct tree_place){ st.st_dev, st.st_ino };
 }
 
-static int copy_in(struct job *job, struct dd_err *err)
+static void hide_credentials(const struct job *job, struct hidden *h)
 {
-	struct tree_counts counts = { 0 };
-	struct tree_place own[2];
+	for (size_t i = 0; i < job->plan->n_grants; i++)
+		for (size_t k = 0; k < job->plan->grants[i].n_leases; k++)
+			if (job->plan->grants[i].leases[k].from == LEASE_FROM_FILE)
+				hide(h, AT_FDCWD, job->plan->grants[i].leases[k].source);
+}
+
+static void hide_own(const struct job *job, struct hidden *h)
+{
+	dd_auto_fd int logs = open(job->dirs.logs, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	hide(h, job->dirs.root_fd, ".."); /* STATE/jobs */
+	hide(h, logs, "..");              /* STATE/records */
+	hide(h, AT_FDCWD, job->record_path);
+	if (job->plan->policy_path)
+		hide(h, AT_FDCWD, job->plan->policy_path);
+	for (size_t i = 0; job->hide && job->hide[i]; i++)
+		hide(h, AT_FDCWD, job->hide[i]);
+	hide_credentials(job, h);
+}
+
+/* "3 changed, 1 missing, staged changes": how what is copied differs from the commit. */
+static void describe_dirt(const struct checkout_copied *c, char *ret, size_t size)
+{
+	int n = 0;
+	ret[0] = '\0';
+	if (c->changed)
+		n += snprintf(ret, size, "%zu changed", c->changed);
+	if (c->missing)
+		n += snprintf(ret + n, size - (size_t)n, "%s%zu missing", n ? ", " : "",
+		              c->missing);
+	if (c->staged == STAGED_CHANGES)
+		(void)snprintf(ret + n, size - (size_t)n, "%sstaged changes", n ? ", " : "");
+}
+
+/* What checkout_look() has said already stands in the head of the run. */
+static bool is_told(const struct spec_workspace *w, const char *note)
+{
+	for (size_t i = 0; w && i < w->n_notes; i++)
+		if (strcmp(w->notes[i], note) == 0)
+			return true;
+	return false;
+}
+
+static void tell_copied(const struct job *job, const struct checkout_copied *c)
+{
+	char dirt[120];
+	describe_dirt(c, dirt, sizeof(dirt));
+	if (checkout_is_dirty(c))
+		sink_note(&job->sinks, NULL, SINK_WARN,
+		          "the workspace is not the commit %.12s: %s (git status says which)",
+		          job->checkout->facts.sha[0] ? job->checkout->facts.sha
+		                                      : "(there is none)",
+		          dirt);
+	else if (c->tracked_only && c->staged == STAGED_UNKNOWN)
+		sink_note(&job->sinks, NULL, SINK_NOTE,
+		          "whether the workspace is the commit %.12s cannot be told: it, or the "
+		          "whole of the index, is not in this clone",
+		          job->checkout->facts.sha);
+	for (size_t i = 0; i < c->notes.n; i++)
+		if (!is_told(job->plan->spec->workspace, c->notes.text[i]))
+			sink_note(&job->sinks, NULL, SINK_NOTE, "workspace: %s", c->notes.text[i]);
+	if (c->hidden)
+		sink_note(&job->sinks, NULL, SINK_NOTE,
+		          "workspace: %zu of drydock's own files in it are not shown to the steps "
+		          "(policy, record, state, credentials)",
+		          c->hidden);
+	if (c->counts.skipped)
+		sink_note(&job->sinks, NULL, SINK_WARN,
+		          "workspace: %llu sockets, FIFOs or devices were not copied",
+		          (unsigned long long)c->counts.skipped);
+}
+
+static int record_copied(struct job *job, const struct checkout_copied *c, struct dd_err *err)
+{
+	static const char *const staged[] = { [STAGED_UNKNOWN] = "unknown",
+		                              [STAGED_NOTHING] = "nothing",
+		                              [STAGED_CHANGES] = "changes" };
+	const struct git_facts *git = &job->checkout->facts;
+	const char *notes[CHECKOUT_NOTES_MAX + 1] = { NULL };
+	for (size_t i = 0; i < c->notes.n; i++)
+		notes[i] = c->notes.text[i];
+	return record_workspace(
+		job->rec,
+		&(struct facts_workspace){
+			.path = job->checkout->path,
+			.copied = c->tracked_only ? "tracked" : "everything",
+			.commit = git->sha[0] ? git->sha : NULL,
+			.ref = git->ref[0] ? git->ref : NULL,
+			.dirty = checkout_is_dirty(c),
+			.changed = c->tracked_only ? (int64_t)c->changed : FACTS_ABSENT,
+			.missing = c->tracked_only ? (int64_t)c->missing : FACTS_ABSENT,
+			.staged = c->tracked_only ? staged[c->staged] : NULL,
+			.files = (int64_t)(c->counts.files + c->counts.links),
+			.bytes = (int64_t)c->counts.bytes,
+			.notes = c->notes.n ? notes : NULL,
+		},
+		err);
+}
+
+/* @ret_tracked: nothing was copied that is not tracked. */
+static int copy_in(struct job *job, bool *ret_tracked, struct dd_err *err)
+{
+	dd_auto_free struct checkout_copied *copied = calloc(1, sizeof(*copied));
+	struct hidden own = { .n = 0 };
+	*ret_tracked = false;
 	if (!job->checkout)
 		return 0;
-	int r = own_places(job, own, err);
-	if (r < 0)
-		return r;
-	r = tree_copy_without(job->checkout->dir_fd, job->tree.work_fd, step_owner(job), own,
-	                      ARRAY_LEN(own), &counts, err);
+	if (!copied)
+		return dd_err_set(err, ENOMEM, "copy the workspace");
+	hide_own(job, &own);
+	const struct checkout_wanted wanted = { .untracked = job->untracked,
+		                                .without = own.at,
+		                                .n_without = own.n,
+		                                .owner = step_owner(job) };
+	int r = checkout_copy(job->checkout, &wanted, job->tree.work_fd, copied, err);
 	if (r < 0)
 		return dd_err_ctx(
 			err, r,
 			"copy workspace %s (drydock runs as uid %u; it must be able to read it)",
 			job->checkout->path, (unsigned)job->id->host_uid);
-	if (counts.skipped)
-		sink_note(&job->sinks, NULL, SINK_WARN,
-		          "workspace: %llu sockets, FIFOs or devices were not copied",
-		          (unsigned long long)counts.skipped);
-	return 0;
+	*ret_tracked = copied->tracked_only;
+	tell_copied(job, copied);
+	return record_copied(job, copied, err);
 }
 
 /* From the copy and not from the caller's directory, which may have changed meanwhile: both must be
@@ -110,19 +214,20 @@ static int keep_pristine(struct job *job, struct dd_err *err)
 int job_tree_prepare(struct job *job, struct dd_err *err)
 {
 	struct job_tree *tree = &job->tree;
+	bool tracked = false;
 	int r;
 
 	if ((r = sub_for_steps(job, "work", &tree->work_fd, err)) < 0 ||
 	    (r = sub_for_steps(job, "home", NULL, err)) < 0 ||
 	    (r = sub_for_steps(job, "tools", NULL, err)) < 0)
 		return r;
-	if ((r = copy_in(job, err)) < 0 || (r = keep_pristine(job, err)) < 0)
+	if ((r = copy_in(job, &tracked, err)) < 0 || (r = keep_pristine(job, err)) < 0)
 		return r;
 	stamps_prepare(&tree->stamps, job->dirs.root_fd);
 	if ((r = manifest_scan(tree->work_fd, NULL, &tree->initial, err)) < 0)
 		return r;
 	tree->now = tree->initial;
-	if ((r = tracked_load(tree->work_fd, tree->initial, &tree->tracked, err)) < 0)
+	if ((r = tracked_load(tree->work_fd, tree->initial, tracked, &tree->tracked, err)) < 0)
 		return r;
 	if (tracked_note(tree->tracked))
 		sink_note(&job->sinks, NULL, SINK_NOTE, "workspace: %s",

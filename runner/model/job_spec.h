@@ -63,6 +63,14 @@ struct spec_about {
 	const char *computed;
 };
 
+/* What the job's workspace is copied from, for people; it decides nothing. */
+struct spec_workspace {
+	const char *path;
+	const char *takes;        /* what of it */
+	const char *const *notes; /* what will not be as it is there, a sentence each */
+	size_t n_notes;
+};
+
 struct spec_note { /* what cannot be run, and where it stands */
 	struct diag_mark mark;
 	const char *text, *hint; /* hint: may be empty */
@@ -74,7 +82,8 @@ struct job_spec {
 	const char *pipeline;  /* name of the whole that the job is a part of */
 	const char *id, *name; /* of the job */
 	struct spec_about about;
-	struct event_facts event; /* why it runs, by the forge's own word */
+	const struct spec_workspace *workspace; /* NULL: it begins empty */
+	struct event_facts event;               /* why it runs, by the forge's own word */
 	const struct spec_step *steps;
 	size_t n_steps;
 	/* steps of the other jobs beside this one: a policy may be about them */

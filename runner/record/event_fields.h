@@ -73,6 +73,7 @@ enum event_of {
 #define RECORD_EVENTS(X)                                                                           \
 	X(RUN_START, run_start, struct record_facts, RUN)                                          \
 	X(POLICY_NARROWED, policy_narrowed, struct facts_narrowed, RUN)                            \
+	X(WORKSPACE, workspace, struct facts_workspace, RUN)                                       \
 	X(RECORD_LIMITED, record_limited, struct facts_limited, RUN)                               \
 	X(STEP_START, step_start, struct facts_step, STEP)                                         \
 	X(CRED_GRANT, cred_grant, struct facts_lease, STEP)                                        \

@@ -260,6 +260,37 @@ static const struct event_field narrowed_rows[] = {
 	FIELD(TEXT, struct facts_narrowed, why, "why", ALWAYS, .says = "the reason"),
 };
 
+static const char *const copied_words[] = { "tracked", "everything", "commit", NULL };
+static const char *const staged_words[] = { "nothing", "changes", "unknown", NULL };
+
+static const struct event_field workspace_rows[] = {
+	FIELD(TEXT, struct facts_workspace, path, "path", ALWAYS,
+	      .says = "the directory that was copied"),
+	FIELD(TEXT, struct facts_workspace, copied, "copied", ALWAYS, .words = copied_words,
+	      .says = "`tracked`: what git tracks, as it stands on disk; `everything`; `commit`: "
+	              "the commit alone"),
+	FIELD(TEXT, struct facts_workspace, commit, "commit", MAYBE,
+	      .says = "that it stands on; absent outside of a repository, and before the first "
+	              "commit"),
+	FIELD(TEXT, struct facts_workspace, ref, "ref", MAYBE,
+	      .says = "refs/...; absent where HEAD is detached"),
+	FIELD(BOOL, struct facts_workspace, dirty, "dirty", ALWAYS,
+	      .says = "what was copied is known to differ from that commit"),
+	FIELD(COUNT, struct facts_workspace, changed, "changed", MAYBE,
+	      .says = "tracked files that differ from git's index; absent where not all copied "
+	              "files are tracked"),
+	FIELD(COUNT, struct facts_workspace, missing, "missing", MAYBE,
+	      .says = "tracked files that are not there; likewise"),
+	FIELD(TEXT, struct facts_workspace, staged, "staged", MAYBE, .words = staged_words,
+	      .says = "what git's index holds that was not committed; likewise"),
+	FIELD(COUNT, struct facts_workspace, files, "files", ALWAYS,
+	      .says = "that were copied, git's own among them"),
+	FIELD(COUNT, struct facts_workspace, bytes, "bytes", ALWAYS, .unit = "bytes",
+	      .says = "in them"),
+	FIELD(TEXTS, struct facts_workspace, notes, "notes", MAYBE,
+	      .says = "what is not as in the caller's directory, a sentence each"),
+};
+
 static const struct event_field limited_rows[] = {
 	FIELD(COUNT, struct facts_limited, limit_bytes, "limit_bytes", ALWAYS, .unit = "bytes",
 	      .says = "`limits.record` of the policy"),
@@ -507,6 +538,10 @@ static const struct event_field violation_rows[] = {
 
 static const struct record_facts no_run = { .n_planned = FACTS_ABSENT };
 static const struct facts_narrowed no_narrowed = { .line = FACTS_ABSENT };
+static const struct facts_workspace no_workspace = { .files = FACTS_ABSENT,
+	                                             .bytes = FACTS_ABSENT,
+	                                             .changed = FACTS_ABSENT,
+	                                             .missing = FACTS_ABSENT };
 static const struct facts_limited no_limited = { .limit_bytes = FACTS_ABSENT };
 static const struct facts_artifact no_artifact = { .size = FACTS_ABSENT };
 static const struct facts_lease no_lease = { .ttl_sec = FACTS_ABSENT };
@@ -553,6 +588,9 @@ const struct event_row event_rows[EVENT__COUNT] = {
 	[EVENT_POLICY_NARROWED] = EVENT(
 		policy_narrowed, "policy.narrowed", RUN, BEGINS, narrowed_rows, no_narrowed,
 		"the repository's `.drydock.yml` asked for more than the operator's policy gives"),
+	[EVENT_WORKSPACE] = EVENT(workspace, "workspace", RUN, BEGINS, workspace_rows, no_workspace,
+	                          "what the job's workspace was copied from; absent when it "
+	                          "begins empty"),
 	[EVENT_RECORD_LIMITED] =
 		EVENT(record_limited, "record.limited", RUN, BEGINS, limited_rows, no_limited,
 	              "the record has come to three quarters of its limit: from here on "

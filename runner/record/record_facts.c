@@ -47,6 +47,15 @@ static void *place_run_end(const struct facts_reading *r, json_t *line, struct f
 	return r->facts;
 }
 
+static void *place_workspace(const struct facts_reading *r, json_t *line, struct facts_step *none)
+{
+	struct facts_workspace *w = &r->facts->workspace;
+	(void)none;
+	memcpy(w, event_rows[EVENT_WORKSPACE].shape.empty, sizeof(*w));
+	w->at = event_at(line);
+	return w;
+}
+
 static void *place_narrowed(const struct facts_reading *r, json_t *line, struct facts_step *none)
 {
 	struct record_facts *f = r->facts;
@@ -132,6 +141,7 @@ static const struct reading_row {
 	[EVENT_RUN_START] = { place_run_start },
 	[EVENT_RUN_END] = { place_run_end },
 	[EVENT_POLICY_NARROWED] = { place_narrowed },
+	[EVENT_WORKSPACE] = { place_workspace },
 	[EVENT_RECORD_LIMITED] = { place_limited },
 	[EVENT_ARTIFACT] = { place_artifact },
 	[EVENT_STEP_START] = { facts_place_step_start },

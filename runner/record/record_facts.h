@@ -210,6 +210,14 @@ struct facts_narrowed { /* policy.narrowed */
 	int64_t line;
 };
 
+struct facts_workspace { /* workspace */
+	struct facts_at at;
+	const char *path, *copied, *commit, *ref, *staged;
+	bool dirty;
+	int64_t files, bytes, changed, missing;
+	const char *const *notes;
+};
+
 struct facts_artifact {
 	struct facts_at at;
 	const char *step, *path, *sha256;
@@ -256,6 +264,7 @@ struct record_facts {
 	size_t n_steps;
 	struct facts_narrowed *narrowed;
 	size_t n_narrowed;
+	struct facts_workspace workspace; /* at.seq 0: it began empty, or an older record */
 	struct facts_artifact *artifacts;
 	size_t n_artifacts;
 	uint64_t lines, torn_bytes; /* torn: half a line behind the last good one */

@@ -157,10 +157,11 @@ void git_place_close(struct git_place *place)
 /* ---- upwards ---- */
 
 /* What git takes for a repository: a .git that has a HEAD, or a .git file. */
-static bool looks_like_one(int dir_fd, const struct stat *git)
+static bool looks_like_one(int dir_fd, const struct stat *git, unsigned up)
 {
 	struct stat head;
-	return S_ISREG(git->st_mode) ||
+	/* a link in the workspace itself is looked at, and then refused with a word */
+	return S_ISREG(git->st_mode) || (up == 0 && S_ISLNK(git->st_mode)) ||
 	       (S_ISDIR(git->st_mode) &&
 	        fstatat(dir_fd, ".git/HEAD", &head, AT_SYMLINK_NOFOLLOW) == 0);
 }
@@ -195,7 +196,7 @@ int git_root_find(int dir_fd, int *ret_root_fd, char ret_prefix[PATH_MAX], char 
 		return dd_err_set(err, errno, "open the workspace");
 	for (unsigned up = 0; up < PATH_MAX; up++) {
 		bool found = fstatat(at, ".git", &git, AT_SYMLINK_NOFOLLOW) == 0 &&
-		             looks_like_one(at, &git);
+		             looks_like_one(at, &git, up);
 		/* As git's safe.directory: a repository that another user left in /tmp must not
 		 * decide what of it is copied. */
 		if (found && up > 0 && git.st_uid != geteuid()) {

@@ -17,6 +17,8 @@ struct tracked {
 	size_t n, cap;
 	char **gitlinks; /* submodules: the index does not know what is inside */
 	size_t n_gitlinks, cap_gitlinks;
+	char **gitdirs; /* the .git of submodules, and of other repositories that came along */
+	size_t n_gitdirs, cap_gitdirs;
 	const char *note;
 };
 
@@ -33,6 +35,7 @@ void tracked_free(struct tracked *t)
 		return;
 	free_list(t->paths, t->n);
 	free_list(t->gitlinks, t->n_gitlinks);
+	free_list(t->gitdirs, t->n_gitdirs);
 	free(t);
 }
 
@@ -63,12 +66,58 @@ static int by_name(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+/* ---- names ---- */
+
+/* Is @name ".git" as some file system or other reads it? Letters of any case, HFS+ passing over
+ * invisible characters, NTFS over dots and blanks at the end, its short name, and a stream behind a
+ * colon. */
+static bool git_dir_name(const char *name, size_t len)
+{
+	static const char *const spellings[] = { ".git", "git~1" };
+	char plain[8];
+	size_t n = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		const unsigned char *p = (const unsigned char *)name + i;
+		bool invisible =
+			len - i >= 3 &&
+			((p[0] == 0xe2 && p[1] == 0x80 &&
+		          ((p[2] >= 0x8c && p[2] <= 0x8f) || (p[2] >= 0xaa && p[2] <= 0xae))) ||
+		         (p[0] == 0xe2 && p[1] == 0x81 && p[2] >= 0xaa && p[2] <= 0xaf) ||
+		         (p[0] == 0xef && p[1] == 0xbb && p[2] == 0xbf));
+		if (invisible) {
+			i += 2;
+			continue;
+		}
+		if (p[0] == ':')
+			break;
+		if (n == sizeof(plain) - 1 && p[0] != '.' && p[0] != ' ')
+			return false;
+		if (n < sizeof(plain) - 1)
+			plain[n++] = (char)(p[0] >= 'A' && p[0] <= 'Z' ? p[0] + 32 : p[0]);
+	}
+	while (n > 0 && (plain[n - 1] == '.' || plain[n - 1] == ' '))
+		n--;
+	plain[n] = '\0';
+	for (size_t i = 0; i < ARRAY_LEN(spellings); i++)
+		if (strcmp(plain, spellings[i]) == 0)
+			return true;
+	return false;
+}
+
 /* ---- the checkout around it ---- */
+
+enum every_what {
+	EVERY_FILE,
+	EVERY_SUBMODULE_FILE, /* files of submodules: before anything was built, so what is there is
+	                         what was fetched */
+	EVERY_GITDIR,         /* nothing but where repositories are */
+};
 
 struct every {
 	struct tracked *t;
+	enum every_what what;
 	struct dd_err *err;
-	bool only_submodules;
 };
 
 static bool in_submodule(const struct tracked *t, const char *path)
@@ -81,24 +130,47 @@ static bool in_submodule(const struct tracked *t, const char *path)
 	return false;
 }
 
+/* How many bytes of @path lead to the first .git in it, that included; 0: there is none. */
+static size_t gitdir_len(const char *path)
+{
+	for (const char *p = path; *p; p += strspn(p, "/")) {
+		size_t n = strcspn(p, "/");
+		if (git_dir_name(p, n))
+			return (size_t)(p + n - path);
+		p += n;
+	}
+	return 0;
+}
+
+static int note_gitdir(struct tracked *t, const char *path, size_t len, struct dd_err *err)
+{
+	const char *last = t->n_gitdirs ? t->gitdirs[t->n_gitdirs - 1] : "";
+	if (strncmp(last, path, len) == 0 && last[len] == '\0')
+		return 0; /* they come sorted */
+	dd_auto_free char *dir = strndup(path, len);
+	return dir ? append(&t->gitdirs, &t->n_gitdirs, &t->cap_gitdirs, dir, err)
+	           : dd_err_set(err, ENOMEM, "tracked files");
+}
+
 static int add_every(void *arg, enum manifest_change what, const char *path, uint64_t size,
                      const char *sha256)
 {
 	struct every *e = arg;
+	size_t gitdir = gitdir_len(path);
 	(void)what;
 	(void)size;
-	if (*sha256 == '\0' || strncmp(path, ".git/", 5) == 0 || strcmp(path, ".git") == 0 ||
-	    (e->only_submodules && !in_submodule(e->t, path)))
+	if (gitdir)
+		return note_gitdir(e->t, path, gitdir, e->err);
+	if (*sha256 == '\0' || e->what == EVERY_GITDIR ||
+	    (e->what == EVERY_SUBMODULE_FILE && !in_submodule(e->t, path)))
 		return 0;
 	return append(&e->t->paths, &e->t->n, &e->t->cap, path, e->err);
 }
 
-/* Every file (or every file of a submodule) of the manifest. Before anything was built, so what is
- * there is what was fetched. */
-static int track_manifest(struct tracked *t, const struct manifest *initial, bool only_submodules,
+static int track_manifest(struct tracked *t, const struct manifest *initial, enum every_what what,
                           struct dd_err *err)
 {
-	struct every e = { .t = t, .err = err, .only_submodules = only_submodules };
+	struct every e = { .t = t, .what = what, .err = err };
 	if (!initial)
 		return dd_err_say(err, EINVAL,
 		                  "tracked files: there is neither a git index nor a list of what "
@@ -116,7 +188,7 @@ static int track_everything(const struct manifest *initial, const char *note, st
 	if (!t)
 		return dd_err_set(err, ENOMEM, "tracked files");
 	t->note = note;
-	int r = track_manifest(t, initial, false, err);
+	int r = track_manifest(t, initial, EVERY_FILE, err);
 	if (r < 0)
 		return r;
 	*ret = t;
@@ -184,8 +256,9 @@ static int load(int fd, const struct manifest *initial, struct tracked **ret, st
 	__attribute__((cleanup(tracked_free_p))) struct tracked *t = calloc(1, sizeof(*t));
 	int r = t ? track_index(t, &index, err) : dd_err_set(err, ENOMEM, "tracked files");
 	git_index_done(&index);
-	if (r == 0 && t->n_gitlinks > 0)
-		r = track_manifest(t, initial, true, err);
+	if (r == 0)
+		r = track_manifest(t, initial, t->n_gitlinks ? EVERY_SUBMODULE_FILE : EVERY_GITDIR,
+		                   err);
 	if (r < 0)
 		return r;
 	*ret = t;
@@ -193,9 +266,11 @@ static int load(int fd, const struct manifest *initial, struct tracked **ret, st
 	return 0;
 }
 
-int tracked_load(int dir_fd, const struct manifest *initial, struct tracked **ret,
+int tracked_load(int dir_fd, const struct manifest *initial, bool everything, struct tracked **ret,
                  struct dd_err *err)
 {
+	if (everything)
+		return track_everything(initial, NULL, ret, err);
 	dd_auto_fd int fd = open_beneath(dir_fd, ".git/index", O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
 	if (fd < 0 && fd != -ENOENT && fd != -ENOTDIR && fd != -ELOOP)
 		return dd_err_set(err, -fd, "open .git/index");
@@ -219,52 +294,9 @@ const char *tracked_note(const struct tracked *t)
 
 /* ---- what git obeys ---- */
 
-/* Is @name ".git" as some file system or other reads it? Letters of any case, HFS+ passing over
- * invisible characters, NTFS over dots and blanks at the end, its short name, and a stream behind a
- * colon. */
-static bool git_dir_name(const char *name, size_t len)
-{
-	static const char *const spellings[] = { ".git", "git~1" };
-	char plain[8];
-	size_t n = 0;
-
-	for (size_t i = 0; i < len; i++) {
-		const unsigned char *p = (const unsigned char *)name + i;
-		bool invisible =
-			len - i >= 3 &&
-			((p[0] == 0xe2 && p[1] == 0x80 &&
-		          ((p[2] >= 0x8c && p[2] <= 0x8f) || (p[2] >= 0xaa && p[2] <= 0xae))) ||
-		         (p[0] == 0xe2 && p[1] == 0x81 && p[2] >= 0xaa && p[2] <= 0xaf) ||
-		         (p[0] == 0xef && p[1] == 0xbb && p[2] == 0xbf));
-		if (invisible) {
-			i += 2;
-			continue;
-		}
-		if (p[0] == ':')
-			break;
-		if (n == sizeof(plain) - 1 && p[0] != '.' && p[0] != ' ')
-			return false;
-		if (n < sizeof(plain) - 1)
-			plain[n++] = (char)(p[0] >= 'A' && p[0] <= 'Z' ? p[0] + 32 : p[0]);
-	}
-	while (n > 0 && (plain[n - 1] == '.' || plain[n - 1] == ' '))
-		n--;
-	plain[n] = '\0';
-	for (size_t i = 0; i < ARRAY_LEN(spellings); i++)
-		if (strcmp(plain, spellings[i]) == 0)
-			return true;
-	return false;
-}
-
 bool path_in_git_dir(const char *path)
 {
-	for (const char *p = path; *p; p += strspn(p, "/")) {
-		size_t n = strcspn(p, "/");
-		if (git_dir_name(p, n))
-			return true;
-		p += n;
-	}
-	return false;
+	return gitdir_len(path) > 0;
 }
 
 /* What is below a .git and no command comes from it: objects and names of commits. */
@@ -297,21 +329,21 @@ static bool is_git_control(const char *p)
 	return false;
 }
 
-/* The part of @path behind the .git of the checkout or of one of its submodules. */
+/* The part of @path behind the .git of the checkout, or one that came with it. */
 static const char *below_git_dir(const struct tracked *t, const char *path)
 {
-	size_t top = strcspn(path, "/");
-	if (git_dir_name(path, top))
-		return path + top;
-	for (size_t i = 0; i < t->n_gitlinks; i++) {
-		size_t len = strlen(t->gitlinks[i]);
-		if (strncmp(path, t->gitlinks[i], len) != 0 || path[len] != '/')
-			continue;
-		const char *name = path + len + 1;
-		size_t n = strcspn(name, "/");
-		if (git_dir_name(name, n))
-			return name + n;
-	}
+	size_t len = gitdir_len(path);
+	if (len == 0)
+		return NULL;
+	if (!memchr(path, '/', len))
+		return path + len;
+	for (size_t i = 0; i < t->n_gitdirs; i++)
+		if (strncmp(t->gitdirs[i], path, len) == 0 && t->gitdirs[i][len] == '\0')
+			return path + len;
+	for (size_t i = 0; i < t->n_gitlinks; i++) /* of a submodule that was not there before */
+		if (strncmp(t->gitlinks[i], path, strlen(t->gitlinks[i])) == 0 &&
+		    path[strlen(t->gitlinks[i])] == '/')
+			return path + len;
 	return NULL;
 }
 

@@ -23,21 +23,18 @@ struct tree_owner {
 };
 /* Copy the tree below @from_fd into the empty directory @to_fd: files by FICLONE, else
  * copy_file_range, else read/write; modes without setuid/setgid/sticky; symlinks as symlinks (not
- * followed); hard links become files; times kept; sockets, FIFOs and devices are skipped and
- * counted. Other file systems below are not entered. */
+ * followed); holes stay holes; hard links become files; times kept; sockets, FIFOs and devices are
+ * skipped and counted. Other file systems below are not entered. */
 struct tree_counts {
 	uint64_t files, dirs, links, bytes, skipped;
 };
 int tree_copy(int from_fd, int to_fd, struct tree_owner owner, struct tree_counts *ret,
               struct dd_err *err);
-/* The same without the directories @without, and what is below them. */
+/* Something to be left out of a copy. */
 struct tree_place {
 	dev_t dev;
 	ino_t ino;
 };
-int tree_copy_without(int from_fd, int to_fd, struct tree_owner owner,
-                      const struct tree_place *without, size_t n_without, struct tree_counts *ret,
-                      struct dd_err *err);
 
 /* Remove everything below @dir_fd, however deep or strangely named; never leaves the tree, never
  * follows a link, crosses no mount. */
@@ -82,9 +79,10 @@ int manifest_match(const struct manifest *m, const char *const *globs,
                    int (*fn)(void *arg, const char *path), void *arg);
 
 /* ---- tracked files: what a build step must not change (F-14) ---- */
-/* The paths in .git/index, read without running git (F-11). Every file of @initial is tracked where
- * there is no index, or one that cannot be believed: damaged, split, empty, of another tree. */
-int tracked_load(int dir_fd, const struct manifest *initial, struct tracked **ret,
+/* The paths in .git/index, read without running git (F-11). Every file of @initial is tracked when
+ * @everything says so, and where there is no index, or one that cannot be believed: damaged, split,
+ * empty, of another tree. */
+int tracked_load(int dir_fd, const struct manifest *initial, bool everything, struct tracked **ret,
                  struct dd_err *err);
 bool tracked_has(const struct tracked *t, const char *path);
 /* Does a git that runs in the workspace obey the file @path: configuration, hooks, attributes,

@@ -88,6 +88,29 @@ static void observe_line(const struct console *c, const char *text)
 
 /* ---- begin ---- */
 
+/* Names and notes hold words of the caller's directory and of its repository. */
+static void print_escaped(const char *text)
+{
+	enum { MOST = 400 };
+	char shown[TEXT_ESCAPE_MAX * MOST + 1];
+	(void)text_escape(shown, text, strnlen(text, MOST));
+	printf("%s", shown);
+}
+
+static void print_workspace(const struct spec_workspace *w)
+{
+	if (!w)
+		return;
+	printf("  workspace ");
+	print_escaped(w->path);
+	printf(": %s\n", w->takes);
+	for (size_t i = 0; i < w->n_notes; i++) {
+		printf("            ");
+		print_escaped(w->notes[i]);
+		printf("\n");
+	}
+}
+
 static void on_job_begins(void *arg, const struct sink_job *job)
 {
 	struct console *c = arg;
@@ -100,6 +123,7 @@ static void on_job_begins(void *arg, const struct sink_job *job)
 	printf("%sdrydock %s%s  job %s of ", tint(c, TINT_BOLD), drydock_version(), plain(c),
 	       shown(plan->spec->id, SHOWN_MAX));
 	printf("%s  run %s\n", shown(plan->spec->source, 400), job->run);
+	print_workspace(job->plan->spec->workspace);
 	printf("  policy    %s\n",
 	       plan->policy_path
 	               ? plan->policy_path

@@ -5,6 +5,7 @@
  * otherwise escaped. */
 #include "plan_print.h"
 
+#include "base/text_escape.h"
 #include "drydock/sandbox_shown.h"
 
 #include <jansson.h>
@@ -291,6 +292,18 @@ static json_t *unused_json(const struct plan *plan)
 	return out;
 }
 
+static json_t *workspace_json(const struct spec_workspace *w)
+{
+	if (!w)
+		return json_null();
+	json_t *notes = json_array();
+	for (size_t i = 0; i < w->n_notes; i++)
+		(void)json_array_append_new(notes, json_string(w->notes[i]));
+	char path[TEXT_ESCAPE_MAX * 400 + 1];
+	(void)text_escape(path, w->path, strnlen(w->path, 400));
+	return json_pack("{s:s, s:s, s:o}", "path", path, "takes", w->takes, "notes", notes);
+}
+
 static json_t *narrowed_json(const struct plan *plan)
 {
 	json_t *out = json_array();
@@ -348,6 +361,7 @@ int plan_print_json(const struct plan *plan, const struct plan_shown *shown,
 	                         "job_name", spec->name, "policy", plan->policy_path,
 	                         "policy_sha256", plan->policy_path ? plan->policy_sha256 : NULL,
 	                         "trusted", plan->trusted, "trust_why", plan->trust_why);
+	root = joined(root, json_pack("{s:o}", "workspace", workspace_json(spec->workspace)));
 	root = joined(root, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "about",
 	                              about_json(&spec->about), "steps", steps, "every_step_sees",
 	                              places_json(), "narrowed", narrowed_json(plan), "unused",

@@ -470,6 +470,20 @@ static void print_notes(FILE *out, const struct plan *plan)
 	}
 }
 
+static void print_workspace(FILE *out, const struct spec_workspace *w)
+{
+	if (!w)
+		return;
+	(void)fputs("workspace ", out);
+	put(out, w->path, 300);
+	(void)fprintf(out, ": %s\n", w->takes);
+	for (size_t i = 0; i < w->n_notes; i++) {
+		(void)fputs("    ", out);
+		put(out, w->notes[i], 400);
+		(void)fputc('\n', out);
+	}
+}
+
 int plan_print_text(const struct plan *plan, const struct plan_shown *shown,
                     struct plan_print_options how, FILE *out)
 {
@@ -484,6 +498,7 @@ int plan_print_text(const struct plan *plan, const struct plan_shown *shown,
 	    300);
 	(void)fprintf(out, "\n%s: %s\n", plan->trusted ? "trusted" : "not trusted",
 	              plan->trust_why);
+	print_workspace(out, plan->spec->workspace);
 	print_about(out, &plan->spec->about);
 	struct said said[SAID__COUNT] = { { NULL, 0 } };
 	for (size_t i = 0; i < plan->n_grants; i++)

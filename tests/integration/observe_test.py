@@ -497,7 +497,7 @@ def _():
 def _():
     job = Job([step("a", "true")])
     try:
-        plain = subprocess.run([DRYDOCK, "plan", "workflow.yml", "--policy", "policy.yml"], cwd=job.dir, capture_output=True, check=True)
+        plain = subprocess.run(job.argv(command="plan"), cwd=job.dir, capture_output=True, check=True)
         dry = subprocess.run(job.argv("--observe", "--dry-run"), cwd=job.dir, env=job.environ(), capture_output=True, check=True)
         equal(dry.stdout, plain.stdout, "plan")
         check(b"--observe changes nothing" in dry.stderr, "it did not say so")

@@ -64,7 +64,7 @@ static void assert_tracked(const char *note)
 	struct manifest *m = NULL;
 	struct tracked *t = NULL;
 	assert_int_equal(manifest_scan(from, NULL, &m, &err), 0);
-	assert_int_equal(tracked_load(from, m, &t, &err), 0);
+	assert_int_equal(tracked_load(from, m, false, &t, &err), 0);
 	assert_true(tracked_has(t, "src/main.c"));
 	assert_true(tracked_has(t, "src/main.h"));
 	assert_int_equal(tracked_has(t, "untracked"), note != NULL);
@@ -175,7 +175,7 @@ static void files_that_were_deleted_since_change_nothing(void **state)
 	struct manifest *m = NULL;
 	struct tracked *t = NULL;
 	assert_int_equal(manifest_scan(from, NULL, &m, &err), 0);
-	assert_int_equal(tracked_load(from, m, &t, &err), 0);
+	assert_int_equal(tracked_load(from, m, false, &t, &err), 0);
 	assert_null(tracked_note(t));
 	assert_true(tracked_has(t, "x"));
 	tracked_free(t);

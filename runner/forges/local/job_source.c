@@ -200,6 +200,24 @@ static int explain(struct loading *s, FILE *errors)
 	return blame_rows[s->err.blame].exit_code;
 }
 
+/* For the plan and the head of a run. */
+static void describe_workspace(const struct run_args *args, struct job_source *source)
+{
+	const struct checkout *c = &source->checkout;
+	checkout_look(c, &source->checkout_notes);
+	for (size_t i = 0; i < source->checkout_notes.n; i++)
+		source->notes[i] = source->checkout_notes.text[i];
+	source->workspace = (struct spec_workspace){
+		.path = c->path,
+		.takes = c->git.kind == GIT_NONE ? "everything: it is in no git repository"
+		         : args->untracked ? "everything, also what git does not track or ignores"
+		                           : "what git tracks, as it stands on disk",
+		.notes = source->notes,
+		.n_notes = source->checkout_notes.n,
+	};
+	source->spec->workspace = &source->workspace;
+}
+
 static int load(const struct run_args *args, struct loading *s)
 {
 	struct job_source *source = s->source;
@@ -207,6 +225,8 @@ static int load(const struct run_args *args, struct loading *s)
 	if (r == 0)
 		r = workflow_job_spec(source->wf, args->job, &source->event, &source->spec,
 		                      &s->diags);
+	if (r == 0)
+		describe_workspace(args, source);
 	if (r == 0 && (r = plan_make(source->spec, source->policy, &source->plan, &s->diags)) ==
 	                      -EACCES) /* it is pure: nobody but the policy says that */
 		s->err.blame = DD_BLAME_POLICY;

@@ -21,6 +21,7 @@ struct run_args {
 	size_t n_secrets;
 	bool dry_run; /* only look: a plan may then hold what `run` cannot do (its spec's notes) */
 	bool json, observe;
+	bool untracked;         /* of the workspace: also what git does not track */
 	bool workflow_optional; /* set by a command that has another way to be asked */
 	bool rules, syscalls;   /* of a plan: also show these in full */
 };
@@ -31,6 +32,9 @@ struct job_source {
 	struct policy *policy;
 	struct event_facts event;
 	struct checkout checkout;
+	struct checkout_notes checkout_notes;
+	const char *notes[CHECKOUT_NOTES_MAX];
+	struct spec_workspace workspace;
 	struct job_spec *spec;
 	struct plan *plan;
 };
