@@ -7,6 +7,7 @@
 
 #include "base/size_text.h"
 #include "tree/tree_walk.h"
+#include "unnamed.h"
 
 #include <time.h>
 
@@ -54,6 +55,8 @@ static int measure(struct meter *m, unsigned more, struct usage *ret, struct dd_
 
 	if (r < 0)
 		return r;
+	if (m->init && m->bytes_max)
+		u.bytes += unnamed_bytes(m->init);
 	m->measured = true;
 	m->files = u.files > m->files ? u.files : m->files;
 	m->bytes = u.bytes > m->bytes ? u.bytes : m->bytes;
@@ -63,6 +66,7 @@ static int measure(struct meter *m, unsigned more, struct usage *ret, struct dd_
 
 int meter_last(struct meter *m, struct dd_err *err)
 {
+	m->init = 0; /* dead, and what had no name went with it */
 	struct usage u;
 	return measure(m, 0, &u, err);
 }

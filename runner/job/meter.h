@@ -13,6 +13,7 @@
 struct meter {
 	uint64_t files_max, bytes_max; /* 0: not limited */
 	int root_fd;                   /* borrowed: the job's directory */
+	pid_t init;                    /* pid 1 of the living step, for space without a name */
 	int64_t next_ms;
 	bool always; /* measure also without a limit */
 	bool measured;

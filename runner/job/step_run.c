@@ -628,6 +628,7 @@ static void execute(struct run *run, int r, struct dd_err *leases)
 	run->deadline_ms = now_ms() + (int64_t)run->step->time_sec * 1000;
 	meter_start(&run->meter, &run->step->terms->limits, run->job->dirs.root_fd,
 	            run->job->observe, now_ms());
+	run->meter.init = run->sb.pid;
 	int64_t began = now_ms();
 	r = run_loop(run, &err);
 	run->result->wall_sec = (double)(now_ms() - began) / 1000;

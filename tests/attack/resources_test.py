@@ -331,6 +331,36 @@ def _():
         check(took < 3, f"{phase}: {took:.1f} s from the cancel to the end\n{out[-1500:]}")
 
 
+@case("R-11", "space without a name counts against limits.disk: unlinked files, files that never had one, memory files, and the private tmpfs")
+def _():
+    for what, make in (("unlinked", "f = open('/work/x', 'wb'); os.unlink('/work/x')"), ("never named", "f = os.fdopen(os.open('/work', os.O_TMPFILE | os.O_RDWR, 0o600), 'wb')"),
+                       ("memfd", "f = os.fdopen(os.memfd_create('x'), 'wb')"), ("tmpfs", "f = open('/tmp/x', 'wb')"), ("unlinked in tmpfs", "f = open('/dev/shm/x', 'wb'); os.unlink('/dev/shm/x')")):
+        r = run([step("hold", py(f'''
+            ctypes.CDLL(None).prctl(4, 0)   # not dumpable: that hides nothing
+            {make}
+            chunk = os.urandom(1 << 20)
+            for i in range(18): f.write(chunk)
+            held = [f]
+            for i in range(3):
+                f = open("/work/y", "wb"); os.unlink("/work/y")
+                for k in range(4): f.write(chunk)
+                held.append(f)
+            for f in held: f.flush()
+            mark("held", 1)
+            time.sleep(40)
+        '''))], limits={"disk": "20MiB", "time": "30s"}, rc=1, timeout=60)
+        equal(r.mark("held"), "1", what, r)
+        check("limits.disk = 20.0 MiB" in r.out and r.took < 20, f"{what}: it was not ended for it", r)
+    r = run([step("little", py('''
+        ctypes.CDLL(None).prctl(4, 0)
+        f = open("/work/x", "wb"); os.unlink("/work/x"); f.write(os.urandom(4 << 20)); f.flush()
+        for i in range(200): os.dup(f.fileno())     # one file, however often it is open
+        if os.fork() == 0: time.sleep(4); os._exit(0)
+        time.sleep(3); mark("fine", 1)
+    '''))], limits={"disk": "20MiB", "time": "30s"}, timeout=60)
+    equal(r.mark("fine"), "1", "a file that is open 400 times", r)
+
+
 @case("R-09", "cleaning up after a deep tree, many files and many processes takes less than five seconds")
 def _():
     left = Leftovers("dd-r09-%d" % os.getpid())
