@@ -2,6 +2,9 @@
 /* step_output.c - mask, count, split into lines, escape, log, show: in this order, so that nothing
  * unmasked and nothing that a terminal obeys is ever stored or shown.
  *
+ * A log is read as text: colours are left out of it, and of a line that was written over itself (a
+ * progress bar) what stands there last is kept. What that brings together is masked once more.
+ *
  * Runs in the supervisor, on hostile bytes.
  */
 #include "step_output.h"
@@ -25,6 +28,9 @@ struct step_output {
 	struct dd_err *err; /* of the call at hand */
 	/* a mark of eight bytes becomes eleven, so each byte still has its share of what follows */
 	char spelled[STEP_LINE_MAX * 2];
+	struct mask_stream *again; /* for lines of which something was left out */
+	char plain[STEP_LINE_MAX * 2], remasked[STEP_LINE_MAX * 2];
+	size_t remasked_len;
 	char escaped[STEP_LINE_MAX * TEXT_ESCAPE_MAX + 16];
 	char coloured[STEP_LINE_MAX * TEXT_ESCAPE_MAX + 16];
 	size_t log_len;
@@ -55,6 +61,9 @@ int step_output_restart(struct step_output *so, const struct step_output_spec *s
 	so->told = 0;
 	so->cut = false;
 	so->log_len = 0;
+	int made = mask_stream_new(spec->mask, &so->again, err);
+	if (made < 0)
+		return made;
 	for (int i = 0; i < STEP_STREAMS; i++) {
 		so->streams[i].so = so;
 		so->streams[i].which = (enum step_stream)i;
@@ -70,6 +79,8 @@ int step_output_restart(struct step_output *so, const struct step_output_spec *s
 
 void step_output_stop(struct step_output *so)
 {
+	mask_stream_free(so->again);
+	so->again = NULL;
 	for (int i = 0; i < STEP_STREAMS; i++) {
 		mask_stream_free(so->streams[i].mask);
 		so->streams[i].mask = NULL;
@@ -89,13 +100,14 @@ bool step_output_was_cut(const struct step_output *so)
 	return so->cut;
 }
 
+enum { STYLE_MAX = 32 };
+
 /* Length of a colour sequence (ESC [ digits ; : m) at @s, or 0. */
 static size_t sgr_len(const char *s, size_t len)
 {
-	enum { SGR_MAX = 32 };
 	if (len < 3 || s[0] != '\x1b' || s[1] != '[')
 		return 0;
-	for (size_t i = 2; i < len && i < SGR_MAX; i++) {
+	for (size_t i = 2; i < len && i < STYLE_MAX; i++) {
 		if (s[i] == 'm')
 			return i + 1;
 		if ((s[i] < '0' || s[i] > '9') && s[i] != ';' && s[i] != ':')
@@ -104,22 +116,38 @@ static size_t sgr_len(const char *s, size_t len)
 	return 0;
 }
 
+/* Likewise of anything that only says how text looks: a colour, "erase to the end of the line"
+ * (which comes with progress bars), "the ASCII letters" (which comes with tput's reset). */
+static size_t style_len(const char *s, size_t len)
+{
+	static const char *const others[] = { "\x1b[K", "\x1b[0K", "\x1b(B" };
+	for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+		size_t n = strlen(others[i]);
+		if (len >= n && memcmp(s, others[i], n) == 0)
+			return n;
+	}
+	return sgr_len(s, len);
+}
+
+/* Escaped, with the step's colours, or without any. */
 static size_t escape_line(char *out, const char *s, size_t len, bool colour)
 {
 	size_t o = 0, from = 0;
 	bool coloured = false;
-	for (size_t i = 0; colour && i < len;) {
-		size_t n = sgr_len(s + i, len - i);
+	for (size_t i = 0; i < len;) {
+		size_t n = style_len(s + i, len - i);
 		if (n == 0) {
 			i++;
 			continue;
 		}
 		o += text_escape(out + o, s + from, i - from);
-		memcpy(out + o, s + i, n);
-		o += n;
+		if (colour && sgr_len(s + i, len - i) > 0) {
+			memcpy(out + o, s + i, n);
+			o += n;
+			coloured = true;
+		}
 		i += n;
 		from = i;
-		coloured = true;
 	}
 	o += text_escape(out + o, s + from, len - from);
 	if (coloured) {
@@ -127,6 +155,37 @@ static size_t escape_line(char *out, const char *s, size_t len, bool colour)
 		o += sizeof(sgr_reset) - 1;
 	}
 	return o;
+}
+
+static int keep_remasked(void *arg, const char *bytes, size_t len)
+{
+	struct step_output *so = arg;
+	size_t room = sizeof(so->remasked) - so->remasked_len;
+	size_t n = len < room ? len : room;
+	memcpy(so->remasked + so->remasked_len, bytes, n);
+	so->remasked_len += n;
+	return 0;
+}
+
+/* Without its styles a line may hold a secret that the mask saw in two parts. Then it goes without
+ * them everywhere, and what is left is @line. */
+static int mask_again(struct step_output *so, const char **line, size_t *len)
+{
+	size_t n = 0;
+	for (size_t i = 0, style; i < *len; i += style ? style : 1) {
+		style = style_len(*line + i, *len - i);
+		if (style == 0)
+			so->plain[n++] = (*line)[i];
+	}
+	so->remasked_len = 0;
+	int r = mask_feed(so->again, so->plain, n, keep_remasked, so);
+	if (r == 0)
+		r = mask_flush(so->again, keep_remasked, so);
+	if (r == 0 && (so->remasked_len != n || memcmp(so->remasked, so->plain, n) != 0)) {
+		*line = so->remasked;
+		*len = so->remasked_len;
+	}
+	return r;
 }
 
 /* ---- drydock's mark: no line that a step prints holds it (L-10) ---- */
@@ -143,7 +202,7 @@ static size_t unseen_len(const char *s, size_t len)
 		if (len >= n && memcmp(s, unseen[i], n) == 0)
 			return n;
 	}
-	return sgr_len(s, len);
+	return style_len(s, len);
 }
 
 /* Does the mark begin at @s, whatever stands between its letters unseen? At the end of a piece its
@@ -205,28 +264,45 @@ static int show(struct stream *st, size_t step_len, bool continues)
 {
 	struct step_output *so = st->so;
 	size_t len = spell_marks(so, st->line, step_len, continues);
-	size_t n = escape_line(so->escaped, so->spelled, len, false);
+	const char *spelled = so->spelled;
+	int r = memchr(spelled, '\x1b', len) ? mask_again(so, &spelled, &len) : 0;
+	if (r < 0)
+		return r;
+	size_t n = escape_line(so->escaped, spelled, len, false);
 	struct step_line line = { .stream = st->which,
 		                  .text = so->escaped,
 		                  .len = n,
 		                  .coloured = so->escaped,
 		                  .coloured_len = n,
 		                  .continues = continues };
-	int r = write_log(so, so->escaped, n);
+	r = write_log(so, so->escaped, n);
 	if (r == 0 && !continues)
 		r = write_log(so, "\n", 1);
 	if (r < 0 || !so->spec.line)
 		return r;
-	if (so->spec.colour && memchr(so->spelled, '\x1b', len)) {
+	if (so->spec.colour && memchr(spelled, '\x1b', len)) {
 		line.coloured = so->coloured;
-		line.coloured_len = escape_line(so->coloured, so->spelled, len, true);
+		line.coloured_len = escape_line(so->coloured, spelled, len, true);
 	}
 	return so->spec.line(so->spec.arg, &line);
 }
 
-/* Where to break a full line: not inside a character. */
+/* A style that is not whole at the end of @line: where it begins; else @len. */
+static size_t before_style(const char *line, size_t len)
+{
+	for (size_t back = 1; back < STYLE_MAX && back < len; back++)
+		if (line[len - back] == '\x1b')
+			return style_len(line + len - back, back) > 0 ? len : len - back;
+	return len;
+}
+
+/* Where to break a full line: not inside a character or a style, nor before a CR that may be the
+ * line's end. */
 static size_t break_at(const char *line, size_t len)
 {
+	while (len > 1 && line[len - 1] == '\r')
+		len--;
+	len = before_style(line, len);
 	for (size_t back = 1; back <= 3 && back < len; back++) {
 		unsigned char c = (unsigned char)line[len - back];
 		if (c < 0x80)
@@ -237,19 +313,39 @@ static size_t break_at(const char *line, size_t len)
 	return len;
 }
 
-static int show_piece(struct stream *st)
+static void drop_front(struct stream *st, size_t n)
 {
-	size_t n = break_at(st->line, st->len);
-	int r = show(st, n, true);
 	memmove(st->line, st->line + n, st->len - n);
 	st->len -= n;
+}
+
+/* Of a line that was written over itself what stands there last; CRs at its end are its end. */
+static size_t last_start(const char *line, size_t len)
+{
+	while (len > 0 && line[len - 1] == '\r')
+		len--;
+	const char *cr = memrchr(line, '\r', len);
+	return cr ? (size_t)(cr + 1 - line) : 0;
+}
+
+static int show_piece(struct stream *st)
+{
+	size_t over = last_start(st->line, st->len);
+	if (over > 0) {
+		drop_front(st, over);
+		return 0;
+	}
+	size_t n = break_at(st->line, st->len);
+	int r = show(st, n, true);
+	drop_front(st, n);
 	return r;
 }
 
 static int end_line(struct stream *st)
 {
+	drop_front(st, last_start(st->line, st->len));
 	size_t len = st->len;
-	if (len > 0 && st->line[len - 1] == '\r')
+	while (len > 0 && st->line[len - 1] == '\r')
 		len--;
 	st->len = 0;
 	return show(st, len, false);

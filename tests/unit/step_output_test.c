@@ -97,12 +97,11 @@ static void controls_and_broken_utf8_are_escaped_for_the_terminal_and_in_the_log
 {
 	(void)state;
 	start(1000, false);
-	const char *text = "a\x1b]0;t\x07\tb\rc\r\n\xff\xc3\xa9\xc2\x9b\xe2\x80\xae\n";
+	const char *text = "a\x1b]0;t\x07\tbc\r\n\xff\xc3\xa9\xc2\x9b\xe2\x80\xae\n";
 	say(STEP_STDOUT, text);
 	assert_int_equal(step_output_end(so, &err), 0);
-	assert_string_equal(shown,
-	                    "a\\x1b]0;t\\x07\tb\\x0dc|\\xff\xc3\xa9\\xc2\\x9b\\xe2\\x80\\xae|");
-	assert_log("a\\x1b]0;t\\x07\tb\\x0dc\n\\xff\xc3\xa9\\xc2\\x9b\\xe2\\x80\\xae\n");
+	assert_string_equal(shown, "a\\x1b]0;t\\x07\tbc|\\xff\xc3\xa9\\xc2\\x9b\\xe2\\x80\\xae|");
+	assert_log("a\\x1b]0;t\\x07\tbc\n\\xff\xc3\xa9\\xc2\\x9b\\xe2\\x80\\xae\n");
 }
 
 static void workflow_commands_are_plain_text(void **state)
@@ -119,7 +118,65 @@ static void colours_pass_only_when_asked_and_are_reset(void **state)
 	start(1000, true);
 	say(STEP_STDOUT, "\x1b[1;31mred\x1b[2J\nplain\n");
 	assert_string_equal(shown, "\x1b[1;31mred\\x1b[2J\x1b[0m|plain|");
-	assert_log("\\x1b[1;31mred\\x1b[2J\nplain\n");
+	assert_log("red\\x1b[2J\nplain\n");
+}
+
+static void without_colour_nothing_of_a_style_is_spelled(void **state)
+{
+	(void)state;
+	start(1000, false);
+	say(STEP_STDOUT, "\x1b[1mbold\x1b[0m and \x1b[38;5;1mred\x1b(B\x1b[m\x1b[K\n");
+	assert_string_equal(shown, "bold and red|");
+	assert_log("bold and red\n");
+}
+
+static void of_a_line_that_was_written_over_itself_the_last_is_kept(void **state)
+{
+	(void)state;
+	start(1 << 20, false);
+	say(STEP_STDOUT, " 10%\r 20%\r\x1b[Kdone\r\n");
+	say(STEP_STDOUT, "windows\r\n\r\n");
+	say(STEP_STDERR, "50%\r100%\r");
+	assert_int_equal(step_output_end(so, &err), 0);
+	assert_string_equal(shown, "done|windows||E:100%|");
+	assert_log("done\nwindows\n\n100%\n");
+}
+
+static void a_progress_bar_without_end_is_one_short_line(void **state)
+{
+	(void)state;
+	start(1 << 20, false);
+	for (int i = 0; i < 5000; i++)
+		say(STEP_STDOUT, "\r[######      ] fetching");
+	say(STEP_STDOUT, "\rall there\n");
+	assert_string_equal(shown, "all there|");
+}
+
+static void a_line_end_of_two_bytes_is_one_at_the_end_of_a_piece(void **state)
+{
+	(void)state;
+	static char text[STEP_LINE_MAX + 8];
+	start(1 << 20, false);
+	memset(text, '.', sizeof(text));
+	(void)strcpy(text + STEP_LINE_MAX - 1, "\r");
+	say(STEP_STDOUT, text);
+	say(STEP_STDOUT, "\nx\n");
+	assert_int_equal(shown_len, STEP_LINE_MAX - 1 + 4);
+	assert_string_equal(shown + STEP_LINE_MAX - 1, "+|x|");
+}
+
+static void a_secret_that_colours_take_apart_is_masked(void **state)
+{
+	(void)state;
+	for (int colour = 0; colour < 2; colour++) {
+		assert_int_equal(setup(state), 0);
+		start(1000, colour);
+		say(STEP_STDOUT, "\x1b[1mx tops\x1b[31mecr\x1b[Ket y\n");
+		assert_string_equal(shown, "x *** y|");
+		assert_log("x *** y\n");
+		assert_int_equal(teardown(state), 0);
+	}
+	assert_int_equal(setup(state), 0);
 }
 
 /* L-10: whatever a step prints, nobody can take it for a line of drydock's. */
@@ -132,6 +189,7 @@ static void no_line_of_a_step_carries_the_mark(void **state)
 		"x\x1b[0mdry\x1b[31mdock\x1b[0m: y\n",
 		"dry\xe2\x80\x8b"
 		"dock\xe2\x81\xa0: z\n",
+		"dry\x1b[Kdo\x1b(Bck: z\n",
 		"drydrydock: w drydock: v\n",
 		"drydock:",
 	};
@@ -235,6 +293,11 @@ int main(int argc, char **argv)
 		T(controls_and_broken_utf8_are_escaped_for_the_terminal_and_in_the_log),
 		T(workflow_commands_are_plain_text),
 		T(colours_pass_only_when_asked_and_are_reset),
+		T(without_colour_nothing_of_a_style_is_spelled),
+		T(of_a_line_that_was_written_over_itself_the_last_is_kept),
+		T(a_progress_bar_without_end_is_one_short_line),
+		T(a_line_end_of_two_bytes_is_one_at_the_end_of_a_piece),
+		cmocka_unit_test_teardown(a_secret_that_colours_take_apart_is_masked, teardown),
 		T(no_line_of_a_step_carries_the_mark),
 		cmocka_unit_test_teardown(a_mark_over_the_end_of_a_piece_is_found, teardown),
 		T(the_output_is_cut_at_its_limit_with_a_line_that_says_so),
