@@ -306,7 +306,8 @@ static const struct event_field artifact_rows[] = {
 /* ---- a step ---- */
 
 static const struct event_field step_start_rows[] = {
-	FIELD(COUNT, struct facts_step, index, "index", ALWAYS, .says = "place in the job, from 1"),
+	FIELD(COUNT, struct facts_step, index, "index", ALWAYS,
+	      .says = "which step of the run it is, from 1"),
 	FIELD(TEXT, struct facts_step, id, "id", ALWAYS, .says = "the workflow's id; may be empty"),
 	FIELD(TEXT, struct facts_step, name, "name", ALWAYS, .says = "the name that is shown"),
 	FIELD(TEXT, struct facts_step, argv0, "argv0", ALWAYS, .says = "the shell"),

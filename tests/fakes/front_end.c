@@ -2,7 +2,7 @@
 /* front_end.c - a second front end, as small as one can be: a job of its own with a step that runs
  * late, one that always runs, and an output that the next step uses.
  *
- *     front_end POLICY WORKSPACE RECORD [SCRIPT-OF-LATE-STEP]
+ *     front_end POLICY WORKSPACE RECORD [SCRIPT-OF-LATE-STEP [SCRIPT-OF-THIRD]]
  *
  * Nothing outside of this folder knows of it. What it hears as a sink is printed, a line a call. */
 #include "drydock/err.h"
@@ -44,6 +44,7 @@ static struct state {
 	unsigned turn;
 	bool failed;
 	struct recipe recipe;
+	const char *third; /* instead of what the third step says */
 } state;
 
 static int next(void *arg, const struct job_so_far *so_far, struct step_order *ret,
@@ -52,16 +53,20 @@ static int next(void *arg, const struct job_so_far *so_far, struct step_order *r
 	struct state *s = arg;
 	(void)err;
 	*ret_conclusion = s->failed ? JOB_FAILED : JOB_SUCCEEDED;
-	while (s->turn < ARRAY_LEN(steps) && s->failed &&
+	/* after a failure or a cancel only what always runs */
+	bool only_always = s->failed || so_far->cancelled;
+	while (s->turn < ARRAY_LEN(steps) && only_always &&
 	       strcmp(steps[s->turn].label, "always") != 0)
 		s->turn++;
-	if (s->turn > ARRAY_LEN(steps) || so_far->cancelled)
+	if (s->turn > ARRAY_LEN(steps) || (s->turn == ARRAY_LEN(steps) && so_far->cancelled))
 		return 0;
 	bool written = s->turn < ARRAY_LEN(steps);
 	s->recipe = written ? steps[s->turn].recipe : late;
 	if (s->turn ==
 	    1) /* evaluated now, and not before: the value came from the step before it */
 		s->recipe.script = "echo \"@@answer=$ANSWER@@\"";
+	if (s->turn == 2 && s->third)
+		s->recipe.script = s->third;
 	*ret = (struct step_order){ .grant = written ? s->turn + 1 : 1,
 		                    .written = written,
 		                    .recipe = &s->recipe };
@@ -133,8 +138,10 @@ int main(int argc, char **argv)
 	event_local(&spec.event);
 	if (checkout_open(argv[2], &checkout, &err) < 0)
 		return 2;
-	if (argc > 4)
+	if (argc > 4 && argv[4][0])
 		late.script = argv[4];
+	if (argc > 5)
+		state.third = argv[5];
 	if (policy_load(argv[1], &policy, &diags, &err) < 0 ||
 	    plan_make(&spec, policy, &plan, &diags) < 0) {
 		diag_print_files(stderr, &diags);

@@ -70,6 +70,29 @@ def _():
     check(len(head) == 64 and int(head, 16), f"no head: {head}", r)
 
 
+@case("X-08", "a cancelled job still runs what always runs, and the same signal is not taken for a second one")
+def _():
+    check(os.access(FRONT_END, os.X_OK), f"{FRONT_END} is not built: make build/fake_front_end")
+    job = Job([])
+    try:
+        job.write("p.yml", json.dumps(POLICY))
+        with subprocess.Popen([FRONT_END, "p.yml", "src", "record.jsonl", "", "echo @@sleeps=yes@@; sleep 60"], cwd=job.dir,
+                              env=job.environ({"A_TOKEN": "0123456789-canary"}), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as child:
+            out = []
+            for line in child.stdout:
+                out.append(line)
+                if "@@sleeps=yes@@" in line:
+                    child.terminate()
+        r = Run(job.dir, child.returncode, "".join(out), 0)
+        equal(r.rc, 130, "exit status", r)
+        equal(r.mark("always"), "yes", "the step that always runs", r)
+        check("never" not in r.marks and "late" not in r.marks, "another step ran after the cancel", r)
+        equal([e["outcome"] for e in r.events("step.end")], ["succeeded", "succeeded", "cancelled", "succeeded"], "outcomes", r)
+        equal(r.events("run.end")[0]["status"], "cancelled", "status", r)
+    finally:
+        job.close()
+
+
 # What a step may try to leave instead of a file; tests/unit/step_channel_test.c reads all of it.
 LEFT = {
     "removed": "rm -f output",
