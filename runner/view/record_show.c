@@ -247,16 +247,17 @@ static bool put_marks(const struct view *v, const struct timeline_mark *marks, s
 	return any;
 }
 
-/* Below the name of the step; LEFT columns. */
+/* Below the step; LEFT columns, which have room for two sizes with their units, in ASCII too. */
 static void put_bytes(const struct view *v, const struct timeline_totals *t)
 {
+	enum { INDENT = 1 };
 	char in[16], out[16], text[60] = "";
 	if (t->bytes_in || t->bytes_out)
 		(void)snprintf(text, sizeof(text), "%s %s  %s %s", v->glyphs->in,
 		               size_text((uint64_t)t->bytes_in, in), v->glyphs->out,
 		               size_text((uint64_t)t->bytes_out, out));
-	(void)fprintf(v->out, "%*s%s", LEFT - NAME_WIDTH - 1, "", tint(v, TINT_DIM));
-	put(v, text, NAME_WIDTH + 1, true);
+	(void)fprintf(v->out, "%*s%s", INDENT, "", tint(v, TINT_DIM));
+	put(v, text, LEFT - INDENT, true);
 	(void)fputs(plain(v), v->out);
 }
 
@@ -265,9 +266,11 @@ static void put_refused(const struct view *v, const struct timeline_totals *t)
 	if (t->refused)
 		(void)fprintf(v->out, " %s%" PRId64 " refused%s", tint(v, TINT_BAD), t->refused,
 		              plain(v));
+	if (t->refused && t->would) /* both do not fit beside each other */
+		(void)fprintf(v->out, "\n%*s", (int)(LEFT + v->bar), "");
 	if (t->would)
-		(void)fprintf(v->out, " %s%" PRId64 " would be%s", tint(v, TINT_WARN), t->would,
-		              plain(v));
+		(void)fprintf(v->out, " %s%" PRId64 " would be refused%s", tint(v, TINT_WARN),
+		              t->would, plain(v));
 	(void)fputc('\n', v->out);
 }
 
@@ -402,7 +405,7 @@ static void put_legend(const struct view *v)
 		tint(v, TINT_DIM), g->open, g->closed, g->mark[TIMELINE_CONNECTED],
 		g->mark[TIMELINE_REFUSED], g->mark[TIMELINE_VIOLATION],
 		v->facts->mode == FACTS_OBSERVED ? "  " : "",
-		v->facts->mode == FACTS_OBSERVED ? "? would have been refused" : "", plain(v));
+		v->facts->mode == FACTS_OBSERVED ? "? would refuse" : "", plain(v));
 }
 
 int record_show_timeline(const struct record_facts *facts, const struct record_view_options *opt,

@@ -156,6 +156,24 @@ def _():
     check("clock" not in record("show", data=real()), "a clock that nobody set")
 
 
+@case("", "record show: at 80 columns no size loses its unit and no sentence its end")
+def _():
+    start = {"event": "step.start", "step": "s", "phase": "fetch", "id": "s", "name": "a step with a name that is longer than its column", "index": 1}
+    would = [{"event": "net.allow", "step": "s", "phase": "fetch", "host": f"h{i}.test", "port": 443, "address": "45.1.2.3", "proto": "tcp", "why": "w", "would": "deny"}
+             for i in range(6)]
+    refused = [{"event": "net.deny", "step": "s", "phase": "fetch", "host": "", "port": 1, "address": "10.1.2.3", "proto": "tcp", "why": "w", "count": 123456}]
+    close = {"event": "gate.close", "step": "s", "phase": "fetch", "verified": True,
+             "receipt": [{"host": "h.test", "port": 443, "connections": 1, "bytes_in": 1047527424, "bytes_out": 1047527424, "denials": 0}]}
+    end = {"event": "step.end", "step": "s", "phase": "fetch", "outcome": "succeeded", "exit": 0, "wall_sec": 1.0}
+    for language, extra in (("C", []), ("C.UTF-8", []), ("C.UTF-8", refused)):
+        data = chained([dict(e) for e in [{"event": "run.start", "mode": "observe"}, start, *would, *extra, close, end, {"event": "run.end", "status": "succeeded"}]])
+        out = record("show", data=data, env={"LANG": language})
+        drawn = out[:out.index("refused, or would")]
+        check(drawn.count("999.0 MiB") == 2, f"a size without its unit:\n{drawn}")
+        check("6 would be refused" in drawn and ("123456 refused" in drawn) == bool(extra), f"half a sentence:\n{drawn}")
+        check(max(len(line) for line in drawn.splitlines()) <= 80, f"too wide:\n{drawn}")
+
+
 @case("", "record show: colour only on a terminal that wants it, plain letters where there is no UTF-8")
 def _():
     check("\x1b" not in record("show", data=real()), "colour in a pipe")
