@@ -4,9 +4,11 @@
  * Runs in: supervisor, once per profile. Pure but for a memfd that libseccomp writes to.
  *
  * The program has two halves, in this order:
- *   ours        architecture (foreign: the process is killed), x32 numbers (ENOSYS), then one block
- * of tests for each system call with conditions libseccomp  every other system call, as a binary
- * tree Why not libseccomp for all: it has no "otherwise" for a conditional rule but the default
+ *   ours         architecture (foreign: the process ends), x32 numbers (ENOSYS), then one block of
+ *                tests for each system call with conditions
+ *   libseccomp   every other system call, as a binary tree
+ *
+ * Why not libseccomp for all: it has no "otherwise" for a conditional rule but the default
  * action (here ENOSYS, where a refused clone or socket must say EPERM), no masked inequality, and
  * compares 64 bits where the kernel reads 32 of an int: TIOCSTI with a high bit set would pass a
  * list of refused commands. Our tests read the low 32 bits, first match wins, and each list ends in

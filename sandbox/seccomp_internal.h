@@ -2,8 +2,10 @@
 /* seccomp_internal.h - what the parts of the filter compiler share: a parsed profile, and the
  * program made of it.
  *
- * profile text --seccomp_profile_parse()--> struct seccomp_profile --seccomp_profile_compile()-->
- * struct seccomp_program Only sandbox/seccomp*.c, sandbox/inside_lock.c, sandbox/outside_launch.c
+ *   profile text -- seccomp_profile_parse() --> struct seccomp_profile
+ *                -- seccomp_profile_compile() --> struct seccomp_program
+ *
+ * Only sandbox/seccomp*.c, sandbox/inside_lock.c, sandbox/outside_launch.c
  * and their tests include this. Pure but for the loader in seccomp.c.
  */
 #ifndef SANDBOX_SECCOMP_INTERNAL_H

@@ -2,14 +2,17 @@
 /* sandbox.h - a complete, validated spec in; a confined process out.
  *
  * Order of use (supervisor):
- *   sandbox_probe()           once: which features this host has; refuse early, by name (K-12)
- *   seccomp_program_load()    once per profile: allowlist file -> filter bytes
- *   sandbox_build()           namespaces, maps, network, mounts: everything but the last lock and
- * exec. Hands back the sockets of the step's netns. No byte of the step has run. (verify the rules,
- * start the gate, wait for it) sandbox_release()         delivers environment and secrets, locks
- * (capabilities, Landlock, seccomp), execs sandbox_recv_status()     when ctl is readable: how the
- * step's main process ended; background processes may still live sandbox_destroy()         kills
- * whatever is left, reaps, removes the cgroup; afterwards zero processes of the step exist
+ *   sandbox_probe()            once: what this host has; refuse early, by name (K-12)
+ *   seccomp_program_load()     once per profile: allowlist file -> filter bytes
+ *   sandbox_build()            namespaces, maps, network, mounts: all but the last lock and exec.
+ *                              Hands back the sockets of the step's netns; no byte of it has run
+ *   (verify the rules, start the gate, wait for it)
+ *   sandbox_release()          delivers environment and secrets, locks (capabilities, Landlock,
+ *                              seccomp), execs
+ *   sandbox_recv_status()      when ctl is readable: how the step's main process ended; others of
+ *                              it may still live
+ *   sandbox_destroy()          kills what is left, reaps, removes the cgroup; afterwards the step
+ *                              has no process
  *
  * Roles: the *supervisor* calls; the child is the *launcher* until it has built everything, then
  * pid 1 of the step (*init*: reaps, forwards signals, nothing else); init's only child becomes the
