@@ -74,6 +74,13 @@ int cmd_run(int argc, char **argv)
 	argp_err_exit_status = DRYDOCK_EXIT_USAGE;
 	if (argp_parse(&parser, argc, argv, 0, NULL, &args) != 0)
 		return DRYDOCK_EXIT_USAGE;
+	if (!args.dry_run && (args.json || args.rules || args.syscalls)) {
+		fprintf(stderr,
+		        "drydock: --json, --rules and --syscalls are about a plan: say --dry-run "
+		        "besides, or ask `drydock plan`; what a run did is in its record "
+		        "(`drydock record show --json`)\n");
+		return DRYDOCK_EXIT_USAGE;
+	}
 	/* whoever reads our output may go away; the job and its clean-up do not */
 	(void)signal(SIGPIPE, SIG_IGN);
 	if (!args.dry_run && identity_enter(&id, &err) < 0) {

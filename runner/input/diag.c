@@ -152,6 +152,8 @@ static const char *source_line(const char *source, size_t len, unsigned line, si
 	if (!source || line == 0)
 		return NULL;
 	const char *at = source, *end = source + len;
+	if (len >= 3 && memcmp(at, "\xef\xbb\xbf", 3) == 0) /* a byte order mark is no character */
+		at += 3;
 	for (unsigned i = 1; i < line; i++) {
 		at = memchr(at, '\n', (size_t)(end - at));
 		if (!at)

@@ -22,6 +22,7 @@ struct builder {
 	struct plan_arena *arena;
 	const char *name, *text;
 	size_t len;
+	size_t bom;    /* bytes of a byte order mark: no character of any line */
 	size_t *lines; /* byte offset of each line start */
 	size_t n_lines, n_nodes;
 	const struct tree_options *options;
@@ -53,6 +54,7 @@ static void index_lines(struct builder *b)
 	for (size_t i = 0; i < b->len; i++)
 		n += b->text[i] == '\n';
 	b->lines = arena_array(b->arena, n + 1, sizeof(*b->lines));
+	b->lines[0] = b->bom;
 	b->n_lines = 1;
 	for (size_t i = 0; i < b->len; i++)
 		if (b->text[i] == '\n')
@@ -114,7 +116,7 @@ static bool check_bytes(struct builder *b)
 		complain(b, mark, NULL, "the file is larger than 1 MiB");
 		return false;
 	}
-	for (size_t i = 0; i < b->len; i++) {
+	for (size_t i = b->bom; i < b->len; i++) {
 		if (b->text[i] == '\0' || is_doubtful_break(b->text + i, b->len - i)) {
 			complain(b, mark,
 			         "only line feeds (with or without a carriage return before) end a "
@@ -137,7 +139,7 @@ static bool check_bytes(struct builder *b)
 /* A mark counts characters; a continuation byte is none. */
 static bool is_tab_at(const struct builder *b, yaml_mark_t at)
 {
-	size_t i = 0, characters = 0;
+	size_t i = b->bom, characters = 0;
 
 	for (; i < b->len; i++) {
 		if (((unsigned char)b->text[i] & 0xc0) != 0x80 && characters++ == at.index)
@@ -169,15 +171,15 @@ static void parser_complaint(struct builder *b)
 	struct diag_mark mark = mark_of(b, p->problem_mark, p->problem_mark);
 	if (p->error == YAML_READER_ERROR) { /* it leaves only an offset, in bytes */
 		unsigned line = 1;
-		size_t start = 0;
-		for (size_t i = 0; i < p->problem_offset && i < b->len; i++)
+		size_t start = b->bom, stop = p->problem_offset + b->bom;
+		for (size_t i = start; i < stop && i < b->len; i++)
 			if (b->text[i] == '\n') {
 				line++;
 				start = i + 1;
 			}
 		mark.line = line;
 		mark.column = 1;
-		for (size_t i = start; i < p->problem_offset && i < b->len; i++)
+		for (size_t i = start; i < stop && i < b->len; i++)
 			mark.column += ((unsigned char)b->text[i] & 0xc0) != 0x80;
 	}
 	parser_says(b, mark);
@@ -472,13 +474,16 @@ static struct tree_node *read_document(struct builder *b)
 
 static int tree_read(struct builder *b, struct tree_node **ret)
 {
+	/* libyaml counts it as the first character, and takes no document behind a comment of it */
+	b->bom = b->len >= 3 && memcmp(b->text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
 	if (!check_bytes(b))
 		return -EINVAL;
 	index_lines(b);
 	if (!yaml_parser_initialize(&b->parser))
 		return -ENOMEM;
 	yaml_parser_set_encoding(&b->parser, YAML_UTF8_ENCODING);
-	yaml_parser_set_input_string(&b->parser, (const unsigned char *)b->text, b->len);
+	yaml_parser_set_input_string(&b->parser, (const unsigned char *)b->text + b->bom,
+	                             b->len - b->bom);
 	struct tree_node *root = read_document(b);
 	yaml_parser_delete(&b->parser);
 	if (!root || b->failed)

@@ -12,6 +12,7 @@
 
 #include <arpa/inet.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum tint { TINT_PLAIN, TINT_BOLD, TINT_DIM, TINT_GOOD, TINT_BAD, TINT_WARN, TINT__COUNT };
@@ -77,12 +78,19 @@ static const char observe_banner[] = "OBSERVE: nothing is enforced on the networ
 				     "addresses, nor by the system call profile. What would be "
 				     "refused is let through and recorded.";
 
+static bool is_one_file(int a, int b)
+{
+	struct stat x, y;
+	return fstat(a, &x) == 0 && fstat(b, &y) == 0 && x.st_dev == y.st_dev &&
+	       x.st_ino == y.st_ino;
+}
+
 /* Loud on purpose: somebody who reads a green job must not believe that it was confined. Also on
  * standard error, where it is seen when the output goes to a file. */
 static void observe_line(const struct console *c, const char *text)
 {
 	printf("%sdrydock: %s%s\n", tint(c, TINT_WARN), text, plain(c));
-	if (!isatty(STDERR_FILENO) || !isatty(STDOUT_FILENO)) /* one terminal says it once */
+	if (!is_one_file(STDOUT_FILENO, STDERR_FILENO)) /* one terminal, one file says it once */
 		fprintf(stderr, "drydock: %s\n", text);
 }
 

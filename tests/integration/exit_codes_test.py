@@ -130,5 +130,17 @@ def _():
     equal(r.mark("py"), "/work", "python shell", r)
 
 
+@case("", "options about a plan are refused where a job is run, and nothing runs")
+def _():
+    job = Job([step("a", "echo @@ran=yes@@")])
+    try:
+        for option in ("--json", "--rules", "--syscalls"):
+            r = job.run(option)
+            check(r.rc == 2 and "ran" not in r.marks and "--dry-run" in r.out, option, r)
+            equal(job.run(option, "--dry-run").rc, 0, f"{option} with --dry-run")
+    finally:
+        job.close()
+
+
 if __name__ == "__main__":
     main()

@@ -223,9 +223,33 @@ static void what_became_no_tree_is_told_with_its_class(void **state)
 	}
 }
 
+/* It is no character: what stands behind it is at column 1, for people and for the source's bytes.
+ */
+static void a_byte_order_mark_moves_nothing(void **state)
+{
+	(void)state;
+	static const char text[] = "\xef\xbb\xbf# note\na: 1\nb: [ x\n";
+	struct plan_arena *arena = arena_new();
+	struct diag_list diags = { 0 };
+	struct tree_node *root = NULL;
+	assert_int_equal(tree_parse(arena, "t",
+	                            "\xef\xbb\xbf"
+	                            "k: value\n",
+	                            12, &root, &diags),
+	                 0);
+	assert_int_equal(root->pairs[0].key->mark.column, 1);
+	assert_int_equal(root->pairs[0].value->mark.column, 4);
+	assert_int_equal(root->pairs[0].value->start, 6);
+	assert_int_equal(tree_parse(arena, "t", text, sizeof(text) - 1, &root, &diags), -EINVAL);
+	assert_int_equal(diags.items[0].mark.line, 4);
+	diag_list_done(&diags);
+	arena_free(arena);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_byte_order_mark_moves_nothing),
 		cmocka_unit_test(what_yaml_can_hide_is_refused_with_its_place),
 		cmocka_unit_test(depth_is_bounded),
 		cmocka_unit_test(an_alias_is_the_node_that_it_names),
