@@ -64,6 +64,9 @@ struct replay_step {
 	const char *rule_at; /* the rule that chose it, or that there is none */
 };
 
+/* Was the job trusted in the run, and would its event count under the policy as well? */
+bool replay_is_trusted(const struct replay_step *s);
+
 void replay_net(const struct replay_step *s);
 /* When all steps of a record have been seen: what belongs to the job. @run has no step. */
 void replay_net_of_job(const struct replay_step *run);

@@ -5,9 +5,17 @@
  * Runs in: command line. A view that is another one than the step saw is "cannot be judged": what
  * the step would do there is not in the record. A wider budget or an unused credential is a note.
  */
+#include "model/event.h"
 #include "replay_parts.h"
 
 #include <string.h>
+
+bool replay_is_trusted(const struct replay_step *s)
+{
+	const struct facts_event *event = &s->facts->event;
+	return s->facts->trusted && (!event->known || !event->name ||
+	                             event_name_counts(event->name, s->r->policy->trusted_events));
+}
 
 /* ---- credentials ---- */
 
@@ -51,7 +59,7 @@ static void judge_lease(const struct replay_step *s, const struct facts_lease *l
 	for (size_t i = 0; i < policy->n_credentials && !found; i++)
 		if (gives(s, &policy->credentials[i]) && is_same(s, &policy->credentials[i], lease))
 			found = &policy->credentials[i];
-	if (!found || (s->facts->trusted_known && !s->facts->trusted)) {
+	if (!found || (s->facts->trusted_known && !replay_is_trusted(s))) {
 		replay_refuse(s, lease->at.seq, "credential", lease->name,
 		              found ? "the job is not trusted, so no step gets a credential"
 		                    : "this policy does not give it to the step",
@@ -179,7 +187,7 @@ void replay_view(const struct replay_step *s)
 	if (!s->facts->trusted_known)
 		replay_doubt(s, step->start.seq, "trust", "push",
 		             "the record does not say whether the job was trusted", NULL);
-	else if (!s->facts->trusted)
+	else if (!replay_is_trusted(s))
 		replay_refuse(s, step->start.seq, "trust", "push", "the job was not trusted",
 		              replay_phase_key(s, "trust"));
 }

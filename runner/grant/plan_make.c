@@ -245,7 +245,8 @@ static void describe(struct plan_build *b)
 		plan->artifacts = b->policy->phases[DD_PHASE_PUSH].artifacts;
 		memcpy(plan->policy_sha256, b->policy->sha256, sizeof(plan->policy_sha256));
 	}
-	plan->trusted = event_is_trusted(&b->spec->event, &plan->trust_why);
+	plan->trusted = event_is_trusted_with(
+		&b->spec->event, b->policy ? b->policy->trusted_events : NULL, &plan->trust_why);
 }
 
 static void make_grants(struct plan_build *b)

@@ -21,16 +21,32 @@ struct event_facts {
 	struct {
 		char sha[65], ref[256], repository[256];
 	} checkout;
+	/* what the message holds and an event of that name has not ("comment"); empty: nothing */
+	char contradiction[32];
+	/* why an event of that name does not count, for people; empty: as for any other */
+	char name_why[160];
 };
 
 void event_local(struct event_facts *ret);
 /* Read a GitHub-shaped event JSON (bounded: 10 MiB, depth). The name comes from a top-level
- * "event_name" (drydock's own addition for local runs), else it is inferred: "pull_request" object
- * -> pull_request, otherwise push. "ref_protected": true must be said; absent means false. */
+ * "event_name" (drydock's own addition for local runs), else it is inferred from what the message
+ * holds; what only looks like a push by what it lacks is "unknown". "ref_protected": true must be
+ * said; absent means false. */
 int event_load(const char *path, struct event_facts *ret, struct dd_err *err);
 /* The same from memory. Fuzzed. */
 int event_parse(const char *text, size_t len, struct event_facts *ret, struct dd_err *err);
-/* Protected ref, no fork, no pull request; @ret_why: static text of the deciding fact. */
+/* Trust: an event that strangers cannot cause, a protected ref, no fork, no pull request. @ret_why
+ * (may be NULL): text of the deciding fact, static or in @ev. */
 bool event_is_trusted(const struct event_facts *ev, const char **ret_why);
+/* The same, where the operator counts the events @also (NULL-terminated, or NULL) besides. */
+bool event_is_trusted_with(const struct event_facts *ev, const char *const *also,
+                           const char **ret_why);
+/* Can only people with rights on the repository, or the forge itself, cause an event of that name?
+ */
+bool event_name_counts(const char *name, const char *const *also);
+/* Every event of a forge that this build has heard of, NULL-terminated. */
+extern const char *const event_names[];
+/* A pull request never counts, whoever wants it to. */
+bool event_name_is_pull_request(const char *name);
 
 #endif

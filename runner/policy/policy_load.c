@@ -134,6 +134,54 @@ static void top_for(struct key_context *ctx, const struct tree_node *v, void *ou
 		(void)key_walk(ctx, v, "for", for_rows, ARRAY_LEN(for_rows), &policy->for_);
 }
 
+/* ---- trust ---- */
+
+static void check_event(struct key_context *ctx, struct diag_mark mark, const char *name)
+{
+	char hint[100] = "a name as in `on:` of a workflow";
+	size_t n = 0;
+	while (event_names[n])
+		n++;
+	const char *near = diag_nearest(name, event_names, n);
+	if (near && strcmp(near, name) != 0)
+		(void)snprintf(hint, sizeof(hint), "did you mean `%s`?", near);
+	if (event_name_is_pull_request(name))
+		diag_add(ctx->diags, mark,
+		         "`phases.push.trust: any` lets one push, without credentials",
+		         "a pull request is a stranger's: `%s` cannot be trusted", name);
+	else if (event_name_counts(name, NULL))
+		diag_add(ctx->diags, mark, "leave it out", "`%s` counts already", name);
+	else if (!near || strcmp(near, name) != 0)
+		diag_add(ctx->diags, mark, hint, "`%s` is no event that this build knows", name);
+}
+
+static void trust_events(struct key_context *ctx, const struct tree_node *v, void *out)
+{
+	size_t n = 0;
+	const char *const *names = key_texts(ctx, v, "events", &n);
+	for (size_t i = 0; i < n; i++)
+		check_event(ctx, v->kind == TREE_LIST && n == v->n ? v->items[i]->mark : v->mark,
+		            names[i]);
+	((struct policy *)out)->trusted_events = names;
+}
+
+static const struct key_row trust_rows[] = {
+	{ .name = "events",
+	  .kinds = TREE_SCALAR | TREE_LIST,
+	  .read = trust_events,
+	  .required = true },
+};
+const struct key_table policy_trust_keys = { trust_rows, ARRAY_LEN(trust_rows) };
+
+static void top_trust(struct key_context *ctx, const struct tree_node *v, void *out)
+{
+	if (((struct policy *)out)->repository)
+		diag_add(ctx->diags, v->mark, "leave it out: whom to trust is the operator's",
+		         "`trust` belongs to the operator's policy");
+	else
+		(void)key_walk(ctx, v, "trust", trust_rows, ARRAY_LEN(trust_rows), out);
+}
+
 /* ---- steps ---- */
 
 static void match_field(struct key_context *ctx, const struct tree_node *v,
@@ -274,6 +322,7 @@ static void top_version(struct key_context *ctx, const struct tree_node *v, void
 static const struct key_row top_rows[] = {
 	{ .name = "version", .kinds = TREE_SCALAR, .read = top_version, .required = true },
 	{ .name = "for", .kinds = TREE_MAP, .read = top_for },
+	{ .name = "trust", .kinds = TREE_MAP, .read = top_trust },
 	{ .name = "steps", .kinds = TREE_LIST, .read = top_steps },
 	{ .name = "phases", .kinds = TREE_MAP, .read = policy_read_phases },
 	{ .name = "credentials", .kinds = TREE_MAP, .read = policy_read_credentials },

@@ -88,6 +88,8 @@ struct policy {
 	const char *path;
 	char sha256[65];
 	struct policy_for for_;
+	/* `trust.events`: events that count for trust besides those that always do; or NULL */
+	const char *const *trusted_events;
 	struct policy_rule *rules;
 	size_t n_rules;
 	struct policy_phase phases[DD_PHASE__COUNT];
@@ -151,10 +153,10 @@ void policy_check_syscalls(struct key_context *ctx, const struct tree_node *v,
 struct policy *policy_being_read(struct key_context *ctx);
 
 /* Every table of the language; policy_tables.c names their places. */
-extern const struct key_table policy_top_keys, policy_for_keys, policy_rule_keys, policy_match_keys,
-	policy_phases_keys, policy_phase_keys, policy_entry_keys, policy_credential_keys,
-	policy_from_keys, policy_binding_keys, policy_as_keys, policy_limit_keys,
-	policy_sandbox_keys;
+extern const struct key_table policy_top_keys, policy_for_keys, policy_trust_keys, policy_rule_keys,
+	policy_match_keys, policy_phases_keys, policy_phase_keys, policy_entry_keys,
+	policy_credential_keys, policy_from_keys, policy_binding_keys, policy_as_keys,
+	policy_limit_keys, policy_sandbox_keys;
 
 /* policy_load.c: @dir (with a slash at its end, or NULL) is where relative paths start. */
 int policy_parse_at(const char *name, const char *dir, const char *text, size_t len,

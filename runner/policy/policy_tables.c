@@ -8,6 +8,7 @@
 const struct policy_table policy_tables[] = {
 	{ "", &policy_top_keys },
 	{ "for", &policy_for_keys },
+	{ "trust", &policy_trust_keys },
 	{ "steps[]", &policy_rule_keys },
 	{ "steps[].match", &policy_match_keys },
 	{ "phases", &policy_phases_keys },

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """control_test.py - attacks on drydock itself, its set-up and its files (X)."""
+import json
 import os
 import shutil
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from dd import DRYDOCK, Job, Skip, case, check, closed, equal, main, py, run, step  # noqa: E402
+from dd import DRYDOCK, PUSH, Job, Skip, case, check, closed, equal, main, py, run, step  # noqa: E402
 
 
 @case("X-07", "no socket or descriptor of the supervisor can be reached from a step")
@@ -107,6 +108,29 @@ def _():
             equal(r.rc, 2, f"exit status for {what}", r)
             check("policy.yml:" in r.out and any(c.isdigit() for c in r.out.split("policy.yml:", 1)[1][:4]), f"{what}: no position", r)
             check("ran" not in r.marks, f"{what}: the step ran", r)
+    finally:
+        job.close()
+
+
+@case("X-15", "an event that a stranger can cause pushes nothing and holds no credential, unless the policy counts it")
+def _():
+    comment = {"event_name": "issue_comment", "action": "created", "issue": {"number": 1, "pull_request": {}}, "comment": {"body": "/deploy"}}
+    ended = {"event_name": "workflow_run", "workflow_run": {"event": "push", "head_repository": {"full_name": "evil/app"}}}
+    facts = {"repository": {"full_name": "acme/app"}, "ref": "refs/heads/main", "ref_protected": True}
+    credentials = {"token": {"from": {"env": "DD_X15"}, "for": {"phase": "push", "steps": ["publish"]}, "as": {"env": "TOKEN"}}}
+    job = Job([step("publish", 'echo "@@token=${TOKEN:-none}@@"', PUSH)], {"push": {}}, credentials=credentials)
+    try:
+        with open(os.path.join(job.dir, "policy.yml"), encoding="utf-8") as file:
+            text = json.load(file)
+        for event, also, rc in (({"event_name": "push"}, None, 0), (comment, None, 4), (comment, ["issue_comment"], 0), (ended, None, 4), (ended, ["workflow_run"], 4),
+                                ({k: v for k, v in comment.items() if k != "event_name"}, None, 4), ({**comment, "event_name": "push"}, None, 4),
+                                ({"event_name": "watch", "action": "started"}, None, 4), ({"action": "started"}, None, 4)):
+            job.write("event.json", json.dumps({**event, **facts}))
+            job.write("policy.yml", json.dumps({**text, **({"trust": {"events": also}} if also else {})}))
+            r = job.run("--event", "event.json", env={"DD_X15": "canary-secret-x15"})
+            equal(r.rc, rc, f"{event}, counting {also}", r)
+            check(rc == 0 or not r.events("step.start") and "not trusted" in r.out, f"{event}: a step ran", r)
+            check("canary-secret-x15" not in r.out, "the secret", r)
     finally:
         job.close()
 

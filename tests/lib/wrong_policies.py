@@ -14,6 +14,7 @@ AROUND = {
     "": "{ %s }\n",
     "for": "version: 1\nfor: { %s }\n",
     "steps[]": "version: 1\nsteps: [ { %s } ]\n",
+    "trust": "version: 1\ntrust: { %s }\n",
     "steps[].match": "version: 1\nsteps: [ { phase: fetch, match: { %s } } ]\n",
     "phases": "version: 1\nphases: { %s }\n",
     "phases.*": "version: 1\nphases: { push: { %s } }\n",
@@ -28,7 +29,7 @@ AROUND = {
 
 # A value that is fine, for every key that there is; the generator fails when the parser has one that is not here.
 GOOD = {
-    ("", "version"): "1", ("", "for"): "{ repository: acme/x }", ("", "steps"): "[ { phase: fetch, match: { id: a } } ]",
+    ("", "version"): "1", ("", "for"): "{ repository: acme/x }", ("", "trust"): "{ events: [ issues ] }", ("trust", "events"): "[ issue_comment, workflow_run ]", ("", "steps"): "[ { phase: fetch, match: { id: a } } ]",
     ("", "phases"): "{ fetch: { egress: none } }", ("", "credentials"): "{}", ("", "limits"): "{ pids: 10 }", ("", "sandbox"): "{ rootfs: host }",
     ("for", "repository"): "acme/*", ("for", "ref"): "refs/heads/main", ("for", "protected"): "true", ("for", "event"): "[ push, schedule ]", ("for", "forge"): "github",
     ("steps[]", "phase"): "fetch", ("steps[]", "match"): "{ id: a }",
@@ -156,6 +157,7 @@ BAD_VALUES = [
     (("phases.*", "artifacts"), ["/etc/passwd", "'../x'", "'a/../../x'", "'..'"], []),
     (("phases.*", "egress"), ["all", "open", "a.example.com"], []),
     (("steps[]", "phase"), ["publish", "Fetch", "test"], []),
+    (("trust", "events"), ["push", "schedule", "pull_request", "pull_request_target", "Issues", "'issue comment'"], ["issue_coment", "[ issues, wath ]"]),
     (("for", "protected"), ["maybe", "yes", "1", "'true'"], []),
     (("for", "forge"), ["gitea", "GitHub"], []),
     (("credentials.*.for", "phase"), ["build", "deploy"], []),

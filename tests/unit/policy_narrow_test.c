@@ -461,6 +461,7 @@ static void rules_take_a_step_to_build_and_nowhere_else(void **state)
 static const struct wrong wrongs[] = {
 	{ "version: 1\n|>egress: none\n", "unknown key `egress` in a repository's policy" },
 	{ "version: 1\nfor: |>{ repository: x }\n", "belongs to the operator" },
+	{ "version: 1\ntrust: |>{ events: issues }\n", "belongs to the operator" },
 	{ "|>phases: {}\n", "`version` is missing" },
 	{ "version: 1\nphases: { fetch: { egress: |>all } }\n", "cannot be `all`" },
 	{ "version: 1\nphases: { build: { egress: |>[ { host: a.test } ] } }\n",
