@@ -65,9 +65,11 @@ struct run {
 	struct sandbox sb;
 	struct step_gate gate;
 	bool gate_is_open, view_is_made;
-	int streams[2];      /* read ends of the step's stdout and stderr */
-	int64_t deadline_ms; /* of the step */
-	int64_t kill_at_ms;  /* after TERM; 0: not asked to end yet */
+	int streams[2];                     /* read ends of the step's stdout and stderr */
+	int64_t deadline_ms;                /* of the step */
+	const struct grant_lease *shortest; /* that ends first; NULL: the step holds none */
+	int64_t lease_end_ms;               /* when it does */
+	int64_t kill_at_ms;                 /* after TERM; 0: not asked to end yet */
 	struct meter meter;
 	struct process_look look;
 	const char *not_found; /* the program that the step should have been run by */
@@ -331,6 +333,23 @@ static int read_status(struct run *run, struct dd_err *err)
 	return 1;
 }
 
+/* What a process has read nobody takes back, in whatever way it came. So a credential ends with the
+ * step that holds it, at once and without grace: SIGTERM would leave it a few seconds more (C-18).
+ */
+static bool lease_is_over(struct run *run, int64_t now)
+{
+	char text[JOB_STEP_NAME_MAX + 200];
+	if (!run->shortest || now < run->lease_end_ms)
+		return false;
+	(void)snprintf(text, sizeof(text),
+	               "credential %.100s has lived its ttl of %u s; the step that holds it ends "
+	               "(credentials.%.60s.ttl in the policy)",
+	               run->shortest->name, run->shortest->ttl_sec, run->shortest->name);
+	decide(run, STEP_OVER_LIMIT, text);
+	tell_step(run, text);
+	return true;
+}
+
 /* Deadline, grace and measured limits. Returns how long poll may sleep, 0: the step must be killed
  * now. */
 static int check_clock(struct run *run)
@@ -338,7 +357,7 @@ static int check_clock(struct run *run)
 	int64_t now = now_ms();
 	char text[160];
 
-	if (run->kill_at_ms && now >= run->kill_at_ms)
+	if ((run->kill_at_ms && now >= run->kill_at_ms) || lease_is_over(run, now))
 		return 0;
 	if (!run->kill_at_ms && now >= run->deadline_ms) {
 		(void)snprintf(text, sizeof(text), "it ran longer than its limit of %u s",
@@ -351,6 +370,8 @@ static int check_clock(struct run *run)
 		next_measure = TERM_GRACE_MS;
 	}
 	int64_t wake = run->kill_at_ms ? run->kill_at_ms : run->deadline_ms;
+	if (run->shortest && run->lease_end_ms < wake)
+		wake = run->lease_end_ms;
 	int64_t sleep = wake - now < next_measure ? wake - now : next_measure;
 	return sleep < 1 ? 1 : sleep > 60000 ? 60000 : (int)sleep;
 }
@@ -742,6 +763,9 @@ int step_run(struct job *job, struct job_step *step, struct step_result *result,
 		             .streams = { -1, -1 } };
 	/* before anything is written down or told: neither must hold the step's own secrets */
 	leases = lease_grant(&run->holder, job->mask, &run->leases, &why);
+	run->shortest = lease_shortest(&run->holder);
+	if (run->shortest) /* from now on: to build the sandbox is a part of it */
+		run->lease_end_ms = now_ms() + (int64_t)run->shortest->ttl_sec * 1000;
 	show_name(job, step);
 	sink_step_begins(&job->sinks, step);
 	if ((r = record_start(run, err)) == 0) {

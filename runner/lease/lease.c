@@ -301,6 +301,15 @@ int lease_grant(const struct lease_holder *holder, struct mask *mask, struct lea
 	return r; /* on failure the caller revokes, which wipes */
 }
 
+const struct grant_lease *lease_shortest(const struct lease_holder *holder)
+{
+	const struct grant_lease *shortest = NULL;
+	for (size_t i = 0; i < holder->n; i++)
+		if (!shortest || holder->leases[i].ttl_sec < shortest->ttl_sec)
+			shortest = &holder->leases[i];
+	return shortest;
+}
+
 int lease_revoke(const struct lease_holder *holder, struct lease_set *set, struct dd_err *err)
 {
 	int r = 0;

@@ -55,6 +55,9 @@ int lease_grant(const struct lease_holder *holder, struct mask *mask, struct lea
 /* Write down that the step has them: one cred.grant each, before the step gets any. */
 int lease_record(const struct lease_holder *holder, struct lease_set *set, struct dd_err *err);
 
+/* The one whose time is over first; NULL: there is none. */
+const struct grant_lease *lease_shortest(const struct lease_holder *holder);
+
 /* Wipe the values and write cred.revoke. Idempotent. */
 int lease_revoke(const struct lease_holder *holder, struct lease_set *set, struct dd_err *err);
 

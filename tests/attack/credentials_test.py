@@ -9,7 +9,7 @@ import time
 import urllib.parse
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from dd import FETCH, PUSH, Job, case, check, descendants, equal, main, py, step  # noqa: E402
+from dd import FETCH, PUSH, Job, case, check, descendants, equal, main, py, run, step  # noqa: E402
 from world import ALLOWED, Resolver, Web  # noqa: E402
 
 W = {}
@@ -233,6 +233,32 @@ def _():
 def setup():
     W["dns"] = Resolver()
     W["web"] = Web(ALLOWED, "allowed")
+
+
+@case("C-18", "a credential ends with its ttl, in a variable and in a file: the step that holds it is killed, also where it ignores SIGTERM, and says why")
+def _():
+    for as_, read in (({"env": "TOKEN"}, 'echo "@@late=$TOKEN@@"'), ({"file": "tok"}, 'echo "@@late=$(cat "$CREDENTIALS_DIRECTORY/tok")@@"')):
+        credentials = {"registry": {"from": {"env": "DD_C18"}, "for": {"phase": "push", "steps": ["publish"]}, "as": as_, "ttl": "1s"},
+                       "other": {"from": {"env": "DD_C18_B"}, "for": {"phase": "push", "steps": ["publish"]}, "as": {"env": "OTHER"}, "ttl": "1h"}}
+        script = "trap '' TERM INT; echo @@held=yes@@; (sleep 3; " + read + ") & sleep 4; " + read
+        r = run([step("publish", script, PUSH), step("after", "echo @@after=ran@@")], {"push": {}}, credentials=credentials,
+                env={"DD_C18": "canary-c18-secret", "DD_C18_B": "canary-c18-other"}, rc=1)
+        equal(r.mark("held"), "yes", "the step began", r)
+        check("late" not in r.marks and "after" not in r.marks, f"{as_}: it lived on", r)
+        check(r.took < 3, f"{as_}: {r.took:.1f} s", r)
+        check("credential registry has lived its ttl of 1 s" in r.out and "credentials.registry.ttl" in r.out, "not told", r)
+        [end] = r.events("step.end")
+        check(end["outcome"] == "over its limit" and "ttl" in end["why"], str(end), r)
+        check(end["wall_sec"] < 2, str(end), r)
+        equal(len(r.events("cred.revoke")), 2, "revoked", r)
+        check(not r.mentions("step.end", "canary") and "canary-c18" not in r.out, "a value", r)
+
+
+@case("C-18", "OK: a step that is done before the ttl is over notices nothing")
+def _():
+    credentials = {"registry": {"from": {"env": "DD_C18"}, "for": {"phase": "push", "steps": ["publish"]}, "as": {"env": "TOKEN"}, "ttl": "20s"}}
+    r = run([step("publish", 'echo "@@len=${#TOKEN}@@"', PUSH)], {"push": {}}, credentials=credentials, env={"DD_C18": "canary-c18-secret"})
+    equal(r.mark("len"), "17", "the credential", r)
 
 
 if __name__ == "__main__":
