@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "runner/forges/actions/taint.h"
 #include "runner/forges/actions/wf_doc.h"
 #include "runner/forges/actions/wf_matrix.h"
 
@@ -239,6 +240,32 @@ static void what_is_computed_is_held_against_the_same_rules(void **state)
 	}
 }
 
+static void a_matrix_of_what_an_outsider_wrote_says_so(void **state)
+{
+	(void)state;
+	static const char needs[] =
+		"{\"a\": {\"outputs\": {\"matrix\": \"{\\\"v\\\": [\\\"x\\\"]}\"}}}";
+	struct world w;
+	struct wf_matrix m;
+	const char *why;
+	size_t at;
+	world_open(&w,
+	           "{ matrix: { \"${{ insert }}\": \"${{ fromJSON(needs.a.outputs.matrix) }}\", "
+	           "w: [ y ] } }");
+	const struct expr_scope scope = { .context = find, .user = &w };
+	assert_int_equal(
+		expr_json_parse(&w.mem, needs, sizeof(needs) - 1, NULL, &w.needs, &at, &why), 0);
+	assert_true(taint_mark_all(&w.mem, &w.needs, "needs.a.outputs"));
+	assert_int_equal(
+		wf_matrix_compute(w.doc->jobs[0].strategy, "j", &scope, &w.mem, &m, &w.errors), 0);
+	const struct expr_object *all = m.combinations[0].matrix.object;
+	const char *outsider = expr_object_get(all, "v", 1)->outsider;
+	assert_non_null(outsider);
+	assert_non_null(strstr(outsider, "needs.a.outputs"));
+	assert_null(expr_object_get(all, "w", 1)->outsider);
+	world_close(&w);
+}
+
 static enum wf_class class_of(const char *strategy)
 {
 	const struct wf_options options = { .skip_calls = true };
@@ -289,8 +316,20 @@ static void combinations_and_comparisons_are_bounded(void **state)
 	at = numbers(stpcpy(text, "{ matrix: { v: [ "), 250);
 	at = numbers(stpcpy(at, "], w: [ "), 250);
 	at = stpcpy(at, "], exclude: [ ");
-	for (unsigned i = 0; i < 5000; i++)
+	for (unsigned i = 1; i < 250; i++)
 		at += sprintf(at, "{ v: x%u, w: y }, ", i);
+	for (unsigned i = 0; i < 250; i++)
+		at += sprintf(at, "{ v: %u }, ", i);
+	(void)stpcpy(at, "] } }");
+	assert_int_equal(class_of(text), WF_MATRIX_SIZE);
+	/* one left of too many before `exclude` */
+	at = numbers(stpcpy(text, "{ matrix: { v: [ "), 40);
+	at = numbers(stpcpy(at, "], w: [ "), 40);
+	at = numbers(stpcpy(at, "], x: [ "), 41);
+	at = stpcpy(at, "], exclude: [ ");
+	for (unsigned i = 1; i < 41; i++)
+		at += sprintf(at, "{ x: %u }, { v: %u }, { w: %u }, ", i, i < 40 ? i : 1,
+		              i < 40 ? i : 1);
 	(void)stpcpy(at, "] } }");
 	assert_int_equal(class_of(text), WF_MATRIX_SIZE);
 	free(text);
@@ -303,6 +342,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_long_name_is_cut_at_a_hundred_characters),
 		cmocka_unit_test(the_strategy_context_counts),
 		cmocka_unit_test(what_is_computed_is_held_against_the_same_rules),
+		cmocka_unit_test(a_matrix_of_what_an_outsider_wrote_says_so),
 		cmocka_unit_test(combinations_and_comparisons_are_bounded),
 	};
 	if (argc > 1)

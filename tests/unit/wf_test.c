@@ -556,6 +556,75 @@ static void what_fits_a_call_is_accepted(void **state)
 	wf_free(doc);
 }
 
+/* The class of the first error, when the caller's and the called text are read. */
+static enum wf_class class_of(const char *caller, const char *called, struct wf_options options)
+{
+	struct files files = { .text = called };
+	struct wf_errors errors = { .n = 0 };
+	struct wf_doc *doc = NULL;
+	options.load = load_file;
+	options.user = &files;
+	enum wf_class class = WF_NO_CLASS;
+	if (wf_parse("w.yml", caller, strlen(caller), &options, &doc, &errors) < 0)
+		class = errors.items[0].class;
+	wf_free(doc);
+	wf_errors_done(&errors);
+	return class;
+}
+
+static void the_files_of_one_workflow_are_counted_once_each(void **state)
+{
+	(void)state;
+	static const char caller[] = "jobs: { a: { uses: ./x.yml }, b: { uses: ./y.yml }, "
+				     "c: { uses: ./x.yml } }\n";
+	const char *called = CALLED("", "");
+	assert_int_equal(class_of(caller, called, (struct wf_options){ .files_max = 3 }),
+	                 WF_NO_CLASS);
+	assert_int_equal(class_of(caller, called, (struct wf_options){ .files_max = 2 }),
+	                 WF_TOO_MANY_FILES);
+}
+
+static void who_writes_no_permissions_has_the_default_to_give(void **state)
+{
+	(void)state;
+	static const char caller[] = "jobs: { a: { uses: ./x.yml } }\n";
+	const char *reads = CALLED("", ", permissions: { contents: read, packages: read }");
+	const char *issues = CALLED("", ", permissions: { issues: read }");
+	const char *models = CALLED("", ", permissions: { models: read, id-token: write }");
+	const struct wf_options least = { .files_max = 0 }, all = { .permissions_write_all = true };
+	assert_int_equal(class_of(caller, reads, least), WF_NO_CLASS);
+	assert_int_equal(class_of(caller, issues, least), WF_PERMISSIONS);
+	assert_int_equal(class_of(caller, issues, all), WF_NO_CLASS);
+	assert_int_equal(class_of(caller, models, all), WF_NO_CLASS);
+}
+
+static void write_all_gives_no_more_than_a_permission_has(void **state)
+{
+	(void)state;
+	const struct wf_options options = { .skip_calls = true };
+	struct wf_doc *doc = parse("permissions: write-all\n" JOBS(STEPS), &options);
+	for (size_t i = 0; i < WF_PERMISSIONS_N; i++) {
+		const char *name = wf_permission_name(i);
+		bool read = strcmp(name, "models") == 0 ||
+		            strcmp(name, "vulnerability-alerts") == 0;
+		assert_int_equal(doc->permissions->levels[i],
+		                 read ? WF_LEVEL_READ : WF_LEVEL_WRITE);
+	}
+	wf_free(doc);
+}
+
+static void a_concurrency_group_has_four_hundred_characters(void **state)
+{
+	(void)state;
+	char text[1000];
+	for (int n = 400; n <= 401; n++) {
+		(void)snprintf(text, sizeof(text), "concurrency: %0*d\xc3\xa4x\n" JOBS(STEPS),
+		               n - 2, 0);
+		assert_int_equal(class_of(text, "", (struct wf_options){ .files_max = 0 }),
+		                 n == 400 ? WF_NO_CLASS : WF_CONCURRENCY_LONG);
+	}
+}
+
 static void a_workflow_that_calls_itself_ends(void **state)
 {
 	(void)state;
@@ -611,6 +680,10 @@ int main(int argc, char **argv)
 		cmocka_unit_test(inputs_of_a_start_by_hand_have_their_types),
 		cmocka_unit_test(what_is_wrong_with_a_call_is_told_where_it_is_wrong),
 		cmocka_unit_test(what_fits_a_call_is_accepted),
+		cmocka_unit_test(the_files_of_one_workflow_are_counted_once_each),
+		cmocka_unit_test(who_writes_no_permissions_has_the_default_to_give),
+		cmocka_unit_test(write_all_gives_no_more_than_a_permission_has),
+		cmocka_unit_test(a_concurrency_group_has_four_hundred_characters),
 		cmocka_unit_test(a_workflow_that_calls_itself_ends),
 		cmocka_unit_test(many_calls_of_one_file_end_at_the_bound_of_memory),
 	};

@@ -283,8 +283,6 @@ static enum order number_order(double a, double b)
 
 static enum order order_of(const struct expr_value *a, const struct expr_value *b)
 {
-	if (a->kind == b->kind && a->kind == EXPR_NULL)
-		return ORDER_EQUAL;
 	if (a->kind == b->kind && a->kind == EXPR_STRING) {
 		int r = text_compare(a->text, a->len, b->text, b->len);
 		return r < 0 ? ORDER_LESS : r > 0 ? ORDER_GREATER : ORDER_EQUAL;
