@@ -8,6 +8,7 @@
 
 #include "drydock/err.h"
 #include "drydock/fault.h"
+#include "drydock/trace.h"
 #include "base/exit_code.h"
 #include "base/version.h"
 
@@ -62,6 +63,11 @@ int main(int argc, char **argv)
 	if (strcmp(argv[1], "--version") == 0) {
 		printf("drydock %s\n", drydock_version());
 		return DRYDOCK_EXIT_OK;
+	}
+	struct dd_err err = { .code = 0 };
+	if (dd_trace_init(&err) < 0) {
+		fprintf(stderr, "drydock: %s\n", err.msg);
+		return DRYDOCK_EXIT_USAGE;
 	}
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
 		char name[32];

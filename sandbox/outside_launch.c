@@ -13,6 +13,7 @@
 #include "seccomp_internal.h"
 
 #include "drydock/fault.h"
+#include "drydock/trace.h"
 #include "drydock/fd.h"
 
 #include <fcntl.h>
@@ -67,13 +68,34 @@ static int wait_readable(int fd, int timeout_ms, const char *what, struct dd_err
 	return n == 0 ? dd_err_set(err, ETIMEDOUT, "wait for %s", what) : 0;
 }
 
+/* For the trace. */
+static const char *const ctl_names[] = {
+	[CTL_MAPS_WANTED] = "CTL_MAPS_WANTED",
+	[CTL_NET] = "CTL_NET",
+	[CTL_BUILT] = "CTL_BUILT",
+	[CTL_FAILED] = "CTL_FAILED",
+	[CTL_STATUS] = "CTL_STATUS",
+	[CTL_GO] = "CTL_GO",
+	[CTL_KILL] = "CTL_KILL",
+};
+
+static void trace(const char *arrow, const struct sandbox *sb, const struct ctl_msg *msg)
+{
+	const char *name = msg->type < ARRAY_LEN(ctl_names) ? ctl_names[msg->type] : NULL;
+	dd_trace("%s init %d %s", arrow, (int)sb->pid, name ? name : "?");
+}
+
 /* A process that ends with our message unread resets the socket, and the kernel reports that once,
  * *before* the last words that are still queued (sock_error() in datagram receive). Ask again for
  * those. */
-static int ctl_recv(int ctl, struct ctl_msg *ret)
+static int ctl_recv(const struct sandbox *sb, struct ctl_msg *ret)
 {
-	int r = dd_recv_msg(ctl, ret, sizeof(*ret), NULL, 0);
-	return r == -ECONNRESET ? dd_recv_msg(ctl, ret, sizeof(*ret), NULL, 0) : r;
+	int r = dd_recv_msg(sb->ctl, ret, sizeof(*ret), NULL, 0);
+	if (r == -ECONNRESET)
+		r = dd_recv_msg(sb->ctl, ret, sizeof(*ret), NULL, 0);
+	if (r > 0)
+		trace("<-", sb, ret);
+	return r;
 }
 
 static int expect(const struct sandbox *sb, enum ctl_type type, const char *what,
@@ -83,7 +105,7 @@ static int expect(const struct sandbox *sb, enum ctl_type type, const char *what
 	int r = wait_readable(sb->ctl, BUILD_TIMEOUT_MS, what, err);
 	if (r < 0)
 		return r;
-	r = ctl_recv(sb->ctl, &msg);
+	r = ctl_recv(sb, &msg);
 	if (r == 0)
 		return dd_err_say(err, ECHILD,
 		                  "the launcher died without a word while %s was awaited", what);
@@ -313,6 +335,7 @@ static int converse(const struct sandbox_spec *spec, struct sandbox *sb, struct 
 		               ? expect(sb, CTL_NET, "the network", err)
 		               : r;
 	}
+	trace("->", sb, &go);
 	r = dd_send_msg(sb->ctl, &go, sizeof(go), NULL, 0);
 	if (r < 0 && r != -EPIPE) /* EPIPE: it failed already, and its reason is still to be read */
 		return dd_err_set(err, -r, "release the launcher");
@@ -484,6 +507,8 @@ int sandbox_release(struct sandbox *sb, const struct sandbox_delivery *what, str
 	int r = delivery_measure(what, &head, err);
 	if (r < 0)
 		return r;
+	dd_trace("-> init %d delivery of %u variables and %u files", (int)sb->pid, head.n_env,
+	         head.n_files);
 	int sent = delivery_send(sock, what, &head);
 	if (sent < 0 && sent != -EPIPE && sent != -ECONNRESET)
 		return dd_err_set(err, -sent, "deliver the environment");
@@ -505,6 +530,7 @@ int sandbox_release(struct sandbox *sb, const struct sandbox_delivery *what, str
 int sandbox_signal(const struct sandbox *sb, int sig, struct dd_err *err)
 {
 	struct ctl_msg msg = { .type = CTL_KILL, .sig = sig };
+	trace("->", sb, &msg);
 	int r = dd_send_msg(sb->ctl, &msg, sizeof(msg), NULL, 0);
 	return r < 0 ? dd_err_set(err, -r, "signal %d to the step", sig) : 0;
 }
@@ -512,7 +538,7 @@ int sandbox_signal(const struct sandbox *sb, int sig, struct dd_err *err)
 int sandbox_recv_status(const struct sandbox *sb, struct sandbox_status *ret, struct dd_err *err)
 {
 	struct ctl_msg msg = { 0 };
-	int r = ctl_recv(sb->ctl, &msg);
+	int r = ctl_recv(sb, &msg);
 
 	if (r == -EAGAIN || r == 0)
 		return r;

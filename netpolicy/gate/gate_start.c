@@ -8,6 +8,7 @@
 #include "gate_internal.h"
 
 #include "drydock/fault.h"
+#include "drydock/trace.h"
 #include "drydock/own_env.h"
 
 #include <signal.h>
@@ -45,8 +46,28 @@ bool gate_msg_is_sane(const struct gate_msg *msg)
 	       text_is_sane(msg->why, sizeof(msg->why));
 }
 
+/* For the trace. */
+static const char *const type_names[GATE_MSG__COUNT] = {
+	[GATE_READY] = "GATE_READY",         [GATE_ASK_ADMIT] = "GATE_ASK_ADMIT",
+	[GATE_NET_ALLOW] = "GATE_NET_ALLOW", [GATE_NET_DENY] = "GATE_NET_DENY",
+	[GATE_DNS_DENY] = "GATE_DNS_DENY",   [GATE_DNS_ALLOW] = "GATE_DNS_ALLOW",
+	[GATE_COUNTED] = "GATE_COUNTED",     [GATE_VIOLATION] = "GATE_VIOLATION",
+	[GATE_RECEIPT] = "GATE_RECEIPT",     [GATE_CLOSED] = "GATE_CLOSED",
+	[GATE_DONE] = "GATE_DONE",           [GATE_ADMITTED] = "GATE_ADMITTED",
+	[GATE_SEEN] = "GATE_SEEN",           [GATE_CLOSE] = "GATE_CLOSE",
+	[GATE_FINISH] = "GATE_FINISH",
+};
+
+static void trace(const char *arrow, const struct gate *gate, const struct gate_msg *msg)
+{
+	const char *name = msg->type < GATE_MSG__COUNT ? type_names[msg->type] : NULL;
+	dd_trace("%s gate %d %s id %u port %u reason %u admitted %u", arrow, (int)gate->pid,
+	         name ? name : "?", msg->id, msg->port, msg->reason, msg->admitted);
+}
+
 int gate_send(const struct gate *gate, const struct gate_msg *msg, struct dd_err *err)
 {
+	trace("->", gate, msg);
 	int r = dd_send_msg(gate->ctl, msg, sizeof(*msg), NULL, 0);
 	return r < 0 ? dd_err_set(err, -r, "gate (pid %d): send message %u", (int)gate->pid,
 	                          msg->type)
@@ -67,6 +88,7 @@ int gate_recv(const struct gate *gate, struct gate_msg *ret_msg, struct dd_err *
 		return r;
 	if (r < 0)
 		return dd_err_set(err, -r, "gate (pid %d): receive a message", (int)gate->pid);
+	trace("<-", gate, &msg);
 	/* A gate that cannot serve says why in its last words: type INVALID, which is an error
 	 * however it is read. */
 	if (msg.type == GATE_MSG_INVALID && text_is_sane(msg.why, sizeof(msg.why)))
