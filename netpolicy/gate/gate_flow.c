@@ -70,7 +70,7 @@ static struct gate_msg flow_msg(const struct gate_flow *f, enum gate_msg_type ty
 {
 	struct gate_msg msg = {
 		.type = type,
-		.port = f->dest->port,
+		.port = f->dest ? f->dest->port : 0,
 		.src_port = f->src_port,
 		.proto = IPPROTO_TCP,
 		.reason = (uint16_t)reason,

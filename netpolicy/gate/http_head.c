@@ -262,7 +262,7 @@ static bool reads_as_framing(struct span name)
 	for (size_t i = 0; i < name.len; i++) {
 		char c = name.at[i];
 		bool word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit(c);
-		folded[i] = word ? c : '-';
+		folded[i] = (char)(word ? c : '-');
 	}
 	return is_framing((struct span){ folded, name.len });
 }
