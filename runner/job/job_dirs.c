@@ -14,6 +14,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -61,6 +62,46 @@ static int state_base(const char *state, char *base, size_t size, struct dd_err 
 	return snprintf(base, size, "%s/%s", here, state);
 }
 
+/* Ids of the kernel are handed out per user of this host, whatever state directory a run is given
+ * and whatever its environment says: two that looked in two places would share a step's id. So the
+ * place follows from the user alone: root's, the home that the user database names, and for a
+ * user without one a directory of its own beside everybody's. */
+static void slots_place(uid_t uid, char *out, size_t size)
+{
+	const struct passwd *user = uid ? getpwuid(uid) : NULL;
+	struct stat st;
+
+	if (uid == 0)
+		(void)snprintf(out, size, "/run/drydock/slots");
+	else if (user && user->pw_dir && user->pw_dir[0] == '/' && strlen(user->pw_dir) < 300 &&
+	         stat(user->pw_dir, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid())
+		(void)snprintf(out, size, "%.300s/.local/state/drydock/slots", user->pw_dir);
+	else
+		(void)snprintf(out, size, "/var/tmp/drydock-%u/slots", (unsigned)uid);
+}
+
+/* Whoever else may write there could hold every slot, or let two jobs have one. */
+static int slots_check(const char *slots, struct dd_err *err)
+{
+	char above[400];
+	struct stat st;
+
+	(void)snprintf(above, sizeof(above), "%.*s", (int)(strrchr(slots, '/') - slots), slots);
+	for (int i = 0; i < 2; i++) {
+		const char *dir = i ? slots : above;
+		if (lstat(dir, &st) < 0)
+			return dd_err_set(err, errno, "look at %s", dir);
+		if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() ||
+		    (st.st_mode & (S_IWGRP | S_IWOTH)))
+			return dd_err_say(
+				err, EPERM,
+				"%s hands out the ids of steps, and is not a directory of this "
+				"user alone (mode %03o): remove it, or chmod go-w it",
+				dir, (unsigned)st.st_mode & 0777);
+	}
+	return 0;
+}
+
 static int places_find(const char *state, const struct identity *id, struct places *ret,
                        struct dd_err *err)
 {
@@ -90,11 +131,7 @@ static int places_find(const char *state, const struct identity *id, struct plac
 		return dd_err_say(err, ENAMETOOLONG, "the state directory %.80s... is too long",
 		                  base);
 	(void)snprintf(ret->state, sizeof(ret->state), "%.350s/jobs", base);
-	/* Ids are handed out per host for root, so that two state directories never share one. */
-	if (root)
-		(void)snprintf(ret->slots, sizeof(ret->slots), "/run/drydock/slots");
-	else
-		(void)snprintf(ret->slots, sizeof(ret->slots), "%.350s/slots", base);
+	slots_place(id->host_uid, ret->slots, sizeof(ret->slots));
 	if (root && !state)
 		(void)snprintf(ret->logs, sizeof(ret->logs), "/var/log/drydock");
 	else
@@ -131,7 +168,7 @@ static int run_id_make(char ret[40], struct dd_err *err)
 static int slot_take(const char *slots, struct job_dirs *dirs, struct dd_err *err)
 {
 	int r = make_path(slots, 0700, err);
-	if (r < 0)
+	if (r < 0 || (r = slots_check(slots, err)) < 0)
 		return r;
 	for (unsigned slot = 0; slot < SLOTS_MAX; slot++) {
 		char path[440];

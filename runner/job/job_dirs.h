@@ -10,7 +10,8 @@
  * - step-NN-WHAT: of one step: temp, channel, and for push work, home and tools of its own.
  * - cgroup: the path of the job's cgroup, for whoever cleans up.
  *
- * SLOTS/NNN are lock files that hand out the ids of identity_slot(), one a running job.
+ * SLOTS/NNN are lock files that hand out the ids of identity_slot(), one a running job; SLOTS
+ * follows from the user alone, not from the state directory.
  */
 #ifndef RUNNER_JOB_DIRS_H
 #define RUNNER_JOB_DIRS_H

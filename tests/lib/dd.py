@@ -79,7 +79,7 @@ def ask_doctor():
     os.environ["DD_DOCTOR_ASKED"] = "1"
 
 
-def main(setup=None):
+def main(setup=None, teardown=None):
     from world import enter_world
     ask_doctor()
     enter_world()
@@ -90,6 +90,8 @@ def main(setup=None):
     print(f"1..{len(chosen)}")
     good = all([_run_case(i, *c) for i, c in enumerate(chosen, 1)])
     sys.stdout.flush()
+    if teardown:
+        teardown()
     os._exit(0 if good and chosen else 1)   # helper threads of the sinks must not hold the exit
 
 

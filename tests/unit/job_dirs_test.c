@@ -19,7 +19,11 @@
 #include <unistd.h>
 
 static char state_dir[64];
-static const struct identity somebody = { .mode = IDENTITY_SINGLE, .ids = 1, .host_uid = 1000 };
+/* A user that no database knows, so that its slots lie where no real job's do. */
+#define SOMEBODYS_SLOTS "/var/tmp/drydock-4294900000"
+static const struct identity somebody = { .mode = IDENTITY_SINGLE,
+	                                  .ids = 1,
+	                                  .host_uid = 4294900000U };
 
 static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
@@ -39,6 +43,7 @@ static int make_state(void **state)
 static int drop_state(void **state)
 {
 	(void)state;
+	(void)nftw(SOMEBODYS_SLOTS, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 	return nftw(state_dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }
 
@@ -63,6 +68,45 @@ static void two_jobs_share_neither_directory_nor_slot(void **state)
 	assert_false(exists(a.root));
 	job_dirs_close(&a);
 	job_dirs_close(&b);
+}
+
+/* Two state directories used to hand out the same kernel ids to two running jobs. */
+static void two_state_directories_of_one_user_share_no_slot(void **state)
+{
+	(void)state;
+	struct job_dirs a = JOB_DIRS_NONE, b = JOB_DIRS_NONE;
+	struct dd_err err = { 0 };
+	char one[90], other[90];
+
+	(void)snprintf(one, sizeof(one), "%s/one", state_dir);
+	(void)snprintf(other, sizeof(other), "%s/other", state_dir);
+	assert_int_equal(job_dirs_make(one, &somebody, &a, &err), 0);
+	assert_int_equal(job_dirs_make(other, &somebody, &b, &err), 0);
+	assert_int_not_equal(a.slot, b.slot);
+	assert_int_equal(job_dirs_destroy(&a, &err), 0);
+	assert_int_equal(job_dirs_destroy(&b, &err), 0);
+	job_dirs_close(&a);
+	job_dirs_close(&b);
+}
+
+static void slots_that_others_may_write_are_refused_by_name(void **state)
+{
+	(void)state;
+	/* a user that no database knows: the slots lie in a place of its own */
+	const struct identity stranger = { .mode = IDENTITY_SINGLE,
+		                           .ids = 1,
+		                           .host_uid = 4294900001U };
+	const char *place = "/var/tmp/drydock-4294900001";
+	struct job_dirs dirs = JOB_DIRS_NONE;
+	struct dd_err err = { 0 };
+
+	assert_int_equal(mkdir(place, 0700), 0);
+	int opened = chmod(place, 0777);
+	int r = job_dirs_make(state_dir, &stranger, &dirs, &err);
+	(void)nftw(place, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+	assert_int_equal(opened, 0);
+	assert_int_equal(r, -EPERM);
+	assert_non_null(strstr(err.msg, place));
 }
 
 static void a_slot_is_free_again_when_its_job_is_closed(void **state)
@@ -176,6 +220,10 @@ static void the_lock_is_the_last_that_is_removed(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(two_state_directories_of_one_user_share_no_slot,
+		                                make_state, drop_state),
+		cmocka_unit_test_setup_teardown(slots_that_others_may_write_are_refused_by_name,
+		                                make_state, drop_state),
 		cmocka_unit_test_setup_teardown(two_jobs_share_neither_directory_nor_slot,
 		                                make_state, drop_state),
 		cmocka_unit_test_setup_teardown(a_slot_is_free_again_when_its_job_is_closed,
