@@ -251,6 +251,10 @@ static int start(struct run *run, struct dd_err *err)
 {
 	int r = job_tree_view(run->job, run->step, &run->view, err);
 	run->view_is_made = r == 0;
+	/* The tree that a push is given is copied from drydock's own: what cannot be read there is
+	 * no failure of a step, which a front end might forgive. */
+	if (r < 0 && err->blame == DD_BLAME_STEP)
+		err->blame = DD_BLAME_HOST;
 	if (r == 0)
 		r = interrupt_check(err); /* to copy can take long: nothing is granted now */
 	return r == 0 ? start_sandbox(run, err) : r;

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """trees_test.py - the trees of a job: what is copied in, what is accounted for after a step, what comes out."""
+import glob
 import os
 import shutil
 import signal
@@ -68,6 +69,31 @@ def _():
             check("Permission denied" in r.out, f"no reason for {name}", r)
         finally:
             job.close()
+
+
+@case("X-09 F-14", "a pristine checkout that cannot be read breaks the job off, whatever the push step's failure is allowed to be")
+def _():
+    if not ROOT:
+        raise Skip("only root can take a file of drydock's own away from it")
+    job = Job([step("build", "for i in $(seq 400); do if [ -e go ]; then exit 0; fi; sleep 0.05; done; exit 1"),
+               step("publish", "echo @@published=yes@@", PUSH, **{"continue-on-error": True}), step("after", "echo @@after=yes@@")])
+    try:
+        state = os.path.join(job.dir, "state")
+        process = job.popen("--state-dir", state)
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline and not (os.path.exists(job.dir + "/record.jsonl") and '"step.start"' in open(job.dir + "/record.jsonl").read()):
+            time.sleep(0.02)
+        home = glob.glob(state + "/jobs/*/pristine")[0]
+        os.chmod(home + "/README", 0)
+        os.chown(home + "/README", 47124, 47124)     # an id that drydock's user namespace does not have
+        with open(os.path.dirname(home) + "/work/go", "w", encoding="utf-8"):
+            pass
+        out = process.communicate(timeout=60)[0].decode("utf-8", "replace")
+        equal(process.returncode, 3, "exit status\n" + out[-1500:])
+        check("@@published" not in out and "@@after" not in out, "a step ran after that\n" + out[-1500:])
+        check("README" in out and "broken off" in out, "it is not said which file, or not that drydock broke off\n" + out[-1500:])
+    finally:
+        job.close()
 
 
 @case("", "an artifact that lies beside tracked files joins the pristine checkout; an unchanged tracked file may be an artifact")
