@@ -168,7 +168,12 @@ static int run_id_make(char ret[40], struct dd_err *err)
 static int slot_take(const char *slots, struct job_dirs *dirs, struct dd_err *err)
 {
 	int r = make_path(slots, 0700, err);
-	if (r < 0 || (r = slots_check(slots, err)) < 0)
+	if (r < 0)
+		return dd_err_ctx(err, r,
+		                  "this user's jobs get the ids of their steps in %s, whatever "
+		                  "--state-dir says, and it must be writable",
+		                  slots);
+	if ((r = slots_check(slots, err)) < 0)
 		return r;
 	for (unsigned slot = 0; slot < SLOTS_MAX; slot++) {
 		char path[440];

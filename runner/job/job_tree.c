@@ -184,11 +184,15 @@ static int copy_in(struct job *job, bool *ret_tracked, struct dd_err *err)
 		                                .n_without = own.n,
 		                                .owner = step_owner(job) };
 	int r = checkout_copy(job->checkout, &wanted, job->tree.work_fd, copied, err);
-	if (r < 0)
+	if (r < 0 && err && err->blame == DD_BLAME_STEP) /* it is in the tree that is copied */
 		return dd_err_ctx(
 			err, r,
 			"copy workspace %s (drydock runs as uid %u; it must be able to read it)",
 			job->checkout->path, (unsigned)job->id->host_uid);
+	if (r < 0)
+		return dd_err_ctx(err, r,
+		                  "copy workspace %s to %s (--state-dir names another place)",
+		                  job->checkout->path, job->dirs.root);
 	*ret_tracked = copied->tracked_only;
 	tell_copied(job, copied);
 	return record_copied(job, copied, err);

@@ -71,6 +71,27 @@ def _():
             job.close()
 
 
+@case("X-09", "a disk without room for the workspace is the host's fault: no step runs, and the message says what was copied to where")
+def _():
+    if not ROOT:
+        raise Skip("mounting a file system of its own takes root")
+    job = Job([step("a", "echo @@ran=yes@@")])
+    state = os.path.join(job.dir, "small")
+    try:
+        job.write("src/large", "x" * 200000)
+        os.mkdir(state)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=100k,mode=755", "small", state], check=True)
+        r = job.run("--state-dir", state)
+        equal(r.rc, 3, "exit status", r)
+        check("ran" not in r.marks, "the step ran", r)
+        told = " ".join(r.out.split())
+        check("No space left on device" in told and "large" in told and state in told, "it is not said which file found no room, and where", r)
+        check("must be able to read" not in told, "the reader is blamed for a disk that is full", r)
+    finally:
+        subprocess.run(["umount", state], check=False, stderr=subprocess.DEVNULL)
+        job.close()
+
+
 @case("X-09 F-14", "a pristine checkout that cannot be read breaks the job off, whatever the push step's failure is allowed to be")
 def _():
     if not ROOT:
