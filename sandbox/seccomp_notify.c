@@ -101,14 +101,14 @@ static const char *const family_names[] = {
 /* The argument that tells two calls of one name apart. */
 static const struct detail_row {
 	const char *call;
-	unsigned arg;
 	const char *prefix; /* of the constants that spell it; "" only numbers */
-	bool bits;          /* it is a set of them */
+	unsigned arg;
+	bool bits; /* it is a set of them */
 } detail_rows[] = {
-	{ "socket", 0, "AF_", false },    { "socketpair", 0, "AF_", false },
-	{ "ioctl", 1, "TIOC", false },    { "prctl", 0, "PR_", false },
-	{ "personality", 0, "", false },  { "clone", 0, "CLONE_NEW", true },
-	{ "unshare", 0, "CLONE_", true }, { "setns", 1, "CLONE_NEW", true },
+	{ "socket", "AF_", 0, false },    { "socketpair", "AF_", 0, false },
+	{ "ioctl", "TIOC", 1, false },    { "prctl", "PR_", 0, false },
+	{ "personality", "", 0, false },  { "clone", "CLONE_NEW", 0, true },
+	{ "unshare", "CLONE_", 0, true }, { "setns", "CLONE_NEW", 1, true },
 };
 
 static const char *constant(const struct detail_row *row, uint32_t value)

@@ -516,7 +516,8 @@ static enum dd_reason identify(struct gate_state *g, struct gate_flow *f, uint16
 		verdict = egress_verdict_addr(g->egress, f->local, port);
 	if (!verdict.allow && !gate_observe_may_pass(g, f)) {
 		gate_text(msg->why, sizeof(msg->why), verdict.why);
-		return verdict.reason;
+		/* a refusal that says no reason must not read as none */
+		return verdict.reason ? verdict.reason : REASON_ADDRESS_NOT_LISTED;
 	}
 	if (!verdict.allow)
 		gate_observe_would(f, verdict.reason);

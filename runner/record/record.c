@@ -468,7 +468,7 @@ int record_add(struct record *rec, enum record_weight weight, const char *step, 
 {
 	dd_auto_free char *text = NULL;
 	const char *clash = fields ? clashing_name(fields) : NULL;
-	struct record_clock now;
+	struct record_clock now = { 0 };
 	int r = 0;
 	if (rec->failed)
 		r = dd_err_say(err, EIO, "record %s: an earlier line could not be written",

@@ -152,7 +152,7 @@ struct listing {
 
 static int leave_dir(struct listing *l)
 {
-	int from_fd, to_fd;
+	int from_fd = -1, to_fd = -1;
 	struct stat st;
 	int r = dir_stack_top(&l->from, &from_fd, l->k->err);
 	if (r == 0)
@@ -171,7 +171,7 @@ static int leave_dir(struct listing *l)
 static int enter_dir(struct listing *l, const char *name)
 {
 	struct dd_err *err = l->k->err;
-	int to_fd;
+	int to_fd = -1;
 	int r = dir_stack_push(&l->from, name, err);
 	if (r == -ENOENT || r == -ENOTDIR || r == -ELOOP || r == -EXDEV)
 		return 1;
@@ -219,7 +219,7 @@ static int copy_submodule(struct listing *l, const struct git_entry *e, int from
 static int copy_listed(struct listing *l, const struct git_entry *e, const char *name)
 {
 	struct checkout_copying *k = l->k;
-	int from_fd, to_fd;
+	int from_fd = -1, to_fd = -1;
 	struct stat st;
 	int r = dir_stack_top(&l->from, &from_fd, k->err);
 	if (r == 0)

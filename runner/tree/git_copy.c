@@ -13,25 +13,25 @@ enum part { PART_FILE = 0, PART_CONFIG, PART_TREE };
 
 static const struct part_row {
 	const char *name;
-	bool shared; /* one for all worktrees of a repository */
 	enum part part;
+	bool shared; /* one for all worktrees of a repository */
 	bool needed; /* git takes a directory without it for no repository */
 } part_rows[] = {
-	{ "HEAD", false, PART_FILE, true },
-	{ "index", false, PART_FILE, false },
-	{ "ORIG_HEAD", false, PART_FILE, false },
-	{ "config.worktree", false, PART_CONFIG, false },
-	{ "info/sparse-checkout", false, PART_FILE, false },
-	{ "config", true, PART_CONFIG, true },
-	{ "packed-refs", true, PART_FILE, false },
-	{ "shallow", true, PART_FILE, false },
-	{ "info/exclude", true, PART_FILE, false },
-	{ "info/attributes", true, PART_FILE, false },
-	{ "info/grafts", true, PART_FILE, false },
-	{ "refs", true, PART_TREE, true },
-	{ "reftable", true, PART_TREE, false },
-	{ "objects", true, PART_TREE, true },
-	{ "lfs/objects", true, PART_TREE, false },
+	{ "HEAD", PART_FILE, false, true },
+	{ "index", PART_FILE, false, false },
+	{ "ORIG_HEAD", PART_FILE, false, false },
+	{ "config.worktree", PART_CONFIG, false, false },
+	{ "info/sparse-checkout", PART_FILE, false, false },
+	{ "config", PART_CONFIG, true, true },
+	{ "packed-refs", PART_FILE, true, false },
+	{ "shallow", PART_FILE, true, false },
+	{ "info/exclude", PART_FILE, true, false },
+	{ "info/attributes", PART_FILE, true, false },
+	{ "info/grafts", PART_FILE, true, false },
+	{ "refs", PART_TREE, true, true },
+	{ "reftable", PART_TREE, true, false },
+	{ "objects", PART_TREE, true, true },
+	{ "lfs/objects", PART_TREE, true, false },
 };
 
 struct git_copying {

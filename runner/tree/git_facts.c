@@ -76,7 +76,7 @@ static void read_ref(const struct git_place *place, const char *name, char ret[5
 
 static void follow_head(const struct git_place *place, struct git_facts *ret)
 {
-	char name[512] = "HEAD", text[512];
+	char name[512] = "HEAD", text[512] = "";
 	for (unsigned i = 0; i < SYMREFS_MAX; i++) {
 		read_ref(place, name, text);
 		if (is_oid(text, strlen(text))) {

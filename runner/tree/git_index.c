@@ -402,7 +402,7 @@ static int add_row(struct tree_text *t, uint32_t mode, const char *name, size_t 
                    const unsigned char *oid, size_t oid_len)
 {
 	size_t need = t->len + 16 + name_len + oid_len;
-	if (need > t->cap) {
+	if (!t->data || need > t->cap) {
 		unsigned char *grown = realloc(t->data, need * 2);
 		if (!grown)
 			return -ENOMEM;

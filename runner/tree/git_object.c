@@ -159,11 +159,25 @@ static uint32_t be32(const unsigned char *p)
 	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
+/* Where object @k of @n begins. What does not fit 31 bits stands in a second table, of 64. */
+static int offset_in_pack(const struct store *s, int idx, uint64_t offsets, uint64_t n, uint64_t k,
+                          uint64_t *ret_at)
+{
+	unsigned char off[8] = { 0 };
+	int r = read_at(idx, offsets + k * 4, off + 4, 4);
+	if (r == 0 && (off[4] & 0x80))
+		r = read_at(idx, offsets + n * 4 + (be32(off + 4) & 0x7fffffffU) * 8ULL, off, 8);
+	if (r < 0)
+		return broken(s, "an index of a pack is cut off");
+	*ret_at = (uint64_t)be32(off) << 32 | be32(off + 4);
+	return 0;
+}
+
 /* Where the object is in the pack; -ENOENT. */
 static int find_in_idx(const struct store *s, int idx, const unsigned char *oid, uint64_t *ret_at)
 {
 	static const unsigned char magic[] = { 0xff, 't', 'O', 'c', 0, 0, 0, 2 };
-	unsigned char head[IDX_HEAD], fan[8] = { 0 }, last[4], name[GIT_OID_MAX], off[8];
+	unsigned char head[IDX_HEAD], fan[8] = { 0 }, last[4], name[GIT_OID_MAX];
 	if (read_at(idx, 0, head, sizeof(head)) < 0 || memcmp(head, magic, sizeof(magic)) != 0 ||
 	    read_at(idx, IDX_HEAD + IDX_FANOUT - 4, last, 4) < 0)
 		return broken(s, "an index of a pack is of a version that is not known");
@@ -182,18 +196,8 @@ static int find_in_idx(const struct store *s, int idx, const unsigned char *oid,
 			lo = mid + 1;
 		else if (c > 0)
 			hi = mid;
-		else if (read_at(idx, offsets + mid * 4, off, 4) < 0)
-			return broken(s, "an index of a pack is cut off");
-		else if (!(off[0] & 0x80)) {
-			*ret_at = be32(off);
-			return 0;
-		} else if (read_at(idx, offsets + n * 4 + (be32(off) & 0x7fffffffU) * 8ULL, off,
-		                   8) < 0) {
-			return broken(s, "an index of a pack is cut off");
-		} else {
-			*ret_at = (uint64_t)be32(off) << 32 | be32(off + 4);
-			return 0;
-		}
+		else
+			return offset_in_pack(s, idx, offsets, n, mid, ret_at);
 	}
 	return -ENOENT;
 }

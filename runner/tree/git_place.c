@@ -44,7 +44,7 @@ static int open_dir(int at, const char *path)
 /* Does the file "gitdir" of a worktree's directory name the .git file of @root_fd? */
 static bool worktree_points_back(int git_fd, int root_fd)
 {
-	char line[LINE_MAX_BYTES];
+	char line[LINE_MAX_BYTES] = "";
 	if (read_line(git_fd, "gitdir", line) < 0 || line[0] == '\0')
 		return false;
 	dd_auto_fd int named = openat(git_fd, line, O_PATH | O_NOFOLLOW | O_CLOEXEC);
@@ -55,7 +55,7 @@ static bool worktree_points_back(int git_fd, int root_fd)
 /* @git_fd is COMMON/worktrees/NAME: a directory that somebody made cannot choose whose it is. */
 static int open_common(int git_fd)
 {
-	char line[LINE_MAX_BYTES];
+	char line[LINE_MAX_BYTES] = "";
 	if (read_line(git_fd, "commondir", line) < 0 || line[0] == '\0')
 		return -1;
 	dd_auto_fd int common = open_dir(git_fd, line);
@@ -100,7 +100,7 @@ static void not_usable(struct git_place *p, const char *why, const char *path)
 static void open_named(int root_fd, struct git_place *p)
 {
 	static const char head[] = "gitdir: ";
-	char line[LINE_MAX_BYTES];
+	char line[LINE_MAX_BYTES] = "";
 	if (read_line(root_fd, ".git", line) < 0 || strncmp(line, head, sizeof(head) - 1) != 0) {
 		not_usable(p, ".git is neither a directory nor does it name one", "");
 		return;

@@ -52,7 +52,7 @@ static bool later(struct timespec a, struct timespec b)
 
 static bool wait_for_tick(struct timespec after)
 {
-	const struct timespec pause = { .tv_nsec = 1000 * 1000 };
+	const struct timespec pause = { .tv_nsec = 1000L * 1000 };
 	struct timespec now;
 	for (unsigned i = 0; i < 50; i++) {
 		if (clock_gettime(CLOCK_REALTIME_COARSE, &now) < 0)
