@@ -91,6 +91,10 @@ $(B)/fake_%: tests/fakes/%.c $(B)/libdrydock.a
 	$(if $(Q),@echo "  LINK  $@")
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(B)/libdrydock.a $(PKGLIBS)
 
+# By the path of its source, as every program of the tests.
+$(B)/tests/fakes/%: $(B)/fake_%
+	@:
+
 $(B)/tests/bench/%: tests/bench/%.c $(B)/libdrydock.a
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  LINK  $@")
