@@ -33,6 +33,11 @@ enum egress_tls {
 	EGRESS_TLS_RAW,
 };
 
+/* May a hello for the entry's name hold an encrypted one besides? Zero is the strict value. A
+ * policy that says nothing means PASS: browsers send one always, and what it may hide from the gate
+ * is no more than what TLS hides anyway (docs/threat-model.md, "An allowed host"). */
+enum egress_ech { EGRESS_ECH_REFUSE = 0, EGRESS_ECH_PASS };
+
 /* One line of the allowlist. Either a name (host != NULL) or a block of raw IPv4 addresses (host ==
  * NULL). */
 struct egress_entry {
@@ -47,6 +52,7 @@ struct egress_entry {
 	 * its exact address) */
 	bool private_ok;
 	enum egress_tls tls;
+	enum egress_ech ech;               /* asked only where tls is EGRESS_TLS_SNI */
 	const char *pins[EGRESS_PINS_MAX]; /* `address:`: textual IPv4/IPv6 literals dialled instead
 	                                      of resolving; NULL-terminated unless full */
 	const char *why;                   /* the operator's reason, may be NULL */

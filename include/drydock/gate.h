@@ -43,7 +43,7 @@ enum gate_msg_type {
 	GATE_COUNTED,
 	GATE_VIOLATION, /* a budget was exceeded: host, port, reason, why, bytes_out = all that its
 	                   account has sent */
-	GATE_RECEIPT,   /* host, port, connections, bytes_in, bytes_out, denials */
+	GATE_RECEIPT,   /* host, port, connections, ech_connections, bytes_in, bytes_out, denials */
 	GATE_CLOSED,    /* every flow is reset, nothing listens */
 	/* denials = all refusals seen; dropped = those not reported one by one; connections = most
 	   that were open at once */
@@ -79,6 +79,7 @@ struct gate_msg {
 	uint8_t proto;     /* IPPROTO_TCP, IPPROTO_UDP, ... of a refusal */
 	uint8_t admitted;
 	uint8_t speaks;  /* enum gate_speaks */
+	uint8_t ech;     /* of GATE_NET_ALLOW: its hello holds an encrypted one besides */
 	uint16_t reason; /* enum dd_reason of a refusal */
 	/* enum dd_reason: let through by observe mode alone, and this is what enforcing says; 0:
 	 * enforcing lets it through */
@@ -86,7 +87,7 @@ struct gate_msg {
 	char host[EGRESS_HOST_MAX + 3];
 	char addr[48]; /* textual */
 	char why[160]; /* of a refusal: the detail of its reason, may be empty */
-	uint64_t connections, bytes_in, bytes_out, denials, dropped;
+	uint64_t connections, bytes_in, bytes_out, denials, dropped, ech_connections;
 };
 
 struct gate_spec {

@@ -122,6 +122,7 @@ enum dd_remedy {
 	REMEDY_ENTRY,
 	REMEDY_PRIVATE,
 	REMEDY_RAW,
+	REMEDY_ECH,
 	REMEDY_UPLOAD, /* the size `key` of the phase */
 	REMEDY_COUNT,  /* the number `key` of the phase */
 	REMEDY_CALL,

@@ -123,6 +123,8 @@ void gate_flow_report_allowed(struct gate_flow *f)
 	gate_addr_text(&f->candidates[f->next_candidate - 1].any, msg.addr);
 	msg.would = (uint16_t)f->would;
 	msg.speaks = (uint8_t)f->speaks;
+	msg.ech = f->ech;
+	f->dest->ech += f->ech;
 	gate_report_connection(f->gate, f->dest, &msg);
 }
 
@@ -411,6 +413,11 @@ static enum parse judge_tls(struct gate_flow *f, enum dd_reason *ret_reason)
 	}
 	if (strcmp(host, f->name->host) != 0) {
 		*ret_reason = REASON_TLS_OTHER_HOST;
+		return PARSE_REFUSED;
+	}
+	f->ech = hello.ech;
+	if (hello.ech && f->entry->ech != EGRESS_ECH_PASS) {
+		*ret_reason = REASON_TLS_ENCRYPTED_HELLO;
 		return PARSE_REFUSED;
 	}
 	f->cleared = f->filled;

@@ -63,8 +63,8 @@ struct gate_dest {
 	char host[EGRESS_HOST_MAX + 1]; /* or a textual address */
 	uint16_t port;
 	const struct egress_entry *entry; /* that let it through: its account pays */
-	uint8_t told; /* which kinds of connection (gate_report_connection) have been reported */
-	uint64_t connections, bytes_in, bytes_out, denials;
+	uint16_t told; /* which kinds of connection (gate_report_connection) have been reported */
+	uint64_t connections, bytes_in, bytes_out, denials, ech;
 };
 
 /* ---- names ---- */
@@ -128,6 +128,7 @@ struct gate_flow {
 	uint64_t deadline_ns, dial_deadline_ns;
 	uint64_t hello_ns; /* until then the first bytes should be there */
 	enum gate_speaks speaks;
+	bool ech; /* its hello held an encrypted one besides */
 	/* observe mode: the first bytes are looked at while the connection is relayed; not reported
 	 * yet */
 	bool judging;

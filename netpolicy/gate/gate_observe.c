@@ -13,7 +13,8 @@
 
 /* Stands for the entry that is missing. No private address, no name, no pin: it opens what is
  * public and nothing else. */
-const struct egress_entry gate_observed_entry = { .origin = "observe mode" };
+const struct egress_entry gate_observed_entry = { .origin = "observe mode",
+	                                          .ech = EGRESS_ECH_PASS };
 
 bool gate_observe_may_pass(const struct gate_state *g, const struct gate_flow *f)
 {
@@ -70,8 +71,10 @@ bool gate_observe_hear(struct gate_flow *f)
 
 	if (result == PARSE_OK)
 		understood(f, speaks);
-	else if (result == PARSE_REFUSED)
-		tolerate(f, GATE_SPEAKS_RAW, reason);
+	else if (result ==
+	         PARSE_REFUSED) /* a hello for this name is one, whatever is in it besides */
+		tolerate(f, reason == REASON_TLS_ENCRYPTED_HELLO ? speaks : GATE_SPEAKS_RAW,
+		         reason);
 	else if (f->filled == GATE_BUFFER)
 		tolerate(f, GATE_SPEAKS_RAW, REASON_HELLO_TOO_LARGE);
 	else if (f->filled > 0 && f->gate->now_ns >= f->hello_ns)

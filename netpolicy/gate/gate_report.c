@@ -176,7 +176,8 @@ bool gate_report(struct gate_state *g, const struct gate_msg *msg)
 void gate_report_connection(struct gate_state *g, struct gate_dest *dest,
                             const struct gate_msg *msg)
 {
-	uint8_t kind = (uint8_t)(1u << (msg->speaks + (msg->would ? GATE_SPEAKS__COUNT : 0)));
+	uint16_t kind = (uint16_t)(1u << (msg->speaks + (msg->would ? GATE_SPEAKS__COUNT : 0) +
+	                                  (msg->ech ? 2 * GATE_SPEAKS__COUNT : 0)));
 
 	if (dest->told & kind) {
 		(void)gate_report(g, msg);
@@ -304,6 +305,7 @@ static void report_receipt(struct gate_state *g, const struct gate_dest *d)
 		.bytes_in = d->bytes_in,
 		.bytes_out = d->bytes_out,
 		.denials = d->denials,
+		.ech_connections = d->ech,
 	};
 	gate_text(msg.host, sizeof(msg.host), d->host);
 	gate_report_always(g, &msg);

@@ -40,7 +40,7 @@ static bool reasons_are_sane(const struct gate_msg *msg)
 bool gate_msg_is_sane(const struct gate_msg *msg)
 {
 	return msg->type > GATE_MSG_INVALID && msg->type < GATE_MSG__COUNT && msg->admitted <= 1 &&
-	       msg->speaks < GATE_SPEAKS__COUNT && reasons_are_sane(msg) &&
+	       msg->speaks < GATE_SPEAKS__COUNT && msg->ech <= 1 && reasons_are_sane(msg) &&
 	       text_is_sane(msg->host, sizeof(msg->host)) &&
 	       text_is_sane(msg->addr, sizeof(msg->addr)) &&
 	       text_is_sane(msg->why, sizeof(msg->why));

@@ -4,12 +4,19 @@
  *
  * Runs in: gate, on bytes that hostile code chose. Pure. Strict because two readers of the same
  * bytes must agree: a hello that this file accepts for one name must not mean another name to the
- * server. So lengths must nest exactly, no extension may come twice, and a hello that hides its
- * real name (ECH) is refused: its outer name proves nothing.
+ * server. So lengths must nest exactly and no extension may come twice.
+ *
+ * A hello may hold a second one, encrypted (ECH, RFC 9849): browsers always send something in its
+ * place, so that the real ones do not stand out. What is judged is the outer name. Only a server
+ * that answers for the outer name, and so is allowed, can open the inner hello; where it then goes
+ * with it is its own doing, as with a Host header inside of TLS (N-15). That one was there is said
+ * (struct tls_hello), and the entry decides whether it may be. The form "inner" is what such a
+ * server says to the one behind it; no client sends it in the clear.
  *
  * Not covered: a server that answers with HelloRetryRequest receives a second hello, which nobody
- * reads. RFC 8446 makes the server check that it equals the first; where it does not, that is
- * domain fronting by the allowed server's own doing.
+ * reads. RFC 8446 makes the server check that it equals the first, and RFC 9849 that it holds an
+ * encrypted one exactly if the first did; where it does not, that is domain fronting by the allowed
+ * server's own doing.
  */
 #include "tls_hello.h"
 
@@ -18,7 +25,11 @@
 enum {
 	HELLO_CLIENT = 1,
 	EXT_SERVER_NAME = 0,
-	EXT_ECH = 0xfe0d,
+	EXT_ECH = 0xfe0d, /* RFC 9849, and drafts from the 13th on */
+	EXT_ECH_DRAFT_FIRST = 0xfe08,
+	EXT_ECH_DRAFT_LAST = 0xfe0c,
+	EXT_ESNI = 0xffce, /* before there was ECH: the name alone, encrypted */
+	ECH_OUTER = 0,
 	NAME_TYPE_HOST = 0,
 	RECORD_MAX = 16384,
 	EXTENSIONS_MAX = 64, /* browsers send about 20 */
@@ -128,10 +139,38 @@ static void read_server_name(struct stream *s, size_t ext_len, struct tls_hello 
 	hello->sni_len = name_len;
 }
 
+/* RFC 9849 5: type, cipher suite, config id, then two lengths that fill the extension. The first
+ * may be nothing (after a HelloRetryRequest), the second never is. */
+static void read_ech(struct stream *s, size_t ext_len, struct tls_hello *hello)
+{
+	const size_t fixed = 1 + 2 + 2 + 1 + 2 + 2;
+	uint8_t type = get8(s);
+
+	if (type != ECH_OUTER || ext_len <= fixed)
+		fail(s, REASON_TLS_MALFORMED);
+	skip(s, 2 + 2 + 1);
+	size_t key_len = get16(s);
+	if (s->bad == PARSE_OK && key_len >= ext_len - fixed)
+		fail(s, REASON_TLS_MALFORMED);
+	skip(s, key_len);
+	size_t payload_len = get16(s);
+	if (s->bad == PARSE_OK && payload_len != ext_len - fixed - key_len)
+		fail(s, REASON_TLS_MALFORMED);
+	skip(s, payload_len);
+	hello->ech = true;
+}
+
+/* Forms that nobody should send any more, and that some server may still open. */
+static bool is_old_ech(size_t type)
+{
+	return type == EXT_ESNI || (type >= EXT_ECH_DRAFT_FIRST && type <= EXT_ECH_DRAFT_LAST);
+}
+
 static void read_extension(struct stream *s, size_t type, size_t ext_len, struct tls_hello *hello)
 {
+	hello->ech |= is_old_ech(type);
 	if (type == EXT_ECH)
-		fail(s, REASON_TLS_ENCRYPTED_HELLO);
+		read_ech(s, ext_len, hello);
 	else if (type == EXT_SERVER_NAME)
 		read_server_name(s, ext_len, hello);
 	else

@@ -101,8 +101,9 @@ static const struct dd_reason_row rows[REASON__COUNT] = {
 	[REASON_TLS_NAMES] = { "tls-names", "TLS: more than one server name", ABOUT_HELLO,
 	                       REMEDY_NONE, be_strict },
 	[REASON_TLS_ENCRYPTED_HELLO] = { "tls-encrypted-hello",
-	                                 "TLS: encrypted ClientHello hides the name", ABOUT_HELLO,
-	                                 REMEDY_RAW, NULL },
+	                                 "TLS: the hello holds an encrypted one (ECH), and the "
+	                                 "entry says `ech: refuse`",
+	                                 ABOUT_HELLO, REMEDY_ECH, NULL },
 	[REASON_TLS_VERSION] = { "tls-version", "TLS: not a version of TLS", ABOUT_HELLO,
 	                         REMEDY_NONE, be_strict },
 	[REASON_TLS_NOT_A_HELLO] = { "tls-not-a-hello",

@@ -23,6 +23,9 @@ const char *replay_hello_complaint(const struct facts_net *net)
 	if (net->speaks == FACTS_SPEAKS_RAW)
 		return "the client speaks neither TLS nor HTTP, and the entry does not say `tls: "
 		       "raw`";
+	/* whether that one passes is the entry's to say (judge_hello) */
+	if (net->would_reason == REASON_TLS_ENCRYPTED_HELLO)
+		return NULL;
 	return would->about == ABOUT_HELLO ? would->sentence : NULL;
 }
 
@@ -58,6 +61,9 @@ static struct net_judgement judge_hello(const struct egress_entry *entry,
 		return judge_address(entry, net);
 	if (complaint)
 		return judged(NET_REFUSED, entry, complaint);
+	if (net->ech && entry->ech != EGRESS_ECH_PASS)
+		return judged(NET_REFUSED, entry,
+		              dd_reason_row(REASON_TLS_ENCRYPTED_HELLO)->sentence);
 	if (net->speaks == FACTS_SPEAKS_UNKNOWN)
 		return judged(NET_UNKNOWN, entry,
 		              "the record does not say what the client spoke, and this entry "

@@ -23,7 +23,9 @@ static struct suggest_entry *add_entry(struct suggest *s, struct suggest_phase *
 	phase->entries = arena_grow(s->arena, phase->entries, phase->n_entries,
 	                            sizeof(*phase->entries));
 	struct suggest_entry *e = &phase->entries[phase->n_entries++];
-	*e = (struct suggest_entry){ .kind = kind, .why = why, .entry.origin = "suggest" };
+	*e = (struct suggest_entry){ .kind = kind,
+		                     .why = why,
+		                     .entry = { .origin = "suggest", .ech = EGRESS_ECH_PASS } };
 	return e;
 }
 

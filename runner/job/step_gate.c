@@ -466,17 +466,19 @@ static int on_allow(struct step_gate *sg, const struct gate_msg *raw, struct dd_
 		describe_attempt(&shown, what, sizeof(what));
 		remember_would(sg->result, what, shown.why, &who, 1);
 	}
-	return record_net_allow(sg->job->rec, sg->step->ref, sg->step->phase,
-	                        &(struct facts_net){ .host = shown.host,
-	                                             .port = shown.port,
-	                                             .address = shown.addr,
-	                                             .reason = shown.would,
-	                                             .why = shown.why,
-	                                             .proto = "tcp",
-	                                             .speaks = speaks_facts[shown.speaks],
-	                                             .would_deny = shown.would,
-	                                             .process = step_who_facts(&who) },
-	                        err);
+	return record_net_allow(
+		sg->job->rec, sg->step->ref, sg->step->phase,
+		&(struct facts_net){ .host = shown.host,
+	                             .port = shown.port,
+	                             .address = shown.addr,
+	                             .reason = shown.would,
+	                             .why = shown.why,
+	                             .proto = "tcp",
+	                             .speaks = speaks_facts[shown.speaks],
+	                             .ech = shown.ech ? FACTS_ECH_OUTER : FACTS_ECH_NONE,
+	                             .would_deny = shown.would,
+	                             .process = step_who_facts(&who) },
+		err);
 }
 
 static int on_name(struct step_gate *sg, const struct gate_msg *raw, struct dd_err *err)
@@ -547,7 +549,8 @@ static int on_receipt(struct step_gate *sg, const struct gate_msg *msg, struct d
 		                        .connections = msg->connections,
 		                        .bytes_in = msg->bytes_in,
 		                        .bytes_out = msg->bytes_out,
-		                        .denials = msg->denials };
+		                        .denials = msg->denials,
+		                        .ech = msg->ech_connections };
 	unsigned account = 0;
 
 	if (account_of(sg, msg, &account))
@@ -845,7 +848,9 @@ static int record_closed(struct step_gate *sg, const struct net_counters *c, str
 			                              .connections = (int64_t)d->connections,
 			                              .bytes_in = (int64_t)d->bytes_in,
 			                              .bytes_out = (int64_t)d->bytes_out,
-			                              .denials = (int64_t)d->denials };
+			                              .denials = (int64_t)d->denials,
+			                              .ech = d->ech ? (int64_t)d->ech
+			                                            : FACTS_ABSENT };
 	}
 	struct facts_gate gate = {
 		.receipts = receipts,

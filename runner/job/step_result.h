@@ -23,6 +23,7 @@ struct step_destination {
 	char host[EGRESS_HOST_MAX + 3];
 	uint16_t port;
 	uint64_t connections, bytes_in, bytes_out, denials;
+	uint64_t ech; /* connections whose hello held an encrypted one */
 };
 
 /* One refusal, merged with its repeats. */

@@ -233,6 +233,18 @@ static const char *advise_raw(const struct advice_case *c, struct advice *a)
 	return NULL;
 }
 
+static const char *advise_ech(const struct advice_case *c, struct advice *a)
+{
+	if (!origin_is_place(c->origin))
+		return "the `use` of that set says `ech: refuse`; take it out there";
+	change_entry(c, a, "ech: pass");
+	beyond(a,
+	       "Browsers send such a hello always, mostly as a decoy. A real one hides from "
+	       "drydock which name behind the servers of %.100s the client means.",
+	       c->host);
+	return NULL;
+}
+
 static const char *advise_upload(const struct advice_case *c, const char *key, struct advice *a)
 {
 	char where[64], amount[32];
@@ -286,6 +298,8 @@ static const char *advise(const struct advice_case *c, struct advice *a)
 		return advise_private(c, a);
 	case REMEDY_RAW:
 		return advise_raw(c, a);
+	case REMEDY_ECH:
+		return advise_ech(c, a);
 	case REMEDY_UPLOAD:
 		return advise_upload(c, reason->key, a);
 	case REMEDY_COUNT:
@@ -328,6 +342,9 @@ void advice_sentence(const struct advice_case *c, const struct advice *advice, c
 	else if (last && last->kind == ADVICE_VALUE_SET)
 		(void)snprintf(out, size, "; to allow it, in %s set %s: %s", file, last->where,
 		               last->text);
+	else if (last && c->reason == REASON_TLS_ENCRYPTED_HELLO) /* it stands there, as refuse */
+		(void)snprintf(out, size, "; to allow it, write `%s` into the entry at %s",
+		               last->text, last->origin);
 	else if (last)
 		(void)snprintf(out, size, "; to allow it, add `%s` to the entry at %s", last->text,
 		               last->origin);

@@ -47,6 +47,7 @@ struct egress_entry *set_add(struct set_reading *s, const char *host, uint16_t p
 	s->entries[s->n] = (struct egress_entry){
 		.host = arena_strdup(s->arena, host),
 		.port = port,
+		.ech = EGRESS_ECH_PASS,
 		.origin = arena_printf(s->arena, "%s: %s", s->name, what),
 		.why = why ? arena_strdup(s->arena, why)
 		           : arena_printf(s->arena, "%s on this host is configured to use it",

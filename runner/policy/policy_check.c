@@ -46,7 +46,7 @@ static bool same_destination(const struct egress_entry *a, const struct egress_e
 
 static bool same_terms(const struct egress_entry *a, const struct egress_entry *b)
 {
-	if (a->private_ok != b->private_ok || a->tls != b->tls)
+	if (a->private_ok != b->private_ok || a->tls != b->tls || a->ech != b->ech)
 		return false;
 	for (size_t i = 0; i < EGRESS_PINS_MAX; i++)
 		if (!a->pins[i] != !b->pins[i] ||

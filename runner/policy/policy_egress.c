@@ -17,7 +17,7 @@ enum { CIDR_PREFIX_MIN = 8 };
 
 struct entry_reading {
 	struct egress_entry entry;
-	const struct tree_node *host, *cidr, *use, *address;
+	const struct tree_node *host, *cidr, *use, *address, *ech;
 	bool port_given, wrong;
 };
 
@@ -166,6 +166,15 @@ static void entry_tls(struct key_context *ctx, const struct tree_node *v, void *
 	((struct entry_reading *)out)->entry.tls = tls == 1 ? EGRESS_TLS_RAW : EGRESS_TLS_SNI;
 }
 
+static void entry_ech(struct key_context *ctx, const struct tree_node *v, void *out)
+{
+	static const char *const words[] = { "pass", "refuse" };
+	struct entry_reading *e = out;
+	e->ech = v;
+	e->entry.ech = key_word(ctx, v, "ech", words, ARRAY_LEN(words)) == 0 ? EGRESS_ECH_PASS
+	                                                                     : EGRESS_ECH_REFUSE;
+}
+
 static const struct key_row entry_rows[] = {
 	{ .name = "host", .kinds = TREE_SCALAR, .read = entry_host },
 	{ .name = "port", .kinds = TREE_SCALAR, .read = entry_port },
@@ -175,6 +184,7 @@ static const struct key_row entry_rows[] = {
 	{ .name = "private", .kinds = TREE_SCALAR, .read = entry_private },
 	{ .name = "why", .kinds = TREE_SCALAR, .read = entry_why },
 	{ .name = "tls", .kinds = TREE_SCALAR, .read = entry_tls },
+	{ .name = "ech", .kinds = TREE_SCALAR, .read = entry_ech },
 };
 const struct key_table policy_entry_keys = { entry_rows, ARRAY_LEN(entry_rows) };
 
@@ -262,6 +272,7 @@ static void use_set(struct key_context *ctx, struct policy *policy, const struct
 	for (size_t i = 0; i < asked->set.n; i++) {
 		struct egress_entry entry = asked->set.entries[i];
 		entry.why = e->entry.why ? e->entry.why : entry.why;
+		entry.ech = e->entry.ech;
 		push(ctx, list, &entry, e->use->mark, asked->name);
 	}
 }
@@ -274,9 +285,15 @@ static bool combination_is_fine(struct key_context *ctx, const struct tree_node 
 		refuse(ctx, e, node->mark, "one of host, cidr and use",
 		       kinds ? "an entry names one kind of destination"
 		             : "an entry without a destination");
-	else if (e->use && node->n > 1 && !(node->n == 2 && e->entry.why))
+	else if (e->use && node->n > 1u + !!e->entry.why + !!e->ech)
 		refuse(ctx, e, node->mark, "list a host to say more",
-		       "`use` stands alone (with `why`)");
+		       "`use` stands alone (with `why` and `ech`)");
+	else if (e->ech && (e->cidr || e->entry.tls == EGRESS_TLS_RAW))
+		refuse(ctx, e, e->ech->mark, "take it out",
+		       e->cidr ? "`ech` is about a TLS hello, and behind a `cidr` nobody looks at "
+		                 "it"
+		               : "`ech` is about a TLS hello, and with `tls: raw` nobody looks at "
+		                 "it");
 	else if (e->cidr && e->address)
 		refuse(ctx, e, e->address->mark, NULL,
 		       "`address` pins a name; a `cidr` is already an address");
@@ -290,7 +307,7 @@ static bool combination_is_fine(struct key_context *ctx, const struct tree_node 
 static void read_entry(struct key_context *ctx, struct policy *policy, const struct tree_node *node,
                        struct growing *list)
 {
-	struct entry_reading e = { .entry = { .port = 443 } };
+	struct entry_reading e = { .entry = { .port = 443, .ech = EGRESS_ECH_PASS } };
 	if (!key_walk(ctx, node, "an egress entry", entry_rows, ARRAY_LEN(entry_rows), &e) ||
 	    !combination_is_fine(ctx, node, &e))
 		return;

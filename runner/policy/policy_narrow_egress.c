@@ -121,6 +121,8 @@ static void add(struct meeting *m, const struct egress_entry *key, const struct 
 	e.private_ok = own->private_ok && theirs->private_ok;
 	e.tls = own->tls == EGRESS_TLS_RAW && theirs->tls == EGRESS_TLS_RAW ? EGRESS_TLS_RAW
 	                                                                    : EGRESS_TLS_SNI;
+	e.ech = own->ech == EGRESS_ECH_PASS && theirs->ech == EGRESS_ECH_PASS ? EGRESS_ECH_PASS
+	                                                                      : EGRESS_ECH_REFUSE;
 	e.why = theirs->why;
 	e.account = theirs->account; /* whatever is made of it, it has one budget */
 	e.account_wildcard = theirs->account_wildcard;

@@ -71,6 +71,7 @@ static const char *const speaks[] = {
 	"", [FACTS_SPEAKS_TLS] = "tls", [FACTS_SPEAKS_HTTP] = "http", [FACTS_SPEAKS_RAW] = "raw",
 	NULL
 };
+static const char *const ech_forms[] = { "", [FACTS_ECH_OUTER] = "outer", NULL };
 static const char *const gate_states[] = { "open", "closed", NULL };
 static const char *const views[] = { "pristine", "artifacts", "shared", NULL };
 static const char *const deny[] = { "deny", NULL };
@@ -166,8 +167,11 @@ static const struct event_field receipt_rows[] = {
 	      .says = "from the step"),
 	FIELD(COUNT, struct facts_receipt, denials, "denials", ALWAYS,
 	      .says = "connections that the gate refused"),
+	FIELD(COUNT, struct facts_receipt, ech, "ech", MAYBE,
+	      .says = "connections whose hello held an encrypted one (`ech` of `net.allow`); "
+	              "absent without any"),
 };
-static const struct facts_receipt no_receipt = { .host = "" };
+static const struct facts_receipt no_receipt = { .host = "", .ech = FACTS_ABSENT };
 static const struct event_shape receipt_shape = SHAPE(struct facts_receipt, receipt_rows,
                                                       no_receipt, false);
 
@@ -464,6 +468,9 @@ static const struct event_field net_allow_rows[] = {
 	     .says = "`tls`: a hello for this very name; `http`: requests for this very name; "
 	             "`raw`: anything else, or nobody looked (an entry with `tls: raw`, a raw "
 	             "address): only `tls: raw` lets it pass. Absent: the client said nothing"),
+	WORD(struct facts_net, ech, "ech", MAYBE, .words = ech_forms,
+	     .says = "`outer`: the name is that of the outer hello, which holds an encrypted one, "
+	             "real or a decoy (GREASE), which cannot be told apart"),
 	NET_WOULD(MAYBE, "let through only because the run observed"),
 	OBJECT(struct facts_net, process, process, "process", MAYBE,
 	       .says = "in observe mode, where it was found"),

@@ -55,6 +55,8 @@ enum facts_speaks {
 	FACTS_SPEAKS_RAW
 };
 
+enum facts_ech { FACTS_ECH_NONE = 0, FACTS_ECH_OUTER };
+
 /* One try of a step to reach something, let through or not. */
 struct facts_net {
 	struct facts_at at;
@@ -70,6 +72,7 @@ struct facts_net {
 	enum dd_reason would_reason; /* of what was let through, or tried, while observing */
 	int64_t count;               /* refusals that were merged; FACTS_ABSENT: one */
 	enum facts_speaks speaks;
+	enum facts_ech ech; /* its hello held an encrypted one besides */
 	struct facts_process process;
 };
 
@@ -85,6 +88,7 @@ struct facts_receipt {
 	const char *host;
 	uint16_t port;
 	int64_t connections, bytes_in, bytes_out, denials;
+	int64_t ech; /* connections whose hello held an encrypted one; FACTS_ABSENT: none */
 };
 
 /* Of all destinations of a step, or of those that its receipt does not list. */

@@ -55,10 +55,11 @@ static json_t *entry_json(const struct egress_entry *e)
 	plan_shown_entry(e, name);
 	for (size_t i = 0; i < EGRESS_PINS_MAX && e->pins[i]; i++)
 		(void)json_array_append_new(pins, json_string(e->pins[i]));
-	return json_pack("{s:s, s:i, s:b, s:s, s:o, s:s?, s:s}", "destination", name, "port",
+	return json_pack("{s:s, s:i, s:b, s:s, s:s, s:o, s:s?, s:s}", "destination", name, "port",
 	                 (int)e->port, "private", e->private_ok, "tls",
-	                 e->tls == EGRESS_TLS_RAW ? "raw" : "sni", "address", pins, "why", e->why,
-	                 "origin", e->origin);
+	                 e->tls == EGRESS_TLS_RAW ? "raw" : "sni", "ech",
+	                 e->ech == EGRESS_ECH_REFUSE ? "refuse" : "pass", "address", pins, "why",
+	                 e->why, "origin", e->origin);
 }
 
 static json_t *rules_json(const struct grant_terms *terms)

@@ -168,7 +168,9 @@ static void print_gate(FILE *out, const struct plan *plan, const struct grant *g
 		block = block || !e->host;
 		(void)fprintf(out, "               %s%s%s", name,
 		              e->private_ok ? ", private: allow" : "",
-		              e->tls == EGRESS_TLS_RAW ? ", raw" : "");
+		              e->tls == EGRESS_TLS_RAW      ? ", raw"
+		              : e->ech == EGRESS_ECH_REFUSE ? ", ech: refuse"
+		                                            : "");
 		for (size_t k = 0; k < EGRESS_PINS_MAX && e->pins[k]; k++)
 			(void)fprintf(out, "%s%s", k ? ", " : ", at ", e->pins[k]);
 		(void)fputs("  (", out);

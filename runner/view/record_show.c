@@ -387,10 +387,13 @@ static void put_receipts(const struct view *v)
 			(void)fputs("  ", v->out);
 			put(v, text_or(d->host, "?"), 200, false);
 			(void)fprintf(
-				v->out, ":%u  %" PRId64 " connection%s, %s in, %s out\n",
+				v->out, ":%u  %" PRId64 " connection%s, %s in, %s out",
 				(unsigned)d->port, d->connections, d->connections == 1 ? "" : "s",
 				size_text(d->bytes_in > 0 ? (uint64_t)d->bytes_in : 0, in),
 				size_text(d->bytes_out > 0 ? (uint64_t)d->bytes_out : 0, out));
+			if (d->ech > 0)
+				(void)fprintf(v->out, ", %" PRId64 " with ECH", d->ech);
+			(void)fputc('\n', v->out);
 		}
 		put_not_listed(v, &v->facts->steps[i]);
 	}

@@ -171,7 +171,10 @@ static void put_reached(FILE *out, const struct record_facts *f)
 			open_cell(out, &reached_columns[0]);
 			(void)fputs("<span class=\"mono\">", out);
 			report_html_text(out, text_or(d->host, "?"));
-			(void)fprintf(out, ":%u</span></td>", (unsigned)d->port);
+			(void)fprintf(out, ":%u</span>", (unsigned)d->port);
+			if (d->ech > 0)
+				(void)fprintf(out, "<small>%" PRId64 " with ECH</small>", d->ech);
+			(void)fputs("</td>", out);
 			text_cell(out, &reached_columns[1], f->steps[i].ref);
 			number_cell(out, &reached_columns[2], d->connections);
 			bytes_cell(out, &reached_columns[3], d->bytes_in);

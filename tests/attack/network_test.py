@@ -323,6 +323,54 @@ def _():
     equal(W["allowed443"].connections, before + 2, "well-formed hellos that reached the server", r)
 
 
+WITH_ECH = '''
+        def with_ech(hello, form=0, key=32, payload=144):
+            """@hello with one more extension behind the others, and every length that it changes."""
+            body = bytes([form, 0, 1, 0, 1, 7]) + key.to_bytes(2, "big") + bytes(key) + payload.to_bytes(2, "big") + bytes(payload)
+            more = b"\\xfe\\x0d" + len(body).to_bytes(2, "big") + body
+            at = 5 + 4 + 2 + 32
+            at += 1 + hello[at]                                    # session id
+            at += 2 + int.from_bytes(hello[at:at + 2], "big")      # cipher suites
+            at += 1 + hello[at]                                    # compression methods
+            message = hello[9:at] + (int.from_bytes(hello[at:at + 2], "big") + len(more)).to_bytes(2, "big") + hello[at + 2:] + more
+            message = b"\\x01" + len(message).to_bytes(3, "big") + message
+            return hello[:3] + len(message).to_bytes(2, "big") + message
+'''
+
+
+@case("N-15", "a hello with an encrypted one passes by its outer name, and record and receipt say so; the first of a kind is told whatever came before")
+def _():
+    before = W["allowed443"].connections
+    r = opened(WITH_ECH + '''
+        for data in ([client_hello("allowed.test")], [with_ech(client_hello("allowed.test"))], [with_ech(client_hello("allowed.test"))[i:i + 50] for i in range(0, 900, 50)]):
+            s = socket.create_connection(("allowed.test", 443), 3)
+            for part in data: s.sendall(part); time.sleep(0.02)
+            time.sleep(0.3); s.close()
+    ''', [name("allowed.test", 443)])
+    equal(W["allowed443"].connections, before + 3, "connections that reached the server", r)
+    equal([e.get("ech") for e in r.events("net.allow")], [None, "outer", "outer"], "net.allow", r)
+    equal([(d["connections"], d["ech"]) for d in r.events("gate.close")[0]["receipt"]], [(3, 2)], "receipt", r)
+
+
+@case("N-16", "an encrypted hello helps no other name, no form that clients do not send, and nothing where the entry says `ech: refuse`")
+def _():
+    before, foreign = W["allowed443"].connections, W["sink443"].connections
+    r = opened(WITH_ECH + '''
+        for label, data in (("other", with_ech(client_hello("evil.test"))), ("none", with_ech(client_hello(None))), ("inner", with_ech(client_hello("allowed.test"), form=1)),
+                            ("empty", with_ech(client_hello("allowed.test"), payload=0))):
+            attempt(label, lambda: exchange("allowed.test", 443, data, 3))
+    ''', [name("allowed.test", 443)])
+    equal([W["allowed443"].connections, W["sink443"].connections], [before, foreign], "connections that reached a server", r)
+    equal(sorted(e["reason"] for e in r.events("net.deny")), ["tls-malformed", "tls-malformed", "tls-no-name", "tls-other-host"], "reasons", r)
+    r = opened(WITH_ECH + '''
+        attempt("ech", lambda: exchange("allowed.test", 443, with_ech(client_hello("allowed.test")), 3))
+        s = socket.create_connection(("allowed.test", 443), 3); s.sendall(client_hello("allowed.test")); time.sleep(0.3)
+    ''', [name("allowed.test", 443, ech="refuse")])
+    equal(W["allowed443"].connections, before + 1, "only the plain hello reaches the server", r)
+    equal([e["reason"] for e in r.events("net.deny")], ["tls-encrypted-hello"], "reasons", r)
+    check("write `ech: pass` into the entry at" in r.out, "the line that would allow it", r)
+
+
 @case("N-17", "host names with forbidden bytes are refused before anything is resolved")
 def _():
     before = len(W["dns"].queries)

@@ -56,7 +56,7 @@ static void compare_phase(const struct policy_phase *wide, const struct policy_p
 		(void)snprintf(host, sizeof(host), "%s%s", e->wildcard ? "*." : "", e->host);
 		struct egress_verdict v = egress_verdict_name(&wide->egress, host, e->port);
 		assert_narrower(v.allow && e->private_ok <= v.entry->private_ok &&
-		                e->tls <= v.entry->tls);
+		                e->tls <= v.entry->tls && e->ech <= v.entry->ech);
 		assert_narrower(!v.entry->pins[0] == !e->pins[0]);
 	}
 }

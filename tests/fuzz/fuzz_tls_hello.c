@@ -24,8 +24,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	enum parse half = tls_hello_parse(data, size / 2, &part, &reason);
 	if (half != PARSE_MORE && half != result)
 		abort();
-	if (half == PARSE_OK &&
-	    (part.sni_len != whole.sni_len || memcmp(part.sni, whole.sni, part.sni_len) != 0))
+	if (half == PARSE_OK && (part.sni_len != whole.sni_len || part.ech != whole.ech ||
+	                         memcmp(part.sni, whole.sni, part.sni_len) != 0))
 		abort();
 	return 0;
 }

@@ -43,6 +43,7 @@ GOOD = {
     ("phases.*", "env"): "{ A: b }", ("phases.*", "trust"): "protected", ("phases.*", "workspace"): "pristine", ("phases.*", "artifacts"): "[ \"dist/**\" ]",
     ("phases.*.egress[]", "host"): "a.example.com", ("phases.*.egress[]", "port"): "8443", ("phases.*.egress[]", "cidr"): "45.1.0.0/16", ("phases.*.egress[]", "use"): "github",
     ("phases.*.egress[]", "address"): "45.1.2.3", ("phases.*.egress[]", "private"): "allow", ("phases.*.egress[]", "why"): "a reason", ("phases.*.egress[]", "tls"): "raw",
+    ("phases.*.egress[]", "ech"): "refuse",
     ("credentials.*", "from"): "{ file: /x }", ("credentials.*", "for"): "{ phase: push, steps: [ a ] }", ("credentials.*", "as"): "{ env: T }", ("credentials.*", "ttl"): "5m",
     ("credentials.*.from", "file"): "/x", ("credentials.*.from", "env"): "TOKEN", ("credentials.*.from", "systemd"): "token",
     ("credentials.*.for", "phase"): "push", ("credentials.*.for", "steps"): "[ a ]",
@@ -53,7 +54,7 @@ GOOD = {
 }
 
 # Keys that must stand beside a key so that its map is complete.
-BESIDE = {("phases.*.egress[]", k): "host: a.example.com" for k in ("port", "address", "private", "why", "tls")}
+BESIDE = {("phases.*.egress[]", k): "host: a.example.com" for k in ("port", "address", "private", "why", "tls", "ech")}
 BESIDE[("phases.*.egress[]", "cidr")] = "port: 443"
 BESIDE.update({("steps[].match", k): "run: make" for k in ("shell", "working_directory", "env")})
 
@@ -151,6 +152,7 @@ BAD_VALUES = [
     (("phases.*.egress[]", "use"), ["'../npm'", "Npm", "'npm pip'"], ["nmp", "no-such-set"]),
     (("phases.*.egress[]", "address"), [], ["a.example.com", "[ 45.1.2.3, x ]", "10.0.0.300"]),
     (("phases.*.egress[]", "private"), ["yes", "deny", "true"], []),
+    (("phases.*.egress[]", "ech"), ["allow", "true", "Refuse", "refuse, tls: raw"], []),
     (("phases.*.egress[]", "tls"), ["inspect", "none", "SNI"], []),
     (("phases.*", "trust"), ["all", "protect", "true"], []),
     (("phases.*", "workspace"), ["share", "none", "pristin"], []),

@@ -34,6 +34,8 @@ static const struct advice_row {
 	  "private: allow" },
 	{ REASON_TLS_OTHER_HOST, "a.test", "198.18.0.3", "tcp", DD_PHASE_FETCH, "p.yml:5:9", "",
 	  "tls: raw" },
+	{ REASON_TLS_ENCRYPTED_HELLO, "a.test", "198.18.0.3", "tcp", DD_PHASE_FETCH, "p.yml:5:9",
+	  "", "ech: pass" },
 	{ REASON_SPEAKS_NEITHER, "a.test", "198.18.0.3", "tcp", DD_PHASE_FETCH, "p.yml:5:9", "",
 	  "tls: raw" },
 	{ REASON_CONNECTIONS, "a.test", "198.18.0.3", "tcp", DD_PHASE_FETCH, "p.yml:5:9",

@@ -527,7 +527,9 @@ static void random_policy(char *text, size_t size)
 		if (!repeated)
 			at += (size_t)snprintf(text + at, size - at, "      - %s%s%s }\n", keys[i],
 			                       dice(3) ? "" : ", private: allow",
-			                       dice(3) ? "" : ", tls: raw");
+			                       dice(3)   ? ""
+			                       : dice(2) ? ", tls: raw"
+			                                 : ", ech: refuse");
 	}
 }
 
@@ -561,6 +563,9 @@ static void the_result_allows_what_both_allow_on_the_stricter_terms(void **state
 			assert_int_equal(z.entry->tls == EGRESS_TLS_RAW,
 			                 x.entry->tls == EGRESS_TLS_RAW &&
 			                         y.entry->tls == EGRESS_TLS_RAW);
+			assert_int_equal(z.entry->ech == EGRESS_ECH_PASS,
+			                 x.entry->ech == EGRESS_ECH_PASS &&
+			                         y.entry->ech == EGRESS_ECH_PASS);
 		}
 		policy_free(a);
 		policy_free(b);

@@ -259,9 +259,13 @@ static void entries_are_canonical_and_know_where_they_stand(void **state)
 	(void)state;
 	struct policy *p =
 		good(FETCH("{ host: '*.Example.COM', port: 8443, tls: raw, why: x },\n  { host: "
-	                   "b.test, address: [ 10.0.0.1, '::1' ], private: allow }"));
+	                   "b.test, address: [ 10.0.0.1, '::1' ], private: allow }, { host: "
+	                   "c.test, ech: refuse }, { host: d.test, ech: pass }"));
 	const struct egress_list *l = &p->phases[DD_PHASE_FETCH].egress;
-	assert_int_equal(l->n, 2);
+	assert_int_equal(l->n, 4);
+	assert_int_equal(l->entries[1].ech, EGRESS_ECH_PASS);
+	assert_int_equal(l->entries[2].ech, EGRESS_ECH_REFUSE);
+	assert_int_equal(l->entries[3].ech, EGRESS_ECH_PASS);
 	assert_string_equal(l->entries[0].host, "example.com");
 	assert_true(l->entries[0].wildcard);
 	assert_int_equal(l->entries[0].tls, EGRESS_TLS_RAW);

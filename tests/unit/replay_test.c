@@ -77,6 +77,19 @@ static const struct {
 	  "\"would\":\"deny\","
 	  "\"reason\":\"tls-other-host\"}",
 	  OPEN, REFUSED, "connection", "another host", "p.yml:4:30" },
+	{ "fetch", "net.allow",
+	  "{\"host\":\"a.test\",\"port\":443,\"address\":\"192.0.2.1\",\"speaks\":\"tls\","
+	  "\"ech\":\"outer\"}",
+	  OPEN, FINE, NULL, NULL, NULL },
+	{ "fetch", "net.allow",
+	  "{\"host\":\"a.test\",\"port\":443,\"address\":\"192.0.2.1\",\"speaks\":\"tls\","
+	  "\"ech\":\"outer\",\"would\":\"deny\",\"reason\":\"tls-encrypted-hello\"}",
+	  OPEN, FINE, NULL, NULL, NULL },
+	{ "fetch", "net.allow",
+	  "{\"host\":\"a.test\",\"port\":443,\"address\":\"192.0.2.1\",\"speaks\":\"tls\","
+	  "\"ech\":\"outer\"}",
+	  FETCH "phases: { fetch: { egress: [ { host: a.test, ech: refuse } ] } }\n", REFUSED,
+	  "connection", "ech: refuse", NULL },
 	{ "fetch", "net.allow", "{\"host\":\"a.test\",\"port\":443,\"address\":\"192.0.2.1\"}",
 	  OPEN, UNKNOWN, "connection", "does not say what the client", NULL },
 	{ "fetch", "net.allow",

@@ -116,17 +116,114 @@ static void a_hello_without_a_name_or_with_two_is_refused(void **state)
 	assert_int_equal(why, REASON_TLS_NAMES);
 }
 
-static void an_encrypted_hello_is_refused(void **state)
+/* An ECH extension: form, cipher suite, config id, a key and a payload of these lengths; its own
+ * length is @over too large. */
+static void put_ech(struct bytes *b, uint8_t form, size_t key, size_t payload, size_t over)
+{
+	uint8_t fill[400] = { 0 };
+	put16(b, 0xfe0d);
+	put16(b, 10 + key + payload + over);
+	put(b, &form, 1);
+	put(b, "\0\1\0\1\7", 5);
+	put16(b, key);
+	put(b, fill, key);
+	put16(b, payload);
+	put(b, fill, payload);
+}
+
+static void a_hello_with_an_encrypted_one_is_judged_by_its_outer_name_and_says_so(void **state)
 {
 	(void)state;
 	static struct bytes ext;
 	struct tls_hello h;
 	enum dd_reason why;
+	for (int before = 0; before < 2; before++) {
+		ext.len = 0;
+		if (before)
+			put_ech(&ext, 0, 32, 144, 0);
+		put_sni(&ext, "a.test", 6);
+		if (!before)
+			put_ech(&ext, 0, 32, 144, 0);
+		for (size_t record = 1; record < 60; record++) {
+			assert_int_equal(parse_ext(&ext, record, &h, &why), PARSE_OK);
+			assert_string_equal((char *)h.sni, "a.test");
+			assert_true(h.ech);
+		}
+	}
+	ext.len = 0; /* the second hello after a HelloRetryRequest has no key */
+	put_ech(&ext, 0, 0, 1, 0);
+	put_sni(&ext, "a.test", 6);
+	assert_int_equal(parse_ext(&ext, 500, &h, &why), PARSE_OK);
+	assert_true(h.ech);
 	ext.len = 0;
 	put_sni(&ext, "a.test", 6);
-	put(&ext, "\xfe\x0d\0\2xx", 6);
+	assert_int_equal(parse_ext(&ext, 500, &h, &why), PARSE_OK);
+	assert_false(h.ech);
+	ext.len = 0; /* an outer hello without a name says nothing */
+	put_ech(&ext, 0, 32, 144, 0);
 	assert_int_equal(parse_ext(&ext, 500, &h, &why), PARSE_REFUSED);
-	assert_int_equal(why, REASON_TLS_ENCRYPTED_HELLO);
+	assert_int_equal(why, REASON_TLS_NO_NAME);
+}
+
+static void older_forms_of_it_are_told_as_well(void **state)
+{
+	(void)state;
+	static const size_t types[] = { 0xffce, 0xfe08, 0xfe09, 0xfe0a, 0xfe0b, 0xfe0c };
+	static struct bytes ext;
+	struct tls_hello h;
+	enum dd_reason why;
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		ext.len = 0;
+		put_sni(&ext, "a.test", 6);
+		put16(&ext, types[i]);
+		put16(&ext, 3);
+		put(&ext, "xyz", 3);
+		assert_int_equal(parse_ext(&ext, 500, &h, &why), PARSE_OK);
+		assert_true(h.ech);
+	}
+}
+
+static void what_no_client_sends_as_ech_is_refused(void **state)
+{
+	(void)state;
+	static const struct {
+		uint8_t form;
+		size_t key, payload, over;
+	} rows[] = { { 1, 0, 1, 0 },
+		     { 2, 32, 144, 0 },
+		     { 0, 32, 0, 0 },
+		     { 0, 0, 0, 0 },
+		     { 0, 32, 144, 1 } };
+	static struct bytes ext;
+	struct tls_hello h;
+	enum dd_reason why;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		ext.len = 0;
+		put_ech(&ext, rows[i].form, rows[i].key, rows[i].payload, rows[i].over);
+		put_sni(&ext, "a.test", 6);
+		assert_int_equal(parse_ext(&ext, 500, &h, &why), PARSE_REFUSED);
+		assert_int_equal(why, REASON_TLS_MALFORMED);
+	}
+	static const struct {
+		const char *ext;
+		size_t len;
+	} raw[] = { { "\xfe\x0d\0\0", 4 },   /* nothing */
+		    { "\xfe\x0d\0\1\1", 5 }, /* the inner form: only between servers */
+		    { "\xfe\x0d\0\1\0", 5 },
+		    { "\xfe\x0d\0\13\0\0\1\0\1\7\377\377\0\1x", 15 } }; /* a key longer than all */
+	for (size_t i = 0; i < sizeof(raw) / sizeof(raw[0]); i++) {
+		ext.len = 0;
+		put(&ext, raw[i].ext, raw[i].len);
+		put_sni(&ext, "a.test", 6);
+		assert_int_equal(parse_ext(&ext, 500, &h, &why), PARSE_REFUSED);
+		assert_int_equal(why, REASON_TLS_MALFORMED);
+	}
+	ext.len = 0;
+	put_sni(&ext, "a.test", 6);
+	put_ech(&ext, 0, 32, 144, 0);
+	put_ech(&ext, 0, 32, 144, 0);
+	assert_int_equal(parse_ext(&ext, 500, &h, &why), PARSE_REFUSED);
+	assert_int_equal(why, REASON_TLS_EXTENSION_TWICE);
 }
 
 static void lengths_that_do_not_nest_are_refused(void **state)
@@ -200,7 +297,10 @@ int main(int argc, char **argv)
 		cmocka_unit_test(one_name_is_read_whatever_the_records),
 		cmocka_unit_test(every_beginning_asks_for_more),
 		cmocka_unit_test(a_hello_without_a_name_or_with_two_is_refused),
-		cmocka_unit_test(an_encrypted_hello_is_refused),
+		cmocka_unit_test(
+			a_hello_with_an_encrypted_one_is_judged_by_its_outer_name_and_says_so),
+		cmocka_unit_test(older_forms_of_it_are_told_as_well),
+		cmocka_unit_test(what_no_client_sends_as_ech_is_refused),
 		cmocka_unit_test(lengths_that_do_not_nest_are_refused),
 		cmocka_unit_test(another_handshake_message_is_not_read_as_a_hello),
 		cmocka_unit_test(a_real_openssl_hello_is_understood),
