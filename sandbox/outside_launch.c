@@ -346,12 +346,17 @@ static int converse(const struct sandbox_spec *spec, struct sandbox *sb, struct 
 	if (r < 0)
 		return r;
 	r = dd_recv_msg(sb->ctl, &byte, 1, sb->net, NET_FD__COUNT);
-	if (r != 1)
-		return dd_err_set(err, r < 0 ? -r : ECHILD, "network sockets of the step");
-	return expect(sb, CTL_BUILT, "the sandbox", err);
+	return r == 1 ? 0 : dd_err_set(err, r < 0 ? -r : ECHILD, "network sockets of the step");
 }
 
-int sandbox_build(const struct sandbox_spec *spec, struct sandbox *ret, struct dd_err *err)
+static int build_failed(const struct sandbox_spec *spec, struct sandbox *sb, int r,
+                        struct dd_err *err)
+{
+	(void)sandbox_destroy(sb, NULL);
+	return dd_err_ctx(err, r, "sandbox %s", spec->name ? spec->name : "?");
+}
+
+int sandbox_begin(const struct sandbox_spec *spec, struct sandbox *ret, struct dd_err *err)
 {
 	struct sandbox sb = SANDBOX_NONE;
 
@@ -362,13 +367,23 @@ int sandbox_build(const struct sandbox_spec *spec, struct sandbox *ret, struct d
 		r = launch(spec, &sb, err);
 	if (r == 0)
 		r = converse(spec, &sb, err);
-	if (r < 0) {
-		(void)sandbox_destroy(&sb, NULL);
-		return dd_err_ctx(err, r, "sandbox %s", spec->name ? spec->name : "?");
-	}
+	if (r < 0)
+		return build_failed(spec, &sb, r, err);
 	sb.asks = seccomp_program_asks(spec->seccomp);
 	*ret = sb;
 	return 0;
+}
+
+int sandbox_built(const struct sandbox_spec *spec, struct sandbox *sb, struct dd_err *err)
+{
+	int r = expect(sb, CTL_BUILT, "the sandbox", err);
+	return r < 0 ? build_failed(spec, sb, r, err) : 0;
+}
+
+int sandbox_build(const struct sandbox_spec *spec, struct sandbox *ret, struct dd_err *err)
+{
+	int r = sandbox_begin(spec, ret, err);
+	return r < 0 ? r : sandbox_built(spec, ret, err);
 }
 
 /* ---- release ---- */

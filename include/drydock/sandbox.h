@@ -234,6 +234,11 @@ bool sandbox_view_is_copy(const char *path);
 /* -ENOTDIR: everything is as the spec asks, but its working directory does not exist, is none, or
  * cannot be entered. */
 int sandbox_build(const struct sandbox_spec *spec, struct sandbox *ret, struct dd_err *err);
+/* The same in two halves, so that a gate can start while the launcher still mounts. After the first
+ * @ret->net holds the sockets of a network whose rules are in the kernel; nothing else may be asked
+ * of @ret. What fails has been destroyed. @spec lives until the second has returned. */
+int sandbox_begin(const struct sandbox_spec *spec, struct sandbox *ret, struct dd_err *err);
+int sandbox_built(const struct sandbox_spec *spec, struct sandbox *sb, struct dd_err *err);
 /* Returns 0 once exec has happened; otherwise @err is the child's own sentence (its bytes are
  * terminated and escaped here). -ENOEXEC: every lock held, but the program of argv could not be
  * executed (missing, not executable, no such interpreter). */

@@ -717,14 +717,14 @@ static int start(struct step_gate *sg, int net[NET_FD__COUNT], struct dd_err *er
 		                        .switch_ids = sg->job->id->mode == IDENTITY_RANGE,
 		                        .uid = sg->job->gate_uid,
 		                        .gid = sg->job->gate_uid };
-	int r = net_rules_verify(sg->rules_fd, sg->net,
-	                         sg->step->terms->egress.n > 0 || sg->job->observe, err);
+	int r = gate_start(&spec, &sg->gate, err);
 	if (r < 0)
-		return dd_err_ctx(
-			err, r, "the rules that the kernel holds are not the ones that were sent");
-	if ((r = gate_start(&spec, &sg->gate, err)) < 0)
 		return r;
-	return serve_until(sg, &sg->ready, READY_MS, "become ready", err);
+	r = net_rules_verify(sg->rules_fd, sg->net,
+	                     sg->step->terms->egress.n > 0 || sg->job->observe, err);
+	return r < 0 ? dd_err_ctx(err, r,
+	                          "the rules that the kernel holds are not the ones that were sent")
+	             : 0;
 }
 
 /* What the gate is held to, in this step and in the job. */
@@ -738,7 +738,13 @@ static int make_memory(struct step_gate *sg, struct dd_err *err)
 	return sg->counted && *spent ? 0 : dd_err_set(err, ENOMEM, "remember what the gate does");
 }
 
-int step_gate_open(struct step_gate *sg, int net[NET_FD__COUNT], struct dd_err *err)
+static int open_failed(struct step_gate *sg, int r, struct dd_err *err)
+{
+	step_gate_destroy(sg);
+	return dd_err_ctx(err, r, "open the gate of step %u", sg->step->number);
+}
+
+int step_gate_start(struct step_gate *sg, int net[NET_FD__COUNT], struct dd_err *err)
 {
 	sg->gate = (struct gate){ .pidfd = -1, .ctl = -1 };
 	sg->rules_fd = dd_take_fd(&net[NET_FD_RULES]);
@@ -748,11 +754,15 @@ int step_gate_open(struct step_gate *sg, int net[NET_FD__COUNT], struct dd_err *
 		r = start(sg, net, err);
 	for (int i = 0; i < NET_FD__COUNT; i++)
 		dd_close_p(&net[i]);
-	if (r < 0) {
-		step_gate_destroy(sg);
-		return dd_err_ctx(err, r, "open the gate of step %u", sg->step->number);
-	}
-	return record_opened(sg, err);
+	return r < 0 ? open_failed(sg, r, err) : 0;
+}
+
+int step_gate_open(struct step_gate *sg, struct dd_err *err)
+{
+	int r = serve_until(sg, &sg->ready, READY_MS, "become ready", err);
+	if (r == 0)
+		r = record_opened(sg, err);
+	return r < 0 ? open_failed(sg, r, err) : 0;
 }
 
 /* The wall has let through what the supervisor admitted, and nothing else (N-28). With observe the

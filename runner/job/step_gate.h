@@ -4,7 +4,8 @@
  *
  * The gate reads hostile bytes and is believed in nothing that matters: every name it wants
  * admitted is held against the allowlist again, every message is checked for shape and turn. Order
- * of use: open, (verified, ready), serve whenever ctl is readable, close, finish, destroy.
+ * of use: start (rules verified), open (ready), serve whenever ctl is readable, close, finish,
+ * destroy.
  */
 #ifndef RUNNER_STEP_GATE_H
 #define RUNNER_STEP_GATE_H
@@ -44,10 +45,11 @@ struct step_gate {
 	void *tell_arg;
 };
 
-/* Take the netns sockets (@net: all become the callee's), verify the rules, start the gate and wait
- * until it serves. On failure nothing of it is left and the caller destroys the sandbox: no byte of
- * the step has run. */
-int step_gate_open(struct step_gate *sg, int net[NET_FD__COUNT], struct dd_err *err);
+/* Take the netns sockets (@net: all become the callee's), start the gate and verify the rules
+ * meanwhile; then wait until it serves. On failure of either nothing of it is left and the caller
+ * destroys the sandbox: no byte of the step has run. */
+int step_gate_start(struct step_gate *sg, int net[NET_FD__COUNT], struct dd_err *err);
+int step_gate_open(struct step_gate *sg, struct dd_err *err);
 /* Handle what ctl holds, up to a bound: poll again. <0: the gate is broken or gone, end the step
  * now. */
 int step_gate_serve(struct step_gate *sg, struct dd_err *err);

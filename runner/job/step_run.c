@@ -64,7 +64,7 @@ struct run {
 	const struct job_terms *terms; /* compiled; NULL: nothing is run */
 	struct sandbox sb;
 	struct step_gate gate;
-	bool gate_is_open, view_is_made;
+	bool gate_is_started, gate_is_open, view_is_made;
 	int streams[2];                     /* read ends of the step's stdout and stderr */
 	int64_t deadline_ms;                /* of the step */
 	const struct grant_lease *shortest; /* that ends first; NULL: the step holds none */
@@ -159,6 +159,21 @@ static int make_stream(struct run *run, int i, int *ret_write, struct dd_err *er
 	return 0;
 }
 
+static int start_gate(struct run *run, struct dd_err *err)
+{
+	run->gate = (struct step_gate){ .job = run->job,
+		                        .step = run->step,
+		                        .result = run->result,
+		                        .net = run->terms->net,
+		                        .step_init = run->sb.pid,
+		                        .look = &run->look,
+		                        .mask = run->job->mask,
+		                        .tell = tell_refusal,
+		                        .tell_arg = run };
+	run->gate_is_started = true;
+	return step_gate_start(&run->gate, run->sb.net, err);
+}
+
 /* What the step is told about itself, and what it runs: all from the plan. */
 static int build(struct run *run, struct dd_err *err)
 {
@@ -194,21 +209,15 @@ static int build(struct run *run, struct dd_err *err)
 		.stdout_fd = out,
 		.stderr_fd = errs,
 	};
-	return sandbox_build(&spec, &run->sb, err);
+	/* the gate gets ready while the launcher mounts */
+	if ((r = sandbox_begin(&spec, &run->sb, err)) == 0 && (r = start_gate(run, err)) == 0)
+		r = sandbox_built(&spec, &run->sb, err);
+	return r;
 }
 
 static int open_gate(struct run *run, struct dd_err *err)
 {
-	run->gate = (struct step_gate){ .job = run->job,
-		                        .step = run->step,
-		                        .result = run->result,
-		                        .net = run->terms->net,
-		                        .step_init = run->sb.pid,
-		                        .look = &run->look,
-		                        .mask = run->job->mask,
-		                        .tell = tell_refusal,
-		                        .tell_arg = run };
-	int r = step_gate_open(&run->gate, run->sb.net, err);
+	int r = step_gate_open(&run->gate, err);
 	run->gate_is_open = r == 0;
 	return r;
 }
@@ -515,7 +524,7 @@ static int end(struct run *run, struct dd_err *err)
 	hint(run);
 	if (run->gate_is_open && step_gate_finish(&run->gate, &later) < 0)
 		break_off(run, later.msg);
-	if (run->gate_is_open)
+	if (run->gate_is_started)
 		step_gate_destroy(&run->gate);
 	keep_first(&first, step_asked_record(&run->room->asked, run->job->rec, run->step,
 	                                     run->result, first < 0 ? NULL : err));
