@@ -10,6 +10,7 @@
 #include "drydock/fault.h"
 #include "drydock/trace.h"
 #include "base/exit_code.h"
+#include "base/text_escape.h"
 #include "base/version.h"
 
 #include <stdio.h>
@@ -43,9 +44,32 @@ static void usage(FILE *out)
 	        "cannot enforce it, 4 refused by policy, 5 internal error, 130 cancelled.\n");
 }
 
+/* A misspelt fault takes nothing away, and a test that set it would pass for the wrong reason. */
+static bool faults_are_known(void)
+{
+	char shown[TEXT_ESCAPE_MAX * sizeof(dd_fault_names) + 1];
+	size_t len;
+	const char *name = dd_fault_unknown(&len);
+	if (dd_fault_all)
+		fprintf(stderr, "drydock: DRYDOCK_FAULT is longer than %zu bytes\n",
+		        sizeof(dd_fault_names) - 1);
+	if (!name)
+		return !dd_fault_all;
+	(void)text_escape(shown, name, len);
+	fprintf(stderr,
+	        "drydock: DRYDOCK_FAULT: there is no `%s` that could be taken away; there are",
+	        shown);
+	for (size_t i = 0; i < ARRAY_LEN(dd_fault_points); i++)
+		fprintf(stderr, " %s", dd_fault_points[i]);
+	fputc('\n', stderr);
+	return false;
+}
+
 int main(int argc, char **argv)
 {
 	dd_fault_init();
+	if (!faults_are_known())
+		return DRYDOCK_EXIT_USAGE;
 	if (getuid() != geteuid() || getgid() != getegid()) {
 		fprintf(stderr, "drydock: it must not be setuid or setgid: whoever calls it also "
 		                "chooses its environment and its files\n");

@@ -99,6 +99,16 @@ def _():
         equal((code, broken["ok"], broken["fault"]), (3, False, True), name)
 
 
+@case("", "a name in DRYDOCK_FAULT that is none is refused by every command, with the names that there are")
+def _():
+    for arguments in (["doctor"], ["run", "nothing.yml"], ["policy", "keys"]):
+        for names, bad in (("landlok", "landlok"), ("landlock,,", None), ("seccomp,land lock\x1b[2J", "land lock\\x1b[2J"), ("land", "land"), ("seccomp" * 60, None)):
+            done = subprocess.run([DRYDOCK, *arguments], env={**os.environ, "DRYDOCK_FAULT": names}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
+            refused = "DRYDOCK_FAULT" in done.stderr and done.returncode == 2 and done.stdout == ""
+            equal(refused, names != "landlock,,", f"{arguments} with {names}: {done.stderr}")
+            check(bad is None or (f"`{bad}`" in done.stderr and " landlock " in done.stderr), done.stderr)
+
+
 @case("", "doctor: a feature that only some policies need does not refuse a run")
 def _():
     can_run()
