@@ -212,7 +212,7 @@ struct set_use {
 
 static struct set_use *find_set(struct set_use *sets, size_t n, const char *name)
 {
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; sets && i < n; i++)
 		if (sets[i].name == name || strcmp(sets[i].name, name) == 0)
 			return &sets[i];
 	return NULL;
