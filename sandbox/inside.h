@@ -106,7 +106,7 @@ int mnt_target(int root, const char *path, bool dir, int *ret_target, struct dd_
 int mnt_create(int root, const char *path, mode_t mode);
 int mnt_attach_at(int tree, int root, const char *path, bool dir, struct dd_err *err);
 
-/* inside_root.c - host view, workspace and scratch; inside_dev_proc.c - /dev and /proc;
+/* inside_root.c - host view, workspace, shared memory; inside_dev_proc.c - /dev and /proc;
  * inside_etc.c - made-up files */
 int inside_open_view(struct inside *in, struct dd_err *err);
 int inside_open_mounts(struct inside *in, struct dd_err *err);

@@ -181,53 +181,23 @@ static int view_attach(const struct inside *in, struct dd_err *err)
 	return r < 0 ? r : 0;
 }
 
-/* /tmp, /var/tmp and /dev/shm are three directories of one private tmpfs, so one size and one
- * number of inodes bounds them. */
-static const struct scratch_row {
-	const char *name, *target;
-} scratch_rows[] = { { "tmp", "/tmp" }, { "var-tmp", "/var/tmp" }, { "shm", "/dev/shm" } };
+/* Shared memory is of processes, and those of a step end with it: so this is the step's own. */
+static const char shm_target[] = "/dev/shm";
 
-static int scratch_attach(const struct inside *in, int scratch, struct dd_err *err)
-{
-	for (size_t i = 0; i < ARRAY_LEN(scratch_rows); i++) {
-		const struct scratch_row *row = &scratch_rows[i];
-		dd_auto_fd int tree = -1;
-		if (mkdirat(scratch, row->name, 0700) < 0 ||
-		    fchmodat(scratch, row->name, 01777, 0) < 0)
-			return dd_err_set(err, errno, "create %s", row->target);
-		int r = mnt_clone(scratch, row->name, 0, 0, &tree, err);
-		if (r == 0)
-			r = mnt_attach_at(tree, in->root, row->target, true, err);
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-static int inside_scratch(const struct inside *in, struct dd_err *err)
+static int shm_attach(const struct inside *in, struct dd_err *err)
 {
 	const struct sandbox_limits *l = &in->spec->limits;
 	char size[32], inodes[32];
 	(void)snprintf(size, sizeof(size), "%llu",
-	               (unsigned long long)(l->tmp_bytes ? l->tmp_bytes : 1ULL << 30));
-	(void)snprintf(inodes, sizeof(inodes), "%u", l->tmp_files ? l->tmp_files : 200000);
+	               (unsigned long long)(l->shm_bytes ? l->shm_bytes : 1ULL << 30));
+	(void)snprintf(inodes, sizeof(inodes), "%u", l->shm_files ? l->shm_files : 200000);
 	const struct mnt_opt opts[] = {
-		{ "mode", "0700" }, { "size", size }, { "nr_inodes", inodes }, { NULL, NULL }
+		{ "mode", "1777" }, { "size", size }, { "nr_inodes", inodes }, { NULL, NULL }
 	};
 
-	/* Clones can be taken of attached mounts only (before 6.15), so it hangs at /mnt for a
-	 * moment. */
-	dd_auto_fd int scratch = -1;
-	int r = mnt_new("tmpfs", opts, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, &scratch, err);
-	if (r == 0)
-		r = mnt_attach_at(scratch, in->root, "/mnt", true, err);
-	if (r == 0)
-		r = scratch_attach(in, scratch, err);
-	if (r < 0)
-		return r;
-	if (fchdir(in->root) < 0 || umount2("mnt", MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
-		return dd_err_set(err, errno, "hide the scratch root");
-	return 0;
+	dd_auto_fd int shm = -1;
+	int r = mnt_new("tmpfs", opts, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, &shm, err);
+	return r < 0 ? r : mnt_attach_at(shm, in->root, shm_target, true, err);
 }
 
 /* ramfs, because it is never swapped; writable only until the delivery is in (inside_delivery.c).
@@ -265,7 +235,7 @@ int inside_root(struct inside *in, struct dd_err *err)
 	if (r == 0)
 		r = inside_dev(in, err);
 	if (r == 0)
-		r = inside_scratch(in, err);
+		r = shm_attach(in, err);
 	if (r == 0)
 		r = credentials_mount(in, err);
 	if (r == 0)
@@ -350,6 +320,7 @@ static const struct made_row {
 	enum sandbox_place_kind kind;
 	const char *why;
 } made_rows[] = {
+	{ shm_target, SANDBOX_PLACE_PRIVATE, "shared memory" },
 	{ "/proc", SANDBOX_PLACE_MADE,
 	  "own processes only; sysctls read-only, kernel memory and the host's tables covered" },
 	{ "/dev", SANDBOX_PLACE_MADE,
@@ -383,12 +354,6 @@ bool sandbox_place_at(size_t i, struct sandbox_place *ret)
 		return true;
 	}
 	i -= host_view_n;
-	if (i < ARRAY_LEN(scratch_rows)) {
-		show_place(ret, scratch_rows[i].target, SANDBOX_PLACE_PRIVATE,
-		           "scratch, in memory");
-		return true;
-	}
-	i -= ARRAY_LEN(scratch_rows);
 	if (i < ARRAY_LEN(made_rows)) {
 		show_place(ret, made_rows[i].path, made_rows[i].kind, made_rows[i].why);
 		return true;

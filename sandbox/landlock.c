@@ -88,8 +88,6 @@ static const struct place_row {
 	const char *why;
 } place_rows[] = {
 	{ "/", LL_READ, "what is shown may be read and run" },
-	{ "/tmp", LL_WRITE, "private to the step" },
-	{ "/var/tmp", LL_WRITE, "private to the step" },
 	{ "/dev/shm", LL_WRITE, "private to the step" },
 	{ "/dev", LL_WRITE_FILE | LL_IOCTL_DEV, "null, tty, pseudo-terminals" },
 	{ "/proc", LL_WRITE_FILE | LL_TRUNCATE,

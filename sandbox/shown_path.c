@@ -23,8 +23,6 @@ static const struct place_row {
 	/* the first that matches decides */
 	{ SANDBOX_CREDENTIALS_DIR, BELOW, SANDBOX_READ_ONLY,
 	  "the file credentials of this step; empty without one" },
-	{ "/tmp", BELOW, SANDBOX_WRITABLE, "private to the step, gone with it" },
-	{ "/var/tmp", BELOW, SANDBOX_WRITABLE, "private to the step, gone with it" },
 	{ "/dev/shm", BELOW, SANDBOX_WRITABLE, "private to the step, gone with it" },
 	{ "/dev/pts", BELOW, SANDBOX_WRITABLE, "pseudo terminals of the step" },
 	{ "/dev/ptmx", EXACT, SANDBOX_WRITABLE, "pseudo terminals of the step" },
@@ -57,6 +55,8 @@ static const struct place_row {
 	{ "/var", EXACT, SANDBOX_READ_ONLY, "a directory of the sandbox's root" },
 	{ "/run", EXACT, SANDBOX_READ_ONLY, "a directory of the sandbox's root" },
 	{ "/run/drydock", EXACT, SANDBOX_READ_ONLY, "a directory of the sandbox's root" },
+	{ "/tmp", EXACT, SANDBOX_READ_ONLY, "a directory of the sandbox's root" },
+	{ "/var/tmp", EXACT, SANDBOX_READ_ONLY, "a directory of the sandbox's root" },
 	{ "/mnt", EXACT, SANDBOX_READ_ONLY, "an empty directory of the sandbox's root" },
 	{ "/home", EXACT, SANDBOX_READ_ONLY,
 	  "a directory of the sandbox's root: only /home/runner is in it" },

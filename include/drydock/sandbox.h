@@ -109,8 +109,8 @@ struct sandbox_limits {
 	unsigned pids;
 	uint64_t file_size_bytes; /* RLIMIT_FSIZE */
 	unsigned open_files;      /* RLIMIT_NOFILE; 0 = 1024:65536 */
-	uint64_t tmp_bytes;       /* size of /tmp and /dev/shm together each; 0 = 1 GiB */
-	unsigned tmp_files;       /* inodes of each; 0 = 200000 */
+	uint64_t shm_bytes;       /* size of /dev/shm; 0 = 1 GiB */
+	unsigned shm_files;       /* inodes of it; 0 = 200000 */
 };
 
 struct sandbox_spec {

@@ -207,16 +207,6 @@ static bool is_at_or_below(const char *path, const char *dir)
 	return strncmp(path, dir, len) == 0 && (path[len] == '\0' || path[len] == '/');
 }
 
-static const struct job_dir_row {
-	const char *target, *what;
-} job_dirs[] = {
-	{ PLACE_WORKSPACE, "the workspace of the job: a copy, never the caller's own files" },
-	{ PLACE_HOME, "the home of the job" },
-	{ PLACE_TOOLS, "the tool directory of the job" },
-	{ PLACE_TEMP, "RUNNER_TEMP, fresh for each step" },
-	{ PLACE_CHANNEL, "what the step leaves for the job: outputs and the like" },
-};
-
 /* The last mount on top of a path wins. */
 static const struct sandbox_mount *mount_of(const struct step_mounts *m, const char *path)
 {
@@ -224,6 +214,19 @@ static const struct sandbox_mount *mount_of(const struct step_mounts *m, const c
 		if (is_at_or_below(path, m->mount[i].target))
 			return &m->mount[i];
 	return NULL;
+}
+
+/* A directory of the job that a step may write. */
+static void describe_own(const char *target, struct explain_answer *a)
+{
+	(void)snprintf(a->why, sizeof(a->why),
+	               "what the step leaves for the job: outputs and the like");
+	for (size_t i = 0; i < ARRAY_LEN(step_places); i++)
+		if (strcmp(step_places[i].target, target) == 0)
+			(void)snprintf(a->why, sizeof(a->why),
+			               "%s; fetch and build steps share it, a push step has its "
+			               "own, nothing of it outlives the job",
+			               step_places[i].what);
 }
 
 static void describe_mount(const struct sandbox_mount *m, struct explain_answer *a)
@@ -234,11 +237,10 @@ static void describe_mount(const struct sandbox_mount *m, struct explain_answer 
 	a->verdict = writable ? "writable" : "read-only";
 	(void)snprintf(a->decided, sizeof(a->decided), "mount %s (%s)", m->target,
 	               writable ? "read-write" : "read-only");
-	for (size_t i = 0; writable && i < ARRAY_LEN(job_dirs); i++)
-		if (strcmp(job_dirs[i].target, m->target) == 0)
-			(void)snprintf(a->why, sizeof(a->why), "%s", job_dirs[i].what);
-	if (writable)
+	if (writable) {
+		describe_own(m->target, a);
 		return;
+	}
 	explain_place(a->policy, "sandbox.read", place, sizeof(place));
 	(void)snprintf(a->why, sizeof(a->why), "sandbox.read shows this directory of the host%s%s",
 	               place[0] ? ": " : "", place);
@@ -317,7 +319,7 @@ int explain_ask_path(const struct plan *plan, const struct grant *step, const ch
                      struct explain_answer *ret, struct dd_err *err)
 {
 	/* where on the host the job's trees lie does not matter here */
-	static const struct step_view view = { .work = "" };
+	static const struct step_view view = { .channel = "" };
 	struct step_mounts mounts;
 	char clean[2048];
 	int r = normalise(step->written->recipe.workdir, path, clean, sizeof(clean), err);

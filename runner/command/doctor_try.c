@@ -65,7 +65,7 @@ static int build(struct trial *t, const struct identity *id, uid_t step_uid, str
 		                           .step_uid = step_uid,
 		                           .step_gid = step_uid,
 		                           .hostname = "drydock",
-		                           .workdir = "/tmp",
+		                           .workdir = "/",
 		                           .argv = argv,
 		                           .seccomp = t->seccomp,
 		                           .limits = { .pids = 64 },

@@ -8,6 +8,16 @@
 #include "base/digest.h"
 #include "model/places.h"
 
+const struct step_place step_places[STEP_PLACE__COUNT] = {
+	[STEP_WORK] = { PLACE_WORKSPACE, 0755,
+	                "the workspace of the job: a copy, never the caller's own files" },
+	[STEP_HOME] = { PLACE_HOME, 0755, "the home of the job" },
+	[STEP_TOOLS] = { PLACE_TOOLS, 0755, "RUNNER_TOOL_CACHE, the tool directory of the job" },
+	[STEP_TEMP] = { PLACE_TEMP, 0755, "RUNNER_TEMP of the job" },
+	[STEP_TMP] = { PLACE_TMP, 01777, "temporary files of the job" },
+	[STEP_VAR_TMP] = { PLACE_VAR_TMP, 01777, "temporary files of the job" },
+};
+
 static void add(struct step_mounts *m, const char *source, const char *target, unsigned flags)
 {
 	if (m->n == STEP_MOUNTS_MAX)
@@ -26,10 +36,8 @@ void step_mounts_make(const struct grant_terms *terms, const struct recipe *reci
 	 */
 	for (size_t i = 0; terms->read && terms->read[i]; i++)
 		add(ret, terms->read[i], terms->read[i], SANDBOX_MOUNT_RO);
-	add(ret, view->work, PLACE_WORKSPACE, SANDBOX_MOUNT_RW);
-	add(ret, view->home, PLACE_HOME, SANDBOX_MOUNT_RW);
-	add(ret, view->tools, PLACE_TOOLS, SANDBOX_MOUNT_RW);
-	add(ret, view->temp, PLACE_TEMP, SANDBOX_MOUNT_RW);
+	for (size_t i = 0; i < STEP_PLACE__COUNT; i++)
+		add(ret, view->place[i], step_places[i].target, SANDBOX_MOUNT_RW);
 	if (recipe->channel)
 		add(ret, view->channel, PLACE_CHANNEL, SANDBOX_MOUNT_RW);
 }

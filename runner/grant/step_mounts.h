@@ -6,13 +6,36 @@
 
 #include "grant.h"
 
+#include <sys/types.h>
+
+/* The writable directories of a job. All steps of one trust share them, at the same paths: fetch
+ * and build hand files on in them, push has its own. */
+enum step_place_id {
+	STEP_WORK = 0,
+	STEP_HOME,
+	STEP_TOOLS,
+	STEP_TEMP,
+	STEP_TMP,
+	STEP_VAR_TMP,
+	STEP_PLACE__COUNT
+};
+struct step_place {
+	const char *target; /* in the sandbox; on the host the same path below the trust's tree */
+	mode_t mode;
+	const char *what; /* for people */
+};
+extern const struct step_place step_places[STEP_PLACE__COUNT];
+
 /* What one step gets to see, as host paths for its mounts. */
 struct step_view {
-	char work[600], home[600], tools[600], temp[600], channel[600];
+	char place[STEP_PLACE__COUNT][600], channel[600];
 };
 
 /* Of sandbox.read, and the job's own directories: policy_limits.c accepts no more. */
-enum { STEP_MOUNTS_OWN = 5, STEP_MOUNTS_MAX = SANDBOX_READ_MAX + STEP_MOUNTS_OWN };
+enum {
+	STEP_MOUNTS_OWN = STEP_PLACE__COUNT + 1,
+	STEP_MOUNTS_MAX = SANDBOX_READ_MAX + STEP_MOUNTS_OWN
+};
 _Static_assert((int)STEP_MOUNTS_MAX <= (int)SANDBOX_MOUNTS_MAX, "a launcher takes all of them");
 
 struct step_mounts {

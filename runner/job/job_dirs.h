@@ -5,9 +5,10 @@
  * STATE/jobs/RUN/ is one directory a job, 0700. In it:
  * - lock: held (flock) by keeper and supervisor while either lives, and by nobody else. A directory
  *   whose lock can be taken belongs to a dead job, and the next start removes it (S-03).
- * - work, home, tools: shared by the job's fetch and build steps, owned by the job's step id.
+ * - shared: the writable places of the job's fetch and build steps (step_mounts.h), each at the
+ * path that it has in a sandbox; the places are the step id's, the directories above them are ours.
  * - pristine: the checkout as it was copied in; no step ever sees this one.
- * - step-NN-WHAT: of one step: temp, channel, and for push work, home and tools of its own.
+ * - step-NN-own: the same places of a push step; step-NN-channel: what a step leaves.
  * - cgroup: the path of the job's cgroup, for whoever cleans up.
  *
  * SLOTS/NNN are lock files that hand out the ids of identity_slot(), one a running job; SLOTS

@@ -19,6 +19,9 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+/* What fetch and build steps write, below the job's directory; push has a tree of its own. */
+#define SHARED_TREE "shared"
+
 static struct tree_owner step_owner(const struct job *job)
 {
 	return (struct tree_owner){ .change = job->id->mode == IDENTITY_RANGE,
@@ -26,20 +29,61 @@ static struct tree_owner step_owner(const struct job *job)
 		                    .gid = job->step_uid };
 }
 
-/* A directory of the job that steps own and write. */
-static int sub_for_steps(struct job *job, const char *name, int *ret_fd, struct dd_err *err)
+/* The directories @path (absolute) below @top, made where they are missing; the last one is opened.
+ * All above it stay the supervisor's, and no step can write there. */
+static int make_below(int top, const char *path, int *ret_fd, struct dd_err *err)
 {
-	dd_auto_fd int fd = -1;
-	int r = job_dirs_sub(&job->dirs, name, 0755, &fd, err);
-	if (r < 0)
-		return r;
-	struct tree_owner owner = step_owner(job);
-	if (owner.change && fchown(fd, owner.uid, owner.gid) < 0)
-		return dd_err_set(err, errno, "give %s/%s to the job's step id", job->dirs.root,
-		                  name);
-	if (ret_fd)
-		*ret_fd = dd_take_fd(&fd);
+	char name[64];
+	dd_auto_fd int at = -1;
+
+	while (*path) {
+		size_t len = strcspn(++path, "/");
+		(void)snprintf(name, sizeof(name), "%.*s", (int)len, path);
+		path += len;
+		int from = at < 0 ? top : at;
+		if (mkdirat(from, name, 0755) < 0 && errno != EEXIST)
+			return dd_err_set(err, errno, "make directory %s", name);
+		int fd = openat(from, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (fd < 0 || fchmod(fd, 0755) < 0) {
+			int r = dd_err_set(err, errno, "open directory %s", name);
+			dd_close(fd);
+			return r;
+		}
+		dd_close(at);
+		at = fd;
+	}
+	*ret_fd = dd_take_fd(&at);
 	return 0;
+}
+
+/* The writable places of one trust, in the directory @tree of the job: empty, and the step's.
+ * @ret_work (may be NULL): the workspace among them. */
+static int make_places(struct job *job, const char *tree, int *ret_work, struct dd_err *err)
+{
+	const struct tree_owner owner = step_owner(job);
+	dd_auto_fd int top = -1;
+	int r = job_dirs_sub(&job->dirs, tree, 0755, &top, err);
+
+	for (size_t i = 0; r == 0 && i < STEP_PLACE__COUNT; i++) {
+		const struct step_place *place = &step_places[i];
+		dd_auto_fd int fd = -1;
+		r = make_below(top, place->target, &fd, err);
+		if (r == 0 && (fchmod(fd, place->mode) < 0 ||
+		               (owner.change && fchown(fd, owner.uid, owner.gid) < 0)))
+			r = dd_err_set(err, errno, "give %s/%s%s to the job's step id",
+			               job->dirs.root, tree, place->target);
+		if (r == 0 && i == STEP_WORK && ret_work)
+			*ret_work = dd_take_fd(&fd);
+	}
+	return r;
+}
+
+/* Where on the host @place of the tree @tree lies. */
+static void locate(const struct job *job, const char *tree, enum step_place_id place,
+                   struct step_view *view)
+{
+	(void)snprintf(view->place[place], sizeof(view->place[place]), "%s/%s%s", job->dirs.root,
+	               tree, step_places[place].target);
 }
 
 static bool needs_pristine(const struct plan *plan)
@@ -221,9 +265,7 @@ int job_tree_prepare(struct job *job, struct dd_err *err)
 	bool tracked = false;
 	int r;
 
-	if ((r = sub_for_steps(job, "work", &tree->work_fd, err)) < 0 ||
-	    (r = sub_for_steps(job, "home", NULL, err)) < 0 ||
-	    (r = sub_for_steps(job, "tools", NULL, err)) < 0)
+	if ((r = make_places(job, SHARED_TREE, &tree->work_fd, err)) < 0)
 		return r;
 	if ((r = copy_in(job, &tracked, err)) < 0 || (r = keep_pristine(job, err)) < 0)
 		return r;
@@ -460,30 +502,28 @@ static int fill_push_view(struct job *job, const struct job_step *step, int view
 	return copy_artifacts(&copier, step->terms->artifacts);
 }
 
-static int sub_of_step(struct job *job, const struct job_step *step, const char *name,
-                       char path[600], int *ret_fd, struct dd_err *err)
+static void own_tree(const struct job_step *step, char ret[64])
 {
-	char rel[64];
-	(void)snprintf(rel, sizeof(rel), "step-%02u-%s", step->number, name);
-	(void)snprintf(path, 600, "%s/%s", job->dirs.root, rel);
-	return sub_for_steps(job, rel, ret_fd, err);
+	(void)snprintf(ret, 64, "step-%02u-own", step->number);
 }
 
 static int push_view(struct job *job, const struct job_step *step, struct step_view *view,
                      struct dd_err *err)
 {
 	dd_auto_fd int view_fd = -1;
-	int r;
+	char own[64];
 
-	if ((r = sub_of_step(job, step, "home", view->home, NULL, err)) < 0 ||
-	    (r = sub_of_step(job, step, "tools", view->tools, NULL, err)) < 0)
+	own_tree(step, own);
+	int r = make_places(job, own, &view_fd, err);
+	if (r < 0)
 		return r;
+	for (enum step_place_id i = 0; i < STEP_PLACE__COUNT; i++)
+		if (i != STEP_WORK || step->terms->view != WORKSPACE_SHARED)
+			locate(job, own, i, view);
 	if (step->terms->view == WORKSPACE_SHARED) {
 		struct delta d = { .job = job, .err = err };
 		return manifest_diff(job->tree.initial, job->tree.now, first_tampered, &d);
 	}
-	if ((r = sub_of_step(job, step, "work", view->work, &view_fd, err)) < 0)
-		return r;
 	return fill_push_view(job, step, view_fd, err);
 }
 
@@ -493,11 +533,8 @@ int job_tree_view(struct job *job, const struct job_step *step, struct step_view
 	struct step_view view = { .channel = "" };
 	int r;
 
-	(void)snprintf(view.work, sizeof(view.work), "%s/work", job->dirs.root);
-	(void)snprintf(view.home, sizeof(view.home), "%s/home", job->dirs.root);
-	(void)snprintf(view.tools, sizeof(view.tools), "%s/tools", job->dirs.root);
-	if ((r = sub_of_step(job, step, "temp", view.temp, NULL, err)) < 0)
-		return r;
+	for (enum step_place_id i = 0; i < STEP_PLACE__COUNT; i++)
+		locate(job, SHARED_TREE, i, &view);
 	if (step->recipe->channel && (r = step_channel_make(job, step, view.channel, err)) < 0)
 		return r;
 	if (step->phase == DD_PHASE_PUSH && (r = push_view(job, step, &view, err)) < 0)
@@ -508,13 +545,13 @@ int job_tree_view(struct job *job, const struct job_step *step, struct step_view
 
 int job_tree_drop_view(struct job *job, const struct job_step *step, struct dd_err *err)
 {
-	static const char *const names[] = { "temp", "channel", "work", "home", "tools" };
+	char names[2][64];
 	int first = 0;
 
+	own_tree(step, names[0]);
+	(void)snprintf(names[1], sizeof(names[1]), "step-%02u-channel", step->number);
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		char rel[64];
-		(void)snprintf(rel, sizeof(rel), "step-%02u-%s", step->number, names[i]);
-		int r = job_dirs_drop(&job->dirs, rel, first < 0 ? NULL : err);
+		int r = job_dirs_drop(&job->dirs, names[i], first < 0 ? NULL : err);
 		first = first < 0 ? first : r;
 	}
 	return first;

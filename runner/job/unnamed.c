@@ -83,13 +83,12 @@ static void look_at_process(struct unnamed *u, pid_t pid)
 	(void)closedir(dir);
 }
 
-/* One tmpfs is behind the three directories, so /tmp speaks for all. */
 static void count_scratch(struct unnamed *u, pid_t pid)
 {
 	char path[64];
 	struct statfs fs;
 	struct stat st;
-	(void)snprintf(path, sizeof(path), "/proc/%d/root/tmp", (int)pid);
+	(void)snprintf(path, sizeof(path), "/proc/%d/root/dev/shm", (int)pid);
 	dd_auto_fd int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0 || fstatfs(fd, &fs) < 0 || fstat(fd, &st) < 0 || fs.f_type != TMPFS_MAGIC)
 		return;

@@ -5,7 +5,9 @@
 
 #define PLACE_WORKSPACE "/work"
 #define PLACE_HOME      "/home/runner"
-#define PLACE_TEMP      "/work-temp" /* RUNNER_TEMP; fresh for each step */
+#define PLACE_TEMP      "/work-temp" /* RUNNER_TEMP */
+#define PLACE_TMP       "/tmp"
+#define PLACE_VAR_TMP   "/var/tmp"
 #define PLACE_SCRIPTS                                                                              \
 	"/run/drydock/step" /* the script of the step, read-only: a workspace that a step wrote    \
 	                       cannot replace it */

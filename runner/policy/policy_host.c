@@ -22,7 +22,8 @@
 
 /* Directories of the job that are mounted over those of `read`: a host tree must have a place for
  * them, for nothing is created in one. */
-static const char *const mounted_later[] = { PLACE_WORKSPACE, PLACE_HOME, PLACE_TOOLS, PLACE_TEMP };
+static const char *const mounted_later[] = { PLACE_WORKSPACE, PLACE_HOME, PLACE_TOOLS,
+	                                     PLACE_TEMP,      PLACE_TMP,  PLACE_VAR_TMP };
 
 static int open_source(const char *path)
 {

@@ -149,13 +149,20 @@ static bool is_at_or_below(const char *path, const char *dir)
  * @dir, nor below it, nor above. */
 static const char *place_in_the_way(const char *dir)
 {
-	static const char *const reserved[] = { "/proc",    "/sys",     "/dev",
-		                                "/run",     "/var/run", PLACE_WORKSPACE,
-		                                PLACE_TEMP, PLACE_HOME, PLACE_TOOLS };
+	static const struct {
+		const char *path;
+		bool above_too; /* what shows a directory above it hides it, on every host */
+	} reserved[] = {
+		{ "/proc", false },    { "/sys", false },       { "/dev", false },
+		{ "/run", false },     { "/var/run", false },   { PLACE_WORKSPACE, false },
+		{ PLACE_TEMP, false }, { PLACE_HOME, false },   { PLACE_TOOLS, false },
+		{ PLACE_TMP, true },   { PLACE_VAR_TMP, true },
+	};
 	static struct sandbox_place place; /* one for the process: its path is returned */
 	for (size_t i = 0; i < ARRAY_LEN(reserved); i++)
-		if (is_at_or_below(dir, reserved[i]))
-			return reserved[i];
+		if (is_at_or_below(dir, reserved[i].path) ||
+		    (reserved[i].above_too && is_at_or_below(reserved[i].path, dir)))
+			return reserved[i].path;
 	for (size_t i = 0; sandbox_place_at(i, &place); i++)
 		/* /mnt is made, and empty: there is room below it */
 		if (place.kind != SANDBOX_PLACE_HOST && strncmp(dir, "/mnt/", 5) != 0 &&

@@ -16,7 +16,7 @@ enum { STEP_VARIABLES_MAX = 256 };
 
 struct step_limits {
 	struct sandbox_limits sandbox; /* what the kernel enforces per step */
-	/* of the job's workspace and home, measured by the supervisor while a step runs */
+	/* of the job's writable places, measured by the supervisor while a step runs */
 	uint64_t files;
 	uint64_t disk_bytes;   /* likewise */
 	uint64_t log_bytes;    /* of one step's output; default 64 MiB */

@@ -174,6 +174,8 @@ static int changed_under_us(struct walk *w, int r, struct tree_entry *e)
 	int named = entry_path(w, e->name);
 	if (named < 0)
 		return named;
+	if ((r == -EACCES || r == -EPERM) && (w->flags & TREE_TELL_CLOSED))
+		return tell(w, TREE_CLOSED, e, w->path);
 	if (r != -ENOENT && r != -ELOOP && r != -ENOTDIR)
 		return tree_err_ctx(w->err, r, "walk", w->path);
 	if (w->flags & TREE_MAY_CHANGE)

@@ -21,6 +21,7 @@ enum tree_event {
 	/* only with TREE_MAY_CHANGE: vanished, or became something else, between listing and
 	   entering */
 	TREE_GONE,
+	TREE_CLOSED, /* only with TREE_TELL_CLOSED: its mode lets us not in (identity single) */
 };
 
 struct tree_entry {
@@ -30,7 +31,8 @@ struct tree_entry {
 	/* from the root; borrowed, gone after the visit. TREE_LEAVE: the name only, or a walk would
 	 * cost the square of the depth */
 	const char *path;
-	struct stat st; /* of the entry, links not followed; not set for TREE_GONE */
+	struct stat st; /* of the entry, links not followed; not set for TREE_GONE and
+	                TREE_CLOSED */
 };
 
 /* bits */
@@ -44,6 +46,8 @@ enum tree_flags {
 	TREE_INTERRUPT = 4, /* -ECANCELED, -ETIME when the work is to end (interrupt.h) */
 	/* entries are told by their name only: putting the path of each together costs the depth */
 	TREE_NAMES = 8,
+	/* what may not be looked at is told as TREE_CLOSED, and the walk goes on */
+	TREE_TELL_CLOSED = 16,
 };
 
 enum {

@@ -73,21 +73,23 @@ void plan_shown_free(struct plan_shown *shown)
 void plan_shown_mounts(const struct grant *grant, struct step_mounts *ret)
 {
 	const struct grant_terms *terms = grant->terms;
-	static const struct step_view shared = { .work = "the job's copy of the workspace",
-		                                 .home = "the job's home",
-		                                 .tools = "the job's tools",
-		                                 .temp = "fresh for this step",
+#define FRESH "fresh for this step"
+	static const struct step_view shared = { .place = { [STEP_WORK] = "the job's copy of the "
+		                                                          "workspace",
+		                                            [STEP_HOME] = "the job's home",
+		                                            [STEP_TOOLS] = "the job's tools",
+		                                            [STEP_TEMP] = "the job's",
+		                                            [STEP_TMP] = "the job's",
+		                                            [STEP_VAR_TMP] = "the job's" },
 		                                 .channel = "what this step leaves" };
-	static const struct step_view pushed = { .work = "put together anew for this step",
-		                                 .home = "fresh for this step",
-		                                 .tools = "fresh for this step",
-		                                 .temp = "fresh for this step",
+	static const struct step_view pushed = { .place = { "put together anew for this step",
+		                                            FRESH, FRESH, FRESH, FRESH, FRESH },
 		                                 .channel = "what this step leaves" };
-	static const struct step_view pushed_shared = { .work = "the job's copy of the workspace",
-		                                        .home = "fresh for this step",
-		                                        .tools = "fresh for this step",
-		                                        .temp = "fresh for this step",
-		                                        .channel = "what this step leaves" };
+	static const struct step_view pushed_shared = {
+		.place = { "the job's copy of the workspace", FRESH, FRESH, FRESH, FRESH, FRESH },
+		.channel = "what this step leaves"
+	};
+#undef FRESH
 	const struct step_view *view = terms->phase != DD_PHASE_PUSH     ? &shared
 	                               : terms->view == WORKSPACE_SHARED ? &pushed_shared
 	                                                                 : &pushed;

@@ -214,7 +214,7 @@ def _():
     check(r.rc == 4 or r.marks.get("readme") == "a workspace", "the push step saw the changed file", r)
 
 
-@case("F-14 G-10", "whatever view a push step has, home, tools and temporary directories are fresh; build steps share home and tools only")
+@case("F-14 G-10", "whatever view a push step has, home, tools and temporary directories are fresh; build steps share them")
 def _():
     plant = 'mkdir -p dist; echo x >dist/a; for d in "$HOME" "$RUNNER_TOOL_CACHE" "$RUNNER_TEMP" /tmp /var/tmp /dev/shm; do echo planted >"$d/.curlrc"; done'
     look = 'for d in "$HOME" "$RUNNER_TOOL_CACHE" "$RUNNER_TEMP" /tmp /var/tmp /dev/shm; do test -e "$d/.curlrc" && printf "%s " "$d"; done | sed "s/.*/@@WHO=&@@/"; true'
@@ -222,7 +222,7 @@ def _():
         r = run([step("plant", plant), step("build", look.replace("WHO", "build")), step("publish", look.replace("WHO", "push"), PUSH)],
                 {"push": {"artifacts": ["dist/**"], "workspace": view}})
         check("push" not in r.marks, f"{view}: the push step sees what a build step left in {r.marks.get('push')}", r)
-        equal(r.mark("build").split(), ["/home/runner", "/opt/hostedtoolcache"], "what the next build step sees", r)
+        equal(r.mark("build").split(), ["/home/runner", "/opt/hostedtoolcache", "/work-temp", "/tmp", "/var/tmp"], "what the next build step sees", r)
 
 
 @case("F-14", "`workspace: shared` fails when a tracked source file changed during build")

@@ -331,7 +331,7 @@ def _():
         check(took < 3, f"{phase}: {took:.1f} s from the cancel to the end\n{out[-1500:]}")
 
 
-@case("R-11", "space without a name counts against limits.disk: unlinked files, files that never had one, memory files, and the private tmpfs")
+@case("R-11", "space without a name counts against limits.disk: unlinked files, files that never had one, memory files, and shared memory")
 def _():
     for what, make in (("unlinked", "f = open('/work/x', 'wb'); os.unlink('/work/x')"), ("never named", "f = os.fdopen(os.open('/work', os.O_TMPFILE | os.O_RDWR, 0o600), 'wb')"),
                        ("memfd", "f = os.fdopen(os.memfd_create('x'), 'wb')"), ("tmpfs", "f = open('/tmp/x', 'wb')"), ("unlinked in tmpfs", "f = open('/dev/shm/x', 'wb'); os.unlink('/dev/shm/x')")):

@@ -9,6 +9,7 @@
 #include "drydock/fd.h"
 #include "drydock/sandbox.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
@@ -32,9 +33,26 @@ static uid_t step_uid;
 static gid_t step_gid;
 static char base[64]; /* of this run; holds the workspace */
 static char work[96];
+static char tmp[96], var_tmp[96]; /* what a sandbox sees at /tmp and /var/tmp when its mounts say
+                                   nothing else */
 static char out[256 * 1024];
 
 /* ---- harness ---- */
+
+static int make_place(const char *path)
+{
+	return mkdir(path, 0755) < 0 || chown(path, step_uid, step_gid) < 0 ? -1 : 0;
+}
+
+static int remove_place(const char *path)
+{
+	DIR *dir = opendir(path);
+	for (const struct dirent *e = dir ? readdir(dir) : NULL; e; e = readdir(dir))
+		(void)unlinkat(dirfd(dir), e->d_name, 0); /* files; "." and ".." stay */
+	if (dir)
+		(void)closedir(dir);
+	return rmdir(path);
+}
 
 static int suite_setup(void **state)
 {
@@ -53,9 +71,12 @@ static int suite_setup(void **state)
 	step_gid = self.mode == IDENTITY_RANGE ? (gid_t)step_uid : getegid();
 	(void)snprintf(base, sizeof(base), "/tmp/drydock-sandbox-test.%d", (int)getpid());
 	(void)snprintf(work, sizeof(work), "%s/work", base);
-	if (mkdir(base, 0755) < 0 || mkdir(work, 0755) < 0 || chown(work, step_uid, step_gid) < 0)
-		return -1;
-	return 0;
+	(void)snprintf(tmp, sizeof(tmp), "%s/tmp", base);
+	(void)snprintf(var_tmp, sizeof(var_tmp), "%s/var-tmp", base);
+	return mkdir(base, 0755) < 0 || make_place(work) < 0 || make_place(tmp) < 0 ||
+	                       make_place(var_tmp) < 0
+	               ? -1
+	               : 0;
 }
 
 static int suite_teardown(void **state)
@@ -64,11 +85,12 @@ static int suite_teardown(void **state)
 	(void)state;
 	(void)snprintf(link, sizeof(link), "%s/link", base);
 	(void)unlink(link);
-	(void)snprintf(link, sizeof(link), "%s/setuid", work);
-	(void)unlink(link);
 	net_plan_free(plan);
 	seccomp_program_free(prog);
-	return rmdir(work) < 0 || rmdir(base) < 0 ? -1 : 0;
+	return remove_place(work) < 0 || remove_place(tmp) < 0 || remove_place(var_tmp) < 0 ||
+	                       rmdir(base) < 0
+	               ? -1
+	               : 0;
 }
 
 struct run {
@@ -85,6 +107,11 @@ struct run {
 	struct dd_err err;            /* out */
 };
 
+static const struct sandbox_mount temporary[] = {
+	{ .source = tmp, .target = "/tmp", .flags = SANDBOX_MOUNT_RW },
+	{ .source = var_tmp, .target = "/var/tmp", .flags = SANDBOX_MOUNT_RW },
+};
+
 static struct sandbox_spec spec_of(const struct run *run, char *const argv[], int fd)
 {
 	return (struct sandbox_spec){
@@ -92,8 +119,8 @@ static struct sandbox_spec spec_of(const struct run *run, char *const argv[], in
 		.step_uid = step_uid,
 		.step_gid = step_gid,
 		.hostname = "box",
-		.mounts = run->mounts,
-		.n_mounts = run->n_mounts,
+		.mounts = run->n_mounts ? run->mounts : temporary,
+		.n_mounts = run->n_mounts ? run->n_mounts : ARRAY_LEN(temporary),
 		.workdir = run->workdir ? run->workdir : "/tmp",
 		.argv = argv,
 		.seccomp = prog,
@@ -315,7 +342,7 @@ static void every_mount_is_nosuid_and_all_but_six_devices_nodev_F10(void **state
 
 /* By the mount flags themselves: Landlock and the uid would also refuse a write, and this lock must
  * hold alone. */
-static void every_mount_but_scratch_proc_and_terminals_is_read_only_F01_P08(void **state)
+static void every_mount_but_places_proc_and_terminals_is_read_only_F01_P08(void **state)
 {
 	(void)state;
 	run_ok("while read s t f o r; do " BUT_NULL "case ,$o, in *,rw,*) echo $t;; esac; done "
@@ -546,11 +573,10 @@ static void memory_and_cpu_limits_without_a_controller_are_refused_by_name(void 
 	refused(&cpu, "limits.cpus needs the cgroup v2 cpu controller");
 }
 
-static void tmp_is_bounded_R03(void **state)
+static void shared_memory_is_bounded_R03(void **state)
 {
-	struct run run = { .script = "head -c 2M /dev/zero >/tmp/x; head -c 2M /dev/zero "
-		                     ">/dev/shm/y; du -sm /tmp /dev/shm | cut -f1",
-		           .limits = { .tmp_bytes = 1 << 20 } };
+	struct run run = { .script = "head -c 2M /dev/zero >/dev/shm/y; du -sm /dev/shm | cut -f1",
+		           .limits = { .shm_bytes = 1 << 20 } };
 	(void)state;
 	assert_int_equal(run_step(&run), 0);
 	assert_non_null(strstr(out, "No space left"));
@@ -793,7 +819,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(writing_outside_tmp_and_workspace_is_refused_F01),
 		cmocka_unit_test(made_up_etc_files_point_to_the_gate),
 		cmocka_unit_test(every_mount_is_nosuid_and_all_but_six_devices_nodev_F10),
-		cmocka_unit_test(every_mount_but_scratch_proc_and_terminals_is_read_only_F01_P08),
+		cmocka_unit_test(every_mount_but_places_proc_and_terminals_is_read_only_F01_P08),
 		cmocka_unit_test(the_workspace_is_writable_and_setuid_bits_have_no_effect_F10_F05),
 		cmocka_unit_test(mounting_from_inside_is_refused_F13),
 		cmocka_unit_test(a_symlinked_mount_source_is_refused_F06),
@@ -812,7 +838,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_missing_program_is_named_with_the_path_that_was_searched),
 		cmocka_unit_test(limits_reach_the_step_P09_R01),
 		cmocka_unit_test(memory_and_cpu_limits_without_a_controller_are_refused_by_name),
-		cmocka_unit_test(tmp_is_bounded_R03),
+		cmocka_unit_test(shared_memory_is_bounded_R03),
 		cmocka_unit_test(a_step_is_killed_before_the_supervisor_when_memory_runs_out_R02),
 		cmocka_unit_test(
 			a_step_lives_and_dies_in_a_cgroup_of_its_own_where_one_is_to_be_had_P01),
