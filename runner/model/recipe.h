@@ -21,6 +21,8 @@ struct env_layer {
 	const struct pair *vars;
 	size_t n;
 	bool fixed; /* what the forge says about the job itself: nobody overrides it */
+	/* an expression that gives further names when it is computed; NULL: these are all */
+	const char *unknown;
 };
 
 struct recipe {

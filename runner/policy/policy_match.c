@@ -121,10 +121,25 @@ static bool variable_is_fine(const struct policy *policy, const struct policy_ru
 	return false;
 }
 
+/* Names that nobody knows yet may be any: only a rule that takes every name takes them. */
+static bool takes_every_name(const struct policy_rule *rule)
+{
+	for (size_t i = 0; rule->env && rule->env[i]; i++)
+		if (strcmp(rule->env[i], "*") == 0)
+			return true;
+	return false;
+}
+
 static bool layer_deviates(const struct policy *policy, const struct policy_rule *rule,
                            const char *script, const struct env_layer *layer, size_t *seen,
                            struct step_deviation *ret)
 {
+	if (layer->unknown && !takes_every_name(rule)) {
+		*ret = (struct step_deviation){ .kind = DEVIATES_ENV,
+			                        .what = layer->unknown,
+			                        .of = layer->origin };
+		return true;
+	}
 	for (size_t i = 0; i < layer->n; i++) {
 		const char *name = layer->vars[i].name;
 		bool many = ++*seen > STEP_VARIABLES_MAX;

@@ -2,7 +2,7 @@
 /* fuzz_policy.c - any bytes as a policy: complaints or a policy, never a crash; and a plan from
  * what was accepted. PATH is empty here, so `use:` finds no tool to start. */
 #include "runner/model/event.h"
-#include "runner/forges/actions/workflow_spec.h"
+#include "runner/forges/actions/wf_spec.h"
 #include "runner/grant/plan.h"
 #include "runner/policy/policy.h"
 
@@ -16,17 +16,23 @@ static struct job_spec *spec;
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	static const char text[] =
-		"jobs: { j: { steps: [ { id: publish, run: npm ci }, { name: x, run: make } ] } }";
+		"jobs: { j: { runs-on: x, steps: [ { id: publish, run: npm ci }, { name: x, run: "
+		"make } ] } }";
 	struct diag_list diags = { 0 };
 	(void)argc;
 	(void)argv;
 	(void)setenv("PATH", "/nonexistent", 1);
 	(void)setenv("CARGO_HOME", "/nonexistent", 1);
-	struct workflow *wf = NULL;
+	static struct wf_flat jobs;
+	const struct wf_options none = { .load = NULL };
+	struct wf_errors errors = { .n = 0 };
+	struct wf_doc *wf = NULL;
 	struct event_facts event;
 	event_local(&event);
-	return workflow_parse("w.yml", text, sizeof(text) - 1, &wf, &diags) < 0 ||
-	       workflow_job_spec(wf, NULL, &event, &spec, &diags) < 0;
+	if (wf_parse("w.yml", text, sizeof(text) - 1, &none, &wf, &errors) < 0)
+		return 1;
+	wf_flatten(wf, &jobs);
+	return wf_job_spec(&jobs, &jobs.jobs[0], &event, &spec, &diags) < 0;
 }
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)

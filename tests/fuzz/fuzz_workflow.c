@@ -2,7 +2,7 @@
 /* fuzz_workflow.c - any bytes as a workflow: complaints that can be printed, or plans of its jobs
  * that can be printed; never a crash. */
 #include "runner/model/event.h"
-#include "runner/forges/actions/workflow_spec.h"
+#include "runner/forges/actions/wf_spec.h"
 #include "runner/view/plan_print.h"
 #include "runner/policy/policy.h"
 
@@ -20,7 +20,8 @@ static FILE *sink(void)
 
 enum { JOBS_TRIED = 3 };
 
-static void plan_job(const struct workflow *wf, const char *job, const char *source, size_t len)
+static void plan_job(const struct wf_flat *jobs, const struct wf_flat_job *job, const char *source,
+                     size_t len)
 {
 	const struct plan_print_options all = { .rules = true, .syscalls = true };
 	struct diag_list diags = { 0 };
@@ -28,7 +29,7 @@ static void plan_job(const struct workflow *wf, const char *job, const char *sou
 	struct plan *plan = NULL;
 	struct event_facts event;
 	event_local(&event);
-	if ((workflow_job_spec(wf, job, &event, &spec, &diags) < 0 ||
+	if ((wf_job_spec(jobs, job, &event, &spec, &diags) < 0 ||
 	     plan_make(spec, NULL, &plan, &diags) < 0) &&
 	    diags.n == 0)
 		abort(); /* a refusal without a reason */
@@ -43,19 +44,17 @@ static void plan_job(const struct workflow *wf, const char *job, const char *sou
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 {
-	struct diag_list diags = { 0 };
-	struct workflow *wf = NULL;
+	const struct wf_options none = { .skip_calls = true };
+	struct wf_errors errors = { .n = 0 };
+	struct wf_flat jobs;
+	struct wf_doc *wf = NULL;
 	const char *source = (const char *)data;
-	if (workflow_parse("w.yml", source, size, &wf, &diags) < 0 && diags.n == 0)
-		abort();
-	if (wf)
-		plan_job(wf, NULL, source, size);
-	for (size_t i = 0; wf && i < wf->n_jobs && i < JOBS_TRIED; i++) {
-		diag_print(sink(), &wf->jobs[i].notes, source, size);
-		plan_job(wf, wf->jobs[i].id, source, size);
+	if (wf_parse("w.yml", source, size, &none, &wf, &errors) == 0) {
+		wf_flatten(wf, &jobs);
+		for (size_t i = 0; i < jobs.n && i < JOBS_TRIED; i++)
+			plan_job(&jobs, &jobs.jobs[i], source, size);
 	}
-	diag_print(sink(), &diags, source, size);
-	workflow_free(wf);
-	diag_list_done(&diags);
+	wf_errors_done(&errors);
+	wf_free(wf);
 	return 0;
 }

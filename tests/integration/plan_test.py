@@ -101,8 +101,8 @@ def _():
 @case("", "plan shows what run would refuse, at the same places, and run refuses before anything runs")
 def _():
     job = Job([step("a", "echo @@a=ran@@")])
-    job.write("workflow.yml", "on: push\njobs:\n  a:\n    strategy: { matrix: { v: [1, 2] } }\n    steps:\n      - run: echo @@a=ran@@\n"
-              "      - { uses: actions/setup-node@v4, if: always() }\n      - run: echo ${{ github.sha }}\n")
+    job.write("workflow.yml", "on: push\njobs:\n  a:\n    strategy: { matrix: { v: [1, 2] } }\n    runs-on: x\n    container: alpine\n    steps:\n"
+              "      - run: echo @@a=ran@@\n      - { uses: actions/setup-node@v4, if: always() }\n")
     try:
         plan, real = job.run(command="plan"), job.run()
     finally:
@@ -110,11 +110,10 @@ def _():
     equal(plan.rc, 0, "exit status of plan", plan)
     equal(real.rc, 2, "exit status of run", real)
     check("a" not in real.marks, "a step ran", real)
-    places = ("workflow.yml:4:5:", "workflow.yml:7:11:", "workflow.yml:7:40:", "workflow.yml:8:19:")
+    places = ("workflow.yml:6:16:", "workflow.yml:9:17:")
     for place in places:
         check(f"`run` would refuse this: {place}" in plan.out, f"the plan does not say {place}", plan)
         check(place in real.out, f"run does not say {place}", real)
-    equal(plan.out.count("would refuse this"), len(places), "notes", plan)
     check("a (1)" in plan.out and "a (2)" in plan.out, "the jobs of the matrix", plan)
 
 
@@ -195,7 +194,7 @@ def _():
 def _():
     with tempfile.TemporaryDirectory() as d:
         with open(d + "/w.yml", "w", encoding="ascii") as file:
-            file.write("jobs:\n  j:\n    steps:\n" + "".join(f"      - {{ id: s{i}, run: 'true' }}\n" for i in range(1000)))
+            file.write("jobs:\n  j:\n    runs-on: x\n    steps:\n" + "".join(f"      - {{ id: s{i}, run: 'true' }}\n" for i in range(1000)))
         with open(d + "/p.yml", "w", encoding="ascii") as file:
             file.write("version: 1\nsteps: [ { phase: fetch, match: { id: 's*' } } ]\nphases:\n  fetch:\n    egress:\n")
             file.write("".join(f"      - {{ host: h{i}.allowed.test, port: 443 }}\n" for i in range(10000)))

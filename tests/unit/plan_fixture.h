@@ -5,30 +5,42 @@
 
 #include "complaint.h"
 
-#include "runner/forges/actions/workflow_spec.h"
+#include "runner/forges/actions/wf_spec.h"
 #include "runner/grant/plan.h"
 #include "runner/grant/step_env.h"
 #include "runner/policy/policy.h"
 
 struct made {
-	struct workflow *wf;
+	struct wf_doc *wf;
+	struct wf_flat jobs;
 	struct policy *policy;
 	struct job_spec *spec;
 	struct plan *plan; /* NULL: refused */
 	struct diag_list diags;
 };
 
-/* Both texts must parse; what workflow_job_spec() and plan_make() say of them is returned. */
+static inline void made_parse(struct made *m, const char *text)
+{
+	const struct wf_options none = { .load = NULL };
+	struct wf_errors errors = { .n = 0 };
+	if (wf_parse("w.yml", text, strlen(text), &none, &m->wf, &errors) < 0)
+		fail_msg("%s\n%u:%u: %s", text, errors.items[0].at.line, errors.items[0].at.column,
+		         errors.items[0].text);
+	wf_flatten(m->wf, &m->jobs);
+}
+
+/* Both texts must parse; what wf_job_spec() and plan_make() say of them is returned. */
 static inline int made_try(struct made *m, const char *wf_text, const char *pol_text,
                            const char *job, const struct event_facts *event)
 {
 	*m = (struct made){ .plan = NULL };
-	assert_int_equal(workflow_parse("w.yml", wf_text, strlen(wf_text), &m->wf, &m->diags), 0);
+	made_parse(m, wf_text);
 	if (pol_text)
 		assert_int_equal(
 			policy_parse("p.yml", pol_text, strlen(pol_text), &m->policy, &m->diags),
 			0);
-	int r = workflow_job_spec(m->wf, job, event, &m->spec, &m->diags);
+	const struct wf_flat_job *one = wf_flat_find(&m->jobs, job, &m->diags);
+	int r = one ? wf_job_spec(&m->jobs, one, event, &m->spec, &m->diags) : -EINVAL;
 	return r < 0 ? r : plan_make(m->spec, m->policy, &m->plan, &m->diags);
 }
 
@@ -37,7 +49,7 @@ static inline void made_done(struct made *m)
 	plan_free(m->plan);
 	job_spec_free(m->spec);
 	policy_free(m->policy);
-	workflow_free(m->wf);
+	wf_free(m->wf);
 	diag_list_done(&m->diags);
 	*m = (struct made){ .plan = NULL };
 }

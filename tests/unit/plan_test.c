@@ -10,7 +10,7 @@
 static const char workflow_text[] =
 	"name: W\nenv: { A: workflow, B: workflow, GITHUB_REF: lie, DRYDOCK_PHASE: push, TOKEN: "
 	"lie }\n"
-	"jobs:\n  j:\n    env: { B: job, C: job }\n    steps:\n"
+	"jobs:\n  j:\n    env: { B: job, C: job }\n    runs-on: x\n    steps:\n"
 	"      - { id: get, run: npm ci, env: { C: step, D: step, PHASE: push } }\n"
 	"      - { name: 'Phase: push', run: \"npm ci\\ncurl evil\" }\n"
 	"      - { id: publish, run: ./push.sh, shell: bash, working-directory: a/./b/../c, "
@@ -60,8 +60,9 @@ static void of_many_jobs_those_that_find_no_room_are_counted(void **state)
 	(void)state;
 	char text[4000] = "jobs:\n";
 	for (unsigned i = 10; i < 50; i++)
-		(void)snprintf(text + strlen(text), sizeof(text) - strlen(text),
-		               "  a-job-with-a-name-%u:\n    steps: [ { run: x } ]\n", i);
+		(void)snprintf(
+			text + strlen(text), sizeof(text) - strlen(text),
+			"  a-job-with-a-name-%u:\n    { runs-on: x, steps: [ { run: x } ] }\n", i);
 	for (int wanted = 0; wanted < 2; wanted++) {
 		struct made m;
 		struct event_facts local;
@@ -79,7 +80,8 @@ static void what_of_a_policy_fits_no_step_is_said(void **state)
 	struct made m = made_fine(workflow_text, policy_text, NULL);
 	assert_int_equal(m.plan->n_unused, 0);
 	made_done(&m);
-	m = made_fine("jobs:\n  j:\n    steps: [ { id: publsh, run: x } ]\n", policy_text, NULL);
+	m = made_fine("jobs:\n  j:\n    runs-on: x\n    steps: [ { id: publsh, run: x } ]\n",
+	              policy_text, NULL);
 	assert_int_equal(m.plan->n_unused, 4);
 	assert_string_equal(m.plan->unused[1],
 	                    "p.yml:4:5: id: \"publish\": this rule decides about no step");
@@ -154,7 +156,7 @@ static void a_push_step_of_an_untrusted_job_is_refused_before_anything_runs(void
 		assert_int_equal(made_try(&m, workflow_text, policy_text, NULL, &events[i]),
 		                 -EACCES);
 		assert_null(m.plan);
-		assert_int_equal(m.diags.items[0].mark.line, 9);
+		assert_int_equal(m.diags.items[0].mark.line, 10);
 		made_done(&m);
 	}
 }
@@ -214,14 +216,15 @@ static void working_directories_stay_in_the_workspace(void **state)
 		char text[300];
 		event_local(&local);
 		(void)snprintf(text, sizeof(text),
-		               "jobs: { a: { steps: [ { run: x, working-directory: '%s' } ] } }",
+		               "jobs: { a: { runs-on: x, steps: [ { run: x, working-directory: "
+		               "'%s' } ] } }",
 		               rows[i].dir);
 		int r = made_try(&m, text, NULL, NULL, &local);
 		assert_int_equal(r, rows[i].want ? 0 : -EINVAL);
 		if (rows[i].want)
 			assert_string_equal(m.spec->steps[0].recipe.workdir, rows[i].want);
 		else
-			assert_int_equal(m.diags.items[0].mark.column, 52);
+			assert_int_equal(m.diags.items[0].mark.column, 64);
 		made_done(&m);
 	}
 }
@@ -229,8 +232,8 @@ static void working_directories_stay_in_the_workspace(void **state)
 static void several_jobs_need_a_choice(void **state)
 {
 	(void)state;
-	static const char text[] =
-		"jobs: { a: { steps: [ { run: x } ] }, b: { steps: [ { run: x } ] } }";
+	static const char text[] = "jobs: { a: { runs-on: x, steps: [ { run: x } ] }, b: { "
+				   "runs-on: x, steps: [ { run: x } ] } }";
 	struct made m;
 	struct event_facts local;
 	event_local(&local);
@@ -270,12 +273,13 @@ static void a_policy_for_another_repository_is_refused(void **state)
 /* ---- what only a forge can run ---- */
 
 static const char real_text[] =
-	"on: push\njobs:\n  t:\n    strategy: { matrix: { os: [ a, b ], v: [ 1 ] } }\n    steps:\n"
+	"on: push\njobs:\n  t:\n    strategy: { matrix: { os: [ a, b ], v: [ 1 ] } }\n    runs-on: "
+	"x\n    defaults: { run: { shell: \"${{ matrix.sh }}\" } }\n    steps:\n"
 	"      - { id: src, uses: actions/checkout@v4 }\n"
 	"      - { uses: actions/setup-node@v4, if: always(), with: { node-version: 20 } }\n"
-	"      - { run: x, shell: pwsh }\n      - { run: x, shell: \"${{ matrix.sh }}\", "
+	"      - { run: x, shell: pwsh }\n      - { run: x, "
 	"working-directory: \"${{ matrix.d }}/..\" }\n"
-	"  other: { steps: [ { uses: a/b@v1 } ] }\n";
+	"  other: { runs-on: x, steps: [ { uses: a/b@v1 } ] }\n";
 static const char real_policy[] =
 	"version: 1\nsteps:\n  - { phase: fetch, match: { uses: 'actions/*' } }\nphases:\n  fetch: "
 	"{ egress: [ { host: r.test } ] }\n"
@@ -316,8 +320,8 @@ static void the_notes_of_a_plan_are_those_of_its_job(void **state)
 		unsigned line;
 		const char *text;
 	} want[] = {
-		{ 4, "`strategy`" },  { 7, "`if`" },        { 7, "`uses`" }, { 7, "`with`" },
-		{ 9, "expressions" }, { 9, "expressions" }, { 8, "pwsh" },
+		{ 4, "`strategy`" }, { 6, "expressions" }, { 9, "`uses: actions/setup-node@v4`" },
+		{ 9, "`if`" },       { 10, "pwsh" },       { 11, "expressions" },
 	};
 	struct made m = made_fine(real_text, real_policy, "t");
 	assert_int_equal(m.spec->n_notes, ARRAY_LEN(want));
@@ -362,7 +366,7 @@ static char *job_text(unsigned vars, unsigned steps)
 	(void)fputs("jobs:\n  j:\n    env: { ", out);
 	for (unsigned i = 0; i < vars; i++)
 		(void)fprintf(out, "%sV%u: %u", i ? ", " : "", i, i);
-	(void)fputs(" }\n    steps:\n", out);
+	(void)fputs(" }\n    runs-on: x\n    steps:\n", out);
 	for (unsigned i = 0; i < steps; i++)
 		(void)fprintf(out, "      - { id: s%u, run: 'true' }\n", i);
 	assert_int_equal(fclose(out), 0);

@@ -242,6 +242,9 @@ static void call_job(struct wf_reader *r, struct wf_job *job, unsigned depth)
 		e->at = call->ref->mark;
 		return;
 	}
+	call->unread = r->options->skip_remote_calls && strncmp(call->ref->text, "./", 2) != 0;
+	if (call->unread)
+		return;
 	struct template_node *root = load(r, call->ref);
 	if (root)
 		read_called(r, root, job, call);

@@ -73,6 +73,7 @@ struct wf_call {
 	const struct template_node *ref;            /* "./.github/workflows/x.yml" */
 	const struct template_node *with, *secrets; /* as given; NULL: none */
 	bool inherit_secrets;
+	bool unread; /* of another repository, and left alone: it has no jobs */
 	/* of the file that is called */
 	const struct template_node *input_definitions, *secret_definitions, *outputs;
 	const struct template_node *env, *defaults, *concurrency;
@@ -115,7 +116,8 @@ struct wf_options {
 	/* What the callers' permissions are when none are written: false, reading contents and
 	 * packages only. */
 	bool permissions_write_all;
-	bool skip_calls; /* leave called workflows unread */
+	bool skip_calls;        /* leave called workflows unread */
+	bool skip_remote_calls; /* those of other repositories, which only a forge could fetch */
 	/* The text of a called workflow, to be freed by the reader; @caller is the file that calls.
 	 * -ENOENT when there is none, and any other -errno with a sentence in @err when it cannot
 	 * be had. NULL: nothing can be called. */

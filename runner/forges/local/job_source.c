@@ -9,7 +9,8 @@
 #include "drydock/fd.h"
 #include "base/exit_code.h"
 #include "base/named_path.h"
-#include "forges/actions/workflow_spec.h"
+#include "forges/actions/wf_spec.h"
+#include "wf_load.h"
 #include "job/step_result.h"
 #include "policy/policy_narrow.h"
 
@@ -126,7 +127,8 @@ static int read_sources(const struct run_args *args, struct loading *s)
 		event_local(&s->source->event);
 	tell_of_checkout(checkout, &s->source->event);
 	if (r == 0)
-		r = named(s, workflow_load(args->workflow, &s->source->wf, &s->diags, &s->err));
+		r = named(s, wf_load(args->workflow, checkout->path, &s->source->wf, &s->diags,
+		                     &s->err));
 	if (r < 0)
 		return r;
 	r = args->policy
@@ -218,13 +220,21 @@ static void describe_workspace(const struct run_args *args, struct job_source *s
 	source->spec->workspace = &source->workspace;
 }
 
+static int choose_job(const struct run_args *args, struct loading *s)
+{
+	struct job_source *source = s->source;
+	wf_flatten(source->wf, &source->jobs);
+	const struct wf_flat_job *job = wf_flat_find(&source->jobs, args->job, &s->diags);
+	return job ? wf_job_spec(&source->jobs, job, &source->event, &source->spec, &s->diags)
+	           : -EINVAL;
+}
+
 static int load(const struct run_args *args, struct loading *s)
 {
 	struct job_source *source = s->source;
 	int r = read_sources(args, s);
 	if (r == 0)
-		r = workflow_job_spec(source->wf, args->job, &source->event, &source->spec,
-		                      &s->diags);
+		r = choose_job(args, s);
 	if (r == 0)
 		describe_workspace(args, source);
 	if (r == 0 && (r = plan_make(source->spec, source->policy, &source->plan, &s->diags)) ==
@@ -261,7 +271,7 @@ void job_source_free(struct job_source *source)
 	plan_free(source->plan);
 	job_spec_free(source->spec);
 	policy_free(source->policy);
-	workflow_free(source->wf);
+	wf_free(source->wf);
 	checkout_close(&source->checkout);
 	free(source);
 }

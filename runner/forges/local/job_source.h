@@ -8,6 +8,7 @@
 #ifndef RUNNER_JOB_SOURCE_H
 #define RUNNER_JOB_SOURCE_H
 
+#include "forges/actions/wf_flat.h"
 #include "grant/plan.h"
 #include "tree/checkout.h"
 
@@ -28,7 +29,8 @@ struct run_args {
 
 /* A plan and all that it borrows from. */
 struct job_source {
-	struct workflow *wf;
+	struct wf_doc *wf;
+	struct wf_flat jobs;
 	struct policy *policy;
 	struct event_facts event;
 	struct checkout checkout;

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+/* wf_notes.h - what of a job this build cannot run: each where it stands, by its own name. */
+#ifndef RUNNER_WF_NOTES_H
+#define RUNNER_WF_NOTES_H
+
+#include "wf_flat.h"
+
+void wf_note_job(const struct wf_flat_job *job, struct plan_arena *arena, struct diag_list *notes);
+
+/* `run` works on a copy of the caller's tree, so a plain checkout of this repository has nothing
+ * left to do. */
+bool wf_is_local_checkout(const struct wf_step *step);
+
+#endif

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+/* wf_spec.h - one job of a workflow as a job_spec: what GitHub's words mean in drydock's.
+ *
+ * Made of the written text alone, before anything is computed, so that grants are the same for
+ * every combination of a matrix and whatever an expression turns out to be (V-08). */
+#ifndef RUNNER_WF_SPEC_H
+#define RUNNER_WF_SPEC_H
+
+#include "model/job_spec.h"
+#include "wf_flat.h"
+
+/* @event is copied; @flat and its document are borrowed and must outlive the spec. 0, or -EINVAL
+ * with complaints in @diags: a shell or a directory that cannot be. What cannot be *run* is in the
+ * spec's notes. */
+int wf_job_spec(const struct wf_flat *flat, const struct wf_flat_job *job,
+                const struct event_facts *event, struct job_spec **ret, struct diag_list *diags);
+
+/* wf_about.c: what the job says of itself as a whole, for people. */
+void wf_about(const struct wf_flat *flat, const struct wf_flat_job *job, struct plan_arena *arena,
+              struct spec_about *ret);
+/* "contents: read, id-token: write"; NULL for NULL. */
+const char *wf_permissions_text(struct plan_arena *arena, const struct wf_permissions *permissions);
+
+/* For whoever makes recipes late. @ret: @dir below the workspace, inside the sandbox; -1 when it
+ * leads out of there. */
+int wf_workdir(struct plan_arena *arena, const char *dir, const char **ret);
+unsigned wf_seconds(double minutes); /* 0: no bound */
+
+#endif
