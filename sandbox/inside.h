@@ -81,6 +81,7 @@ struct inside {
 	int mounts[SANDBOX_MOUNTS_MAX];
 	bool mount_is_dir[SANDBOX_MOUNTS_MAX];
 	int dev[INSIDE_DEV_MAX];
+	int made_sys;
 
 	int root; /* the new root tmpfs */
 };

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/* inside_dev_proc.c - the step's /dev (six devices, own pseudo terminals) and /proc (own, masked,
- * read-only where it steers).
+/* inside_dev_proc.c - the step's /dev (six devices, own pseudo terminals and message queues) and
+ * /proc (own, masked, read-only where it steers).
  *
- * Runs in: launcher. /sys is not mounted at all. Device nodes cannot be made in a user namespace,
- * so the host's are bound, each held against its device number first: a planted link or file ends
- * set-up (F-07).
+ * Runs in: launcher. The kernel's /sys is not mounted at all. Device nodes cannot be made in a user
+ * namespace, so the host's are bound, each held against its device number first: a planted link or
+ * file ends set-up (F-07).
  */
 #include "inside.h"
 
@@ -86,9 +86,18 @@ int inside_dev(struct inside *in, struct dd_err *err)
 	for (size_t i = 0; i < ARRAY_LEN(dev_links); i++)
 		if (symlinkat(dev_links[i].to, in->root, dev_links[i].name) < 0)
 			return dd_err_set(err, errno, "create /%s", dev_links[i].name);
-	dd_auto_fd int pts = -1;
+	dd_auto_fd int pts = -1, queues = -1;
 	r = mnt_new("devpts", pts_opts, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, &pts, err);
-	return r < 0 ? r : mnt_attach_at(pts, in->root, "/dev/pts", true, err);
+	if (r == 0)
+		r = mnt_attach_at(pts, in->root, "/dev/pts", true, err);
+	/* The queues of the step's own IPC namespace. Landlock needs a place for its rule, or it
+	 * refuses every mq_open(3). */
+	if (r == 0)
+		r = mnt_new("mqueue", NULL,
+		            MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, &queues, err);
+	if (r == -ENODEV)
+		return dd_err_ctx(err, r, "the kernel has no CONFIG_POSIX_MQUEUE");
+	return r < 0 ? r : mnt_attach_at(queues, in->root, "/dev/mqueue", true, err);
 }
 
 /* ---- /proc ---- */

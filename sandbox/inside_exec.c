@@ -50,6 +50,8 @@ static int limits_set(const struct sandbox_limits *l, struct dd_err *err)
 		{ RLIMIT_NOFILE, "nofile", l->open_files ? l->open_files : 1024,
 		  l->open_files ? l->open_files : 65536 },
 		{ RLIMIT_MEMLOCK, "memlock", 8u << 20, 8u << 20 },
+		/* kernel memory: the default of Linux, whatever drydock was started with */
+		{ RLIMIT_MSGQUEUE, "msgqueue", 800u << 10, 800u << 10 },
 		{ RLIMIT_RTPRIO, "rtprio", 0, 0 },
 		{ RLIMIT_NICE, "nice", 0, 0 },
 	};

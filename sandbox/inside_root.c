@@ -82,6 +82,22 @@ static int mount_source(const struct sandbox_mount *m, struct stat *ret_st, stru
 	return dd_take_fd(&fd);
 }
 
+/* The job's own tree, in a directory that no step reaches. */
+static int open_made_sys(struct inside *in, struct dd_err *err)
+{
+	const struct sandbox_mount m = { .source = in->spec->made_sys };
+	struct stat st;
+
+	in->made_sys = -1;
+	if (!m.source)
+		return 0;
+	dd_auto_fd int source = mount_source(&m, &st, err);
+	if (source < 0)
+		return source;
+	return mnt_clone(source, "", AT_EMPTY_PATH, HOST_ATTRS | MOUNT_ATTR_NOEXEC, &in->made_sys,
+	                 err);
+}
+
 int inside_open_mounts(struct inside *in, struct dd_err *err)
 {
 	if (in->spec->n_mounts > SANDBOX_MOUNTS_MAX)
@@ -107,7 +123,7 @@ int inside_open_mounts(struct inside *in, struct dd_err *err)
 		if (r < 0)
 			return dd_err_ctx(err, r, "mount source %s", m->source);
 	}
-	return 0;
+	return open_made_sys(in, err);
 }
 
 /* ---- after the uid has changed ---- */
@@ -115,7 +131,7 @@ int inside_open_mounts(struct inside *in, struct dd_err *err)
 /* Directories of the new root, parents first. Empty ones are mount points or expected by programs.
  */
 static const char *const root_dirs[] = {
-	"etc", "proc",    "dev", "dev/pts",     "dev/shm",          "tmp",
+	"etc", "proc",    "dev", "dev/pts",     "dev/shm",          "dev/mqueue", "tmp",
 	"var", "var/tmp", "run", "run/drydock", "run/drydock/cred", "mnt",
 };
 
@@ -238,6 +254,8 @@ int inside_root(struct inside *in, struct dd_err *err)
 		r = shm_attach(in, err);
 	if (r == 0)
 		r = credentials_mount(in, err);
+	if (r == 0 && in->made_sys >= 0)
+		r = mnt_attach_at(in->made_sys, in->root, "/sys", true, err);
 	if (r == 0)
 		r = mounts_attach(in, err);
 	if (r == 0)
@@ -325,6 +343,8 @@ static const struct made_row {
 	  "own processes only; sysctls read-only, kernel memory and the host's tables covered" },
 	{ "/dev", SANDBOX_PLACE_MADE,
 	  "null, zero, full, random, urandom, tty and pseudo-terminals" },
+	{ "/dev/mqueue", SANDBOX_PLACE_PRIVATE, "message queues of this step, 800 KiB together" },
+	{ "/sys", SANDBOX_PLACE_MADE, "processors and `lo`, made up; nothing of the host" },
 	{ "/mnt", SANDBOX_PLACE_MADE, "empty" },
 	{ SANDBOX_CREDENTIALS_DIR, SANDBOX_PLACE_MADE,
 	  "files of credentials, in memory that is never swapped" },

@@ -47,6 +47,9 @@ enum {
 	   whiteout (F-10). */
 	LL_WRITE = LL_READ | LL_WRITE_FILE | LL_REMOVE_DIR | LL_REMOVE_FILE | LL_MAKE_DIR |
 	           LL_MAKE_REG | LL_MAKE_SOCK | LL_MAKE_FIFO | LL_MAKE_SYM | LL_REFER | LL_TRUNCATE,
+	/* files of one directory, nothing to run */
+	LL_QUEUES = LL_READ_FILE | LL_READ_DIR | LL_WRITE_FILE | LL_REMOVE_FILE | LL_MAKE_REG |
+	            LL_TRUNCATE,
 	/* a rule on a file takes no others */
 	LL_ON_FILES = LL_EXECUTE | LL_WRITE_FILE | LL_READ_FILE | LL_TRUNCATE | LL_IOCTL_DEV,
 };
@@ -89,6 +92,7 @@ static const struct place_row {
 } place_rows[] = {
 	{ "/", LL_READ, "what is shown may be read and run" },
 	{ "/dev/shm", LL_WRITE, "private to the step" },
+	{ "/dev/mqueue", LL_QUEUES, "message queues, private to the step" },
 	{ "/dev", LL_WRITE_FILE | LL_IOCTL_DEV, "null, tty, pseudo-terminals" },
 	{ "/proc", LL_WRITE_FILE | LL_TRUNCATE,
 	  "oom_score_adj and the like of own processes; what matters is read-only by mount" },
@@ -220,6 +224,7 @@ static const char *summary_of(uint64_t rights)
 	return rights == LL_READ       ? "read and run"
 	       : rights == LL_WRITE    ? "read, run and write, no device nodes"
 	       : rights & LL_IOCTL_DEV ? "write and ioctl"
+	       : rights == LL_QUEUES   ? "read and write files"
 	                               : "write";
 }
 

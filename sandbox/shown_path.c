@@ -12,6 +12,8 @@
 #include <fnmatch.h>
 #include <string.h>
 
+#define MADE_SYS "made up for the sandbox: processors and lo, nothing of the host"
+
 enum match { BELOW = 0 /* the path and everything below it */, EXACT };
 
 static const struct place_row {
@@ -24,6 +26,7 @@ static const struct place_row {
 	{ SANDBOX_CREDENTIALS_DIR, BELOW, SANDBOX_READ_ONLY,
 	  "the file credentials of this step; empty without one" },
 	{ "/dev/shm", BELOW, SANDBOX_WRITABLE, "private to the step, gone with it" },
+	{ "/dev/mqueue", BELOW, SANDBOX_WRITABLE, "message queues of the step, gone with it" },
 	{ "/dev/pts", BELOW, SANDBOX_WRITABLE, "pseudo terminals of the step" },
 	{ "/dev/ptmx", EXACT, SANDBOX_WRITABLE, "pseudo terminals of the step" },
 	{ "/dev/null", EXACT, SANDBOX_WRITABLE, "one of the six devices that every step has" },
@@ -40,6 +43,19 @@ static const struct place_row {
 	{ "/dev", BELOW, SANDBOX_ABSENT, "no other device is shown" },
 	{ "/proc", BELOW, SANDBOX_READ_ONLY,
 	  "a procfs of the step's own: no process but its own is in it" },
+	{ "/sys/devices/system/cpu", BELOW, SANDBOX_READ_ONLY, MADE_SYS },
+	{ "/sys/devices/system/node", BELOW, SANDBOX_READ_ONLY, MADE_SYS },
+	{ "/sys/devices/virtual/net/lo", BELOW, SANDBOX_READ_ONLY, MADE_SYS },
+	{ "/sys/class/net", BELOW, SANDBOX_READ_ONLY, MADE_SYS },
+	{ "/sys/class/power_supply", BELOW, SANDBOX_READ_ONLY, MADE_SYS },
+	{ "/sys/devices/virtual/net", EXACT, SANDBOX_READ_ONLY, MADE_SYS },
+	{ "/sys/devices/virtual", EXACT, SANDBOX_READ_ONLY, MADE_SYS },
+	{ "/sys/devices/system", EXACT, SANDBOX_READ_ONLY, MADE_SYS },
+	{ "/sys/devices", EXACT, SANDBOX_READ_ONLY, MADE_SYS },
+	{ "/sys/class", EXACT, SANDBOX_READ_ONLY, MADE_SYS },
+	{ "/sys", EXACT, SANDBOX_READ_ONLY, MADE_SYS },
+	{ "/sys", BELOW, SANDBOX_ABSENT,
+	  "a step's /sys is made up: processors and lo, nothing of the host" },
 	{ "/etc/passwd", EXACT, SANDBOX_READ_ONLY,
 	  "made up for the sandbox: no account of the host is named" },
 	{ "/etc/group", EXACT, SANDBOX_READ_ONLY,

@@ -124,6 +124,8 @@ struct sandbox_spec {
 	size_t n_mounts;
 	const struct sandbox_file *files; /* besides the synthesised /etc files */
 	size_t n_files;
+	const char
+		*made_sys; /* directory that made_sys_fill() filled, shown at /sys; NULL: no /sys */
 	const char *workdir; /* absolute, inside the new root; checked after pivot_root (F-08) */
 	/* argv[0] searched in PATH of the delivered environment when it has no slash */
 	char *const *argv;

@@ -12,6 +12,7 @@
 #include "job_sink.h"
 #include "step_channel.h"
 #include "drydock/fd.h"
+#include "drydock/made_sys.h"
 #include "base/named_path.h"
 #include "base/text_escape.h"
 #include "record/event_write.h"
@@ -259,13 +260,22 @@ static int keep_pristine(struct job *job, struct dd_err *err)
 	                  "keep a pristine copy of the checkout");
 }
 
+/* Read by every step of the job, written by none. */
+static int make_up_sys(struct job *job, struct dd_err *err)
+{
+	dd_auto_fd int fd = -1;
+	int r = job_dirs_sub(&job->dirs, JOB_TREE_SYS, 0755, &fd, err);
+	return r < 0 ? r : made_sys_fill(fd, err);
+}
+
 int job_tree_prepare(struct job *job, struct dd_err *err)
 {
 	struct job_tree *tree = &job->tree;
 	bool tracked = false;
 	int r;
 
-	if ((r = make_places(job, SHARED_TREE, &tree->work_fd, err)) < 0)
+	if ((r = make_up_sys(job, err)) < 0 ||
+	    (r = make_places(job, SHARED_TREE, &tree->work_fd, err)) < 0)
 		return r;
 	if ((r = copy_in(job, &tracked, err)) < 0 || (r = keep_pristine(job, err)) < 0)
 		return r;

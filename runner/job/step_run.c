@@ -180,11 +180,13 @@ static int build(struct run *run, struct dd_err *err)
 	const struct job_step *step = run->step;
 	dd_auto_fd int out = -1, errs = -1;
 	struct step_mounts mounts;
+	char made_sys[600];
 	int r;
 
 	if ((r = make_stream(run, 0, &out, err)) < 0 || (r = make_stream(run, 1, &errs, err)) < 0)
 		return r;
 	step_mounts_make(step->terms, step->recipe, &run->view, &mounts);
+	(void)snprintf(made_sys, sizeof(made_sys), "%s/" JOB_TREE_SYS, run->job->dirs.root);
 	const char *text = step->recipe->script;
 	const struct sandbox_file script = { .path = step->recipe->script_path,
 		                             .content = text,
@@ -199,6 +201,7 @@ static int build(struct run *run, struct dd_err *err)
 		.n_mounts = mounts.n,
 		.files = &script,
 		.n_files = text ? 1 : 0,
+		.made_sys = made_sys,
 		.workdir = step->recipe->workdir,
 		.argv = (char *const *)(uintptr_t)step->recipe->argv,
 		.seccomp = run->terms->seccomp,

@@ -5,7 +5,9 @@
  * Runs in: an ordinary process outside of everything. drydock's rows come from a child of its own,
  * because identity_enter() moves a process into the outer user namespace for good. Rounds are
  * interleaved (one of each per round), so that a noisy moment hits all alike. */
+#include "drydock/fd.h"
 #include "drydock/identity.h"
+#include "drydock/made_sys.h"
 #include "drydock/netns.h"
 #include "drydock/sandbox.h"
 
@@ -194,6 +196,13 @@ static _Noreturn void drydock_child(int requests, int answers)
 	const struct sandbox_mount mounts[] = {
 		{ .source = true_path, .target = "/opt/true", .flags = SANDBOX_MOUNT_RO }
 	};
+	char made_sys[64];
+	(void)snprintf(made_sys, sizeof(made_sys), "%s/sys", stage);
+	dd_auto_fd int sys = mkdir(made_sys, 0755) < 0 ? -1 : open(made_sys, O_RDONLY | O_CLOEXEC);
+	if (sys < 0 || made_sys_fill(sys, &err) < 0) {
+		fprintf(stderr, "bench_launch: made-up /sys: %s\n", err.msg);
+		_exit(1);
+	}
 	char target[] = "/opt/true";
 	char *const argv[] = { target, NULL };
 	const struct sandbox_spec spec = {
@@ -203,6 +212,7 @@ static _Noreturn void drydock_child(int requests, int answers)
 		.hostname = "bench",
 		.mounts = mounts,
 		.n_mounts = 1,
+		.made_sys = made_sys,
 		.workdir = "/",
 		.argv = argv,
 		.seccomp = filter,

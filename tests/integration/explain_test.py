@@ -370,7 +370,7 @@ def _():
 
 PATHS = """/ /etc /etc/passwd /etc/shadow /etc/hosts /etc/resolv.conf /etc/ssl/certs /etc/ssl/private /etc/sudoers /etc/fstab /root /home /home/runner
 /work /work/README /work-temp /opt /opt/hostedtoolcache /usr /usr/bin/env /usr/share /bin/sh /lib /tmp /var/tmp /var /var/lib/dpkg /var/log
-/dev /dev/null /dev/zero /dev/tty /dev/shm /dev/kvm /dev/sda /dev/mem /dev/ptmx /proc /proc/self /proc/kcore /proc/cmdline /proc/interrupts /proc/pressure /proc/pressure/cpu /proc/bus /proc/bus/pci /proc/cpuinfo /proc/sys/kernel/hostname /sys /sys/kernel
+/dev /dev/null /dev/zero /dev/tty /dev/shm /dev/kvm /dev/sda /dev/mem /dev/ptmx /proc /proc/self /proc/kcore /proc/cmdline /proc/interrupts /proc/pressure /proc/pressure/cpu /proc/bus /proc/bus/pci /proc/cpuinfo /proc/sys/kernel/hostname /sys /sys/kernel /sys/class/net/lo /sys/devices/system/cpu/online /sys/block /dev/mqueue
 /run /run/drydock /run/drydock/cred /run/systemd /mnt /boot /srv /nosuch /usr/share/doc""".split()
 
 

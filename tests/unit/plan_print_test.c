@@ -186,7 +186,7 @@ static void landlock_lets_a_step_write_in_its_read_write_mounts_only(void **stat
 	assert_false(sandbox_landlock_rule_at(NULL, 0, n - 2, &rule));
 }
 
-static void only_shared_memory_is_writable_besides_the_mounts(void **state)
+static void only_shared_memory_and_queues_are_writable_besides_the_mounts(void **state)
 {
 	(void)state;
 	struct sandbox_place place;
@@ -197,7 +197,7 @@ static void only_shared_memory_is_writable_besides_the_mounts(void **state)
 		writable += place.kind == SANDBOX_PLACE_PRIVATE;
 		assert_null(strstr(place.path, "/shadow"));
 	}
-	assert_int_equal(writable, 1);
+	assert_int_equal(writable, 2);
 	assert_true(n > 30);
 	assert_false(sandbox_place_at(n + 1, &place));
 }
@@ -210,7 +210,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(the_json_has_the_digest_that_a_run_records_and_all_rules),
 		cmocka_unit_test(a_profile_that_is_not_there_is_named),
 		cmocka_unit_test(landlock_lets_a_step_write_in_its_read_write_mounts_only),
-		cmocka_unit_test(only_shared_memory_is_writable_besides_the_mounts),
+		cmocka_unit_test(only_shared_memory_and_queues_are_writable_besides_the_mounts),
 	};
 	if (argc > 1)
 		cmocka_set_test_filter(argv[1]);

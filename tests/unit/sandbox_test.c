@@ -498,8 +498,9 @@ static void dev_holds_exactly_the_six_devices_and_own_terminals_K11(void **state
 	(void)state;
 	run_ok("cd /dev; echo *; stat -c '%n %t:%T' full null random tty urandom zero; ls pts");
 	assert_string_equal(
-		out, "fd full null ptmx pts random shm stderr stdin stdout tty urandom zero\n"
-		     "full 1:7\nnull 1:3\nrandom 1:8\ntty 5:0\nurandom 1:9\nzero 1:5\nptmx\n");
+		out,
+		"fd full mqueue null ptmx pts random shm stderr stdin stdout tty urandom zero\n"
+		"full 1:7\nnull 1:3\nrandom 1:8\ntty 5:0\nurandom 1:9\nzero 1:5\nptmx\n");
 }
 
 static void ipc_objects_of_the_host_are_not_visible_S04(void **state)
