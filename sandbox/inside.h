@@ -58,6 +58,15 @@ struct delivery_head {
 struct delivery_file {
 	uint32_t name_len;
 	uint32_t content_len;
+	uint32_t unnamed; /* 1: of the delivered descriptors the next one, instead of a file */
+};
+
+/* What came, for the process about to exec. */
+struct delivered {
+	char **envp;
+	int fd[SANDBOX_FDS_MAX]; /* CLOEXEC, above INSIDE_FD_FLOOR; they become SANDBOX_FD_FIRST ..
+	                          */
+	size_t n_fds;
 };
 
 /* ---- what the launcher knows ---- */
@@ -140,7 +149,7 @@ int inside_pivot(const struct inside *in, struct dd_err *err);
 _Noreturn void inside_init(const struct inside *in, pid_t step);
 /* inside_exec.c: never returns. */
 _Noreturn void inside_step(const struct inside *in);
-int inside_delivery(int sock, char ***ret_envp, struct dd_err *err); /* inside_delivery.c */
+int inside_delivery(int sock, struct delivered *ret, struct dd_err *err); /* inside_delivery.c */
 
 /* ---- locks, in this order, in the process that will exec (inside_lock.c, landlock.c, seccomp*.c) ---- */
 

@@ -76,7 +76,25 @@ static int secret_write(int sock, int dir, const char *name, size_t len, struct 
 	return r;
 }
 
-static int secret_read(int sock, int dir, struct dd_err *err)
+/* The file loses its name, and what is left of it is a descriptor that only reads: of a ramfs like
+ * the others, so it is never swapped, as a memfd could be. */
+static int secret_unname(int dir, const char *name, struct delivered *ret, struct dd_err *err)
+{
+	if (ret->n_fds == SANDBOX_FDS_MAX)
+		return dd_err_say(err, E2BIG, "delivery: more than %d descriptors",
+		                  SANDBOX_FDS_MAX);
+	dd_auto_fd int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	int high = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, INSIDE_FD_FLOOR + SANDBOX_FDS_MAX);
+	if (high < 0 || unlinkat(dir, name, 0) < 0) {
+		int r = dd_err_set(err, errno, "credential descriptor %s", name);
+		dd_close_p(&high);
+		return r;
+	}
+	ret->fd[ret->n_fds++] = high;
+	return 0;
+}
+
+static int secret_read(int sock, int dir, struct delivered *ret, struct dd_err *err)
 {
 	struct delivery_file file;
 	char name[DELIVERY_NAME_MAX + 1] = { 0 };
@@ -94,13 +112,14 @@ static int secret_read(int sock, int dir, struct dd_err *err)
 	if (strchr(name, '/') || strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
 	    strlen(name) != file.name_len)
 		return dd_err_say(err, EINVAL, "credential file name: must be one path component");
-	return secret_write(sock, dir, name, file.content_len, err);
+	r = secret_write(sock, dir, name, file.content_len, err);
+	return r == 0 && file.unnamed ? secret_unname(dir, name, ret, err) : r;
 }
 
 /* Mounted at build time (inside_root.c): by now max_mnt_namespaces is 0, and the kernel counts a
  * detached mount as one. It turns read-only also when nothing came, or a step could fill memory
  * through it. */
-static int secrets_read(int sock, uint32_t n, struct dd_err *err)
+static int secrets_read(int sock, uint32_t n, struct delivered *ret, struct dd_err *err)
 {
 	int r = 0;
 
@@ -109,7 +128,7 @@ static int secrets_read(int sock, uint32_t n, struct dd_err *err)
 	if (dir < 0)
 		return dd_err_set(err, errno, "%s", SANDBOX_CREDENTIALS_DIR);
 	for (uint32_t i = 0; r == 0 && i < n; i++)
-		r = secret_read(sock, dir, err);
+		r = secret_read(sock, dir, ret, err);
 	if (r < 0)
 		return r;
 	if (fchmodat(dir, ".", 0500, 0) < 0)
@@ -119,7 +138,7 @@ static int secrets_read(int sock, uint32_t n, struct dd_err *err)
 	               err);
 }
 
-int inside_delivery(int sock, char ***ret_envp, struct dd_err *err)
+int inside_delivery(int sock, struct delivered *ret, struct dd_err *err)
 {
 	struct delivery_head head;
 	int r = read_all(sock, &head, sizeof(head), err);
@@ -128,6 +147,6 @@ int inside_delivery(int sock, char ***ret_envp, struct dd_err *err)
 	if (head.magic != DELIVERY_MAGIC || head.env_bytes > DELIVERY_MAX ||
 	    head.n_env > head.env_bytes || head.n_files > DELIVERY_FILES_MAX)
 		return dd_err_say(err, EBADMSG, "delivery: not in the expected form or too long");
-	r = env_read(sock, &head, ret_envp, err);
-	return r < 0 ? r : secrets_read(sock, head.n_files, err);
+	r = env_read(sock, &head, &ret->envp, err);
+	return r < 0 ? r : secrets_read(sock, head.n_files, ret, err);
 }

@@ -68,10 +68,10 @@ static int limits_set(const struct sandbox_limits *l, struct dd_err *err)
 
 /* ---- descriptors ---- */
 
-/* P-06: what a step inherits is 0 (null), 1 and 2. @deliver is above INSIDE_FD_FLOOR and CLOEXEC:
- * exec closes it, and that EOF is the supervisor's sign. close_range(2) is Linux 5.9; no loop
- * instead, because a missed fd reaches hostile code. */
-static int descriptors_set(const struct inside *in, struct dd_err *err)
+/* P-06: what a step inherits is 0 (null), 1, 2 and what was delivered as a descriptor. @deliver is
+ * above INSIDE_FD_FLOOR and CLOEXEC: exec closes it, and that EOF is the supervisor's sign.
+ * close_range(2) is Linux 5.9; no loop instead, because a missed fd reaches hostile code. */
+static int descriptors_set(const struct inside *in, const struct delivered *got, struct dd_err *err)
 {
 	dd_auto_fd int null = open("/dev/null", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 	if (null < 0)
@@ -82,7 +82,12 @@ static int descriptors_set(const struct inside *in, struct dd_err *err)
 			return dd_err_set(err, errno, "descriptor %d of the step", fd);
 	if (null <= 2)
 		(void)dd_take_fd(&null);
-	if (close_range(3, (unsigned)in->deliver - 1, 0) < 0 ||
+	for (size_t i = 0; i < got->n_fds; i++)
+		if (dup2(got->fd[i], SANDBOX_FD_FIRST + (int)i) < 0)
+			return dd_err_set(err, errno, "descriptor %zu of the step",
+			                  SANDBOX_FD_FIRST + i);
+	if (close_range(SANDBOX_FD_FIRST + (unsigned)got->n_fds, (unsigned)in->deliver - 1, 0) <
+	            0 ||
 	    close_range((unsigned)in->deliver + 1, ~0u, 0) < 0)
 		return dd_err_set(err, errno, "close_range (needs Linux 5.9 or later)");
 	if (null >= 0)
@@ -155,16 +160,16 @@ static int exec_search(char *const *argv, char *const *envp, struct dd_err *err)
 
 static int step_run(const struct inside *in, struct dd_err *err)
 {
-	char **envp = NULL;
+	struct delivered got = { .envp = NULL };
 	if (setsid() < 0)
 		return dd_err_set(err, errno, "new session");
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return dd_err_set(err, errno, "PR_SET_DUMPABLE");
-	int r = inside_delivery(in->deliver, &envp, err);
+	int r = inside_delivery(in->deliver, &got, err);
 	if (r == 0)
 		r = limits_set(&in->spec->limits, err);
 	if (r == 0)
-		r = descriptors_set(in, err);
+		r = descriptors_set(in, &got, err);
 	if (r == 0)
 		r = signals_reset(err);
 	if (r == 0)
@@ -177,7 +182,7 @@ static int step_run(const struct inside *in, struct dd_err *err)
 		r = seccomp_program_asks(in->spec->seccomp)
 		            ? inside_seccomp_asking(in->spec->seccomp, in->deliver, err)
 		            : inside_seccomp(in->spec->seccomp, err);
-	return r < 0 ? r : exec_search(in->spec->argv, envp, err);
+	return r < 0 ? r : exec_search(in->spec->argv, got.envp, err);
 }
 
 _Noreturn void inside_step(const struct inside *in)

@@ -437,7 +437,8 @@ static int delivery_send(int sock, const struct sandbox_delivery *what,
 	for (size_t i = 0; r == 0 && i < what->n_files; i++) {
 		const struct sandbox_secret_file *f = &what->files[i];
 		struct delivery_file file = { .name_len = (uint32_t)strlen(f->name),
-			                      .content_len = (uint32_t)f->len };
+			                      .content_len = (uint32_t)f->len,
+			                      .unnamed = f->unnamed };
 		r = send_all(sock, &file, sizeof(file));
 		if (r == 0)
 			r = send_all(sock, f->name, file.name_len);

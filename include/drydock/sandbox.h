@@ -35,6 +35,8 @@
 enum {
 	SANDBOX_UID = 1001, /* inside: user and group `runner` */
 	SANDBOX_GID = 1001,
+	SANDBOX_FD_FIRST = 3, /* of the descriptors that are handed over beside 0, 1 and 2 */
+	SANDBOX_FDS_MAX = 4,  /* so many at most */
 };
 #define SANDBOX_CREDENTIALS_DIR                                                                    \
 	"/run/drydock/cred" /* private ramfs 0500, read-only, files 0400; empty without a file     \
@@ -146,6 +148,9 @@ struct sandbox_secret_file {
 	const char *name; /* below SANDBOX_CREDENTIALS_DIR; no slash */
 	const void *content;
 	size_t len;
+	/* no name leads to it: the step inherits a descriptor, the first of them is
+	 * SANDBOX_FD_FIRST */
+	bool unnamed;
 };
 
 struct sandbox_delivery {

@@ -424,14 +424,16 @@ int explain_ask_credential(const struct plan *plan, const struct grant *step, co
 		return dd_err_say(err, EINVAL,
 		                  "--credential wants the name of a credential, not `%.80s`", name);
 	begin(plan, step, ret);
-	ret->allow = lease != NULL;
-	ret->verdict = lease ? "allow" : "deny";
+	ret->allow = lease && !lease->withheld;
+	ret->verdict = ret->allow ? "allow" : "deny";
 	(void)snprintf(ret->asked, sizeof(ret->asked), "credential %.200s", name);
 	describe_credential(step, name, ret);
 	if (lease)
-		(void)snprintf(ret->why, sizeof(ret->why), "delivered as %s%.200s, for %u s",
-		               lease->as == LEASE_AS_ENV ? "variable "
-		                                         : "file " SANDBOX_CREDENTIALS_DIR "/",
+		(void)snprintf(ret->why, sizeof(ret->why), "delivered as %s %s%.200s, for %u s",
+		               lease_as_shown(lease->as),
+		               lease->as == LEASE_AS_FILE ? SANDBOX_CREDENTIALS_DIR "/" : "",
 		               lease->target, lease->ttl_sec);
+	if (lease && lease->withheld)
+		(void)snprintf(ret->why, sizeof(ret->why), "withheld: %.300s", lease->withheld);
 	return 0;
 }

@@ -38,7 +38,7 @@ static bool gives(const struct replay_step *s, const struct policy_credential *c
 static bool is_same(const struct replay_step *s, const struct policy_credential *cred,
                     const struct facts_lease *lease)
 {
-	const char *kind = cred->as == LEASE_AS_FILE ? "file" : "env";
+	const char *kind = cred->as ? lease_as_names[cred->as] : "";
 	if (lease->as)
 		return strcmp(lease->as, arena_printf(s->r->arena, "%s:%s", kind, cred->target)) ==
 		       0;

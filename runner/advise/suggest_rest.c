@@ -133,6 +133,16 @@ static struct suggest_credential *find_credential(struct suggest *s,
 	return NULL;
 }
 
+/* Can `from` and `as` be written as the record has them? What an issuer was asked, and how several
+ * parts are called, is not in it. */
+static bool is_whole_lease(const struct suggest_credential *c)
+{
+	bool known = false;
+	for (int i = LEASE_FROM_FILE; c->from_key && i <= LEASE_FROM_FORGE; i++)
+		known = known || strcmp(c->from_key, lease_from_names[i]) == 0;
+	return known && c->as_key && !strchr(c->as, ',');
+}
+
 static void see_lease(struct suggest *s, const struct suggest_step *step,
                       const struct suggest_seen *seen, const struct facts_lease *lease)
 {
@@ -149,11 +159,12 @@ static void see_lease(struct suggest *s, const struct suggest_step *step,
 		                : "a step without an id cannot hold one");
 		return;
 	}
-	if (!one.from_key || !one.as_key) {
-		suggest_warn(s,
-		             "credential %s of step %s: the record does not say from where or as "
-		             "what; write it yourself",
-		             name, label);
+	if (!is_whole_lease(&one)) {
+		suggest_warn(
+			s,
+			"credential %s of step %s: the record does not say all of from where and "
+			"as what; write it yourself",
+			name, label);
 		return;
 	}
 	struct suggest_credential *c = find_credential(s, &one, lease->name);

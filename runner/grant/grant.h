@@ -33,10 +33,15 @@ struct grant_terms {
 struct grant_lease {
 	const char *name; /* of the credential, as the record shows it; never its value */
 	enum lease_from from;
-	const char *source; /* path, or name of the supervisor's variable */
+	const char *source; /* path, name of the supervisor's variable, ... */
 	enum lease_as as;
-	const char *target; /* variable name, or file name below SANDBOX_CREDENTIALS_DIR */
+	const char *target; /* how the step finds it, in one text */
+	const struct lease_target *targets;
+	size_t n_targets;
+	const char *user; /* that goes with it, or NULL */
 	unsigned ttl_sec;
+	/* why the step does not get it although it is bound to it: it cannot run; NULL: it does */
+	const char *withheld;
 };
 
 struct grant {

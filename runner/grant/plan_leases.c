@@ -20,6 +20,19 @@ static bool binds(const struct policy_credential *cred, const struct grant *gran
 	return false;
 }
 
+/* Before anybody is asked for it: what its `for` says besides phase and steps (C-12). */
+static const char *why_withheld(const struct plan_build *b, const struct policy_credential *cred)
+{
+	const struct policy_condition *conditions[] = { &cred->when, cred->also };
+	const char *why = NULL;
+	for (size_t i = 0; i < ARRAY_LEN(conditions) && !why; i++)
+		if (conditions[i])
+			why = policy_condition_unmet(conditions[i], &b->plan->spec->event,
+			                             b->plan->spec->about.environment,
+			                             b->plan->arena);
+	return why;
+}
+
 void plan_make_leases(struct plan_build *b, struct grant *grant)
 {
 	struct grant_lease *leases = NULL;
@@ -30,12 +43,17 @@ void plan_make_leases(struct plan_build *b, struct grant *grant)
 		if (!binds(cred, grant))
 			continue;
 		leases = arena_grow(b->plan->arena, leases, grant->n_leases, sizeof(*leases));
-		leases[grant->n_leases++] = (struct grant_lease){ .name = cred->name,
-			                                          .from = cred->from,
-			                                          .source = cred->source,
-			                                          .as = cred->as,
-			                                          .target = cred->target,
-			                                          .ttl_sec = cred->ttl_sec };
+		leases[grant->n_leases++] =
+			(struct grant_lease){ .name = cred->name,
+			                      .from = cred->from,
+			                      .source = cred->source,
+			                      .as = cred->as,
+			                      .target = cred->target,
+			                      .targets = cred->targets,
+			                      .n_targets = cred->n_targets,
+			                      .user = cred->user,
+			                      .ttl_sec = cred->ttl_sec,
+			                      .withheld = why_withheld(b, cred) };
 	}
 	grant->leases = leases;
 }

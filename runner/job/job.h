@@ -9,6 +9,7 @@
 #include "job_script.h"
 #include "job_sink.h"
 #include "job_terms.h"
+#include "lease/lease.h"
 #include "record/record.h"
 #include "tree/checkout.h"
 #include "tree/stamps.h"
@@ -46,9 +47,10 @@ struct job {
 	struct job_dirs dirs;
 	/* the caller's directory, copied, never written; NULL: the workspace begins empty */
 	const struct checkout *checkout;
-	bool untracked;          /* of it also what git does not track */
-	const char *const *hide; /* see job_start.h */
-	const char *out;         /* where declared artifacts go, or NULL */
+	bool untracked;                  /* of it also what git does not track */
+	const char *const *hide;         /* see job_start.h */
+	const struct lease_forge *forge; /* its secrets, overwritten once the supervisor has them */
+	const char *out;                 /* where declared artifacts go, or NULL */
 	const char *record_path;
 	/* report instead of refusing public destinations and system calls outside the profile */
 	bool observe;

@@ -61,7 +61,7 @@ static int check_credentials(const struct job *job)
 {
 	struct dd_err err = { 0 };
 
-	if (lease_look(job->plan, &err) == 0)
+	if (lease_look(job->plan, job->forge, &err) == 0)
 		return 0;
 	sink_note(&job->sinks, NULL, SINK_ERROR, "%s", err.msg);
 	sink_note(&job->sinks, NULL, SINK_ERROR,
@@ -100,6 +100,7 @@ int job_start(const struct job_request *request)
 		.checkout = request->checkout,
 		.untracked = request->untracked,
 		.hide = request->hide,
+		.forge = request->secrets,
 		.out = request->out,
 		.observe = request->observe,
 		.tree = { .work_fd = -1, .pristine_fd = -1, .stamps = STAMPS_NONE },

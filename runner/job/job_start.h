@@ -10,6 +10,7 @@
 #include "drydock/identity.h"
 #include "job_script.h"
 #include "job_sink.h"
+#include "lease/lease.h"
 #include "tree/checkout.h"
 
 struct job_request {
@@ -24,6 +25,8 @@ struct job_request {
 	/* files that no step is shown, should they lie in it, besides policy, record and what
 	 * credentials are read from; NULL-terminated or NULL */
 	const char *const *hide;
+	/* of the forge's job message, or NULL: what no step is bound to goes nowhere */
+	const struct lease_forge *secrets;
 	/* each may be NULL: no artifacts come back; the record and the state lie where they do by
 	 * default */
 	const char *out, *record, *state_dir;

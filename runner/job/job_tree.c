@@ -117,7 +117,7 @@ static void hide_credentials(const struct job *job, struct hidden *h)
 {
 	for (size_t i = 0; i < job->plan->n_grants; i++)
 		for (size_t k = 0; k < job->plan->grants[i].n_leases; k++)
-			if (job->plan->grants[i].leases[k].from == LEASE_FROM_FILE)
+			if (lease_is_file(job->plan->grants[i].leases[k].from))
 				hide(h, AT_FDCWD, job->plan->grants[i].leases[k].source);
 }
 

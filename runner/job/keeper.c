@@ -173,7 +173,7 @@ int keeper_run(struct job *job)
 		_exit(supervisor_main(job, keeper, &held));
 
 	supervisor_pid = pid;
-	lease_forget_environment(job->plan);
+	lease_forget(job->plan, job->forge);
 	(void)sigprocmask(SIG_UNBLOCK, &held, NULL);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;

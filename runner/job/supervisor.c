@@ -409,7 +409,7 @@ static int prepare(struct job *job, pid_t keeper, const sigset_t *cancelling, st
 
 	job->keeper = keeper;
 	if ((r = harden(keeper, err)) < 0 || (r = make_memory(job, err)) < 0 ||
-	    (r = lease_capture_environment(job->plan, err)) < 0)
+	    (r = lease_capture(job->plan, job->forge, err)) < 0)
 		return r;
 	job->signal_fd = signalfd(-1, cancelling, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (job->signal_fd < 0)

@@ -19,23 +19,37 @@ struct lease_set {
 	struct secret_memory *memory;
 	char *env[LEASES_MAX]; /* "NAME=value", in secret memory */
 	size_t n_env;
-	struct sandbox_secret_file files[LEASES_MAX]; /* contents in secret memory */
+	struct sandbox_secret_file
+		files[LEASES_MAX]; /* contents (and some names) in secret memory */
 	size_t n_files;
 	size_t n_granted;
 };
 
-/* Move the values of every `from: env` credential of @plan out of this process's environment into
- * secret memory, and overwrite them where they stood: children inherit the environment block.
- * Supervisor, once, before anything is forked: secret memory is empty in a child, so the keeper
- * cannot do it for us. */
-int lease_capture_environment(const struct plan *plan, struct dd_err *err);
-/* Keeper, after it has forked the supervisor: overwrite the same values here. */
-void lease_forget_environment(const struct plan *plan);
+/* What a front end took out of the forge's job message. The supervisor and the keeper overwrite the
+ * values; only what a step is bound to is kept, in secret memory. */
+struct lease_forge_secret {
+	const char *name;
+	char *value;
+	size_t len;
+};
+struct lease_forge {
+	const struct lease_forge_secret *secrets;
+	size_t n;
+};
 
-/* Is every source of @plan there, as lease_grant() will want it? Reads no value. Before anything
- * runs, with the rights of the run and before lease_capture_environment(). -EINVAL, -EPERM, or what
- * open() says; @err names the credential and the remedy. */
-int lease_look(const struct plan *plan, struct dd_err *err);
+/* Move the values of every `from: env` and `from: forge` credential of @plan into secret memory,
+ * and overwrite all of them where they stood: children inherit the environment block. Supervisor,
+ * once, before anything is forked: secret memory is empty in a child, so the keeper cannot do it
+ * for us.
+ * @forge may be NULL. */
+int lease_capture(const struct plan *plan, const struct lease_forge *forge, struct dd_err *err);
+/* Keeper, after it has forked the supervisor: overwrite the same values here. */
+void lease_forget(const struct plan *plan, const struct lease_forge *forge);
+
+/* Is every source of @plan there, as lease_grant() will want it? Reads no value, asks no network.
+ * Before anything runs, with the rights of the run and before lease_capture(). -EINVAL, -EPERM, or
+ * what open() says; @err names the credential and the remedy. */
+int lease_look(const struct plan *plan, const struct lease_forge *forge, struct dd_err *err);
 
 /* Who gets them, for the record. */
 struct lease_holder {

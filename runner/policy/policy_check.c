@@ -185,17 +185,59 @@ static bool share_a_step(const struct policy_credential *a, const struct policy_
 	return false;
 }
 
+static bool has_variable(const struct policy_credential *cred, const char *name)
+{
+	const char *own[LEASE_VARIABLES_MAX];
+	size_t n = lease_variables(cred->as, cred->targets, cred->n_targets, own);
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(own[i], name) == 0)
+			return true;
+	return false;
+}
+
+/* What stands below SANDBOX_CREDENTIALS_DIR because of it. */
+static bool has_file(const struct policy_credential *cred, const char *name)
+{
+	const char *shared = lease_form(cred->as)->file;
+	bool named = cred->as == LEASE_AS_FILE;
+	for (size_t i = 0; named && i < cred->n_targets; i++)
+		if (strcmp(cred->targets[i].name, name) == 0)
+			return true;
+	return shared && strcmp(shared, name) == 0;
+}
+
+/* Two of one form share its file and its variables, and differ in what they are for. */
+static const char *both_want(const struct policy_credential *a, const struct policy_credential *b)
+{
+	const char *vars[LEASE_VARIABLES_MAX];
+	bool share = a->as == b->as && lease_form(a->as)->file;
+	size_t n = share ? 0 : lease_variables(a->as, a->targets, a->n_targets, vars);
+	for (size_t i = 0; i < n; i++)
+		if (has_variable(b, vars[i]))
+			return vars[i];
+	for (size_t i = 0; i < a->n_targets; i++) {
+		if (a->as == LEASE_AS_FILE && has_file(b, a->targets[i].name))
+			return a->targets[i].name;
+		for (size_t k = 0; a->as == b->as && k < b->n_targets; k++)
+			if (strcmp(a->targets[i].name, b->targets[k].name) == 0)
+				return a->targets[i].name;
+	}
+	return !share && lease_form(a->as)->file && has_file(b, lease_form(a->as)->file)
+	               ? lease_form(a->as)->file
+	               : NULL;
+}
+
 static void same_target(const struct policy *policy, size_t i, struct diag_list *diags)
 {
 	const struct policy_credential *a = &policy->credentials[i];
 	for (size_t k = 0; k < i; k++) {
 		const struct policy_credential *b = &policy->credentials[k];
-		if (!a->target || !b->target || strcmp(a->target, b->target) != 0 ||
-		    !share_a_step(a, b))
-			continue;
-		diag_add(diags, a->mark, NULL,
-		         "credentials `%s` and `%s` both want to be `%s` in one step", b->name,
-		         a->name, a->target);
+		const char *name = a->phase == b->phase && share_a_step(a, b) ? both_want(a, b)
+		                                                              : NULL;
+		if (name)
+			diag_add(diags, a->mark, NULL,
+			         "credentials `%s` and `%s` both want to be `%s` in one step",
+			         b->name, a->name, name);
 	}
 }
 
@@ -203,11 +245,33 @@ static void credential_in_env(const struct policy *policy, const struct policy_c
                               struct diag_list *diags)
 {
 	const struct policy_phase *phase = &policy->phases[cred->phase];
-	for (size_t i = 0; cred->target && i < phase->n_env; i++)
-		if (strcmp(phase->env[i].name, cred->target) == 0)
+	for (size_t i = 0; i < phase->n_env; i++)
+		if (has_variable(cred, phase->env[i].name))
 			diag_add(diags, phase->env_marks[i], NULL,
-			         "`%s` is also what credential `%s` is called", cred->target,
+			         "`%s` is also what credential `%s` is called", phase->env[i].name,
 			         cred->name);
+}
+
+/* A value that comes whole has no parts to choose from. */
+static void parts_of_whole(const struct policy_credential *cred, struct diag_list *diags)
+{
+	for (size_t i = 0; i < cred->n_targets; i++)
+		if (cred->targets[i].field && cred->from && cred->from <= LEASE_FROM_FORGE) {
+			diag_add(diags, cred->from_mark, "name one variable or file",
+			         "credential `%s`: what comes from `%s` has no part `%s`",
+			         cred->name, lease_from_names[cred->from], cred->targets[i].field);
+			return;
+		}
+}
+
+/* What a client asks for besides the secret. */
+static void user_of_form(const struct policy_credential *cred, struct diag_list *diags)
+{
+	if (cred->n_targets && cred->user && !*cred->user && cred->from &&
+	    cred->from <= LEASE_FROM_FORGE)
+		diag_add(diags, cred->mark, "write USER@HOST",
+		         "credential `%s`: `%s` needs a user beside the secret", cred->name,
+		         lease_as_names[cred->as]);
 }
 
 void policy_check(const struct policy *policy, struct diag_list *diags)
@@ -222,5 +286,7 @@ void policy_check(const struct policy *policy, struct diag_list *diags)
 	for (size_t i = 0; i < policy->n_credentials; i++) {
 		same_target(policy, i, diags);
 		credential_in_env(policy, &policy->credentials[i], diags);
+		parts_of_whole(&policy->credentials[i], diags);
+		user_of_form(&policy->credentials[i], diags);
 	}
 }

@@ -62,13 +62,28 @@ struct policy_phase {
 	const char *const *artifacts;
 };
 
+/* What must be true of the job besides, or the credential is withheld: all that are given. */
+struct policy_condition {
+	const char *ref, *environment; /* globs, or NULL */
+	const char *const *events;     /* names, NULL-terminated, or NULL */
+	bool protected_given, ref_protected;
+	/* of each; line 0: not given */
+	struct diag_mark ref_mark, environment_mark, event_mark, protected_mark;
+};
+
 struct policy_credential {
 	const char *name;
 	struct diag_mark mark, from_mark, phase_mark;
 	enum lease_from from;
 	const char *source;
 	enum lease_as as;
+	/* how the step finds it, in one text: for people, the record, and collisions */
 	const char *target;
+	const struct lease_target *targets;
+	size_t n_targets;
+	const char *user; /* that goes with it, or NULL */
+	struct policy_condition when;
+	const struct policy_condition *also; /* the repository's own, or NULL */
 	enum dd_phase phase;
 	const char *const *steps; /* ids, NULL-terminated; never empty */
 	const struct diag_mark *step_marks;
@@ -214,6 +229,11 @@ struct phase_choice {
 	struct step_deviation deviation;
 };
 struct phase_choice policy_choose_phase(const struct policy *policy, const struct step_facts *step);
+/* policy_condition.c: why the job is not one that @c is for (a sentence for people, in @arena, with
+ * its place), or NULL: it is. */
+const char *policy_condition_unmet(const struct policy_condition *c,
+                                   const struct event_facts *event, const char *environment,
+                                   struct plan_arena *arena);
 bool policy_rule_covers(const struct policy_rule *earlier, const struct policy_rule *later);
 
 #endif

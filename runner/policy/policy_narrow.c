@@ -375,6 +375,7 @@ static bool narrow_credential(struct narrowing *n, const struct policy_credentia
 	}
 	if (tree_get(tree_get(at, "for"), "steps"))
 		narrow_steps(n, key, own, mine);
+	mine->also = &own->when; /* both must hold */
 	return mine->n_steps > 0;
 }
 

@@ -6,10 +6,70 @@
 #include "drydock/sandbox.h"
 #include "input/diag.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
-enum lease_from { LEASE_FROM_FILE = 1, LEASE_FROM_ENV };
-enum lease_as { LEASE_AS_ENV = 1, LEASE_AS_FILE };
+/* Where a credential comes from; lease/source.c has a row for each. */
+enum lease_from {
+	LEASE_FROM_FILE = 1,
+	LEASE_FROM_ENV,
+	LEASE_FROM_SYSTEMD,
+	LEASE_FROM_FORGE,
+	LEASE_FROM__COUNT
+};
+/* How it is handed over; lease_form() has a row for each. */
+enum lease_as {
+	LEASE_AS_ENV = 1,
+	LEASE_AS_FILE,
+	LEASE_AS_FD,
+	LEASE_AS_GIT,
+	LEASE_AS_NETRC,
+	LEASE_AS_NPMRC,
+	LEASE_AS_DOCKER,
+	LEASE_AS_PIP,
+	LEASE_AS_CARGO,
+	LEASE_AS__COUNT
+};
+/* As a policy, a plan and a record spell them; [0] is NULL. */
+extern const char *const lease_from_names[LEASE_FROM__COUNT];
+extern const char *const lease_as_names[LEASE_AS__COUNT];
+
+/* The same for people: "variable", "file", ...; and of a source. */
+const char *lease_as_shown(enum lease_as as);
+const char *lease_from_shown(enum lease_from from);
+/* Is its source a path of this host? */
+static inline bool lease_is_file(enum lease_from from)
+{
+	return from == LEASE_FROM_FILE || from == LEASE_FROM_SYSTEMD;
+}
+
+/* One part of a secret and what it is called in the step: a variable or a file. */
+struct lease_target {
+	const char *name;
+	const char *field; /* of the secret; NULL: the one that its source means */
+	/* that holds it or says where it is; NULL: none is set for it alone */
+	const char *variable;
+};
+
+enum { LEASE_TARGETS_MAX = 16 };
+
+/* What a client reads its credential from. */
+struct lease_form {
+	const char *file; /* below SANDBOX_CREDENTIALS_DIR, shared by all of this form; or NULL */
+	/* variables that say where, NULL-terminated: of the file, or of its directory */
+	const char *const *file_vars, *const *dir_vars;
+	/* a user goes with the secret: NULL: none is asked for; "": the policy must say it */
+	const char *user;
+	/* bytes that its syntax gives a meaning to, so that no value may have them */
+	const char *never;
+	bool by_host; /* its target is a host, and a user may stand before it */
+};
+const struct lease_form *lease_form(enum lease_as as);
+/* Every variable that a credential of this form sets, at most LEASE_VARIABLES_MAX; returns how
+ * many. */
+enum { LEASE_VARIABLES_MAX = LEASE_TARGETS_MAX + 4 };
+size_t lease_variables(enum lease_as as, const struct lease_target *targets, size_t n,
+                       const char *ret[LEASE_VARIABLES_MAX]);
 
 /* Of so many variables of one step no rule that asks about them matches. */
 enum { STEP_VARIABLES_MAX = 256 };

@@ -189,8 +189,7 @@ static void on_step_begins(void *arg, const struct job_step *step)
 	print_gate(c, &step->terms->egress);
 	for (size_t i = 0; i < step->n_leases; i++)
 		printf("  lease     %s as %s %s\n", step->leases[i].name,
-		       step->leases[i].as == LEASE_AS_ENV ? "variable" : "file",
-		       step->leases[i].target);
+		       lease_as_shown(step->leases[i].as), step->leases[i].target);
 	if (step->phase == DD_PHASE_PUSH)
 		printf("  sees      %s workspace\n", workspace_view_names[step->terms->view]);
 }

@@ -143,10 +143,10 @@ static json_t *leases_json(const struct grant *grant)
 	for (size_t i = 0; i < grant->n_leases; i++) {
 		const struct grant_lease *l = &grant->leases[i];
 		(void)json_array_append_new(
-			out, json_pack("{s:s, s:s, s:s, s:s, s:s, s:i}", "name", l->name, "from",
-		                       l->from == LEASE_FROM_FILE ? "file" : "env", "source",
-		                       l->source, "as", l->as == LEASE_AS_FILE ? "file" : "env",
-		                       "target", l->target, "ttl_sec", (int)l->ttl_sec));
+			out, json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:s*}", "name", l->name,
+		                       "from", lease_from_names[l->from], "source", l->source, "as",
+		                       lease_as_names[l->as], "target", l->target, "ttl_sec",
+		                       (int)l->ttl_sec, "withheld", l->withheld));
 	}
 	return out;
 }

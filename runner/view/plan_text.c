@@ -222,13 +222,17 @@ static void print_leases(FILE *out, const struct grant *grant)
 	for (size_t i = 0; i < grant->n_leases; i++) {
 		const struct grant_lease *l = &grant->leases[i];
 		(void)fprintf(out, "    %-11s%s from %s ", "credential", l->name,
-		              l->from == LEASE_FROM_FILE ? "file" : "variable");
+		              lease_from_shown(l->from));
 		put(out, l->source, 200);
-		(void)fprintf(out, ", as %s",
-		              l->as == LEASE_AS_ENV ? "variable "
-		                                    : "file " SANDBOX_CREDENTIALS_DIR "/");
+		(void)fprintf(out, ", as %s %s", lease_as_shown(l->as),
+		              l->as == LEASE_AS_FILE ? SANDBOX_CREDENTIALS_DIR "/" : "");
 		put(out, l->target, 200);
 		(void)fprintf(out, ", for %u s (wins over a variable of that name)\n", l->ttl_sec);
+		if (!l->withheld)
+			continue;
+		(void)fprintf(out, "    %-11s", "withheld");
+		put(out, l->withheld, 400);
+		(void)fputs("; the step cannot run in this job\n", out);
 	}
 }
 

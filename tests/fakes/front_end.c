@@ -2,7 +2,8 @@
 /* front_end.c - a second front end, as small as one can be: a job of its own with a step that runs
  * late, one that always runs, and an output that the next step uses.
  *
- *     front_end POLICY WORKSPACE RECORD [SCRIPT-OF-LATE-STEP [SCRIPT-OF-THIRD]]
+ *     front_end POLICY WORKSPACE RECORD [SCRIPT-OF-LATE-STEP [SCRIPT-OF-THIRD [SECRET
+ * OTHER-SECRET]]]
  *
  * Nothing outside of this folder knows of it. What it hears as a sink is printed, a line a call. */
 #include "drydock/err.h"
@@ -147,7 +148,14 @@ int main(int argc, char **argv)
 		diag_print_files(stderr, &diags);
 		return 2;
 	}
+	/* what a job message brings: one that the policy may name, and one that it never does */
+	const struct lease_forge_secret secrets[] = {
+		{ "DEPLOY", argc > 6 ? argv[6] : NULL, argc > 6 ? strlen(argv[6]) : 0 },
+		{ "OTHER", argc > 7 ? argv[7] : NULL, argc > 7 ? strlen(argv[7]) : 0 },
+	};
+	const struct lease_forge forge = { secrets, argc > 7 ? ARRAY_LEN(secrets) : 0 };
 	return job_start(&(struct job_request){ .plan = plan,
+	                                        .secrets = &forge,
 	                                        .id = &id,
 	                                        .checkout = &checkout,
 	                                        .script = &script,

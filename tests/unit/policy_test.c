@@ -112,7 +112,7 @@ static const struct wrong wrongs[] = {
 	{ CRED("from: { |>vault: x }, " OKFOR ", " OKAS), "not supported yet" },
 	{ CRED("from: |>{ file: /x, env: Y }, " OKFOR ", " OKAS), "exactly one key" },
 	{ CRED("from: { env: |>A-B }, " OKFOR ", " OKAS), "variable's name" },
-	{ CRED(OKFROM ", " OKFOR ", as: { |>netrc: x }"), "not supported yet" },
+	{ CRED(OKFROM ", " OKFOR ", as: { netrc: |>a/b }"), "`netrc` cannot be" },
 	{ CRED(OKFROM ", " OKFOR ", as: { file: |>../x }"), "`file` cannot be" },
 	{ CRED(OKFROM ", " OKFOR ", as: { env: |>PATH }"), "set by drydock" },
 	{ CRED(OKFROM ", " OKFOR ", " OKAS ", ttl: |>5"), "is no duration" },
@@ -507,7 +507,7 @@ static void a_credential_of_the_service_manager_is_a_file_in_its_directory(void 
 	(void)state;
 	assert_int_equal(setenv("CREDENTIALS_DIRECTORY", "/run/credentials/drydock.service", 1), 0);
 	struct policy *p = good(CRED("from: { systemd: tok }, " OKFOR ", " OKAS));
-	assert_int_equal(p->credentials[0].from, LEASE_FROM_FILE);
+	assert_int_equal(p->credentials[0].from, LEASE_FROM_SYSTEMD);
 	assert_string_equal(p->credentials[0].source, "/run/credentials/drydock.service/tok");
 	policy_free(p);
 	assert_int_equal(unsetenv("CREDENTIALS_DIRECTORY"), 0);

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+/* source.c - the table of sources. Data only. */
+#include "source.h"
+
+#define STATIC "wiped here; a static secret stays valid at its issuer"
+
+static const struct lease_source sources[LEASE_FROM__COUNT] = {
+	[LEASE_FROM_FILE] = { source_file_look, source_file_grant, STATIC },
+	[LEASE_FROM_ENV] = { source_env_look, source_held_grant, STATIC },
+	[LEASE_FROM_SYSTEMD] = { source_file_look, source_file_grant, STATIC },
+	[LEASE_FROM_FORGE] = { source_forge_look, source_held_grant, STATIC },
+};
+
+const struct lease_source *lease_source_of(enum lease_from from)
+{
+	return &sources[from];
+}
