@@ -52,6 +52,7 @@ static int run_job(const struct run_args *args, const struct identity *id,
 	                                            .out = args->out,
 	                                            .record = args->record,
 	                                            .state_dir = args->state_dir,
+	                                            .keep = args->keep,
 	                                            .observe = args->observe });
 	console_done(&console);
 	return code;
@@ -91,6 +92,9 @@ int cmd_run(int argc, char **argv)
 	if (args.observe && args.dry_run)
 		fprintf(stderr, "drydock: --observe changes nothing in a plan: this is what every "
 		                "step gets when it is enforced\n");
+	if (args.keep && args.dry_run)
+		fprintf(stderr, "drydock: --keep changes nothing in a plan: it is about what a "
+		                "failed step leaves\n");
 	if (code == 0 && args.dry_run)
 		code = plan_print(&args, source->plan);
 	else if (code == 0)

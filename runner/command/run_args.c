@@ -2,7 +2,10 @@
 /* run_args.c - the command line that `run` and `plan` share. Runs in: command line. */
 #include "run_args.h"
 
-enum { KEY_OBSERVE = 0x100 }; /* no short form: it is not to be typed by accident */
+enum {
+	KEY_OBSERVE = 0x100, /* no short form: it is not to be typed by accident */
+	KEY_KEEP
+};
 
 static const struct argp_option options[] = {
 	{ .name = "job",
@@ -40,6 +43,9 @@ static const struct argp_option options[] = {
 	  .key = KEY_OBSERVE,
 	  .doc = "do not enforce, report: let public destinations and system calls outside the "
 	         "profile through, and record them" },
+	{ .name = "keep",
+	  .key = KEY_KEEP,
+	  .doc = "leave a copy of what a failed step left, and say where it is" },
 	{ .name = "json", .key = 'J', .doc = "print data as JSON" },
 	{ .name = "rules",
 	  .key = 'R',
@@ -66,6 +72,9 @@ static error_t parse_more(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_OBSERVE:
 		args->observe = true;
+		return 0;
+	case KEY_KEEP:
+		args->keep = true;
 		return 0;
 	case 'J':
 		args->json = true;

@@ -52,6 +52,9 @@ struct job {
 	const struct lease_forge *forge; /* its secrets, overwritten once the supervisor has them */
 	const char *out;                 /* where declared artifacts go, or NULL */
 	const char *record_path;
+	bool keep;       /* what a failed step leaves */
+	unsigned n_kept; /* steps whose trees lie in dirs.keep, and the label of the last */
+	char kept_step[JOB_STEP_NAME_MAX];
 	/* report instead of refusing public destinations and system calls outside the profile */
 	bool observe;
 	/* this host cannot say which system calls the filter refuses; it refuses them all the same

@@ -27,6 +27,7 @@ enum { SLOTS_MAX = 16384 };
 struct places {
 	char state[400];
 	char logs[400];
+	char keep[400];
 	char slots[400];
 };
 
@@ -131,6 +132,7 @@ static int places_find(const char *state, const struct identity *id, struct plac
 		return dd_err_say(err, ENAMETOOLONG, "the state directory %.80s... is too long",
 		                  base);
 	(void)snprintf(ret->state, sizeof(ret->state), "%.350s/jobs", base);
+	(void)snprintf(ret->keep, sizeof(ret->keep), "%.350s/keep", base);
 	slots_place(id->host_uid, ret->slots, sizeof(ret->slots));
 	if (root && !state)
 		(void)snprintf(ret->logs, sizeof(ret->logs), "/var/log/drydock");
@@ -221,6 +223,7 @@ int job_dirs_make(const char *state, const struct identity *id, struct job_dirs 
 		return r;
 	(void)snprintf(dirs.root, sizeof(dirs.root), "%s/%s", at.state, dirs.run);
 	(void)snprintf(dirs.logs, sizeof(dirs.logs), "%s/%s", at.logs, dirs.run);
+	(void)snprintf(dirs.keep, sizeof(dirs.keep), "%s", at.keep);
 	(void)snprintf(dirs.record, sizeof(dirs.record), "%s/%s.jsonl", at.logs, dirs.run);
 
 	/* The lock is taken under a name that the reaper does not look at, so that it never meets a
@@ -266,8 +269,7 @@ int job_dirs_sub(const struct job_dirs *dirs, const char *name, mode_t mode, int
 	return 0;
 }
 
-/* Empty and remove the directory @name below @parent. Absent is done. */
-static int remove_below(int parent, const char *name, struct dd_err *err)
+int job_dirs_remove(int parent, const char *name, struct dd_err *err)
 {
 	dd_auto_fd int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
@@ -282,7 +284,7 @@ static int remove_below(int parent, const char *name, struct dd_err *err)
 
 int job_dirs_drop(const struct job_dirs *dirs, const char *name, struct dd_err *err)
 {
-	return remove_below(dirs->root_fd, name, err);
+	return job_dirs_remove(dirs->root_fd, name, err);
 }
 
 int job_dirs_note_cgroup(const struct job_dirs *dirs, const char *cgroup, struct dd_err *err)
@@ -327,7 +329,7 @@ static int remove_content(int root_fd, bool keep_note, struct dd_err *err)
 		    (keep_note && strcmp(e->d_name, "cgroup") == 0))
 			continue;
 		if (unlinkat(root_fd, e->d_name, 0) < 0 && errno != ENOENT)
-			r = remove_below(root_fd, e->d_name, err);
+			r = job_dirs_remove(root_fd, e->d_name, err);
 	}
 	(void)closedir(d);
 	return r;
@@ -342,7 +344,7 @@ static int remove_job(int jobs_fd, int root_fd, const char *name, struct dd_err 
 		r = cgroup_job_remove(cgroup, err);
 	int removed = remove_content(root_fd, r < 0, r < 0 ? NULL : err);
 	if (r == 0 && removed == 0)
-		removed = remove_below(jobs_fd, name, err);
+		removed = job_dirs_remove(jobs_fd, name, err);
 	return r < 0 ? r : removed;
 }
 

@@ -12,6 +12,9 @@
  * - step-NN-own: the same places of a push step; step-NN-channel: what a step leaves.
  * - cgroup: the path of the job's cgroup, for whoever cleans up.
  *
+ * STATE/keep/RUN/ is what `--keep` left of a job (job_keep.h): no job's directory, so it is never
+ * reaped.
+ *
  * SLOTS/NNN are lock files that hand out the ids of identity_slot(), one a running job; SLOTS
  * follows from the user alone, not from the state directory.
  */
@@ -29,6 +32,7 @@ struct job_dirs {
 	char root[512];   /* STATE/jobs/RUN */
 	char logs[512];   /* where step logs go: LOGS/RUN */
 	char record[512]; /* default place of the record: LOGS/RUN.jsonl */
+	char keep[512];   /* STATE/keep; nobody has made it yet */
 	int root_fd;
 	int lock_fd;
 	int slot_fd;
@@ -55,6 +59,10 @@ int job_dirs_sub(const struct job_dirs *dirs, const char *name, mode_t mode, int
                  struct dd_err *err);
 /* Remove a sub-directory and all below it. */
 int job_dirs_drop(const struct job_dirs *dirs, const char *name, struct dd_err *err);
+
+/* Empty and remove the directory @name of @parent_fd, whatever a step left in it. Absent is done.
+ */
+int job_dirs_remove(int parent_fd, const char *name, struct dd_err *err);
 
 /* Remember the job's cgroup where a later process finds it. */
 int job_dirs_note_cgroup(const struct job_dirs *dirs, const char *cgroup, struct dd_err *err);

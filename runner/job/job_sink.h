@@ -41,6 +41,8 @@ struct sink_end {
 	uint64_t would_refuse;
 	bool observe;
 	const char *record, *logs; /* where they are */
+	/* where copies of what failed steps left are, and in it the last of them; NULL: nowhere */
+	const char *kept, *kept_step;
 	/* SHA-256 of the record's last line: a cut or an edit at the end of the record shows in it
 	 */
 	const char *head;

@@ -8,6 +8,7 @@
 
 #include "base/exit_code.h"
 #include "job.h"
+#include "job_keep.h"
 #include "keeper.h"
 #include "lease/lease.h"
 
@@ -81,6 +82,7 @@ static int make_places(const struct job_request *request, struct job *job, struc
 		          r, r == 1 ? "" : "s");
 	if ((r = job_dirs_make(request->state_dir, job->id, &job->dirs, err)) < 0)
 		return r;
+	job_keep_look(job);
 	job->record_path = request->record ? request->record : job->dirs.record;
 	if ((r = record_open(job->record_path, job->dirs.run, job->plan->spec->id, &job->rec,
 	                     err)) < 0)
@@ -102,6 +104,7 @@ int job_start(const struct job_request *request)
 		.hide = request->hide,
 		.forge = request->secrets,
 		.out = request->out,
+		.keep = request->keep,
 		.observe = request->observe,
 		.tree = { .work_fd = -1, .pristine_fd = -1, .stamps = STAMPS_NONE },
 		.signal_fd = -1,

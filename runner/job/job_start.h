@@ -30,6 +30,7 @@ struct job_request {
 	/* each may be NULL: no artifacts come back; the record and the state lie where they do by
 	 * default */
 	const char *out, *record, *state_dir;
+	bool keep; /* the trees of a step that fails are left for the caller (job_keep.h) */
 	/* report instead of refusing public destinations and system calls outside the profile */
 	bool observe;
 };

@@ -126,6 +126,7 @@ static void hide_own(const struct job *job, struct hidden *h)
 	dd_auto_fd int logs = open(job->dirs.logs, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	hide(h, job->dirs.root_fd, ".."); /* STATE/jobs */
 	hide(h, logs, "..");              /* STATE/records */
+	hide(h, AT_FDCWD, job->dirs.keep);
 	hide(h, AT_FDCWD, job->record_path);
 	if (job->plan->policy_path)
 		hide(h, AT_FDCWD, job->plan->policy_path);
@@ -537,14 +538,20 @@ static int push_view(struct job *job, const struct job_step *step, struct step_v
 	return fill_push_view(job, step, view_fd, err);
 }
 
+void job_tree_shared(const struct job *job, struct step_view *ret)
+{
+	ret->channel[0] = '\0';
+	for (enum step_place_id i = 0; i < STEP_PLACE__COUNT; i++)
+		locate(job, SHARED_TREE, i, ret);
+}
+
 int job_tree_view(struct job *job, const struct job_step *step, struct step_view *ret,
                   struct dd_err *err)
 {
-	struct step_view view = { .channel = "" };
+	struct step_view view;
 	int r;
 
-	for (enum step_place_id i = 0; i < STEP_PLACE__COUNT; i++)
-		locate(job, SHARED_TREE, i, &view);
+	job_tree_shared(job, &view);
 	if (step->recipe->channel && (r = step_channel_make(job, step, view.channel, err)) < 0)
 		return r;
 	if (step->phase == DD_PHASE_PUSH && (r = push_view(job, step, &view, err)) < 0)

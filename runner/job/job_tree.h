@@ -23,6 +23,9 @@ int job_tree_prepare(struct job *job, struct dd_err *err);
 int job_tree_view(struct job *job, const struct job_step *step, struct step_view *ret,
                   struct dd_err *err);
 
+/* What the steps of a job share, whichever of them sees it. Makes nothing. */
+void job_tree_shared(const struct job *job, struct step_view *ret);
+
 /* Remove what was made for @step alone. Whatever of it is there; all is tried, the first error is
  * returned. */
 int job_tree_drop_view(struct job *job, const struct job_step *step, struct dd_err *err);

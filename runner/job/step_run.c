@@ -8,6 +8,7 @@
 #include "step_run.h"
 
 #include "drydock/fd.h"
+#include "job_keep.h"
 #include "job_tree.h"
 #include "lease/lease.h"
 #include "lease/mask_text.h"
@@ -73,6 +74,7 @@ struct run {
 	int64_t kill_at_ms;                 /* after TERM; 0: not asked to end yet */
 	struct meter meter;
 	struct process_look look;
+	char kept[600];        /* where its trees were left; "": they are gone */
 	const char *not_found; /* the program that the step should have been run by */
 };
 
@@ -575,6 +577,8 @@ static int end(struct run *run, struct dd_err *err)
 	dd_close_p(&run->log_fd);
 	dd_close_p(&run->streams[0]);
 	dd_close_p(&run->streams[1]);
+	job_keep_step(run->job, run->step, run->view_is_made ? &run->view : NULL, run->result,
+	              run->kept);
 	keep_first(&first, job_tree_drop_view(run->job, run->step, first < 0 ? NULL : err));
 	return first;
 }
@@ -654,6 +658,7 @@ static int record_end(struct run *run, struct dd_err *err)
 		.output_bytes = (int64_t)res->output_bytes,
 		.refused = (int64_t)res->refused,
 		.message = res->message,
+		.kept = run->kept[0] ? run->kept : NULL,
 		.log_cut = res->log_cut,
 		.files = run->meter.measured ? (int64_t)run->meter.files : FACTS_ABSENT,
 		.disk_bytes = run->meter.measured ? (int64_t)run->meter.bytes : FACTS_ABSENT,

@@ -11,6 +11,7 @@
 #include "base/exit_code.h"
 #include "base/interrupt.h"
 #include "base/version.h"
+#include "job_keep.h"
 #include "job_tree.h"
 #include "lease/lease.h"
 #include "lease/mask_text.h"
@@ -305,6 +306,10 @@ static const struct outcome_row *outcome_of(const struct job *job, enum job_conc
 
 static int tell_end(struct job *job, const struct outcome_row *row, uint64_t would_refuse)
 {
+	char kept[600] = "";
+
+	if (job->n_kept)
+		job_keep_place(job, kept, sizeof(kept));
 	sink_job_ended(&job->sinks, &(struct sink_end){ .plan = job->plan,
 	                                                .status = row->status,
 	                                                .exit_code = row->exit_code,
@@ -312,6 +317,8 @@ static int tell_end(struct job *job, const struct outcome_row *row, uint64_t wou
 	                                                .observe = job->observe,
 	                                                .record = job->record_path,
 	                                                .logs = job->dirs.logs,
+	                                                .kept = kept[0] ? kept : NULL,
+	                                                .kept_step = job->kept_step,
 	                                                .head = record_head(job->rec) });
 	return row->exit_code;
 }

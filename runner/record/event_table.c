@@ -369,6 +369,8 @@ static const struct event_field step_end_rows[] = {
 	      .says = "for an outcome that drydock caused; else empty"),
 	FIELD(BOOL, struct facts_step, log_cut, "log_cut", ALWAYS,
 	      .says = "true: it printed more than `limits.log`, and the rest is in no log"),
+	FIELD(TEXT, struct facts_step, kept, "kept", MAYBE,
+	      .says = "directory in which a copy of its trees was left (`run --keep`)"),
 	FIELD(COUNT, struct facts_step, files, "files", MAYBE,
 	      .says = "the most that was measured of the job's trees; absent when nothing was "
 	              "measured (no limit, and not observing)"),

@@ -133,11 +133,21 @@ int copy_attributes(const struct copy *c, int fd, const struct stat *st, struct 
 	const struct timespec times[2] = { st->st_atim, st->st_mtim };
 	if (c->owner.change && fchown(fd, c->owner.uid, c->owner.gid) < 0)
 		return dd_err_set(err, errno, "give the copy to uid %u", c->owner.uid);
-	if (fchmod(fd, st->st_mode & 0777) < 0)
+	mode_t mode = st->st_mode & 0777;
+	if (c->for_owner)
+		mode = (mode & 0700) | (S_ISDIR(st->st_mode) ? 0700 : 0600);
+	if (fchmod(fd, mode) < 0)
 		return dd_err_set(err, errno, "set the mode of the copy");
 	if (futimens(fd, times) < 0)
 		return dd_err_set(err, errno, "set the times of the copy");
 	return 0;
+}
+
+/* Bytes that a copy of it takes, where nothing is shared with it. */
+static uint64_t cost_of(const struct stat *st)
+{
+	uint64_t held = (uint64_t)st->st_blocks * 512, size = (uint64_t)st->st_size;
+	return held < size ? held : size;
 }
 
 int copy_file(struct copy *c, int from_fd, const char *name, int to_fd, struct dd_err *err)
@@ -155,6 +165,10 @@ int copy_file(struct copy *c, int from_fd, const char *name, int to_fd, struct d
 		return dd_err_set(err, errno, "look at");
 	if (!S_ISREG(st.st_mode)) {
 		c->counts.skipped++;
+		return 0;
+	}
+	if (c->bytes_max && c->counts.bytes + cost_of(&st) > c->bytes_max) {
+		c->too_large++;
 		return 0;
 	}
 	dd_auto_fd int out = open_beneath(to_fd, name, O_WRONLY | O_CREAT | O_EXCL, 0600);

@@ -21,6 +21,11 @@ struct copy {
 	 * is like any other. @to_fd: where the copy would lie */
 	int (*git)(void *arg, const struct tree_entry *entry, int to_fd, struct dd_err *err);
 	void *arg;
+	/* the owner of the copy may read and remove all of it, nobody else any of it */
+	bool for_owner;
+	/* a file that would bring the copy over it stays out; 0: as many as there are */
+	uint64_t bytes_max;
+	size_t too_large; /* of them */
 	struct tree_counts counts;
 	bool no_clone, no_range; /* tried once: this pair of file systems cannot */
 };

@@ -357,6 +357,37 @@ static void summary_attempts(const struct console *c, bool would, const char *he
 		}
 }
 
+/* As one word of a shell. */
+static void print_word(const char *dir, const char *step, const char *more)
+{
+	char path[1024];
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "0123456789/._+-";
+
+	(void)snprintf(path, sizeof(path), "%s%s%s%s", dir, step ? "/" : "", step ? step : "",
+	               more);
+	if (path[strspn(path, plain)] == '\0') {
+		printf("%s", path);
+		return;
+	}
+	(void)putchar('\'');
+	for (const char *p = path; *p; p++)
+		printf(*p == '\'' ? "'\\''" : "%c", *p);
+	(void)putchar('\'');
+}
+
+/* Nobody but the caller may read it, and all of it is the caller's to remove. */
+static void print_kept(const struct sink_end *end)
+{
+	printf("  kept:   %s\n          look     cat ", shown(end->kept, 400));
+	print_word(end->kept, end->kept_step, "/about");
+	printf("   # beside it: log, script, environment, and the trees\n          go in    cd ");
+	print_word(end->kept, end->kept_step, "/work");
+	printf("   # no sandbox: look, and run nothing of it\n          remove   rm -rf ");
+	print_word(end->kept, NULL, "");
+	printf("\n");
+}
+
 static void on_job_ended(void *arg, const struct sink_end *end)
 {
 	struct console *c = arg;
@@ -374,6 +405,8 @@ static void on_job_ended(void *arg, const struct sink_end *end)
 	if (c->untold)
 		printf("      and %zu more kinds, in the record\n", c->untold);
 	printf("  record: %s\n  head:   %s\n  logs:   %s\n", end->record, end->head, end->logs);
+	if (end->kept)
+		print_kept(end);
 	(void)snprintf(
 		text, sizeof(text),
 		"OBSERVE: this run of job %.480s enforced nothing on the network towards public "

@@ -22,6 +22,7 @@ struct run_args {
 	size_t n_secrets;
 	bool dry_run; /* only look: a plan may then hold what `run` cannot do (its spec's notes) */
 	bool json, observe;
+	bool keep;              /* what a failed step leaves */
 	bool untracked;         /* of the workspace: also what git does not track */
 	bool workflow_optional; /* set by a command that has another way to be asked */
 	bool rules, syscalls;   /* of a plan: also show these in full */
