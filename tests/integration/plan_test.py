@@ -170,6 +170,17 @@ def _():
         job.close()
 
 
+@case("", "a job without runs-on runs here, where there is one runner; a job that is neither steps nor a call is an error")
+def _():
+    with tempfile.TemporaryDirectory(prefix="dd-plan-") as stage:
+        path = os.path.join(stage, "w.yml")
+        for jobs, rc in (("  j:\n    steps:\n      - run: echo ran\n", 0), ("  j:\n    name: nothing\n", 2)):
+            with open(path, "w", encoding="ascii") as file:
+                file.write("jobs:\n" + jobs)
+            done = subprocess.run([DRYDOCK, "plan", path, "--workspace", stage], capture_output=True, text=True, check=False)
+            equal(done.returncode, rc, done.stdout + done.stderr)
+
+
 @case("", "the chain of the record holds, and one changed byte is found")
 def _():
     job = Job([step("a", "true")])

@@ -128,8 +128,9 @@ struct schema_account {
 struct schema_walk {
 	struct template_split split;
 	struct schema_account account;
-	bool computed; /* the tree was computed: ${{ in a text is text now */
-	bool fatal;    /* a bound, or a scalar without a value: nothing after it was looked at */
+	bool computed;         /* the tree was computed: ${{ in a text is text now */
+	bool runs_on_optional; /* wf_options */
+	bool fatal; /* a bound, or a scalar without a value: nothing after it was looked at */
 };
 
 /* @node, held against @id: texts taken apart, scalars made texts where texts belong. Errors are

@@ -487,13 +487,19 @@ static void ambiguous(const struct map_reading *m)
 	}
 }
 
+static bool may_be_missing(const struct map_reading *m, const char *name)
+{
+	return m->w->runs_on_optional && strcmp(name, "runs-on") == 0;
+}
+
 static void missing_keys(const struct map_reading *m)
 {
 	const struct schema_row *row = m->rows.rows[0];
 
 	for (size_t i = 0; i < row->n_keys; i++) {
 		const char *name = row->keys[i].name;
-		if (row->keys[i].required && !expr_object_get(m->keys.object, name, strlen(name)))
+		if (row->keys[i].required && !may_be_missing(m, name) &&
+		    !expr_object_get(m->keys.object, name, strlen(name)))
 			(void)wf_error_add(m->w->split.errors, WF_MISSING_KEY, m->ret->mark,
 			                   "`%s` is missing here", name);
 	}

@@ -116,6 +116,9 @@ struct wf_options {
 	/* What the callers' permissions are when none are written: false, reading contents and
 	 * packages only. */
 	bool permissions_write_all;
+	/* Where there is one runner, a job need not say which: GitHub refuses a job without
+	 * runs-on. */
+	bool runs_on_optional;
 	bool skip_calls;        /* leave called workflows unread */
 	bool skip_remote_calls; /* those of other repositories, which only a forge could fetch */
 	/* The text of a called workflow, to be freed by the reader; @caller is the file that calls.

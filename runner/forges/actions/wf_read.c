@@ -175,7 +175,8 @@ int wf_parse(const char *path, const char *text, size_t len, const struct wf_opt
 		               .arena = arena,
 		               .options = options,
 		               .errors = errors,
-		               .walk = { .split = { .arena = arena, .errors = errors } } };
+		               .walk = { .split = { .arena = arena, .errors = errors },
+		                         .runs_on_optional = options->runs_on_optional } };
 
 	r.walk.account = (struct schema_account){
 		.bytes_max = options->size_max ? options->size_max : SIZE_MAX_BYTES,

@@ -46,6 +46,7 @@ int wf_load(const char *path, const char *root, struct wf_doc **ret, struct diag
 	const struct wf_options options = {
 		.file_size_max = READ_FILE_TEXT_MAX,
 		.jobs_max = WORKFLOW_JOBS_MAX,
+		.runs_on_optional = true,
 		.skip_remote_calls = true,
 		.load = load_called,
 		.user = (void *)(uintptr_t)root,
