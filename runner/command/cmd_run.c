@@ -40,6 +40,10 @@ static int run_job(const struct run_args *args, const struct identity *id,
 	const struct job_sink *const sinks[] = { console_sink(&console) };
 	const char *const hide[] = { args->event, NULL };
 
+	if (!sinks[0]) {
+		fprintf(stderr, "drydock: %s\n", strerror(ENOMEM));
+		return DRYDOCK_EXIT_INTERNAL;
+	}
 	local_script_init(&local, source->plan);
 	int code = job_start(&(struct job_request){ .plan = source->plan,
 	                                            .id = id,

@@ -19,7 +19,7 @@ enum tint { TINT_PLAIN, TINT_BOLD, TINT_DIM, TINT_GOOD, TINT_BAD, TINT_WARN, TIN
 static const char *const tint_codes[TINT__COUNT] = { "",         "\033[1m",  "\033[2m",
 	                                             "\033[32m", "\033[31m", "\033[33m" };
 
-enum { SHOWN_MAX = 120, NAME_MAX_SHOWN = 40, ATTEMPTS_MAX = 1000 };
+enum { SHOWN_MAX = 120, NAME_MAX_SHOWN = 40, ATTEMPTS_MAX = 1000, LINES_BUFFER = 16384 };
 
 /* What the summary says of one step. */
 struct console_row {
@@ -67,11 +67,11 @@ static void on_note(void *arg, const struct job_step *step, enum sink_level leve
 	(void)step;
 
 	if (level == SINK_ERROR)
-		(void)fprintf(stderr, "drydock: %s\n", text);
+		(void)fprintf(c->err, "drydock: %s\n", text);
 	else if (level == SINK_WARN)
-		printf("%sdrydock: %s%s\n", tint(c, TINT_WARN), text, plain(c));
+		fprintf(c->out, "%sdrydock: %s%s\n", tint(c, TINT_WARN), text, plain(c));
 	else
-		printf("%sdrydock:%s %s\n", tint(c, TINT_DIM), plain(c), text);
+		fprintf(c->out, "%sdrydock:%s %s\n", tint(c, TINT_DIM), plain(c), text);
 }
 
 static const char observe_banner[] = "OBSERVE: nothing is enforced on the network towards public "
@@ -89,33 +89,33 @@ static bool is_one_file(int a, int b)
  * standard error, where it is seen when the output goes to a file. */
 static void observe_line(const struct console *c, const char *text)
 {
-	printf("%sdrydock: %s%s\n", tint(c, TINT_WARN), text, plain(c));
+	fprintf(c->out, "%sdrydock: %s%s\n", tint(c, TINT_WARN), text, plain(c));
 	if (!is_one_file(STDOUT_FILENO, STDERR_FILENO)) /* one terminal, one file says it once */
-		fprintf(stderr, "drydock: %s\n", text);
+		fprintf(c->err, "drydock: %s\n", text);
 }
 
 /* ---- begin ---- */
 
 /* Names and notes hold words of the caller's directory and of its repository. */
-static void print_escaped(const char *text)
+static void print_escaped(const struct console *c, const char *text)
 {
 	enum { MOST = 400 };
 	char shown[TEXT_ESCAPE_MAX * MOST + 1];
 	(void)text_escape(shown, text, strnlen(text, MOST));
-	printf("%s", shown);
+	fprintf(c->out, "%s", shown);
 }
 
-static void print_workspace(const struct spec_workspace *w)
+static void print_workspace(const struct console *c, const struct spec_workspace *w)
 {
 	if (!w)
 		return;
-	printf("  workspace ");
-	print_escaped(w->path);
-	printf(": %s\n", w->takes);
+	fprintf(c->out, "  workspace ");
+	print_escaped(c, w->path);
+	fprintf(c->out, ": %s\n", w->takes);
 	for (size_t i = 0; i < w->n_notes; i++) {
-		printf("            ");
-		print_escaped(w->notes[i]);
-		printf("\n");
+		fprintf(c->out, "            ");
+		print_escaped(c, w->notes[i]);
+		fprintf(c->out, "\n");
 	}
 }
 
@@ -128,24 +128,25 @@ static void on_job_begins(void *arg, const struct sink_job *job)
 	c->observe = job->observe;
 	if (job->observe)
 		observe_line(c, observe_banner);
-	printf("%sdrydock %s%s  job %s of ", tint(c, TINT_BOLD), drydock_version(), plain(c),
-	       shown(plan->spec->id, SHOWN_MAX));
-	printf("%s  run %s\n", shown(plan->spec->source, 400), job->run);
-	print_workspace(job->plan->spec->workspace);
-	printf("  policy    %s\n",
-	       plan->policy_path
-	               ? plan->policy_path
-	               : "none: every step is build, the gate stays closed, no credentials");
-	printf("  trust     %s (%s)\n",
-	       plan->trusted ? "protected" : "not trusted: no push, no credentials",
-	       plan->trust_why);
-	printf("  identity  %s%s%s\n", identity_mode_name(job->id->mode),
-	       job->id->note[0] ? ": " : "", job->id->note);
-	printf("  record    %s\n", job->record);
+	fprintf(c->out, "%sdrydock %s%s  job %s of ", tint(c, TINT_BOLD), drydock_version(),
+	        plain(c), shown(plan->spec->id, SHOWN_MAX));
+	fprintf(c->out, "%s  run %s\n", shown(plan->spec->source, 400), job->run);
+	print_workspace(c, job->plan->spec->workspace);
+	fprintf(c->out, "  policy    %s\n",
+	        plan->policy_path
+	                ? plan->policy_path
+	                : "none: every step is build, the gate stays closed, no credentials");
+	fprintf(c->out, "  trust     %s (%s)\n",
+	        plan->trusted ? "protected" : "not trusted: no push, no credentials",
+	        plan->trust_why);
+	fprintf(c->out, "  identity  %s%s%s\n", identity_mode_name(job->id->mode),
+	        job->id->note[0] ? ": " : "", job->id->note);
+	fprintf(c->out, "  record    %s\n", job->record);
 	if (job->observe)
-		printf("  mode      %sobserve%s: private addresses, credentials, files and limits "
-		       "as ever; the rest is let through\n",
-		       tint(c, TINT_WARN), plain(c));
+		fprintf(c->out,
+		        "  mode      %sobserve%s: private addresses, credentials, files and limits "
+		        "as ever; the rest is let through\n",
+		        tint(c, TINT_WARN), plain(c));
 }
 
 static void print_gate(const struct console *c, const struct egress_list *list)
@@ -153,45 +154,47 @@ static void print_gate(const struct console *c, const struct egress_list *list)
 	char size[16];
 
 	if (c->observe)
-		printf("  gate      %sobserving%s: what follows is what enforcing gives\n",
-		       tint(c, TINT_WARN), plain(c));
+		fprintf(c->out, "  gate      %sobserving%s: what follows is what enforcing gives\n",
+		        tint(c, TINT_WARN), plain(c));
 	if (list->n == 0) {
-		printf("  gate      closed: nothing leaves this step\n");
+		fprintf(c->out, "  gate      closed: nothing leaves this step\n");
 		return;
 	}
-	printf("  gate      %sopen%s for", tint(c, TINT_WARN), plain(c));
+	fprintf(c->out, "  gate      %sopen%s for", tint(c, TINT_WARN), plain(c));
 	for (size_t i = 0; i < list->n && i < 8; i++) {
 		const struct egress_entry *e = &list->entries[i];
 		char addr[INET_ADDRSTRLEN];
 		if (e->host)
-			printf("%s %s%s:%u", i ? "," : "", e->wildcard ? "*." : "", e->host,
-			       (unsigned)e->port);
+			fprintf(c->out, "%s %s%s:%u", i ? "," : "", e->wildcard ? "*." : "",
+			        e->host, (unsigned)e->port);
 		else
-			printf("%s %s/%u:%u", i ? "," : "",
-			       inet_ntop(AF_INET, &e->cidr, addr, sizeof(addr)), e->prefix,
-			       (unsigned)e->port);
+			fprintf(c->out, "%s %s/%u:%u", i ? "," : "",
+			        inet_ntop(AF_INET, &e->cidr, addr, sizeof(addr)), e->prefix,
+			        (unsigned)e->port);
 	}
 	if (list->n > 8)
-		printf(" and %zu more", list->n - 8);
-	printf("; upload up to %s for each in the job\n", size_text(list->job.upload_bytes, size));
+		fprintf(c->out, " and %zu more", list->n - 8);
+	fprintf(c->out, "; upload up to %s for each in the job\n",
+	        size_text(list->job.upload_bytes, size));
 }
 
 static void on_step_begins(void *arg, const struct job_step *step)
 {
 	const struct console *c = arg;
 
-	printf("\n%s[%u/%zu] %s%s", tint(c, TINT_BOLD), step->grant->index, c->plan->n_grants,
-	       step->shown, plain(c));
+	fprintf(c->out, "\n%s[%u/%zu] %s%s", tint(c, TINT_BOLD), step->grant->index,
+	        c->plan->n_grants, step->shown, plain(c));
 	if (!step->written)
-		printf("  of step %s", shown(step->grant->ref, SHOWN_MAX));
-	printf("  phase %s%s%s  (%s)\n", tint(c, TINT_BOLD), dd_phase_name(step->phase), plain(c),
-	       shown(step->grant->phase_why, 400));
+		fprintf(c->out, "  of step %s", shown(step->grant->ref, SHOWN_MAX));
+	fprintf(c->out, "  phase %s%s%s  (%s)\n", tint(c, TINT_BOLD), dd_phase_name(step->phase),
+	        plain(c), shown(step->grant->phase_why, 400));
 	print_gate(c, &step->terms->egress);
 	for (size_t i = 0; i < step->n_leases; i++)
-		printf("  lease     %s as %s %s\n", step->leases[i].name,
-		       lease_as_shown(step->leases[i].as), step->leases[i].target);
+		fprintf(c->out, "  lease     %s as %s %s\n", step->leases[i].name,
+		        lease_as_shown(step->leases[i].as), step->leases[i].target);
 	if (step->phase == DD_PHASE_PUSH)
-		printf("  sees      %s workspace\n", workspace_view_names[step->terms->view]);
+		fprintf(c->out, "  sees      %s workspace\n",
+		        workspace_view_names[step->terms->view]);
 }
 
 /* ---- meanwhile ---- */
@@ -201,8 +204,8 @@ static void on_line(void *arg, const struct job_step *step, const struct step_li
 	const struct console *c = arg;
 	(void)step;
 
-	printf("%s  |%s %.*s\n", tint(c, TINT_DIM), plain(c), (int)line->coloured_len,
-	       line->coloured);
+	fprintf(c->out, "%s  |%s %.*s\n", tint(c, TINT_DIM), plain(c), (int)line->coloured_len,
+	        line->coloured);
 }
 
 static void on_refusal(void *arg, const struct job_step *step, const char *line)
@@ -210,7 +213,7 @@ static void on_refusal(void *arg, const struct job_step *step, const char *line)
 	const struct console *c = arg;
 	(void)step;
 
-	printf("%s  |%s %s\n", tint(c, TINT_DIM), plain(c), line);
+	fprintf(c->out, "%s  |%s %s\n", tint(c, TINT_DIM), plain(c), line);
 }
 
 /* ---- end of a step ---- */
@@ -277,43 +280,44 @@ static void on_step_ended(void *arg, const struct job_step *step, const struct s
 		(void)snprintf(detail, sizeof(detail), " by signal %d", r->signal);
 	else if (r->outcome == STEP_FAILED)
 		(void)snprintf(detail, sizeof(detail), " with exit code %d", r->exit_code);
-	printf("  %s%s%s%s in %.2f s", tint(c, good ? TINT_GOOD : TINT_BAD),
-	       step_outcome_names[r->outcome], detail, plain(c), r->wall_sec);
+	fprintf(c->out, "  %s%s%s%s in %.2f s", tint(c, good ? TINT_GOOD : TINT_BAD),
+	        step_outcome_names[r->outcome], detail, plain(c), r->wall_sec);
 	if (r->refused)
-		printf(", %s%llu refused%s", tint(c, TINT_WARN), (unsigned long long)r->refused,
-		       plain(c));
+		fprintf(c->out, ", %s%llu refused%s", tint(c, TINT_WARN),
+		        (unsigned long long)r->refused, plain(c));
 	if (r->would_refuse)
-		printf(", %s%llu would have been refused%s", tint(c, TINT_WARN),
-		       (unsigned long long)r->would_refuse, plain(c));
-	printf("; gate closed%s\n", r->gate_verified ? " and read back" : "");
+		fprintf(c->out, ", %s%llu would have been refused%s", tint(c, TINT_WARN),
+		        (unsigned long long)r->would_refuse, plain(c));
+	fprintf(c->out, "; gate closed%s\n", r->gate_verified ? " and read back" : "");
 	for (size_t i = 0; i < r->n_destinations; i++) {
 		const struct step_destination *d = &r->destinations[i];
 		if (d->connections)
-			printf("  reached   %s:%u  %llu connection%s  %s in  %s out\n", d->host,
-			       (unsigned)d->port, (unsigned long long)d->connections,
-			       d->connections == 1 ? "" : "s", size_text(d->bytes_in, in),
-			       size_text(d->bytes_out, out));
+			fprintf(c->out, "  reached   %s:%u  %llu connection%s  %s in  %s out\n",
+			        d->host, (unsigned)d->port, (unsigned long long)d->connections,
+			        d->connections == 1 ? "" : "s", size_text(d->bytes_in, in),
+			        size_text(d->bytes_out, out));
 	}
 	if (r->all_destinations > r->n_destinations)
-		printf("  reached   %zu more, not listed: %llu connections  %s in  %s out\n",
-		       r->all_destinations - r->n_destinations,
-		       (unsigned long long)r->cut.connections, size_text(r->cut.bytes_in, in),
-		       size_text(r->cut.bytes_out, out));
+		fprintf(c->out,
+		        "  reached   %zu more, not listed: %llu connections  %s in  %s out\n",
+		        r->all_destinations - r->n_destinations,
+		        (unsigned long long)r->cut.connections, size_text(r->cut.bytes_in, in),
+		        size_text(r->cut.bytes_out, out));
 	if (r->message[0])
-		printf("  %sbecause%s   %s\n", tint(c, TINT_BAD), plain(c), r->message);
+		fprintf(c->out, "  %sbecause%s   %s\n", tint(c, TINT_BAD), plain(c), r->message);
 	keep(c, step, r);
 }
 
 /* ---- end of the job ---- */
 
-static void summary_row(const struct console_row *row)
+static void summary_row(const struct console *c, const struct console_row *row)
 {
 	char in[16], out[16];
 
-	printf("  %2u  %-5s  %-14s %8.2f s  %5zu  %9s  %9s  %7llu  %.40s\n", row->number,
-	       dd_phase_name(row->phase), step_outcome_names[row->outcome], row->wall_sec,
-	       row->hosts, size_text(row->in, in), size_text(row->out, out),
-	       (unsigned long long)row->refused, row->name);
+	fprintf(c->out, "  %2u  %-5s  %-14s %8.2f s  %5zu  %9s  %9s  %7llu  %.40s\n", row->number,
+	        dd_phase_name(row->phase), step_outcome_names[row->outcome], row->wall_sec,
+	        row->hosts, size_text(row->in, in), size_text(row->out, out),
+	        (unsigned long long)row->refused, row->name);
 }
 
 /* The written steps that had no turn. */
@@ -329,7 +333,7 @@ static void summary_rest(const struct console *c, const struct plan *plan)
 		struct console_row row = { .number = grant->index, .phase = grant->phase };
 		(void)snprintf(row.name, sizeof(row.name), "%.*s", (int)sizeof(row.name) - 1,
 		               shown(grant->name, NAME_MAX_SHOWN));
-		summary_row(&row);
+		summary_row(c, &row);
 	}
 }
 
@@ -340,25 +344,26 @@ static void summary_attempts(const struct console *c, bool would, const char *he
 		if (c->attempts[i].would != would)
 			continue;
 		if (head)
-			printf("  %s:\n", head);
+			fprintf(c->out, "  %s:\n", head);
 		head = NULL;
-		printf("      step %u  %s%s%s  (%llux)  %s%s%s\n", c->attempts[i].number,
-		       tint(c, TINT_WARN), f->what, plain(c), (unsigned long long)f->count, f->why,
-		       f->process[0] ? "  tried by " : "", f->process);
+		fprintf(c->out, "      step %u  %s%s%s  (%llux)  %s%s%s\n", c->attempts[i].number,
+		        tint(c, TINT_WARN), f->what, plain(c), (unsigned long long)f->count, f->why,
+		        f->process[0] ? "  tried by " : "", f->process);
 	}
 	for (size_t i = 0; !would && i < c->n_rows; i++)
 		if (c->rows[i].unreported) {
 			if (head)
-				printf("  %s:\n", head);
+				fprintf(c->out, "  %s:\n", head);
 			head = NULL;
-			printf("      step %u  and %llu more that were counted, not told one by "
-			       "one\n",
-			       c->rows[i].number, (unsigned long long)c->rows[i].unreported);
+			fprintf(c->out,
+			        "      step %u  and %llu more that were counted, not told one by "
+			        "one\n",
+			        c->rows[i].number, (unsigned long long)c->rows[i].unreported);
 		}
 }
 
 /* As one word of a shell. */
-static void print_word(const char *dir, const char *step, const char *more)
+static void print_word(const struct console *c, const char *dir, const char *step, const char *more)
 {
 	char path[1024];
 	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -367,25 +372,26 @@ static void print_word(const char *dir, const char *step, const char *more)
 	(void)snprintf(path, sizeof(path), "%s%s%s%s", dir, step ? "/" : "", step ? step : "",
 	               more);
 	if (path[strspn(path, plain)] == '\0') {
-		printf("%s", path);
+		fprintf(c->out, "%s", path);
 		return;
 	}
-	(void)putchar('\'');
+	(void)fputc('\'', c->out);
 	for (const char *p = path; *p; p++)
-		printf(*p == '\'' ? "'\\''" : "%c", *p);
-	(void)putchar('\'');
+		fprintf(c->out, *p == '\'' ? "'\\''" : "%c", *p);
+	(void)fputc('\'', c->out);
 }
 
 /* Nobody but the caller may read it, and all of it is the caller's to remove. */
-static void print_kept(const struct sink_end *end)
+static void print_kept(const struct console *c, const struct sink_end *end)
 {
-	printf("  kept:   %s\n          look     cat ", shown(end->kept, 400));
-	print_word(end->kept, end->kept_step, "/about");
-	printf("   # beside it: log, script, environment, and the trees\n          go in    cd ");
-	print_word(end->kept, end->kept_step, "/work");
-	printf("   # no sandbox: look, and run nothing of it\n          remove   rm -rf ");
-	print_word(end->kept, NULL, "");
-	printf("\n");
+	fprintf(c->out, "  kept:   %s\n          look     cat ", shown(end->kept, 400));
+	print_word(c, end->kept, end->kept_step, "/about");
+	fprintf(c->out,
+	        "   # beside it: log, script, environment, and the trees\n          go in    cd ");
+	print_word(c, end->kept, end->kept_step, "/work");
+	fprintf(c->out, "   # no sandbox: look, and run nothing of it\n          remove   rm -rf ");
+	print_word(c, end->kept, NULL, "");
+	fprintf(c->out, "\n");
 }
 
 static void on_job_ended(void *arg, const struct sink_end *end)
@@ -393,20 +399,23 @@ static void on_job_ended(void *arg, const struct sink_end *end)
 	struct console *c = arg;
 	char text[700];
 
-	printf("\n%sjob %s: %s%s\n", tint(c, TINT_BOLD), shown(end->plan->spec->id, SHOWN_MAX),
-	       end->status, plain(c));
-	printf("  #   phase  result             time   hosts         in        out  refused  "
-	       "step\n");
+	c->printer.last_words = true;
+	fprintf(c->out, "\n%sjob %s: %s%s\n", tint(c, TINT_BOLD),
+	        shown(end->plan->spec->id, SHOWN_MAX), end->status, plain(c));
+	fprintf(c->out,
+	        "  #   phase  result             time   hosts         in        out  refused  "
+	        "step\n");
 	for (size_t i = 0; i < c->n_rows; i++)
-		summary_row(&c->rows[i]);
+		summary_row(c, &c->rows[i]);
 	summary_rest(c, end->plan);
 	summary_attempts(c, false, "refused");
 	summary_attempts(c, true, "would have been refused");
 	if (c->untold)
-		printf("      and %zu more kinds, in the record\n", c->untold);
-	printf("  record: %s\n  head:   %s\n  logs:   %s\n", end->record, end->head, end->logs);
+		fprintf(c->out, "      and %zu more kinds, in the record\n", c->untold);
+	fprintf(c->out, "  record: %s\n  head:   %s\n  logs:   %s\n", end->record, end->head,
+	        end->logs);
 	if (end->kept)
-		print_kept(end);
+		print_kept(c, end);
 	(void)snprintf(
 		text, sizeof(text),
 		"OBSERVE: this run of job %.480s enforced nothing on the network towards public "
@@ -418,6 +427,29 @@ static void on_job_ended(void *arg, const struct sink_end *end)
 }
 
 /* ---- life ---- */
+
+static ssize_t put_out(void *arg, const char *text, size_t len)
+{
+	struct console *c = arg;
+	printer_put(&c->printer, STDOUT_FILENO, text, len);
+	return (ssize_t)len;
+}
+
+static ssize_t put_err(void *arg, const char *text, size_t len)
+{
+	struct console *c = arg;
+	printer_put(&c->printer, STDERR_FILENO, text, len);
+	return (ssize_t)len;
+}
+
+/* Lines go out as they happen: what a process that ends at once had not flushed would be lost. */
+static FILE *open_lines(struct console *c, ssize_t (*put)(void *, const char *, size_t))
+{
+	FILE *f = fopencookie(c, "w", (cookie_io_functions_t){ .write = put });
+	if (f)
+		(void)setvbuf(f, NULL, _IOLBF, LINES_BUFFER);
+	return f;
+}
 
 const struct job_sink *console_sink(struct console *c)
 {
@@ -432,14 +464,24 @@ const struct job_sink *console_sink(struct console *c)
 		                         .step_ended = on_step_ended,
 		                         .job_ended = on_job_ended } };
 	c->sink.arg = c;
-	/* Lines appear as they happen, also in a file that somebody follows. */
-	(void)setvbuf(stdout, NULL, _IOLBF, 0);
-	return &c->sink;
+	(void)fflush(stdout); /* what was said before comes before */
+	printer_start(&c->printer);
+	c->out = open_lines(c, put_out);
+	c->err = open_lines(c, put_err);
+	if (c->out && c->err)
+		return &c->sink;
+	console_done(c);
+	return NULL;
 }
 
 void console_done(struct console *c)
 {
+	if (c->out)
+		(void)fclose(c->out);
+	if (c->err)
+		(void)fclose(c->err);
+	printer_end(&c->printer);
 	free(c->rows);
 	free(c->attempts);
-	*c = (struct console){ .plan = NULL };
+	*c = (struct console){ .printer = { .fd = -1 } };
 }

@@ -4,18 +4,24 @@
  *
  * A sink of the job (job/job_sink.h): order of use console_sink(), run the job, console_done().
  * Text only, one line a call, colour on a terminal (NO_COLOR honoured). What is kept of a step for
- * the summary at the end is a row and its refusals, both bounded.
+ * the summary at the end is a row and its refusals, both bounded. A process of its own writes it
+ * (printer.h), so that nobody here waits for a reader.
  */
 #ifndef RUNNER_CONSOLE_H
 #define RUNNER_CONSOLE_H
 
 #include "job/job_sink.h"
+#include "printer.h"
+
+#include <stdio.h>
 
 struct console_row;
 struct console_attempt;
 
 struct console {
 	struct job_sink sink;
+	struct printer printer;
+	FILE *out, *err; /* through the printer, line by line */
 	const struct plan *plan;
 	bool observe;
 	struct console_row *rows; /* of the steps that have ended */
@@ -25,8 +31,9 @@ struct console {
 	size_t untold; /* for which there is no room */
 };
 
-/* Returns the sink of @console. */
+/* Returns the sink of @console; NULL: there is no memory. */
 const struct job_sink *console_sink(struct console *console);
+/* Waits until the output is read, as printer_end() does. */
 void console_done(struct console *console);
 
 #endif

@@ -9,7 +9,7 @@ import termios
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from dd import ROOT, Job, Leftovers, Skip, case, check, closed, descendants, equal, main, processes, py, run, step  # noqa: E402
+from dd import ROOT, Job, Leftovers, Skip, case, check, closed, descendants, equal, main, processes, py, run, step, supervisor_of  # noqa: E402
 
 
 @case("P-01", "double fork, setsid, nohup and a changed tracking id do not outlive the step")
@@ -138,7 +138,7 @@ def _():
     try:
         deadline, seen = time.monotonic() + 1.2, {}
         while time.monotonic() < deadline:
-            for pid in [process.pid, *descendants(process.pid)[:1]]:
+            for pid in [process.pid, supervisor_of(process.pid)]:
                 try:
                     seen[pid] = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in range(3)]
                 except OSError:
@@ -162,7 +162,7 @@ def _():
         while time.monotonic() < deadline and process.poll() is None:
             tree = {pid: processes().get(pid, "") for pid in descendants(process.pid)}
             if any("sleep 1.5" in command for command in tree.values()):
-                supervisor = descendants(process.pid)[0]
+                supervisor = supervisor_of(process.pid)
                 for pid in tree:
                     parent = open(f"/proc/{pid}/stat", encoding="latin-1").read().rsplit(")", 1)[1].split()[1]
                     if int(parent) == supervisor and "drydock run" in tree[pid]:

@@ -10,7 +10,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from dd import DRYDOCK, FETCH, Job, Leftovers, case, cgroups, check, descendants, equal, kill_quietly, main, py, run, step  # noqa: E402
+from dd import DRYDOCK, FETCH, Job, Leftovers, case, cgroups, check, descendants, equal, kill_quietly, main, py, run, step, supervisor_of  # noqa: E402
 from world import ALLOWED, Resolver, Sink  # noqa: E402
 
 W = {}
@@ -89,9 +89,8 @@ def sleeper(trap=""):
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         tree = descendants(process.pid)
-        supervisors = [p for p in tree if parent_of(p) == process.pid]
         if any(b"sleep" in command_of(p) for p in tree):
-            return job, process, supervisors[-1], tree
+            return job, process, supervisor_of(process.pid), tree
         time.sleep(0.02)
     raise AssertionError("the step never started")
 
@@ -102,14 +101,6 @@ def command_of(pid):
             return file.read()
     except OSError:
         return b""
-
-
-def parent_of(pid):
-    try:
-        with open(f"/proc/{pid}/stat", encoding="latin-1") as file:
-            return int(file.read().rsplit(")", 1)[1].split()[1])
-    except (OSError, IndexError):
-        return 0
 
 
 def gone(pids, within=5.0):

@@ -12,7 +12,7 @@ import textwrap
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from dd import (DRYDOCK, FETCH, PUSH, Job, Leftovers, case, check, descendants, equal, kill_quietly, main, py, run, step)  # noqa: E402
+from dd import (DRYDOCK, FETCH, PUSH, Job, Leftovers, case, check, descendants, equal, kill_quietly, main, py, run, step, supervisor_of)  # noqa: E402
 from world import ALLOWED, ATTACKER, OTHER, PRIVATE, PRIVATE6, SHARED, SINK6, Resolver, Sink, Web  # noqa: E402
 
 W = {}
@@ -345,8 +345,7 @@ while True: call(135, 0x40000)
         while "@@up=" not in process.stdout.readline().decode() and time.monotonic() < deadline:
             pass
         below = descendants(process.pid)
-        with open(f"/proc/{process.pid}/task/{process.pid}/children", encoding="ascii") as file:
-            supervisor = int(file.read().split()[0])
+        supervisor = supervisor_of(process.pid)
         os.kill(supervisor, signal.SIGSTOP)
         time.sleep(0.3)     # now a question waits for good
         os.kill(supervisor, signal.SIGKILL)

@@ -327,6 +327,16 @@ def descendants(pid):
     return found
 
 
+def supervisor_of(keeper):
+    """The pid of the supervisor below @keeper; None before it is forked. The keeper's other child is the process that prints."""
+    with open(f"/proc/{keeper}/task/{keeper}/children", encoding="ascii") as file:
+        for pid in file.read().split():
+            with open(f"/proc/{pid}/comm", encoding="latin-1") as name:
+                if name.read().strip() != "drydock-print":
+                    return int(pid)
+    return None
+
+
 def _empty_cgroups():
     found = set()
     for base in ("/sys/fs/cgroup", "/sys/fs/cgroup/unified"):
