@@ -14,6 +14,7 @@
 enum {
 	INSIDE_VIEW_MAX = 256, /* rows of the host view, globs expanded */
 	INSIDE_DEV_MAX = 6,
+	INSIDE_MADE_MAX = 3,
 	INSIDE_FD_FLOOR = 10, /* fds that must survive are moved up here, away from 0, 1 and 2 */
 };
 
@@ -91,8 +92,10 @@ struct inside {
 	bool mount_is_dir[SANDBOX_MOUNTS_MAX];
 	int dev[INSIDE_DEV_MAX];
 	int made_sys;
+	int tree; /* likewise of spec->root; -1: none */
 
-	int root; /* the new root tmpfs */
+	int root;                  /* the new root */
+	int made[INSIDE_MADE_MAX]; /* its directories that hold made-up files */
 };
 
 _Noreturn void inside_main(struct inside *in); /* inside_main.c */
@@ -108,17 +111,17 @@ int mnt_new(const char *fstype, const struct mnt_opt *opts, uint64_t attrs, int 
             struct dd_err *err);
 int mnt_set(int dirfd, const char *path, uint64_t attrs, struct dd_err *err);
 int mnt_attach(int tree, int target, const char *what, struct dd_err *err);
-/* Open @path below @root, following nothing; missing components are made only on the root
- * tmpfs itself, never inside a bound host tree. Returns an O_PATH fd. */
+/* Open @path below @root, following nothing; missing components are made only on the file system of
+ * @root itself, never inside a bound host tree. Returns an O_PATH fd. */
 int mnt_target(int root, const char *path, bool dir, int *ret_target, struct dd_err *err);
 /* A new file at @path, relative to @root and on its own file system. Returns the descriptor, or
  * -errno (EXDEV: a mounted tree is in the way). */
 int mnt_create(int root, const char *path, mode_t mode);
-int mnt_attach_at(int tree, int root, const char *path, bool dir, struct dd_err *err);
 
 /* inside_root.c - host view, workspace, shared memory; inside_dev_proc.c - /dev and /proc;
  * inside_etc.c - made-up files */
 int inside_open_view(struct inside *in, struct dd_err *err);
+int inside_open_root(struct inside *in, struct dd_err *err); /* after the view */
 int inside_open_mounts(struct inside *in, struct dd_err *err);
 int inside_open_dev(struct inside *in, struct dd_err *err);
 int inside_root(struct inside *in, struct dd_err *err);
@@ -141,7 +144,13 @@ const struct inside_proc_row *inside_proc_row(size_t i); /* NULL behind the last
 int inside_etc(const struct inside *in, struct dd_err *err);
 const char *inside_etc_path(
 	size_t i); /* of the files that inside_etc() makes; NULL behind the last; any role */
-int inside_file(int root, const struct sandbox_file *file, struct dd_err *err);
+int inside_file(const struct inside *in, const struct sandbox_file *file, struct dd_err *err);
+/* Attach @tree at @path of the new root. */
+int inside_attach(const struct inside *in, int tree, const char *path, bool dir,
+                  struct dd_err *err);
+/* The descriptor below which @path is made up or mounted, and the rest of the path from there: some
+ * directories of the root are mounts of their own, where new names can be made. */
+int inside_base(const struct inside *in, const char *path, const char **ret_rest);
 int inside_pivot(const struct inside *in, struct dd_err *err);
 
 /* inside_init.c: never returns; uses only ppoll, read (signalfd), recvmsg, sendmsg, wait4, kill,

@@ -32,9 +32,9 @@ enum { DEV_NULL = 0 };
 static const struct link_row {
 	const char *name, *to;
 } dev_links[] = {
-	{ "dev/ptmx", "pts/ptmx" },          { "dev/fd", "/proc/self/fd" },
-	{ "dev/stdin", "/proc/self/fd/0" },  { "dev/stdout", "/proc/self/fd/1" },
-	{ "dev/stderr", "/proc/self/fd/2" },
+	{ "/dev/ptmx", "pts/ptmx" },          { "/dev/fd", "/proc/self/fd" },
+	{ "/dev/stdin", "/proc/self/fd/0" },  { "/dev/stdout", "/proc/self/fd/1" },
+	{ "/dev/stderr", "/proc/self/fd/2" },
 };
 
 static int dev_open(const struct dev_row *row, int *ret, struct dd_err *err)
@@ -79,17 +79,20 @@ int inside_dev(struct inside *in, struct dd_err *err)
 	for (size_t i = 0; i < ARRAY_LEN(dev_rows); i++) {
 		char path[32];
 		(void)snprintf(path, sizeof(path), "/dev/%s", dev_rows[i].name);
-		r = mnt_attach_at(in->dev[i], in->root, path, false, err);
+		r = inside_attach(in, in->dev[i], path, false, err);
 		if (r < 0)
 			return r;
 	}
-	for (size_t i = 0; i < ARRAY_LEN(dev_links); i++)
-		if (symlinkat(dev_links[i].to, in->root, dev_links[i].name) < 0)
-			return dd_err_set(err, errno, "create /%s", dev_links[i].name);
+	for (size_t i = 0; i < ARRAY_LEN(dev_links); i++) {
+		const char *name;
+		int base = inside_base(in, dev_links[i].name, &name);
+		if (symlinkat(dev_links[i].to, base, name + 1) < 0)
+			return dd_err_set(err, errno, "create %s", dev_links[i].name);
+	}
 	dd_auto_fd int pts = -1, queues = -1;
 	r = mnt_new("devpts", pts_opts, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, &pts, err);
 	if (r == 0)
-		r = mnt_attach_at(pts, in->root, "/dev/pts", true, err);
+		r = inside_attach(in, pts, "/dev/pts", true, err);
 	/* The queues of the step's own IPC namespace. Landlock needs a place for its rule, or it
 	 * refuses every mq_open(3). */
 	if (r == 0)
@@ -97,7 +100,7 @@ int inside_dev(struct inside *in, struct dd_err *err)
 		            MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, &queues, err);
 	if (r == -ENODEV)
 		return dd_err_ctx(err, r, "the kernel has no CONFIG_POSIX_MQUEUE");
-	return r < 0 ? r : mnt_attach_at(queues, in->root, "/dev/mqueue", true, err);
+	return r < 0 ? r : inside_attach(in, queues, "/dev/mqueue", true, err);
 }
 
 /* ---- /proc ---- */
@@ -224,7 +227,7 @@ int inside_proc(struct inside *in, struct dd_err *err)
 	dd_auto_fd int proc = -1;
 	int r = proc_mount(&proc, err);
 	if (r == 0)
-		r = mnt_attach_at(proc, in->root, "/proc", true, err);
+		r = inside_attach(in, proc, "/proc", true, err);
 	if (r < 0)
 		return r;
 	/* K-10: whatever is written below goes to a real procfs or nowhere. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* inside_etc.c - files that are made up for the sandbox instead of shown from the host.
  *
- * Runs in: launcher. They live on the new root's tmpfs, which is read-only when the step starts. No
+ * Runs in: launcher. They live on a tmpfs that is read-only when the step starts. No
  * /etc/shadow, and no account of the host is named.
  */
 #include "inside.h"
@@ -24,25 +24,26 @@ static int write_all(int fd, const char *path, const void *content, size_t len, 
 	return 0;
 }
 
-/* The parent, if need be, is made like a mount target; the file itself must be new and on the root
- * tmpfs. */
-int inside_file(int root, const struct sandbox_file *file, struct dd_err *err)
+/* The parent, if need be, is made like a mount target; the file itself must be new and on the file
+ * system that it is made up on. */
+int inside_file(const struct inside *in, const struct sandbox_file *file, struct dd_err *err)
 {
-	const char *slash = strrchr(file->path, '/');
+	const char *path = file->path, *slash = strrchr(file->path, '/');
 	char dir[PATH_MAX];
+	int root = inside_base(in, file->path, &path);
 
 	if (file->path[0] != '/' || !slash[1] || (size_t)(slash - file->path) >= sizeof(dir))
 		return dd_err_say(err, EINVAL, "file '%.200s': must be an absolute path",
 		                  file->path);
-	dd_auto_fd int fd = mnt_create(root, file->path + 1, file->mode & 0555);
-	if (fd == -ENOENT && slash != file->path) {
+	dd_auto_fd int fd = mnt_create(root, path + 1, file->mode & 0555);
+	if (fd == -ENOENT && slash > path) {
 		dd_auto_fd int made = -1;
-		memcpy(dir, file->path, (size_t)(slash - file->path));
-		dir[slash - file->path] = '\0';
+		memcpy(dir, path, (size_t)(slash - path));
+		dir[slash - path] = '\0';
 		int r = mnt_target(root, dir, true, &made, err);
 		if (r < 0)
 			return r;
-		fd = mnt_create(root, file->path + 1, file->mode & 0555);
+		fd = mnt_create(root, path + 1, file->mode & 0555);
 	}
 	if (fd == -EXDEV)
 		return dd_err_say(
@@ -54,13 +55,13 @@ int inside_file(int root, const struct sandbox_file *file, struct dd_err *err)
 	return write_all(fd, file->path, file->content, file->len, err);
 }
 
-static int file_write(int root, const char *path, const void *content, size_t len, mode_t mode,
-                      struct dd_err *err)
+static int file_write(const struct inside *in, const char *path, const void *content, size_t len,
+                      mode_t mode, struct dd_err *err)
 {
 	const struct sandbox_file file = {
 		.path = path, .content = content, .len = len, .mode = mode
 	};
-	return inside_file(root, &file, err);
+	return inside_file(in, &file, err);
 }
 
 static const struct etc_row {
@@ -108,7 +109,7 @@ int inside_etc(const struct inside *in, struct dd_err *err)
 	char hosts[256], hostname[80];
 
 	for (size_t i = 0; i < ARRAY_LEN(etc_rows); i++) {
-		int r = file_write(in->root, etc_rows[i].path, etc_rows[i].content,
+		int r = file_write(in, etc_rows[i].path, etc_rows[i].content,
 		                   strlen(etc_rows[i].content), 0444, err);
 		if (r < 0)
 			return r;
@@ -118,8 +119,8 @@ int inside_etc(const struct inside *in, struct dd_err *err)
 		"127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n127.0.1.1 %s\n",
 		in->spec->hostname);
 	int m = snprintf(hostname, sizeof(hostname), "%s\n", in->spec->hostname);
-	int r = file_write(in->root, "/etc/hosts", hosts, (size_t)n, 0444, err);
-	return r < 0 ? r : file_write(in->root, "/etc/hostname", hostname, (size_t)m, 0444, err);
+	int r = file_write(in, "/etc/hosts", hosts, (size_t)n, 0444, err);
+	return r < 0 ? r : file_write(in, "/etc/hostname", hostname, (size_t)m, 0444, err);
 }
 
 const char *inside_etc_path(size_t i)

@@ -128,6 +128,8 @@ static int open_host(struct inside *in, struct dd_err *err)
 		r = inside_open_dev(in, err);
 	if (r == 0)
 		r = inside_open_view(in, err);
+	if (r == 0)
+		r = inside_open_root(in, err);
 	return r;
 }
 
@@ -142,6 +144,7 @@ static void forget_environment(const struct inside *in)
 static int launch(struct inside *in, struct dd_err *err)
 {
 	forget_environment(in);
+	(void)umask(022);
 	int r = keep_only_ours(in, err);
 	if (r == 0)
 		r = open_host(in, err);
@@ -153,7 +156,6 @@ static int launch(struct inside *in, struct dd_err *err)
 		r = network(in, err);
 	if (r < 0)
 		return r;
-	(void)umask(022);
 	r = inside_root(in, err);
 	if (r == 0 && sethostname(in->spec->hostname, strlen(in->spec->hostname)) < 0)
 		r = dd_err_set(err, errno, "hostname %s", in->spec->hostname);

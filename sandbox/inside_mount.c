@@ -97,7 +97,8 @@ int mnt_create(int root, const char *path, mode_t mode)
 	return fd < 0 ? -errno : fd;
 }
 
-/* Make @name in @at, a directory of the root tmpfs, unless something is there. 1: made. */
+/* Make @name in @at, a directory of the root's own file system, unless something is there. 1: made.
+ */
 static int target_make(int at, const char *name, bool dir)
 {
 	if (dir)
@@ -127,7 +128,7 @@ static int target_fault(const char *path, const char *name, int code, struct dd_
 }
 
 /* The directory @path (relative, of @len bytes) below @root, where something is about to be made:
- * on the root tmpfs itself, or -EXDEV. */
+ * on the file system of @root itself, or -EXDEV. */
 static int parent_open(int root, const char *path, size_t len, int *ret)
 {
 	char whole[PATH_MAX];
@@ -206,11 +207,4 @@ int mnt_target(int root, const char *path, bool dir, int *ret_target, struct dd_
 		                  dir ? "directory" : "file");
 	*ret_target = dd_take_fd(&target);
 	return 0;
-}
-
-int mnt_attach_at(int tree, int root, const char *path, bool dir, struct dd_err *err)
-{
-	dd_auto_fd int target = -1;
-	int r = mnt_target(root, path, dir, &target, err);
-	return r < 0 ? r : mnt_attach(tree, target, path, err);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* inside_root.c - the step's file tree: a new tmpfs with read-only copies of the few host trees
- * that a build needs.
+/* inside_root.c - the step's file tree: a directory of the job (or a new tmpfs) with read-only
+ * copies of the few host trees that a build needs.
  *
  * Runs in: launcher. Two halves, because rights differ: inside_open_*() take detached copies while
  * the process still has the supervisor's uid (it can walk to the workspace); inside_root() puts
@@ -98,6 +98,20 @@ static int open_made_sys(struct inside *in, struct dd_err *err)
 	                 err);
 }
 
+/* A place of the root tree is there already, and must not be lost behind another mount. */
+static int check_place(const struct sandbox_spec *spec, const struct sandbox_mount *m,
+                       struct dd_err *err)
+{
+	for (size_t i = 0; i < spec->n_mounts; i++) {
+		const char *over = spec->mounts[i].target;
+		size_t len = strlen(over);
+		if (strncmp(m->target, over, len) == 0 && m->target[len] == '/')
+			return dd_err_say(err, EINVAL, "mount target %s: %s is mounted over it",
+			                  m->target, over);
+	}
+	return 0;
+}
+
 int inside_open_mounts(struct inside *in, struct dd_err *err)
 {
 	if (in->spec->n_mounts > SANDBOX_MOUNTS_MAX)
@@ -107,6 +121,12 @@ int inside_open_mounts(struct inside *in, struct dd_err *err)
 		const struct sandbox_mount *m = &in->spec->mounts[i];
 		struct stat st;
 		in->mounts[i] = -1;
+		if (in->spec->root && (m->flags & SANDBOX_MOUNT_PLACE)) {
+			int r = check_place(in->spec, m, err);
+			if (r < 0)
+				return r;
+			continue;
+		}
 		dd_auto_fd int source = mount_source(m, &st, err);
 		if (source == -ENOENT && (m->flags & SANDBOX_MOUNT_TRY))
 			continue;
@@ -126,59 +146,188 @@ int inside_open_mounts(struct inside *in, struct dd_err *err)
 	return open_made_sys(in, err);
 }
 
-/* ---- after the uid has changed ---- */
+/* ---- the root ---- */
 
-/* Directories of the new root, parents first. Empty ones are mount points or expected by programs.
- */
+/* Directories that hold made-up files, on one tmpfs that is read-only when the step starts. */
+static const char *const made_dirs[] = { "/etc", "/run", "/dev" };
+_Static_assert(ARRAY_LEN(made_dirs) == INSIDE_MADE_MAX, "struct inside holds one fd for each");
+/* What they are begun with, parents first. */
+static const char *const made_subdirs[] = { "dev/pts", "run/drydock", "run/drydock/cred" };
+
+/* Directories of the root itself: mount points, or expected by programs. */
 static const char *const root_dirs[] = {
-	"etc", "proc",    "dev", "dev/pts",     "dev/shm",          "dev/mqueue", "tmp",
-	"var", "var/tmp", "run", "run/drydock", "run/drydock/cred", "mnt",
+	"/etc", "/run", "/dev", "/proc", "/mnt", "/tmp", "/var/tmp"
 };
 
-static int root_make(struct inside *in, struct dd_err *err)
+/* The made-up directory that @path is, or lies in. */
+static int made_index(const char *path)
 {
-	const struct mnt_opt opts[] = {
-		{ "mode", "0755" }, { "size", "16m" }, { "nr_inodes", "4096" }, { NULL, NULL }
-	};
-	/* Any directory serves: what is below it on the host has been copied already or is not
-	 * wanted. */
-	dd_auto_fd int over = open("/tmp", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (over < 0)
-		return dd_err_set(err, errno,
-		                  "/tmp of the host is the mount point of the new root");
-	int r = mnt_new("tmpfs", opts, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, &in->root, err);
-	if (r == 0)
-		r = mnt_attach(in->root, over, "/tmp (new root)", err);
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < ARRAY_LEN(root_dirs); i++)
-		if (mkdirat(in->root, root_dirs[i], 0755) < 0)
-			return dd_err_set(err, errno, "create /%s", root_dirs[i]);
-	return 0;
+	for (size_t i = 0; i < ARRAY_LEN(made_dirs); i++) {
+		size_t len = strlen(made_dirs[i]);
+		if (strncmp(path, made_dirs[i], len) == 0 &&
+		    (path[len] == '/' || path[len] == '\0'))
+			return (int)i;
+	}
+	return -1;
 }
 
-/* 1: the host has a symlink here and so has the new root now. */
-static int view_symlink(const struct inside *in, const char *path, struct dd_err *err)
+int inside_base(const struct inside *in, const char *path, const char **ret_rest)
+{
+	int i = made_index(path);
+	size_t len = i < 0 ? 0 : strlen(made_dirs[i]);
+
+	*ret_rest = path + (path[len] ? len : 0);
+	return path[len] && i >= 0 ? in->made[i] : in->root;
+}
+
+int inside_attach(const struct inside *in, int tree, const char *path, bool dir, struct dd_err *err)
+{
+	const char *rest;
+	dd_auto_fd int target = -1;
+	int base = inside_base(in, path, &rest);
+	int r = mnt_target(base, rest, dir, &target, err);
+	if (r == 0)
+		r = mnt_attach(tree, target, path, err);
+	return r < 0 && rest != path ? dd_err_ctx(err, r, "%s", path) : r;
+}
+
+/* The host's symlink at @path, made in @root too unless it is there. Without one, nothing. */
+static int root_symlink(int root, const char *path, struct dd_err *err)
 {
 	char link[256];
 	ssize_t len = readlink(path, link, sizeof(link) - 1);
 	if (len < 0)
 		return 0;
 	link[len] = '\0';
-	return symlinkat(link, in->root, path + 1) < 0 ? dd_err_set(err, errno, "symlink %s", path)
-	                                               : 1;
+	return symlinkat(link, root, path + 1) < 0 && errno != EEXIST
+	               ? dd_err_set(err, errno, "symlink %s", path)
+	               : 0;
 }
 
-/* A row without a tree: copied bytes, the host's symlink, or nothing. */
+static int root_target(int root, const char *path, bool dir, struct dd_err *err)
+{
+	dd_auto_fd int target = -1;
+	return made_index(path) >= 0 ? 0 : mnt_target(root, path, dir, &target, err);
+}
+
+/* All that must be in the root before anything is mounted on it. What of it is there already stays:
+ * the steps before this one had the same tree. */
+static int root_fill(const struct inside *in, int root, struct dd_err *err)
+{
+	const struct sandbox_spec *spec = in->spec;
+	size_t n;
+	const struct view_item *items = view_get(&n);
+	dd_auto_fd int made = -1;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < ARRAY_LEN(root_dirs); i++) {
+		r = mnt_target(root, root_dirs[i], true, &made, err);
+		dd_close_p(&made);
+	}
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		if (in->view[i] >= 0)
+			r = root_target(root, items[i].path, true, err);
+		else if (items[i].kind == HOST_VIEW_ROOT)
+			r = root_symlink(root, items[i].path, err);
+	}
+	for (size_t i = 0; r == 0 && i < spec->n_mounts; i++)
+		if (in->mounts[i] >= 0)
+			r = root_target(root, spec->mounts[i].target, in->mount_is_dir[i], err);
+	return r == 0 && in->made_sys >= 0 ? root_target(root, "/sys", true, err) : r;
+}
+
+/* Filled with the supervisor's id: that is whose the tree is, and not the step's. */
+int inside_open_root(struct inside *in, struct dd_err *err)
+{
+	const struct sandbox_mount m = { .source = in->spec->root };
+	struct stat st;
+
+	if (!m.source)
+		return 0;
+	dd_auto_fd int source = mount_source(&m, &st, err);
+	if (source < 0)
+		return dd_err_ctx(err, source, "root of the sandbox");
+	if (!S_ISDIR(st.st_mode))
+		return dd_err_set(err, ENOTDIR, "root of the sandbox %s", m.source);
+	int r = root_fill(in, source, err);
+	if (r == 0)
+		r = mnt_clone(source, "", AT_EMPTY_PATH, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
+		              &in->tree, err);
+	return r < 0 ? dd_err_ctx(err, r, "root of the sandbox %s", m.source) : 0;
+}
+
+/* ---- after the uid has changed ---- */
+
+static int tmpfs_make(const char *mode, int *ret, struct dd_err *err)
+{
+	const struct mnt_opt opts[] = {
+		{ "mode", mode }, { "size", "16m" }, { "nr_inodes", "4096" }, { NULL, NULL }
+	};
+	return mnt_new("tmpfs", opts, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, ret, err);
+}
+
+static int root_make(struct inside *in, struct dd_err *err)
+{
+	int r = 0;
+	/* Any directory serves: what is below it on the host has been copied already or is not
+	 * wanted. */
+	dd_auto_fd int over = open("/tmp", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (over < 0)
+		return dd_err_set(err, errno,
+		                  "/tmp of the host is the mount point of the new root");
+	if (in->tree >= 0)
+		in->root = in->tree;
+	else
+		r = tmpfs_make("0755", &in->root, err);
+	if (r == 0)
+		r = mnt_attach(in->root, over, "/tmp (new root)", err);
+	return r == 0 && in->tree < 0 ? root_fill(in, in->root, err) : r;
+}
+
+/* The directories of made-up files: of one tmpfs, so it hangs at /mnt for a moment (clones can be
+ * taken of attached mounts only, before 6.15). */
+static int made_make(struct inside *in, struct dd_err *err)
+{
+	dd_auto_fd int all = -1;
+	int r = tmpfs_make("0755", &all, err);
+
+	for (size_t i = 0; i < INSIDE_MADE_MAX; i++)
+		in->made[i] = -1;
+	if (r == 0) {
+		dd_auto_fd int mnt = openat(in->root, "mnt",
+		                            O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		r = mnt < 0 ? dd_err_set(err, errno, "open /mnt")
+		            : mnt_attach(all, mnt, "/mnt", err);
+	}
+	for (size_t i = 0; r == 0 && i < ARRAY_LEN(made_dirs); i++)
+		if (mkdirat(all, made_dirs[i] + 1, 0755) < 0)
+			r = dd_err_set(err, errno, "create %s", made_dirs[i]);
+	for (size_t i = 0; r == 0 && i < ARRAY_LEN(made_subdirs); i++)
+		if (mkdirat(all, made_subdirs[i], 0755) < 0)
+			r = dd_err_set(err, errno, "create /%s", made_subdirs[i]);
+	for (size_t i = 0; r == 0 && i < ARRAY_LEN(made_dirs); i++) {
+		dd_auto_fd int target = -1;
+		r = mnt_clone(all, made_dirs[i] + 1, 0, 0, &in->made[i], err);
+		if (r == 0)
+			r = mnt_target(in->root, made_dirs[i], true, &target, err);
+		if (r == 0)
+			r = mnt_attach(in->made[i], target, made_dirs[i], err);
+	}
+	if (r < 0)
+		return r;
+	if (fchdir(in->root) < 0 || umount2("mnt", MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
+		return dd_err_set(err, errno, "hide the tmpfs of made-up files");
+	return 0;
+}
+
+/* A row without a tree: copied bytes, or nothing. */
 static int view_make(const struct inside *in, const struct view_item *item, struct dd_err *err)
 {
 	const struct sandbox_file copy = {
 		.path = item->path, .content = item->bytes, .len = item->len, .mode = 0444
 	};
 
-	if (item->bytes)
-		return inside_file(in->root, &copy, err);
-	return item->kind == HOST_VIEW_ROOT ? view_symlink(in, item->path, err) : 0;
+	return item->bytes ? inside_file(in, &copy, err) : 0;
 }
 
 static int view_attach(const struct inside *in, struct dd_err *err)
@@ -192,7 +341,7 @@ static int view_attach(const struct inside *in, struct dd_err *err)
 			r = view_make(in, &items[i], err);
 		else
 			/* whole trees are directories, or refused here */
-			r = mnt_attach_at(in->view[i], in->root, items[i].path, true, err);
+			r = inside_attach(in, in->view[i], items[i].path, true, err);
 	}
 	return r < 0 ? r : 0;
 }
@@ -213,7 +362,7 @@ static int shm_attach(const struct inside *in, struct dd_err *err)
 
 	dd_auto_fd int shm = -1;
 	int r = mnt_new("tmpfs", opts, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, &shm, err);
-	return r < 0 ? r : mnt_attach_at(shm, in->root, shm_target, true, err);
+	return r < 0 ? r : inside_attach(in, shm, shm_target, true, err);
 }
 
 /* ramfs, because it is never swapped; writable only until the delivery is in (inside_delivery.c).
@@ -225,7 +374,7 @@ static int credentials_mount(const struct inside *in, struct dd_err *err)
 
 	int r = mnt_new("ramfs", opts, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
 	                &ram, err);
-	return r < 0 ? r : mnt_attach_at(ram, in->root, SANDBOX_CREDENTIALS_DIR, true, err);
+	return r < 0 ? r : inside_attach(in, ram, SANDBOX_CREDENTIALS_DIR, true, err);
 }
 
 static int mounts_attach(const struct inside *in, struct dd_err *err)
@@ -233,7 +382,7 @@ static int mounts_attach(const struct inside *in, struct dd_err *err)
 	for (size_t i = 0; i < in->spec->n_mounts; i++) {
 		if (in->mounts[i] < 0)
 			continue;
-		int r = mnt_attach_at(in->mounts[i], in->root, in->spec->mounts[i].target,
+		int r = inside_attach(in, in->mounts[i], in->spec->mounts[i].target,
 		                      in->mount_is_dir[i], err);
 		if (r < 0)
 			return r;
@@ -247,6 +396,8 @@ int inside_root(struct inside *in, struct dd_err *err)
 		return dd_err_set(err, ENOSYS, "new root (fsopen, needs Linux 5.2 or later)");
 	int r = root_make(in, err);
 	if (r == 0)
+		r = made_make(in, err);
+	if (r == 0)
 		r = view_attach(in, err);
 	if (r == 0)
 		r = inside_dev(in, err);
@@ -255,13 +406,13 @@ int inside_root(struct inside *in, struct dd_err *err)
 	if (r == 0)
 		r = credentials_mount(in, err);
 	if (r == 0 && in->made_sys >= 0)
-		r = mnt_attach_at(in->made_sys, in->root, "/sys", true, err);
+		r = inside_attach(in, in->made_sys, "/sys", true, err);
 	if (r == 0)
 		r = mounts_attach(in, err);
 	if (r == 0)
 		r = inside_etc(in, err);
 	for (size_t i = 0; r == 0 && i < in->spec->n_files; i++)
-		r = inside_file(in->root, &in->spec->files[i], err);
+		r = inside_file(in, &in->spec->files[i], err);
 	if (r == 0)
 		r = inside_proc(in, err);
 	return r;
@@ -308,14 +459,25 @@ static int enter_workdir(const char *workdir, struct dd_err *err)
 	return 0;
 }
 
-int inside_pivot(const struct inside *in, struct dd_err *err)
+/* The mount itself: what hangs below has its own flags. */
+static int make_read_only(int mount, const char *path, struct dd_err *err)
 {
-	/* Only the root tmpfs itself: what hangs below has its own flags. */
 	struct mount_attr ro = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID |
 		                             MOUNT_ATTR_NODEV };
 
-	if (mount_setattr(in->root, "", AT_EMPTY_PATH, &ro, sizeof(ro)) < 0)
-		return dd_err_set(err, errno, "make the new root read-only");
+	return mount_setattr(mount, "", AT_EMPTY_PATH, &ro, sizeof(ro)) < 0
+	               ? dd_err_set(err, errno, "make %s read-only", path)
+	               : 0;
+}
+
+int inside_pivot(const struct inside *in, struct dd_err *err)
+{
+	int r = in->tree < 0 ? make_read_only(in->root, "/", err) : 0;
+
+	for (size_t i = 0; r == 0 && i < ARRAY_LEN(made_dirs); i++)
+		r = make_read_only(in->made[i], made_dirs[i], err);
+	if (r < 0)
+		return r;
 	if (fchdir(in->root) < 0)
 		return dd_err_set(err, errno, "enter the new root");
 	if (dd_fault("pivot_root"))

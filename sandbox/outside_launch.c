@@ -307,6 +307,7 @@ static int launch(const struct sandbox_spec *spec, struct sandbox *sb, struct dd
 		.out = spec->stdout_fd,
 		.err = spec->stderr_fd,
 		.announce = prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) != 1,
+		.tree = -1,
 		.root = -1,
 	};
 	int r = find_start_blocks(&in, err);

@@ -84,6 +84,10 @@ enum sandbox_mount_flags {
 	SANDBOX_MOUNT_RW = 1 << 0, /* always nosuid,nodev */
 	SANDBOX_MOUNT_NOEXEC = 1 << 1,
 	SANDBOX_MOUNT_TRY = 1 << 2, /* a missing source is left out; said so in the plan */
+	/* @target below the spec's root tree is @source already, so nothing is mounted, and between
+	 * all such places files can be renamed and linked: one mount holds them. -EINVAL when a
+	 * mount of the spec hides it. Without a root tree it means nothing. */
+	SANDBOX_MOUNT_PLACE = 1 << 3,
 };
 
 /* Bind @source (host path, opened O_PATH|O_NOFOLLOW by the launcher) at @target (absolute,
@@ -121,6 +125,11 @@ struct sandbox_spec {
 	uid_t step_uid;
 	gid_t step_gid;
 	const char *hostname;
+	/* Host directory that becomes "/", writable by mount: what the step may write below it are
+	 * the read-write mounts, by Landlock, and by owner where step and supervisor have different
+	 * ids. Missing mount points are made in it; nobody but the supervisor may own it or what
+	 * lies above those places. NULL: a new tmpfs, read-only. */
+	const char *root;
 	const struct sandbox_mount
 		*mounts; /* besides the host root view (sandbox/inside_root.c), in order */
 	size_t n_mounts;

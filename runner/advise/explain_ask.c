@@ -216,17 +216,28 @@ static const struct sandbox_mount *mount_of(const struct step_mounts *m, const c
 	return NULL;
 }
 
-/* A directory of the job that a step may write. */
-static void describe_own(const char *target, struct explain_answer *a)
+/* A directory of the job that a step may write. Whether rename(2) and link(2) reach it from the
+ * others is said here, because a step that fails with EXDEV fails without a word of drydock's. */
+static void describe_own(const struct sandbox_mount *m, struct explain_answer *a)
 {
-	(void)snprintf(a->why, sizeof(a->why),
-	               "what the step leaves for the job: outputs and the like");
+	const struct step_place *place = NULL;
 	for (size_t i = 0; i < ARRAY_LEN(step_places); i++)
-		if (strcmp(step_places[i].target, target) == 0)
-			(void)snprintf(a->why, sizeof(a->why),
-			               "%s; fetch and build steps share it, a push step has its "
-			               "own, nothing of it outlives the job",
-			               step_places[i].what);
+		if (strcmp(step_places[i].target, m->target) == 0)
+			place = &step_places[i];
+	if (place)
+		(void)snprintf(a->why, sizeof(a->why),
+		               "%s; fetch and build steps share it, push has its own unless it is "
+		               "`workspace: shared`, none outlives the job",
+		               place->what);
+	else
+		(void)snprintf(a->why, sizeof(a->why),
+		               "what the step leaves for the job: outputs and the like");
+	(void)snprintf(a->note, sizeof(a->note), "%s",
+	               m->flags & SANDBOX_MOUNT_PLACE
+	                       ? "files can be renamed and linked between it and the job's other "
+	                         "places: one mount holds them"
+	                       : "a mount of its own: rename and link between it and other places "
+	                         "fail with EXDEV, so tools that know no copy fail there");
 }
 
 static void describe_mount(const struct sandbox_mount *m, struct explain_answer *a)
@@ -238,7 +249,7 @@ static void describe_mount(const struct sandbox_mount *m, struct explain_answer 
 	(void)snprintf(a->decided, sizeof(a->decided), "mount %s (%s)", m->target,
 	               writable ? "read-write" : "read-only");
 	if (writable) {
-		describe_own(m->target, a);
+		describe_own(m, a);
 		return;
 	}
 	explain_place(a->policy, "sandbox.read", place, sizeof(place));

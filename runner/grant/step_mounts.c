@@ -8,6 +8,8 @@
 #include "base/digest.h"
 #include "model/places.h"
 
+#include <string.h>
+
 const struct step_place step_places[STEP_PLACE__COUNT] = {
 	[STEP_WORK] = { PLACE_WORKSPACE, 0755,
 	                "the workspace of the job: a copy, never the caller's own files" },
@@ -28,6 +30,20 @@ static void add(struct step_mounts *m, const char *source, const char *target, u
 			                                   .flags = flags };
 }
 
+/* A place that is a mount of its own: its files are in another tree, or what is shown of the host
+ * would hide it (`read: [/opt]` the tool directory). */
+static bool is_apart(const struct grant_terms *terms, enum step_place_id place)
+{
+	const char *target = step_places[place].target;
+	for (size_t i = 0; terms->read && terms->read[i]; i++) {
+		size_t len = strlen(terms->read[i]);
+		if (strncmp(target, terms->read[i], len) == 0 && target[len] == '/')
+			return true;
+	}
+	return place == STEP_WORK && terms->phase == DD_PHASE_PUSH &&
+	       terms->view == WORKSPACE_SHARED;
+}
+
 void step_mounts_make(const struct grant_terms *terms, const struct recipe *recipe,
                       const struct step_view *view, struct step_mounts *ret)
 {
@@ -36,8 +52,9 @@ void step_mounts_make(const struct grant_terms *terms, const struct recipe *reci
 	 */
 	for (size_t i = 0; terms->read && terms->read[i]; i++)
 		add(ret, terms->read[i], terms->read[i], SANDBOX_MOUNT_RO);
-	for (size_t i = 0; i < STEP_PLACE__COUNT; i++)
-		add(ret, view->place[i], step_places[i].target, SANDBOX_MOUNT_RW);
+	for (enum step_place_id i = 0; i < STEP_PLACE__COUNT; i++)
+		add(ret, view->place[i], step_places[i].target,
+		    SANDBOX_MOUNT_RW | (is_apart(terms, i) ? 0 : SANDBOX_MOUNT_PLACE));
 	if (recipe->channel)
 		add(ret, view->channel, PLACE_CHANNEL, SANDBOX_MOUNT_RW);
 }

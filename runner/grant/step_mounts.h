@@ -28,6 +28,7 @@ extern const struct step_place step_places[STEP_PLACE__COUNT];
 
 /* What one step gets to see, as host paths for its mounts. */
 struct step_view {
+	char root[600]; /* the tree of the step's trust: its "/" */
 	char place[STEP_PLACE__COUNT][600], channel[600];
 };
 

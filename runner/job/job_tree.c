@@ -528,6 +528,7 @@ static int push_view(struct job *job, const struct job_step *step, struct step_v
 	int r = make_places(job, own, &view_fd, err);
 	if (r < 0)
 		return r;
+	(void)snprintf(view->root, sizeof(view->root), "%s/%s", job->dirs.root, own);
 	for (enum step_place_id i = 0; i < STEP_PLACE__COUNT; i++)
 		if (i != STEP_WORK || step->terms->view != WORKSPACE_SHARED)
 			locate(job, own, i, view);
@@ -541,6 +542,7 @@ static int push_view(struct job *job, const struct job_step *step, struct step_v
 void job_tree_shared(const struct job *job, struct step_view *ret)
 {
 	ret->channel[0] = '\0';
+	(void)snprintf(ret->root, sizeof(ret->root), "%s/" SHARED_TREE, job->dirs.root);
 	for (enum step_place_id i = 0; i < STEP_PLACE__COUNT; i++)
 		locate(job, SHARED_TREE, i, ret);
 }

@@ -199,6 +199,7 @@ static int build(struct run *run, struct dd_err *err)
 		.step_uid = run->job->step_uid,
 		.step_gid = run->job->step_uid,
 		.hostname = "drydock",
+		.root = run->view.root,
 		.mounts = mounts.mount,
 		.n_mounts = mounts.n,
 		.files = &script,

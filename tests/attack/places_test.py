@@ -115,5 +115,104 @@ def _():
     check(r.rc == 1 and "could not be measured" in r.out, "the step went on", r)
 
 
+RENAMES = """
+places = ["/tmp", "/var/tmp", os.environ["HOME"], os.environ["RUNNER_TEMP"], os.environ["RUNNER_TOOL_CACHE"], os.environ["GITHUB_WORKSPACE"]]
+bad = []
+def must(what, function):
+    try: function()
+    except OSError as e: bad.append("%s:%s" % (what, errno.errorcode[e.errno]))
+for a in places:
+    for b in places:
+        if a == b: continue
+        open(a + "/f", "w").write("new"); open(b + "/g", "w").write("old"); os.mkdir(a + "/d"); open(a + "/d/x", "w").close()
+        inode = os.stat(a + "/f").st_ino
+        must("link " + a + " " + b, lambda: os.link(a + "/f", b + "/l"))
+        must("replace " + a + " " + b, lambda: os.replace(a + "/f", b + "/g"))
+        must("rename a directory " + a + " " + b, lambda: os.rename(a + "/d", b + "/moved"))
+        if not bad and (open(b + "/g").read(), os.stat(b + "/g").st_ino, os.stat(b + "/l").st_ino, os.listdir(b + "/moved")) != ("new", inode, inode, ["x"]):
+            bad.append("%s %s: not the same file" % (a, b))
+        subprocess.run(["rm", "-rf", a + "/f", b + "/g", b + "/l", a + "/d", b + "/moved"])
+mark("WHO", " ".join(bad)); mark("devices", len({os.stat(p).st_dev for p in places}))
+"""
+
+
+def need_refer():
+    if tuple(int(n) for n in os.uname().release.split("-")[0].split(".")[:2]) < (5, 19):
+        raise Skip("before Linux 5.19 Landlock refuses every rename into another directory")
+
+
+@case("C9 W-11", "files and directories are renamed and linked between all places of a job, in steps of every phase")
+def _():
+    need_refer()
+    r = run([step("get", py(RENAMES.replace("WHO", "get")), FETCH), step("make", py(RENAMES.replace("WHO", "make"))), step("publish", py(RENAMES.replace("WHO", "publish")), PUSH)],
+            {"push": {"workspace": "pristine"}})
+    equal([r.mark(m) for m in ("get", "make", "publish", "devices")], ["", "", "", "1"], "what failed", r)
+
+
+@case("C9", "mv, ln and rename(2) of tools copy no byte: the file keeps its inode from /tmp to workspace, home and tool directory")
+def _():
+    need_refer()
+    r = run([step("get", 'f=$(mktemp); echo data >"$f"; stat -c %i "$f" >/tmp/inode', FETCH), step("make", """
+        f=$(ls /tmp/tmp.*); mv "$f" target; test $(stat -c %i target) = $(cat /tmp/inode) && echo @@mv=same@@
+        ln target "$HOME/hard" && test $(stat -c %h target) = 2 && echo @@ln=same@@
+        perl -e 'rename "target", "$ENV{RUNNER_TEMP}/renamed" or die "$!"' && echo @@perl=same@@
+        mkdir -p "$HOME/.cargo/registry" && i=$(stat -c %i "$HOME/.cargo") && mv "$HOME/.cargo" "$RUNNER_TOOL_CACHE/cargo" && mv "$RUNNER_TOOL_CACHE/cargo" /var/tmp/ &&
+            test $(stat -c %i /var/tmp/cargo) = $i -a -d /var/tmp/cargo/registry && echo @@tree=same@@
+    """)])
+    equal([r.mark(m) for m in ("mv", "ln", "perl", "tree")], ["same"] * 4, "moved", r)
+
+
+HOLD = """
+for path in ("/x", "/home/x", "/opt/x", "/var/x", "/mnt/x", "/usr/x", "/home/runner.new"):
+    attempt("make" + path, lambda: os.mkdir(path)); attempt("file" + path, lambda: open(path, "w"))
+open("/tmp/mine", "w").close()
+for path in ("/mine", "/home/mine", "/opt/mine", "/var/mine"):
+    attempt("rename" + path, lambda: os.rename("/tmp/mine", path)); attempt("link" + path, lambda: os.link("/tmp/mine", path))
+    attempt("symlink" + path, lambda: os.symlink("/tmp", path)); attempt("fifo" + path, lambda: os.mkfifo(path))
+for path in ("/tmp", "/work", "/home/runner", "/home", "/opt", "/mnt", "/bin", "/usr", "/etc", "/proc", "/var"):
+    attempt("away" + path, lambda: os.rename(path, "/tmp/away")); attempt("aside" + path, lambda: os.rename(path, path + ".aside"))
+    attempt("rmdir" + path, lambda: os.rmdir(path)); attempt("unlink" + path, lambda: os.unlink(path))
+mark("root", " ".join(sorted(os.listdir("/"))))
+"""
+OWNED = """
+owned = [where for where in ("/", "/home", "/opt", "/var", "/mnt", "/bin", "/usr") if os.lstat(where).st_uid == os.getuid()]
+mark("owned", " ".join(owned))
+for where in ("/", "/home", "/opt", "/var", "/mnt"):
+    attempt("chmod" + where, lambda: os.chmod(where, 0o777)); attempt("utime" + where, lambda: os.utime(where, (0, 0))); attempt("xattr" + where, lambda: os.setxattr(where, "user.x", b"x"))
+"""
+
+
+def nothing_changed(r):
+    for label, value in r.marks.items():
+        if not label.endswith(".ms") and label not in ("root", "owned"):
+            check(value in ("EACCES", "EROFS", "EPERM", "EBUSY", "EISDIR", "ENOTDIR", "ENOTEMPTY", "EEXIST", "EXDEV", "ENOTSUP", "EINVAL"), f"{label} said {value}", r)
+    check(not {"x", "mine", "away"} & set(r.mark("root").split()), "something new in /", r)
+
+
+@case("F-01 C9", "the mount that holds the places is writable in them and nowhere else: nothing is made, moved or removed in / or above a place")
+def _():
+    r = run([step("try", py(HOLD + OWNED))])
+    nothing_changed(r)
+    equal(r.mark("owned"), "", "directories above the places that belong to the step", r)
+
+
+@case("F-01 C9", "the same with one id for step and supervisor: Landlock alone holds it")
+def _():
+    nothing_changed(run_single([step("try", py(HOLD)), step("next", "test -d /work -a -d /tmp")]))
+
+
+@case("C9", "a place that a shown directory of the host would hide is mounted over it, and the step's files in it are there")
+def _():
+    from world import _quiet
+    if not ROOT:
+        raise Skip("needs root, to give this host a directory in /opt")
+    _quiet("mount", "-t", "tmpfs", "-o", "mode=755", "none", "/opt")   # of this program's own mount namespace
+    os.mkdir("/opt/hostedtoolcache")
+    r = run([step("a", "echo x >$RUNNER_TOOL_CACHE/x"), step("b", "cat $RUNNER_TOOL_CACHE/x /tmp/../opt/hostedtoolcache/x | wc -l | sed 's/.*/@@lines=&@@/'")], sandbox={"read": ["/opt"]})
+    equal(r.mark("lines"), "2", "lines", r)
+    equal(os.listdir("/opt/hostedtoolcache"), [], "the host's own directory")
+    _quiet("umount", "/opt")
+
+
 if __name__ == "__main__":
     main()

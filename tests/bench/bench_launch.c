@@ -193,6 +193,12 @@ static _Noreturn void drydock_child(int requests, int answers)
 		fprintf(stderr, "bench_launch: drydock: %s\n", err.msg);
 		_exit(1);
 	}
+	char root[sizeof(stage) + 8]; /* the supervisor's own, as a job's tree is */
+	(void)snprintf(root, sizeof(root), "%s.root", stage);
+	if (mkdir(root, 0755)) {
+		perror(root);
+		_exit(1);
+	}
 	const struct sandbox_mount mounts[] = {
 		{ .source = true_path, .target = "/opt/true", .flags = SANDBOX_MOUNT_RO }
 	};
@@ -210,6 +216,7 @@ static _Noreturn void drydock_child(int requests, int answers)
 		.step_uid = step_uid,
 		.step_gid = step_uid,
 		.hostname = "bench",
+		.root = root,
 		.mounts = mounts,
 		.n_mounts = 1,
 		.made_sys = made_sys,
@@ -367,7 +374,7 @@ int main(void)
 	measure(rounds);
 	bool good = print_table();
 	char command[300];
-	(void)snprintf(command, sizeof(command), "rm -rf %s", stage);
+	(void)snprintf(command, sizeof(command), "rm -rf %s %s.root", stage, stage);
 	if (system(command) != 0) /* NOLINT(cert-env33-c) */
 		fprintf(stderr, "bench_launch: %s was not removed\n", stage);
 	return good ? 0 : 1;

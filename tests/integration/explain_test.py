@@ -397,6 +397,25 @@ def _():
         job.close()
 
 
+@case("C9", "explain says whether rename and link reach a place of the job from the others, as the step finds it")
+def _():
+    from world import _quiet
+    _quiet("mount", "-t", "tmpfs", "-o", "mode=755", "none", "/opt")   # of this program's own mount namespace
+    os.mkdir("/opt/hostedtoolcache")
+    for read, view, place, apart in (([], "pristine", "/work", False), ([], "shared", "/work", True), ([], "shared", "/tmp", False), (["/opt"], "pristine", "/opt/hostedtoolcache", True),
+                                     ([], "pristine", "/opt/hostedtoolcache", False), ([], "pristine", "/home/runner", False)):
+        rename = f"touch /var/tmp/f; perl -e 'rename \"/var/tmp/f\", \"{place}/f\" or die $!' || true"
+        job = Job([step("publish", rename, PUSH)], {"push": {"workspace": view}}, **({"sandbox": {"read": read}} if read else {}))
+        try:
+            _, a = ask(job, "--step", "publish", "--path", place)
+            equal("EXDEV" in (a["note"] or ""), apart, f"{place} with {view}, read {read}: {a['note']}")
+            r = job.run()
+            equal("Invalid cross-device link" in r.out, apart, f"{place} with {view}, read {read}: rename", r)
+        finally:
+            job.close()
+    _quiet("umount", "/opt")
+
+
 @case("", "a directory that is not shown: the suggested line shows it; what is the host's own business gets none")
 def _():
     where = "/opt/dd-explain-test"

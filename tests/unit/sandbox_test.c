@@ -11,6 +11,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <poll.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -99,6 +100,7 @@ struct run {
 	const struct sandbox_mount *mounts;
 	size_t n_mounts;
 	const char *workdir;
+	const char *root;
 	struct sandbox_limits limits;
 	const struct sandbox_secret_file *files;
 	size_t n_files;
@@ -119,6 +121,7 @@ static struct sandbox_spec spec_of(const struct run *run, char *const argv[], in
 		.step_uid = step_uid,
 		.step_gid = step_gid,
 		.hostname = "box",
+		.root = run->root,
 		.mounts = run->n_mounts ? run->mounts : temporary,
 		.n_mounts = run->n_mounts ? run->n_mounts : ARRAY_LEN(temporary),
 		.workdir = run->workdir ? run->workdir : "/tmp",
@@ -431,6 +434,109 @@ static void a_mount_target_through_a_symlink_is_refused_and_nothing_is_made_behi
 	const struct sandbox_mount dots = { .source = work, .target = "/a/../../b", .flags = 0 };
 	struct run up = { .script = "echo ran", .mounts = &dots, .n_mounts = 1 };
 	refused(&up, "..");
+}
+
+/* A root tree as the supervisor makes it: its own, with two places of the step's. */
+static char tree[96], tree_a[128], tree_b[128];
+static const struct sandbox_mount places[] = {
+	{ .source = tree_a, .target = "/a", .flags = SANDBOX_MOUNT_RW | SANDBOX_MOUNT_PLACE },
+	{ .source = tree_b, .target = "/b", .flags = SANDBOX_MOUNT_RW | SANDBOX_MOUNT_PLACE },
+};
+
+static int make_tree(void **state)
+{
+	(void)state;
+	(void)snprintf(tree, sizeof(tree), "%s/tree", base);
+	(void)snprintf(tree_a, sizeof(tree_a), "%s/a", tree);
+	(void)snprintf(tree_b, sizeof(tree_b), "%s/b", tree);
+	return mkdir(tree, 0755) < 0 || make_place(tree_a) < 0 || make_place(tree_b) < 0 ? -1 : 0;
+}
+
+static int remove_tree_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	return remove(path);
+}
+
+static int remove_tree(void **state)
+{
+	(void)state;
+	return nftw(tree, remove_tree_entry, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+static struct run in_tree(const char *script)
+{
+	return (struct run){
+		.script = script, .mounts = places, .n_mounts = 2, .workdir = "/a", .root = tree
+	};
+}
+
+static void a_root_tree_holds_places_between_which_files_are_renamed(void **state)
+{
+	struct run first = in_tree("echo x >/a/f && ln /a/f /b/l && perl -e 'rename \"/a/f\", "
+	                           "\"/b/f\" or die $!' && stat -c %h /b/f; cut -d' ' -f5 "
+	                           "</proc/self/mountinfo | grep -c '^/[ab]$'");
+	struct run second = in_tree("cat /b/l; cd /; for d in *; do echo $d; done | tr '\n' ' '");
+	(void)state;
+	assert_int_equal(run_step(&first), 0);
+	assert_string_equal(out, "2\n0\n");
+	/* the same tree again: what set-up made in it is there already */
+	assert_int_equal(run_step(&second), 0);
+	assert_non_null(strstr(out, "x\na b bin dev etc "));
+}
+
+static void a_root_tree_is_writable_in_its_places_only_F01(void **state)
+{
+	struct run run = in_tree(
+		"for d in / /etc /run /dev /mnt /tmp /var /usr /proc; do (: >$d/x) "
+		"2>/dev/null && echo $d; mkdir $d/y 2>/dev/null && echo $d; done; "
+		"rmdir /mnt /tmp 2>/dev/null; test -d /mnt -a -d /tmp && echo held");
+	struct run mounts = in_tree("while read s t f o r; do " BUT_NULL
+	                            "case ,$o, in *,rw,*) echo "
+	                            "$t;; esac; done </proc/mounts | grep -v -e '^/dev/' -e "
+	                            "'^/proc$'");
+	(void)state;
+	assert_int_equal(run_step(&run), 0);
+	assert_string_equal(out, "held\n");
+	assert_int_equal(run_step(&mounts), 0);
+	assert_string_equal(out, "/\n");
+}
+
+static void a_link_in_a_root_tree_where_something_is_mounted_is_refused_F06(void **state)
+{
+	static const char *const names[] = { "etc", "dev", "proc", "run", "usr", "mnt" };
+	char path[160];
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		struct run run = in_tree("echo ran");
+		(void)snprintf(path, sizeof(path), "%s/%s", tree, names[i]);
+		assert_int_equal(symlink(work, path), 0);
+		refused(&run, names[i]);
+		assert_int_equal(remove_tree(state) | make_tree(state), 0);
+	}
+	DIR *dir = opendir(work);
+	size_t n = 0;
+	while (readdir(dir))
+		n++;
+	(void)closedir(dir);
+	assert_int_equal(n, 2); /* nothing was made behind a link */
+}
+
+static void a_place_that_a_mount_would_hide_is_refused(void **state)
+{
+	const struct sandbox_mount mounts[] = {
+		{ .source = work, .target = "/a", .flags = SANDBOX_MOUNT_RO },
+		{ .source = tree_b,
+		  .target = "/a/b",
+		  .flags = SANDBOX_MOUNT_RW | SANDBOX_MOUNT_PLACE },
+	};
+	struct run run = {
+		.script = "echo ran", .mounts = mounts, .n_mounts = 2, .workdir = "/", .root = tree
+	};
+	(void)state;
+	refused(&run, "mounted over it");
 }
 
 static void a_working_directory_outside_the_root_is_refused_F08(void **state)
@@ -826,6 +932,16 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_symlinked_mount_source_is_refused_F06),
 		cmocka_unit_test(
 			a_mount_target_through_a_symlink_is_refused_and_nothing_is_made_behind_it_F06),
+		cmocka_unit_test_setup_teardown(
+			a_root_tree_holds_places_between_which_files_are_renamed, make_tree,
+			remove_tree),
+		cmocka_unit_test_setup_teardown(a_root_tree_is_writable_in_its_places_only_F01,
+		                                make_tree, remove_tree),
+		cmocka_unit_test_setup_teardown(
+			a_link_in_a_root_tree_where_something_is_mounted_is_refused_F06, make_tree,
+			remove_tree),
+		cmocka_unit_test_setup_teardown(a_place_that_a_mount_would_hide_is_refused,
+		                                make_tree, remove_tree),
 		cmocka_unit_test(a_working_directory_outside_the_root_is_refused_F08),
 		cmocka_unit_test(the_binary_behind_pid_1_cannot_be_opened_F09),
 		cmocka_unit_test(sysctls_and_kernel_files_are_read_only_or_empty_P08),
