@@ -12,6 +12,7 @@
 #include <limits.h>
 #include <linux/seccomp.h>
 #include <seccomp.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 static int read_file(const char *path, char **ret_text, size_t *ret_len, struct dd_err *err)
@@ -88,23 +89,29 @@ int seccomp_profile_load(const char *path, struct seccomp_profile *prof, struct 
 static int check_before_exec(const char *path, const struct seccomp_profile *prof,
                              struct dd_err *err)
 {
-	static const char *const names[] = { "sendmsg", "sendto", "execve", "exit_group" };
+	static const struct own_call {
+		const char *name, *as;
+		bool any_args; /* not known here: no line may have a condition */
+		uint64_t args[6];
+	} calls[] = {
+		{ "sendmsg", "with MSG_NOSIGNAL", false, { [2] = MSG_NOSIGNAL } },
+		{ "sendto", "with MSG_NOSIGNAL", false, { [3] = MSG_NOSIGNAL } },
+		{ "execve", "without a condition", true, { 0 } },
+		{ "exit_group", "without a condition", true, { 0 } },
+	};
 
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		int nr = seccomp_syscall_resolve_name(names[i]);
-		const struct seccomp_call *call = nr >= 0 && nr < SECCOMP_NR_MAX ? &prof->calls[nr]
-		                                                                 : NULL;
-		bool allowed = false;
-		for (size_t k = 0; call && !call->conditional && k < prof->n_rules; k++)
-			allowed = allowed || (prof->rules[k].nr == nr &&
-			                      prof->rules[k].ret == SECCOMP_RET_ALLOW);
-		if (!allowed)
+	for (size_t i = 0; i < ARRAY_LEN(calls); i++) {
+		const struct own_call *c = &calls[i];
+		int nr = seccomp_syscall_resolve_name(c->name);
+		const struct seccomp_rule *rule = seccomp_rule_of(prof, nr, c->args);
+		if (!rule || rule->ret != SECCOMP_RET_ALLOW ||
+		    (c->any_args && prof->calls[nr].conditional))
 			return dd_err_blame(
 				err, DD_BLAME_CALLER,
 				dd_err_say(err, EINVAL,
 			                   "%s: a filter that asks needs a profile that allows %s "
-			                   "without a condition",
-			                   path, names[i]));
+			                   "%s",
+			                   path, c->name, c->as));
 	}
 	return 0;
 }

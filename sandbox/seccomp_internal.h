@@ -125,6 +125,9 @@ struct seccomp_reply {
 	const char *tell; /* of the rule that decides, or NULL */
 	bool never;
 };
+/* The line that decides a call with these arguments; NULL: none, and so the default. */
+const struct seccomp_rule *seccomp_rule_of(const struct seccomp_profile *prof, int nr,
+                                           const uint64_t args[6]);
 struct seccomp_reply seccomp_reply(const struct seccomp_profile *prof, int nr,
                                    const uint64_t args[6]);
 /* Supervisor, when it has got the listener: may its questions be read here? */

@@ -62,16 +62,23 @@ static void call_name(int nr, char *out, size_t size)
 	free(name);
 }
 
+const struct seccomp_rule *seccomp_rule_of(const struct seccomp_profile *prof, int nr,
+                                           const uint64_t args[6])
+{
+	for (size_t i = 0; i < prof->n_rules; i++)
+		if (applies(prof, &prof->rules[i], nr, args))
+			return &prof->rules[i];
+	return NULL;
+}
+
 struct seccomp_reply seccomp_reply(const struct seccomp_profile *prof, int nr,
                                    const uint64_t args[6])
 {
 	bool observing = prof->ask == SECCOMP_ASK_ALL;
+	const struct seccomp_rule *rule = seccomp_rule_of(prof, nr, args);
 	char name[32];
 
-	for (size_t i = 0; i < prof->n_rules; i++) {
-		const struct seccomp_rule *rule = &prof->rules[i];
-		if (!applies(prof, rule, nr, args))
-			continue;
+	if (rule) {
 		bool goes_on = observing && !rule->never && rule->ret != SECCOMP_RET_KILL_PROCESS;
 		return (struct seccomp_reply){ .answer = goes_on ? 0 : errno_of(rule->ret),
 			                       .tell = rule->tell,
@@ -261,35 +268,17 @@ bool sandbox_asked_waits(const struct sandbox *sb, const struct sandbox_asked *a
 	return ioctl(sb->asked_fd, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0;
 }
 
-/* Does SIGSYS end the process whose directory in /proc @dir is? Not where it is blocked, ignored or
- * caught (proc_pid_status(5)). */
-static bool ends_by_sigsys(int dir)
-{
-	static const char *const masks[] = { "\nSigBlk:", "\nSigIgn:", "\nSigCgt:" };
-	char text[4096];
-
-	dd_auto_fd int fd = openat(dir, "status", O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-	text[n < 0 ? 0 : n] = '\0';
-	for (size_t i = 0; i < ARRAY_LEN(masks); i++) {
-		const char *mask = strstr(text, masks[i]);
-		if (!mask || strtoull(mask + strlen(masks[i]), NULL, 16) >> (SIGSYS - 1) & 1)
-			return false;
-	}
-	return true;
-}
-
 /* By a descriptor that was taken before the thread was seen waiting, so that no later owner of the
- * number is hit. A thread's own directory in /proc serves as one for its process. */
+ * number is hit. A thread's own directory in /proc serves as one for its process; nothing in it is
+ * read here, since what is in there can wait for the process (A14). */
 static void end_asker(const struct sandbox *sb, const struct sandbox_asked *asked)
 {
 	char path[32];
 	(void)snprintf(path, sizeof(path), "/proc/%d", (int)asked->pid);
 
 	dd_auto_fd int dir = asked->pid > 0 ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-	int sig = dir >= 0 && ends_by_sigsys(dir) ? SIGSYS : SIGKILL;
 	if (dir >= 0 && sandbox_asked_waits(sb, asked))
-		(void)pidfd_send_signal(dir, sig, NULL, 0);
+		(void)pidfd_send_signal(dir, asked->ends_by_sigsys ? SIGSYS : SIGKILL, NULL, 0);
 }
 
 int sandbox_asked_answer(const struct sandbox *sb, const struct sandbox_asked *asked,

@@ -277,8 +277,9 @@ struct sandbox_asked {
 	int nr;
 	/* 0: the kernel goes on, in observe mode only; an errno: the call fails with it */
 	int answer;
-	/* the entry of another architecture (a 32-bit program): its process ends by SIGSYS */
-	bool ends;
+	/* The entry of another architecture (a 32-bit program): its process ends, by SIGSYS if the
+	 * caller has seen that this ends it, by SIGKILL otherwise. */
+	bool ends, ends_by_sigsys;
 	char call[32];   /* name; its number where no name is known here */
 	char detail[48]; /* the argument that matters: "AF_VSOCK", "0x5412"; may be empty */
 	/* what the profile says to the person about it; borrowed from the program; NULL: nothing */

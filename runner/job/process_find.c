@@ -18,6 +18,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdlib.h>
 
 enum { PIDS_MAX = 256, FDS_MAX = 256, INODES_MAX = 1024, ARGV_READ = 512 };
@@ -134,6 +135,23 @@ static bool holds_socket(pid_t pid, uint64_t wanted, const struct inode_list *al
 	return held;
 }
 
+static bool sigsys_ends(pid_t pid)
+{
+	static const char *const masks[] = { "\nSigBlk:", "\nSigIgn:", "\nSigCgt:" };
+	char path[64], text[4096];
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	dd_auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	text[n < 0 ? 0 : n] = '\0';
+	for (size_t i = 0; i < ARRAY_LEN(masks); i++) {
+		const char *mask = strstr(text, masks[i]);
+		if (!mask || strtoull(mask + strlen(masks[i]), NULL, 16) >> (SIGSYS - 1) & 1)
+			return false;
+	}
+	return true;
+}
+
 void process_describe(pid_t pid, struct process_hint *ret)
 {
 	char path[64], text[ARGV_READ];
@@ -155,6 +173,7 @@ void process_describe(pid_t pid, struct process_hint *ret)
 		cut = text[n - 1] != '\0' && !isspace((unsigned char)text[n - 1]);
 	if (n > 0)
 		argv_clean(text, (size_t)n, ret->argv, sizeof(ret->argv));
+	ret->sigsys_ends = sigsys_ends(pid);
 }
 
 void process_find(pid_t init, uint8_t proto, uint16_t src_port, struct process_hint *ret)

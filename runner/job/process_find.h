@@ -18,14 +18,16 @@ struct process_hint {
 	char exe[64]; /* base name of the executable */
 	/* shortened; printable ASCII only; query strings and user info of URLs cut out (L-08) */
 	char argv[120];
+	/* SIGSYS would end it: not where it is blocked, ignored or caught (proc_pid_status(5)) */
+	bool sigsys_ends;
 };
 
 /* @init: the step's pid 1. @proto IPPROTO_TCP or IPPROTO_UDP, @src_port the local port of the
  * attempt (0 = unknown). */
 void process_find(pid_t init, uint8_t proto, uint16_t src_port, struct process_hint *ret);
 
-/* What @pid (as the host counts) is; @ret->pid stays 0 when it is gone. The number may have been
- * given away meanwhile: the caller makes sure. */
+/* What @pid (as the host counts) is, and how it would end; @ret->pid stays 0 when it is gone. The
+ * number may have been given away meanwhile: the caller makes sure. */
 void process_describe(pid_t pid, struct process_hint *ret);
 
 #endif

@@ -86,13 +86,16 @@ static struct step_asked_row *row_of(struct step_asked *a, const struct sandbox_
 /* /proc shows whoever has the number now; only while the thread still waits for us is that the one
  * that asked. */
 static void look_at(struct step_asked *a, struct step_asked_row *row, const struct sandbox *sb,
-                    const struct sandbox_asked *q, const struct job_step *step, struct mask *mask)
+                    struct sandbox_asked *q, const struct job_step *step, struct mask *mask)
 {
 	struct process_hint who = { .pid = 0 };
 
 	if (q->pid > 0)
 		process_look_at(a->look, q->pid, &who);
 	if (!sandbox_asked_waits(sb, q))
+		return;
+	q->ends_by_sigsys = who.sigsys_ends;
+	if (row->count > 1)
 		return;
 	step_who_clean(step, mask, &who);
 	row->who = who;
@@ -144,10 +147,11 @@ int step_asked_serve(struct step_asked *a, const struct sandbox *sb,
 			return r;
 		struct step_asked_row *row = row_of(a, &q);
 		a->credit--;
-		if (row->count++ == 0) {
+		row->count++;
+		if (row->count == 1 || q.ends)
 			look_at(a, row, sb, &q, step, mask);
+		if (row->count == 1)
 			tell(a, row, &q, step);
-		}
 		if ((r = sandbox_asked_answer(sb, &q, err)) < 0)
 			return r;
 	}

@@ -379,6 +379,8 @@ static void the_32_bit_entry_ends_the_process(int (*fn)(void), int signal)
 	assert_string_equal(q.call, "getpid");
 	assert_string_equal(q.detail, "32-bit");
 	assert_true(q.ends && q.never && q.answer);
+	assert_false(q.ends_by_sigsys); /* until somebody has looked */
+	q.ends_by_sigsys = signal == SIGSYS;
 	assert_int_equal(sandbox_asked_answer(&sb, &q, NULL), 0);
 	assert_int_equal(waitpid(child, &status, 0), child);
 	child = 0;
@@ -392,7 +394,7 @@ static void the_32_bit_entry_is_told_and_ends_the_process_as_before(void **state
 	the_32_bit_entry_ends_the_process(call_by_int_0x80_as_programs_are, SIGSYS);
 }
 
-static void who_ignores_the_signal_is_killed(void **state)
+static void whom_the_signal_does_not_end_is_killed(void **state)
 {
 	(void)state;
 	the_32_bit_entry_ends_the_process(call_by_int_0x80_and_ignore, SIGKILL);
@@ -455,7 +457,7 @@ int main(int argc, char **argv)
 		KERNEL(never_gets_its_errno),
 		KERNEL(a_told_call_fails_as_it_would_untold),
 		KERNEL(the_32_bit_entry_is_told_and_ends_the_process_as_before),
-		KERNEL(who_ignores_the_signal_is_killed),
+		KERNEL(whom_the_signal_does_not_end_is_killed),
 		KERNEL(without_a_listener_every_question_fails),
 		KERNEL(a_child_killed_while_it_waits_is_gone_and_its_question_void),
 		KERNEL(a_second_listener_is_refused_without_anybody_s_answer),
