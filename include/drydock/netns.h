@@ -18,11 +18,12 @@
  * (measured on 6.1 and 6.18). The gate's is not.
  *
  * Addresses inside (all IPv4, on lo):
- *   198.18.0.1       the step's resolver, UDP and TCP port 53
- *   198.18.0.2/32    the step's own address (without a non-loopback address getaddrinfo
- * AI_ADDRCONFIG fails) 198.18.1.0 ...   one synthetic address per allowlisted name, assigned by the
- * gate local 198.18.0.0/15 and each cidr entry; unicast defaults v4 and v6 via lo, so that
- * everything else reaches the output hook and is refused and logged at once
+ *   127.0.0.1        the one address that lo has, as on a host without a network
+ *   198.18.0.1       the step's resolver, UDP and TCP port 53, and the gate's listener
+ *   198.18.0.2       where connections to synthetic addresses come from: local by its route
+ *   198.18.1.0 ...   one synthetic address per allowlisted name, assigned by the gate
+ * Routes: local 198.18.0.0/15 and each cidr entry; unicast defaults v4 and v6 via lo, so that
+ * everything else reaches the output hook and is refused and logged at once.
  */
 #ifndef DRYDOCK_NETNS_H
 #define DRYDOCK_NETNS_H
@@ -33,7 +34,10 @@
 #define NET_STEP_ADDR       0xC6120002u /* 198.18.0.2 */
 #define NET_SYNTHETIC_FIRST 0xC6120100u /* 198.18.1.0 */
 #define NET_SYNTHETIC_LAST  0xC613FFFEu /* 198.19.255.254 */
-#define NET_GATE_PORT       1 /* the TPROXY listener, 127.0.0.1:1: low, so that no step can sit on it */
+/* The TPROXY listener. Not on a loopback address, whose ports are the step's own; and a low port,
+ * so that no step can sit on it. */
+#define NET_GATE_ADDR NET_RESOLVER_ADDR
+#define NET_GATE_PORT 1
 
 /* Sockets made inside the step's netns, in the order in which they cross to the supervisor. All
  * CLOEXEC. */

@@ -96,7 +96,9 @@ static int setup_routes(const struct net_plan *plan, struct dd_err *err)
 				err->msg + len, sizeof(err->msg) - len,
 				"; IPv6 must be on inside the sandbox, where it reaches nothing: "
 				"boot without "
-				"ipv6.disable=1 and set net.ipv6.conf.default.disable_ipv6=0");
+				"ipv6.disable=1 and set net.ipv6.conf.default.disable_ipv6=0; and "
+				"the kernel needs CONFIG_IP_MULTIPLE_TABLES and "
+				"CONFIG_IPV6_MULTIPLE_TABLES");
 		return r;
 	}
 	return r < 0 ? dd_err_ctx(err, r, "addresses and routes of lo") : 0;
@@ -115,7 +117,7 @@ struct socket_row {
 };
 
 static const struct socket_row socket_rows[] = {
-	{ NET_FD_LISTENER, "listener of the gate (tproxy)", SOCK_STREAM, INADDR_LOOPBACK,
+	{ NET_FD_LISTENER, "listener of the gate (tproxy)", SOCK_STREAM, NET_GATE_ADDR,
 	  NET_GATE_PORT, true, 1024 },
 	{ NET_FD_DNS_UDP, "resolver (UDP)", SOCK_DGRAM, NET_RESOLVER_ADDR, 53, false, 0 },
 	{ NET_FD_DNS_TCP, "resolver (TCP)", SOCK_STREAM, NET_RESOLVER_ADDR, 53, false, 64 },

@@ -5,20 +5,26 @@
  * spelling and read-back all follow it.
  *
  * What the rules say, in the order in which an outgoing packet meets them:
- *   output      the gate's own listener is refused (only TPROXY may lead there); loopback, the
- * step's own address and its resolver pass; chain gate may accept; the rest is refused. Policy
- * drop: should a rule be missing, nothing passes. gate        what the allowlist opens; flushed
- * when the gate closes, and empty from the start for a closed one. refuse      counted, logged at a
- * bounded rate, and answered at once, so that no tool hangs (N-01). But for resets: the kernel
- * sends them for a socket whose process is gone, also into a gate that has closed meanwhile. They
- * ask for nothing, and a step cannot make one without CAP_NET_RAW; told as refusals they would
- * accuse a destination that is allowed. prerouting  accepted packets come round on lo; TPROXY hands
- * them to the gate's listener. In observe mode `gate` and `prerouting` end with "any TCP over
- * IPv4", behind returns for every special range: so private addresses, metadata services and
- * synthetic addresses that nobody was told are refused by rule there as well. No input chain: there
- * is no interface but lo, so every arriving packet has passed output; forging a source takes
- * CAP_NET_RAW, which a step has not, and would fool only the step's own sockets and the gate, which
- * does not look at sources. IPv6 has one rule, for ::1; everything else ends in refuse (N-19).
+ * - output: loopback, multicast (which stays on lo), the step's own address and its resolver pass;
+ *   chain gate may accept; the rest is refused, the gate's own listener too (only TPROXY may lead
+ *   there). Policy drop: should a rule be missing, nothing passes.
+ * - gate: what the allowlist opens; flushed when the gate closes, and empty from the start for a
+ *   closed one.
+ * - refuse: counted, logged at a bounded rate, and answered at once, so that no tool hangs (N-01):
+ *   TCP by a reset, everything else by the errno of a host without a network. No verdict can say
+ *   ENETUNREACH: the packet is marked and routed again, and a mark has no route (lo_routes.c).
+ *   But for two that the kernel sends by itself, and a step cannot make without CAP_NET_RAW: resets
+ *   for a socket whose process is gone, also into a gate that has closed meanwhile, and the report
+ *   of who joined an IPv6 group. Told as refusals they would accuse a step that asked for nothing.
+ * - prerouting: accepted packets come round on lo; what is marked is dropped, should it have found
+ *   a route all the same; TPROXY hands the others to the gate's listener.
+ *
+ * In observe mode `gate` and `prerouting` end with "any TCP over IPv4", behind returns for every
+ * special range: so private addresses, metadata services and synthetic addresses that nobody was
+ * told are refused by rule there as well. No input chain: there is no interface but lo, so every
+ * arriving packet has passed output; forging a source takes CAP_NET_RAW, which a step has not, and
+ * would fool only the step's own sockets and the gate, which does not look at sources. IPv6 has one
+ * rule, for ::1; everything else ends in refuse (N-19).
  */
 #include "plan_model.h"
 
@@ -30,11 +36,12 @@
 #include <linux/netfilter_ipv4.h>
 
 const struct net_chain_row net_chain_rows[CHAIN__COUNT] = {
-	[CHAIN_REFUSE] = { "refuse", NULL, 0, 0, false },
-	[CHAIN_GATE] = { "gate", NULL, 0, 0, false },
-	[CHAIN_OUTPUT] = { "output", "output", NF_INET_LOCAL_OUT, NF_IP_PRI_FILTER, true },
+	[CHAIN_REFUSE] = { "refuse", NULL, 0, 0, NULL, false },
+	[CHAIN_GATE] = { "gate", NULL, 0, 0, NULL, false },
+	/* `route`: a packet that got a mark here is routed again */
+	[CHAIN_OUTPUT] = { "output", "output", NF_INET_LOCAL_OUT, NF_IP_PRI_FILTER, "route", true },
 	[CHAIN_PREROUTING] = { "prerouting", "prerouting", NF_INET_PRE_ROUTING, NF_IP_PRI_MANGLE,
-	                       false },
+	                       "filter", false },
 };
 
 enum { LOOPBACK_NET = 0x7F000000, SYNTHETIC_PREFIX = 15 };
@@ -42,14 +49,19 @@ static const uint32_t synthetic_net = 0xC6120000;
 
 static const struct net_rule skeleton[] = {
 	{ CHAIN_REFUSE, MATCH_TCP_RESET, 0, 0, 0, ACTION_DROP },
+	{ CHAIN_REFUSE, MATCH_MLD, 0, 0, 0, ACTION_DROP },
 	{ CHAIN_REFUSE, MATCH_ALL, 0, 0, 0, ACTION_COUNT_DENIED },
 	{ CHAIN_REFUSE, MATCH_ALL, 0, 0, 0, ACTION_LOG },
 	{ CHAIN_REFUSE, MATCH_TCP, 0, 0, 0, ACTION_RESET },
-	{ CHAIN_REFUSE, MATCH_ALL, 0, 0, 0, ACTION_REJECT },
-	{ CHAIN_OUTPUT, MATCH_ADDR_TCP, INADDR_LOOPBACK, 32, NET_GATE_PORT, ACTION_REFUSE },
+	/* Its route is taken from the sender's address, and does not look at marks. */
+	{ CHAIN_REFUSE, MATCH_ADDR, INADDR_BROADCAST, 32, 0, ACTION_DROP },
+	{ CHAIN_REFUSE, MATCH_ALL, 0, 0, 0, ACTION_UNREACHABLE },
+	{ CHAIN_PREROUTING, MATCH_REFUSED, 0, 0, 0, ACTION_DROP },
 	{ CHAIN_OUTPUT, MATCH_ADDR, LOOPBACK_NET, 8, 0, ACTION_ACCEPT },
 	{ CHAIN_OUTPUT, MATCH_ADDR, NET_STEP_ADDR, 32, 0, ACTION_ACCEPT },
 	{ CHAIN_OUTPUT, MATCH_LOOPBACK6, 0, 0, 0, ACTION_ACCEPT },
+	/* It cannot leave lo: whoever joined a group here gets it, and nobody else. */
+	{ CHAIN_OUTPUT, MATCH_ADDR, 0xE0000000, 4, 0, ACTION_ACCEPT },
 	{ CHAIN_OUTPUT, MATCH_ADDR_UDP, NET_RESOLVER_ADDR, 32, 53, ACTION_ACCEPT },
 	{ CHAIN_OUTPUT, MATCH_ADDR_TCP, NET_RESOLVER_ADDR, 32, 53, ACTION_ACCEPT },
 	{ CHAIN_OUTPUT, MATCH_ALL, 0, 0, 0, ACTION_GATE },

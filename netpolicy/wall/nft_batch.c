@@ -191,6 +191,13 @@ static void put_reset(struct nlmsghdr *nlh)
 	put_cmp_equal(nlh, &rst, sizeof(rst));
 }
 
+static void put_mark_match(struct nlmsghdr *nlh)
+{
+	const uint32_t mark = NET_MARK_REFUSED;
+	put_meta(nlh, NFT_META_MARK);
+	put_cmp_equal(nlh, &mark, sizeof(mark));
+}
+
 static void put_admitted(struct nlmsghdr *nlh, bool any_port)
 {
 	put_family(nlh, NFPROTO_IPV4);
@@ -205,12 +212,24 @@ static void put_admitted(struct nlmsghdr *nlh, bool any_port)
 	expr_end(nlh, e);
 }
 
+static void put_destination6(struct nlmsghdr *nlh, const uint8_t addr[16])
+{
+	put_family(nlh, NFPROTO_IPV6);
+	put_payload(nlh, NFT_PAYLOAD_NETWORK_HEADER, OFFSET_DADDR6, 16, NFT_REG_1);
+	put_cmp_equal(nlh, addr, 16);
+}
+
 static void put_loopback6(struct nlmsghdr *nlh)
 {
 	static const uint8_t loopback[16] = { [15] = 1 };
-	put_family(nlh, NFPROTO_IPV6);
-	put_payload(nlh, NFT_PAYLOAD_NETWORK_HEADER, OFFSET_DADDR6, sizeof(loopback), NFT_REG_1);
-	put_cmp_equal(nlh, loopback, sizeof(loopback));
+	put_destination6(nlh, loopback);
+}
+
+static void put_mld(struct nlmsghdr *nlh)
+{
+	static const uint8_t routers[16] = { 0xff, 0x02, [15] = 0x16 };
+	put_protocol(nlh, IPPROTO_ICMPV6);
+	put_destination6(nlh, routers);
 }
 
 static void put_match(struct nlmsghdr *nlh, const struct net_rule *rule)
@@ -244,6 +263,12 @@ static void put_match(struct nlmsghdr *nlh, const struct net_rule *rule)
 	case MATCH_TCP_RESET:
 		put_reset(nlh);
 		return;
+	case MATCH_MLD:
+		put_mld(nlh);
+		return;
+	case MATCH_REFUSED:
+		put_mark_match(nlh);
+		return;
 	}
 }
 
@@ -251,7 +276,7 @@ static void put_match(struct nlmsghdr *nlh, const struct net_rule *rule)
 
 static void put_tproxy(struct nlmsghdr *nlh)
 {
-	uint32_t addr = htonl(INADDR_LOOPBACK);
+	uint32_t addr = htonl(NET_GATE_ADDR);
 	uint16_t port = htons(NET_GATE_PORT);
 	put_constant(nlh, NFT_REG_1, &addr, sizeof(addr));
 	put_constant(nlh, NFT_REG_2, &port, sizeof(port));
@@ -279,13 +304,22 @@ static void put_log(struct nlmsghdr *nlh)
 	expr_end(nlh, e);
 }
 
-static void put_reject(struct nlmsghdr *nlh, unsigned type, uint8_t code)
+static void put_reset_answer(struct nlmsghdr *nlh)
 {
 	struct expr e = expr_begin(nlh, "reject");
-	put_be32(nlh, NFTA_REJECT_TYPE, type);
-	if (type == NFT_REJECT_ICMPX_UNREACH)
-		mnl_attr_put_u8(nlh, NFTA_REJECT_ICMP_CODE, code);
+	put_be32(nlh, NFTA_REJECT_TYPE, NFT_REJECT_TCP_RST);
 	expr_end(nlh, e);
+}
+
+static void put_unreachable(struct nlmsghdr *nlh)
+{
+	const uint32_t mark = NET_MARK_REFUSED;
+	put_constant(nlh, NFT_REG_1, &mark, sizeof(mark));
+	struct expr e = expr_begin(nlh, "meta");
+	put_be32(nlh, NFTA_META_KEY, NFT_META_MARK);
+	put_be32(nlh, NFTA_META_SREG, NFT_REG_1);
+	expr_end(nlh, e);
+	put_verdict(nlh, NF_ACCEPT, NULL);
 }
 
 static void put_action(struct nlmsghdr *nlh, enum net_action action)
@@ -317,10 +351,10 @@ static void put_action(struct nlmsghdr *nlh, enum net_action action)
 		put_log(nlh);
 		return;
 	case ACTION_RESET:
-		put_reject(nlh, NFT_REJECT_TCP_RST, 0);
+		put_reset_answer(nlh);
 		return;
-	case ACTION_REJECT:
-		put_reject(nlh, NFT_REJECT_ICMPX_UNREACH, NFT_REJECT_ICMPX_ADMIN_PROHIBITED);
+	case ACTION_UNREACHABLE:
+		put_unreachable(nlh);
 		return;
 	case ACTION_DROP:
 		put_verdict(nlh, NF_DROP, NULL);
@@ -412,7 +446,7 @@ static int add_chain(struct nl_batch *batch, const struct net_chain_row *row, st
 		put_be32(nlh, NFTA_HOOK_PRIORITY, (uint32_t)row->priority);
 		mnl_attr_nest_end(nlh, hook);
 		put_be32(nlh, NFTA_CHAIN_POLICY, row->drop ? NF_DROP : NF_ACCEPT);
-		mnl_attr_put_strz(nlh, NFTA_CHAIN_TYPE, "filter");
+		mnl_attr_put_strz(nlh, NFTA_CHAIN_TYPE, row->type);
 		put_be32(nlh, NFTA_CHAIN_FLAGS, NFT_CHAIN_BASE);
 	}
 	(void)snprintf(label, sizeof(label), "chain %s", row->name);

@@ -15,18 +15,19 @@ static const char *const action_text[] = {
 	[ACTION_ACCEPT] = "accept",
 	/* NOLINTNEXTLINE(bugprone-suspicious-missing-comma): one text with the counter's name in it */
 	[ACTION_COUNT_ACCEPT] = "counter name \"" NET_COUNTER_ACCEPTED "\" accept",
-	[ACTION_TPROXY] = "tproxy ip to 127.0.0.1:1",
+	[ACTION_TPROXY] = "tproxy ip to 198.18.0.1:1",
 	[ACTION_GATE] = "jump gate",
 	[ACTION_RETURN] = "return",
 	[ACTION_COUNT_DENIED] = "counter name \"" NET_COUNTER_DENIED "\"",
 	[ACTION_LOG] =
 		"limit rate 100/second burst 200 packets log group 1 snaplen 128 queue-threshold 1",
 	[ACTION_RESET] = "reject with tcp reset",
-	[ACTION_REJECT] = "reject with icmpx admin-prohibited",
+	[ACTION_UNREACHABLE] = "meta mark set 0x00000001 accept",
 	[ACTION_DROP] = "drop",
 };
 static_assert(NET_LOG_PER_SECOND == 100 && NET_LOG_BURST == 200 && NET_LOG_GROUP == 1 &&
-                      NET_LOG_BYTES == 128 && NET_GATE_PORT == 1,
+                      NET_LOG_BYTES == 128 && NET_GATE_PORT == 1 && NET_GATE_ADDR == 0xC6120001u &&
+                      NET_MARK_REFUSED == 1,
               "action_text spells these numbers");
 
 static void print_address(FILE *out, const struct net_rule *rule)
@@ -74,6 +75,12 @@ static void print_match(FILE *out, const struct net_rule *rule)
 	case MATCH_TCP_RESET:
 		(void)fputs("tcp flags & rst == rst ", out);
 		return;
+	case MATCH_MLD:
+		(void)fputs("meta l4proto ipv6-icmp ip6 daddr ff02::16 ", out);
+		return;
+	case MATCH_REFUSED:
+		(void)fputs("meta mark 0x00000001 ", out);
+		return;
 	}
 }
 
@@ -82,8 +89,8 @@ static void print_chain(FILE *out, const struct net_plan *plan, enum net_chain c
 	const struct net_chain_row *row = &net_chain_rows[chain];
 	(void)fprintf(out, "\tchain %s {\n", row->name);
 	if (row->hook)
-		(void)fprintf(out, "\t\ttype filter hook %s priority %d; policy %s;\n", row->hook,
-		              row->priority, row->drop ? "drop" : "accept");
+		(void)fprintf(out, "\t\ttype %s hook %s priority %d; policy %s;\n", row->type,
+		              row->hook, row->priority, row->drop ? "drop" : "accept");
 	for (size_t i = 0; i < plan->n_rules; i++) {
 		const struct net_rule *rule = &plan->rules[i];
 		if (rule->chain != chain)

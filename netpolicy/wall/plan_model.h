@@ -18,6 +18,7 @@ enum {
 	/* a flood of refusals must not cost the gate its CPU: the counter still sees each */
 	NET_LOG_PER_SECOND = 100,
 	NET_LOG_BURST = 200,
+	NET_MARK_REFUSED = 1, /* a step cannot set a mark: it takes CAP_NET_ADMIN or CAP_NET_RAW */
 	/* cidr entries: two rules and a route each, and the batch must fit one netlink message
 	   buffer */
 };
@@ -29,6 +30,7 @@ struct net_chain_row {
 	const char *hook;  /* NULL: a chain that others jump to */
 	unsigned hook_num; /* NF_INET_* */
 	int priority;
+	const char *type;
 	bool drop; /* policy */
 };
 extern const struct net_chain_row net_chain_rows[CHAIN__COUNT];
@@ -44,7 +46,9 @@ enum net_match {
 	MATCH_TCP_RESET,
 	/* meta l4proto tcp ip daddr @allow: the set of an observing plan holds addresses alone */
 	MATCH_ADMITTED_HOST,
-	MATCH_TCP4, /* TCP to any IPv4 address */
+	MATCH_TCP4,    /* TCP to any IPv4 address */
+	MATCH_MLD,     /* ip6 daddr ff02::16, ICMPv6: who listens to which group */
+	MATCH_REFUSED, /* what ACTION_UNREACHABLE marked */
 };
 
 enum net_action {
@@ -56,8 +60,10 @@ enum net_action {
 	ACTION_RETURN,
 	ACTION_COUNT_DENIED,
 	ACTION_LOG,
-	ACTION_RESET,  /* reject with tcp reset */
-	ACTION_REJECT, /* reject with icmpx admin-prohibited */
+	ACTION_RESET, /* reject with tcp reset */
+	/* Mark it and let it be routed again, which by the mark ends in ENETUNREACH (lo_routes.c);
+	   a marked packet that arrived all the same would be dropped. */
+	ACTION_UNREACHABLE,
 	ACTION_DROP,
 };
 
