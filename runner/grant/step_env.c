@@ -18,12 +18,9 @@
 enum { LEASE_ENV_ROWS = LEASE_TARGETS_MAX + 8 };
 
 static const struct pair base_vars[] = {
-	{ .name = "PATH", .value = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" },
-	{ .name = "HOME", .value = PLACE_HOME },
-	{ .name = "USER", .value = "runner" },
-	{ .name = "LOGNAME", .value = "runner" },
-	{ .name = "LANG", .value = "C.UTF-8" },
-	{ .name = "CI", .value = "true" },
+	{ .name = "PATH", .value = PLACE_PATH }, { .name = "HOME", .value = PLACE_HOME },
+	{ .name = "USER", .value = "runner" },   { .name = "LOGNAME", .value = "runner" },
+	{ .name = "LANG", .value = "C.UTF-8" },  { .name = "CI", .value = "true" },
 };
 
 struct env_build {

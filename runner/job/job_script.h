@@ -41,13 +41,20 @@ struct step_order {
 	bool written;
 	/* alive until ended() has returned. Must be whole: nothing in it waits for an evaluation */
 	const struct recipe *recipe;
+	/* it goes on when the job is cancelled while it runs, for a few minutes: what cleans up */
+	bool outlives_cancel;
 };
 
 /* What the job came to, in the front end's judgement. Zero is the safe value. */
 enum job_conclusion { JOB_FAILED = 0, JOB_SUCCEEDED };
 
+struct job;
+
 struct job_script {
 	void *arg;
+	/* Before the first next(), with the job that it may speak of (job_voice.h); NULL: it has
+	 * nothing to say. -errno: the job is broken off */
+	int (*begins)(void *arg, struct job *job, struct dd_err *err);
 	/* 1: *@ret is set; 0: over, and *@ret_conclusion is; -errno: the front end cannot go on,
 	 * and the job is broken off */
 	int (*next)(void *arg, const struct job_so_far *so_far, struct step_order *ret,

@@ -34,6 +34,7 @@
 enum {
 	TERM_GRACE_MS = 5000,
 	DRAIN_MS = 1000,
+	CANCEL_LASTS_MS = 300 * 1000,
 	READ_CHUNK = 65536,
 	/* what a step left is read for at most this long, and this many times as long as it ran */
 	ACCOUNT_MS = 60000,
@@ -176,6 +177,22 @@ static int start_gate(struct run *run, struct dd_err *err)
 	return step_gate_start(&run->gate, run->sb.net, err);
 }
 
+static size_t list_files(const struct recipe *recipe, struct sandbox_file *ret)
+{
+	size_t n = 0;
+	if (recipe->script)
+		ret[n++] = (struct sandbox_file){ .path = recipe->script_path,
+			                          .content = recipe->script,
+			                          .len = strlen(recipe->script),
+			                          .mode = 0444 };
+	for (size_t i = 0; i < recipe->n_files; i++)
+		ret[n++] = (struct sandbox_file){ .path = recipe->files[i].path,
+			                          .content = recipe->files[i].bytes,
+			                          .len = recipe->files[i].len,
+			                          .mode = 0444 };
+	return n;
+}
+
 /* What the step is told about itself, and what it runs: all from the plan. */
 static int build(struct run *run, struct dd_err *err)
 {
@@ -189,11 +206,8 @@ static int build(struct run *run, struct dd_err *err)
 		return r;
 	step_mounts_make(step->terms, step->recipe, &run->view, &mounts);
 	(void)snprintf(made_sys, sizeof(made_sys), "%s/" JOB_TREE_SYS, run->job->dirs.root);
-	const char *text = step->recipe->script;
-	const struct sandbox_file script = { .path = step->recipe->script_path,
-		                             .content = text,
-		                             .len = text ? strlen(text) : 0,
-		                             .mode = 0444 };
+	struct sandbox_file files[RECIPE_FILES_MAX + 1];
+	size_t n_files = list_files(step->recipe, files);
 	const struct sandbox_spec spec = {
 		.identity = run->job->id,
 		.step_uid = run->job->step_uid,
@@ -202,8 +216,8 @@ static int build(struct run *run, struct dd_err *err)
 		.root = run->view.root,
 		.mounts = mounts.mount,
 		.n_mounts = mounts.n,
-		.files = &script,
-		.n_files = text ? 1 : 0,
+		.files = files,
+		.n_files = n_files,
 		.made_sys = made_sys,
 		.workdir = step->recipe->workdir,
 		.argv = (char *const *)(uintptr_t)step->recipe->argv,
@@ -323,10 +337,27 @@ static int read_stream(struct run *run, int i, struct dd_err *err)
 	return r < 0 ? r : 1;
 }
 
+/* A step that cleans up after a cancelled job may end what it does, but not stay. */
+static void shorten(struct run *run)
+{
+	int64_t until = now_ms() + CANCEL_LASTS_MS;
+	if (until < run->deadline_ms)
+		run->deadline_ms = until;
+}
+
 static void read_cancel(struct run *run)
 {
-	if (job_cancel_read(run->job) == JOB_GOES_ON)
+	enum job_cancel before = run->job->cancel, now = job_cancel_read(run->job);
+	if (now == before)
 		return;
+	if (now == JOB_CANCELLED && run->step->outlives_cancel) {
+		sink_note(&run->job->sinks, run->step, SINK_NOTE,
+		          "step %u: cancelled; this step runs even so, %d s at most: ask again to "
+		          "end it",
+		          run->step->number, CANCEL_LASTS_MS / 1000);
+		shorten(run);
+		return;
+	}
 	ask_to_end(run, STEP_CANCELLED, "cancelled");
 	if (run->job->cancel == JOB_KILLED) /* no grace (G-07) */
 		run->kill_at_ms = now_ms();

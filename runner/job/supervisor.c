@@ -193,6 +193,7 @@ static int make_step(struct job *job, const struct step_order *order, struct job
 		                  .recipe = order->recipe,
 		                  .number = (unsigned)job->n_ran + 1,
 		                  .written = order->written,
+		                  .outlives_cancel = order->outlives_cancel,
 		                  .name = order->recipe->name,
 		                  .phase = grant->phase,
 		                  .terms = grant->terms,
@@ -345,7 +346,9 @@ static int finish(struct job *job, const struct outcome_row *row, struct dd_err 
 static int run_job(struct job *job, struct dd_err *err)
 {
 	enum job_conclusion conclusion = JOB_FAILED;
-	int r = run_script(job, &conclusion, err);
+	int r = job->script->begins ? job->script->begins(job->script->arg, job, err) : 0;
+	if (r == 0)
+		r = run_script(job, &conclusion, err);
 	const struct outcome_row *row = outcome_of(job, conclusion);
 
 	if (r == 0 && row == &succeeded)

@@ -48,3 +48,31 @@ void mask_text(struct mask *m, char *text, size_t size)
 		memcpy(text, masked, t.len);
 	text[t.len] = '\0';
 }
+
+struct same {
+	const char *text;
+	size_t len;
+};
+
+static int compare(void *arg, const char *bytes, size_t len)
+{
+	struct same *left = arg;
+	if (len > left->len || memcmp(left->text, bytes, len) != 0)
+		return 1;
+	left->text += len;
+	left->len -= len;
+	return 0;
+}
+
+bool mask_would_change(struct mask *m, const char *text, size_t len)
+{
+	struct mask_stream *stream = NULL;
+	struct same left = { text, len };
+
+	if (mask_stream_new(m, &stream, NULL) < 0)
+		return true;
+	bool differs = mask_feed(stream, text, len, compare, &left) != 0 ||
+	               mask_flush(stream, compare, &left) != 0 || left.len > 0;
+	mask_stream_free(stream);
+	return differs;
+}

@@ -10,5 +10,7 @@
  * bytes. What the end of @text begins to spell is a secret too where the text fills its buffer: it
  * may have been cut. Without a mask to ask, or without memory, nothing of the text is left. */
 void mask_text(struct mask *m, char *text, size_t size);
+/* Would masking change @text at all? True also without memory to tell. */
+bool mask_would_change(struct mask *m, const char *text, size_t len);
 
 #endif

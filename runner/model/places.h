@@ -14,5 +14,8 @@
 #define PLACE_CHANNEL                                                                              \
 	"/run/drydock/channel" /* files for what the step leaves; only where its recipe has any */
 #define PLACE_TOOLS "/opt/hostedtoolcache"
+#define PLACE_PATH                                                                                 \
+	"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" /* PATH, where nobody says  \
+	                                                                  another */
 
 #endif

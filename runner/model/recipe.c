@@ -5,7 +5,6 @@
  * sandbox checks working directory and program again, from inside. */
 #include "recipe.h"
 
-#include "input/key_table.h"
 #include "places.h"
 
 #include <string.h>
@@ -23,6 +22,27 @@ static bool is_script_path(const char *path)
 	size_t len = strlen(PLACE_SCRIPTS);
 	return is_below(path, PLACE_SCRIPTS) && path[len] == '/' && path[len + 1] &&
 	       path[len + 1] != '.' && !strchr(path + len + 1, '/');
+}
+
+static int check_files(const struct recipe *recipe, struct dd_err *err)
+{
+	if (recipe->script && !is_script_path(recipe->script_path))
+		return dd_err_say(err, EINVAL, "the script of step `%.80s` lies elsewhere",
+		                  recipe->name);
+	if (recipe->n_files > RECIPE_FILES_MAX)
+		return dd_err_say(err, EINVAL, "step `%.80s` is given more than %d files",
+		                  recipe->name, RECIPE_FILES_MAX);
+	for (size_t i = 0; i < recipe->n_files; i++) {
+		const char *path = recipe->files[i].path;
+		bool twice = recipe->script && is_script_path(path) &&
+		             strcmp(path, recipe->script_path) == 0;
+		for (size_t k = 0; k < i; k++)
+			twice |= strcmp(path, recipe->files[k].path) == 0;
+		if (twice || !is_script_path(path))
+			return dd_err_say(err, EINVAL, "a file of step `%.80s` lies elsewhere",
+			                  recipe->name);
+	}
+	return 0;
 }
 
 static int check_channel(const struct recipe *recipe, struct dd_err *err)
@@ -43,11 +63,20 @@ static int check_channel(const struct recipe *recipe, struct dd_err *err)
 	return 0;
 }
 
+/* Whatever environ can hold: programs read names that no shell can (`my-option`). */
+static bool is_env_name(const char *name)
+{
+	const char *at = name;
+	while ((unsigned char)*at > ' ' && *at != '=' && *at != 0x7f)
+		at++;
+	return *name && !*at;
+}
+
 static int check_env(const struct recipe *recipe, struct dd_err *err)
 {
 	for (size_t i = 0; i < recipe->n_env; i++)
 		for (size_t k = 0; k < recipe->env[i].n; k++)
-			if (!key_is_variable_name(recipe->env[i].vars[k].name))
+			if (!is_env_name(recipe->env[i].vars[k].name))
 				return dd_err_say(err, EINVAL,
 				                  "`%.80s` cannot be a variable's name",
 				                  recipe->env[i].vars[k].name);
@@ -68,9 +97,8 @@ int recipe_check(const struct recipe *recipe, struct dd_err *err)
 			err, EINVAL,
 			"the working directory of step `%.80s` is not below the workspace",
 			recipe->name);
-	if (recipe->script && !is_script_path(recipe->script_path))
-		return dd_err_say(err, EINVAL, "the script of step `%.80s` lies elsewhere",
-		                  recipe->name);
-	int r = check_channel(recipe, err);
+	int r = check_files(recipe, err);
+	if (r == 0)
+		r = check_channel(recipe, err);
 	return r < 0 ? r : check_env(recipe, err);
 }

@@ -25,6 +25,13 @@ struct env_layer {
 	const char *unknown;
 };
 
+/* A file that the step is given, read-only. */
+struct recipe_file {
+	const char *path; /* below PLACE_SCRIPTS, which holds no folders */
+	const char *bytes;
+	size_t len;
+};
+
 struct recipe {
 	/* as log and record call the step; never empty */
 	const char *name;
@@ -35,7 +42,9 @@ struct recipe {
 	const char *const *argv;
 	const char *script;      /* content of the file at script_path; NULL: there is none */
 	const char *script_path; /* inside the sandbox, below PLACE_SCRIPTS */
-	const char *workdir;     /* inside the sandbox, absolute, below PLACE_WORKSPACE */
+	const struct recipe_file *files; /* besides the script */
+	size_t n_files;
+	const char *workdir; /* inside the sandbox, absolute, below PLACE_WORKSPACE */
 	const struct env_layer *env;
 	size_t n_env;
 	unsigned time_sec; /* it can only shorten what the grant gives; 0: it does not */
@@ -44,7 +53,7 @@ struct recipe {
 	const char *const *channel;
 };
 
-enum { RECIPE_CHANNEL_MAX = 8, RECIPE_CHANNEL_NAME_MAX = 32 };
+enum { RECIPE_FILES_MAX = 4, RECIPE_CHANNEL_MAX = 8, RECIPE_CHANNEL_NAME_MAX = 32 };
 
 /* Is it whole, and fit to be run? What needs an expression is not. 0, or -EINVAL. */
 int recipe_check(const struct recipe *recipe, struct dd_err *err);

@@ -75,6 +75,8 @@ enum event_of {
 	X(POLICY_NARROWED, policy_narrowed, struct facts_narrowed, RUN)                            \
 	X(WORKSPACE, workspace, struct facts_workspace, RUN)                                       \
 	X(RECORD_LIMITED, record_limited, struct facts_limited, RUN)                               \
+	X(STEP_NOT_RUN, step_not_run, struct facts_not_run, STEP)                                  \
+	X(ENV_WITHHELD, env_withheld, struct facts_withheld, STEP)                                 \
 	X(STEP_START, step_start, struct facts_step, STEP)                                         \
 	X(CRED_GRANT, cred_grant, struct facts_lease, STEP)                                        \
 	X(CRED_REVOKE, cred_revoke, struct facts_lease, STEP)                                      \

@@ -75,6 +75,8 @@ static const char *const ech_forms[] = { "", [FACTS_ECH_OUTER] = "outer", NULL }
 static const char *const gate_states[] = { "open", "closed", NULL };
 static const char *const views[] = { "pristine", "artifacts", "shared", NULL };
 static const char *const deny[] = { "deny", NULL };
+static const char *const withheld_kinds[] = { "env", "path", NULL };
+static const char *const not_run_outcomes[] = { "skipped", "failure", NULL };
 
 /* ---- parts ---- */
 
@@ -544,6 +546,24 @@ static const struct event_field violation_rows[] = {
 	      .says = "what drydock did about it; `connection cut`, or `none: observing`"),
 };
 
+static const struct event_field not_run_rows[] = {
+	FIELD(TEXT, struct facts_not_run, id, "id", ALWAYS, .says = "empty when none is given"),
+	FIELD(TEXT, struct facts_not_run, name, "name", ALWAYS,
+	      .says = "as the forge shows it; evaluated, where that is possible"),
+	FIELD(TEXT, struct facts_not_run, outcome, "outcome", ALWAYS, .words = not_run_outcomes,
+	      .says = "`skipped`, or `failure` for an error before it began"),
+	FIELD(TEXT, struct facts_not_run, why, "why", ALWAYS,
+	      .says = "the condition that did not hold, or the error"),
+};
+
+static const struct event_field withheld_rows[] = {
+	FIELD(TEXT, struct facts_withheld, kind, "kind", ALWAYS, .words = withheld_kinds,
+	      .says = "`env`: a variable; `path`: an entry of PATH"),
+	FIELD(TEXT, struct facts_withheld, name, "name", ALWAYS, .says = "of it; no value"),
+	FIELD(TEXT, struct facts_withheld, why, "why", ALWAYS, .says = "what it could do"),
+	FIELD(TEXT, struct facts_withheld, from, "from", ALWAYS, .says = "the step that wrote it"),
+};
+
 /* ---- all of them ---- */
 
 static const struct record_facts no_run = { .n_planned = FACTS_ABSENT };
@@ -577,6 +597,8 @@ static const struct facts_step no_step = {
 static const struct facts_net no_net = { .host = "", .address = "", .count = FACTS_ABSENT };
 static const struct facts_syscall no_call = { .nr = FACTS_ABSENT, .count = FACTS_ABSENT };
 static const struct facts_violation no_violation = { .bytes_out = FACTS_ABSENT };
+static const struct facts_not_run no_not_run = { .id = NULL };
+static const struct facts_withheld no_withheld = { .name = NULL };
 static const struct facts_delta no_delta = { .ledger = NULL };
 
 #define MEMBER(constant, noun, type, of) type noun;
@@ -605,6 +627,12 @@ const struct event_row event_rows[EVENT__COUNT] = {
 		EVENT(record_limited, "record.limited", RUN, BEGINS, limited_rows, no_limited,
 	              "the record has come to three quarters of its limit: from here on "
 	              "connections, refusals and violations are counted, not told one by one"),
+	[EVENT_STEP_NOT_RUN] = EVENT(step_not_run, "step.not_run", STEP, BEGINS, not_run_rows,
+	                             no_not_run, "a written step had its turn and was not run"),
+	[EVENT_ENV_WITHHELD] = EVENT(env_withheld, "env.withheld", STEP, BEGINS, withheld_rows,
+	                             no_withheld,
+	                             "what a less trusted step left for later ones and this step "
+	                             "does not get; before its step.start"),
 	[EVENT_STEP_START] = EVENT(step_start, "step.start", STEP, BEGINS, step_start_rows, no_step,
 	                           "a step begins"),
 	[EVENT_CRED_GRANT] = EVENT(cred_grant, "cred.grant", STEP, BEGINS, grant_rows, no_lease,

@@ -121,6 +121,14 @@ struct facts_lease { /* cred.grant, cred.revoke */
 	const char *result; /* written by cred.revoke, not read */
 };
 
+struct facts_not_run { /* step.not_run: written, not read */
+	const char *id, *name, *outcome, *why;
+};
+
+struct facts_withheld { /* env.withheld: written, not read */
+	const char *kind, *name, *why, *from;
+};
+
 struct facts_violation {
 	struct facts_at at;
 	const char *kind; /* the event's `case`: "budget", "tamper", ... */

@@ -277,7 +277,7 @@ static const char real_text[] =
 	"x\n    defaults: { run: { shell: \"${{ matrix.sh }}\" } }\n    steps:\n"
 	"      - { id: src, uses: actions/checkout@v4 }\n"
 	"      - { uses: actions/setup-node@v4, if: always(), with: { node-version: 20 } }\n"
-	"      - { run: x, shell: pwsh }\n      - { run: x, "
+	"      - { run: x, shell: cmd }\n      - { run: x, "
 	"working-directory: \"${{ matrix.d }}/..\" }\n"
 	"  other: { runs-on: x, steps: [ { uses: a/b@v1 } ] }\n";
 static const char real_policy[] =
@@ -321,7 +321,7 @@ static void the_notes_of_a_plan_are_those_of_its_job(void **state)
 		const char *text;
 	} want[] = {
 		{ 4, "`strategy`" }, { 6, "expressions" }, { 9, "`uses: actions/setup-node@v4`" },
-		{ 9, "`if`" },       { 10, "pwsh" },       { 11, "expressions" },
+		{ 9, "`if`" },       { 10, "cmd" },        { 11, "expressions" },
 	};
 	struct made m = made_fine(real_text, real_policy, "t");
 	assert_int_equal(m.spec->n_notes, ARRAY_LEN(want));

@@ -15,7 +15,7 @@ static const struct wrong noted[] = {
 	  "`repository` of a checkout is not supported yet" },
 	{ S("uses: actions/checkout@v4\n        with: { |>path: a }"), "`path` of a checkout" },
 	{ S("uses: |>actions/checkout-else@v4"), "not supported yet" },
-	{ S("run: x\n        shell: |>pwsh"), "shell `pwsh` is not supported yet" },
+	{ S("run: x\n        shell: |>cmd"), "shell `cmd` is not supported yet" },
 };
 
 static struct made spec_of(const char *text)

@@ -13,4 +13,8 @@
 int shell_command(struct plan_arena *arena, const char *shell, const char *script_base,
                   const char *const **ret_argv, const char **ret_script, struct dd_err *err);
 
+/* What stands in the file for @script: PowerShell ends at an error and with the last program's
+ * status only when it is told to. */
+const char *shell_script(struct plan_arena *arena, const char *shell, const char *script);
+
 #endif

@@ -11,12 +11,12 @@
 #include "wf_spec.h"
 
 #include "model/places.h"
+#include "runner_facts.h"
 #include "shell_command.h"
 #include "wf_notes.h"
 
 #include <math.h>
 #include <string.h>
-#include <sys/utsname.h>
 
 struct spec_build {
 	struct job_spec *spec;
@@ -74,25 +74,6 @@ static struct env_layer layer_of(struct spec_build *b, const struct template_nod
 	}
 	layer.vars = vars;
 	return layer;
-}
-
-static const char *runner_arch(void)
-{
-	static const struct {
-		const char *machine, *github;
-	} archs[] = {
-		{ "x86_64", "X64" },
-		{ "aarch64", "ARM64" },
-		{ "i686", "X86" },
-		{ "armv7l", "ARM" },
-	};
-	struct utsname uts;
-	if (uname(&uts) < 0)
-		return "unknown";
-	for (size_t i = 0; i < ARRAY_LEN(archs); i++)
-		if (strcmp(archs[i].machine, uts.machine) == 0)
-			return archs[i].github;
-	return "unknown";
 }
 
 enum { CHECKOUT_VARS = 6 };

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+/* world.h - what one job of a workflow, one combination of it, is run with: the contexts that are
+ * known before it begins.
+ *
+ * Filled before anything is forked, borrowed until the job is over, never written behind that. The
+ * values are the forge's, the caller's and the repository's; whose text a value is stands in it.
+ */
+#ifndef RUNNER_WORLD_H
+#define RUNNER_WORLD_H
+
+#include "wf_doc.h"
+
+/* What `secrets.NAME` stands for. */
+struct actions_secret {
+	const char *name;
+	const char *credential; /* of the policy */
+	const char *literal;    /* or a text that the caller gives; NULL: none */
+};
+
+struct actions_world {
+	struct expr_memory *mem; /* where the values live */
+	/* taint_mark_github() was called for it */
+	struct expr_value github;
+	struct expr_value inputs, vars, needs, matrix, strategy; /* null: there is none */
+	const struct actions_secret *secrets;
+	size_t n_secrets;
+	bool secrets_all;       /* every other name stands for the credential of the same name */
+	const char *event_text; /* content of GITHUB_EVENT_PATH; NULL: github.event as JSON */
+	size_t event_len;
+};
+
+struct actions_job {
+	const struct wf_job *job; /* one with steps */
+	/* of the file that it stands in, which may be a called one; NULL: none */
+	const struct template_node *file_env, *file_defaults;
+	const char *id, *name; /* github.job; as people see this combination */
+	unsigned timeout_sec;  /* of the whole job; 0: none */
+	int result_fd;         /* of job_result_open(); -1: nobody asks */
+};
+
+#endif

@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: Apache-2.0
+/* engine_contexts.c - what the contexts of a job hold while it runs, and how expressions ask for
+ * it. Runs in: supervisor.
+ *
+ * The contexts that came from outside are borrowed and never written: where GitHub changes one from
+ * step to step (github.action, github.env), a copy of its first level is. */
+#include "engine_parts.h"
+
+#include "forges/actions/runner_facts.h"
+#include "forges/actions/taint.h"
+#include "model/places.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#define EVENT_PATH PLACE_SCRIPTS "/event.json"
+
+const char *const engine_outcome_names[] = {
+	[OUTCOME_SUCCESS] = "success",
+	[OUTCOME_FAILURE] = "failure",
+	[OUTCOME_CANCELLED] = "cancelled",
+	[OUTCOME_SKIPPED] = "skipped",
+};
+
+const char *const engine_file_names[ENGINE_FILES + 1] = {
+	[FILE_PATH] = "path",   [FILE_ENV] = "env",       [FILE_SUMMARY] = "step_summary",
+	[FILE_STATE] = "state", [FILE_OUTPUT] = "output",
+};
+
+int engine_no_memory(struct dd_err *err)
+{
+	return dd_err_say(err, E2BIG,
+	                  "what the steps of this job left needs more than %d MiB of memory",
+	                  EXPR_MEMORY_MAX / 1024 / 1024);
+}
+
+static bool set(struct expr_memory *mem, struct expr_value *object, const char *key,
+                struct expr_value value)
+{
+	return expr_object_set(mem, object->object, key, strlen(key), value);
+}
+
+/* ---- asked by expressions ---- */
+
+static const struct expr_value *context_named(const struct job_engine *e, const char *name)
+{
+	const struct {
+		const char *name;
+		const struct expr_value *value;
+	} rows[] = {
+		{ "github", &e->github },
+		{ "env", e->now.step ? &e->now.env : &e->views[TRUST_BUILD].global_env },
+		{ "vars", &e->world.vars },
+		{ "secrets", &e->secrets },
+		{ "inputs", &e->world.inputs },
+		{ "matrix", &e->world.matrix },
+		{ "needs", &e->world.needs },
+		{ "strategy", &e->world.strategy },
+		{ "runner", &e->runner },
+		{ "job", &e->job_context },
+		{ "steps", &e->steps },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (strcmp(rows[i].name, name) == 0)
+			return rows[i].value;
+	return NULL;
+}
+
+static int give_context(void *user, const char *name, struct expr_value *ret,
+                        struct expr_error *err)
+{
+	const struct expr_value *value = context_named(user, name);
+	(void)err;
+	if (value)
+		*ret = *value;
+	return 0;
+}
+
+static int give_status(void *user, enum expr_status which, const struct expr_value *ids, size_t n,
+                       bool *ret, struct expr_error *err)
+{
+	const struct job_engine *e = user;
+	enum engine_status now = e->asked_cancelled ? ENGINE_CANCELLED : e->status;
+	(void)ids;
+	(void)n;
+	(void)err;
+
+	*ret = which == EXPR_ALWAYS || (which == EXPR_SUCCESS && now == ENGINE_SUCCESS) ||
+	       (which == EXPR_FAILURE && now == ENGINE_FAILURE) ||
+	       (which == EXPR_CANCELLED && now == ENGINE_CANCELLED);
+	return 0;
+}
+
+static int give_hash(void *user, struct expr_memory *mem, const struct expr_value *patterns,
+                     size_t n, struct expr_value *ret, struct expr_error *err)
+{
+	(void)user;
+	(void)mem;
+	(void)patterns;
+	(void)n;
+	(void)ret;
+	(void)snprintf(err->text, sizeof(err->text), "hashFiles is not in this build");
+	return -ENOTSUP;
+}
+
+/* ---- made once ---- */
+
+static bool make_github(struct job_engine *e)
+{
+	static const struct {
+		const char *name, *value;
+	} own[] = {
+		{ "workspace", PLACE_WORKSPACE },
+		{ "event_path", EVENT_PATH },
+		{ "env", PLACE_CHANNEL "/env" },
+		{ "path", PLACE_CHANNEL "/path" },
+		{ "output", PLACE_CHANNEL "/output" },
+		{ "state", PLACE_CHANNEL "/state" },
+		{ "step_summary", PLACE_CHANNEL "/step_summary" },
+		{ "action_repository", "" },
+		{ "action_ref", "" },
+	};
+	const struct expr_value *from = &e->world.github;
+
+	if (!expr_object_new(&e->mem, false, &e->github))
+		return false;
+	for (size_t i = 0; from->kind == EXPR_OBJECT && i < from->object->n; i++) {
+		const struct expr_member *m = &from->object->members[i];
+		if (!expr_object_set(&e->mem, e->github.object, m->key, m->key_len, m->value))
+			return false;
+	}
+	e->github.outsider = from->outsider;
+	for (size_t i = 0; i < ARRAY_LEN(own); i++)
+		if (!set(&e->mem, &e->github, own[i].name, expr_text(own[i].value)))
+			return false;
+	return !e->what.id || set(&e->mem, &e->github, "job", expr_text(e->what.id));
+}
+
+static bool make_runner(struct job_engine *e)
+{
+	const struct {
+		const char *name, *value;
+	} rows[] = {
+		{ "os", "Linux" },      { "arch", runner_arch() },
+		{ "name", "drydock" },  { "environment", "self-hosted" },
+		{ "temp", PLACE_TEMP }, { "tool_cache", PLACE_TOOLS },
+		{ "workspace", "/" }, /* what PLACE_WORKSPACE lies in */
+	};
+	if (!expr_object_new(&e->mem, false, &e->runner))
+		return false;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (!set(&e->mem, &e->runner, rows[i].name, expr_text(rows[i].value)))
+			return false;
+	return true;
+}
+
+static bool make_secrets(struct job_engine *e)
+{
+	if (!expr_object_new(&e->mem, false, &e->secrets))
+		return false;
+	for (size_t i = 0; i < e->world.n_secrets; i++) {
+		const struct actions_secret *s = &e->world.secrets[i];
+		if (s->literal && !set(&e->mem, &e->secrets, s->name, expr_text(s->literal)))
+			return false;
+	}
+	return true;
+}
+
+static bool make_event(struct job_engine *e)
+{
+	const struct expr_value *event = expr_object_get(e->github.object, "event",
+	                                                 strlen("event"));
+	struct expr_value text;
+
+	e->event_file = (struct recipe_file){ .path = EVENT_PATH, .bytes = "{}", .len = 2 };
+	if (e->world.event_text) {
+		e->event_file.bytes = e->world.event_text;
+		e->event_file.len = e->world.event_len;
+		return true;
+	}
+	if (!event || event->kind != EXPR_OBJECT)
+		return true;
+	if (!expr_json_write(&e->mem, event, NULL, NULL, &text))
+		return false;
+	e->event_file.bytes = text.text;
+	e->event_file.len = text.len;
+	return true;
+}
+
+static bool make_views(struct job_engine *e)
+{
+	for (size_t i = 0; i < ENGINE_TRUSTS; i++)
+		if (!expr_object_new(&e->mem, true, &e->views[i].written) ||
+		    !expr_object_new(&e->mem, true, &e->views[i].global_env))
+			return false;
+	return true;
+}
+
+int engine_contexts_make(struct job_engine *e, struct dd_err *err)
+{
+	e->scope = (struct expr_scope){
+		.context = give_context, .status = give_status, .hash_files = give_hash, .user = e
+	};
+	return make_github(e) && make_runner(e) && make_secrets(e) && make_event(e) &&
+	                       expr_object_new(&e->mem, false, &e->steps) && make_views(e) &&
+	                       expr_object_new(&e->mem, false, &e->job_context) &&
+	                       set(&e->mem, &e->job_context, "status", expr_text("success"))
+	               ? 0
+	               : engine_no_memory(err);
+}
+
+/* ---- from step to step ---- */
+
+int engine_contexts_turn(struct job_engine *e, struct dd_err *err)
+{
+	static const char *const statuses[] = {
+		[ENGINE_SUCCESS] = "success",
+		[ENGINE_FAILURE] = "failure",
+		[ENGINE_CANCELLED] = "cancelled",
+	};
+	return set(&e->mem, &e->github, "action", expr_text(e->now.step->id)) &&
+	                       set(&e->mem, &e->job_context, "status",
+	                           expr_text(statuses[e->status]))
+	               ? 0
+	               : engine_no_memory(err);
+}
+
+/* The object of a step with an id, made when it is first needed. */
+static bool step_object(struct job_engine *e, const struct wf_step *step, struct expr_value *ret)
+{
+	const struct expr_value *there = expr_object_get(e->steps.object, step->id,
+	                                                 strlen(step->id));
+	struct expr_value outputs;
+
+	if (there) {
+		*ret = *there;
+		return true;
+	}
+	return expr_object_new(&e->mem, false, ret) && expr_object_new(&e->mem, false, &outputs) &&
+	       set(&e->mem, ret, "outputs", outputs) && set(&e->mem, &e->steps, step->id, *ret);
+}
+
+int engine_outputs_of(struct job_engine *e, const struct wf_step *step, struct expr_value *ret,
+                      struct dd_err *err)
+{
+	struct expr_value object;
+	if (!step_object(e, step, &object))
+		return engine_no_memory(err);
+	*ret = *expr_object_get(object.object, "outputs", strlen("outputs"));
+	return 0;
+}
+
+int engine_contexts_ended(struct job_engine *e, const struct wf_step *step,
+                          enum engine_outcome outcome, enum engine_outcome conclusion,
+                          struct dd_err *err)
+{
+	struct expr_value object;
+
+	if (!step->id_written)
+		return 0;
+	return step_object(e, step, &object) &&
+	                       set(&e->mem, &object, "conclusion",
+	                           expr_text(engine_outcome_names[conclusion])) &&
+	                       set(&e->mem, &object, "outcome",
+	                           expr_text(engine_outcome_names[outcome]))
+	               ? 0
+	               : engine_no_memory(err);
+}
+
+/* What a step leaves may be made of all that it could read: the event lies there for every step.
+ * What it is told of an outsider's value by the workflow is one for certain. */
+const char *engine_origin(struct job_engine *e, const char *fmt, ...)
+{
+	char text[300];
+	va_list ap;
+
+	if (e->now.saw_outsider)
+		return arena_strdup(e->arena, e->now.saw_outsider);
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	return arena_strdup(e->arena, text);
+}
+
+/* ---- evaluation ---- */
+
+void engine_why(struct job_engine *e, const struct wf_errors *errors)
+{
+	const struct wf_error *first = &errors->items[0];
+	if (errors->n == 0)
+		(void)snprintf(e->why, sizeof(e->why), "it cannot be evaluated");
+	else
+		(void)snprintf(e->why, sizeof(e->why), "%s:%u:%u: %s",
+		               first->at.file ? first->at.file : "", first->at.line,
+		               first->at.column, first->text);
+}
+
+int engine_text(struct job_engine *e, const struct template_node *node, struct expr_memory *mem,
+                struct expr_value *ret)
+{
+	struct wf_errors errors = { .n = 0 };
+	if (template_string(node, &e->scope, mem, ret, &errors) == 0)
+		return 0;
+	engine_why(e, &errors);
+	return -EINVAL;
+}
+
+int engine_value(struct job_engine *e, const struct template_node *node, struct expr_memory *mem,
+                 struct expr_value *ret)
+{
+	struct wf_errors errors = { .n = 0 };
+	if (template_value(node, &e->scope, mem, ret, &errors) == 0)
+		return 0;
+	engine_why(e, &errors);
+	return -EINVAL;
+}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+/* engine_left.c - what a step left in its files, in GitHub's order: path, env, summary, state,
+ * output. Runs in: supervisor, when no process of the step is left.
+ *
+ * A file counts whole or not at all, and one that cannot be read fails the step: half of a list of
+ * variables is another list. The others of the step still count, as there. */
+#include "engine_parts.h"
+
+#include <string.h>
+
+static int apply_path(struct job_engine *e, const struct command_pairs *pairs, struct dd_err *err)
+{
+	return engine_paths_written(e, pairs, err);
+}
+
+static int apply_env(struct job_engine *e, const struct command_pairs *pairs, struct dd_err *err)
+{
+	for (size_t i = 0; i < pairs->n; i++) {
+		const struct command_pair *p = &pairs->items[i];
+		if (!engine_is_env_name(p->name, p->name_len))
+			return dd_err_say(err, EINVAL, "`%.60s` cannot be a variable's name",
+			                  p->name);
+		if (memchr(p->value, '\0', p->value_len))
+			return dd_err_say(err, EINVAL,
+			                  "the value of `%.60s` holds a NUL, which no variable can",
+			                  p->name);
+	}
+	return engine_env_written(e, pairs, err);
+}
+
+static int apply_state(struct job_engine *e, const struct command_pairs *pairs, struct dd_err *err)
+{
+	(void)e; /* for the later stages of an action, of which a script has none */
+	(void)pairs;
+	(void)err;
+	return 0;
+}
+
+static int apply_output(struct job_engine *e, const struct command_pairs *pairs, struct dd_err *err)
+{
+	struct expr_value outputs;
+
+	if (!e->now.step->id_written || pairs->n == 0)
+		return 0; /* nobody can ask for them */
+	if (engine_outputs_of(e, e->now.step, &outputs, err) < 0)
+		return -E2BIG;
+	for (size_t i = 0; i < pairs->n; i++) {
+		const struct command_pair *p = &pairs->items[i];
+		const char *name = expr_strndup(&e->mem, p->name, p->name_len);
+		struct expr_value value;
+		if (!name || !expr_copy_string(&e->mem, p->value, p->value_len, &value))
+			return engine_no_memory(err);
+		value.outsider = engine_origin(e, "steps.%s.outputs.%s", e->now.step->id, name);
+		if (!expr_object_set(&e->mem, outputs.object, name, p->name_len, value))
+			return engine_no_memory(err);
+	}
+	return 0;
+}
+
+static const struct file_row {
+	const char *variable;
+	bool (*read)(struct plan_arena *arena, const char *bytes, size_t len,
+	             struct command_pairs *ret);
+	int (*apply)(struct job_engine *e, const struct command_pairs *pairs, struct dd_err *err);
+} files[ENGINE_FILES] = {
+	[FILE_PATH] = { "GITHUB_PATH", command_paths_read, apply_path },
+	[FILE_ENV] = { "GITHUB_ENV", command_pairs_read, apply_env },
+	[FILE_SUMMARY] = { "GITHUB_STEP_SUMMARY", NULL, NULL },
+	[FILE_STATE] = { "GITHUB_STATE", command_pairs_read, apply_state },
+	[FILE_OUTPUT] = { "GITHUB_OUTPUT", command_pairs_read, apply_output },
+};
+
+static bool read_file(struct job_engine *e, const struct file_row *row,
+                      const struct step_file *file)
+{
+	struct command_pairs pairs = { .n = 0 };
+	struct dd_err err = { 0 };
+
+	if (!file->bytes) {
+		(void)snprintf(e->why, sizeof(e->why), "%s is not taken: %s", row->variable,
+		               file->why);
+		return row->read == NULL;
+	}
+	if (!row->read)
+		return true;
+	if (!row->read(e->now.arena, file->bytes, file->len, &pairs)) {
+		(void)snprintf(e->why, sizeof(e->why),
+		               "%s cannot be read, nothing of it counts: %s", row->variable,
+		               pairs.why);
+		return false;
+	}
+	if (row->apply(e, &pairs, &err) == 0)
+		return true;
+	(void)snprintf(e->why, sizeof(e->why), "%s: %s", row->variable, err.msg);
+	return false;
+}
+
+int engine_left_read(struct job_engine *e, const struct step_left *left, struct dd_err *err)
+{
+	int r = 0;
+	(void)err;
+
+	for (size_t i = 0; i < left->n && i < ENGINE_FILES; i++)
+		if (!read_file(e, &files[i], &left->files[i])) {
+			job_voice_note(e->job, e->now.grant->index, SINK_ERROR, "%s", e->why);
+			r = -EINVAL;
+		}
+	return r;
+}

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+/* engine_parts.h - what the files of the engine share; nobody else includes it. */
+#ifndef RUNNER_ENGINE_PARTS_H
+#define RUNNER_ENGINE_PARTS_H
+
+#include "command_files.h"
+#include "job_engine.h"
+
+#include "forges/actions/expr.h"
+#include "job/job_voice.h"
+#include "job_result.h"
+
+#include <time.h>
+
+enum engine_status { ENGINE_SUCCESS, ENGINE_FAILURE, ENGINE_CANCELLED };
+enum engine_outcome { OUTCOME_SUCCESS, OUTCOME_FAILURE, OUTCOME_CANCELLED, OUTCOME_SKIPPED };
+extern const char *const engine_outcome_names[]; /* as steps.X.outcome has it */
+
+/* Files that a step leaves; the order in which they are read. */
+enum engine_file {
+	FILE_PATH,
+	FILE_ENV,
+	FILE_SUMMARY,
+	FILE_STATE,
+	FILE_OUTPUT,
+	ENGINE_FILES,
+};
+extern const char *const engine_file_names[ENGINE_FILES + 1]; /* of the channel, NULL at the end */
+
+enum { ENGINE_TEXT_MAX = 900 };
+
+/* What is known of the step whose turn it is. All of it is gone with the next one. */
+struct engine_turn {
+	const struct wf_step *step;
+	const struct grant *grant;
+	struct plan_arena *arena;
+	struct expr_memory mem;
+	struct expr_value env; /* the context: global and the step's own */
+	struct env_layer own;  /* of the step itself */
+	const char *name;      /* for people; the written one where the evaluated one fails */
+	unsigned timeout_sec;  /* of timeout-minutes; 0: none */
+	bool time_is_jobs;     /* what ends it first is the time of the whole job */
+	/* an outsider's value reached it: what it leaves is theirs, too. The path, or NULL */
+	const char *saw_outsider;
+	struct recipe recipe;
+	bool ordered;
+};
+
+/* fetch and build see one another's files anyway; push trusts neither */
+enum engine_trust { TRUST_BUILD, TRUST_PUSH, ENGINE_TRUSTS };
+
+/* What the steps of one trust see of what steps wrote. */
+struct engine_view {
+	struct expr_value written;    /* to GITHUB_ENV, by name */
+	struct expr_value global_env; /* the same over the env of file and job */
+	const char **paths;           /* of GITHUB_PATH, the newest last */
+	size_t n_paths;
+};
+
+/* What does not cross into a more trusted step; told when there is one. */
+struct engine_withheld {
+	bool is_path, told;
+	const char *name, *reason;
+	unsigned grant; /* of the step that wrote it */
+};
+
+struct job_engine {
+	struct job_script script;
+	struct actions_job what;
+	struct actions_world world;
+	const struct plan *plan;
+	struct plan_arena *arena;
+	struct expr_memory mem;
+	struct job *job; /* once it has begun */
+	struct expr_scope scope;
+	/* contexts */
+	struct expr_value github, secrets, steps, runner, job_context;
+	struct engine_view views[ENGINE_TRUSTS];
+	struct env_layer file_env, job_env;
+	struct engine_withheld *withheld;
+	size_t n_withheld;
+	const char *default_shell, *default_directory; /* of defaults.run, or NULL */
+	struct recipe_file event_file;
+	enum engine_status status;
+	bool asked_cancelled; /* conditions are asked as if the job were cancelled */
+	int64_t deadline_ms;  /* of the job; 0: none */
+	bool out_of_time;     /* of the job; the deadline is that of cleaning up now */
+	size_t turn;          /* of what.job->steps: the next one */
+	struct engine_turn now;
+	char why[ENGINE_TEXT_MAX]; /* of what failed last */
+};
+
+static inline int64_t engine_now_ms(void)
+{
+	struct timespec t;
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* ---- engine_contexts.c ---- */
+
+/* Contexts that do not change, and the scope. Before anything is evaluated. */
+int engine_contexts_make(struct job_engine *e, struct dd_err *err);
+/* Of the step at hand: github.action and its kin. */
+int engine_contexts_turn(struct job_engine *e, struct dd_err *err);
+/* steps.ID gets its outcome; its outputs are there already or none. */
+int engine_contexts_ended(struct job_engine *e, const struct wf_step *step,
+                          enum engine_outcome outcome, enum engine_outcome conclusion,
+                          struct dd_err *err);
+int engine_outputs_of(struct job_engine *e, const struct wf_step *step, struct expr_value *ret,
+                      struct dd_err *err);
+int engine_no_memory(struct dd_err *err);
+/* Whose text it is what the step at hand leaves: the path that it saw, or "steps.x.outputs.y" */
+__attribute__((format(printf, 2, 3))) const char *engine_origin(struct job_engine *e,
+                                                                const char *fmt, ...);
+
+/* ---- engine_env.c ---- */
+
+/* env of the file and of the job, defaults.run. -EINVAL with e->why: the job fails. */
+int engine_env_begin(struct job_engine *e);
+/* The step's own env, and the context `env`. */
+int engine_env_step(struct job_engine *e);
+/* The layers of the recipe. */
+void engine_env_layers(struct job_engine *e, const struct env_layer *values);
+bool engine_is_env_name(const char *name, size_t len);
+
+/* A step's GITHUB_ENV and GITHUB_PATH, read whole. */
+int engine_env_written(struct job_engine *e, const struct command_pairs *pairs, struct dd_err *err);
+int engine_paths_written(struct job_engine *e, const struct command_pairs *paths,
+                         struct dd_err *err);
+/* What the step at hand does not get, once for each. */
+int engine_withheld_tell(struct job_engine *e, struct dd_err *err);
+static inline enum engine_trust engine_trust_of(const struct grant *grant)
+{
+	return grant->phase == DD_PHASE_PUSH ? TRUST_PUSH : TRUST_BUILD;
+}
+
+/* ---- engine_left.c ---- */
+
+/* What the step at hand left in its files. -EINVAL with e->why: it fails by that. */
+int engine_left_read(struct job_engine *e, const struct step_left *left, struct dd_err *err);
+
+/* ---- engine_recipe.c ---- */
+
+/* Script, shell, directory, environment of the step at hand. -EINVAL with e->why. */
+int engine_recipe_make(struct job_engine *e);
+void engine_name_make(struct job_engine *e);
+
+/* ---- evaluation, with the error as e->why ---- */
+
+int engine_text(struct job_engine *e, const struct template_node *node, struct expr_memory *mem,
+                struct expr_value *ret);
+int engine_value(struct job_engine *e, const struct template_node *node, struct expr_memory *mem,
+                 struct expr_value *ret);
+/* What is wrong, with its place. */
+void engine_why(struct job_engine *e, const struct wf_errors *errors);
+
+#endif

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+/* job_voice.h - what a job's script may say and ask besides its orders: to those who listen, to the
+ * record, to the mask.
+ *
+ * The job is handed to a script by job_script.begins() and lives until the last call of the script
+ * has returned. Called in the supervisor only. Every text may be hostile: what is told is masked
+ * and escaped on its way.
+ */
+#ifndef RUNNER_JOB_VOICE_H
+#define RUNNER_JOB_VOICE_H
+
+#include "job_sink.h"
+
+struct job;
+
+/* A sentence of the front end's. @grant: the written step that it is about, from 1; 0: the job. */
+__attribute__((format(printf, 4, 5))) void job_voice_note(const struct job *job, unsigned grant,
+                                                          enum sink_level level, const char *fmt,
+                                                          ...);
+
+/* From now on no line of the job shows @value. -EINVAL: too short or too long for that; -E2BIG: too
+ * many of them. */
+int job_voice_mask(struct job *job, const char *value, size_t len, struct dd_err *err);
+/* Would anything of @text be masked? True also when nobody can tell. */
+bool job_voice_is_masked(const struct job *job, const char *text, size_t len);
+
+/* A written step that was not run, and whose turn is over: its condition did not hold, or something
+ * failed before it. @failed: that counts as its failure. */
+int job_voice_not_run(struct job *job, unsigned grant, const char *name, bool failed,
+                      const char *why, struct dd_err *err);
+/* A variable, or an entry of PATH, that the written step @from left and the more trusted @grant
+ * does not get. */
+int job_voice_withheld(struct job *job, unsigned grant, bool is_path, const char *name,
+                       const char *reason, unsigned from, struct dd_err *err);
+
+#endif
