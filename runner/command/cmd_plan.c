@@ -15,7 +15,7 @@ int cmd_plan(int argc, char **argv)
 		.args_doc = "WORKFLOW",
 		.doc = "Print what every step would get, and run nothing."
 	};
-	struct run_args args = { .dry_run = true };
+	struct run_args args = { .dry_run = true, .whole = true };
 	struct job_source *source = NULL;
 	argp_err_exit_status = DRYDOCK_EXIT_USAGE;
 	if (argp_parse(&argp, argc, argv, 0, NULL, &args) != 0)
@@ -23,7 +23,7 @@ int cmd_plan(int argc, char **argv)
 	int code = job_source_load(&args, &source, stderr);
 	if (code != 0)
 		return code;
-	code = plan_print(&args, source->plan);
+	code = plan_print(&args, source);
 	job_source_free(source);
 	return code;
 }

@@ -194,7 +194,7 @@ int cmd_policy_explain(int argc, char **argv)
 		return explain_refusal(&args);
 	int code = job_source_load(&args.run, &source, stderr);
 	if (code == 0)
-		code = explain_question(&args, source->plan);
+		code = explain_question(&args, source->planned[0].plan);
 	job_source_free(source);
 	return code;
 }

@@ -44,8 +44,8 @@ static int run_job(const struct run_args *args, const struct identity *id,
 		fprintf(stderr, "drydock: %s\n", strerror(ENOMEM));
 		return DRYDOCK_EXIT_INTERNAL;
 	}
-	local_script_init(&local, source->plan);
-	int code = job_start(&(struct job_request){ .plan = source->plan,
+	local_script_init(&local, source->planned[0].plan);
+	int code = job_start(&(struct job_request){ .plan = source->planned[0].plan,
 	                                            .id = id,
 	                                            .script = &local.script,
 	                                            .sinks = sinks,
@@ -100,7 +100,7 @@ int cmd_run(int argc, char **argv)
 		fprintf(stderr, "drydock: --keep changes nothing in a plan: it is about what a "
 		                "failed step leaves\n");
 	if (code == 0 && args.dry_run)
-		code = plan_print(&args, source->plan);
+		code = plan_print(&args, source);
 	else if (code == 0)
 		code = run_job(&args, &id, source);
 	job_source_free(source);

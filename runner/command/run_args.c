@@ -2,16 +2,29 @@
 /* run_args.c - the command line that `run` and `plan` share. Runs in: command line. */
 #include "run_args.h"
 
+#include <string.h>
+
+/* without a short form */
 enum {
-	KEY_OBSERVE = 0x100, /* no short form: it is not to be typed by accident */
-	KEY_KEEP
+	KEY_OBSERVE = 0x100, /* it is not to be typed by accident */
+	KEY_INPUT,
+	KEY_VAR,
+	KEY_KEEP,
 };
 
 static const struct argp_option options[] = {
 	{ .name = "job",
 	  .key = 'j',
 	  .arg = "JOB",
-	  .doc = "the job to take; needed when the workflow has several" },
+	  .doc = "this job alone (default: the whole workflow); CALLER/JOB of a called one" },
+	{ .name = "input",
+	  .key = KEY_INPUT,
+	  .arg = "NAME=VALUE",
+	  .doc = "an input of `workflow_dispatch`; may be repeated" },
+	{ .name = "var",
+	  .key = KEY_VAR,
+	  .arg = "NAME=VALUE",
+	  .doc = "a variable of the context `vars`; may be repeated" },
 	{ .name = "policy",
 	  .key = 'p',
 	  .arg = "FILE",
@@ -54,10 +67,27 @@ static const struct argp_option options[] = {
 	{ 0 },
 };
 
+void run_args_add(const char *list[RUN_VALUES_MAX], size_t *n, char *arg, struct argp_state *state)
+{
+	const char *equals = strchr(arg, '=');
+	if (!equals || equals == arg)
+		argp_error(state, "`%s` is not NAME=VALUE", arg);
+	else if (*n == RUN_VALUES_MAX)
+		argp_error(state, "more than %d values", RUN_VALUES_MAX);
+	else
+		list[(*n)++] = arg;
+}
+
 static error_t parse_more(int key, char *arg, struct argp_state *state)
 {
 	struct run_args *args = state->input;
 	switch (key) {
+	case KEY_INPUT:
+		run_args_add(args->inputs, &args->n_inputs, arg, state);
+		return 0;
+	case KEY_VAR:
+		run_args_add(args->vars, &args->n_vars, arg, state);
+		return 0;
 	case 's':
 		if (args->n_secrets == RUN_SECRETS_MAX)
 			argp_error(state, "more than %d secrets", RUN_SECRETS_MAX);

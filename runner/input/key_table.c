@@ -181,6 +181,14 @@ const char *const *key_texts(struct key_context *ctx, const struct tree_node *no
 	return out;
 }
 
+bool key_is_env_name(const char *name)
+{
+	static const char letters[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789-.";
+	return *name && !isdigit((unsigned char)*name) && *name != '-' && *name != '.' &&
+	       strspn(name, letters) == strlen(name);
+}
+
 bool key_is_variable_name(const char *name)
 {
 	if (!isalpha((unsigned char)name[0]) && name[0] != '_')

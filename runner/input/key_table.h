@@ -55,5 +55,8 @@ const char *const *key_texts(struct key_context *ctx, const struct tree_node *no
 /* True (and a note at its exact place) when the scalar holds an expression; it stays text. */
 bool key_has_expression(struct key_context *ctx, const struct tree_node *node);
 bool key_is_variable_name(const char *name); /* [A-Za-z_][A-Za-z0-9_]* */
+/* What a workflow may set besides: GitHub takes `cache-name` and `a.b` too, and so do programs,
+ * though no shell can name them. */
+bool key_is_env_name(const char *name);
 
 #endif

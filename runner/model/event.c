@@ -293,7 +293,8 @@ int event_parse(const char *text, size_t len, struct event_facts *ret, struct dd
 	return r;
 }
 
-int event_load(const char *path, struct event_facts *ret, struct dd_err *err)
+int event_load_text(const char *path, struct event_facts *ret, char **ret_text, size_t *ret_len,
+                    struct dd_err *err)
 {
 	char *text = NULL;
 	size_t len = 0;
@@ -302,14 +303,28 @@ int event_load(const char *path, struct event_facts *ret, struct dd_err *err)
 	if (r < 0)
 		return dd_err_ctx(err, r, "event");
 	r = event_parse(text, len, ret, err);
+	if (r == 0) {
+		*ret_text = text;
+		*ret_len = len;
+		return 0;
+	}
 	free(text);
-	if (r < 0 && link.path[0]) /* the reason may hold words of the file */
+	if (link.path[0]) /* the reason may hold words of the file */
 		return dd_err_say(
 			err, -r,
 			"%.150s is no event that can be read; why would quote a file that "
 			"was reached through the link %.150s: name the file itself",
 			path, link.path);
-	return r < 0 ? dd_err_ctx(err, r, "%s", path) : 0;
+	return dd_err_ctx(err, r, "%s", path);
+}
+
+int event_load(const char *path, struct event_facts *ret, struct dd_err *err)
+{
+	char *text = NULL;
+	size_t len = 0;
+	int r = event_load_text(path, ret, &text, &len, err);
+	free(text);
+	return r;
 }
 
 /* A release is of a tag: on any other ref its name says nothing about the code. */

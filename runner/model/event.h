@@ -33,6 +33,9 @@ void event_local(struct event_facts *ret);
  * holds; what only looks like a push by what it lacks is "unknown". "ref_protected": true must be
  * said; absent means false. */
 int event_load(const char *path, struct event_facts *ret, struct dd_err *err);
+/* The same, with the message itself: heap, NUL-terminated, the caller frees. */
+int event_load_text(const char *path, struct event_facts *ret, char **ret_text, size_t *ret_len,
+                    struct dd_err *err);
 /* The same from memory. Fuzzed. */
 int event_parse(const char *text, size_t len, struct event_facts *ret, struct dd_err *err);
 /* Trust: an event that strangers cannot cause, a protected ref, no fork, no pull request. @ret_why

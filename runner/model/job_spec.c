@@ -63,9 +63,9 @@ static void check_names(const struct spec_step *step, const struct env_layer *la
                         struct diag_list *diags)
 {
 	for (size_t i = 0; i < layer->n; i++)
-		if (!key_is_variable_name(layer->vars[i].name))
+		if (!key_is_env_name(layer->vars[i].name))
 			diag_add(diags, layer->vars[i].mark.line ? layer->vars[i].mark : step->mark,
-			         "letters, digits and _, not a digit first",
+			         "letters, digits, _, - and ., a letter or _ first",
 			         "`%s` cannot be a variable's name", layer->vars[i].name);
 }
 

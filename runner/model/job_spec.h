@@ -48,6 +48,14 @@ struct spec_step {
 	struct recipe recipe;
 };
 
+/* One of the jobs that the forge would make of a matrix; of a job without one there is one. */
+struct spec_combination {
+	const char *name;
+	const char *matrix;    /* its values as a JSON object, or NULL */
+	const char *runs_on;   /* its labels */
+	const char *elsewhere; /* the one of them for which it cannot run on this host, or NULL */
+};
+
 /* Of the job as a whole, for people; it decides nothing. On one line each, as written; NULL when
  * absent. */
 struct spec_about {
@@ -56,9 +64,9 @@ struct spec_about {
 	/* of a service: the image; of an axis: its values, ", " between them */
 	const struct pair *services, *axes;
 	size_t n_services, n_axes;
-	/* names of the jobs that the forge would make of the matrix, NULL-terminated; NULL: none,
-	 * or computed */
-	const char *const *combinations;
+	/* none: they are computed from what other jobs give */
+	const struct spec_combination *combinations;
+	size_t n_combinations;
 	/* the expression that makes a part of the matrix at run time, or NULL */
 	const char *computed;
 };

@@ -244,6 +244,29 @@ static json_t *step_json(const struct plan *plan, const struct grant *g,
 
 /* ---- the job ---- */
 
+static json_t *names_json(const struct spec_about *job)
+{
+	json_t *out = json_array();
+	for (size_t i = 0; i < job->n_combinations; i++)
+		if (job->combinations[i].matrix)
+			(void)json_array_append_new(out, json_string(job->combinations[i].name));
+	return out;
+}
+
+static json_t *combinations_json(const struct spec_about *job)
+{
+	json_t *out = json_array();
+	for (size_t i = 0; i < job->n_combinations; i++) {
+		const struct spec_combination *c = &job->combinations[i];
+		json_t *matrix = c->matrix ? json_loads(c->matrix, JSON_DECODE_ANY, NULL) : NULL;
+		(void)json_array_append_new(out, json_pack("{s:s, s:o, s:s?, s:s?}", "name",
+		                                           c->name, "matrix",
+		                                           matrix ? matrix : json_null(), "runs_on",
+		                                           c->runs_on, "elsewhere", c->elsewhere));
+	}
+	return out;
+}
+
 static json_t *about_json(const struct spec_about *job)
 {
 	json_t *out = json_pack("{s:s?, s:s?, s:s?, s:s?, s:s?}", "on", job->on, "if", job->cond,
@@ -253,8 +276,7 @@ static json_t *about_json(const struct spec_about *job)
 	                       "permissions", job->permissions, "environment", job->environment,
 	                       "concurrency", job->concurrency, "outputs", job->outputs));
 	json_t *matrix = json_pack("{s:o, s:o, s:s?}", "axes", pairs_json(job->axes, job->n_axes),
-	                           "combinations", texts(job->combinations), "computed",
-	                           job->computed);
+	                           "combinations", names_json(job), "computed", job->computed);
 	return joined(out, json_pack("{s:o, s:o}", "services",
 	                             pairs_json(job->services, job->n_services), "matrix", matrix));
 }
@@ -348,8 +370,8 @@ static json_t *syscalls_json(const struct plan_shown *shown)
 	return out;
 }
 
-int plan_print_json(const struct plan *plan, const struct plan_shown *shown,
-                    struct plan_print_options how, FILE *out)
+static json_t *job_json(const struct plan *plan, const struct plan_shown *shown,
+                        struct plan_print_options how)
 {
 	const struct job_spec *spec = plan->spec;
 	json_t *steps = json_array();
@@ -362,6 +384,8 @@ int plan_print_json(const struct plan *plan, const struct plan_shown *shown,
 	                         "job_name", spec->name, "policy", plan->policy_path,
 	                         "policy_sha256", plan->policy_path ? plan->policy_sha256 : NULL,
 	                         "trusted", plan->trusted, "trust_why", plan->trust_why);
+	root = joined(root, json_pack("{s:s, s:s, s:o}", "id", spec->id, "name", spec->name,
+	                              "combinations", combinations_json(&spec->about)));
 	root = joined(root, json_pack("{s:o}", "workspace", workspace_json(spec->workspace)));
 	root = joined(root, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "about",
 	                              about_json(&spec->about), "steps", steps, "every_step_sees",
@@ -369,7 +393,53 @@ int plan_print_json(const struct plan *plan, const struct plan_shown *shown,
 	                              unused_json(plan), "notes", notes_json(spec)));
 	if (shown && how.syscalls)
 		root = joined(root, json_pack("{s:o}", "syscalls", syscalls_json(shown)));
-	ok = ok && root && json_dumpf(root, out, JSON_INDENT(2)) == 0 && fputc('\n', out) != EOF;
+	if (ok)
+		return root;
+	json_decref(root);
+	return NULL;
+}
+
+static int dump(json_t *root, FILE *out)
+{
+	bool ok = root && json_dumpf(root, out, JSON_INDENT(2)) == 0 && fputc('\n', out) != EOF;
 	json_decref(root);
 	return ok ? 0 : -EIO;
+}
+
+int plan_print_json(const struct plan *plan, const struct plan_shown *shown,
+                    struct plan_print_options how, FILE *out)
+{
+	return dump(job_json(plan, shown, how), out);
+}
+
+/* What tells jobs apart, for a list beside the plan of the only one. */
+static json_t *job_head_json(const struct plan *plan)
+{
+	const struct job_spec *spec = plan->spec;
+	return json_pack("{s:s, s:s, s:o, s:o, s:o}", "id", spec->id, "name", spec->name,
+	                 "combinations", combinations_json(&spec->about), "about",
+	                 about_json(&spec->about), "notes", notes_json(spec));
+}
+
+/* With one job its members stand beside `jobs`, and only there: who asks for that job need not know
+ * how many there are. */
+int plan_print_jobs_json(const struct plan *const *plans, const struct plan_shown *shown, size_t n,
+                         struct plan_print_options how, FILE *out)
+{
+	json_t *jobs = json_array(), *root;
+	bool ok = true;
+	for (size_t i = 0; i < n; i++)
+		ok &= json_array_append_new(jobs, n == 1 ? job_head_json(plans[i])
+		                                         : job_json(plans[i], &shown[i], how)) == 0;
+	if (n == 1)
+		root = job_json(plans[0], &shown[0], how);
+	else
+		root = json_pack("{s:s, s:s}", "workflow", n ? plans[0]->spec->source : "",
+		                 "workflow_name", n ? plans[0]->spec->pipeline : "");
+	root = joined(root, json_pack("{s:o}", "jobs", jobs));
+	if (!ok) {
+		json_decref(root);
+		root = NULL;
+	}
+	return dump(root, out);
 }

@@ -14,6 +14,7 @@
 #include "grant/step_mounts.h"
 
 struct run_args;
+struct job_source;
 
 /* What follows from a plan but does not stand in it: read from the data files of drydock. */
 struct plan_shown {
@@ -65,9 +66,12 @@ int plan_print_text(const struct plan *plan, const struct plan_shown *shown,
                     struct plan_print_options how, FILE *out);
 int plan_print_json(const struct plan *plan, const struct plan_shown *shown,
                     struct plan_print_options how, FILE *out);
+/* Of a whole workflow: what it is, and in `jobs` each of the @n plans as above. */
+int plan_print_jobs_json(const struct plan *const *plans, const struct plan_shown *shown, size_t n,
+                         struct plan_print_options how, FILE *out);
 
-/* Print @plan on standard output as @args ask. Returns an exit code; says what is wrong on standard
- * error. Command line only. */
-int plan_print(const struct run_args *args, const struct plan *plan);
+/* Print the plans of @source on standard output as @args ask: of the job that was named, or of all
+ * of them. Returns an exit code; says what is wrong on standard error. Command line only. */
+int plan_print(const struct run_args *args, const struct job_source *source);
 
 #endif

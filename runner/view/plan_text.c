@@ -72,9 +72,17 @@ static void print_matrix(FILE *out, const struct spec_about *job)
 		put(out, job->computed, 200);
 		(void)fputs("  (known when the job before has run)\n", out);
 	}
-	for (size_t i = 0; job->combinations && job->combinations[i]; i++) {
+	for (size_t i = 0; i < job->n_combinations; i++) {
+		const struct spec_combination *c = &job->combinations[i];
+		if (!c->matrix && !c->elsewhere)
+			continue; /* the job itself */
 		(void)fprintf(out, "  %-13s", i ? "" : "as jobs");
-		put(out, job->combinations[i], 250);
+		put(out, c->name, 250);
+		if (c->elsewhere) {
+			(void)fputs("  (not here: it runs on ", out);
+			put(out, c->elsewhere, 100);
+			(void)fputc(')', out);
+		}
 		(void)fputc('\n', out);
 	}
 }

@@ -32,7 +32,12 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	if (wf_parse("w.yml", text, sizeof(text) - 1, &none, &wf, &errors) < 0)
 		return 1;
 	wf_flatten(wf, &jobs);
-	return wf_job_spec(&jobs, &jobs.jobs[0], &event, &spec, &diags) < 0;
+	static struct wf_world world;
+	struct expr_memory mem = { .arena = wf->arena };
+	if (wf_world_make(&(struct wf_world_asked){ .flat = &jobs, .event = &event }, &mem, &world,
+	                  &diags) < 0)
+		return 1;
+	return wf_job_spec(&jobs, &jobs.jobs[0], &event, &world, &spec, &diags) < 0;
 }
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)

@@ -20,8 +20,8 @@ static FILE *sink(void)
 
 enum { JOBS_TRIED = 3 };
 
-static void plan_job(const struct wf_flat *jobs, const struct wf_flat_job *job, const char *source,
-                     size_t len)
+static void plan_job(const struct wf_flat *jobs, const struct wf_flat_job *job,
+                     const struct wf_world *world, const char *source, size_t len)
 {
 	const struct plan_print_options all = { .rules = true, .syscalls = true };
 	struct diag_list diags = { 0 };
@@ -29,7 +29,7 @@ static void plan_job(const struct wf_flat *jobs, const struct wf_flat_job *job, 
 	struct plan *plan = NULL;
 	struct event_facts event;
 	event_local(&event);
-	if ((wf_job_spec(jobs, job, &event, &spec, &diags) < 0 ||
+	if ((wf_job_spec(jobs, job, &event, world, &spec, &diags) < 0 ||
 	     plan_make(spec, NULL, &plan, &diags) < 0) &&
 	    diags.n == 0)
 		abort(); /* a refusal without a reason */
@@ -50,9 +50,20 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 	struct wf_doc *wf = NULL;
 	const char *source = (const char *)data;
 	if (wf_parse("w.yml", source, size, &none, &wf, &errors) == 0) {
+		struct expr_memory mem = { .arena = wf->arena };
+		struct diag_list diags = { 0 };
+		struct event_facts event;
+		struct wf_world world;
+		event_local(&event);
 		wf_flatten(wf, &jobs);
+		const struct wf_world_asked asked = { .flat = &jobs, .event = &event };
+		if (wf_world_make(&asked, &mem, &world, &diags) < 0 && diags.n == 0)
+			abort();
+		if (diags.n > 0)
+			jobs.n = 0; /* an input that has to be given */
+		diag_list_done(&diags);
 		for (size_t i = 0; i < jobs.n && i < JOBS_TRIED; i++)
-			plan_job(&jobs, &jobs.jobs[i], source, size);
+			plan_job(&jobs, &jobs.jobs[i], &world, source, size);
 	}
 	wf_errors_done(&errors);
 	wf_free(wf);

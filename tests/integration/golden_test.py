@@ -77,7 +77,10 @@ def as_text(name):
 
 
 def as_json(name):
-    plans = {job: json.loads(plan(name, job, "--json")) for job in jobs_of(name)}
+    plans = {}
+    for job in jobs_of(name):
+        data = json.loads(plan(name, job, "--json"))
+        plans.update({j["id"]: j for j in data.get("jobs", [{**data, "id": job}])})   # one that calls a workflow brings its jobs
     for data in plans.values():
         del data["every_step_sees"]   # the same for every job of every workflow, and in the text
     return dump(fold(plans)) + "\n"

@@ -13,6 +13,7 @@
 struct made {
 	struct wf_doc *wf;
 	struct wf_flat jobs;
+	struct wf_world world;
 	struct policy *policy;
 	struct job_spec *spec;
 	struct plan *plan; /* NULL: refused */
@@ -29,6 +30,14 @@ static inline void made_parse(struct made *m, const char *text)
 	wf_flatten(m->wf, &m->jobs);
 }
 
+static inline void made_world(struct made *m, const struct event_facts *event)
+{
+	struct expr_memory mem = { .arena = m->wf->arena };
+	assert_int_equal(wf_world_make(&(struct wf_world_asked){ .flat = &m->jobs, .event = event },
+	                               &mem, &m->world, &m->diags),
+	                 0);
+}
+
 /* Both texts must parse; what wf_job_spec() and plan_make() say of them is returned. */
 static inline int made_try(struct made *m, const char *wf_text, const char *pol_text,
                            const char *job, const struct event_facts *event)
@@ -40,7 +49,8 @@ static inline int made_try(struct made *m, const char *wf_text, const char *pol_
 			policy_parse("p.yml", pol_text, strlen(pol_text), &m->policy, &m->diags),
 			0);
 	const struct wf_flat_job *one = wf_flat_find(&m->jobs, job, &m->diags);
-	int r = one ? wf_job_spec(&m->jobs, one, event, &m->spec, &m->diags) : -EINVAL;
+	made_world(m, event);
+	int r = one ? wf_job_spec(&m->jobs, one, event, &m->world, &m->spec, &m->diags) : -EINVAL;
 	return r < 0 ? r : plan_make(m->spec, m->policy, &m->plan, &m->diags);
 }
 

@@ -332,7 +332,7 @@ static void the_notes_of_a_plan_are_those_of_its_job(void **state)
 	}
 	/* not known yet: as it is written */
 	assert_string_equal(m.spec->steps[3].recipe.workdir, "${{ matrix.d }}/..");
-	assert_string_equal(m.spec->about.combinations[1], "t (b, 1)");
+	assert_string_equal(m.spec->about.combinations[1].name, "t (b, 1)");
 	assert_string_equal(m.spec->about.axes[0].value, "a, b");
 	made_done(&m);
 	m = made_fine(real_text, NULL, "other");

@@ -24,7 +24,8 @@ static struct made spec_of(const char *text)
 	struct event_facts local;
 	event_local(&local);
 	made_parse(&m, text);
-	if (wf_job_spec(&m.jobs, &m.jobs.jobs[0], &local, &m.spec, &m.diags) < 0) {
+	made_world(&m, &local);
+	if (wf_job_spec(&m.jobs, &m.jobs.jobs[0], &local, &m.world, &m.spec, &m.diags) < 0) {
 		diag_print(stdout, &m.diags, text, strlen(text));
 		fail_msg("refused:\n%s", text);
 	}
@@ -182,7 +183,8 @@ static void a_job_of_a_called_workflow_is_named_by_the_way_to_it(void **state)
 	assert_int_equal(m.jobs.jobs[3].first_beside + m.jobs.jobs[3].job->need_jobs[0], 2);
 	const struct wf_flat_job *one = wf_flat_find(&m.jobs, "C/X", &diags);
 	assert_ptr_equal(one, &m.jobs.jobs[2]);
-	assert_int_equal(wf_job_spec(&m.jobs, one, &local, &m.spec, &diags), 0);
+	made_world(&m, &local);
+	assert_int_equal(wf_job_spec(&m.jobs, one, &local, &m.world, &m.spec, &diags), 0);
 	assert_string_equal(m.spec->steps[0].facts.job, "c/x");
 	/* of the called file alone */
 	assert_string_equal(m.spec->steps[0].recipe.env[0].vars[0].value, "called");
@@ -229,12 +231,13 @@ static void combinations_are_named_also_by_a_name_that_is_an_expression(void **s
 	struct made m =
 		spec_of(J("    name: 'T ${{ matrix.py }} on ${{matrix.os.name}}'\n    "
 	                  "strategy: { matrix: { py: [ 3.10 ], os: [ { name: deb } ] } }\n" R));
-	assert_string_equal(m.spec->about.combinations[0], "T 3.1 on deb");
-	assert_null(m.spec->about.combinations[1]);
+	assert_int_equal(m.spec->about.n_combinations, 1);
+	assert_string_equal(m.spec->about.combinations[0].name, "T 3.1 on deb");
 	made_done(&m);
-	m = spec_of(J("    strategy: { matrix: { p: \"${{ fromJSON(github.event.x) }}\" } }\n" R));
-	assert_null(m.spec->about.combinations);
-	assert_string_equal(m.spec->about.computed, "${{ fromJSON(github.event.x) }}");
+	m = spec_of(
+		J("    strategy: { matrix: { p: \"${{ fromJSON(needs.x.outputs.y) }}\" } }\n" R));
+	assert_int_equal(m.spec->about.n_combinations, 0);
+	assert_string_equal(m.spec->about.computed, "${{ fromJSON(needs.x.outputs.y) }}");
 	assert_string_equal(m.spec->about.axes[0].name, "p");
 	made_done(&m);
 }

@@ -2,7 +2,7 @@
 /* wf_about.c - what a job says of itself as a whole, for people. Pure; it decides nothing.
  *
  * Runs in: command line and supervisor. The texts are commit content. */
-#include "wf_matrix.h"
+#include "wf_combine.h"
 #include "wf_spec.h"
 
 #include <string.h>
@@ -107,59 +107,38 @@ static void list_axes(struct plan_arena *arena, const struct template_node *matr
 	out->n_axes = n;
 }
 
-/* What the name of a job is made of at GitHub, as far as the file alone tells it. */
-static int about_context(void *user, const char *name, struct expr_value *ret,
-                         struct expr_error *err)
+/* What is known before anything runs: not what other jobs give, nor what a caller does. */
+static void list_combinations(const struct wf_flat_job *job, const struct wf_world *world,
+                              struct plan_arena *arena, struct spec_about *out)
 {
-	const struct wf_combination *c = user;
-	(void)err;
-	if (strcmp(name, "matrix") == 0)
-		*ret = c->matrix;
-	else if (strcmp(name, "strategy") == 0)
-		*ret = c->strategy;
-	return 0;
-}
-
-static const char *computed_name(struct plan_arena *arena, const struct template_node *name,
-                                 struct wf_combination *c, struct expr_memory *mem)
-{
-	const struct expr_scope scope = { .context = about_context, .user = c };
-	struct wf_errors errors = { .n = 0 };
-	struct expr_value text;
-	unsigned asked = 0;
-
-	for (size_t i = 0; i < name->n; i++)
-		if (name->parts[i].expr)
-			asked |= expr_contexts_of(name->parts[i].expr);
-	if ((asked & ~(unsigned)(EXPR_MATRIX | EXPR_STRATEGY)) ||
-	    template_string(name, &scope, mem, &text, &errors) < 0)
-		return wf_written(arena, name);
-	return arena_strndup(arena, text.text, text.len);
-}
-
-static void list_combinations(struct plan_arena *arena, const struct wf_flat_job *flat_job,
-                              struct spec_about *out)
-{
-	const struct wf_job *job = flat_job->job;
-	const bool computed = job->name->kind == TEMPLATE_EXPRESSION;
 	struct expr_memory mem = { .arena = arena };
 	struct wf_errors errors = { .n = 0 };
-	struct wf_matrix matrix;
+	struct wf_job_scope scope = { .inputs = world->inputs,
+		                      .vars = world->vars,
+		                      .unknown = EXPR_NEEDS | (job->caller ? EXPR_INPUTS : 0U) };
+	struct wf_combined combined;
 
-	if (!job->strategy ||
-	    wf_matrix_expand(job->strategy, computed ? NULL : wf_written(arena, job->name), &mem,
-	                     &matrix, &errors) < 0 ||
-	    matrix.computed_later)
+	wf_job_scope_init(&scope);
+	if (!wf_world_github(world, job->job->id->text, &mem, &scope.github) ||
+	    wf_combine(job, &scope, &mem, &combined, &errors) < 0)
 		return;
-	const char **names = arena_array(arena, matrix.n + 1, sizeof(*names));
-	for (size_t i = 0; i < matrix.n; i++)
-		names[i] = computed ? computed_name(arena, job->name, &matrix.combinations[i], &mem)
-		                    : matrix.combinations[i].name;
-	out->combinations = names;
+	struct spec_combination *list = arena_array(arena, combined.n, sizeof(*list));
+	for (size_t i = 0; i < combined.n; i++) {
+		const struct wf_combined_one *one = &combined.items[i];
+		struct expr_value json = { .kind = EXPR_NULL };
+		list[i] = (struct spec_combination){ .name = one->name,
+			                             .runs_on = one->runs_on,
+			                             .elsewhere = one->elsewhere };
+		if (one->matrix.kind == EXPR_OBJECT &&
+		    expr_json_write(&mem, &one->matrix, NULL, NULL, &json))
+			list[i].matrix = json.text;
+	}
+	out->combinations = list;
+	out->n_combinations = combined.n;
 }
 
 void wf_about(const struct wf_flat *flat, const struct wf_flat_job *flat_job,
-              struct plan_arena *arena, struct spec_about *ret)
+              const struct wf_world *world, struct plan_arena *arena, struct spec_about *ret)
 {
 	const struct wf_job *job = flat_job->job;
 	const struct template_node *concurrency = job->concurrency ? job->concurrency
@@ -179,7 +158,7 @@ void wf_about(const struct wf_flat *flat, const struct wf_flat_job *flat_job,
 	};
 	list_services(arena, job->services, ret);
 	list_axes(arena, template_get(job->strategy, "matrix"), ret);
-	list_combinations(arena, flat_job, ret);
+	list_combinations(flat_job, world, arena, ret);
 	if (job->strategy)
 		ret->computed = first_expression(arena, job->strategy);
 }

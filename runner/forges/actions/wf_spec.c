@@ -23,6 +23,7 @@ struct spec_build {
 	struct plan_arena *arena;
 	const struct wf_flat *flat;
 	const struct wf_flat_job *job;
+	const struct wf_world *world;
 	struct diag_list *diags;
 	struct diag_list notes;
 	const struct template_node *default_shell, *default_workdir;
@@ -113,9 +114,14 @@ static size_t checkout_vars(struct spec_build *b, struct pair *ret)
 	return n;
 }
 
+static const char *event_name(const struct wf_world *world)
+{
+	static const char key[] = "event_name";
+	return expr_object_get(world->github.object, key, sizeof(key) - 1)->text;
+}
+
 static void make_owned(struct spec_build *b)
 {
-	const struct event_facts *ev = &b->spec->event;
 	const struct pair rows[] = {
 		{ .name = "GITHUB_ACTIONS", .value = "true" },
 		{ .name = "GITHUB_WORKSPACE", .value = PLACE_WORKSPACE },
@@ -127,8 +133,7 @@ static void make_owned(struct spec_build *b)
 		{ .name = "RUNNER_ARCH", .value = runner_arch() },
 		{ .name = "GITHUB_JOB", .value = b->job->job->id->text },
 		{ .name = "GITHUB_WORKFLOW", .value = b->flat->name },
-		{ .name = "GITHUB_EVENT_NAME",
-		  .value = ev->local ? "workflow_dispatch" : ev->name },
+		{ .name = "GITHUB_EVENT_NAME", .value = event_name(b->world) },
 	};
 	struct pair *vars = arena_array(b->arena, ARRAY_LEN(rows) + CHECKOUT_VARS, sizeof(*vars));
 	memcpy(vars, rows, sizeof(rows));
@@ -350,13 +355,15 @@ static void keep_notes(struct spec_build *b)
 }
 
 int wf_job_spec(const struct wf_flat *flat, const struct wf_flat_job *job,
-                const struct event_facts *event, struct job_spec **ret, struct diag_list *diags)
+                const struct event_facts *event, const struct wf_world *world,
+                struct job_spec **ret, struct diag_list *diags)
 {
 	struct plan_arena *arena = arena_new();
 	struct spec_build b = { .spec = arena_alloc(arena, sizeof(*b.spec)),
 		                .arena = arena,
 		                .flat = flat,
 		                .job = job,
+		                .world = world,
 		                .diags = diags };
 	size_t before = diags->n;
 	const char *name = wf_written(arena, job->job->name);
@@ -372,7 +379,7 @@ int wf_job_spec(const struct wf_flat *flat, const struct wf_flat_job *job,
 		.n_others = flat->n_facts,
 		.arena = arena,
 	};
-	wf_about(flat, job, arena, &b.spec->about);
+	wf_about(flat, job, world, arena, &b.spec->about);
 	make_steps(&b);
 	wf_note_job(job, arena, &b.notes);
 	diag_sort(&b.notes, 0);

@@ -8,16 +8,18 @@
 
 #include "model/job_spec.h"
 #include "wf_flat.h"
+#include "wf_world.h"
 
 /* @event is copied; @flat and its document are borrowed and must outlive the spec. 0, or -EINVAL
  * with complaints in @diags: a shell or a directory that cannot be. What cannot be *run* is in the
  * spec's notes. */
 int wf_job_spec(const struct wf_flat *flat, const struct wf_flat_job *job,
-                const struct event_facts *event, struct job_spec **ret, struct diag_list *diags);
+                const struct event_facts *event, const struct wf_world *world,
+                struct job_spec **ret, struct diag_list *diags);
 
 /* wf_about.c: what the job says of itself as a whole, for people. */
-void wf_about(const struct wf_flat *flat, const struct wf_flat_job *job, struct plan_arena *arena,
-              struct spec_about *ret);
+void wf_about(const struct wf_flat *flat, const struct wf_flat_job *job,
+              const struct wf_world *world, struct plan_arena *arena, struct spec_about *ret);
 /* "contents: read, id-token: write"; NULL for NULL. */
 const char *wf_permissions_text(struct plan_arena *arena, const struct wf_permissions *permissions);
 

@@ -11,6 +11,7 @@
 #include "base/named_path.h"
 #include "forges/actions/wf_spec.h"
 #include "wf_load.h"
+#include "workflow_choice.h"
 #include "job/step_result.h"
 #include "policy/policy_narrow.h"
 
@@ -20,6 +21,9 @@
 #include <string.h>
 
 #define POLICY_DIR "/etc/drydock/policy.d"
+
+/* An event of 10 MiB has many small values. */
+#define WORLD_BYTES_MAX ((size_t)256 * 1024 * 1024)
 
 struct loading {
 	struct job_source *source;
@@ -122,7 +126,8 @@ static int read_sources(const struct run_args *args, struct loading *s)
 	if (r == 0)
 		r = named(s, check_places(args, checkout->path, &s->err));
 	if (r == 0 && args->event)
-		r = named(s, event_load(args->event, &s->source->event, &s->err));
+		r = named(s, event_load_text(args->event, &s->source->event, &s->source->event_text,
+		                             &s->source->event_len, &s->err));
 	else if (r == 0)
 		event_local(&s->source->event);
 	tell_of_checkout(checkout, &s->source->event);
@@ -141,14 +146,11 @@ static int read_sources(const struct run_args *args, struct loading *s)
 	                                           &s->err));
 }
 
-/* --secret NAME=FILE for every lease of that name. A name that no step of this job holds is a
- * mistake worth saying. */
-static int apply_secret(struct plan *plan, const char *secret, struct dd_err *err)
+/* --secret NAME=FILE for every lease of that name. A name that no step holds is a mistake worth
+ * saying. */
+static size_t replace_sources(struct plan *plan, const char *secret, size_t len)
 {
-	const char *equals = strchr(secret, '=');
-	size_t len = equals ? (size_t)(equals - secret) : 0, hits = 0;
-	if (len == 0 || equals[1] == '\0')
-		return dd_err_say(err, EINVAL, "--secret needs NAME=FILE");
+	size_t hits = 0;
 	for (size_t i = 0; i < plan->n_grants; i++)
 		for (size_t k = 0; k < plan->grants[i].n_leases; k++) {
 			struct grant_lease *lease =
@@ -156,21 +158,32 @@ static int apply_secret(struct plan *plan, const char *secret, struct dd_err *er
 			if (strlen(lease->name) != len || strncmp(lease->name, secret, len) != 0)
 				continue;
 			lease->from = LEASE_FROM_FILE;
-			lease->source = arena_strdup(plan->arena, equals + 1);
+			lease->source = arena_strdup(plan->arena, secret + len + 1);
 			hits++;
 		}
+	return hits;
+}
+
+static int apply_secret(struct job_source *source, const char *secret, struct dd_err *err)
+{
+	const char *equals = strchr(secret, '=');
+	size_t len = equals ? (size_t)(equals - secret) : 0, hits = 0;
+	if (len == 0 || equals[1] == '\0')
+		return dd_err_say(err, EINVAL, "--secret needs NAME=FILE");
+	for (size_t i = 0; i < source->n_planned; i++)
+		hits += replace_sources(source->planned[i].plan, secret, len);
 	if (hits == 0)
-		return dd_err_say(
-			err, EINVAL,
-			"--secret %.*s: no step of this job holds a credential of that name",
-			(int)(len < 100 ? len : 100), secret);
+		return dd_err_say(err, EINVAL,
+		                  "--secret %.*s: no step of %s holds a credential of that name",
+		                  (int)(len < 100 ? len : 100), secret,
+		                  source->n_planned == 1 ? "this job" : "any of these jobs");
 	return 0;
 }
 
-static int apply_secrets(const struct run_args *args, struct plan *plan, struct dd_err *err)
+static int apply_secrets(const struct run_args *args, struct job_source *source, struct dd_err *err)
 {
 	for (size_t i = 0; i < args->n_secrets; i++) {
-		int r = apply_secret(plan, args->secrets[i], err);
+		int r = apply_secret(source, args->secrets[i], err);
 		if (r < 0)
 			return r;
 	}
@@ -178,14 +191,22 @@ static int apply_secrets(const struct run_args *args, struct plan *plan, struct 
 }
 
 /* `plan` shows what a job is made of, also what this build cannot run; `run` does not begin with
- * what it could not end. */
+ * what it could not end. A job that will not run here, whatever the others come to, is no obstacle.
+ */
 static int refuse_notes(struct loading *s)
 {
-	const struct job_spec *spec = s->source->spec;
-	for (size_t i = 0; i < spec->n_notes; i++)
-		diag_add(&s->diags, spec->notes[i].mark, spec->notes[i].hint, "%s",
-		         spec->notes[i].text);
-	return spec->n_notes ? -EINVAL : 0;
+	struct job_source *source = s->source;
+	int r = 0;
+	for (size_t k = 0; k < source->n_planned; k++) {
+		const struct job_spec *spec = source->planned[k].spec;
+		if (spec->n_notes == 0 || workflow_never_runs(source, &source->planned[k]))
+			continue;
+		r = -EINVAL;
+		for (size_t i = 0; i < spec->n_notes; i++)
+			diag_add(&s->diags, spec->notes[i].mark, spec->notes[i].hint, "%s",
+			         spec->notes[i].text);
+	}
+	return r;
 }
 
 static int explain(struct loading *s, FILE *errors)
@@ -217,16 +238,65 @@ static void describe_workspace(const struct run_args *args, struct job_source *s
 		.notes = source->notes,
 		.n_notes = source->checkout_notes.n,
 	};
-	source->spec->workspace = &source->workspace;
 }
 
-static int choose_job(const struct run_args *args, struct loading *s)
+static int make_world(const struct run_args *args, struct loading *s)
 {
 	struct job_source *source = s->source;
 	wf_flatten(source->wf, &source->jobs);
-	const struct wf_flat_job *job = wf_flat_find(&source->jobs, args->job, &s->diags);
-	return job ? wf_job_spec(&source->jobs, job, &source->event, &source->spec, &s->diags)
-	           : -EINVAL;
+	source->mem = (struct expr_memory){ .arena = source->wf->arena, .limit = WORLD_BYTES_MAX };
+	return wf_world_make(&(struct wf_world_asked){ .flat = &source->jobs,
+	                                               .event = &source->event,
+	                                               .event_text = source->event_text,
+	                                               .event_len = source->event_len,
+	                                               .inputs = args->inputs,
+	                                               .n_inputs = args->n_inputs,
+	                                               .vars = args->vars,
+	                                               .n_vars = args->n_vars,
+	                                               .only_look = args->dry_run },
+	                     &source->mem, &source->world, &s->diags);
+}
+
+static int plan_job(struct loading *s, const struct wf_flat_job *job)
+{
+	struct job_source *source = s->source;
+	struct source_job *made = &source->planned[source->n_planned++];
+
+	made->job = job;
+	int r = wf_job_spec(&source->jobs, job, &source->event, &source->world, &made->spec,
+	                    &s->diags);
+	if (r < 0)
+		return r;
+	made->spec->workspace = &source->workspace;
+	if ((r = plan_make(made->spec, source->policy, &made->plan, &s->diags)) ==
+	    -EACCES) /* it is pure: nobody but the policy says that */
+		s->err.blame = DD_BLAME_POLICY;
+	return r;
+}
+
+/* All jobs, or the named one with what it calls. */
+static bool is_chosen(const struct wf_flat_job *job, const struct wf_flat_job *named)
+{
+	for (; named && job; job = job->caller)
+		if (job == named)
+			return true;
+	return !named;
+}
+
+static int plan_jobs(const struct run_args *args, struct loading *s)
+{
+	struct job_source *source = s->source;
+	const struct wf_flat_job *named = NULL;
+	int r = 0;
+
+	if ((args->job || !args->whole) &&
+	    !(named = wf_flat_find(&source->jobs, args->job, &s->diags)))
+		return -EINVAL;
+	source->planned = arena_array(source->wf->arena, source->jobs.n, sizeof(*source->planned));
+	for (size_t i = 0; r == 0 && i < source->jobs.n; i++)
+		if (is_chosen(&source->jobs.jobs[i], named))
+			r = plan_job(s, &source->jobs.jobs[i]);
+	return r;
 }
 
 static int load(const struct run_args *args, struct loading *s)
@@ -234,14 +304,13 @@ static int load(const struct run_args *args, struct loading *s)
 	struct job_source *source = s->source;
 	int r = read_sources(args, s);
 	if (r == 0)
-		r = choose_job(args, s);
-	if (r == 0)
+		r = make_world(args, s);
+	if (r == 0) {
 		describe_workspace(args, source);
-	if (r == 0 && (r = plan_make(source->spec, source->policy, &source->plan, &s->diags)) ==
-	                      -EACCES) /* it is pure: nobody but the policy says that */
-		s->err.blame = DD_BLAME_POLICY;
+		r = plan_jobs(args, s);
+	}
 	if (r == 0)
-		r = named(s, apply_secrets(args, source->plan, &s->err));
+		r = named(s, apply_secrets(args, source, &s->err));
 	if (r == 0 && !args->dry_run)
 		r = refuse_notes(s);
 	return r;
@@ -268,10 +337,13 @@ void job_source_free(struct job_source *source)
 {
 	if (!source)
 		return;
-	plan_free(source->plan);
-	job_spec_free(source->spec);
+	for (size_t i = 0; i < source->n_planned; i++) {
+		plan_free(source->planned[i].plan);
+		job_spec_free(source->planned[i].spec);
+	}
 	policy_free(source->policy);
 	wf_free(source->wf);
 	checkout_close(&source->checkout);
+	free(source->event_text);
 	free(source);
 }

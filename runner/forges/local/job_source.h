@@ -8,11 +8,11 @@
 #ifndef RUNNER_JOB_SOURCE_H
 #define RUNNER_JOB_SOURCE_H
 
-#include "forges/actions/wf_flat.h"
+#include "forges/actions/wf_world.h"
 #include "grant/plan.h"
 #include "tree/checkout.h"
 
-enum { RUN_SECRETS_MAX = 64 };
+enum { RUN_SECRETS_MAX = 64, RUN_VALUES_MAX = 64, RUN_JOBS_AT_ONCE_MAX = 64 };
 
 struct run_args {
 	/* NULL when not given */
@@ -20,6 +20,11 @@ struct run_args {
 	/* NAME=FILE: the source of credential NAME is FILE, whatever the policy says */
 	const char *secrets[RUN_SECRETS_MAX];
 	size_t n_secrets;
+	/* NAME=VALUE, each: inputs, vars, and keys of a matrix */
+	const char *inputs[RUN_VALUES_MAX], *vars[RUN_VALUES_MAX], *picks[RUN_VALUES_MAX];
+	size_t n_inputs, n_vars, n_picks;
+	unsigned at_once; /* jobs at one time; 0: one */
+	bool whole;       /* set by a command that takes all jobs when none is named */
 	bool dry_run; /* only look: a plan may then hold what `run` cannot do (its spec's notes) */
 	bool json, observe;
 	bool keep;              /* what a failed step leaves */
@@ -28,18 +33,32 @@ struct run_args {
 	bool rules, syscalls;   /* of a plan: also show these in full */
 };
 
-/* A plan and all that it borrows from. */
+/* A job with its plan: grants are those of the written text, so every combination of a matrix has
+ * the same. */
+struct source_job {
+	const struct wf_flat_job *job;
+	struct job_spec *spec;
+	struct plan *plan;
+};
+
+/* Plans and all that they borrow from. */
 struct job_source {
 	struct wf_doc *wf;
 	struct wf_flat jobs;
 	struct policy *policy;
 	struct event_facts event;
+	char *event_text; /* NULL: no event file */
+	size_t event_len;
+	struct expr_memory mem; /* of the world */
+	struct wf_world world;
 	struct checkout checkout;
 	struct checkout_notes checkout_notes;
 	const char *notes[CHECKOUT_NOTES_MAX];
 	struct spec_workspace workspace;
-	struct job_spec *spec;
-	struct plan *plan;
+	/* the chosen job, or all of them in the order of the list; those that call a workflow have
+	 * no steps */
+	struct source_job *planned;
+	size_t n_planned;
 };
 
 /* 0 and a source; otherwise an exit code of exit_code.h (> 0), and everything has been said on
