@@ -20,7 +20,9 @@ struct grant_terms {
 	struct egress_list egress;    /* n == 0: the gate stays closed */
 	enum workspace_view view;     /* only in push */
 	const char *const *artifacts; /* globs, NULL-terminated */
-	const struct pair *env;       /* the policy's variables for this phase */
+	/* only in push, globs: what may cross into it although it may load code */
+	const char *const *carry_env, *const *carry_path;
+	const struct pair *env; /* the policy's variables for this phase */
 	size_t n_env;
 	struct step_limits limits; /* time_sec: at most; a step has its own */
 	const char *seccomp;       /* profile name: file configs/seccomp/<name>.seccomp */

@@ -21,6 +21,7 @@ struct plan {
 	const char *policy_path; /* NULL: no policy, every step is build */
 	char policy_sha256[65];
 	uint64_t record_bytes; /* at most; 0: no limit */
+	enum injection_policy injection;
 	bool trusted;          /* protected ref, no fork, no pull request */
 	const char *trust_why; /* "local run", "event pull_request from a fork", ... */
 	/* globs of the policy's push phase, NULL-terminated; NULL: none. What --out receives */

@@ -163,6 +163,8 @@ static struct grant_terms *make_terms(struct plan_build *b, const struct policy 
 		                       .view = p == DD_PHASE_PUSH ? phase->view
 		                                                  : WORKSPACE_PRISTINE,
 		                       .artifacts = policy->phases[DD_PHASE_PUSH].artifacts,
+		                       .carry_env = phase->carry_env,
+		                       .carry_path = phase->carry_path,
 		                       .env = phase->env,
 		                       .n_env = phase->n_env,
 		                       .limits = policy->limits,
@@ -255,6 +257,7 @@ static void make_grants(struct plan_build *b)
 	policy_defaults(&none);
 	plan_narrowed_begin(b);
 	b->plan->record_bytes = (b->policy ? b->policy : &none)->limits.record_bytes;
+	b->plan->injection = (b->policy ? b->policy : &none)->injection;
 	b->plan->grants = arena_array(arena_of(b), b->spec->n_steps, sizeof(*b->plan->grants));
 	b->plan->n_grants = b->spec->n_steps;
 	for (size_t i = 0; i < b->spec->n_steps; i++)

@@ -39,7 +39,10 @@ void policy_defaults(struct policy *policy)
 			.connections = 256,
 		};
 		policy->phases[p].artifacts = none;
+		policy->phases[p].carry_env = none;
+		policy->phases[p].carry_path = none;
 	}
+	policy->injection = INJECTION_PASS;
 	policy->limits.sandbox.pids = 4096;
 	policy->limits.log_bytes = 64 * MIB;
 	policy->limits.record_bytes = 256 * MIB; /* what `record show` and `policy suggest` read */
@@ -60,7 +63,10 @@ static void widest(struct policy *policy)
 		policy->phases[p].trust = POLICY_TRUST_ANY;
 		policy->phases[p].view = WORKSPACE_SHARED;
 		policy->phases[p].artifacts = NULL;
+		policy->phases[p].carry_env = NULL;
+		policy->phases[p].carry_path = NULL;
 	}
+	policy->injection = INJECTION_ALLOW;
 	policy->limits = (struct step_limits){ .sandbox.pids = UINT_MAX,
 		                               .log_bytes = UINT64_MAX,
 		                               .time_sec = UINT_MAX };
@@ -319,6 +325,19 @@ static void top_version(struct key_context *ctx, const struct tree_node *v, void
 		         "unknown policy version `%s`", text);
 }
 
+const char *const injection_names[] = {
+	[INJECTION_REFUSE] = "refuse",
+	[INJECTION_PASS] = "pass",
+	[INJECTION_ALLOW] = "allow",
+};
+
+static void top_injection(struct key_context *ctx, const struct tree_node *v, void *out)
+{
+	int word = key_word(ctx, v, "injection", injection_names, ARRAY_LEN(injection_names));
+	if (word >= 0)
+		((struct policy *)out)->injection = (enum injection_policy)word;
+}
+
 static const struct key_row top_rows[] = {
 	{ .name = "version", .kinds = TREE_SCALAR, .read = top_version, .required = true },
 	{ .name = "for", .kinds = TREE_MAP, .read = top_for },
@@ -326,6 +345,7 @@ static const struct key_row top_rows[] = {
 	{ .name = "steps", .kinds = TREE_LIST, .read = top_steps },
 	{ .name = "phases", .kinds = TREE_MAP, .read = policy_read_phases },
 	{ .name = "credentials", .kinds = TREE_MAP, .read = policy_read_credentials },
+	{ .name = "injection", .kinds = TREE_SCALAR, .read = top_injection },
 	{ .name = "limits", .kinds = TREE_MAP, .read = policy_read_limits },
 	{ .name = "sandbox", .kinds = TREE_MAP, .read = policy_read_sandbox },
 };

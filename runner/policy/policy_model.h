@@ -60,6 +60,9 @@ struct policy_phase {
 	enum policy_trust trust;
 	enum workspace_view view;
 	const char *const *artifacts;
+	/* globs, NULL-terminated: variables and entries of PATH that steps of other phases leave
+	 * and that cross although they may load code; of push only */
+	const char *const *carry_env, *const *carry_path;
 };
 
 /* What must be true of the job besides, or the credential is withheld: all that are given. */
@@ -111,6 +114,7 @@ struct policy {
 	struct policy_credential *credentials;
 	size_t n_credentials;
 	struct step_limits limits;
+	enum injection_policy injection;
 	const char *seccomp;
 	const char *const *read;
 	const char *const *syscalls; /* allowed besides the profile, NULL-terminated */
@@ -169,9 +173,9 @@ struct policy *policy_being_read(struct key_context *ctx);
 
 /* Every table of the language; policy_tables.c names their places. */
 extern const struct key_table policy_top_keys, policy_for_keys, policy_trust_keys, policy_rule_keys,
-	policy_match_keys, policy_phases_keys, policy_phase_keys, policy_entry_keys,
-	policy_credential_keys, policy_from_keys, policy_binding_keys, policy_as_keys,
-	policy_limit_keys, policy_sandbox_keys;
+	policy_match_keys, policy_phases_keys, policy_phase_keys, policy_carry_keys,
+	policy_entry_keys, policy_credential_keys, policy_from_keys, policy_binding_keys,
+	policy_as_keys, policy_limit_keys, policy_sandbox_keys;
 
 /* policy_load.c: @dir (with a slash at its end, or NULL) is where relative paths start. */
 int policy_parse_at(const char *name, const char *dir, const char *text, size_t len,

@@ -268,6 +268,22 @@ static void narrow_push(struct narrowing *n, const struct tree_node *at)
 		mine->trust = own->trust;
 	mine->artifacts = narrow_texts(n, tree_get(at, "artifacts"), "phases.push.artifacts",
 	                               mine->artifacts, own->artifacts, artifact_covers);
+	const struct tree_node *carry = tree_get(at, "carry");
+	mine->carry_env = narrow_texts(n, tree_get(carry, "env"), "phases.push.carry.env",
+	                               mine->carry_env, own->carry_env, same_text);
+	mine->carry_path = narrow_texts(n, tree_get(carry, "path"), "phases.push.carry.path",
+	                                mine->carry_path, own->carry_path, same_text);
+}
+
+/* Both names are in the order of how much they allow. */
+static void narrow_injection(struct narrowing *n)
+{
+	const struct tree_node *at = tree_get(n->own->root, "injection");
+	if (at && n->own->injection > n->policy->injection)
+		narrow_refuse(n, at->mark, "injection", injection_names[n->own->injection],
+		              injection_names[n->policy->injection], more_than_operator);
+	else if (at)
+		n->policy->injection = n->own->injection;
 }
 
 /* @scope: "" for the whole job, "step_" for one step. */
@@ -421,6 +437,7 @@ int policy_narrow_parse(struct policy *policy, const char *name, const char *tex
 		narrow_phase(&n, (enum dd_phase)p);
 	narrow_credentials(&n);
 	narrow_limits(&n);
+	narrow_injection(&n);
 	narrow_sandbox(&n);
 	if (n.left_out)
 		n.refused[n.n++] = (struct policy_narrowed){

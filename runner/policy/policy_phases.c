@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* VARIABLE_MAX: of the kernel, name, value, `=` and NUL of one */
-enum { VARIABLE_MAX = 128 * 1024, ARTIFACTS_MAX = 100 };
+enum { VARIABLE_MAX = 128 * 1024, ARTIFACTS_MAX = 100, CARRY_MAX = 100 };
 
 static void phase_egress(struct key_context *ctx, const struct tree_node *v, void *out)
 {
@@ -192,6 +192,45 @@ static void phase_artifacts(struct key_context *ctx, const struct tree_node *v, 
 	((struct policy_phase *)out)->artifacts = globs;
 }
 
+/* ---- what crosses into push ---- */
+
+static const char *const *carry_globs(struct key_context *ctx, const struct tree_node *v,
+                                      const char *key, enum glob_kind kind)
+{
+	size_t n = 0;
+	const char *const *globs = key_texts(ctx, v, key, &n);
+	if (n > CARRY_MAX)
+		diag_add(ctx->diags, v->mark, "use a `*` in their names", "more than %d names",
+		         CARRY_MAX);
+	for (size_t i = 0; globs[i]; i++)
+		policy_check_glob(ctx,
+		                  v->kind == TREE_LIST && i < v->n ? v->items[i]->mark : v->mark,
+		                  globs[i], key, kind);
+	return globs;
+}
+
+static void carry_env(struct key_context *ctx, const struct tree_node *v, void *out)
+{
+	((struct policy_phase *)out)->carry_env = carry_globs(ctx, v, "env", GLOB_LINE);
+}
+
+static void carry_path(struct key_context *ctx, const struct tree_node *v, void *out)
+{
+	((struct policy_phase *)out)->carry_path = carry_globs(ctx, v, "path", GLOB_PATH);
+}
+
+static const struct key_row carry_rows[] = {
+	{ .name = "env", .kinds = TREE_SCALAR | TREE_LIST, .read = carry_env },
+	{ .name = "path", .kinds = TREE_SCALAR | TREE_LIST, .read = carry_path },
+};
+const struct key_table policy_carry_keys = { carry_rows, ARRAY_LEN(carry_rows) };
+
+static void phase_carry(struct key_context *ctx, const struct tree_node *v, void *out)
+{
+	if (only_push(ctx, v, out, "carry"))
+		(void)key_walk(ctx, v, "carry", carry_rows, ARRAY_LEN(carry_rows), out);
+}
+
 static const struct key_row phase_rows[] = {
 	{ .name = "egress", .kinds = TREE_SCALAR | TREE_LIST, .read = phase_egress },
 	{ .name = "upload", .kinds = TREE_SCALAR, .read = phase_upload },
@@ -205,6 +244,7 @@ static const struct key_row phase_rows[] = {
 	{ .name = "trust", .kinds = TREE_SCALAR, .read = phase_trust },
 	{ .name = "workspace", .kinds = TREE_SCALAR, .read = phase_workspace },
 	{ .name = "artifacts", .kinds = TREE_SCALAR | TREE_LIST, .read = phase_artifacts },
+	{ .name = "carry", .kinds = TREE_MAP, .read = phase_carry },
 	{ .name = "as",
 	  .why_not = "this build runs every step as an ordinary user: leave it out, and prepare "
 	             "packages in the host's image" },

@@ -13,6 +13,7 @@ const struct policy_table policy_tables[] = {
 	{ "steps[].match", &policy_match_keys },
 	{ "phases", &policy_phases_keys },
 	{ "phases.*", &policy_phase_keys },
+	{ "phases.*.carry", &policy_carry_keys },
 	{ "phases.*.egress[]", &policy_entry_keys },
 	{ "credentials.*", &policy_credential_keys },
 	{ "credentials.*.from", &policy_from_keys },

@@ -71,6 +71,14 @@ enum { LEASE_VARIABLES_MAX = LEASE_TARGETS_MAX + 4 };
 size_t lease_variables(enum lease_as as, const struct lease_target *targets, size_t n,
                        const char *ret[LEASE_VARIABLES_MAX]);
 
+/* What becomes of a value that an outsider can write and that a script is written around. */
+enum injection_policy {
+	INJECTION_REFUSE = 0, /* the step fails */
+	INJECTION_PASS,  /* it reaches the script in a variable, where that keeps its meaning */
+	INJECTION_ALLOW, /* it becomes a part of the script, as on GitHub */
+};
+extern const char *const injection_names[]; /* as a policy spells them */
+
 /* Of so many variables of one step no rule that asks about them matches. */
 enum { STEP_VARIABLES_MAX = 256 };
 

@@ -18,6 +18,7 @@ AROUND = {
     "steps[].match": "version: 1\nsteps: [ { phase: fetch, match: { %s } } ]\n",
     "phases": "version: 1\nphases: { %s }\n",
     "phases.*": "version: 1\nphases: { push: { %s } }\n",
+    "phases.*.carry": "version: 1\nphases: { push: { carry: { %s } } }\n",
     "phases.*.egress[]": "version: 1\nphases:\n  fetch:\n    egress:\n      - { %s }\n",
     "credentials.*": "version: 1\ncredentials: { token: { %s } }\n",
     "credentials.*.from": "version: 1\ncredentials: { token: { from: { %s }, for: { phase: push, steps: [ a ] }, as: { env: T } } }\n",
@@ -41,6 +42,7 @@ GOOD = {
     ("phases.*", "egress"): "[ { host: a.example.com } ]", ("phases.*", "upload"): "1MiB", ("phases.*", "connections"): "10", ("phases.*", "wildcard_names"): "10",
     ("phases.*", "cidr_addresses"): "10", ("phases.*", "step_upload"): "1MiB", ("phases.*", "step_wildcard_names"): "10", ("phases.*", "step_cidr_addresses"): "10",
     ("phases.*", "env"): "{ A: b }", ("phases.*", "trust"): "protected", ("phases.*", "workspace"): "pristine", ("phases.*", "artifacts"): "[ \"dist/**\" ]",
+    ("", "injection"): "refuse", ("phases.*", "carry"): "{ env: [ A ] }", ("phases.*.carry", "env"): "[ MAVEN_OPTS, 'GIT_*' ]", ("phases.*.carry", "path"): "/work/bin",
     ("phases.*.egress[]", "host"): "a.example.com", ("phases.*.egress[]", "port"): "8443", ("phases.*.egress[]", "cidr"): "45.1.0.0/16", ("phases.*.egress[]", "use"): "github",
     ("phases.*.egress[]", "address"): "45.1.2.3", ("phases.*.egress[]", "private"): "allow", ("phases.*.egress[]", "why"): "a reason", ("phases.*.egress[]", "tls"): "raw",
     ("phases.*.egress[]", "ech"): "refuse",
@@ -160,6 +162,7 @@ BAD_VALUES = [
     (("phases.*.egress[]", "ech"), ["allow", "true", "Refuse", "refuse, tls: raw"], []),
     (("phases.*.egress[]", "tls"), ["inspect", "none", "SNI"], []),
     (("phases.*", "trust"), ["all", "protect", "true"], []),
+    (("", "injection"), ["passed", "deny", "none", "true"], []),
     (("phases.*", "workspace"), ["share", "none", "pristin"], []),
     (("phases.*", "artifacts"), ["/etc/passwd", "'../x'", "'a/../../x'", "'..'"], []),
     (("phases.*", "egress"), ["all", "open", "a.example.com"], []),
@@ -227,7 +230,7 @@ BY_HAND = [
     ("a private address, not said", FETCH % "«{ host: a.example.com, address: 192.168.1.1 }»", BEYOND),
     ("build with an open gate", "version: 1\nphases: { build: { egress: «[ { host: a.example.com } ]» } }\n", SCHEMA),
     *[(f"{key} outside of push", f"version: 1\nphases: {{ {phase}: {{ {key}: «{value}» }} }}\n", "place") for phase in ("fetch", "build")
-      for key, value in (("trust", "any"), ("workspace", "shared"), ("artifacts", "[ a ]"))],
+      for key, value in (("trust", "any"), ("workspace", "shared"), ("artifacts", "[ a ]"), ("carry", "{ env: [ A ] }"))],
     # Variables and credentials.
     *[(f"variable {name}", f"version: 1\nphases: {{ fetch: {{ env: {{ «{name}»: x }} }} }}\n", SCHEMA) for name in ("GITHUB_TOKEN", "RUNNER_OS", "1A", "A-B", "'A B'")],
     ("a variable that is a list", "version: 1\nphases: { fetch: { env: { A: «[ x ]» } } }\n", SCHEMA),

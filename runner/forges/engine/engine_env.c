@@ -6,6 +6,7 @@
  * evaluated as a whole before any of it counts: values of one map do not see each other. */
 #include "engine_parts.h"
 
+#include "base/glob.h"
 #include "env_carry.h"
 #include "model/places.h"
 
@@ -181,6 +182,20 @@ static bool put_variable(struct job_engine *e, struct engine_view *view, const c
 	       expr_object_set(&e->mem, view->global_env.object, name, len, value);
 }
 
+/* The operator's word, which no step can hear. */
+static bool is_carried(const struct job_engine *e, bool is_path, const char *name)
+{
+	const struct grant_terms *push = NULL;
+	for (size_t i = 0; i < e->plan->n_grants && !push; i++)
+		if (e->plan->grants[i].phase == DD_PHASE_PUSH)
+			push = e->plan->grants[i].terms;
+	const char *const *globs = !push ? NULL : is_path ? push->carry_path : push->carry_env;
+	for (size_t i = 0; globs && globs[i]; i++)
+		if (glob_match(is_path ? GLOB_PATH : GLOB_LINE, globs[i], name))
+			return true;
+	return false;
+}
+
 /* The last of one name and one writer is enough. */
 static void withhold(struct job_engine *e, bool is_path, const char *name, const char *reason)
 {
@@ -224,7 +239,7 @@ int engine_env_written(struct job_engine *e, const struct command_pairs *pairs, 
 			return engine_no_memory(err);
 		const char *reason = trust == TRUST_PUSH ? NULL
 		                                         : env_carry_reason(name, p->name_len);
-		if (reason)
+		if (reason && !is_carried(e, false, name))
 			withhold(e, false, name, reason);
 		else if (!put_variable(e, &e->views[TRUST_PUSH], name, p->name_len, value))
 			return engine_no_memory(err);
@@ -254,7 +269,7 @@ int engine_paths_written(struct job_engine *e, const struct command_pairs *paths
 			return dd_err_say(err, E2BIG, "more than %d entries in GITHUB_PATH",
 			                  PATHS_MAX);
 		put_path(e, &e->views[TRUST_BUILD], path);
-		if (engine_trust_of(e->now.grant) == TRUST_PUSH)
+		if (engine_trust_of(e->now.grant) == TRUST_PUSH || is_carried(e, true, path))
 			put_path(e, &e->views[TRUST_PUSH], path);
 		else
 			withhold(e, true, path, "programs are found there");
