@@ -137,7 +137,7 @@ static void print_result(int fd, struct expr_memory *mem)
 	printf("result: %s\n", job_result_name(result.is));
 	for (size_t i = 0; i < result.outputs.object->n; i++) {
 		const struct expr_member *m = &result.outputs.object->members[i];
-		printf("output %s=%s (%s)\n", m->key, m->value.text,
+		printf("output %s=%s <%s>\n", m->key, m->value.text,
 		       m->value.outsider ? m->value.outsider : "-");
 	}
 }

@@ -18,7 +18,7 @@ class EngineRun(Run):
         super().__init__(where, rc, out, 0)
         found = re.search(r"^result: (.*)$", out, re.M)
         self.result = found.group(1) if found else None
-        rows = re.findall(r"^output ([^=]*)=(.*) \((.*)\)$", out, re.M)
+        rows = re.findall(r"^output ([^=]*)=(.*) <(.*)>$", out, re.M)
         self.outputs, self.origins = {k: v for k, v, _ in rows}, {k: o for k, _, o in rows}
         self.notes = re.findall(r"^note \d: (.*)$", out, re.M)
         self.begun = re.findall(r"^begins (\S+): (.*)$", out, re.M)

@@ -267,19 +267,19 @@ int engine_contexts_ended(struct job_engine *e, const struct wf_step *step,
 	               : engine_no_memory(err);
 }
 
-/* What a step leaves may be made of all that it could read: the event lies there for every step.
- * What it is told of an outsider's value by the workflow is one for certain. */
+/* What a step leaves may be made of all that it could read: the event lies there for every step. So
+ * it may be an outsider's, for certain is only what comes out of the event itself. */
 const char *engine_origin(struct job_engine *e, const char *fmt, ...)
 {
 	char text[300];
 	va_list ap;
 
-	if (e->now.saw_outsider)
-		return arena_strdup(e->arena, e->now.saw_outsider);
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	return arena_strdup(e->arena, text);
+	return e->now.saw_outsider && !strchr(text, '(')
+	               ? arena_printf(e->arena, "%s (%.200s)", text, e->now.saw_outsider)
+	               : arena_strdup(e->arena, text);
 }
 
 /* ---- evaluation ---- */

@@ -37,9 +37,12 @@ struct engine_turn {
 	struct expr_memory mem;
 	struct expr_value env; /* the context: global and the step's own */
 	struct env_layer own;  /* of the step itself */
-	const char *name;      /* for people; the written one where the evaluated one fails */
-	unsigned timeout_sec;  /* of timeout-minutes; 0: none */
-	bool time_is_jobs;     /* what ends it first is the time of the whole job */
+	/* an outsider's values that its script refers to; over everything */
+	struct env_layer values;
+	bool has_bash;        /* where the step names no shell */
+	const char *name;     /* for people; the written one where the evaluated one fails */
+	unsigned timeout_sec; /* of timeout-minutes; 0: none */
+	bool time_is_jobs;    /* what ends it first is the time of the whole job */
 	/* an outsider's value reached it: what it leaves is theirs, too. The path, or NULL */
 	const char *saw_outsider;
 	struct recipe recipe;

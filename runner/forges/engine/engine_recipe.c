@@ -4,8 +4,8 @@
 #include "engine_parts.h"
 
 #include "forges/actions/shell_command.h"
-#include "forges/actions/taint.h"
 #include "forges/actions/wf_spec.h"
+#include "inject.h"
 #include "model/places.h"
 
 #include <string.h>
@@ -38,8 +38,6 @@ void engine_name_make(struct job_engine *e)
 		now->name = now->grant->name;
 }
 
-/* ---- script ---- */
-
 /* Lines end as Linux has them. */
 static const char *unix_lines(struct plan_arena *arena, const char *text, size_t len)
 {
@@ -51,48 +49,110 @@ static const char *unix_lines(struct plan_arena *arena, const char *text, size_t
 	return out;
 }
 
-static int make_script(struct job_engine *e)
+/* ---- values that an outsider can write ---- */
+
+enum { VALUE_MAX = 100 * 1024 };
+
+static bool is_certain(const char *outsider)
+{
+	return strncmp(outsider, "github", 6) == 0;
+}
+
+static int refuse_piece(struct job_engine *e, const struct template_piece *piece, const char *why)
+{
+	const char *policy = e->plan->policy_path ? e->plan->policy_path : "a policy";
+	(void)snprintf(e->why, sizeof(e->why),
+	               "%s:%u:%u: `${{ %.*s }}` can be written by somebody outside (%.150s): %s. "
+	               "Write `env: { VALUE: \"${{ %.*s }}\" }` for the step and \"$VALUE\" in its "
+	               "script (or, in %s, `injection: allow`)",
+	               piece->at.file ? piece->at.file : "", piece->at.line, piece->at.column,
+	               (int)(piece->expression_len > 100 ? 100 : piece->expression_len),
+	               piece->expression ? piece->expression : "", piece->outsider, why,
+	               (int)(piece->expression_len > 100 ? 100 : piece->expression_len),
+	               piece->expression ? piece->expression : "", policy);
+	return -EINVAL;
+}
+
+/* What a variable cannot hold, and what would not stay one value where scripts hand it on. */
+static const char *unfit(const struct template_piece *piece, const char *script)
+{
+	if (memchr(piece->text, '\0', piece->len))
+		return "it holds a NUL, which no variable can";
+	if (piece->len > VALUE_MAX)
+		return "it is longer than a variable may be (100 KiB)";
+	if (memchr(piece->text, '\n', piece->len) &&
+	    (strstr(script, "GITHUB_ENV") || strstr(script, "GITHUB_PATH")))
+		return "it has several lines, and the script writes variables for later steps, a "
+		       "line each";
+	return NULL;
+}
+
+static int pass_values(struct job_engine *e, const struct template_piece *pieces, size_t n,
+                       const struct inject_result *done)
+{
+	struct engine_turn *now = &e->now;
+	struct pair *vars = arena_array(now->arena, n, sizeof(*vars));
+	size_t k = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (!done->passed[i])
+			continue;
+		const char *why = unfit(&pieces[i], done->script);
+		if (why)
+			return refuse_piece(e, &pieces[i], why);
+		if (!now->saw_outsider)
+			now->saw_outsider = pieces[i].outsider;
+		vars[k] = (struct pair){ .name = arena_printf(now->arena, INJECT_VARIABLE "%zu",
+			                                      k + 1),
+			                 .value = pieces[i].text };
+		k++;
+	}
+	now->values =
+		(struct env_layer){ .origin = "expressions", .vars = vars, .n = k, .fixed = true };
+	return 0;
+}
+
+/* ---- script ---- */
+
+static int make_script(struct job_engine *e, const char *shell)
 {
 	struct engine_turn *now = &e->now;
 	struct wf_errors errors = { .n = 0 };
 	struct template_piece *pieces = NULL;
-	size_t n = 0, len = 0;
+	struct inject_result done;
+	size_t n = 0;
 
 	if (template_pieces(now->step->run, &e->scope, &now->mem, &pieces, &n, &errors) < 0) {
 		engine_why(e, &errors);
 		return -EINVAL;
 	}
+	struct inject_piece *parts = arena_array(now->arena, n, sizeof(*parts));
 	for (size_t i = 0; i < n; i++) {
-		bool certain = pieces[i].outsider && strncmp(pieces[i].outsider, "github", 6) == 0;
-		if (pieces[i].outsider &&
-		    (certain || !taint_is_inert(pieces[i].text, pieces[i].len))) {
-			(void)snprintf(e->why, sizeof(e->why),
-			               "%s:%u:%u: `${{ %.*s }}` can be written by somebody outside "
-			               "(%.100s), and would become a part of the script",
-			               pieces[i].at.file ? pieces[i].at.file : "",
-			               pieces[i].at.line, pieces[i].at.column,
-			               (int)(pieces[i].expression_len > 100
-			                             ? 100
-			                             : pieces[i].expression_len),
-			               pieces[i].expression ? pieces[i].expression : "",
-			               pieces[i].outsider);
+		bool outsider = pieces[i].outsider && e->plan->injection != INJECTION_ALLOW;
+		parts[i] = (struct inject_piece){ .text = pieces[i].text,
+			                          .len = pieces[i].len,
+			                          .outsider = outsider,
+			                          .certain = outsider &&
+			                                     is_certain(pieces[i].outsider) };
+		if (!outsider && memchr(pieces[i].text, '\0', pieces[i].len)) {
+			(void)snprintf(e->why, sizeof(e->why), "its script holds a NUL");
 			return -EINVAL;
 		}
-		len += pieces[i].len;
 	}
-	char *text = arena_alloc(now->arena, len + 1), *at = text;
-	for (size_t i = 0; i < n; i++)
-		at = mempcpy(at, pieces[i].text, pieces[i].len);
-	*at = '\0';
-	if (memchr(text, '\0', len)) {
-		(void)snprintf(e->why, sizeof(e->why), "its script holds a NUL");
-		return -EINVAL;
-	}
-	now->recipe.script = unix_lines(now->arena, text, len);
-	return 0;
+	enum inject_shell kind = e->plan->injection == INJECTION_REFUSE
+	                                 ? INJECT_OTHER
+	                                 : inject_shell_of(shell, now->has_bash);
+	if (!inject_rewrite(now->arena, kind, parts, n, &done))
+		return refuse_piece(e, &pieces[done.refused],
+		                    e->plan->injection == INJECTION_REFUSE
+		                            ? "the policy says `injection: refuse`"
+		                            : done.why);
+	now->recipe.script = unix_lines(now->arena, done.script, strlen(done.script));
+	return pass_values(e, pieces, n, &done);
 }
 
-static int make_shell(struct job_engine *e)
+/* Shell and script: where a value stands depends on who reads it. */
+static int make_command(struct job_engine *e)
 {
 	struct engine_turn *now = &e->now;
 	const char *shell = e->default_shell;
@@ -107,12 +167,15 @@ static int make_shell(struct job_engine *e)
 	}
 	const char *base = arena_printf(now->arena, PLACE_SCRIPTS "/%s", now->grant->label);
 	if (shell_command(now->arena, shell, base, &now->recipe.argv, &now->recipe.script_path,
-	                  &err) == 0) {
-		now->recipe.script = shell_script(now->arena, shell, now->recipe.script);
-		return 0;
+	                  &err) < 0) {
+		(void)snprintf(e->why, sizeof(e->why), "%s", err.msg);
+		return -EINVAL;
 	}
-	(void)snprintf(e->why, sizeof(e->why), "%s", err.msg);
-	return -EINVAL;
+	now->has_bash = strcmp(now->recipe.argv[0], "bash") == 0;
+	if (make_script(e, shell) < 0)
+		return -EINVAL;
+	now->recipe.script = shell_script(now->arena, shell, now->recipe.script);
+	return 0;
 }
 
 /* An empty text is a directory, too: the workspace, whatever the default is. */
@@ -136,7 +199,6 @@ static int make_directory(struct job_engine *e)
 
 int engine_recipe_make(struct job_engine *e)
 {
-	const struct env_layer none = { .origin = "expressions" };
 	struct engine_turn *now = &e->now;
 
 	now->recipe.name = now->name;
@@ -148,12 +210,12 @@ int engine_recipe_make(struct job_engine *e)
 		               now->step->uses->text);
 		return -EINVAL;
 	}
-	if (make_script(e) < 0 || make_shell(e) < 0 || make_directory(e) < 0)
+	if (make_command(e) < 0 || make_directory(e) < 0)
 		return -EINVAL;
 	now->recipe.files = &e->event_file;
 	now->recipe.n_files = 1;
 	now->recipe.channel = engine_file_names;
 	now->recipe.time_sec = now->timeout_sec;
-	engine_env_layers(e, &none);
+	engine_env_layers(e, &now->values);
 	return 0;
 }
