@@ -203,6 +203,29 @@ def _():
         job.close()
 
 
+@case("C-14", "a value that would break out of a variable, or that nothing could mask, is handed to no step, and its form is named")
+def _():
+    for value, form, wrong in ((b"first line\nEVIL=1", {"env": "TOKEN"}, "0x0a"), (b"with\0nul", {"env": "TOKEN"}, "0x00"), (b"abc", {"env": "TOKEN"}, "masked"),
+                               (b"abc", {"file": "token"}, "masked"), (b"first line\nsecond line", {"file": "token"}, None)):
+        job = Job([step("publish", "echo @@ran=1@@; env | sed -n 's/^EVIL=.*/@@evil=1@@/p'", PUSH)], {"push": {"workspace": "artifacts"}},
+                  credentials={"token": {"from": {"file": "TOKEN_FILE"}, "for": {"phase": "push", "steps": ["publish"]}, "as": form, "ttl": "1m"}})
+        try:
+            secret = os.path.join(job.dir, "secret")
+            with open(secret, "wb") as file:
+                file.write(value)
+            os.chmod(secret, 0o600)
+            policy = open(os.path.join(job.dir, "policy.yml"), encoding="utf-8").read()
+            job.write("policy.yml", policy.replace("TOKEN_FILE", secret))
+            r = job.run(timeout=60)
+        finally:
+            job.close()
+        if wrong is None:
+            equal(r.rc, 0, "exit status of a file with two lines", r)
+            continue
+        check(r.rc != 0 and "@@ran" not in r.out, f"{value} as {form} reached the step", r)
+        check(wrong in r.out, f"the reason does not say {wrong}", r)
+
+
 @case("C-15", "no command line on the host ever holds the secret while the job runs")
 def _():
     job = secret_job()
