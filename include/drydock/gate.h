@@ -50,7 +50,7 @@ enum gate_msg_type {
 	GATE_DONE,
 	/* supervisor -> gate */
 	GATE_ADMITTED, /* admitted = false: the rules refused; the gate answers SERVFAIL */
-	/* id of a GATE_DNS_DENY: the process behind it has been looked for, and may go on */
+	/* id of a refused query: the process behind it has been looked for, and may go on */
 	GATE_SEEN,
 	GATE_CLOSE,
 	GATE_FINISH,
@@ -71,11 +71,12 @@ enum gate_speaks {
  * ASCII: the gate escapes, and the receiver checks again (gate_msg_is_sane). */
 struct gate_msg {
 	uint32_t type; /* enum gate_msg_type */
-	/* ties GATE_ADMITTED to its GATE_ASK_ADMIT, GATE_SEEN to its GATE_DNS_DENY (0: nobody
-	 * waits) */
+	/* ties GATE_ADMITTED to its GATE_ASK_ADMIT, GATE_SEEN to its GATE_DNS_DENY or, for a name
+	 * whose answers are refused, GATE_NET_DENY (0: nobody waits) */
 	uint32_t id;
 	uint16_t port;
 	uint16_t src_port; /* the step's port, to find the process that tried; 0 = unknown */
+	uint8_t src_proto; /* of src_port; 0: as proto */
 	uint8_t proto;     /* IPPROTO_TCP, IPPROTO_UDP, ... of a refusal */
 	uint8_t admitted;
 	uint8_t speaks;  /* enum gate_speaks */

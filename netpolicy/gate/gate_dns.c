@@ -124,6 +124,11 @@ void gate_dns_seen(struct gate_state *g, uint32_t id)
 		release_held(g, id);
 }
 
+static uint32_t next_serial(struct gate_state *g)
+{
+	return ++g->held_serial ? g->held_serial : ++g->held_serial;
+}
+
 /* A name that is refused does not exist for this step, and that is what it hears: to REFUSED and
  * SERVFAIL programs say "temporary failure" and ask again, and again with each search domain and
  * server. */
@@ -135,7 +140,7 @@ static void refuse_with(struct gate_state *g, const struct reply_to *to, const s
 		                .src_port = ntohs(to->peer.sin_port),
 		                .port = 53,
 		                .proto = to->conn ? IPPROTO_TCP : IPPROTO_UDP,
-		                .id = ++g->held_serial ? g->held_serial : ++g->held_serial };
+		                .id = next_serial(g) };
 
 	gate_text(msg.host, sizeof(msg.host), q->name);
 	if (!gate_report(g, &msg) || !hold(g, to, q, rcode, msg.id))
@@ -161,14 +166,28 @@ static void answer_name(const struct gate_name *name, const struct reply_to *to,
 	       ok ? &name->synthetic : NULL);
 }
 
+void gate_dns_asker(struct gate_name *name, struct gate_msg *msg)
+{
+	const struct dns_waiter *w = name->waiters;
+
+	if (!w)
+		return;
+	msg->src_port = ntohs(w->to.peer.sin_port);
+	msg->src_proto = w->to.conn ? IPPROTO_TCP : IPPROTO_UDP;
+	msg->id = name->refused_id ? name->refused_id : next_serial(name->gate);
+}
+
 void gate_dns_answer_waiters(struct gate_name *name)
 {
 	struct dns_waiter *w = name->waiters;
+	uint32_t id = name->rcode == DNS_RCODE_REFUSED ? name->refused_id : 0;
 
 	name->waiters = NULL;
+	name->refused_id = 0;
 	while (w) {
 		struct dns_waiter *next = w->next;
-		answer_name(name, &w->to, &w->query);
+		if (!id || !hold(name->gate, &w->to, &w->query, DNS_RCODE_NXDOMAIN, id))
+			answer_name(name, &w->to, &w->query);
 		free(w);
 		name->gate->dns_pending--;
 		w = next;

@@ -89,6 +89,9 @@ struct gate_name {
 	uint64_t expires_ns;  /* of answers, or of a failure's memory */
 	uint64_t deadline_ns; /* of the running attempt */
 	struct dns_waiter *waiters;
+	/* of the report that its answers are refused: who asked is being looked for, and waits
+	 * (GATE_SEEN); 0: nobody does */
+	uint32_t refused_id;
 	/* while resolving */
 	uint32_t attempt; /* answers of an earlier one are ignored */
 	unsigned outstanding, not_found, no_data;
@@ -277,6 +280,9 @@ void gate_dns_udp(struct gate_state *g);
 void gate_dns_accept(struct gate_state *g);
 void gate_dns_conn_event(struct gate_source *s);
 void gate_dns_answer_waiters(struct gate_name *name); /* by name->rcode */
+/* The first that waits for @name, in a message about it; and a number that they all can wait for.
+ */
+void gate_dns_asker(struct gate_name *name, struct gate_msg *msg);
 void gate_dns_seen(struct gate_state *g,
                    uint32_t id); /* the supervisor has looked who asked: the refusal may go out */
 void gate_dns_sweep(struct gate_state *g);

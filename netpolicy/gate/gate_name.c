@@ -191,7 +191,9 @@ static void report_refused(struct gate_name *name, uint16_t port,
 	gate_text(msg.host, sizeof(msg.host), name->host);
 	gate_addr_text(&refused->addr.any, msg.addr);
 	gate_name_refused_msg(refused, &msg);
-	(void)gate_report(name->gate, &msg);
+	gate_dns_asker(name, &msg);
+	if (gate_report(name->gate, &msg))
+		name->refused_id = msg.id;
 }
 
 /* Refused answers are left out and reported; a name is good while one entry for it has an address
@@ -302,6 +304,7 @@ void gate_name_refresh(struct gate_name *name)
 	name->deadline_ns = g->now_ns + RESOLVE_SEC * GATE_SEC;
 	name->resolved = false;
 	name->n_answers = name->not_found = name->no_data = 0;
+	name->refused_id = 0;
 	name->ttl_sec = UINT32_MAX;
 	if (has_entry(name, false))
 		upstream_resolve(name);

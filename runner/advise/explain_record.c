@@ -12,6 +12,7 @@
 #include "policy/policy_model.h"
 #include "record/record_facts.h"
 
+#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -129,6 +130,15 @@ static const char *name_of(const struct facts_step *s)
 	return s->name && strncmp(s->name, "Run ", 4) != 0 ? s->name : NULL;
 }
 
+/* A record's word for it; a policy takes nothing else. */
+static const char *digest_or_null(const char *text)
+{
+	return text && strlen(text) == DIGEST_HEX - 1 &&
+	                       strspn(text, "0123456789abcdef") == DIGEST_HEX - 1
+	               ? text
+	               : NULL;
+}
+
 static struct advice_case case_of(const struct facts_step *s, enum dd_reason reason,
                                   const struct explain_answer *a)
 {
@@ -137,6 +147,12 @@ static struct advice_case case_of(const struct facts_step *s, enum dd_reason rea
 		.phase = phase,
 		.step_id = s->id,
 		.step_name = name_of(s),
+		.step_uses = s->match.uses,
+		.step_run = s->match.run_exact ? s->match.run : NULL,
+		.step_run_sha256 = digest_or_null(s->match.run_sha256),
+		.step_shell = s->match.shell,
+		.step_workdir = s->match.workdir,
+		.step_vars = s->match.vars,
 		.reason = reason,
 		.upload_bytes = s->gate.upload_bytes > 0 ? (uint64_t)s->gate.upload_bytes : 0,
 		.limit = limit_in(a->policy, phase, reason),
@@ -147,6 +163,17 @@ static void conclude(const struct advice_case *c, struct explain_answer *a)
 {
 	a->has_advice = true;
 	advice_make(c, &a->advice);
+}
+
+/* The record is foreign: what is no address stands in no line. */
+static const char *const *pins_or_null(const char *const *texts)
+{
+	unsigned char bytes[16];
+	for (size_t i = 0; texts && texts[i]; i++)
+		if (i == EGRESS_PINS_MAX || (inet_pton(AF_INET, texts[i], bytes) != 1 &&
+		                             inet_pton(AF_INET6, texts[i], bytes) != 1))
+			return NULL;
+	return texts && texts[0] ? texts : NULL;
 }
 
 static void explain_net(const struct facts_step *s, const struct facts_net *n,
@@ -161,6 +188,10 @@ static void explain_net(const struct facts_step *s, const struct facts_net *n,
 	c.proto = n->proto ? n->proto : name ? "dns" : "tcp";
 	c.port = n->port;
 	c.origin = origin_of(s, host, n->port);
+	c.wants.port = n->wants.port;
+	c.wants.raw = n->wants.raw;
+	c.wants.private_ok = n->wants.private_ok;
+	c.wants.addresses = pins_or_null(n->wants.address);
 	if (name)
 		(void)snprintf(a->asked, sizeof(a->asked), "look up the name %.300s", host);
 	else

@@ -118,6 +118,42 @@ static void add_dest(struct suggest *s, struct suggest_phase *phase, size_t step
 		dest->net.address = net->address;
 }
 
+/* Observing reaches nothing inside the network, so a name that leads there was refused, and the run
+ * needed it all the same: an entry with `private: allow`, said aloud. As a connection, because a
+ * query alone would need no port. */
+bool suggest_is_inside(const struct suggest_seen *seen, const struct facts_net *net)
+{
+	return seen->facts->mode == FACTS_OBSERVED && net->kind == FACTS_REFUSED &&
+	       net->reason == REASON_ANSWER_PRIVATE && net->wants.private_ok &&
+	       !metadata_address(net->address);
+}
+
+static struct facts_net as_connection(const struct facts_net *net)
+{
+	struct facts_net wanted = *net;
+	wanted.kind = FACTS_CONNECTED;
+	wanted.port = net->port ? net->port : net->wants.port ? net->wants.port : PORT_OF_A_QUERY;
+	wanted.speaks = net->wants.raw ? FACTS_SPEAKS_RAW : FACTS_SPEAKS_UNKNOWN;
+	return wanted;
+}
+
+static void add_inside(struct suggest *s, struct suggest_phase *phase, size_t step,
+                       const struct facts_net *refused)
+{
+	const struct facts_net wanted = as_connection(refused), *net = &wanted;
+	size_t before = phase->n_dests;
+	add_dest(s, phase, step, net);
+	for (size_t i = 0; i < phase->n_dests; i++)
+		if (same_dest(&phase->dests[i].net, net))
+			phase->dests[i].inside = true;
+	if (phase->n_dests > before)
+		suggest_warn(
+			s,
+			"%s leads to %s, inside your network: its entry says `private: allow`; "
+			"take it out unless the job should go there",
+			shown(s->arena, net), suggest_quoted(s->arena, net->address));
+}
+
 static void collect_step(struct suggest *s, size_t index)
 {
 	const struct suggest_step *step = &s->steps[index];
@@ -129,6 +165,8 @@ static void collect_step(struct suggest *s, size_t index)
 			const struct facts_net *net = &seen->net[k];
 			if (net->kind == FACTS_CONNECTED || net->kind == FACTS_RESOLVED)
 				add_dest(s, phase, index, net);
+			else if (suggest_is_inside(&step->seen[i], net))
+				add_inside(s, phase, index, net);
 			else
 				leave_out(s, phase, step, net,
 				          net->why ? net->why : "refused in the run", false);

@@ -13,7 +13,7 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-enum { WILDCARD_NAMES_MIN = 4, WILDCARD_LABELS_MIN = 3, PORT_OF_A_QUERY = 443 };
+enum { WILDCARD_NAMES_MIN = 4, WILDCARD_LABELS_MIN = 3 };
 
 /* ---- entries ---- */
 
@@ -36,6 +36,9 @@ static uint16_t port_of(const struct facts_net *net)
 
 static const char *times_text(struct plan_arena *arena, const struct suggest_dest *dest)
 {
+	if (dest->inside)
+		return arena_printf(arena, "%s: inside your network, refused while observing",
+		                    dest->by);
 	if (dest->net.kind != FACTS_CONNECTED)
 		return arena_printf(arena, "%s: only looked up", dest->by);
 	return arena_printf(arena, "%s: %llu connection%s", dest->by,

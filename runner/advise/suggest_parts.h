@@ -35,11 +35,14 @@ struct suggest_rule {
 	bool dropped;
 };
 
+enum { PORT_OF_A_QUERY = 443 }; /* where nothing says another */
+
 /* A destination that steps of one phase reached. */
 struct suggest_dest {
 	struct facts_net net; /* of the first time; host, address, port, kind */
 	bool raw;             /* `tls: raw` */
-	bool private_ok;      /* the recorded policy allowed a private answer */
+	bool private_ok;      /* it leads to a private address */
+	bool inside;          /* likewise, and observing refused it */
 	bool in_set;          /* a package manager's configuration has it */
 	uint64_t times;
 	const char *by; /* labels of the steps */
@@ -110,6 +113,8 @@ struct suggest {
 void suggest_steps(struct suggest *s);
 void suggest_phases(struct suggest *s);
 void suggest_rules(struct suggest *s);
+/* Was a name refused because it leads inside the network, by a run that observed? */
+bool suggest_is_inside(const struct suggest_seen *seen, const struct facts_net *net);
 void suggest_dests(struct suggest *s);
 void suggest_egress(struct suggest *s);
 int suggest_rest(struct suggest *s, struct dd_err *err);

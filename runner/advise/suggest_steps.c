@@ -183,7 +183,8 @@ static void add_needs(struct needs *n, const struct suggest_seen *seen)
 	uint64_t in = (uint64_t)total->bytes_in, out = (uint64_t)total->bytes_out;
 	for (size_t i = 0; i < step->n_net; i++)
 		n->net = n->net || step->net[i].kind == FACTS_CONNECTED ||
-		         step->net[i].kind == FACTS_RESOLVED;
+		         step->net[i].kind == FACTS_RESOLVED ||
+		         suggest_is_inside(seen, &step->net[i]);
 	n->net = n->net || total->connections > 0;
 	n->connections += (uint64_t)total->connections;
 	n->in += in;

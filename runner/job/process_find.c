@@ -21,7 +21,7 @@
 #include <signal.h>
 #include <stdlib.h>
 
-enum { PIDS_MAX = 256, FDS_MAX = 256, INODES_MAX = 1024, ARGV_READ = 512 };
+enum { PIDS_MAX = 256, FDS_MAX = 256, INODES_MAX = 1024, ARGV_READ = 512, TEXT_READ = 32768 };
 
 struct pid_list {
 	pid_t pid[PIDS_MAX];
@@ -152,31 +152,61 @@ static bool sigsys_ends(pid_t pid)
 	return true;
 }
 
-void process_describe(pid_t pid, struct process_hint *ret)
+/* The beginning of /proc/@pid/@name; returns how much, 0 if it cannot be read. */
+static size_t read_text(pid_t pid, const char *name, char *out, size_t size)
 {
-	char path[64], text[ARGV_READ];
+	char path[64];
+	size_t n = 0;
+	ssize_t r = 1;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+	dd_auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+	while (fd >= 0 && n < size && (r = read(fd, out + n, size - n)) > 0)
+		n += (size_t)r;
+	return n;
+}
+
+/* Its arguments say best what it means, its environment second best: a package manager has its
+ * registry there, and a title of its own where the arguments were. */
+static struct process_aim aim_of(pid_t pid, const char *exe, char *text, size_t args,
+                                 const struct process_try *what)
+{
+	struct process_aim aim = process_aim(exe, text, args, what->host, what->port);
+
+	if (aim.known)
+		return aim;
+	size_t n = read_text(pid, "environ", text, TEXT_READ);
+	struct process_aim other = process_aim_text(text, n, what->host, what->port);
+	return other.known ? other : aim;
+}
+
+void process_describe(pid_t pid, const struct process_try *what, struct process_hint *ret)
+{
+	static char text[TEXT_READ]; /* static: large, and whoever looks has one thread */
+	char path[64];
 
 	ret->pid = pid;
 	(void)snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
-	ssize_t n = readlink(path, text, sizeof(text) - 1);
-	if (n > 0) {
-		text[n] = '\0';
+	ssize_t link = readlink(path, text, ARGV_READ - 1);
+	if (link > 0) {
+		text[link] = '\0';
 		const char *base = strrchr(text, '/');
 		base = base ? base + 1 : text;
 		argv_clean(base, strlen(base), ret->exe, sizeof(ret->exe));
 	}
-	(void)snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
-	dd_auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : read(fd, text, sizeof(text));
+	size_t all = read_text(pid, "cmdline", text, sizeof(text));
+	size_t n = all < ARGV_READ ? all : ARGV_READ;
 	/* A URL that is cut before its "@" would show what stands there. */
-	for (bool cut = n == (ssize_t)sizeof(text); cut && n > 0; n--)
+	for (bool cut = n == ARGV_READ; cut && n > 0; n--)
 		cut = text[n - 1] != '\0' && !isspace((unsigned char)text[n - 1]);
 	if (n > 0)
-		argv_clean(text, (size_t)n, ret->argv, sizeof(ret->argv));
+		argv_clean(text, n, ret->argv, sizeof(ret->argv));
 	ret->sigsys_ends = sigsys_ends(pid);
+	if (what && what->host && what->host[0])
+		ret->aim = aim_of(pid, ret->exe, text, all, what);
 }
 
-void process_find(pid_t init, uint8_t proto, uint16_t src_port, struct process_hint *ret)
+void process_find(pid_t init, const struct process_try *what, struct process_hint *ret)
 {
 	static struct pid_list pids; /* static: large, and the supervisor has one thread */
 	static struct inode_list all;
@@ -184,8 +214,8 @@ void process_find(pid_t init, uint8_t proto, uint16_t src_port, struct process_h
 
 	memset(ret, 0, sizeof(*ret));
 	all.n = 0;
-	uint16_t tcp_port = proto == IPPROTO_TCP ? src_port : 0,
-		 udp_port = proto == IPPROTO_UDP ? src_port : 0;
+	uint16_t tcp_port = what->proto == IPPROTO_TCP ? what->src_port : 0,
+		 udp_port = what->proto == IPPROTO_UDP ? what->src_port : 0;
 	uint64_t wanted = inodes_of(init, "tcp", tcp_port, &all);
 	wanted |= inodes_of(init, "udp", udp_port, &all);
 	uint64_t wanted6 = inodes_of(init, "tcp6", tcp_port, &all);
@@ -205,5 +235,5 @@ void process_find(pid_t init, uint8_t proto, uint16_t src_port, struct process_h
 		only = pids.pid[i];
 	}
 	if (only)
-		process_describe(only, ret);
+		process_describe(only, what, ret);
 }

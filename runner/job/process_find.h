@@ -9,6 +9,8 @@
 #ifndef RUNNER_PROCESS_FIND_H
 #define RUNNER_PROCESS_FIND_H
 
+#include "process_aim.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -20,14 +22,22 @@ struct process_hint {
 	char argv[120];
 	/* SIGSYS would end it: not where it is blocked, ignored or caught (proc_pid_status(5)) */
 	bool sigsys_ends;
+	struct process_aim aim; /* what it means with the host that it was asked about */
 };
 
-/* @init: the step's pid 1. @proto IPPROTO_TCP or IPPROTO_UDP, @src_port the local port of the
- * attempt (0 = unknown). */
-void process_find(pid_t init, uint8_t proto, uint16_t src_port, struct process_hint *ret);
+/* What somebody asks about a process that tried to reach something. */
+struct process_try {
+	uint8_t proto;     /* of @src_port: IPPROTO_TCP or IPPROTO_UDP */
+	uint16_t src_port; /* the local port of the attempt, 0: not known */
+	const char *host;  /* that it tried to reach, NULL or "": not known; then it has no aim */
+	uint16_t port;     /* likewise */
+};
+
+/* @init: the step's pid 1. */
+void process_find(pid_t init, const struct process_try *what, struct process_hint *ret);
 
 /* What @pid (as the host counts) is, and how it would end; @ret->pid stays 0 when it is gone. The
  * number may have been given away meanwhile: the caller makes sure. */
-void process_describe(pid_t pid, struct process_hint *ret);
+void process_describe(pid_t pid, const struct process_try *what, struct process_hint *ret);
 
 #endif

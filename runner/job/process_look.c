@@ -21,14 +21,15 @@
 #include <sys/wait.h>
 #include <time.h>
 
-enum { END_MS = 1000 };
+enum { END_MS = 1000, LOOK_HOST_MAX = 256 };
 
 struct look_question {
 	uint32_t serial;
 	pid_t init; /* of the step: whose socket is it? 0: describe @pid */
 	pid_t pid;
-	uint16_t src_port;
+	uint16_t src_port, port;
 	uint8_t proto;
+	char host[LOOK_HOST_MAX];
 };
 
 struct look_answer {
@@ -65,10 +66,14 @@ __attribute__((noreturn)) static void look_main(int fd, pid_t supervisor)
 		_exit(1);
 	while (dd_recv_msg(3, &q, sizeof(q), NULL, 0) == 1) {
 		struct look_answer a = { .serial = q.serial };
+		const struct process_try what = {
+			.proto = q.proto, .src_port = q.src_port, .host = q.host, .port = q.port
+		};
+		q.host[sizeof(q.host) - 1] = '\0';
 		if (q.init > 0)
-			process_find(q.init, q.proto, q.src_port, &a.who);
+			process_find(q.init, &what, &a.who);
 		else
-			process_describe(q.pid, &a.who);
+			process_describe(q.pid, NULL, &a.who);
 		if (dd_send_msg(3, &a, sizeof(a), NULL, 0) < 0)
 			break;
 	}
@@ -162,11 +167,14 @@ static void look_ask(struct process_look *l, struct look_question q, struct proc
 	l->spent_ms = (left > 0 ? left : 0) + l->last_ms - now;
 }
 
-void process_look_find(struct process_look *l, pid_t init, uint8_t proto, uint16_t src_port,
+void process_look_find(struct process_look *l, pid_t init, const struct process_try *what,
                        struct process_hint *ret)
 {
-	look_ask(l, (struct look_question){ .init = init, .proto = proto, .src_port = src_port },
-	         ret);
+	struct look_question q = {
+		.init = init, .proto = what->proto, .src_port = what->src_port, .port = what->port
+	};
+	(void)snprintf(q.host, sizeof(q.host), "%s", what->host ? what->host : "");
+	look_ask(l, q, ret);
 }
 
 void process_look_at(struct process_look *l, pid_t pid, struct process_hint *ret)

@@ -40,7 +40,7 @@ struct process_look {
 
 /* As process_find() and process_describe(): @ret->pid 0 is an ordinary answer, and the one that a
  * slow look gives. */
-void process_look_find(struct process_look *l, pid_t init, uint8_t proto, uint16_t src_port,
+void process_look_find(struct process_look *l, pid_t init, const struct process_try *what,
                        struct process_hint *ret);
 void process_look_at(struct process_look *l, pid_t pid, struct process_hint *ret);
 /* After the step's processes are dead, when nothing can hang any more. Safe when nothing was

@@ -10,6 +10,7 @@
 #include "drydock/fault.h"
 #include "drydock/fd.h"
 #include "lease/mask_text.h"
+#include "step_wants.h"
 #include "step_who.h"
 #include "record/event_write.h"
 
@@ -251,18 +252,50 @@ static void describe_attempt(const struct gate_msg *msg, char *out, size_t size)
 		               msg->addr, (unsigned)msg->port);
 }
 
+/* What a rule could name the step by, where the step is build and needs one. */
+struct named_by {
+	char *run; /* owned */
+	const char *vars[STEP_VARIABLES_MAX + 2];
+};
+
+static void named_by_done(struct named_by *n)
+{
+	free(n->run);
+}
+
+static void name_step(const struct step_gate *sg, struct advice_case *c, struct named_by *n)
+{
+	const struct grant *grant = sg->step->grant;
+	const struct spec_step *written = grant->written;
+	bool exact = false;
+
+	c->step_id = grant->id;
+	c->step_name = grant->is_named ? sg->step->name : NULL;
+	if (!written || c->phase != DD_PHASE_BUILD)
+		return;
+	c->step_uses = written->facts.uses;
+	if (!written->facts.run)
+		return;
+	n->run = step_match_run(written->facts.run, sg->mask, &exact);
+	c->step_run = exact ? n->run : NULL;
+	c->step_run_sha256 = grant->run_sha256;
+	c->step_shell = written->shell;
+	c->step_workdir = job_spec_workdir(written);
+	c->step_vars = grant_deciding_vars(grant, n->vars) ? n->vars : NULL;
+}
+
 /* The line that would allow it, for the person who decides whether it should be (W-09). Empty where
  * no line would, or should. */
-static void suggest(const struct step_gate *sg, const struct gate_msg *msg, char *out, size_t size)
+static void suggest(const struct step_gate *sg, const struct gate_msg *msg,
+                    const struct facts_wants *wants, char *out, size_t size)
 {
 	const struct egress_list *list = &sg->step->terms->egress;
+	__attribute__((cleanup(named_by_done))) struct named_by named = { .run = NULL };
 	struct egress_verdict v = { .allow = false };
 	struct in_addr addr;
 	struct advice advice;
 	struct advice_case c = {
 		.phase = sg->step->phase,
-		.step_id = sg->step->grant->id,
-		.step_name = sg->step->grant->is_named ? sg->step->name : NULL,
 		.host = msg->host,
 		.address = msg->addr,
 		.reason = (enum dd_reason)msg->reason,
@@ -270,10 +303,15 @@ static void suggest(const struct step_gate *sg, const struct gate_msg *msg, char
 		.proto = msg->type == GATE_DNS_DENY    ? "dns"
 		         : msg->type == GATE_VIOLATION ? "tcp"
 		                                       : proto_name(msg->proto),
+		.wants = { .port = wants->port,
+		           .raw = wants->raw,
+		           .private_ok = wants->private_ok,
+		           .addresses = wants->address },
 		.upload_bytes = list->job.upload_bytes,
 		.bytes_out = msg->bytes_out,
 		.limit = egress_limit(list, (enum dd_reason)msg->reason),
 	};
+	name_step(sg, &c, &named);
 	if (msg->host[0])
 		v = egress_verdict_name(list, msg->host,
 		                        msg->type == GATE_DNS_DENY ? 0 : msg->port);
@@ -319,13 +357,13 @@ static void remember_would(struct step_result *res, const char *what, const char
 }
 
 static void tell(struct step_gate *sg, const struct gate_msg *msg, const char *what,
-                 const struct process_hint *who)
+                 const struct process_hint *who, const struct facts_wants *wants)
 {
-	char line[1800], advice[1000];
+	char line[2400], advice[1600];
 	char by[200];
 
 	step_who_text(who, by, sizeof(by));
-	suggest(sg, msg, advice, sizeof(advice));
+	suggest(sg, msg, wants, advice, sizeof(advice));
 	(void)snprintf(line, sizeof(line), "drydock: refused %s in phase %s: %s%s%s%s", what,
 	               dd_phase_name(sg->step->phase), msg->why, by[0] ? ", tried by " : "", by,
 	               advice);
@@ -349,11 +387,17 @@ static struct gate_msg shown_of(const struct step_gate *sg, const struct gate_ms
 /* Not from a gate that is closed: whoever tried is being ended. */
 static void find_process(struct step_gate *sg, const struct gate_msg *msg, struct process_hint *who)
 {
+	bool query = msg->type == GATE_DNS_DENY;
+	const struct process_try what = { .proto = msg->src_proto         ? msg->src_proto
+		                                   : query && !msg->proto ? IPPROTO_UDP
+		                                                          : msg->proto,
+		                          .src_port = msg->src_port,
+		                          .host = msg->host,
+		                          .port = query ? 0 : msg->port };
+
 	if (sg->step_init <= 0 || sg->closed)
 		return;
-	process_look_find(sg->look, sg->step_init,
-	                  msg->type == GATE_DNS_DENY && !msg->proto ? IPPROTO_UDP : msg->proto,
-	                  msg->src_port, who);
+	process_look_find(sg->look, sg->step_init, &what, who);
 	step_who_clean(sg->step, sg->mask, who);
 }
 
@@ -383,10 +427,11 @@ static int on_refusal(struct step_gate *sg, const struct gate_msg *raw, struct d
 	const struct gate_msg shown = shown_of(sg, raw), *msg = &shown;
 	char what[sizeof(((struct step_refusal *)0)->what)];
 	uint64_t count = msg->denials ? msg->denials : 1;
+	struct facts_wants wants;
 	int r;
 
-	find_process(sg, msg, &who);
-	if (msg->type == GATE_DNS_DENY && msg->id && !sg->closing) {
+	find_process(sg, raw, &who);
+	if (msg->id && !sg->closing) {
 		const struct gate_msg seen = { .type = GATE_SEEN, .id = msg->id };
 		r = gate_send(&sg->gate, &seen, NULL);
 		if (r < 0 &&
@@ -396,10 +441,11 @@ static int on_refusal(struct step_gate *sg, const struct gate_msg *raw, struct d
 	describe_attempt(msg, what, sizeof(what));
 	if (msg->would)
 		return on_unreached(sg, msg, what, &who, err);
+	step_wants(sg->step, raw, &who, &wants);
 	if (msg->type == GATE_DNS_DENY)
 		sg->names_refused += count;
 	if (remember_refusal(sg->result, what, msg->why, &who, count))
-		tell(sg, msg, what, &who);
+		tell(sg, msg, what, &who, &wants);
 	bool dns = msg->type == GATE_DNS_DENY;
 	return (dns ? record_dns_deny : record_net_deny)(
 		sg->job->rec, sg->step->ref, sg->step->phase,
@@ -410,6 +456,7 @@ static int on_refusal(struct step_gate *sg, const struct gate_msg *raw, struct d
 	                             .reason = msg->reason,
 	                             .why = msg->why,
 	                             .count = (int64_t)count,
+	                             .wants = wants,
 	                             .process = step_who_facts(&who) },
 		err);
 }
@@ -417,7 +464,8 @@ static int on_refusal(struct step_gate *sg, const struct gate_msg *raw, struct d
 static int on_violation(struct step_gate *sg, const struct gate_msg *raw, struct dd_err *err)
 {
 	const struct gate_msg shown = shown_of(sg, raw), *msg = &shown;
-	char line[1800], advice[1000], what[sizeof(((struct step_refusal *)0)->what)];
+	char line[2400], advice[1600], what[sizeof(((struct step_refusal *)0)->what)];
+	const struct facts_wants nothing = { .known = false };
 	struct process_hint nobody = { .pid = 0 };
 
 	(void)snprintf(what, sizeof(what), "budget %.*s:%u", EGRESS_HOST_MAX, msg->host,
@@ -425,7 +473,7 @@ static int on_violation(struct step_gate *sg, const struct gate_msg *raw, struct
 	if (sg->job->observe) {
 		remember_would(sg->result, what, msg->why, &nobody, 1);
 	} else if (remember_refusal(sg->result, what, msg->why, &nobody, 1)) {
-		suggest(sg, msg, advice, sizeof(advice));
+		suggest(sg, msg, &nothing, advice, sizeof(advice));
 		(void)snprintf(line, sizeof(line),
 		               "drydock: cut the connection to %.*s:%u in phase %s: %s%s",
 		               EGRESS_HOST_MAX, msg->host, (unsigned)msg->port,

@@ -98,21 +98,97 @@ static bool quote(const char *text, char *out, size_t size)
 static const char no_name[] =
 	"no rule can name this step: give the step an id, or match its script with `run:`";
 
+/* Text that grows until it is full. */
+struct line {
+	char *out;
+	size_t at, size;
+	bool full;
+};
+
+__attribute__((format(printf, 2, 3))) static void put(struct line *l, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	int n = vsnprintf(l->out + l->at, l->size - l->at, fmt, ap);
+	va_end(ap);
+	l->full = l->full || n < 0 || (size_t)n >= l->size - l->at;
+	l->at = l->full ? l->at : l->at + (size_t)n;
+}
+
+/* "KEY: TEXT", the text in quotes; a glob has no escape, and `?` is the narrowest that still
+ * matches a star. */
+static void put_text(struct line *l, const char *key, const char *text)
+{
+	char quoted[500];
+	if (!quote(text, quoted, sizeof(quoted))) {
+		l->full = true;
+		return;
+	}
+	for (char *c = quoted; *c; c++)
+		if (*c == '*')
+			*c = '?';
+	put(l, "%s: %s", key, quoted);
+}
+
+/* A rule by what a step runs says what else may decide what that is. */
+static void put_the_rest(struct line *l, const struct advice_case *c)
+{
+	if (has(c->step_shell)) {
+		put(l, ", ");
+		put_text(l, "shell", c->step_shell);
+	}
+	if (has(c->step_workdir)) {
+		put(l, ", ");
+		put_text(l, "working_directory", c->step_workdir);
+	}
+	for (size_t i = 0; c->step_vars && c->step_vars[i]; i++)
+		put(l, "%s%s%s", i ? ", " : ", env: [ ", c->step_vars[i],
+		    c->step_vars[i + 1] ? "" : " ]");
+}
+
+enum { RUN_SHOWN_MAX = 160 }; /* a longer script is named by its digest */
+
+/* By the first of its texts that fits on a line, best first: what the workflow's author chose as a
+ * name, then what the step runs. */
+static bool spell_rule(const struct advice_case *c, char *out, size_t size)
+{
+	bool short_run = has(c->step_run) && strlen(c->step_run) <= RUN_SHOWN_MAX &&
+	                 !strchr(c->step_run, '\n');
+	const struct {
+		const char *key, *text;
+		bool is_what_runs;
+	} texts[] = {
+		{ "id", c->step_id, false },
+		{ "name", c->step_name, false },
+		{ "uses", c->step_uses, true },
+		{ "run", short_run ? c->step_run : NULL, true },
+		{ "run_sha256", c->step_run_sha256, true },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		struct line l = { .out = out, .size = size };
+		if (!has(texts[i].text))
+			continue;
+		put(&l, "{ phase: fetch, match: { ");
+		put_text(&l, texts[i].key, texts[i].text);
+		if (texts[i].is_what_runs)
+			put_the_rest(&l, c);
+		put(&l, " } }");
+		if (!l.full)
+			return true;
+	}
+	return false;
+}
+
 /* A build step must become a fetch step first. */
 static bool add_rule(const struct advice_case *c, struct advice *a)
 {
-	char quoted[400];
-	bool by_id = has(c->step_id);
+	char rule[sizeof(a->change[0].text)];
 	if (c->phase != DD_PHASE_BUILD)
 		return true;
-	if (!quote(by_id               ? c->step_id
-	           : has(c->step_name) ? c->step_name
-	                               : "",
-	           quoted, sizeof(quoted)) ||
-	    strcmp(quoted, "\"\"") == 0)
+	if (!spell_rule(c, rule, sizeof(rule)))
 		return false;
-	change(a, ADVICE_LIST_ADD, "steps", "{ phase: fetch, match: { %s: %s } }",
-	       by_id ? "id" : "name", quoted);
+	change(a, ADVICE_LIST_ADD, "steps", "%s", rule);
 	beyond(a, "The step leaves build: it gets every entry, variable and budget of fetch, not "
 	          "only this one.");
 	beyond(a, "Its network is open while it runs code that nobody has read; a step that only "
@@ -120,27 +196,57 @@ static bool add_rule(const struct advice_case *c, struct advice *a)
 	return true;
 }
 
+/* An entry of its own for @host, with all that is known to be needed. */
+static void add_entry(const struct advice_case *c, struct advice *a, const char *host,
+                      unsigned port)
+{
+	char text[sizeof(a->change[0].text)], where[64], budget[64];
+	const char *const *pins = c->wants.addresses;
+	struct line l = { .out = text, .size = sizeof(text) };
+
+	put(&l, "{ host: %s, port: %u", host, port);
+	for (size_t i = 0; pins && pins[i]; i++)
+		put(&l, "%s\"%s\"%s", i ? ", " : ", address: [ ", pins[i], pins[i + 1] ? "" : " ]");
+	put(&l, "%s%s, why: \"...\" }", c->wants.raw ? ", tls: raw" : "",
+	    c->wants.private_ok ? ", private: allow" : "");
+	(void)snprintf(where, sizeof(where), "phases.%s.egress", phase_of(c));
+	change(a, ADVICE_LIST_ADD, where, "%s", text);
+	beyond(a,
+	       "Every step of %s may reach every path and every account behind %.100s:%u, not only "
+	       "what this step asked for.",
+	       phase_of(c), host, port);
+	if (c->wants.raw)
+		beyond(a,
+		       "Nobody checks whom the client names, and any protocol passes on port %u.",
+		       port);
+	if (c->wants.private_ok)
+		beyond(a,
+		       "Whoever answers for %.100s in the host's DNS decides which machine inside "
+		       "your network it reaches.",
+		       host);
+	beyond(a, "Together they may send %s there in one job.",
+	       budget_text(c, budget, sizeof(budget)));
+}
+
 static const char *advise_name(const struct advice_case *c, struct advice *a)
 {
-	char host[EGRESS_HOST_MAX + 1], where[64], budget[64];
+	char host[EGRESS_HOST_MAX + 1];
 	/* a query goes to port 53, whatever the program wants afterwards */
-	bool guessed = c->port == 0 || (has(c->proto) && strcmp(c->proto, "dns") == 0);
-	unsigned port = guessed ? 443 : c->port;
+	bool query = c->port == 0 || (has(c->proto) && strcmp(c->proto, "dns") == 0);
+	unsigned port = !query ? c->port : c->wants.port ? c->wants.port : 443;
 	/* A masked name (***), or one that the gate had to escape, is no name that an entry could
 	 * hold. */
 	if (egress_host_canonical(c->host, strlen(c->host), host) < 0 || strcmp(host, c->host) != 0)
 		return "the name as it was written down is none that an entry can hold";
 	if (!add_rule(c, a))
 		return no_name;
-	(void)snprintf(where, sizeof(where), "phases.%s.egress", phase_of(c));
-	change(a, ADVICE_LIST_ADD, where, "{ host: %s, port: %u, why: \"...\" }", host, port);
-	beyond(a,
-	       "Every step of %s may reach every path and every account behind %.100s:%u, not only "
-	       "what this step asked for.",
-	       phase_of(c), host, port);
-	beyond(a, "Together they may send %s there in one job.",
-	       budget_text(c, budget, sizeof(budget)));
-	if (guessed)
+	add_entry(c, a, host, port);
+	if (query && c->wants.port)
+		beyond(a,
+		       "A query names no port; %u is what the program was told, or usually "
+		       "takes.",
+		       port);
+	else if (query)
 		beyond(a, "A query names no port; 443 is a guess, put another if the program "
 		          "speaks something else.");
 	return NULL;
@@ -195,32 +301,52 @@ static void change_entry(const struct advice_case *c, struct advice *a, const ch
 	(void)snprintf(a->change[a->n - 1].origin, sizeof(a->change[0].origin), "%s", c->origin);
 }
 
-/* "policy.yml:5:9"; an entry of a set ("npm: registry") has no place where a key could be added. */
-static bool origin_is_place(const char *origin)
+bool advice_origin_is_place(const char *origin)
 {
 	const char *colon = has(origin) ? strrchr(origin, ':') : NULL;
 	return colon && colon[1] && strspn(colon + 1, "0123456789") == strlen(colon + 1);
 }
 
+/* The entry at @origin comes from a set and cannot be written to; one of the operator's own for the
+ * same name and port takes its place. */
+static const char *advise_instead_of_set(const struct advice_case *c, struct advice *a)
+{
+	const char *instead = advise_name(c, a);
+	if (!instead)
+		beyond(a, "It takes the place of the entry of the set (%.100s).", c->origin);
+	return instead;
+}
+
 static const char *advise_private(const struct advice_case *c, struct advice *a)
 {
-	if (!origin_is_place(c->origin))
-		return "the entry comes from a set; write an entry of its own with `private: "
-		       "allow` for this host";
+	struct advice_case own = *c;
+	own.wants.private_ok = true;
+	if (!has(c->origin)) /* observed: it is on no list yet */
+		return advise_name(&own, a);
+	if (!advice_origin_is_place(c->origin))
+		return advise_instead_of_set(&own, a);
 	change_entry(c, a, "private: allow");
+	if (c->wants.raw)
+		change_entry(c, a, "tls: raw");
 	beyond(a,
 	       "Whoever answers for %.100s in the host's DNS then decides which machine inside "
 	       "your network a step of %s reaches.",
 	       c->host, phase_of(c));
 	beyond(a, "If its addresses are known, `address: [ ... ]` on the entry pins them.");
+	if (c->wants.raw)
+		beyond(a, "The program speaks neither TLS nor HTTP, so nobody checks whom it "
+		          "names.");
 	return NULL;
 }
 
 static const char *advise_raw(const struct advice_case *c, struct advice *a)
 {
-	if (!origin_is_place(c->origin))
-		return "the entry comes from a set; write an entry of its own with `tls: raw` for "
-		       "this host";
+	struct advice_case own = *c;
+	own.wants.raw = true;
+	if (has(c->origin) && !advice_origin_is_place(c->origin))
+		return advise_instead_of_set(&own, a);
+	if (!has(c->origin))
+		return "nothing is known of the entry that it is about";
 	change_entry(c, a, "tls: raw");
 	beyond(a,
 	       "Nobody checks any more whom the client names: every tenant behind the addresses of "
@@ -235,8 +361,8 @@ static const char *advise_raw(const struct advice_case *c, struct advice *a)
 
 static const char *advise_ech(const struct advice_case *c, struct advice *a)
 {
-	if (!origin_is_place(c->origin))
-		return "the `use` of that set says `ech: refuse`; take it out there";
+	if (!advice_origin_is_place(c->origin))
+		return advise_instead_of_set(c, a);
 	change_entry(c, a, "ech: pass");
 	beyond(a,
 	       "Browsers send such a hello always, mostly as a decoy. A real one hides from "
@@ -323,29 +449,57 @@ void advice_make(const struct advice_case *c, struct advice *ret)
 
 /* ---- as one sentence ---- */
 
+/* "add under WHERE: - TEXT", without the verb of one before it that is the same. */
+static void put_change(struct line *l, const struct advice *advice, size_t i)
+{
+	const struct advice_change *c = &advice->change[i], *before = i ? c - 1 : NULL;
+	bool again = before && before->kind == c->kind;
+
+	if (before)
+		put(l, " and ");
+	switch (c->kind) {
+	case ADVICE_LIST_ADD: /* the first rule that matches wins */
+		put(l, "%sunder %s%s: - %s", again ? "" : "add ", c->where,
+		    strcmp(c->where, "steps") == 0 ? ", before the others" : "", c->text);
+		return;
+	case ADVICE_VALUE_SET:
+		put(l, "set %s: %s", c->where, c->text);
+		return;
+	case ADVICE_ENTRY_ADD:
+		put(l, "%s`%s`", again ? "" : "add ", c->text);
+		if (i + 1 == advice->n)
+			put(l, " to the entry at %s", c->origin);
+		return;
+	}
+}
+
 void advice_sentence(const struct advice_case *c, const struct advice *advice, const char *policy,
                      char *out, size_t size)
 {
 	const char *file = policy ? policy : "a policy file (--policy; there is none now)";
-	const char *first = advice->n > 1 ? "give this step `phase: fetch` and " : "";
-	const struct advice_change *last = advice->n ? &advice->change[advice->n - 1] : NULL;
+	struct line l = { .out = out, .size = size };
 
 	out[0] = '\0';
-	if (!last &&
-	    has(c->origin)) /* on the list already; something else was wrong, and why says what */
-		(void)snprintf(out, size, "; the entry is at %s", c->origin);
-	else if (!last && advice->instead == no_name)
-		(void)snprintf(out, size, "; %s", no_name);
-	else if (last && last->kind == ADVICE_LIST_ADD)
-		(void)snprintf(out, size, "; to allow it, in %s %sadd under %s: - %s", file, first,
-		               last->where, last->text);
-	else if (last && last->kind == ADVICE_VALUE_SET)
-		(void)snprintf(out, size, "; to allow it, in %s set %s: %s", file, last->where,
-		               last->text);
-	else if (last && c->reason == REASON_TLS_ENCRYPTED_HELLO) /* it stands there, as refuse */
-		(void)snprintf(out, size, "; to allow it, write `%s` into the entry at %s",
-		               last->text, last->origin);
-	else if (last)
-		(void)snprintf(out, size, "; to allow it, add `%s` to the entry at %s", last->text,
-		               last->origin);
+	if (advice->n == 0 && advice->instead == no_name)
+		put(&l, "; %s", no_name);
+	else if (advice->n == 0 && has(c->origin)) /* on the list already; something else was
+	                                              wrong, and why says what */
+		put(&l, "; the entry is at %s", c->origin);
+	if (advice->n == 0)
+		return;
+	if (c->reason == REASON_TLS_ENCRYPTED_HELLO && advice->change[0].kind == ADVICE_ENTRY_ADD) {
+		/* it stands there, as refuse */
+		put(&l, "; to allow it, write `%s` into the entry at %s", advice->change[0].text,
+		    advice->change[0].origin);
+		return;
+	}
+	put(&l, "; to allow it, ");
+	if (advice->change[0].kind != ADVICE_ENTRY_ADD)
+		put(&l, "in %s ", file);
+	for (size_t i = 0; i < advice->n; i++)
+		put_change(&l, advice, i);
+	if (l.full) /* half a line would be a wrong one */
+		(void)snprintf(out, size,
+		               "; the line that would allow it is too long to show here: "
+		               "drydock policy explain has it");
 }

@@ -15,10 +15,23 @@
 struct advice_case {
 	enum dd_reason reason; /* REASON_NONE: not known, and then there is no advice */
 	enum dd_phase phase;
-	const char *step_id, *step_name;           /* "" or NULL: none */
+	const char *step_id, *step_name; /* "" or NULL: none */
+	/* what else a rule can name it by, "" or NULL: none, or not known whole */
+	const char *step_uses, *step_run, *step_run_sha256;
+	/* what a rule by one of those must accept besides; NULL: the usual ones, and no variables
+	 */
+	const char *step_shell, *step_workdir;
+	const char *const *step_vars;
 	const char *host, *address, *proto, *call; /* NULL like ""; proto "dns": a query */
 	const char *call_why;                      /* what the profile says about it */
 	uint16_t port;
+	/* what an entry has to say besides, as far as it is known */
+	struct advice_wants {
+		uint16_t port;                /* of a query; 0: not known */
+		bool raw;                     /* the client speaks neither TLS nor HTTP/1 */
+		bool private_ok;              /* it leads inside the network */
+		const char *const *addresses; /* another entry pins the name there; NULL: none */
+	} wants;
 	/* "policy.yml:5:9" of the entry that has this destination; NULL: none has */
 	const char *origin;
 	uint64_t upload_bytes,
@@ -35,7 +48,7 @@ enum advice_kind {
 struct advice_change {
 	enum advice_kind kind;
 	char where[64]; /* dotted path in the policy; empty for ADVICE_ENTRY_ADD */
-	char text[640]; /* flow style, one line */
+	char text[700]; /* flow style, one line */
 	char origin[300];
 };
 
@@ -49,6 +62,9 @@ struct advice {
 	char beyond[ADVICE_BEYOND_MAX][700];
 	size_t n_beyond;
 };
+
+/* "policy.yml:5:9"; an entry of a set ("npm: registry") has no place where a key could be added. */
+bool advice_origin_is_place(const char *origin);
 
 void advice_make(const struct advice_case *c, struct advice *ret);
 

@@ -322,6 +322,28 @@ static void read_entry(struct key_context *ctx, struct policy *policy, const str
 	}
 }
 
+static bool same_destination(const struct egress_entry *a, const struct egress_entry *b)
+{
+	return a->host && b->host && a->port == b->port && a->wildcard == b->wildcard &&
+	       strcmp(a->host, b->host) == 0;
+}
+
+/* Where the operator wrote a line for a destination that a set has too, the line is meant: who says
+ * `private: allow` for a registry need not give up the set. It stays the set's for whoever narrows
+ * by `use`. */
+static void own_lines_win(struct growing *list)
+{
+	for (size_t i = 0; i < list->n; i++)
+		for (size_t k = 0; list->sets[i] && k < list->n; k++) {
+			struct egress_entry *e = &list->entries[i];
+			if (list->sets[k] || !same_destination(e, &list->entries[k]))
+				continue;
+			unsigned account = e->account;
+			*e = list->entries[k];
+			e->account = account;
+		}
+}
+
 void policy_read_egress(struct key_context *ctx, struct policy *policy,
                         const struct tree_node *node, struct policy_phase *out)
 {
@@ -336,6 +358,7 @@ void policy_read_egress(struct key_context *ctx, struct policy *policy,
 	list.uses = arena_array(ctx->arena, node->n, sizeof(*list.uses));
 	for (size_t i = 0; i < node->n; i++)
 		read_entry(ctx, policy, node->items[i], &list);
+	own_lines_win(&list);
 	if (list.n > EGRESS_ENTRIES_MAX)
 		diag_add(ctx->diags, node->mark, NULL, "more than 16384 entries");
 	out->egress.entries = list.entries;

@@ -90,6 +90,22 @@ static const struct facts_process no_process = { .pid = FACTS_ABSENT };
 static const struct event_shape process_shape = SHAPE(struct facts_process, process_rows,
                                                       no_process, true);
 
+static const char *const raw_mark[] = { "raw", NULL };
+static const char *const allow_mark[] = { "allow", NULL };
+static const struct event_field wants_rows[] = {
+	FIELD(PORT, struct facts_wants, port, "port", MAYBE,
+	      .says = "of a query: where the program would have gone, by its arguments or its "
+	              "custom"),
+	FIELD(MARK, struct facts_wants, raw, "tls", MAYBE, .words = raw_mark,
+	      .says = "the program speaks neither TLS nor HTTP"),
+	FIELD(MARK, struct facts_wants, private_ok, "private", MAYBE, .words = allow_mark,
+	      .says = "the name leads inside the network"),
+	FIELD(TEXTS, struct facts_wants, address, "address", MAYBE,
+	      .says = "where an entry for another port pins the name"),
+};
+static const struct facts_wants no_wants = { .known = false };
+static const struct event_shape wants_shape = SHAPE(struct facts_wants, wants_rows, no_wants, true);
+
 static const struct event_field policy_rows[] = {
 	FIELD(TEXT, struct facts_policy, path, "path", OR_NULL, .says = "null without a policy"),
 	FIELD(TEXT, struct facts_policy, sha256, "sha256", ALWAYS,
@@ -458,6 +474,10 @@ static const struct event_field gate_close_rows[] = {
 #define NET_COUNT                                                                                  \
 	FIELD(COUNT, struct facts_net, count, "count", ALWAYS,                                     \
 	      .says = "merges the repeats of a second")
+#define NET_WANTS                                                                                  \
+	OBJECT(struct facts_net, wants, wants, "wants", MAYBE,                                     \
+	       .says = "what the line that would allow it has to say, as far as it is known; "     \
+	               "absent where only host and port are")
 #define NET_WOULD(need, ...)                                                                       \
 	FIELD(MARK, struct facts_net, would_deny, "would", need, .words = deny, .says = __VA_ARGS__)
 
@@ -492,6 +512,7 @@ static const struct event_field net_deny_rows[] = {
 	NET_REASON(ALWAYS, "a word (below)"),
 	NET_WHY("its sentence, for people"),
 	NET_COUNT,
+	NET_WANTS,
 	OBJECT(struct facts_net, process, process, "process", OR_NULL, .says = "who tried"),
 };
 
@@ -510,6 +531,7 @@ static const struct event_field dns_deny_rows[] = {
 	NET_REASON(ALWAYS, "a word (below)"),
 	NET_WHY("its sentence, for people"),
 	NET_COUNT,
+	NET_WANTS,
 	OBJECT(struct facts_net, process, process, "process", OR_NULL, .says = "who asked"),
 };
 

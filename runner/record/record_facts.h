@@ -55,6 +55,15 @@ enum facts_speaks {
 	FACTS_SPEAKS_RAW
 };
 
+/* What an entry would have to say besides for it to pass, as far as it was known. */
+struct facts_wants {
+	bool known;
+	uint16_t port; /* of a query: where the program goes next; 0: not known */
+	bool raw;
+	bool private_ok;
+	const char *const *address; /* NULL: none */
+};
+
 enum facts_ech { FACTS_ECH_NONE = 0, FACTS_ECH_OUTER };
 
 /* One try of a step to reach something, let through or not. */
@@ -73,6 +82,7 @@ struct facts_net {
 	int64_t count;               /* refusals that were merged; FACTS_ABSENT: one */
 	enum facts_speaks speaks;
 	enum facts_ech ech; /* its hello held an encrypted one besides */
+	struct facts_wants wants;
 	struct facts_process process;
 };
 

@@ -185,7 +185,7 @@ def _():
 
 @case("W-09", "without any policy the answer is a whole policy, and it works")
 def _():
-    job = Job([step("one", get("other.test"))])
+    job = Job([step("one", py('web = 2 * 40\n' + GET.replace("%d", "web") % ("other.test", "other.test")))])
     try:
         r = job.run()
         seq = [e["seq"] for e in r.record if e["event"] == "dns.deny"][0]

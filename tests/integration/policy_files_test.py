@@ -62,6 +62,24 @@ def _():
         shutil.rmtree(where)
 
 
+@case("W-09", "a line of the operator's own wins over the same destination of a set, and two sets that differ are still an error")
+def _():
+    where = place()
+    try:
+        with open(os.path.join(where, "workflow.yml"), "w", encoding="utf-8") as file:
+            file.write("on: push\njobs: { t: { runs-on: x, steps: [ { id: a, run: 'true' } ] } }\n")
+        with open(os.path.join(where, "x.yml"), "w", encoding="utf-8") as file:
+            file.write("version: 1\nsteps: [ { phase: fetch, match: { id: a } } ]\nphases: { fetch: { egress: [ { use: npm },\n"
+                       "  { host: npm.example.com, port: 443, private: allow, why: mine } ] } }\n")
+        done = drydock("plan", os.path.join(where, "workflow.yml"), "--policy", os.path.join(where, "x.yml"), "--json")
+        equal(done.returncode, 0, done.stderr)
+        step = json.loads(done.stdout)["steps"][0]
+        equal({e["destination"]: (e["private"], e["why"]) for e in step["egress"]["entries"]},
+              {"npm.example.com:443": (True, "mine"), "files.npm.example.com:8443": (False, "the operator lists it")}, "entries")
+    finally:
+        shutil.rmtree(where)
+
+
 @case("", "policy sets lists every name, also those whose tool is not here, and says so")
 def _():
     sets = {s["name"]: s for s in json.loads(drydock("policy", "sets", "--json").stdout)}

@@ -68,8 +68,8 @@ static const struct advice_row {
 	{ REASON_NAME_NOT_LISTED, "***", "", "dns", DD_PHASE_FETCH, NULL, NULL, NULL },
 	{ REASON_NAME_NOT_LISTED, "a\\x0ab.test", "", "dns", DD_PHASE_FETCH, NULL, NULL, NULL },
 	{ REASON_NAME_NOT_LISTED, "A.test", "", "dns", DD_PHASE_FETCH, NULL, NULL, NULL },
-	{ REASON_ANSWER_PRIVATE, "a.test", "10.1.2.3", "tcp", DD_PHASE_FETCH, "npm: registry", NULL,
-	  NULL },
+	{ REASON_ANSWER_PRIVATE, "a.test", "10.1.2.3", "tcp", DD_PHASE_FETCH, "npm: registry",
+	  "phases.fetch.egress", "{ host: a.test, port: 8443, private: allow, why: \"...\" }" },
 	{ REASON_NONE, "a.test", "198.18.0.3", "tcp", DD_PHASE_FETCH, NULL, NULL, NULL },
 };
 
@@ -136,7 +136,8 @@ static void a_build_step_must_become_fetch_and_that_is_said(void **state)
 	assert_string_equal(a.change[1].where, "phases.fetch.egress");
 	assert_non_null(strstr(a.beyond[0], "leaves build"));
 	advice_sentence(&c, &a, "p.yml", text, sizeof(text));
-	assert_string_equal(text, "; to allow it, in p.yml give this step `phase: fetch` and add "
+	assert_string_equal(text, "; to allow it, in p.yml add under steps, before the others: "
+	                          "- { phase: fetch, match: { id: \"de\\\"ps\" } } and "
 	                          "under phases.fetch.egress: - "
 	                          "{ host: a.test, port: 80, why: \"...\" }");
 	c.step_id = "";
@@ -149,6 +150,98 @@ static void a_build_step_must_become_fetch_and_that_is_said(void **state)
 	assert_non_null(a.instead);
 	advice_sentence(&c, &a, "p.yml", text, sizeof(text));
 	assert_non_null(strstr(text, "give the step an id")); /* its log says what to do, too */
+	static const char *const vars[] = { "CC", "MY_X", NULL };
+	c.step_run = "make *.o";
+	c.step_run_sha256 = "00ff";
+	c.step_shell = "sh -x {0}";
+	c.step_workdir = "web";
+	c.step_vars = vars;
+	advice_make(&c, &a);
+	assert_string_equal(a.change[0].text,
+	                    "{ phase: fetch, match: { run: \"make ?.o\", shell: \"sh -x {0}\", "
+	                    "working_directory: \"web\", env: [ CC, MY_X ] } }");
+	c.step_run = "two\nlines";
+	advice_make(&c, &a);
+	assert_int_equal(
+		strncmp(a.change[0].text, "{ phase: fetch, match: { run_sha256: \"00ff\"", 43), 0);
+}
+
+/* All that is known to be needed stands in the first line that is shown (W-09). */
+static void what_is_known_of_a_destination_is_in_its_line(void **state)
+{
+	(void)state;
+	static const char *const pins[] = { "10.0.0.1", "::1", NULL };
+	static const struct {
+		struct advice_wants wants;
+		uint16_t port;
+		const char *proto, *text;
+	} rows[] = {
+		{ { .port = 22, .raw = true },
+		  53,
+		  "dns",
+		  "{ host: a.test, port: 22, tls: raw, why: \"...\" }" },
+		{ { .port = 8080 }, 53, "dns", "{ host: a.test, port: 8080, why: \"...\" }" },
+		{ { .raw = true },
+		  5432,
+		  "tcp",
+		  "{ host: a.test, port: 5432, tls: raw, why: \"...\" }" },
+		{ { .private_ok = true, .addresses = pins },
+		  81,
+		  "tcp",
+		  "{ host: a.test, port: 81, address: [ \"10.0.0.1\", \"::1\" ], private: allow, "
+		  "why: "
+		  "\"...\" }" },
+		{ { .port = 22, .raw = true, .private_ok = true },
+		  53,
+		  "dns",
+		  "{ host: a.test, port: 22, tls: raw, private: allow, why: \"...\" }" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct advice a;
+		const struct advice_case c = { .phase = DD_PHASE_FETCH,
+			                       .host = "a.test",
+			                       .port = rows[i].port,
+			                       .proto = rows[i].proto,
+			                       .reason = REASON_NAME_NOT_LISTED,
+			                       .wants = rows[i].wants };
+		advice_make(&c, &a);
+		assert_int_equal(a.n, 1);
+		assert_string_equal(a.change[0].text, rows[i].text);
+	}
+}
+
+static void a_private_answer_gets_all_that_its_entry_lacks(void **state)
+{
+	(void)state;
+	struct advice a;
+	char text[1000];
+	struct advice_case c = { .phase = DD_PHASE_FETCH,
+		                 .host = "a.test",
+		                 .port = 22,
+		                 .proto = "tcp",
+		                 .origin = "p.yml:5:9",
+		                 .reason = REASON_ANSWER_PRIVATE,
+		                 .wants = { .raw = true } };
+	advice_make(&c, &a);
+	advice_sentence(&c, &a, "p.yml", text, sizeof(text));
+	assert_string_equal(text,
+	                    "; to allow it, add `private: allow` and `tls: raw` to the entry at "
+	                    "p.yml:5:9");
+	/* observed, and on no list */
+	c.origin = NULL;
+	c.port = 0;
+	c.wants = (struct advice_wants){ .port = 8080 };
+	advice_make(&c, &a);
+	assert_string_equal(a.change[0].text,
+	                    "{ host: a.test, port: 8080, private: allow, why: \"...\" }");
+	/* an entry of a set cannot be written to: one of the operator's own takes its place */
+	c.origin = "npm: registry";
+	c.port = 443;
+	c.wants = (struct advice_wants){ .port = 0 };
+	advice_make(&c, &a);
+	assert_string_equal(a.change[0].where, "phases.fetch.egress");
+	assert_string_equal(a.change[0].text,
+	                    "{ host: a.test, port: 443, private: allow, why: \"...\" }");
 }
 
 static void a_system_call_is_added_unless_it_is_never(void **state)
@@ -203,6 +296,8 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_reason_has_its_line_or_says_why_not),
 		cmocka_unit_test(a_build_step_must_become_fetch_and_that_is_said),
+		cmocka_unit_test(what_is_known_of_a_destination_is_in_its_line),
+		cmocka_unit_test(a_private_answer_gets_all_that_its_entry_lacks),
 		cmocka_unit_test(a_system_call_is_added_unless_it_is_never),
 		cmocka_unit_test(the_sentence_points_at_the_entry_when_there_is_one),
 	};

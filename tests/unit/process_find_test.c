@@ -42,10 +42,15 @@ static void the_holder_of_a_bound_udp_port_is_found_below_init(void **state)
 	unsigned port = 0;
 	assert_int_equal(read(ready[0], &port, sizeof(port)), (ssize_t)sizeof(port));
 	struct process_hint who;
-	process_find(init, IPPROTO_UDP, (uint16_t)port, &who);
+	process_find(init,
+	             &(struct process_try){ .proto = IPPROTO_UDP, .src_port = (uint16_t)port },
+	             &who);
 	pid_t found = who.pid;
 	struct process_hint nobody;
-	process_find(init, IPPROTO_UDP, (uint16_t)(port == 9 ? 10 : 9), &nobody);
+	process_find(init,
+	             &(struct process_try){ .proto = IPPROTO_UDP,
+	                                    .src_port = (uint16_t)(port == 9 ? 10 : 9) },
+	             &nobody);
 
 	if (found > 0)
 		(void)kill(found, SIGKILL);

@@ -62,7 +62,7 @@ static void a_process_is_described_and_one_that_is_gone_is_nobody(void **state)
 	assert_int_equal(who.pid, pid);
 	(void)kill(pid, SIGKILL);
 	(void)waitpid(pid, NULL, 0);
-	process_look_find(&look, pid, 17, 9, &who);
+	process_look_find(&look, pid, &(struct process_try){ .proto = 17, .src_port = 9 }, &who);
 	assert_int_equal(who.pid, 0);
 }
 

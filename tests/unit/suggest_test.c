@@ -193,6 +193,27 @@ static void a_private_answer_that_the_recorded_policy_allowed_is_kept(void **sta
 	suggestion_done(&made);
 }
 
+static void a_name_that_observing_refused_as_private_gets_its_line_and_a_warning(void **state)
+{
+	(void)state;
+	add_step("fetch", "observe");
+	add("s", "fetch", "net.deny",
+	    "{\"host\":\"in.test\",\"port\":0,\"address\":\"10.0.0.1\",\"proto\":\"tcp\","
+	    "\"reason\":\"answer-private\",\"why\":\"private answer\","
+	    "\"wants\":{\"port\":22,\"tls\":\"raw\",\"private\":\"allow\"}}");
+	add("s", "fetch", "net.deny",
+	    "{\"host\":\"md.test\",\"port\":0,\"address\":\"169.254.169.254\",\"proto\":\"tcp\","
+	    "\"reason\":\"answer-metadata\",\"why\":\"metadata\",\"wants\":{\"private\":\"allow\"}"
+	    "}");
+	add_end("");
+	suggest();
+	has("{ host: \"in.test\", port: 22, tls: raw, private: allow, why:");
+	has("inside your network");
+	has_not("md.test\", port");
+	assert_int_equal(warnings(), 1);
+	suggestion_done(&made);
+}
+
 static void a_step_that_no_rule_can_name_stays_build_and_is_a_warning(void **state)
 {
 	(void)state;
@@ -346,6 +367,9 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(
 			a_private_answer_that_the_recorded_policy_allowed_is_kept, maker_setup,
 			maker_teardown),
+		cmocka_unit_test_setup_teardown(
+			a_name_that_observing_refused_as_private_gets_its_line_and_a_warning,
+			maker_setup, maker_teardown),
 		cmocka_unit_test_setup_teardown(
 			a_step_that_no_rule_can_name_stays_build_and_is_a_warning, maker_setup,
 			maker_teardown),
