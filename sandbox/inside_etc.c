@@ -64,6 +64,8 @@ static int file_write(const struct inside *in, const char *path, const void *con
 	return inside_file(in, &file, err);
 }
 
+#define RESOLV_CONF "/etc/resolv.conf"
+
 static const struct etc_row {
 	const char *path;
 	const char *content;
@@ -97,7 +99,7 @@ static const struct etc_row {
 	                "irc:x:39:\nsrc:x:40:\nshadow:x:42:\nutmp:x:43:\nvideo:x:44:\n"
 	                "sasl:x:45:\nplugdev:x:46:\nstaff:x:50:\ngames:x:60:\nusers:x:100:\n"
 	                "runner:x:1001:\nnogroup:x:65534:\n" },
-	{ "/etc/resolv.conf", "nameserver 198.18.0.1\noptions timeout:2 attempts:2\n" },
+	{ RESOLV_CONF, "nameserver 198.18.0.1\noptions timeout:2 attempts:2\n" },
 	{ "/etc/nsswitch.conf",
 	  "passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n" },
 	{ "/etc/host.conf", "multi on\n" },
@@ -109,8 +111,9 @@ int inside_etc(const struct inside *in, struct dd_err *err)
 	char hosts[256], hostname[80];
 
 	for (size_t i = 0; i < ARRAY_LEN(etc_rows); i++) {
-		int r = file_write(in, etc_rows[i].path, etc_rows[i].content,
-		                   strlen(etc_rows[i].content), 0444, err);
+		bool resolv = in->spec->resolv_conf && strcmp(etc_rows[i].path, RESOLV_CONF) == 0;
+		const char *content = resolv ? in->spec->resolv_conf : etc_rows[i].content;
+		int r = file_write(in, etc_rows[i].path, content, strlen(content), 0444, err);
 		if (r < 0)
 			return r;
 	}

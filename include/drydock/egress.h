@@ -115,6 +115,11 @@ struct egress_verdict {
  * -EINVAL and leaves @ret_host untouched. */
 int egress_host_canonical(const char *in, size_t len, char ret_host[EGRESS_HOST_MAX + 1]);
 
+/* Does a client that dialled @name and says @said (canonical) mean the same host? It does if it
+ * says the name, or what a resolver with the list @search (canonical, NULL-terminated; NULL: none)
+ * made it out of: who wrote `registry` dialled `registry.corp.test`, and still says `registry`. */
+bool egress_host_means(const char *said, const char *name, const char *const *search);
+
 /* Parse the `host:` of a policy entry: a name or "*.suffix" (@ret_wildcard). Refuses "*", "*.tld"
  * (a suffix of one label) and a star elsewhere. @err says what was wrong and what was expected (no
  * position: the caller has it). */

@@ -97,6 +97,9 @@ struct gate_spec {
 	/* what the job's earlier steps have used of the list; NULL: nothing. The gate adds to the
 	 * copy that it has by its fork */
 	struct egress_spent *spent;
+	/* borrowed, canonical, NULL-terminated: what the step's resolver makes longer names with;
+	 * NULL: nothing */
+	const char *const *search;
 	/* let public destinations through and report them; what is not public stays refused */
 	bool observe;
 	/* NET_FD__COUNT fds; the gate takes all but NET_FD_RULES, the caller closes its copies */

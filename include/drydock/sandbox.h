@@ -130,6 +130,7 @@ struct sandbox_spec {
 	 * ids. Missing mount points are made in it; nobody but the supervisor may own it or what
 	 * lies above those places. NULL: a new tmpfs, read-only. */
 	const char *root;
+	const char *resolv_conf; /* content of the step's; NULL: the resolver and nothing else */
 	const struct sandbox_mount
 		*mounts; /* besides the host root view (sandbox/inside_root.c), in order */
 	size_t n_mounts;

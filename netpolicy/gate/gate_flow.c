@@ -411,7 +411,7 @@ static enum parse judge_tls(struct gate_flow *f, enum dd_reason *ret_reason)
 		*ret_reason = REASON_TLS_NAME_MALFORMED;
 		return PARSE_REFUSED;
 	}
-	if (strcmp(host, f->name->host) != 0) {
+	if (!egress_host_means(host, f->name->host, f->gate->search)) {
 		*ret_reason = REASON_TLS_OTHER_HOST;
 		return PARSE_REFUSED;
 	}

@@ -69,7 +69,8 @@ static bool is_this_host(const struct gate_flow *f, const struct http_head *head
 {
 	char host[EGRESS_HOST_MAX + 1];
 	return egress_host_canonical(head->host, head->host_len, host) == 0 &&
-	       strcmp(host, f->name->host) == 0 && (head->port == 0 || head->port == f->dest->port);
+	       egress_host_means(host, f->name->host, f->gate->search) &&
+	       (head->port == 0 || head->port == f->dest->port);
 }
 
 static void request_ended(struct http_relay *h)

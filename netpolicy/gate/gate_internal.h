@@ -155,6 +155,7 @@ struct upstream;
 
 struct gate_state {
 	const struct egress_list *egress; /* never NULL inside: an empty list is a closed gate */
+	const char *const *search;        /* see struct gate_spec */
 	bool observe;
 	bool closed_variant;
 	int epoll_fd;

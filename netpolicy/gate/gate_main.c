@@ -354,6 +354,7 @@ void gate_main(const struct gate_spec *spec, const int fds[GATE_FD__COUNT], pid_
 	own_env_clear();
 	quiet_signals();
 	g->egress = spec->egress ? spec->egress : &nothing;
+	g->search = spec->search;
 	g->observe = spec->observe;
 	g->closed_variant = g->egress->n == 0 && !g->observe;
 	g->now_ns = clock_ns();

@@ -105,3 +105,17 @@ int egress_host_parse(const char *in, char ret_host[EGRESS_HOST_MAX + 1], bool *
 	*ret_wildcard = wildcard;
 	return 0;
 }
+
+bool egress_host_means(const char *said, const char *name, const char *const *search)
+{
+	size_t len = strlen(said);
+
+	if (strcmp(said, name) == 0)
+		return true;
+	if (strncmp(said, name, len) != 0 || name[len] != '.')
+		return false;
+	for (size_t i = 0; search && search[i]; i++)
+		if (strcmp(name + len + 1, search[i]) == 0)
+			return true;
+	return false;
+}

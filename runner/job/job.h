@@ -5,6 +5,7 @@
 #define RUNNER_JOB_H
 
 #include "drydock/egress_spent.h"
+#include "host_search.h"
 #include "job_dirs.h"
 #include "job_script.h"
 #include "job_sink.h"
@@ -57,6 +58,8 @@ struct job {
 	char kept_step[JOB_STEP_NAME_MAX];
 	/* report instead of refusing public destinations and system calls outside the profile */
 	bool observe;
+	struct host_search search;                 /* of this host's resolver */
+	char resolv_conf[HOST_SEARCH_BYTES + 128]; /* of its steps */
 	/* this host cannot say which system calls the filter refuses; it refuses them all the same
 	 */
 	bool calls_untold;

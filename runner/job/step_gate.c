@@ -421,6 +421,32 @@ static int on_unreached(struct step_gate *sg, const struct gate_msg *msg, const 
 		err);
 }
 
+/* A resolver with a search list asks for several names where a program asked for one: the others
+ * are recorded, and the one line is about the name that counts. A name with dots enough comes
+ * first, as it stands, and its longer forms follow its refusal; of a shorter one the longer forms
+ * come first, and one of those is what was meant. What the list holds is asked for in all forms
+ * too. */
+static bool is_echo(struct step_gate *sg, const struct gate_msg *msg)
+{
+	const struct host_search *search = &sg->job->search;
+	const size_t len = host_search_short(search, msg->host);
+	char name[EGRESS_HOST_MAX + 3];
+
+	if (msg->type != GATE_DNS_DENY || !search->domains[0])
+		return false;
+	(void)snprintf(name, sizeof(name), "%.*s", len ? (int)len : EGRESS_HOST_MAX, msg->host);
+	if (len && egress_verdict_name(&sg->step->terms->egress, name, 0).allow)
+		return true;
+	unsigned dots = 0;
+	for (const char *c = name; *c; c++)
+		dots += *c == '.';
+	bool again = strcmp(name, sg->asked) == 0;
+	(void)snprintf(sg->asked, sizeof(sg->asked), "%s", name);
+	/* after its refusal: the longer forms of a name that comes first, the bare form of another
+	 */
+	return again && (len ? dots >= search->ndots : dots < search->ndots);
+}
+
 static int on_refusal(struct step_gate *sg, const struct gate_msg *raw, struct dd_err *err)
 {
 	struct process_hint who = { .pid = 0 };
@@ -442,9 +468,10 @@ static int on_refusal(struct step_gate *sg, const struct gate_msg *raw, struct d
 	if (msg->would)
 		return on_unreached(sg, msg, what, &who, err);
 	step_wants(sg->step, raw, &who, &wants);
-	if (msg->type == GATE_DNS_DENY)
+	bool echo = is_echo(sg, raw);
+	if (msg->type == GATE_DNS_DENY && !echo)
 		sg->names_refused += count;
-	if (remember_refusal(sg->result, what, msg->why, &who, count))
+	if (!echo && remember_refusal(sg->result, what, msg->why, &who, count))
 		tell(sg, msg, what, &who, &wants);
 	bool dns = msg->type == GATE_DNS_DENY;
 	return (dns ? record_dns_deny : record_net_deny)(
@@ -760,6 +787,7 @@ static int start(struct step_gate *sg, int net[NET_FD__COUNT], struct dd_err *er
 {
 	const struct gate_spec spec = { .egress = &sg->step->terms->egress,
 		                        .spent = spent_of(sg),
+		                        .search = sg->job->search.domains,
 		                        .observe = sg->job->observe,
 		                        .net = net,
 		                        .switch_ids = sg->job->id->mode == IDENTITY_RANGE,

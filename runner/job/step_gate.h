@@ -39,6 +39,8 @@ struct step_gate {
 	unsigned *counted;      /* by entry: names or addresses that count against its cap */
 	uint64_t untold_before; /* events of earlier steps for which the record had no room */
 	unsigned peak_connections;
+	/* the name that was refused last and is no echo of another (step_gate.c) */
+	char asked[EGRESS_HOST_MAX + 3];
 	uint64_t names_refused; /* queries: the kernel counts only packets that the wall refused */
 	struct mask *mask;      /* of the job: what may not be written down; borrowed */
 	void (*tell)(void *arg, const char *line); /* one line for the step's own log (W-09) */

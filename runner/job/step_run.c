@@ -214,6 +214,7 @@ static int build(struct run *run, struct dd_err *err)
 		.step_gid = run->job->step_uid,
 		.hostname = "drydock",
 		.root = run->view.root,
+		.resolv_conf = run->job->resolv_conf,
 		.mounts = mounts.mount,
 		.n_mounts = mounts.n,
 		.files = files,

@@ -133,6 +133,12 @@ static int begin(struct job *job, struct dd_err *err)
 	                                                 .run = job->dirs.run,
 	                                                 .record = job->record_path,
 	                                                 .observe = job->observe });
+	if (job->search.left_out)
+		sink_note(&job->sinks, NULL, SINK_NOTE,
+		          "steps do without %u of the search domains in /etc/resolv.conf: no "
+		          "names, or "
+		          "beyond %d domains and %d bytes",
+		          job->search.left_out, HOST_SEARCH_MAX, HOST_SEARCH_BYTES);
 	if (job->calls_untold)
 		sink_note(&job->sinks, NULL, SINK_NOTE,
 		          "which system calls the filter refuses is not told: this host has no "
@@ -418,6 +424,8 @@ static int prepare(struct job *job, pid_t keeper, const sigset_t *cancelling, st
 	int r;
 
 	job->keeper = keeper;
+	host_search_load(&job->search);
+	host_search_spell(&job->search, job->resolv_conf, sizeof(job->resolv_conf));
 	if ((r = harden(keeper, err)) < 0 || (r = make_memory(job, err)) < 0 ||
 	    (r = lease_capture(job->plan, job->forge, err)) < 0)
 		return r;

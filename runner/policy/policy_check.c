@@ -134,6 +134,17 @@ static bool special_address(const char *text)
 	return false;
 }
 
+/* Names that stand in the step's own /etc/hosts. */
+static bool is_the_step_itself(const char *host)
+{
+	static const char *const names[] = { "localhost", "ip6-localhost", "ip6-loopback",
+		                             "drydock" };
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (strcmp(host, names[i]) == 0)
+			return true;
+	return false;
+}
+
 /* What the wall will say, said here at its line. */
 static void impossible_entries(const struct policy_phase *phase, struct diag_list *diags)
 {
@@ -147,12 +158,14 @@ static void impossible_entries(const struct policy_phase *phase, struct diag_lis
 		if (!e->host && ++blocks == NET_BLOCKS_MAX + 1)
 			diag_add(diags, phase->entry_marks[i], "join blocks, or use names",
 			         "more than %d `cidr` entries in one list", NET_BLOCKS_MAX);
-		if (e->host && !e->wildcard && strcmp(e->host, "localhost") == 0)
-			diag_add(
-				diags, phase->entry_marks[i],
-				"give a service of the host a name of its own, with `address:` and "
-				"`private: allow`",
-				"`localhost` is the step itself: no program asks the gate for it");
+		if (e->host && !e->wildcard && is_the_step_itself(e->host))
+			diag_add(diags, phase->entry_marks[i],
+			         "for a service of this host write `{ host: service.test, address: "
+			         "127.0.0.1, port: 8080, private: allow }`, and let the step use "
+			         "that "
+			         "name",
+			         "`%s` is the step itself: no program asks the gate for it",
+			         e->host);
 	}
 }
 

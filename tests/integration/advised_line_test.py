@@ -180,6 +180,21 @@ def _():
     second_run("curl -sS -m 3 http://listed/ || true", IN[80])
 
 
+@case("X-14", "what `policy check` says to write for a service of this host's loopback works")
+def _():
+    job = Job([step("one", "curl -sS -m 3 http://service.test:8080/ || true", FETCH)], {"fetch": {"egress": [{"host": "localhost", "private": "allow"}]}})
+    local = Brief("127.0.0.1", 8080)
+    try:
+        done = subprocess.run([*AS_USER, DRYDOCK, "policy", "check", "policy.yml"], cwd=job.dir, capture_output=True, check=False)
+        equal(done.returncode, 2, done.stderr.decode())
+        [line] = re.findall(r"write `(\{.*?\})`", done.stderr.decode())
+        write(job, {"steps": [{"phase": "fetch", "match": {"id": "one"}}], "phases": {"fetch": {"egress": [yaml.safe_load(line)]}}})
+        r = job.run()
+        equal(local.connections, 1, "connections to the service", r)
+    finally:
+        job.close()
+
+
 @case("W-09", "a private answer while observing: the whole line at once")
 def _():
     second_run("curl -sS -m 3 http://inside.test:8080/ || true", IN[8080], options=["--observe"])
