@@ -79,6 +79,11 @@ struct job {
 	unsigned *brought; /* by grant: how many steps it brought so far */
 	/* what the steps so far have used of the list of each phase; made by the first of them */
 	struct egress_spent *spent[DD_PHASE__COUNT];
+	/* the list of each phase that the record has already, and in which event */
+	struct {
+		const struct egress_entry *entries;
+		uint64_t seq;
+	} listed[DD_PHASE__COUNT];
 	pid_t keeper;  /* our parent; its death ends the job at once */
 	int signal_fd; /* SIGINT, SIGTERM: cancel */
 	enum job_cancel cancel;

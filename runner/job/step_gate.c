@@ -759,28 +759,42 @@ static void entry_spell(const struct egress_entry *e, struct entry_text *out)
 		               (unsigned)e->port);
 }
 
+enum { LISTED_EACH_TIME = 32 }; /* a longer list is written once for all steps of its phase */
+
 static int record_opened(struct step_gate *sg, struct dd_err *err)
 {
 	const struct egress_list *list = &sg->step->terms->egress;
-	dd_auto_free struct entry_text *texts = calloc(list->n + 1, sizeof(*texts));
-	dd_auto_free struct facts_entry *rows = calloc(list->n + 1, sizeof(*rows));
+	struct job *job = sg->job;
+	bool known = list->n > LISTED_EACH_TIME &&
+	             job->listed[sg->step->phase].entries == list->entries;
+	size_t n = known ? 0 : list->n;
+	dd_auto_free struct entry_text *texts = calloc(n + 1, sizeof(*texts));
+	dd_auto_free struct facts_entry *rows = calloc(n + 1, sizeof(*rows));
 	if (!texts || !rows)
 		return dd_err_set(err, ENOMEM, "record the allowlist");
-	for (size_t i = 0; i < list->n; i++) {
+	for (size_t i = 0; i < n; i++) {
 		const struct egress_entry *e = &list->entries[i];
 		entry_spell(e, &texts[i]);
 		rows[i] = (struct facts_entry){ .entry = texts[i].text,
 			                        .origin = e->origin,
 			                        .why = e->why };
 	}
-	return record_gate_open(
-		sg->job->rec, sg->step->ref, sg->step->phase,
-		&(struct facts_gate){ .state = list->n ? "open" : "closed",
-	                              .observing = sg->job->observe,
-	                              .entries = rows,
-	                              .n_entries = list->n,
-	                              .upload_bytes = (int64_t)list->job.upload_bytes },
+	int r = record_gate_open(
+		job->rec, sg->step->ref, sg->step->phase,
+		&(struct facts_gate){
+			.state = list->n ? "open" : "closed",
+			.observing = job->observe,
+			.entries = known ? NULL : rows,
+			.n_entries = n,
+			.entries_in = known ? (int64_t)job->listed[sg->step->phase].seq
+	                                    : FACTS_ABSENT,
+			.upload_bytes = (int64_t)list->job.upload_bytes },
 		err);
+	if (r == 0 && !known) {
+		job->listed[sg->step->phase].entries = list->entries;
+		job->listed[sg->step->phase].seq = record_seq(job->rec);
+	}
+	return r;
 }
 
 static int start(struct step_gate *sg, int net[NET_FD__COUNT], struct dd_err *err)

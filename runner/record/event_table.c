@@ -429,8 +429,12 @@ static const struct event_field gate_open_rows[] = {
 	      .says = "as the policy has it"),
 	FIELD(BOOL, struct facts_gate, observing, "observing", ALWAYS,
 	      .says = "true: open for reporting whatever `state` says"),
-	LIST(struct facts_gate, entries, n_entries, entry, "entries", ALWAYS,
-	     .says = "the allowlist"),
+	LIST(struct facts_gate, entries, n_entries, entry, "entries", MAYBE,
+	     .says = "the allowlist; absent where `entries_in` says where it stands"),
+	FIELD(COUNT, struct facts_gate, entries_in, "entries_in", MAYBE,
+	      .says = "`seq` of an earlier `gate.open` with the same allowlist: one of more than "
+	              "32 "
+	              "entries is written once for each phase"),
 	FIELD(COUNT, struct facts_gate, upload_bytes, "upload_bytes", ALWAYS, .unit = "bytes",
 	      .says = "what may go out over each entry in the whole job; 0: nothing"),
 };
@@ -600,7 +604,7 @@ static const struct facts_lease no_lease = { .ttl_sec = FACTS_ABSENT };
 #define NO_GATE                                                                                    \
 	{                                                                                          \
 		.upload_bytes = FACTS_ABSENT, .peak_connections = FACTS_ABSENT,                    \
-		.unreported = FACTS_ABSENT                                                         \
+		.unreported = FACTS_ABSENT, .entries_in = FACTS_ABSENT                             \
 	}
 static const struct facts_gate no_gate = NO_GATE;
 static const struct facts_step no_step = {

@@ -130,6 +130,26 @@ static int finish_gate_close(const struct facts_reading *r, void *what)
 	return 0;
 }
 
+/* A list that is written once is found again where it was. */
+static int finish_gate_open(const struct facts_reading *r, void *what)
+{
+	struct facts_gate *gate = what;
+	if (gate->entries_in < 0)
+		return 0;
+	for (size_t i = 0; i < r->facts->n_steps; i++) {
+		const struct facts_gate *listed = &r->facts->steps[i].gate;
+		if (listed == gate || listed->opened.seq != (uint64_t)gate->entries_in ||
+		    listed->entries_in >= 0)
+			continue;
+		gate->entries = listed->entries;
+		gate->n_entries = listed->n_entries;
+		return 0;
+	}
+	return dd_err_say(r->err, EBADMSG,
+	                  "no gate was opened in event %lld, which lists its entries",
+	                  (long long)gate->entries_in);
+}
+
 /* ---- routing ---- */
 
 /* An event without a row is not read. */
@@ -146,7 +166,7 @@ static const struct reading_row {
 	[EVENT_ARTIFACT] = { place_artifact },
 	[EVENT_STEP_START] = { facts_place_step_start },
 	[EVENT_STEP_END] = { facts_place_step_end },
-	[EVENT_GATE_OPEN] = { facts_place_gate_open },
+	[EVENT_GATE_OPEN] = { facts_place_gate_open, finish_gate_open },
 	[EVENT_GATE_CLOSE] = { facts_place_gate_close, finish_gate_close },
 	[EVENT_NET_ALLOW] = { facts_place_net, finish_net },
 	[EVENT_NET_DENY] = { facts_place_net, finish_net },

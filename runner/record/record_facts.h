@@ -157,8 +157,11 @@ struct facts_gate {
 	const char *state;              /* "open", "closed" */
 	bool observing;
 	int64_t upload_bytes;
-	struct facts_entry *entries;
+	struct facts_entry *entries; /* read: also where another event lists them */
 	size_t n_entries;
+	/* seq of the gate.open that lists the entries, which are the same; FACTS_ABSENT: this one
+	 */
+	int64_t entries_in;
 	struct facts_receipt *receipts;
 	size_t n_receipts;
 	struct facts_sums total, not_listed; /* total: an older record has only what is listed */

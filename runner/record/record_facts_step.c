@@ -119,6 +119,7 @@ void *facts_place_gate_open(const struct facts_reading *r, json_t *line, struct 
 	step->gate.opened = event_at(line);
 	step->gate.entries = NULL;
 	step->gate.n_entries = 0;
+	step->gate.entries_in = FACTS_ABSENT;
 	return &step->gate;
 }
 

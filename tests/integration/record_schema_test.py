@@ -8,7 +8,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import record_schema  # noqa: E402
-from dd import DRYDOCK, case, check, equal, main, run, step  # noqa: E402
+from dd import AS_USER, DRYDOCK, FETCH, Job, case, check, equal, main, run, step  # noqa: E402
 
 ROOT = record_schema.ROOT
 
@@ -33,6 +33,31 @@ def _():
     check(len(schema["$defs"]) > 10, "hardly any event")
     equal([d["properties"]["event"]["const"] for d in schema["$defs"].values()], list(schema["$defs"]), "names")
     equal([one["$ref"] for one in schema["oneOf"]], ["#/$defs/" + name for name in schema["$defs"]], "references")
+
+
+@case("R-13", "a long allowlist is written once for all steps of a phase, a short one each time, and every reader knows")
+def _():
+    def job(n, steps=4):
+        return Job([step(f"s{i}", "true", FETCH) for i in range(steps)], {"fetch": {"egress": [{"host": f"h{i}.test"} for i in range(n)]}})
+
+    short, long = job(32), job(33)
+    try:
+        opened = short.run().events("gate.open")
+        equal([len(e["entries"]) for e in opened], [32] * 4, "entries of a short list")
+        r = long.run()
+        equal(r.rc, 0, "exit status", r)
+        opened = r.events("gate.open")
+        equal([len(e.get("entries", [])) for e in opened], [33, 0, 0, 0], "entries of a long list", r)
+        equal([e.get("entries_in") for e in opened], [None] + [opened[0]["seq"]] * 3, "where the others have theirs", r)
+        equal(record_schema.complaints(r.record), [], "what the schema says", r)
+        for argv in (["record", "verify", "record.jsonl"], ["record", "show", "record.jsonl"], ["record", "report", "record.jsonl"],
+                     ["policy", "suggest", "record.jsonl"], ["policy", "replay", "record.jsonl", "--policy", "policy.yml"]):
+            done = subprocess.run([*AS_USER, DRYDOCK, *argv], cwd=long.dir, capture_output=True, text=True, check=False)
+            equal(done.returncode, 0, f"{argv}: {done.stderr}")
+            check(argv[1] != "report" or done.stdout.count("and 21 more") == 4, "the report does not have the list for every step")
+    finally:
+        short.close()
+        long.close()
 
 
 @case("", "a line with a field too many, too few, of another type or in another place does not fit")

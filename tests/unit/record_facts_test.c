@@ -183,9 +183,28 @@ static void many_of_a_kind_keep_their_order(void **state)
 		assert_int_equal(facts->steps[0].net[i].port, i + 1);
 }
 
+/* A long list is written once; the other steps of its phase say where. */
+static void a_list_that_stands_in_an_earlier_event_is_found_there(void **state)
+{
+	(void)state;
+	add(NULL, NULL, "run.start", "{}");
+	add("a", "fetch", "step.start", "{}");
+	add("a", "fetch", "gate.open",
+	    "{\"state\":\"open\",\"entries\":[{\"entry\":\"a.test:443\",\"origin\":\"p.yml:1:1\"},"
+	    "{\"entry\":\"b.test:443\",\"origin\":\"p.yml:2:1\"}]}");
+	add("b", "fetch", "step.start", "{}");
+	add("b", "fetch", "gate.open", "{\"state\":\"open\",\"entries_in\":3}");
+	assert_int_equal(load(), 0);
+	assert_int_equal(facts->steps[1].gate.n_entries, 2);
+	assert_string_equal(facts->steps[1].gate.entries[1].entry, "b.test:443");
+}
+
 static const struct {
 	const char *step, *phase, *event, *fields, *says;
 } wrong[] = {
+	{ "a", "fetch", "gate.open", "{\"entries_in\":1}", "lists its entries" },
+	{ "a", "fetch", "gate.open", "{\"entries_in\":3}", "lists its entries" },
+	{ "a", "fetch", "gate.open", "{\"entries_in\":-3}", "the field entries_in" },
 	{ "a", "fetch", "net.allow", "{\"host\":7}", "line 3: the field host is not a text" },
 	{ "a", "fetch", "net.allow", "{\"host\":\"a\\u0000b\"}", "the field host is not a text" },
 	{ "a", "fetch", "net.allow", "{\"port\":65536}", "the field port is not a port" },
@@ -268,6 +287,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(what_a_newer_record_has_besides_is_skipped, setup,
 		                                teardown),
 		cmocka_unit_test_setup_teardown(many_of_a_kind_keep_their_order, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_list_that_stands_in_an_earlier_event_is_found_there, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			a_fact_of_the_wrong_type_or_place_is_an_error_with_its_line, setup,
 			teardown),
