@@ -161,6 +161,30 @@ static bool run(const struct machine *m, const char *text, size_t len, bool text
 	return r.at[m->end / WORD_BITS] >> (m->end % WORD_BITS) & 1;
 }
 
+static uint64_t skip_empty_small(const struct machine *m, uint64_t at)
+{
+	at |= (at & m->empty[0]) << 1;
+	return at | (at & m->empty[0]) << 1;
+}
+
+/* The same for a pattern of one word, which nearly all are: the texts may be long, and this is some
+ * ten times faster. */
+static bool run_small(const struct machine *m, const char *text, size_t len, bool text_is_glob)
+{
+	uint64_t at = skip_empty_small(m, 1), inside = 0;
+	for (size_t i = 0; i < len && (at | inside); i++) {
+		const unsigned char c = (unsigned char)text[i];
+		const bool bound = c == m->bound;
+		uint64_t from = at & (m->rows[m->row_of[c]][0] |
+		                      (bound || (text_is_glob && c == '*') ? 0 : m->any[0]));
+		inside = (at | inside) & m->dir[0];
+		from |= bound ? inside : 0;
+		at &= m->deep[0] | (bound ? 0 : m->star[0]);
+		at = skip_empty_small(m, at | from << 1);
+	}
+	return at >> m->end & 1;
+}
+
 static bool match(enum glob_kind kind, const char *pattern, const char *text, size_t len,
                   bool text_is_glob)
 {
@@ -175,7 +199,7 @@ static bool match(enum glob_kind kind, const char *pattern, const char *text, si
 	    tail - head > GLOB_WILD_MAX)
 		return false;
 	compile(&m, kind, pattern, head, tail);
-	return run(&m, text + head, len - head - rest, text_is_glob);
+	return (m.words == 1 ? run_small : run)(&m, text + head, len - head - rest, text_is_glob);
 }
 
 bool glob_match(enum glob_kind kind, const char *pattern, const char *text)
@@ -197,4 +221,14 @@ bool glob_is_usable(enum glob_kind kind, const char *pattern)
 {
 	size_t head = head_length(pattern);
 	return pattern[head] == '\0' || tail_start(kind, pattern) - head <= GLOB_WILD_MAX;
+}
+
+unsigned glob_work(enum glob_kind kind, const char *pattern)
+{
+	enum { OF_LARGE = 8 }; /* of one word more, against the first */
+	size_t head = head_length(pattern), words;
+	if (pattern[head] == '\0' || !glob_is_usable(kind, pattern))
+		return 0;
+	words = (tail_start(kind, pattern) - head) / WORD_BITS + 1;
+	return words == 1 ? 1 : (unsigned)words * OF_LARGE;
 }

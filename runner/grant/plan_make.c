@@ -83,8 +83,8 @@ static bool asks_for_digest(const struct policy *policy)
 	return policy && asks_for_digest(policy->narrow);
 }
 
-struct phase_choice plan_choose_phase(struct plan_build *b, const struct spec_facts *f,
-                                      const struct spec_step *written)
+static struct step_facts facts_of(struct plan_build *b, const struct spec_facts *f,
+                                  const struct spec_step *written)
 {
 	struct step_facts facts = { .field = {
 					    [RULE_ID] = f->id,
@@ -103,9 +103,44 @@ struct phase_choice plan_choose_phase(struct plan_build *b, const struct spec_fa
 		facts.field[RULE_SHELL] = written->shell;
 		facts.field[RULE_WORKDIR] = job_spec_workdir(written);
 	}
+	return facts;
+}
+
+struct phase_choice plan_choose_phase(struct plan_build *b, const struct spec_facts *f,
+                                      const struct spec_step *written)
+{
+	struct step_facts facts = facts_of(b, f, written);
 	if (asks_for_digest(b->policy))
 		facts.field[RULE_RUN_SHA256] = run_sha256(b, b->scratch, f->run);
 	return policy_choose_phase(b->policy, &facts);
+}
+
+/* Rules times texts, before the first is matched. */
+static bool matching_is_bounded(struct plan_build *b)
+{
+	const struct policy *from[] = { b->policy, b->policy ? b->policy->narrow : NULL };
+	for (size_t i = 0; i < ARRAY_LEN(from); i++) {
+		const struct policy_match_costs costs = policy_match_costs(from[i]);
+		uint64_t work = 0;
+		for (size_t k = 0; from[i] && from[i]->n_rules && k < b->spec->n_steps; k++) {
+			const struct spec_step *step = &b->spec->steps[k];
+			const struct step_facts facts = facts_of(b, &step->facts, step);
+			work += policy_match_work(&costs, &facts);
+		}
+		if (work <= POLICY_MATCH_WORK_MAX)
+			continue;
+		diag_add(b->diags, from[i]->rules[0].mark,
+		         "fewer rules, shorter patterns or shorter scripts; a pattern without `*` "
+		         "and "
+		         "`?` costs nothing",
+		         "these %zu rules and the texts of this job's %zu steps are too much to "
+		         "compare: %llu Mi bytes of text, each with a pattern, and %d Mi are "
+		         "possible",
+		         from[i]->n_rules, b->spec->n_steps, (unsigned long long)(work >> 20),
+		         POLICY_MATCH_WORK_MAX >> 20);
+		return false;
+	}
+	return true;
 }
 
 /* Why a rule that names the step does not decide about it, and what would make it. @what is commit
@@ -291,7 +326,7 @@ int plan_make(const struct job_spec *spec, const struct policy *policy, struct p
 		                .diags = diags };
 	size_t before = diags->n;
 	b.plan->arena = arena;
-	if (job_spec_check(spec, diags) == 0 && policy_fits(&b)) {
+	if (job_spec_check(spec, diags) == 0 && policy_fits(&b) && matching_is_bounded(&b)) {
 		describe(&b);
 		make_grants(&b);
 	}

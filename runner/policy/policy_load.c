@@ -303,6 +303,7 @@ static void top_steps(struct key_context *ctx, const struct tree_node *v, void *
 {
 	struct policy *policy = out;
 	const size_t most = policy->repository ? REPOSITORY_RULES_MAX : RULES_MAX;
+	size_t globs = 0;
 	if (v->n > most) {
 		diag_add(ctx->diags, v->mark, NULL, "more than %zu rules", most);
 		return;
@@ -313,6 +314,14 @@ static void top_steps(struct key_context *ctx, const struct tree_node *v, void *
 		policy->rules[i].mark = v->items[i]->mark;
 		(void)key_walk(ctx, v->items[i], "a rule of steps", rule_rows, ARRAY_LEN(rule_rows),
 		               &policy->rules[i]);
+		/* each is held against every earlier one, and against every variable of a job */
+		for (size_t k = 0; policy->rules[i].env && policy->rules[i].env[k]; k++)
+			globs++;
+	}
+	if (globs > POLICY_ENV_GLOBS_MAX) {
+		diag_add(ctx->diags, v->mark, "one pattern may stand for many names",
+		         "more than %d patterns under `env` in all rules", POLICY_ENV_GLOBS_MAX);
+		policy->n_rules = 0;
 	}
 }
 

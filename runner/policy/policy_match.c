@@ -212,6 +212,41 @@ static const struct policy_rule *find_rule(const struct policy *policy,
 	return NULL;
 }
 
+/* ---- what it costs ---- */
+
+struct policy_match_costs policy_match_costs(const struct policy *policy)
+{
+	struct policy_match_costs c = { .env = 0 };
+	for (size_t i = 0; policy && i < policy->n_rules; i++) {
+		const struct policy_rule *rule = &policy->rules[i];
+		for (int f = 0; f < RULE__COUNT; f++)
+			c.field[f] += rule->glob[f] ? glob_work(GLOB_LINE, rule->glob[f]) : 0;
+		for (size_t k = 0; rule->env && rule->env[k]; k++)
+			c.env += 1 + glob_work(GLOB_LINE, rule->env[k]);
+		c.variables += rule->env || trusts_the_text(rule);
+	}
+	return c;
+}
+
+uint64_t policy_match_work(const struct policy_match_costs *costs, const struct step_facts *step)
+{
+	enum { SEARCHED_AT_ONCE = 16 }; /* bytes of a script that is searched for a name */
+	const char *script = step->field[RULE_RUN];
+	const size_t script_len = script ? strlen(script) : 0;
+	uint64_t work = 0;
+	size_t seen = 0;
+	for (int f = 0; f < RULE__COUNT; f++) {
+		const char *text = step->field[f == RULE_FIRST_LINE ? RULE_RUN : f];
+		work += text ? costs->field[f] * strlen(text) : 0;
+	}
+	for (size_t i = 0; i < step->n_env; i++)
+		for (size_t k = 0; !step->env[i].fixed && k < step->env[i].n; k++)
+			if (seen++ < STEP_VARIABLES_MAX)
+				work += costs->env * strlen(step->env[i].vars[k].name) +
+				        costs->variables * (16 + script_len / SEARCHED_AT_ONCE);
+	return work;
+}
+
 const struct policy_rule *policy_rule_for(const struct policy *policy,
                                           const struct step_facts *step)
 {

@@ -217,6 +217,18 @@ struct step_deviation {
  * another one. */
 bool policy_variable_decides(const char *name, const char *script);
 
+/* What finding the rule of a step costs at most, in bytes of text compared with one pattern each
+ * (some nanoseconds). Of @policy alone, without its narrowing. A workflow, a policy and a
+ * repository's file multiply here, and two of the three are a stranger's (R-13): the sum over a
+ * job's steps is held against POLICY_MATCH_WORK_MAX before any of them is matched. */
+struct policy_match_costs {
+	uint64_t field[RULE__COUNT]; /* of all rules, for each byte of that text */
+	uint64_t env, variables;     /* for each byte of a variable's name; for each variable */
+};
+enum { POLICY_MATCH_WORK_MAX = 256 * 1024 * 1024, POLICY_ENV_GLOBS_MAX = 1000 };
+struct policy_match_costs policy_match_costs(const struct policy *policy);
+uint64_t policy_match_work(const struct policy_match_costs *costs, const struct step_facts *step);
+
 /* Of the operator's rules alone; NULL: none, so build. */
 const struct policy_rule *policy_rule_for(const struct policy *policy,
                                           const struct step_facts *step);

@@ -4,6 +4,7 @@
 #include "plan_fixture.h"
 
 #include "model/places.h"
+#include "runner/policy/policy_narrow.h"
 
 #include <stdlib.h>
 
@@ -394,6 +395,69 @@ static void variables_times_steps_are_bounded(void **state)
 	}
 }
 
+/* A workflow, a policy and a repository's file multiply, and strangers write two of them (R-13): a
+ * job of @n_steps scripts of @size bytes under @n_rules rules. */
+static int made_large(struct made *m, size_t n_steps, size_t size, size_t n_rules,
+                      bool of_repository)
+{
+	char *workflow = NULL, *policy = NULL;
+	size_t len;
+	struct event_facts local;
+	FILE *f = open_memstream(&workflow, &len);
+	assert_non_null(f);
+	(void)fputs("jobs:\n  j:\n    runs-on: x\n    steps:\n", f);
+	for (size_t i = 0; i < n_steps; i++) {
+		(void)fprintf(f, "      - { id: s%zu, run: ", i);
+		for (size_t k = 0; k < size; k++)
+			(void)fputc('a', f);
+		(void)fputs(" }\n", f);
+	}
+	(void)fclose(f);
+	f = open_memstream(&policy, &len);
+	assert_non_null(f);
+	(void)fputs("version: 1\nsteps:\n", f);
+	for (size_t i = 0; i < n_rules; i++) { /* of the second kind, as dear as they can be */
+		(void)fputs("  - { phase: build, match: { run: '*", f);
+		for (int k = 0; k < (of_repository ? 110 : 10); k++)
+			(void)fputs("a?", f);
+		(void)fprintf(f, "b%04zu*' } }\n", i);
+	}
+	(void)fclose(f);
+	*m = (struct made){ .plan = NULL };
+	event_local(&local);
+	made_parse(m, workflow);
+	const char *operators = of_repository ? "version: 1\n" : policy;
+	assert_int_equal(policy_parse("p.yml", operators, strlen(operators), &m->policy, &m->diags),
+	                 0);
+	if (of_repository)
+		assert_int_equal(
+			policy_narrow_parse(m->policy, ".drydock.yml", policy, len, &m->diags), 0);
+	const struct wf_flat_job *one = wf_flat_find(&m->jobs, NULL, &m->diags);
+	made_world(m, &local);
+	int r = wf_job_spec(&m->jobs, one, &local, &m->world, &m->spec, &m->diags);
+	r = r < 0 ? r : plan_make(m->spec, m->policy, &m->plan, &m->diags);
+	free(workflow);
+	free(policy);
+	return r;
+}
+
+static void rules_times_texts_are_bounded_before_they_are_compared(void **state)
+{
+	(void)state;
+	struct made m;
+	assert_int_equal(made_large(&m, 100, 1000, 100, false), 0); /* 10 Mi */
+	made_done(&m);
+	assert_int_equal(made_large(&m, 900, 1000, 300, false), -EINVAL);
+	assert_non_null(strstr(m.diags.items[0].text, "257 Mi bytes of text"));
+	assert_string_equal(m.diags.items[0].mark.file, "p.yml");
+	made_done(&m);
+	assert_int_equal(made_large(&m, 10, 1000, 30, true), 0); /* 9 Mi */
+	made_done(&m);
+	assert_int_equal(made_large(&m, 1, 900000, 30, true), -EINVAL);
+	assert_string_equal(m.diags.items[0].mark.file, ".drydock.yml");
+	made_done(&m);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -415,6 +479,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_policy_for_another_repository_is_refused),
 		cmocka_unit_test(steps_of_one_phase_share_what_the_policy_gives),
 		cmocka_unit_test(variables_times_steps_are_bounded),
+		cmocka_unit_test(rules_times_texts_are_bounded_before_they_are_compared),
 	};
 	if (argc > 1)
 		cmocka_set_test_filter(argv[1]);
