@@ -27,6 +27,8 @@ static const struct command {
 	{ "policy", cmd_policy, "check, explain, suggest or replay a policy" },
 	{ "record", cmd_record, "verify a record, draw it, make a page of it" },
 	{ "doctor", cmd_doctor, "what this host can and cannot enforce, each with the remedy" },
+	{ "issuer", cmd_issuer, "the keys with which drydock says who a step is" },
+	{ "revoke", cmd_revoke, "take back what runs that were killed left at issuers" },
 };
 
 static void usage(FILE *out)

@@ -9,5 +9,7 @@ int cmd_plan(int argc, char **argv);
 int cmd_policy(int argc, char **argv);
 int cmd_record(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
+int cmd_issuer(int argc, char **argv);
+int cmd_revoke(int argc, char **argv);
 
 #endif

@@ -143,7 +143,7 @@ static void check_secret_file(struct diagnosis *d, const char *key, const struct
  * prints. */
 static void check_locked_memory(struct diagnosis *d, const struct tree_node *all)
 {
-	enum { PER_LEASE = 8 * LEASE_VALUE_MAX, FOR_MASKS = 256 * 1024 };
+	enum { PER_LEASE = 12 * LEASE_VALUE_MAX, FOR_MASKS = 256 * 1024 };
 	struct secret_memory *memory = NULL;
 	struct dd_err err = { .code = 0 };
 	size_t n = all->n < LEASES_MAX ? all->n : LEASES_MAX;

@@ -35,7 +35,8 @@ struct grant_terms {
 struct grant_lease {
 	const char *name; /* of the credential, as the record shows it; never its value */
 	enum lease_from from;
-	const char *source; /* path, name of the supervisor's variable, ... */
+	const char *source;                /* path, name of the supervisor's variable, ... */
+	const struct lease_issuer *issuer; /* NULL: nobody is asked */
 	enum lease_as as;
 	const char *target; /* how the step finds it, in one text */
 	const struct lease_target *targets;

@@ -47,6 +47,7 @@ void plan_make_leases(struct plan_build *b, struct grant *grant)
 			(struct grant_lease){ .name = cred->name,
 			                      .from = cred->from,
 			                      .source = cred->source,
+			                      .issuer = cred->issuer,
 			                      .as = cred->as,
 			                      .target = cred->target,
 			                      .targets = cred->targets,

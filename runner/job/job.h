@@ -65,6 +65,7 @@ struct job {
 	bool calls_untold;
 	char cgroup[256]; /* the job's cgroup; empty: the host offers none */
 	uid_t gate_uid, step_uid;
+	struct lease_job leasing;
 	struct job_terms_set terms;
 	struct job_tree tree;
 	struct record *rec;

@@ -29,6 +29,7 @@ struct places {
 	char logs[400];
 	char keep[400];
 	char slots[400];
+	char leases[400];
 };
 
 /* mkdir -p for directories that are ours. An existing one is taken as it is, unless it is not a
@@ -133,6 +134,7 @@ static int places_find(const char *state, const struct identity *id, struct plac
 		                  base);
 	(void)snprintf(ret->state, sizeof(ret->state), "%.350s/jobs", base);
 	(void)snprintf(ret->keep, sizeof(ret->keep), "%.350s/keep", base);
+	(void)snprintf(ret->leases, sizeof(ret->leases), "%.350s/leases", base);
 	slots_place(id->host_uid, ret->slots, sizeof(ret->slots));
 	if (root && !state)
 		(void)snprintf(ret->logs, sizeof(ret->logs), "/var/log/drydock");
@@ -148,6 +150,16 @@ int job_dirs_place(const char *state, const struct identity *id, char ret_dir[51
 	int r = places_find(state, id, &p, err);
 	if (r == 0)
 		(void)snprintf(ret_dir, 512, "%.511s", p.state);
+	return r;
+}
+
+int job_dirs_leases(const char *state, const struct identity *id, char ret_dir[512],
+                    struct dd_err *err)
+{
+	struct places p;
+	int r = places_find(state, id, &p, err);
+	if (r == 0)
+		(void)snprintf(ret_dir, 512, "%.511s", p.leases);
 	return r;
 }
 

@@ -53,6 +53,10 @@ int job_dirs_make(const char *state, const struct identity *id, struct job_dirs 
 int job_dirs_place(const char *state, const struct identity *id, char ret_dir[512],
                    struct dd_err *err);
 
+/* STATE/leases, where the journals of credentials lie; makes nothing. */
+int job_dirs_leases(const char *state, const struct identity *id, char ret_dir[512],
+                    struct dd_err *err);
+
 /* Make a sub-directory (one component) with @mode; returns an O_DIRECTORY fd owned by
  * the caller. */
 int job_dirs_sub(const struct job_dirs *dirs, const char *name, mode_t mode, int *ret_fd,

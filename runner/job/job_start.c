@@ -7,10 +7,17 @@
 #include "job_start.h"
 
 #include "base/exit_code.h"
+#include "drydock/fd.h"
 #include "job.h"
 #include "job_keep.h"
 #include "keeper.h"
+#include "lease/crash_point.h"
+#include "lease/escrow.h"
+#include "lease/journal.h"
 #include "lease/lease.h"
+#include "lease/replay.h"
+
+#include <stdlib.h>
 
 /* Features that only some policies ask for. */
 static bool plan_needs(const struct plan *plan, const char *feature)
@@ -71,6 +78,35 @@ static int check_credentials(const struct job *job)
 	return DRYDOCK_EXIT_HOST;
 }
 
+/* What is issued to the job's steps must be taken back, whoever of us dies. */
+static int open_journal(const struct job_request *request, struct job *job, struct dd_err *err)
+{
+	char dir[512];
+	int r = job_dirs_leases(request->state_dir, job->id, dir, err);
+	if (r < 0)
+		return r;
+	/* the next start is somewhere else */
+	dd_auto_free char *whole = realpath(job->record_path, NULL);
+	const char *record = whole ? whole : job->record_path;
+	job->leasing.run = job->dirs.run;
+	r = journal_open(dir, job->dirs.run, record, &job->leasing.journal, err);
+	return r < 0 ? r : escrow_new(&job->leasing.escrow, err);
+}
+
+static void tell_replayed(void *arg, const char *text)
+{
+	sink_note(arg, NULL, SINK_NOTE, "%s", text);
+}
+
+/* What dead runs left at an issuer goes before anything new is asked for. What cannot be taken back
+ * is told, and keeps no job from running. */
+static int replay(const struct job_request *request, struct job *job, struct dd_err *err)
+{
+	char dir[512];
+	int r = job_dirs_leases(request->state_dir, job->id, dir, err);
+	return r < 0 ? r : lease_replay(dir, tell_replayed, &job->sinks, NULL, err);
+}
+
 static int make_places(const struct job_request *request, struct job *job, struct dd_err *err)
 {
 	int r = job_dirs_reap(request->state_dir, job->id, &job->sinks, err);
@@ -80,6 +116,8 @@ static int make_places(const struct job_request *request, struct job *job, struc
 	if (r > 0)
 		sink_note(&job->sinks, NULL, SINK_NOTE, "removed what %d earlier run%s left behind",
 		          r, r == 1 ? "" : "s");
+	if ((r = replay(request, job, err)) < 0)
+		return r;
 	if ((r = job_dirs_make(request->state_dir, job->id, &job->dirs, err)) < 0)
 		return r;
 	job_keep_look(job);
@@ -88,6 +126,8 @@ static int make_places(const struct job_request *request, struct job *job, struc
 	                     err)) < 0)
 		return r;
 	record_limit(job->rec, job->plan->record_bytes);
+	if (lease_asks(job->plan) && (r = open_journal(request, job, err)) < 0)
+		return r;
 	return identity_slot(job->id, job->dirs.slot, &job->gate_uid, &job->step_uid, err);
 }
 
@@ -103,6 +143,7 @@ int job_start(const struct job_request *request)
 		.untracked = request->untracked,
 		.hide = request->hide,
 		.forge = request->secrets,
+		.leasing = { .plan = request->plan, .observe = request->observe },
 		.out = request->out,
 		.keep = request->keep,
 		.observe = request->observe,
@@ -114,9 +155,11 @@ int job_start(const struct job_request *request)
 
 	if ((code = check_host(&job)) != 0 || (code = check_credentials(&job)) != 0)
 		return code;
+	crash_arm();
 	int r = make_places(request, &job, &err);
 	if (r == 0)
 		return keeper_run(&job);
+	lease_job_done(&job.leasing);
 	code = blame_rows[err.blame].exit_code;
 	sink_note(&job.sinks, NULL, SINK_ERROR, "%s", err.msg);
 	record_free(job.rec);

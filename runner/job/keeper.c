@@ -12,7 +12,11 @@
 #include "drydock/fd.h"
 #include "drydock/sandbox.h"
 #include "base/exit_code.h"
+#include "lease/crash_point.h"
+#include "lease/escrow.h"
+#include "lease/journal.h"
 #include "lease/lease.h"
+#include "lease/replay.h"
 #include "supervisor.h"
 #include "record/event_write.h"
 
@@ -116,12 +120,30 @@ static int reap_orphans(const struct strangers *strangers, struct dd_err *err)
 	                  ORPHAN_GRACE_MS / 1000, (int)getpid());
 }
 
-/* The supervisor died without a word: the record must say so. */
-static void end_record(const struct job *job, const char *how)
+static void tell_lease(void *arg, const char *text)
+{
+	const struct job *job = arg;
+	sink_note(&job->sinks, NULL, SINK_WARN, "%s", text);
+}
+
+/* Nothing is open in the journal of a run that ended well. */
+static void settle_leases(struct job *job)
+{
+	struct dd_err err = { 0 };
+
+	crash_point();
+	if (job->leasing.journal && journal_settle(job->leasing.journal, &err) < 0)
+		sink_note(&job->sinks, NULL, SINK_WARN, "%s", err.msg);
+	lease_job_done(&job->leasing);
+}
+
+/* The supervisor died without a word: what it held is taken back, and the record says so. */
+static void end_record(struct job *job, const char *how)
 {
 	struct dd_err err = { 0 };
 
 	int r = record_resume(job->rec, &err);
+	lease_after_death(&job->leasing, r == 0 ? job->rec : NULL, tell_lease, job);
 	if (r == 0)
 		r = record_run_end(job->rec,
 		                   &(struct record_facts){ .status = "broken", .end_why = how },
@@ -131,7 +153,7 @@ static void end_record(const struct job *job, const char *how)
 		          job->record_path, err.msg);
 }
 
-static int verdict_of(const struct job *job, int status)
+static int verdict_of(struct job *job, int status)
 {
 	char how[120];
 
@@ -174,14 +196,18 @@ int keeper_run(struct job *job)
 
 	supervisor_pid = pid;
 	lease_forget(job->plan, job->forge);
+	if (escrow_hold(job->leasing.escrow, &err) < 0)
+		sink_note(&job->sinks, NULL, SINK_WARN, "%s", err.msg);
 	(void)sigprocmask(SIG_UNBLOCK, &held, NULL);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	supervisor_pid = 0;
+	/* first: a courier that nobody hears any more takes back what it got */
+	int orphans = reap_orphans(&strangers, &err);
 	int code = verdict_of(job, status);
+	settle_leases(job);
 	record_free(job->rec);
 	job->rec = NULL;
-	int orphans = reap_orphans(&strangers, &err);
 	if (orphans == 0)
 		orphans = job_dirs_destroy(&job->dirs, &err);
 	if (orphans < 0) {

@@ -70,6 +70,7 @@ struct run {
 	int streams[2];                     /* read ends of the step's stdout and stderr */
 	int64_t deadline_ms;                /* of the step */
 	const struct grant_lease *shortest; /* that ends first; NULL: the step holds none */
+	unsigned lease_ttl_sec;             /* after so long */
 	int64_t lease_end_ms;               /* when it does */
 	int64_t kill_at_ms;                 /* after TERM; 0: not asked to end yet */
 	struct meter meter;
@@ -389,13 +390,17 @@ static int read_status(struct run *run, struct dd_err *err)
  */
 static bool lease_is_over(struct run *run, int64_t now)
 {
-	char text[JOB_STEP_NAME_MAX + 200];
+	char text[JOB_STEP_NAME_MAX + 260];
 	if (!run->shortest || now < run->lease_end_ms)
 		return false;
+	bool shorter = run->lease_ttl_sec < run->shortest->ttl_sec;
 	(void)snprintf(text, sizeof(text),
 	               "credential %.100s has lived its ttl of %u s; the step that holds it ends "
-	               "(credentials.%.60s.ttl in the policy)",
-	               run->shortest->name, run->shortest->ttl_sec, run->shortest->name);
+	               "(%s%.60s%s)",
+	               run->shortest->name, run->lease_ttl_sec,
+	               shorter ? "its issuer gives no more; the policy would: credentials."
+	                       : "credentials.",
+	               run->shortest->name, shorter ? ".ttl" : ".ttl in the policy");
 	decide(run, STEP_OVER_LIMIT, text);
 	tell_step(run, text);
 	return true;
@@ -773,6 +778,12 @@ static int run_it(struct run *run, int leases, struct dd_err *why, struct dd_err
 	return 0;
 }
 
+static void tell_left_lease(void *arg, const char *text)
+{
+	const struct run *run = arg;
+	sink_note(&run->job->sinks, run->step, SINK_WARN, "step %u: %s", run->step->number, text);
+}
+
 static struct step_room *room_of(struct job *job)
 {
 	if (!job->room)
@@ -805,7 +816,10 @@ int step_run(struct job *job, struct job_step *step, struct step_result *result,
 		             .step = step,
 		             .result = result,
 		             .left = left,
-		             .holder = { .rec = job->rec,
+		             .holder = { .job = &job->leasing,
+		                         .tell = tell_left_lease,
+		                         .tell_arg = run,
+		                         .rec = job->rec,
 		                         .step = step->ref,
 		                         .phase = step->phase,
 		                         .leases = step->leases,
@@ -817,9 +831,9 @@ int step_run(struct job *job, struct job_step *step, struct step_result *result,
 		             .streams = { -1, -1 } };
 	/* before anything is written down or told: neither must hold the step's own secrets */
 	leases = lease_grant(&run->holder, job->mask, &run->leases, &why);
-	run->shortest = lease_shortest(&run->holder);
+	run->shortest = lease_shortest(&run->holder, &run->leases, &run->lease_ttl_sec);
 	if (run->shortest) /* from now on: to build the sandbox is a part of it */
-		run->lease_end_ms = now_ms() + (int64_t)run->shortest->ttl_sec * 1000;
+		run->lease_end_ms = now_ms() + (int64_t)run->lease_ttl_sec * 1000;
 	show_name(job, step);
 	sink_step_begins(&job->sinks, step);
 	if ((r = record_start(run, err)) == 0) {

@@ -13,6 +13,8 @@
 #include "base/version.h"
 #include "job_keep.h"
 #include "job_tree.h"
+#include "lease/crash_point.h"
+#include "lease/escrow.h"
 #include "lease/lease.h"
 #include "lease/mask_text.h"
 #include "step_run.h"
@@ -426,8 +428,10 @@ static int prepare(struct job *job, pid_t keeper, const sigset_t *cancelling, st
 	job->keeper = keeper;
 	host_search_load(&job->search);
 	host_search_spell(&job->search, job->resolv_conf, sizeof(job->resolv_conf));
+	crash_is_supervisor();
 	if ((r = harden(keeper, err)) < 0 || (r = make_memory(job, err)) < 0 ||
-	    (r = lease_capture(job->plan, job->forge, err)) < 0)
+	    (r = lease_capture(job->plan, job->forge, err)) < 0 ||
+	    (r = escrow_hold(job->leasing.escrow, err)) < 0)
 		return r;
 	job->signal_fd = signalfd(-1, cancelling, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (job->signal_fd < 0)

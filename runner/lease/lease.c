@@ -4,8 +4,12 @@
  * Runs in: supervisor; lease_look() in the process that becomes the keeper. */
 #include "lease.h"
 
+#include "base/interrupt.h"
+#include "crash_point.h"
 #include "deliver.h"
 #include "drydock/fd.h"
+#include "escrow.h"
+#include "journal.h"
 #include "record/event_write.h"
 #include "secret_memory.h"
 #include "source.h"
@@ -13,7 +17,7 @@
 #include <stdlib.h>
 
 /* Of one lease: the value as it came, and what a form makes of it. */
-enum { MEMORY_PER_LEASE = 8 * LEASE_VALUE_MAX };
+enum { MEMORY_PER_LEASE = 12 * LEASE_VALUE_MAX };
 
 int lease_look(const struct plan *plan, const struct lease_forge *forge, struct dd_err *err)
 {
@@ -44,17 +48,33 @@ static int check_withheld(const struct lease_holder *holder, struct dd_err *err)
 	return 0;
 }
 
+/* Also of one that failed half-way: it must be taken back. */
+static void remember_live(struct lease_set *set, const struct lease_value *v)
+{
+	set->ttl_sec[set->n_live] = v->ttl_sec;
+	set->live[set->n_live++] = (struct lease_live){
+		.id = v->id, .handle = v->handle, .key = v->key, .key_len = v->key_len
+	};
+}
+
 static int grant_all(const struct lease_holder *holder, struct mask *mask, struct lease_set *set,
                      struct dd_err *err)
 {
 	struct lease_value *values = calloc(holder->n, sizeof(*values));
 	int r = values ? 0 : dd_err_set(err, ENOMEM, "grant credentials");
 
-	for (size_t i = 0; i < holder->n && r == 0; i++)
-		r = lease_source_of(holder->leases[i].from)
-		            ->grant(&holder->leases[i], set->memory, &values[i], err);
+	for (size_t i = 0; i < holder->n && r == 0; i++) {
+		const struct grant_lease *lease = &holder->leases[i];
+		r = lease_is_issued(lease->from) ? interrupt_check(err) : 0;
+		if (r == 0)
+			r = lease_source_of(lease->from)
+			            ->grant(holder, lease, set->memory, &values[i], err);
+		remember_live(set, &values[i]);
+		crash_point();
+	}
 	if (r == 0)
 		r = lease_deliver(holder, values, mask, set, err);
+	crash_point();
 	free(values); /* holds only where the bytes are */
 	return r;
 }
@@ -81,9 +101,16 @@ static char *kind_and_name(const char *kind, const char *name)
 	return asprintf(&text, "%s:%s", kind, name) < 0 ? NULL : text;
 }
 
-static int record_grant(const struct lease_holder *holder, const struct grant_lease *lease,
+static unsigned ttl_of(const struct lease_holder *holder, const struct lease_set *set, size_t i)
+{
+	unsigned own = holder->leases[i].ttl_sec, theirs = i < set->n_live ? set->ttl_sec[i] : 0;
+	return theirs && theirs < own ? theirs : own;
+}
+
+static int record_grant(const struct lease_holder *holder, const struct lease_set *set, size_t i,
                         struct dd_err *err)
 {
+	const struct grant_lease *lease = &holder->leases[i];
 	const char *from = lease_from_names[lease->from], *as = lease_as_names[lease->as];
 
 	/* where the service manager puts its files is its business */
@@ -98,7 +125,7 @@ static int record_grant(const struct lease_holder *holder, const struct grant_le
 	                                                .delivery = as,
 	                                                .from = source,
 	                                                .as = target,
-	                                                .ttl_sec = lease->ttl_sec },
+	                                                .ttl_sec = ttl_of(holder, set, i) },
 	                         err);
 }
 
@@ -107,31 +134,107 @@ int lease_record(const struct lease_holder *holder, struct lease_set *set, struc
 	int r = 0;
 
 	for (; r == 0 && set->n_granted < holder->n; set->n_granted++)
-		r = record_grant(holder, &holder->leases[set->n_granted], err);
+		r = record_grant(holder, set, set->n_granted, err);
+	crash_point();
 	return r;
 }
 
-const struct grant_lease *lease_shortest(const struct lease_holder *holder)
+const struct grant_lease *lease_shortest(const struct lease_holder *holder,
+                                         const struct lease_set *set, unsigned *ret_ttl_sec)
 {
-	const struct grant_lease *shortest = NULL;
-	for (size_t i = 0; i < holder->n; i++)
-		if (!shortest || holder->leases[i].ttl_sec < shortest->ttl_sec)
-			shortest = &holder->leases[i];
-	return shortest;
+	size_t best = 0;
+	for (size_t i = 1; i < holder->n; i++)
+		if (ttl_of(holder, set, i) < ttl_of(holder, set, best))
+			best = i;
+	if (holder->n == 0)
+		return NULL;
+	*ret_ttl_sec = ttl_of(holder, set, best);
+	return &holder->leases[best];
+}
+
+bool lease_asks(const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_grants; i++)
+		for (size_t k = 0; k < plan->grants[i].n_leases; k++)
+			if (lease_is_issued(plan->grants[i].leases[k].from) &&
+			    !plan->grants[i].leases[k].withheld)
+				return true;
+	return false;
+}
+
+/* ---- end ---- */
+
+static void tell_left(const struct lease_holder *holder, const char *name, const char *why)
+{
+	char text[700];
+	if (!holder->tell)
+		return;
+	(void)snprintf(
+		text, sizeof(text),
+		"credential %.100s is not taken back: %.400s; the next start tries again, and "
+		"so does `drydock revoke --all`",
+		name, why);
+	holder->tell(holder->tell_arg, text);
+}
+
+/* @ret: what the record says. True: it is over, one way or the other. */
+static bool take_back(const struct lease_holder *holder, const struct grant_lease *lease,
+                      const struct lease_live *live, char *ret, size_t size)
+{
+	struct dd_err why = { 0 };
+	char how[200] = "";
+	crash_point();
+	int r = lease_source_of(lease->from)
+	                ->revoke(holder->job, live->handle, live->key, live->key_len, how, &why);
+
+	if (r < 0 && r != -ESTALE) {
+		(void)snprintf(ret, size, "not revoked: %.300s", why.msg);
+		tell_left(holder, lease->name, why.msg);
+		return false;
+	}
+	(void)snprintf(ret, size, "%.300s", r < 0 ? why.msg : how);
+	return true;
+}
+
+/* The record comes first: what the journal has no more, nobody would write down. */
+static int end_one(const struct lease_holder *holder, const struct lease_set *set, size_t i,
+                   struct dd_err *err)
+{
+	const struct grant_lease *lease = &holder->leases[i];
+	const struct lease_live *live = i < set->n_live ? &set->live[i] : NULL;
+	bool is_live = live && live->id && live->handle, over = false;
+	char result[400];
+
+	(void)snprintf(result, sizeof(result), "%s", lease_source_of(lease->from)->wiped);
+	if (is_live)
+		over = take_back(holder, lease, live, result, sizeof(result));
+	if (!is_live && i >= set->n_granted)
+		return 0;
+	crash_point();
+	int r = record_cred_revoke(holder->rec, holder->step, holder->phase,
+	                           &(struct facts_lease){ .name = lease->name, .result = result },
+	                           err);
+	crash_point();
+	if (!over)
+		return r;
+	int ended = journal_ended(holder->job->journal, live->id, result, r < 0 ? NULL : err);
+	crash_point();
+	escrow_drop(holder->job->escrow, live->id);
+	return r < 0 ? r : ended;
 }
 
 int lease_revoke(const struct lease_holder *holder, struct lease_set *set, struct dd_err *err)
 {
-	int r = 0;
+	int first = 0;
 
+	for (size_t i = 0; i < holder->n && (i < set->n_granted || i < set->n_live); i++) {
+		int r = end_one(holder, set, i, first < 0 ? NULL : err);
+		first = first < 0 ? first : r;
+	}
+	crash_point();
 	secret_memory_free(set->memory);
-	for (size_t i = 0; i < set->n_granted && r == 0; i++)
-		r = record_cred_revoke(
-			holder->rec, holder->step, holder->phase,
-			&(struct facts_lease){
-				.name = holder->leases[i].name,
-				.result = lease_source_of(holder->leases[i].from)->wiped },
-			err);
+	for (size_t i = 0; i < set->n_live; i++)
+		free(set->live[i].handle);
 	*set = (struct lease_set){ .memory = NULL };
-	return r;
+	return first;
 }

@@ -13,7 +13,9 @@
 #include "mask.h"
 #include "record/record.h"
 
-enum { LEASES_MAX = 64, LEASE_VALUE_MAX = 16384 };
+#include <stdbool.h>
+
+enum { LEASES_MAX = 64, LEASE_VALUE_MAX = 16384, LEASE_KEY_MAX = 4096 };
 
 struct lease_set {
 	struct secret_memory *memory;
@@ -22,7 +24,17 @@ struct lease_set {
 	struct sandbox_secret_file
 		files[LEASES_MAX]; /* contents (and some names) in secret memory */
 	size_t n_files;
-	size_t n_granted;
+	size_t n_granted; /* so many are in the record */
+	/* as the issuer says, where that is shorter than the policy's; 0: the policy's */
+	unsigned ttl_sec[LEASES_MAX];
+	/* of those that somebody issued: what takes them back */
+	struct lease_live {
+		unsigned id; /* in the journal; 0: there is nothing to take back */
+		char *handle;
+		const char *key; /* in secret memory; NULL: none */
+		size_t key_len;
+	} live[LEASES_MAX];
+	size_t n_live; /* of the holder's leases so many were asked for */
 };
 
 /* What a front end took out of the forge's job message. The supervisor and the keeper overwrite the
@@ -51,8 +63,28 @@ void lease_forget(const struct plan *plan, const struct lease_forge *forge);
  * what open() says; @err names the credential and the remedy. */
 int lease_look(const struct plan *plan, const struct lease_forge *forge, struct dd_err *err);
 
+struct journal;
+struct escrow;
+/* What is the same for all steps of a job. */
+struct lease_job {
+	const struct plan *plan;
+	const char *run; /* id of it */
+	bool observe;
+	struct journal *journal; /* NULL: no credential of the plan is issued by anybody */
+	struct escrow *escrow;   /* likewise */
+};
+
+/* Does the plan ask anybody for a credential? */
+bool lease_asks(const struct plan *plan);
+
+/* A sentence for the person who runs the job. */
+typedef void (*lease_tell_fn)(void *arg, const char *text);
+
 /* Who gets them, for the record. */
 struct lease_holder {
+	const struct lease_job *job;
+	lease_tell_fn tell; /* what could not be taken back; may be NULL */
+	void *tell_arg;
 	struct record *rec;
 	const char *step;
 	enum dd_phase phase;
@@ -69,10 +101,12 @@ int lease_grant(const struct lease_holder *holder, struct mask *mask, struct lea
 /* Write down that the step has them: one cred.grant each, before the step gets any. */
 int lease_record(const struct lease_holder *holder, struct lease_set *set, struct dd_err *err);
 
-/* The one whose time is over first; NULL: there is none. */
-const struct grant_lease *lease_shortest(const struct lease_holder *holder);
+/* The one whose time is over first, and when; NULL: there is none. */
+const struct grant_lease *lease_shortest(const struct lease_holder *holder,
+                                         const struct lease_set *set, unsigned *ret_ttl_sec);
 
-/* Wipe the values and write cred.revoke. Idempotent. */
+/* Take back what was issued, wipe the values, and write cred.revoke with the answers. What cannot
+ * be taken back now stays in the journal, and is told. Idempotent. */
 int lease_revoke(const struct lease_holder *holder, struct lease_set *set, struct dd_err *err);
 
 #endif

@@ -41,9 +41,10 @@ int source_file_look(const struct grant_lease *lease, const struct lease_forge *
 	return open_it(lease, &fd, err);
 }
 
-int source_file_grant(const struct grant_lease *lease, struct secret_memory *memory,
-                      struct lease_value *ret, struct dd_err *err)
+int source_file_grant(const struct lease_holder *holder, const struct grant_lease *lease,
+                      struct secret_memory *memory, struct lease_value *ret, struct dd_err *err)
 {
+	(void)holder;
 	dd_auto_fd int fd = -1;
 	int r = open_it(lease, &fd, err);
 	if (r < 0)

@@ -131,9 +131,10 @@ int source_forge_look(const struct grant_lease *lease, const struct lease_forge 
 	return of_forge(forge, lease->source) ? 0 : missing(lease, err);
 }
 
-int source_held_grant(const struct grant_lease *lease, struct secret_memory *memory,
-                      struct lease_value *ret, struct dd_err *err)
+int source_held_grant(const struct lease_holder *holder, const struct grant_lease *lease,
+                      struct secret_memory *memory, struct lease_value *ret, struct dd_err *err)
 {
+	(void)holder;
 	const struct held_one *one = find(lease->from, lease->source);
 	if (!one)
 		return missing(lease, err);

@@ -13,6 +13,9 @@ const char *const lease_from_names[LEASE_FROM__COUNT] = {
 	[LEASE_FROM_ENV] = "env",
 	[LEASE_FROM_SYSTEMD] = "systemd",
 	[LEASE_FROM_FORGE] = "forge",
+	[LEASE_FROM_VAULT] = "vault",
+	[LEASE_FROM_OIDC] = "oidc",
+	[LEASE_FROM_GITHUB_APP] = "github-app",
 };
 
 const char *const lease_as_names[LEASE_AS__COUNT] = {

@@ -356,16 +356,14 @@ static void one_of(struct key_context *ctx, const struct tree_node *v, const cha
 		diag_add(ctx->diags, v->mark, NULL, "`%s` needs exactly one key", what);
 }
 
-#define NO_ISSUER                                                                                  \
-	"this build cannot ask an issuer: put the secret into a file, or load it with systemd"
-
 static const struct key_row from_rows[] = {
 	{ .name = "file", .kinds = TREE_SCALAR, .read = from_file },
 	{ .name = "env", .kinds = TREE_SCALAR, .read = from_env },
 	{ .name = "systemd", .kinds = TREE_SCALAR, .read = from_systemd },
 	{ .name = "forge", .kinds = TREE_SCALAR, .read = from_forge },
-	{ .name = "oidc", .why_not = NO_ISSUER },
-	{ .name = "vault", .why_not = NO_ISSUER },
+	{ .name = "vault", .kinds = TREE_MAP, .read = policy_from_vault },
+	{ .name = "oidc", .kinds = TREE_MAP, .read = policy_from_oidc },
+	{ .name = "github-app", .kinds = TREE_MAP, .read = policy_from_github_app },
 };
 const struct key_table policy_from_keys = { from_rows, ARRAY_LEN(from_rows) };
 

@@ -79,6 +79,7 @@ struct policy_credential {
 	struct diag_mark mark, from_mark, phase_mark;
 	enum lease_from from;
 	const char *source;
+	const struct lease_issuer *issuer; /* NULL: nobody is asked */
 	enum lease_as as;
 	/* how the step finds it, in one text: for people, the record, and collisions */
 	const char *target;
@@ -159,6 +160,10 @@ void policy_check_glob(struct key_context *ctx, struct diag_mark mark, const cha
 /* Readers of the top-level keys, one file each; @policy is the struct policy that is being read. */
 void policy_read_phases(struct key_context *ctx, const struct tree_node *v, void *policy);
 void policy_read_credentials(struct key_context *ctx, const struct tree_node *v, void *policy);
+/* policy_issuers.c: `from: { vault: ... }` and its like; @out is the struct policy_credential. */
+void policy_from_vault(struct key_context *ctx, const struct tree_node *v, void *out);
+void policy_from_oidc(struct key_context *ctx, const struct tree_node *v, void *out);
+void policy_from_github_app(struct key_context *ctx, const struct tree_node *v, void *out);
 void policy_read_limits(struct key_context *ctx, const struct tree_node *v, void *policy);
 void policy_read_sandbox(struct key_context *ctx, const struct tree_node *v, void *policy);
 void policy_read_egress(struct key_context *ctx, struct policy *policy,
@@ -175,7 +180,8 @@ struct policy *policy_being_read(struct key_context *ctx);
 extern const struct key_table policy_top_keys, policy_for_keys, policy_trust_keys, policy_rule_keys,
 	policy_match_keys, policy_phases_keys, policy_phase_keys, policy_carry_keys,
 	policy_entry_keys, policy_credential_keys, policy_from_keys, policy_binding_keys,
-	policy_as_keys, policy_limit_keys, policy_sandbox_keys;
+	policy_as_keys, policy_vault_keys, policy_oidc_keys, policy_github_app_keys,
+	policy_limit_keys, policy_sandbox_keys;
 
 /* policy_load.c: @dir (with a slash at its end, or NULL) is where relative paths start. */
 int policy_parse_at(const char *name, const char *dir, const char *text, size_t len,

@@ -5,6 +5,7 @@
 
 #include "drydock/sandbox.h"
 #include "input/diag.h"
+#include "model/pair.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -14,9 +15,41 @@ enum lease_from {
 	LEASE_FROM_FILE = 1,
 	LEASE_FROM_ENV,
 	LEASE_FROM_SYSTEMD,
-	LEASE_FROM_FORGE,
+	LEASE_FROM_FORGE, /* the last of those that come whole, and that nobody is asked for */
+	LEASE_FROM_VAULT,
+	LEASE_FROM_OIDC,
+	LEASE_FROM_GITHUB_APP,
 	LEASE_FROM__COUNT
 };
+/* Is somebody asked for it over the network? */
+static inline bool lease_is_issued(enum lease_from from)
+{
+	return from > LEASE_FROM_FORGE;
+}
+
+enum exchange_form {
+	EXCHANGE_RFC8693 = 0,
+	EXCHANGE_AWS,
+	EXCHANGE_AZURE,
+	EXCHANGE_GCP,
+	EXCHANGE__COUNT
+};
+extern const char *const exchange_form_names[EXCHANGE__COUNT];
+
+/* Whom to ask, as whom, and what to take of the answer. NULL and 0: not said. */
+struct lease_issuer {
+	const char *url, *ca, *certificate, *key; /* files; `key` of github-app: the app's own */
+	const char *identity, *audience; /* a file with a token, or an issuer's directory */
+	const char *mount, *role, *namespace_, *read, *field, *user, *janitor;
+	unsigned wrap_sec;
+	enum exchange_form form;
+	const char *scope, *resource, *client, *account, *revoke;
+	const char *app, *installation;
+	const char *const *repositories; /* NULL-terminated */
+	const struct pair *permissions;
+	size_t n_permissions;
+};
+
 /* How it is handed over; lease_form() has a row for each. */
 enum lease_as {
 	LEASE_AS_ENV = 1,

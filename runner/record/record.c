@@ -218,6 +218,41 @@ int record_resume(struct record *rec, struct dd_err *err)
 	return 0;
 }
 
+static int reopen_file(const char *path, int *ret_fd, struct dd_err *err)
+{
+	struct stat st;
+	dd_auto_fd int fd = -1;
+	int r = named_open(path, O_RDWR | O_APPEND | O_NOFOLLOW | O_NONBLOCK, 0, &fd, NULL, err);
+	if (r < 0)
+		return r;
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_uid != geteuid() ||
+	    st.st_nlink != 1 || (st.st_mode & (S_IWGRP | S_IWOTH)))
+		return dd_err_say(err, EPERM, "the record %s is not a file of this user alone",
+		                  path);
+	*ret_fd = dd_take_fd(&fd);
+	return 0;
+}
+
+int record_reopen(const char *path, struct record **ret, struct dd_err *err)
+{
+	__attribute__((cleanup(record_free_p))) struct record *rec = NULL;
+	struct record_state state;
+	dd_auto_fd int fd = -1;
+	int r = reopen_file(path, &fd, err);
+	if (r == 0)
+		r = record_scan(fd, &state, NULL, NULL, err);
+	if (r == 0)
+		r = record_new(path, state.run, state.job, &rec, err);
+	if (r < 0)
+		return r;
+	rec->fd = dd_take_fd(&fd);
+	if ((r = record_resume(rec, err)) < 0)
+		return r;
+	*ret = rec;
+	rec = NULL;
+	return 0;
+}
+
 void record_limit(struct record *rec, uint64_t bytes)
 {
 	rec->limit = bytes;

@@ -66,6 +66,9 @@ bool record_is_full(const struct record *rec); /* -EFBIG was returned */
  * the last whole line (a torn one is cut off and said so), if the chain up to there is intact.
  * -EALREADY: the run has ended. */
 int record_resume(struct record *rec, struct dd_err *err);
+/* The same for a record whose every process died: opened again at @path. -EALREADY: it has its end;
+ * -EBADMSG: its chain does not hold. */
+int record_reopen(const char *path, struct record **ret, struct dd_err *err);
 void record_free(struct record *rec); /* closes; writes nothing */
 
 /* A JSON string of any bytes: what is not UTF-8 is spelled \\xNN, the rest stays. NULL only without

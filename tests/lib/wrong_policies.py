@@ -22,6 +22,9 @@ AROUND = {
     "phases.*.egress[]": "version: 1\nphases:\n  fetch:\n    egress:\n      - { %s }\n",
     "credentials.*": "version: 1\ncredentials: { token: { %s } }\n",
     "credentials.*.from": "version: 1\ncredentials: { token: { from: { %s }, for: { phase: push, steps: [ a ] }, as: { env: T } } }\n",
+    "credentials.*.from.vault": "version: 1\ncredentials: { token: { from: { vault: { %s } }, for: { phase: push, steps: [ a ] }, as: { env: T } } }\n",
+    "credentials.*.from.oidc": "version: 1\ncredentials: { token: { from: { oidc: { %s } }, for: { phase: push, steps: [ a ] }, as: { env: T } } }\n",
+    "credentials.*.from.github-app": "version: 1\ncredentials: { token: { from: { github-app: { %s } }, for: { phase: push, steps: [ a ] }, as: { env: T } } }\n",
     "credentials.*.for": "version: 1\ncredentials: { token: { from: { file: /x }, for: { %s }, as: { env: T } } }\n",
     "credentials.*.as": "version: 1\ncredentials: { token: { from: { file: /x }, for: { phase: push, steps: [ a ] }, as: { %s } } }\n",
     "limits": "version: 1\nlimits: { %s }\n",
@@ -49,6 +52,17 @@ GOOD = {
     ("credentials.*", "from"): "{ file: /x }", ("credentials.*", "for"): "{ phase: push, steps: [ a ] }", ("credentials.*", "as"): "{ env: T }", ("credentials.*", "ttl"): "5m",
     ("credentials.*.from", "file"): "/x", ("credentials.*.from", "env"): "TOKEN", ("credentials.*.from", "systemd"): "token",
     ("credentials.*.from", "forge"): "NPM_TOKEN",
+    ("credentials.*.from", "vault"): "{ url: 'https://vault.example.com:8200', identity: /iss, role: ci }",
+    ("credentials.*.from", "oidc"): "{ url: 'https://sts.example.com/token', identity: /iss, audience: sts }",
+    ("credentials.*.from", "github-app"): "{ app: 12, key: /app.pem, installation: 34, repositories: [ app ], permissions: { contents: write } }",
+    **{("credentials.*.from.vault", k): v for k, v in {
+        "url": "'https://vault.example.com:8200'", "identity": "/iss", "role": "ci", "mount": "jwt", "audience": "vault", "namespace": "team-a", "read": "secret/data/acme",
+        "field": "password", "user": "login", "wrap": "60s", "janitor": "janitor", "ca": "/ca.pem", "certificate": "/c.pem", "key": "/k.pem"}.items()},
+    **{("credentials.*.from.oidc", k): v for k, v in {
+        "url": "'https://sts.example.com/token'", "identity": "/iss", "audience": "sts", "form": "rfc8693", "scope": "'a b'", "resource": "'urn:x'", "client": "drydock", "role": "'arn:x'",
+        "account": "'https://iam.example.com/v1/x'", "revoke": "'https://sts.example.com/revoke'", "ca": "/ca.pem", "certificate": "/c.pem", "key": "/k.pem"}.items()},
+    **{("credentials.*.from.github-app", k): v for k, v in {
+        "url": "'https://ghe.example.com/api/v3'", "app": "12", "key": "/app.pem", "installation": "34", "repositories": "[ app ]", "permissions": "{ contents: write }", "ca": "/ca.pem"}.items()},
     ("credentials.*.for", "phase"): "push", ("credentials.*.for", "steps"): "[ a ]",
     ("credentials.*.for", "ref"): "refs/tags/v*", ("credentials.*.for", "protected"): "true", ("credentials.*.for", "event"): "[ push, release ]",
     ("credentials.*.for", "environment"): "production",
@@ -63,6 +77,9 @@ GOOD = {
 # Keys that must stand beside a key so that its map is complete.
 BESIDE = {("phases.*.egress[]", k): "host: a.example.com" for k in ("port", "address", "private", "why", "tls", "ech")}
 BESIDE[("phases.*.egress[]", "cidr")] = "port: 443"
+BESIDE[("credentials.*.from.vault", "wrap")] = "read: secret/data/acme"
+BESIDE[("credentials.*.from.oidc", "role")] = "form: aws"
+BESIDE[("credentials.*.from.oidc", "account")] = "form: gcp, scope: x, resource: y"
 BESIDE.update({("steps[].match", k): "run: make" for k in ("shell", "working_directory", "env")})
 
 
@@ -174,6 +191,16 @@ BAD_VALUES = [
     (("credentials.*.from", "env"), ["A-B", "1A", "'A B'"], []),
     (("credentials.*.from", "systemd"), ["../x", ".hidden"], []),
     (("credentials.*.from", "forge"), ["A-B", "1A", "'A B'"], []),
+    (("credentials.*.from.vault", "url"), ["http://vault.example.com", "vault.example.com", "'https://u:p@vault.example.com'", "'https://v.example.com/?x'", "ftp://v"], []),
+    (("credentials.*.from.vault", "read"), ["/secret/x", "'a b'", "'a?b'"], ["a/../b"]),
+    (("credentials.*.from.vault", "wrap"), ["60", "soon"], ["2h", "0s"]),
+    (("credentials.*.from.vault", "role"), ["'a b'"], []),
+    (("credentials.*.from.oidc", "url"), ["http://sts.example.com", "sts"], []),
+    (("credentials.*.from.oidc", "form"), ["saml", "AWS"], []),
+    (("credentials.*.from.oidc", "revoke"), ["http://sts.example.com"], []),
+    (("credentials.*.from.github-app", "installation"), ["acme", "1.5"], []),
+    (("credentials.*.from.github-app", "repositories"), ["acme/app", "[ a, acme/app ]"], []),
+    (("credentials.*.from.github-app", "permissions"), ["{ contents: all }", "{ Contents: read }", "{}"], []),
     (("credentials.*.for", "protected"), ["maybe", "yes", "'true'"], []),
     (("credentials.*.as", "env"), ["PATH", "HOME", "GITHUB_TOKEN", "RUNNER_X", "A-B", "LD_PRELOAD", "BASH_ENV", "NODE_OPTIONS", "GIT_ASKPASS", "PYTHONPATH"],
      ["IFS", "PERL5LIB", "JAVA_TOOL_OPTIONS", "CREDENTIALS_DIRECTORY", "OPENSSL_CONF"]),
@@ -242,6 +269,9 @@ BY_HAND = [
     ("two credentials, one variable", CRED % "«b»: { from: { file: /b }, for: { phase: push, steps: [ s ] }, as: { env: A } }", BEYOND),
     ("a part of what is whole", "version: 1\ncredentials: { a: { from: «{ file: /a }», for: { phase: push, steps: [ s ] }, as: { env: { A: user } } } }\n", BEYOND),
     ("a registry without a user", "version: 1\ncredentials: { «a»: { from: { file: /a }, for: { phase: push, steps: [ s ] }, as: { docker: r.example.com } } }\n", BEYOND),
+    ("an exchange for a role that needs it", "version: 1\ncredentials: { a: { from: { oidc: «{ url: 'https://a.example.com/', identity: /i, audience: x, form: aws }» }, for: { phase: push, steps: [ s ] }, as: { env: A } } }\n", BEYOND),
+    ("an exchange with what its form does not use", "version: 1\ncredentials: { a: { from: { oidc: { url: 'https://a.example.com/', identity: /i, audience: x, form: aws, role: r, scope: «s» } }, for: { phase: push, steps: [ s ] }, as: { env: A } } }\n", BEYOND),
+    ("a wrapped nothing", "version: 1\ncredentials: { a: { from: { vault: «{ url: 'https://a.example.com/', identity: /i, role: x, wrap: 60s }» }, for: { phase: push, steps: [ s ] }, as: { env: A } } }\n", BEYOND),
     ("a part with a blank", "version: 1\ncredentials: { a: { from: { file: /a }, for: { phase: push, steps: [ s ] }, as: { env: { A: «'a b'» } } } }\n", SCHEMA),
     ("two registries of one name", (CRED % "«b»: { from: { file: /b }, for: { phase: push, steps: [ s ] }, as: { docker: u@r.example.com } }").replace("as: { env: A }", "as: { docker: u@r.example.com }"), BEYOND),
     ("a file that a form writes", (CRED % "«b»: { from: { file: /b }, for: { phase: push, steps: [ s ] }, as: { netrc: u@r.example.com } }").replace("as: { env: A }", "as: { file: netrc }"), BEYOND),

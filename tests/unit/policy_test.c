@@ -109,7 +109,7 @@ static const struct wrong wrongs[] = {
 	{ CRED(OKFROM ", for: |>{ phase: push }, " OKAS), "`steps` is missing" },
 	{ CRED(OKFROM ", for: { phase: push, steps: |>[] }, " OKAS), "empty list" },
 	{ CRED(OKFROM ", for: { phase: push, steps: [ a, |>a ] }, " OKAS), "stands twice" },
-	{ CRED("from: { |>vault: x }, " OKFOR ", " OKAS), "not supported yet" },
+	{ CRED("from: { vault: |>x }, " OKFOR ", " OKAS), "must be a map" },
 	{ CRED("from: |>{ file: /x, env: Y }, " OKFOR ", " OKAS), "exactly one key" },
 	{ CRED("from: { env: |>A-B }, " OKFOR ", " OKAS), "variable's name" },
 	{ CRED(OKFROM ", " OKFOR ", as: { netrc: |>a/b }"), "`netrc` cannot be" },

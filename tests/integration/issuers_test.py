@@ -1,0 +1,533 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""issuers_test.py - credentials that somebody issues: who asks as whom, what comes, what is taken back and by whom, and what is said when it fails."""
+import glob
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.join(HERE, "..", "lib"), os.path.join(HERE, "..", "fakes")]
+import peers  # noqa: E402
+from dd import DRYDOCK, PUSH, Job, case, check, equal, main, step, supervisor_of  # noqa: E402
+from issuers import Issuers, b64, make_ca  # noqa: E402
+
+SHOW = 'printf %s "$TOKEN" | sha256sum | cut -c 1-64 | sed "s/.*/@@digest=&@@/"; echo "$TOKEN"'
+
+
+def drydock(*args, cwd=None, env=None):
+    return subprocess.run([DRYDOCK, *args], cwd=cwd, env={**os.environ, **(env or {})}, capture_output=True, text=True, check=False, timeout=60)
+
+
+class World:
+    """A job with one push step that holds one issued credential; .fake is asked for it."""
+
+    def __init__(self, source=None, as_=None, script=SHOW, tls=None, date=None, ttl="5m", real=None, audience=None, **more):
+        self.job = Job([step("publish", script, PUSH)], {"push": {}})
+        self.dir, self.issuer = self.job.dir, os.path.join(self.job.dir, "issuer")
+        audience = audience or "the-audience"
+        done = drydock("issuer", "init", self.issuer, "--url", "https://runner.test/oidc", "--audience", audience)
+        check(done.returncode == 0, done.stderr)
+        self.public = os.path.join(self.dir, "issuer.pub")
+        subprocess.run(["openssl", "pkey", "-in", glob.glob(self.issuer + "/keys/*.pem")[0], "-pubout", "-out", self.public], check=True, capture_output=True)
+        self.fake = None if real else Issuers(self.public, tls, date)
+        self.url = real or self.fake.url
+        kind, rest = source or ("vault", {"read": "secret/data/app"})
+        base = {"vault": {"url": self.url, "identity": self.issuer, "role": "ci", "audience": audience, "janitor": "janitor"},
+                "oidc": {"url": self.url + "/token", "identity": self.issuer, "audience": audience}, "github-app": {"url": self.url}}[kind]
+        self.credential = {"from": {kind: {**base, **rest}}, "for": {"phase": "push", "steps": ["publish"], **more}, "as": as_ or {"env": "TOKEN"}, "ttl": ttl}
+        self.write()
+
+    def write(self):
+        with open(os.path.join(self.dir, "policy.yml"), encoding="utf-8") as file:
+            policy = json.load(file)
+        policy["credentials"] = {"registry": self.credential}
+        self.job.write("policy.yml", json.dumps(policy))
+
+    def run(self, *options, env=None, **more):
+        return self.job.run("--state-dir", os.path.join(self.dir, "state"), *options, env=env, **more)
+
+    def revoke(self):
+        return drydock("revoke", "--all", "--state-dir", os.path.join(self.dir, "state"))
+
+    def journals(self):
+        return glob.glob(os.path.join(self.dir, "state/leases/*.jsonl"))
+
+    def files(self):
+        for where, _, names in os.walk(self.dir):
+            for name in names:
+                path = os.path.join(where, name)
+                if os.path.isfile(path) and "/issuer/keys/" not in path:
+                    with open(path, "rb") as file:
+                        yield path, file.read()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.fake:
+            self.fake.end()
+        self.job.close()
+
+
+def digest(text):
+    import hashlib
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+# ---- Vault ----
+
+@case("C-08", "a step holds the secret that Vault has for its role; the token that read it is revoked within a second of the step's end, and the record says which answer came")
+def _():
+    with World() as w:
+        r = w.run()
+        equal(r.rc, 0, "exit status", r)
+        equal(r.mark("digest"), digest(w.fake.secret["password"]), "what the step held", r)
+        check(w.fake.secret["password"] not in r.out, "unmasked", r)
+        equal([p for p in w.fake.paths()], ["/v1/auth/jwt/login", "/v1/secret/data/app", "/v1/auth/token/revoke-self"], "requests", r)
+        equal(w.fake.open(), [], "left at the server", r)
+        [grant], [revoke] = r.events("cred.grant"), r.events("cred.revoke")
+        equal((grant["kind"], grant["from"], revoke["result"]), ("vault", f"vault:{w.url}/secret/data/app", "revoked: token 204"), "events", r)
+        equal(w.journals(), [], "journals", r)
+        for token in w.fake.tokens:
+            for path, blob in w.files():
+                check(token.encode() not in blob and w.fake.secret["password"].encode() not in blob, f"a value is in {path}", r)
+
+
+@case("C-04", "the identity token says runner, job, step, phase, policy and event, lives for minutes, and has an id of its own each time")
+def _():
+    with World() as w:
+        for _ in range(2):
+            r = w.run()
+            equal(r.rc, 0, "exit status", r)
+        first, second = [t["claims"] for t in w.fake.tokens.values()]
+        equal((first["iss"], first["aud"], first["repository"], first["ref_protected"], first["event"]), ("https://runner.test/oidc", "the-audience", "local", "true", "local"), "claims", r)
+        check(first["exp"] - first["iat"] == 300 and first["jti"] != second["jti"] and len(first["jti"]) == 32, str(first))
+        own = first["drydock"]
+        equal((own["job"], own["step"], own["phase"], own["mode"], own["policy"]), ("test", "publish", "push", "enforce", "policy.yml"), "drydock's own", r)
+        check(len(own["policy_sha256"]) == 64 and own["run"] == second["drydock"]["run"][:0] + own["run"] and first["sub"].endswith(":repo:local:phase:push:step:publish"), str(first))
+        jwt = json.loads(w.fake.bodies[0][1])["jwt"]
+        head = json.loads(b64(jwt.split(".")[0]))
+        with open(w.issuer + "/public/jwks", encoding="utf-8") as file:
+            [key] = json.load(file)["keys"]
+        equal((head["alg"], head["typ"], head["kid"]), ("ES256", "JWT", key["kid"]), "header", r)
+
+
+@case("C-08", "a dynamic secret is two parts of one lease; the lease is revoked by itself, synchronously, and then the token")
+def _():
+    with World(("vault", {"read": "database/creds/ci"}), {"env": {"DB_USER": "username", "TOKEN": "password"}}, script='echo "@@user=$DB_USER@@"; ' + SHOW) as w:
+        r = w.run()
+        equal(r.rc, 0, "exit status", r)
+        check(r.mark("user").startswith("v-"), "user", r)
+        equal(w.fake.paths()[-2:], ["/v1/sys/leases/revoke", "/v1/auth/token/revoke-self"], "the end", r)
+        equal(r.events("cred.revoke")[0]["result"], "revoked: lease 204, token 204", "result", r)
+        equal((w.fake.open(), set(w.fake.taken.values())), ([], {1}), "left, and taken back how often", r)
+
+
+@case("C-08", "a lease that the server does not take back is told, stays in the journal, and the next start takes it back")
+def _():
+    with World(("vault", {"read": "database/creds/ci"})) as w:
+        w.fake.answers["/v1/sys/leases/revoke"] = [(400, {"errors": ["failed to revoke entry: lease"]}, {})]
+        w.fake.answers["/v1/auth/token/revoke-self"] = [(500, {"errors": ["internal error"]}, {})] * 3
+        r = w.run()
+        equal(r.rc, 0, "exit status", r)
+        check("credential registry is not taken back" in r.out and "revoke --all" in r.out and len(w.journals()) == 1, "not told", r)
+        check(r.events("cred.revoke")[0]["result"].startswith("not revoked: lease: HTTP 400"), str(r.events("cred.revoke")), r)
+        again = w.run()
+        check("left over by a run that died: revoked: lease 204, token 204" in again.out, "the next start", again)
+        equal((w.fake.open(), set(w.fake.taken.values()), w.journals()), ([], {1}, []), "left, taken back, journals", again)
+
+
+@case("C-08 X-08", "whatever way the step ends, its lease ends within a second: failure, timeout, signal, cancel")
+def _():
+    for script, cancel, options in (("exit 3", None, {}), ("kill -9 $$", None, {}), ("echo @@up=1@@; sleep 60", signal.SIGINT, {}), ("trap '' TERM; sleep 60", None, {"limits": {"time": "1s"}})):
+        with World(("vault", {"read": "database/creds/ci"}), script=script) as w:
+            if options:
+                with open(os.path.join(w.dir, "policy.yml"), encoding="utf-8") as file:
+                    policy = json.load(file)
+                w.job.write("policy.yml", json.dumps({**policy, **options}))
+            process = w.job.popen("--state-dir", os.path.join(w.dir, "state"))
+            if cancel:
+                while not (w.fake.leases and b"@@up" in open_log(w)):
+                    check(process.poll() is None, "it ended before it was cancelled")
+                    time.sleep(0.02)
+                process.send_signal(cancel)
+            out = process.communicate(timeout=60)[0].decode("utf-8", "replace")
+            check(process.returncode != 0, f"{script}: succeeded\n{out}")
+            equal((w.fake.open(), set(w.fake.taken.values())), ([], {1}), f"{script}: left, taken back\n{out[-1500:]}")
+            with open(os.path.join(w.dir, "record.jsonl"), encoding="utf-8") as file:
+                events = [json.loads(line) for line in file]
+            [revoke] = [e for e in events if e["event"] == "cred.revoke"]
+            [close] = [e for e in events if e["event"] == "gate.close"]
+            check((revoke["mono_ns"] - close["mono_ns"]) / 1e9 < 1.5, f"{script}: {(revoke['mono_ns'] - close['mono_ns']) / 1e9:.2f} s after the gate closed")
+
+
+def open_log(w):
+    paths = glob.glob(os.path.join(w.dir, "state/records/*/*.log"))
+    if not paths:
+        return b""
+    with open(paths[0], "rb") as file:
+        return file.read()
+
+
+@case("C-12", "no job that the policy does not give it to makes a single request: a fork's, one of another ref, one of another audience")
+def _():
+    push = {"event_name": "push", "ref": "refs/heads/main", "ref_protected": True, "repository": {"full_name": "acme/app"}}
+    for event, more in (({**push, "event_name": "pull_request", "pull_request": {"head": {"repo": {"full_name": "evil/app"}}, "base": {"repo": {"full_name": "acme/app"}}}}, {}),
+                        ({**push, "ref_protected": False}, {}), (push, {"ref": "refs/tags/*"}), (push, {"protected": False})):
+        with World(**more) as w:
+            w.job.write("event.json", json.dumps(event))
+            r = w.run("--event", "event.json")
+            equal((r.rc, w.fake.log), (4, []), f"exit status and requests for {more}", r)
+    with World() as w:
+        w.credential["from"]["vault"]["audience"] = "another"
+        w.write()
+        r = w.run()
+        equal((r.rc, w.fake.log), (3, []), "exit status and requests for another audience", r)
+        check("signs for no audience `another`" in r.out and "nothing was run" in r.out, "not told", r)
+
+
+@case("", "what goes wrong is said in words that help, and the step does not run: audience, expired, signature, sealed, no such role, redirect, batch tokens")
+def _():
+    rows = [((400, {"errors": ["invalid audience (aud) claim"]}, {}), "bound_audiences"), ((400, {"errors": ["token is expired"]}, {}), "is expired"),
+            ((400, {"errors": ["no known key successfully validated the token signature"]}, {}), "publish"), ((400, {"errors": ['role "ci" could not be found']}, {}), "no such role"),
+            ((400, {"errors": ["error validating claims: claim \"/drydock/phase\" does not match"]}, {}), "bound_claims"), ((302, None, {"Location": "http://127.0.0.1:1/"}), "follows no redirect"),
+            ((404, {"errors": []}, {}), "there is nothing"), ((200, b"<html>", {}), "not one of Vault's")]
+    for answer, words in rows:
+        with World(script="echo @@ran=1@@") as w:
+            w.fake.answers["/v1/auth/jwt/login"] = [answer]
+            r = w.run()
+            check(r.rc != 0 and "ran" not in r.marks and words in r.out and "credential registry:" in r.out, f"{answer}: {words}", r)
+            check(all(p.endswith("login") for p in w.fake.paths()), f"{answer}: {w.fake.paths()}", r)
+    with World(script="echo @@ran=1@@") as w:
+        w.fake.answers["/v1/auth/jwt/login"] = [(503, {"errors": ["Vault is sealed"]}, {})] * 3
+        r = w.run()
+        check("the server is sealed" in r.out and len(w.fake.log) == 3, f"sealed: {w.fake.log}", r)
+    with World(script="echo @@ran=1@@") as w:
+        w.fake.kind = "batch"
+        r = w.run()
+        check("nobody can revoke" in r.out and "ran" not in r.marks, "batch", r)
+
+
+@case("", "a clock that is wrong is named beside what it breaks")
+def _():
+    with World(script="true", date=-300) as w:
+        w.fake.answers["/v1/auth/jwt/login"] = [(400, {"errors": ["token used before issued"]}, {})]
+        r = w.run()
+        check("this host's clock is" in r.out and "ahead of the server's" in r.out and "29" in r.out or "300" in r.out, "not told", r)
+
+
+@case("", "a server that is not there, or whose certificate is not trusted, is told by its host alone, and one with the right authority is asked")
+def _():
+    import shutil
+    import tempfile
+    where = tempfile.mkdtemp(prefix="dd-ca-")
+    try:
+        ca = make_ca(where)
+        tls = {"certificate": ca["server.pem"], "key": ca["server.key"]}
+        with World(script="echo @@ran=1@@", tls=tls) as w:
+            r = w.run()
+            check("certificate is not one that this host trusts" in r.out and "ran" not in r.marks and not w.fake.log, "trusted", r)
+            w.credential["from"]["vault"]["ca"] = ca["ca.pem"]
+            w.write()
+            equal(w.run().rc, 0, "with the authority")
+            w.credential["from"]["vault"]["url"] = w.url.replace("localhost", "127.0.0.1").replace("https://127.0.0.1", "https://127.0.0.1")
+            w.write()
+        with World(script="echo @@ran=1@@", tls={**tls, "client_ca": ca["ca.pem"]}) as w:
+            w.credential["from"]["vault"]["ca"] = ca["ca.pem"]
+            w.write()
+            r = w.run()
+            check(r.rc != 0 and "ran" not in r.marks, "without a client certificate", r)
+            w.credential["from"]["vault"].update({"certificate": ca["client.pem"], "key": ca["client.key"]})
+            w.write()
+            equal(w.run().rc, 0, "with a client certificate")
+        with World(script="echo @@ran=1@@") as w:
+            w.fake.end()
+            r = w.run(timeout=60)
+            check("nobody answers there" in r.out and "ran" not in r.marks, "a server that is down", r)
+            w.fake = None
+    finally:
+        shutil.rmtree(where)
+
+
+@case("", "a server's longer life is shortened to the policy's ttl, or the credential is refused and taken back; a shorter one ends the step")
+def _():
+    with World(ttl="2m") as w:
+        w.fake.ttl = 3600
+        r = w.run()
+        equal((r.rc, r.events("cred.grant")[0]["ttl_sec"]), (0, 120), "renewed to the policy's", r)
+    with World(ttl="2m", script="echo @@ran=1@@") as w:
+        w.fake.ttl = 3600
+        w.fake.answers["/v1/auth/token/renew-self"] = [(403, {"errors": ["permission denied"]}, {})]
+        r = w.run()
+        check("would live for 3600 s" in r.out and "ran" not in r.marks, "too long", r)
+        equal((w.fake.open(), w.journals()), ([], []), "left", r)
+    with World(ttl="2m", script="echo @@ran=1@@; sleep 20; echo @@late=1@@") as w:
+        w.fake.ttl = 1
+        r = w.run()
+        check("ran" in r.marks and "late" not in r.marks and "its issuer gives no more" in r.out, "too short", r)
+
+
+@case("", "a wrapping token is for what was asked, or it is refused")
+def _():
+    with World(("vault", {"read": "secret/data/app", "wrap": "60s"}), script='echo "@@wrapped=${TOKEN%%wrap*}@@"') as w:
+        r = w.run()
+        equal((r.rc, r.mark("wrapped")), (0, "s."), "the wrapping token", r)
+        w.fake.answers["/v1/secret/data/app"] = [(200, {"wrap_info": {"token": "s.evil", "creation_path": "sys/wrapping/wrap"}}, {})]
+        r = w.run()
+        check(r.rc != 0 and "another path" in r.out and "s.evil" not in r.out, "another path", r)
+
+
+# ---- the others ----
+
+@case("C-08", "an identity is exchanged as RFC 8693 says, and the access token is revoked as RFC 7009 says")
+def _():
+    with World(("oidc", {"scope": "push pull"})) as w:
+        w.credential["from"]["oidc"]["revoke"] = w.url + "/revoke"
+        w.write()
+        r = w.run()
+        equal(r.rc, 0, "exit status", r)
+        [token] = w.fake.tokens
+        equal((r.mark("digest"), w.fake.paths(), w.fake.open()), (digest(token), ["/token", "/revoke"], []), "token, requests, left", r)
+        equal(r.events("cred.revoke")[0]["result"], "revoked: token 200", "result", r)
+        w.fake.audience = "somebody-else"
+        r = w.run()
+        check(r.rc != 0 and "does not take the identity token" in r.out, "wrong audience", r)
+
+
+@case("", "AWS' three parts come out of its XML, Azure takes the identity as the client's assertion, and what nobody can take back is said")
+def _():
+    with World(("oidc", {"form": "aws", "role": "arn:aws:iam::1:role/ci"}), {"env": {"AWS_ACCESS_KEY_ID": "access_key_id", "TOKEN": "secret_access_key", "AWS_SESSION_TOKEN": "session_token"}},
+               script='echo "@@id=${#AWS_ACCESS_KEY_ID} ${#AWS_SESSION_TOKEN}@@"; ' + SHOW) as w:
+        w.credential["from"]["oidc"]["url"] = w.url + "/sts"
+        w.write()
+        r = w.run()
+        equal((r.rc, r.mark("id"), r.mark("digest")), (0, "11 18", digest("canary-sts-secret")), "parts", r)
+        check("ends by itself" in r.events("cred.revoke")[0]["result"], "result", r)
+        w.fake.audience = "x"
+        r = w.run()
+        check(r.rc != 0 and "does not take the identity token" in r.out, "refused", r)
+    with World(("oidc", {"form": "azure", "client": "app", "scope": "https://x/.default"})) as w:
+        r = w.run()
+        equal(r.rc, 0, "azure", r)
+
+
+@case("C-08", "a GitHub App's token is narrowed to repositories and permissions, is git's password, and is deleted; a wider one is refused")
+def _():
+    with World(("github-app", {"app": "12", "installation": "34", "repositories": ["app"], "permissions": {"contents": "write"}}), {"git": "github.test"},
+               script="printf 'protocol=https\\nhost=github.test\\n\\n' | git credential fill | sed -n 's/^password=//p' | tr -d '\\n' | sha256sum | cut -c 1-64 | sed 's/.*/@@digest=&@@/'") as w:
+        subprocess.run(["openssl", "genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out", w.dir + "/app.pem"], check=True, capture_output=True)
+        subprocess.run(["openssl", "pkey", "-in", w.dir + "/app.pem", "-pubout", "-out", w.public], check=True, capture_output=True)
+        os.chmod(w.dir + "/app.pem", 0o600)
+        w.credential["from"]["github-app"]["key"] = w.dir + "/app.pem"
+        w.write()
+        r = w.run()
+        equal(r.rc, 0, "exit status", r)
+        [token] = w.fake.tokens
+        equal((r.mark("digest"), w.fake.open(), r.events("cred.revoke")[0]["result"]), (digest(token), [], "revoked: token 204"), "token, left, result", r)
+        w.fake.answers["/app/installations"] = [(201, {"token": "ghs_wide", "permissions": {"contents": "write", "administration": "write"}, "repository_selection": "selected"}, {})]
+        r = w.run()
+        check(r.rc != 0 and "administration" in r.out and ("DELETE", "/installation/token") == w.fake.log[-1], "a wider one", r)
+        os.chmod(w.dir + "/app.pem", 0o644)
+        count = len(w.fake.log)
+        r = w.run()
+        equal((r.rc, len(w.fake.log)), (3, count), "a key that others can read", r)
+
+
+@case("C-08", "when the supervisor is killed the keeper takes back what only the token itself can take back")
+def _():
+    with World(("oidc", {}), script="echo @@up=1@@; sleep 60") as w:
+        w.credential["from"]["oidc"]["revoke"] = w.url + "/revoke"
+        w.write()
+        process = w.job.popen("--state-dir", os.path.join(w.dir, "state"))
+        while b"@@up" not in open_log(w):
+            check(process.poll() is None, "it ended")
+            time.sleep(0.02)
+        os.kill(supervisor_of(process.pid), signal.SIGKILL)
+        out = process.communicate(timeout=30)[0].decode("utf-8", "replace")
+        equal((process.returncode, w.fake.open(), w.journals()), (5, [], []), f"status, left, journals\n{out[-1500:]}")
+        done = drydock("record", "verify", os.path.join(w.dir, "record.jsonl"))
+        equal(done.returncode, 0, "record verify: " + done.stdout + done.stderr)
+
+
+# ---- the crash matrix ----
+
+def crash(w, at, who):
+    for path in glob.glob(os.path.join(w.dir, "record.jsonl")):
+        os.unlink(path)
+    process = w.job.popen("--state-dir", os.path.join(w.dir, "state"), env={"DRYDOCK_FAULT": "crash", "DRYDOCK_CRASH_AT": f"{at}:{who}"})
+    out = process.communicate(timeout=60)[0].decode("utf-8", "replace")
+    return process.returncode, out
+
+
+@case("C-08 C-09", "killed with -9 at each point between asking and the end, every token and every lease is taken back exactly once, and the record's chain holds")
+def _():
+    points = 0
+    with World(("vault", {"read": "database/creds/ci"}), script="true") as w:
+        for who in ("supervisor", "drydock", "all"):
+            for at in range(1, 60 if who == "supervisor" else points + 1):
+                made = set(w.fake.made)
+                rc, out = crash(w, at, who)
+                if rc == 0:
+                    check(at > 25, f"only {at} points")
+                    break
+                points += 1
+                done = w.revoke()
+                deadline = time.monotonic() + 10
+                while "still going" in done.stdout and time.monotonic() < deadline:
+                    time.sleep(0.02)   # the courier that nobody hears any more takes it back
+                    done = w.revoke()
+                check(done.returncode in (0, 1) and "still going" not in done.stdout, done.stdout + done.stderr)
+                unknown = w.journals()
+                check(all("issued" not in open(p, encoding="utf-8").read() for p in unknown), f"{at}:{who}: not taken back: {done.stdout}")
+                left = [k for k in w.fake.open() if k not in made]
+                if who == "all" and unknown:
+                    # every process died between the issuer's answer and the journal: told, and it ends by itself
+                    check("was being asked for when drydock died" in done.stdout, f"{at}:{who}: {done.stdout}")
+                    for k in left:
+                        w.fake.taken[k] = 1
+                    left = []
+                equal(left, [], f"{at}:{who}: left at the issuer\n{done.stdout}{out[-800:]}")
+                check(all(n == 1 for n in w.fake.taken.values()), f"{at}:{who}: taken back more than once: {w.fake.taken}")
+                for path in unknown:
+                    os.unlink(path)
+                equal(w.journals(), [], f"{at}:{who}: journals\n{done.stdout}")
+                verify = drydock("record", "verify", os.path.join(w.dir, "record.jsonl"))
+                check(verify.returncode in ((0,) if not unknown else (0, 1)), f"{at}:{who}: record verify {verify.returncode}: {verify.stdout}{verify.stderr}")
+    check(points >= 80, f"only {points} crashes")
+    print(f"# {points} crashes", flush=True)
+
+
+@case("C-09", "a run that lives keeps its leases: neither another start nor revoke --all touches them")
+def _():
+    with World(("vault", {"read": "database/creds/ci"}), script="echo @@up=1@@; sleep 60") as w:
+        process = w.job.popen("--state-dir", os.path.join(w.dir, "state"))
+        while b"@@up" not in open_log(w):
+            check(process.poll() is None, "it ended")
+            time.sleep(0.02)
+        done = w.revoke()
+        check("1 run is still going" in done.stdout and done.returncode == 0 and len(w.fake.open()) == 2, done.stdout + done.stderr)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
+        equal(w.fake.open(), [], "left")
+
+
+# ---- own issuer ----
+
+@case("C-04", "drydock issuer: keys rotate with an overlap, the documents are whole, and what others may write or read is refused")
+def _():
+    with World() as w:
+        with open(w.issuer + "/public/.well-known/openid-configuration", encoding="utf-8") as file:
+            about = json.load(file)
+        equal((about["issuer"], about["jwks_uri"], about["id_token_signing_alg_values_supported"]), ("https://runner.test/oidc", "https://runner.test/oidc/jwks", ["ES256"]), "discovery")
+        first = json.load(open(w.issuer + "/public/jwks", encoding="utf-8"))["keys"]
+        done = drydock("issuer", "rotate", w.issuer)
+        check(done.returncode == 0 and "used later" in done.stdout and "in use" in done.stdout, done.stdout + done.stderr)
+        both = json.load(open(w.issuer + "/public/jwks", encoding="utf-8"))["keys"]
+        check(len(both) == 2 and both[0] == first[0] and both[1]["kid"] != first[0]["kid"], str(both))
+        equal(w.run().rc, 0, "the old key still signs")
+        check(all(os.stat(p).st_mode & 0o777 == 0o600 for p in glob.glob(w.issuer + "/keys/*.pem")) and "PRIVATE" not in open(w.issuer + "/public/jwks", encoding="utf-8").read(), "modes")
+        os.chmod(glob.glob(f"{w.issuer}/keys/{first[0]['kid']}.pem")[0], 0o644)
+        r = w.run()
+        check(r.rc != 0 and "chmod 0600" in r.out, "a key that others read", r)
+        os.chmod(w.issuer + "/issuer.json", 0o666)
+        r = w.run()
+        check(r.rc == 3 and "written by others" in r.out, "a configuration that others write", r)
+        for args in (("init", w.issuer, "--url", "https://x.test/", "--audience", "a"), ("init", w.dir + "/i2", "--url", "http://x.test", "--audience", "a"), ("init", w.issuer, "--url", "https://x.test", "--audience", "a")):
+            check(drydock("issuer", *args).returncode != 0, f"took {args}")
+
+
+# ---- real servers ----
+
+@case("C-08", "OpenBao believes drydock's own issuer: login, KV, wrapping, and what it refuses; nothing of it lives on")
+def _():
+    bao = peers.Bao()
+    try:
+        with World(("vault", {"read": "secret/data/app"}), real=bao.url, audience=bao.url) as w:
+            with open(w.public, encoding="ascii") as file:
+                bao.trust(jwt_validation_pubkeys=[file.read()], bound_issuer="https://runner.test/oidc")
+            bao.role("ci", bound_audiences=[bao.url], bound_claims={"/drydock/phase": "push", "/drydock/step": "publish", "/repository": "local"})
+            bao.role("janitor", bound_audiences=[bao.url])
+            secret = "canary-bao-" + os.urandom(6).hex()
+            bao.ask("POST", "secret/data/app", {"data": {"username": "bob", "password": secret}})
+            r = w.run()
+            equal((r.rc, r.mark("digest"), bao.tokens()), (0, digest(secret), set()), "status, secret, tokens left", r)
+            equal(r.events("cred.revoke")[0]["result"], "revoked: token 204", "result", r)
+            w.credential["from"]["vault"]["wrap"] = "60s"
+            w.job.write("workflow.yml", open(os.path.join(w.dir, "workflow.yml"), encoding="utf-8").read().replace('printf %s', 'sleep 0; printf %s'))
+            w.write()
+            equal(w.run().rc, 0, "wrapped")
+            del w.credential["from"]["vault"]["wrap"]
+            for change, words in (({"role": "absent"}, "no such role"), ({"read": "secret/data/absent"}, "there is nothing"), ({"read": "sys/mounts"}, "does not allow"), ({"namespace": "nowhere"}, "HTTP")):
+                old = dict(w.credential["from"]["vault"])
+                w.credential["from"]["vault"].update(change)
+                w.write()
+                r = w.run()
+                check(r.rc != 0 and words in r.out, f"{change}: {words}", r)
+                equal(bao.tokens(), set(), f"{change}: tokens left", r)
+                w.credential["from"]["vault"] = old
+            bao.role("ci", bound_audiences=["other"])
+            w.write()
+            r = w.run()
+            check("bound_audiences" in r.out, "another audience", r)
+            bao.role("ci", bound_audiences=[bao.url], bound_claims={"/drydock/phase": "fetch"})
+            r = w.run()
+            check("bound_claims" in r.out, "another claim", r)
+            bao.ask("PUT", "sys/seal")
+            r = w.run()
+            check("sealed" in r.out, "a sealed server", r)
+    finally:
+        bao.end()
+
+
+@case("C-08 C-09", "OpenBao: what a killed run left is taken back by the janitor, once")
+def _():
+    bao = peers.Bao()
+    try:
+        with World(("vault", {"read": "secret/data/app"}), real=bao.url, audience=bao.url, script="true") as w:
+            with open(w.public, encoding="ascii") as file:
+                bao.trust(jwt_validation_pubkeys=[file.read()])
+            bao.role("ci", bound_audiences=[bao.url])
+            bao.role("janitor", bound_audiences=[bao.url])
+            bao.ask("POST", "secret/data/app", {"data": {"password": "canary-bao-janitor"}})
+            for at in (15, 20):
+                crash(w, at, "all")
+                equal(len(bao.tokens()), 1, "the token that the dead left")
+                done = w.revoke()
+                check("revoked: token 204" in done.stdout and "1 taken back" in done.stdout and not bao.tokens(), done.stdout + done.stderr)
+    finally:
+        bao.end()
+
+
+@case("", "OpenBao trusts another issuer by its discovery document: a token in a file is the job's identity")
+def _():
+    bao = peers.Bao()
+    try:
+        idp = peers.Idp(bao.url)
+        try:
+            with World(("vault", {"read": "secret/data/app"}), real=bao.url, audience=bao.url) as w:
+                bao.trust(oidc_discovery_url=idp.url)
+                bao.role("ci", bound_audiences=[bao.url], bound_claims={"repository": "acme/app"})
+                bao.ask("POST", "secret/data/app", {"data": {"password": "canary-idp-secret"}})
+                path = w.job.write("identity.jwt", idp.token())
+                os.chmod(path, 0o600)
+                w.credential["from"]["vault"]["identity"] = path
+                w.write()
+                r = w.run()
+                equal((r.rc, r.mark("digest"), bao.tokens()), (0, digest("canary-idp-secret"), set()), "status, secret, left", r)
+                head, body, signature = open(path, encoding="ascii").read().split(".")
+                w.job.write("identity.jwt", ".".join([head, body, signature[:-4] + ("AAAA" if not signature.endswith("AAAA") else "BBBB")]))
+                r = w.run()
+                check(r.rc != 0 and "publish" in r.out, "a changed signature", r)
+        finally:
+            idp.end()
+    finally:
+        bao.end()
+
+
+if __name__ == "__main__":
+    peers.prepare()
+    main()
