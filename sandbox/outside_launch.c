@@ -98,6 +98,20 @@ static int ctl_recv(const struct sandbox *sb, struct ctl_msg *ret)
 	return r;
 }
 
+/* What is known of the end of the launcher, which said nothing. */
+static const char *how_it_ended(const struct sandbox *sb)
+{
+	siginfo_t info = { 0 };
+	if (wait_readable(sb->pidfd, DEATH_TIMEOUT_MS, "the end of the launcher", NULL) < 0 ||
+	    waitid(P_PIDFD, (id_t)sb->pidfd, &info, WEXITED | WNOWAIT | WNOHANG) < 0)
+		return "";
+	bool killed = info.si_code == CLD_KILLED || info.si_code == CLD_DUMPED;
+	return killed && info.si_status == SIGSYS ? " (by SIGSYS, as a system call filter around "
+	                                            "drydock does: `drydock doctor` "
+	                                            "names the calls that it takes away)"
+	                                          : "";
+}
+
 static int expect(const struct sandbox *sb, enum ctl_type type, const char *what,
                   struct dd_err *err)
 {
@@ -108,7 +122,8 @@ static int expect(const struct sandbox *sb, enum ctl_type type, const char *what
 	r = ctl_recv(sb, &msg);
 	if (r == 0)
 		return dd_err_say(err, ECHILD,
-		                  "the launcher died without a word while %s was awaited", what);
+		                  "the launcher died without a word while %s was awaited%s", what,
+		                  how_it_ended(sb));
 	if (r < 0)
 		return dd_err_set(err, -r, "message of the launcher");
 	if (msg.type == CTL_FAILED)

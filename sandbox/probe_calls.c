@@ -153,6 +153,17 @@ static bool is_filtered(void)
 static char taken[600];
 static char unasked[300]; /* needed as well, and nobody can tell from here */
 
+static bool is_deadly(size_t i, const char *among)
+{
+	size_t len = strlen(calls[i].name);
+	if (asked->state[i] != CALL_KILLED)
+		return false;
+	for (const char *at = among; at && (at = strstr(at, calls[i].name)); at += len)
+		if ((at == among || at[-1] == ' ') && (at[len] == ' ' || at[len] == '\0'))
+			return true;
+	return !among;
+}
+
 static size_t collect(void)
 {
 	size_t n = 0, len = 0, len_unasked = 0;
@@ -171,6 +182,13 @@ static size_t collect(void)
 	return n;
 }
 
+static int ask_shared(void)
+{
+	asked = mmap(NULL, sizeof(*asked), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+	             0);
+	return asked == MAP_FAILED ? -errno : ask_all();
+}
+
 static int check_calls(char found[PROBE_FOUND])
 {
 	taken[0] = unasked[0] = '\0';
@@ -178,11 +196,9 @@ static int check_calls(char found[PROBE_FOUND])
 		probe_note(found, "no system call filter around drydock");
 		return 0;
 	}
-	asked = mmap(NULL, sizeof(*asked), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
-	             0);
+	int r = ask_shared();
 	if (asked == MAP_FAILED)
-		return -errno;
-	int r = ask_all();
+		return r;
 	size_t n = collect();
 	(void)munmap(asked, sizeof(*asked));
 	if (r < 0)
@@ -207,6 +223,27 @@ const char *probe_calls_remedy(void)
 		"ProtectHostname= (docs/container.md)",
 		taken, unasked);
 	return text;
+}
+
+int sandbox_check_filter(const char *among, struct dd_err *err)
+{
+	bool deadly = false;
+	if (!is_filtered())
+		return 0;
+	int r = ask_shared();
+	if (asked == MAP_FAILED)
+		return 0; /* who cannot ask finds out */
+	(void)collect();
+	for (size_t i = 0; r == 0 && i < ARRAY_LEN(calls); i++)
+		deadly = deadly || is_deadly(i, among);
+	(void)munmap(asked, sizeof(*asked));
+	return !deadly ? 0
+	               : dd_err_say(
+				 err, EPERM,
+				 "a system call filter around drydock ends it (SIGSYS) for calls "
+				 "that it makes; it takes away: %.150s. Remedy: allow them in "
+				 "what starts drydock (`drydock doctor` has the options)",
+				 taken);
 }
 
 bool probe_calls_take(const char *names, char ret_name[PROBE_CALL])

@@ -214,6 +214,11 @@ struct sandbox_feature {
  * or -errno. */
 int sandbox_probe(const struct sandbox_feature **ret, struct dd_err *err);
 /* The same and what no run depends on: for the doctor. */
+/* A filter around drydock (a container's, a unit's) that ends whoever makes a call ends drydock in
+ * the middle, without a word. 0, or -EPERM: it does so for calls of @among (names with a blank
+ * between them; NULL: all that a run makes); @err has their names and the remedy. Asked in
+ * children; without a filter nothing is. Before the caller makes such a call itself. */
+int sandbox_check_filter(const char *among, struct dd_err *err);
 int sandbox_probe_all(const struct sandbox_feature **ret, struct dd_err *err);
 
 /* Which row of the host view shows @path (absolute, normalised) to every step; NULL: none. @ret_why

@@ -4,6 +4,7 @@
 #include "commands.h"
 
 #include "base/exit_code.h"
+#include "drydock/sandbox.h"
 #include "view/plan_print.h"
 #include "run_args.h"
 
@@ -20,6 +21,11 @@ int cmd_plan(int argc, char **argv)
 	argp_err_exit_status = DRYDOCK_EXIT_USAGE;
 	if (argp_parse(&argp, argc, argv, 0, NULL, &args) != 0)
 		return DRYDOCK_EXIT_USAGE;
+	struct dd_err err = { 0 };
+	if (sandbox_check_filter("openat2", &err) < 0) {
+		fprintf(stderr, "drydock: %s\n", err.msg);
+		return DRYDOCK_EXIT_HOST;
+	}
 	int code = job_source_load(&args, &source, stderr);
 	if (code != 0)
 		return code;

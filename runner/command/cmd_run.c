@@ -88,6 +88,10 @@ int cmd_run(int argc, char **argv)
 	}
 	/* whoever reads our output may go away; the job and its clean-up do not */
 	(void)signal(SIGPIPE, SIG_IGN);
+	if (sandbox_check_filter(args.dry_run ? "openat2" : NULL, &err) < 0) {
+		fprintf(stderr, "drydock: %s\ndrydock: nothing was run\n", err.msg);
+		return DRYDOCK_EXIT_HOST;
+	}
 	if (!args.dry_run && identity_enter(&id, &err) < 0) {
 		fprintf(stderr, "drydock: %s\n", err.msg);
 		return DRYDOCK_EXIT_HOST;

@@ -155,15 +155,19 @@ static void end_record(struct job *job, const char *how)
 
 static int verdict_of(struct job *job, int status)
 {
-	char how[120];
+	char how[240];
 
 	if (WIFEXITED(status) && WEXITSTATUS(status) != DRYDOCK_EXIT_INTERNAL)
 		return WEXITSTATUS(status);
 	if (WIFEXITED(status))
 		(void)snprintf(how, sizeof(how), "the supervisor ended with an internal error");
 	else
-		(void)snprintf(how, sizeof(how), "the supervisor was killed by signal %d (%s)",
-		               WTERMSIG(status), strsignal(WTERMSIG(status)));
+		(void)snprintf(how, sizeof(how), "the supervisor was killed by signal %d (%s)%s",
+		               WTERMSIG(status), strsignal(WTERMSIG(status)),
+		               WTERMSIG(status) == SIGSYS
+		                       ? ", as a system call filter around drydock does: `drydock "
+		                         "doctor` names the calls that it takes away"
+		                       : "");
 	sink_note(&job->sinks, NULL, SINK_WARN,
 	          "%s; the step it ran is dead, nothing of it was pushed after that", how);
 	end_record(job, how);

@@ -169,6 +169,23 @@ def _():
         check("ran" not in result.marks and not result.record, "a step ran", result)
 
 
+@case("K-12", "run and plan do not end without a word where a filter ends whoever makes a call that they make")
+def _():
+    can_run()
+    for call in ("unshare", "openat2", "pidfd_open", "close_range", "clone3", "mlock"):
+        job = Job([step("one", "echo @@ran=yes@@")])
+        try:
+            result = job.run(prefix=under_filter("KILL", call))
+            planned = job.run(prefix=under_filter("KILL", call), command="plan")
+        finally:
+            job.close()
+        equal(result.rc, 3, f"exit status where {call} is deadly", result)
+        check(call in result.out and "filter" in result.out and "nothing was run" in result.out, "the call is not named", result)
+        check("ran" not in result.marks and not result.record, "a step ran", result)
+        equal(planned.rc, 3 if call == "openat2" else 0, f"exit status of plan where {call} is deadly", planned)
+        check(planned.rc == 0 or call in planned.out, "the call is not named", planned)
+
+
 @case("", "doctor: a filter that takes nothing of a run away is noticed and nothing else")
 def _():
     can_run()
