@@ -46,7 +46,7 @@ enum gate_msg_type {
 	GATE_RECEIPT,   /* host, port, connections, ech_connections, bytes_in, bytes_out, denials */
 	GATE_CLOSED,    /* every flow is reset, nothing listens */
 	/* denials = all refusals seen; dropped = those not reported one by one; connections = most
-	   that were open at once */
+	   that were open at once; strays = logged packets that were no attempt */
 	GATE_DONE,
 	/* supervisor -> gate */
 	GATE_ADMITTED, /* admitted = false: the rules refused; the gate answers SERVFAIL */
@@ -88,7 +88,7 @@ struct gate_msg {
 	char host[EGRESS_HOST_MAX + 3];
 	char addr[48]; /* textual */
 	char why[160]; /* of a refusal: the detail of its reason, may be empty */
-	uint64_t connections, bytes_in, bytes_out, denials, dropped, ech_connections;
+	uint64_t connections, bytes_in, bytes_out, denials, dropped, ech_connections, strays;
 };
 
 struct gate_spec {

@@ -189,7 +189,7 @@ struct gate_state {
 	int pipe_pool[32][2];
 	unsigned n_pipes;
 
-	uint64_t denials, dropped;
+	uint64_t denials, dropped, strays;
 };
 
 /* gate_main.c. The gate from the fork on; never returns. @fds: the control socket, then

@@ -208,6 +208,7 @@ static void answer_finish(struct gate_state *g)
 	msg.denials = g->denials;
 	msg.dropped = g->dropped;
 	msg.connections = g->peak_flows;
+	msg.strays = g->strays;
 	gate_report_always(g, &msg);
 }
 

@@ -254,8 +254,22 @@ static enum dd_reason refusal_reason(struct gate_state *g, const struct nflog_pa
 	return REASON_ADDRESS_NOT_LISTED;
 }
 
+/* When a step ends, the last acknowledgement of a connection that was let through may come after
+ * the wall was closed. Nobody tried anything: the connection is the receipt's matter. */
+static bool is_a_stray(struct gate_state *g, const struct nflog_packet *p)
+{
+	const struct gate_name *name = p->dst.any.sa_family == AF_INET
+	                                       ? gate_name_by_synthetic(g, p->dst.v4.sin_addr)
+	                                       : NULL;
+	return p->goes_on && name && name->admitted;
+}
+
 static void report_packet(struct gate_state *g, const struct nflog_packet *p)
 {
+	if (is_a_stray(g, p)) {
+		g->strays++;
+		return;
+	}
 	struct gate_msg msg = { .type = GATE_NET_DENY,
 		                .port = p->dst_port,
 		                .src_port = p->src_port,

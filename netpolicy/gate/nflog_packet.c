@@ -19,6 +19,8 @@ enum {
 	ATTR_ALIGN = 4,
 };
 
+enum { TCP_FLAGS_AT = 13, TCP_SYN = 0x02, TCP_ACK = 0x10 }; /* RFC 9293 3.1 */
+
 static uint16_t be16(const uint8_t *p)
 {
 	return (uint16_t)(p[0] << 8 | p[1]);
@@ -36,6 +38,8 @@ static void read_ports(const uint8_t *in, size_t len, struct nflog_packet *p)
 		return;
 	p->src_port = be16(in);
 	p->dst_port = be16(in + 2);
+	p->goes_on = p->proto == IPPROTO_TCP && len > TCP_FLAGS_AT &&
+	             (in[TCP_FLAGS_AT] & (TCP_SYN | TCP_ACK)) != TCP_SYN;
 }
 
 static bool parse_v4(const uint8_t *in, size_t len, struct nflog_packet *p)

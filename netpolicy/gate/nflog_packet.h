@@ -19,6 +19,8 @@ struct nflog_packet {
 	uint16_t dst_port;
 	/* IPPROTO_* after the IPv6 extension headers; 255 if they cannot be read */
 	uint8_t proto;
+	/* TCP, and no beginning of a connection: of one that there was */
+	bool goes_on;
 };
 
 /* The next logged packet of a netlink datagram of @len bytes, from *pos on; advances *pos. false:

@@ -662,6 +662,7 @@ static int on_done(struct step_gate *sg, const struct gate_msg *msg, struct dd_e
 	(void)err;
 	sg->result->unreported = msg->dropped;
 	sg->peak_connections = (unsigned)msg->connections;
+	sg->strays = msg->strays;
 	sg->done = true;
 	return 0;
 }
@@ -996,7 +997,8 @@ static int receipt(struct step_gate *sg, struct dd_err *err)
 	int r = net_rules_counters(sg->rules_fd, &c, err);
 	if (r < 0)
 		return r;
-	res->refused += c.denied_packets;
+	res->refused += c.denied_packets -
+	                (sg->strays < c.denied_packets ? sg->strays : c.denied_packets);
 	res->refused += sg->names_refused;
 	res->refused += res->total.denials;
 	tell_untold(sg);

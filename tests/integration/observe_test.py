@@ -94,7 +94,13 @@ def _():
 @case("", "a raw public address is reached at any port and recorded")
 def _():
     before = W["attacker"].connections
-    r = observed(f'attempt("tcp", lambda: tcp("{ATTACKER}", 9999, b"hello").close())')
+    # Until the other side has heard the end and hung up: what a step leaves on its way when it ends is cut off with it.
+    r = observed(f'''
+        def heard():
+            s = tcp("{ATTACKER}", 9999, b"hello"); s.shutdown(socket.SHUT_WR)
+            return s.recv(1)
+        attempt("tcp", heard)
+    ''')
     check(r.mark("tcp").startswith("ok"), "not reached", r)
     equal(W["attacker"].connections, before + 1, "connections", r)
     e = only(r, "net.allow")

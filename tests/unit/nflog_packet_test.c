@@ -40,6 +40,30 @@ static void cut_or_fragmented_packets_have_no_ports(void **state)
 	assert_int_equal(p.dst_port, 0);
 }
 
+static void what_begins_a_connection_is_told_from_what_goes_on_with_one(void **state)
+{
+	(void)state;
+	static const struct {
+		uint8_t flags;
+		bool goes_on;
+	} rows[] = { { 0x02, false }, { 0x10, true }, { 0x11, true }, { 0x04, true },
+		     { 0x12, true },  { 0x00, true }, { 0xc2, false } };
+	struct nflog_packet p;
+	uint8_t in[34] = { 0 };
+	memcpy(in, tcp4, sizeof(tcp4));
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		in[20 + 13] = rows[i].flags;
+		assert_true(nflog_packet_parse(in, sizeof(in), &p));
+		assert_int_equal(p.goes_on, rows[i].goes_on);
+	}
+	assert_true(nflog_packet_parse(in, sizeof(in) - 1, &p)); /* cut: an attempt, to be told */
+	assert_false(p.goes_on);
+	in[9] = IPPROTO_UDP;
+	in[20 + 13] = 0x10;
+	assert_true(nflog_packet_parse(in, sizeof(in), &p));
+	assert_false(p.goes_on);
+}
+
 static void ipv6_extension_headers_are_stepped_over(void **state)
 {
 	(void)state;
@@ -84,6 +108,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_tcp_packet_names_address_and_ports),
 		cmocka_unit_test(cut_or_fragmented_packets_have_no_ports),
+		cmocka_unit_test(what_begins_a_connection_is_told_from_what_goes_on_with_one),
 		cmocka_unit_test(ipv6_extension_headers_are_stepped_over),
 		cmocka_unit_test(a_datagram_may_hold_several_messages_and_bad_ones_are_counted),
 	};
