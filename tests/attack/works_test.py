@@ -87,13 +87,16 @@ def _():
 
 @case("W-08", "OK: compiling in a closed step takes the processor about as long as outside")
 def _():
-    # Processor time, not the clock on the wall: a busy machine stretches the one and hardly the other. `make bench` measures both.
+    # Processor time, not the clock on the wall. A neighbour on the same core stretches that too, so both sides get as many turns as it takes to be
+    # undisturbed once; what the sandbox itself costs is there in every turn. `make bench` measures both.
     source = "\n".join(f"int f{i}(int x) {{ int s = 0; for (int i = 0; i < x; i++) s += i * {i} ^ s; return s; }}" for i in range(300))
     compile_ = "TIMEFORMAT='@@cpu=%U+%S@@'; time (for i in 1 2 3; do gcc -O2 -c -o /dev/null big.c; done)"
     bare, inside = [], []
     job = Job([step("build", compile_)], files={"big.c": source})
     try:
-        for _ in range(3):
+        for turn in range(12):
+            if turn >= 3 and min(inside) < 1.2 * min(bare):
+                break
             out = subprocess.run(["bash", "-c", compile_], cwd=os.path.join(job.dir, "src"), check=True, capture_output=True, text=True).stderr
             bare.append(cpu_seconds(out.split("@@cpu=")[1].split("@@")[0]))
             r = job.run()
