@@ -5,7 +5,7 @@
 # rows against what the commands themselves say.
 _drydock_rows='
 :run plan policy record doctor issuer revoke --help --version
-run:--job= --policy= --event= --workspace= --untracked --out= --record= --secret= --input= --var= --state-dir= --observe --keep --dry-run --rules --syscalls --json --help --usage
+run:--job= --matrix= --jobs= --policy= --event= --workspace= --untracked --out= --record= --secret= --input= --var= --state-dir= --observe --keep --dry-run --rules --syscalls --json --help --usage
 plan:--job= --policy= --event= --workspace= --untracked --out= --record= --secret= --input= --var= --state-dir= --observe --keep --dry-run --rules --syscalls --json --help --usage
 policy:check sets keys explain suggest replay
 policy check:--json --help --usage

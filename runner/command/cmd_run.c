@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* cmd_run.c - `drydock run`: from the command line to a job that the keeper can run.
+/* cmd_run.c - `drydock run`: from the command line to jobs that keepers can run.
  *
  * Runs in: the process that the user started, which becomes the keeper. Order: the outer user
  * namespace is entered before a byte of configuration is read; job_start() does the rest.
@@ -8,10 +8,10 @@
 #include "commands.h"
 #include "view/console.h"
 #include "base/exit_code.h"
-#include "forges/local/job_source.h"
-#include "forges/local/local_script.h"
+#include "forges/local/workflow_run.h"
 #include "job/job_start.h"
 #include "view/plan_print.h"
+#include "view/workflow_table.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -32,29 +32,42 @@ static int hold_standard_fds(void)
 	return 0;
 }
 
-static int run_job(const struct run_args *args, const struct identity *id,
-                   const struct job_source *source)
+/* What turns of a workflow have in common. */
+struct run_common {
+	const struct run_args *args;
+	const struct identity *id;
+	const struct job_source *source;
+};
+
+/* Writes down which record a job has, for whoever lists the jobs at the end. */
+static void note_record(void *arg, const struct sink_job *job)
 {
-	struct local_script local;
+	(void)snprintf(arg, WORKFLOW_RECORD_MAX, "%s", job->record);
+}
+
+static int run_job(void *user, const struct workflow_turn *turn)
+{
+	const struct run_common *common = user;
+	const struct run_args *args = common->args;
 	struct console console;
-	const struct job_sink *const sinks[] = { console_sink(&console) };
+	const struct job_sink clerk = { .arg = turn->told_record, .job_begins = note_record };
+	const struct job_sink *const sinks[] = { console_sink(&console, turn->prefix), &clerk };
 	const char *const hide[] = { args->event, NULL };
 
 	if (!sinks[0]) {
 		fprintf(stderr, "drydock: %s\n", strerror(ENOMEM));
 		return DRYDOCK_EXIT_INTERNAL;
 	}
-	local_script_init(&local, source->planned[0].plan);
-	int code = job_start(&(struct job_request){ .plan = source->planned[0].plan,
-	                                            .id = id,
-	                                            .script = &local.script,
+	int code = job_start(&(struct job_request){ .plan = turn->plan,
+	                                            .id = common->id,
+	                                            .script = turn->script,
 	                                            .sinks = sinks,
-	                                            .n_sinks = ARRAY_LEN(sinks),
-	                                            .checkout = &source->checkout,
+	                                            .n_sinks = turn->told_record ? 2 : 1,
+	                                            .checkout = &common->source->checkout,
 	                                            .untracked = args->untracked,
 	                                            .hide = hide,
-	                                            .out = args->out,
-	                                            .record = args->record,
+	                                            .out = turn->out,
+	                                            .record = turn->record,
 	                                            .state_dir = args->state_dir,
 	                                            .keep = args->keep,
 	                                            .observe = args->observe });
@@ -62,16 +75,89 @@ static int run_job(const struct run_args *args, const struct identity *id,
 	return code;
 }
 
+static void tell(void *user, const struct workflow_row *rows, size_t n, double sec)
+{
+	const struct run_common *common = user;
+	workflow_table(common->source->jobs.name, rows, n, sec, stdout);
+}
+
+/* ---- options that are about what runs ---- */
+
+enum { KEY_MATRIX = 0x200, KEY_JOBS }; /* without a short form */
+
+static const struct argp_option options[] = {
+	{ .name = "matrix",
+	  .key = KEY_MATRIX,
+	  .arg = "KEY=VALUE",
+	  .doc = "of a matrix only the combinations with that value; may be repeated" },
+	{ .name = "jobs",
+	  .key = KEY_JOBS,
+	  .arg = "N",
+	  .doc = "how many jobs may run at one time (default: 1)" },
+	{ 0 },
+};
+
+static unsigned parse_number(const char *arg, struct argp_state *state)
+{
+	char *end = NULL;
+	unsigned long n = strtoul(arg, &end, 10);
+	if (*arg < '0' || *arg > '9' || *end || n == 0 || n > RUN_JOBS_AT_ONCE_MAX)
+		argp_error(state, "--jobs: a number from 1 to %d, not `%s`", RUN_JOBS_AT_ONCE_MAX,
+		           arg);
+	return (unsigned)n;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct run_args *args = state->input;
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = args;
+		return 0;
+	case KEY_MATRIX:
+		run_args_add(args->picks, &args->n_picks, arg, state);
+		return 0;
+	case KEY_JOBS:
+		args->at_once = parse_number(arg, state);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static bool is_about_a_plan(const struct run_args *args)
+{
+	return args->json || args->rules || args->syscalls;
+}
+
+/* An option that would change nothing is a mistake, and is told. */
+static bool options_agree(const struct run_args *args)
+{
+	if (!args->dry_run && is_about_a_plan(args))
+		fprintf(stderr,
+		        "drydock: --json, --rules and --syscalls are about a plan: say --dry-run "
+		        "besides, or ask `drydock plan`; what a run did is in its record "
+		        "(`drydock record show --json`)\n");
+	else if (args->dry_run && (args->n_picks || args->at_once))
+		fprintf(stderr, "drydock: --matrix and --jobs are about a run: a plan shows every "
+		                "combination, and runs none\n");
+	else
+		return true;
+	return false;
+}
+
 int cmd_run(int argc, char **argv)
 {
 	static const struct argp_child children[] = { { .argp = &run_args_argp },
 		                                      { .argp = NULL } };
-	static const struct argp parser = { .children = children,
+	static const struct argp parser = { .options = options,
+		                            .parser = parse,
+		                            .children = children,
 		                            .args_doc = "WORKFLOW",
 		                            .doc = doc };
 	struct identity id;
 	struct dd_err err = { 0 };
-	struct run_args args = { .workflow = NULL };
+	struct run_args args = { .whole = true };
 	struct job_source *source = NULL;
 
 	if (hold_standard_fds() < 0)
@@ -79,13 +165,8 @@ int cmd_run(int argc, char **argv)
 	argp_err_exit_status = DRYDOCK_EXIT_USAGE;
 	if (argp_parse(&parser, argc, argv, 0, NULL, &args) != 0)
 		return DRYDOCK_EXIT_USAGE;
-	if (!args.dry_run && (args.json || args.rules || args.syscalls)) {
-		fprintf(stderr,
-		        "drydock: --json, --rules and --syscalls are about a plan: say --dry-run "
-		        "besides, or ask `drydock plan`; what a run did is in its record "
-		        "(`drydock record show --json`)\n");
+	if (!options_agree(&args))
 		return DRYDOCK_EXIT_USAGE;
-	}
 	/* whoever reads our output may go away; the job and its clean-up do not */
 	(void)signal(SIGPIPE, SIG_IGN);
 	if (sandbox_check_filter(args.dry_run ? "openat2" : NULL, &err) < 0) {
@@ -106,7 +187,13 @@ int cmd_run(int argc, char **argv)
 	if (code == 0 && args.dry_run)
 		code = plan_print(&args, source);
 	else if (code == 0)
-		code = run_job(&args, &id, source);
+		code = workflow_run(&(struct workflow_request){
+			.args = &args,
+			.source = source,
+			.run = run_job,
+			.tell = tell,
+			.user = &(struct run_common){ &args, &id, source },
+		});
 	job_source_free(source);
 	return code;
 }

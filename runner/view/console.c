@@ -128,8 +128,11 @@ static void on_job_begins(void *arg, const struct sink_job *job)
 	c->observe = job->observe;
 	if (job->observe)
 		observe_line(c, observe_banner);
-	fprintf(c->out, "%sdrydock %s%s  job %s of ", tint(c, TINT_BOLD), drydock_version(),
-	        plain(c), shown(plan->spec->id, SHOWN_MAX));
+	fprintf(c->out, "%sdrydock %s%s  job %s", tint(c, TINT_BOLD), drydock_version(), plain(c),
+	        shown(plan->spec->id, SHOWN_MAX));
+	if (strcmp(plan->spec->name, plan->spec->id) != 0)
+		fprintf(c->out, ": %s", shown(plan->spec->name, SHOWN_MAX));
+	fprintf(c->out, " of ");
 	fprintf(c->out, "%s  run %s\n", shown(plan->spec->source, 400), job->run);
 	print_workspace(c, job->plan->spec->workspace);
 	fprintf(c->out, "  policy    %s\n",
@@ -428,17 +431,43 @@ static void on_job_ended(void *arg, const struct sink_end *end)
 
 /* ---- life ---- */
 
+/* Whole lines where there is a prefix: those of several jobs come side by side. */
+static void put_prefixed(struct console *c, int fd, const char *text, size_t len)
+{
+	enum { PIECE = 8192 };
+	bool *inside = &c->inside[fd == STDERR_FILENO];
+	char line[PIECE + sizeof(c->prefix)];
+	while (len > 0) {
+		const char *end = memchr(text, '\n', len);
+		size_t n = end ? (size_t)(end - text) + 1 : len;
+		size_t lead = *inside ? 0 : strlen(c->prefix);
+		n = n < PIECE ? n : PIECE;
+		memcpy(line, c->prefix, lead);
+		memcpy(line + lead, text, n);
+		printer_put(&c->printer, fd, line, lead + n);
+		*inside = text[n - 1] != '\n';
+		text += n;
+		len -= n;
+	}
+}
+
 static ssize_t put_out(void *arg, const char *text, size_t len)
 {
 	struct console *c = arg;
-	printer_put(&c->printer, STDOUT_FILENO, text, len);
+	if (c->prefix[0])
+		put_prefixed(c, STDOUT_FILENO, text, len);
+	else
+		printer_put(&c->printer, STDOUT_FILENO, text, len);
 	return (ssize_t)len;
 }
 
 static ssize_t put_err(void *arg, const char *text, size_t len)
 {
 	struct console *c = arg;
-	printer_put(&c->printer, STDERR_FILENO, text, len);
+	if (c->prefix[0])
+		put_prefixed(c, STDERR_FILENO, text, len);
+	else
+		printer_put(&c->printer, STDERR_FILENO, text, len);
 	return (ssize_t)len;
 }
 
@@ -451,7 +480,17 @@ static FILE *open_lines(struct console *c, ssize_t (*put)(void *, const char *, 
 	return f;
 }
 
-const struct job_sink *console_sink(struct console *c)
+/* "[test (18)] ", cut where it would push the lines away. */
+static void make_prefix(struct console *c, const char *name)
+{
+	enum { MOST = 30 };
+	char fit[TEXT_ESCAPE_MAX * MOST + 1];
+	size_t len = strnlen(name, MOST + 1);
+	(void)text_escape(fit, name, len > MOST ? MOST : len);
+	(void)snprintf(c->prefix, sizeof(c->prefix), "[%.40s%s] ", fit, len > MOST ? "..." : "");
+}
+
+const struct job_sink *console_sink(struct console *c, const char *prefix)
 {
 	const char *no = getenv("NO_COLOR");
 
@@ -464,6 +503,8 @@ const struct job_sink *console_sink(struct console *c)
 		                         .step_ended = on_step_ended,
 		                         .job_ended = on_job_ended } };
 	c->sink.arg = c;
+	if (prefix)
+		make_prefix(c, prefix);
 	(void)fflush(stdout); /* what was said before comes before */
 	printer_start(&c->printer);
 	c->out = open_lines(c, put_out);

@@ -22,6 +22,8 @@ struct console {
 	struct job_sink sink;
 	struct printer printer;
 	FILE *out, *err; /* through the printer, line by line */
+	char prefix[64]; /* escaped, with what stands around it */
+	bool inside[2];  /* of a line: of out, of err */
 	const struct plan *plan;
 	bool observe;
 	struct console_row *rows; /* of the steps that have ended */
@@ -31,8 +33,9 @@ struct console {
 	size_t untold; /* for which there is no room */
 };
 
-/* Returns the sink of @console; NULL: there is no memory. */
-const struct job_sink *console_sink(struct console *console);
+/* Returns the sink of @console; NULL: there is no memory. @prefix: a name for the front of every
+ * line, of several jobs that print at one time; NULL: none. */
+const struct job_sink *console_sink(struct console *console, const char *prefix);
 /* Waits until the output is read, as printer_end() does. */
 void console_done(struct console *console);
 

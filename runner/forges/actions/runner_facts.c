@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/utsname.h>
 
+const char *const runner_file_names[] = { "path", "env", "step_summary", "state", "output", NULL };
+
 const char *runner_arch(void)
 {
 	static const struct {

@@ -5,4 +5,8 @@
 
 const char *runner_arch(void); /* "X64"; as in runner.arch */
 
+/* The files that a step leaves something in, as its recipe names them; NULL at the end. In the
+ * order in which they are read: it is also that of enum engine_file. */
+extern const char *const runner_file_names[6];
+
 #endif

@@ -5,6 +5,8 @@
  * anything of the workflow runs: nothing is ever skipped in silence. */
 #include "wf_notes.h"
 
+#include "wf_combine.h"
+
 #include <string.h>
 
 static const char no_action[] =
@@ -64,55 +66,33 @@ static void note_uses(const struct wf_step *step, struct plan_arena *arena, stru
 		         "`%.60s` of a checkout is not supported yet", wf_written(arena, other));
 }
 
-/* ---- what is computed ---- */
+/* ---- secrets that a called workflow is given ---- */
 
-/* Where its first expression stands; line 0: it has none. */
-static struct diag_mark expression_at(const struct template_node *node)
+const char *wf_secret_named(struct plan_arena *arena, const struct template_node *node)
 {
-	struct diag_mark at = { .line = 0 };
-	if (!node)
-		return at;
-	if (node->kind == TEMPLATE_EXPRESSION || node->kind == TEMPLATE_INSERT)
-		return node->n ? node->parts[0].expr ? node->parts[0].at : node->parts[1].at
-		               : node->mark;
-	for (size_t i = 0; !at.line && i < node->n; i++) {
-		if (node->kind == TEMPLATE_LIST)
-			at = expression_at(node->items[i]);
-		else if (node->kind == TEMPLATE_MAP &&
-		         !(at = expression_at(node->pairs[i].key)).line)
-			at = expression_at(node->pairs[i].value);
-	}
-	return at;
+	static const char context[] = "secrets.";
+	static const char letters[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+	if (node->kind != TEMPLATE_EXPRESSION || node->n != 1)
+		return NULL;
+	const char *text = arena_strndup(arena, node->parts[0].text, node->parts[0].len);
+	if (strncmp(text, context, sizeof(context) - 1) != 0)
+		return NULL;
+	text += sizeof(context) - 1;
+	return *text && text[strspn(text, letters)] == '\0' ? text : NULL;
 }
 
-static void note_expressions(const struct template_node *const *nodes, size_t n,
-                             struct diag_list *notes)
+/* A credential is delivered by its name and is in no expression's hands, so one cannot be computed
+ * from others. */
+static void note_secrets(const struct wf_call *call, struct plan_arena *arena,
+                         struct diag_list *notes)
 {
-	for (size_t i = 0; i < n; i++) {
-		struct diag_mark at = expression_at(nodes[i]);
-		if (at.line)
-			diag_add(notes, at, "write the value itself, or pass it with env:",
-			         "expressions are not supported yet");
-	}
-}
-
-static void note_step(const struct wf_step *step, struct plan_arena *arena, struct diag_list *notes)
-{
-	const struct template_node *const computed[] = {
-		step->run,
-		step->name,
-		step->env,
-		step->working_directory,
-		step->shell,
-		step->timeout_minutes,
-		step->continue_on_error,
-	};
-	note_expressions(computed, ARRAY_LEN(computed), notes);
-	if (step->cond_written)
-		diag_add(notes, step->cond->mark,
-		         "conditions come later; put the test into the script", not_yet, "if");
-	if (step->uses)
-		note_uses(step, arena, notes);
+	const struct template_node *map = call->secrets;
+	for (size_t i = 0; map && map->kind == TEMPLATE_MAP && i < map->n; i++)
+		if (wf_asks_for(map->pairs[i].value, EXPR_SECRETS) &&
+		    !wf_secret_named(arena, map->pairs[i].value))
+			diag_add(notes, map->pairs[i].value->mark, "${{ secrets.NAME }}",
+			         "a secret that is computed is not supported yet");
 }
 
 /* ---- the job ---- */
@@ -130,26 +110,23 @@ void wf_note_job(const struct wf_flat_job *flat, struct plan_arena *arena, struc
 		const struct template_node *node;
 		const char *key, *hint;
 	} rows[] = {
-		{ job->n_needs ? job->needs[0] : NULL, "needs",
-		  "run the jobs one by one with --job" },
-		{ job->cond_written ? job->cond : NULL, "if", "choose the job with --job" },
-		{ job->strategy, "strategy", "write one job for each combination" },
-		{ job->continue_on_error, "continue-on-error", "say it at the step" },
-		{ job->outputs, "outputs", "jobs run alone" },
-		{ job->environment, "environment", "credentials come from the policy" },
 		{ has_container(job->container) ? job->container : NULL, "container",
 		  "steps run on the host's own tools" },
 		{ job->services, "services", "start what is needed inside a step" },
 		{ job->snapshot, "snapshot", "nothing is kept of a machine" },
-		{ job->call ? job->call->ref : NULL, "uses", "list the steps in this job" },
 	};
-	const struct template_node *const computed[] = { flat->file_env, job->env, job->defaults,
-		                                         job->timeout_minutes };
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		if (rows[i].node)
 			diag_add(notes, rows[i].node->mark, rows[i].hint, not_yet, rows[i].key);
-	note_expressions(computed, ARRAY_LEN(computed), notes);
+	if (job->call && job->call->unread)
+		diag_add(notes, job->call->ref->mark,
+		         "copy it to .github/workflows and call it as "
+		         "./.github/workflows/NAME.yml",
+		         "a workflow of another repository is not supported yet");
+	if (job->call)
+		note_secrets(job->call, arena, notes);
 	for (size_t i = 0; i < job->n_steps; i++)
-		note_step(&job->steps[i], arena, notes);
+		if (job->steps[i].uses)
+			note_uses(&job->steps[i], arena, notes);
 }

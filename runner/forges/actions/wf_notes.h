@@ -11,4 +11,7 @@ void wf_note_job(const struct wf_flat_job *job, struct plan_arena *arena, struct
  * left to do. */
 bool wf_is_local_checkout(const struct wf_step *step);
 
+/* NAME where a text is `${{ secrets.NAME }}` and nothing else; NULL otherwise. */
+const char *wf_secret_named(struct plan_arena *arena, const struct template_node *node);
+
 #endif

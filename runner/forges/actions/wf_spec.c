@@ -187,6 +187,7 @@ static void choose_command(struct spec_build *b, const struct wf_step *from, str
 	                                             : NULL;
 	if (from->uses)
 		return;
+	recipe->channel = runner_file_names;
 	recipe->script = literal ? literal : step->facts.run;
 	step->shell = wf_written(b->arena, shell);
 	if (shell && shell->kind == TEMPLATE_EXPRESSION)

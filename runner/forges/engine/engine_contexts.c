@@ -22,11 +22,6 @@ const char *const engine_outcome_names[] = {
 	[OUTCOME_SKIPPED] = "skipped",
 };
 
-const char *const engine_file_names[ENGINE_FILES + 1] = {
-	[FILE_PATH] = "path",   [FILE_ENV] = "env",       [FILE_SUMMARY] = "step_summary",
-	[FILE_STATE] = "state", [FILE_OUTPUT] = "output",
-};
-
 int engine_no_memory(struct dd_err *err)
 {
 	return dd_err_say(err, E2BIG,

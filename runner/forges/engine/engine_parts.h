@@ -25,7 +25,6 @@ enum engine_file {
 	FILE_OUTPUT,
 	ENGINE_FILES,
 };
-extern const char *const engine_file_names[ENGINE_FILES + 1]; /* of the channel, NULL at the end */
 
 enum { ENGINE_TEXT_MAX = 900 };
 

@@ -3,6 +3,8 @@
  * moment before it runs. Runs in: supervisor. */
 #include "engine_parts.h"
 
+#include "forges/actions/runner_facts.h"
+
 #include "forges/actions/shell_command.h"
 #include "forges/actions/wf_spec.h"
 #include "inject.h"
@@ -214,7 +216,7 @@ int engine_recipe_make(struct job_engine *e)
 		return -EINVAL;
 	now->recipe.files = &e->event_file;
 	now->recipe.n_files = 1;
-	now->recipe.channel = engine_file_names;
+	now->recipe.channel = runner_file_names;
 	now->recipe.time_sec = now->timeout_sec;
 	engine_env_layers(e, &now->values);
 	return 0;

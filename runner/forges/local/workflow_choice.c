@@ -42,30 +42,34 @@ bool workflow_never_runs(const struct job_source *source, const struct source_jo
 
 /* ---- --matrix ---- */
 
-static bool fits(const struct run_args *args, struct expr_memory *mem,
-                 const struct wf_combined_one *one)
+/* The value that a combination has for the key of KEY=VALUE, or NULL. */
+static const struct expr_value *picked(const struct wf_combined_one *one, const char *pick)
 {
-	for (size_t i = 0; i < args->n_picks; i++) {
-		const char *equals = strchr(args->picks[i], '=');
-		const struct expr_value want = expr_text(equals + 1);
-		const struct expr_value *have =
-			one->matrix.kind == EXPR_OBJECT
-				? expr_object_get(one->matrix.object, args->picks[i],
-		                                  (size_t)(equals - args->picks[i]))
-				: NULL;
-		struct expr_value text;
-		if (!have || !expr_to_string(mem, have, &text) || !expr_equal(&text, &want))
-			return false;
-	}
-	return true;
+	return one->matrix.kind == EXPR_OBJECT
+	               ? expr_object_get(one->matrix.object, pick, strcspn(pick, "="))
+	               : NULL;
+}
+
+static bool fits(const struct wf_combined_one *one, const char *pick, struct expr_memory *mem)
+{
+	const struct expr_value *have = picked(one, pick);
+	const struct expr_value want = expr_text(strchr(pick, '=') + 1);
+	struct expr_value text;
+	return have && expr_to_string(mem, have, &text) && expr_equal(&text, &want);
 }
 
 void workflow_pick(const struct run_args *args, struct expr_memory *mem,
                    struct wf_combined *combined)
 {
-	size_t kept = 0;
-	for (size_t i = 0; i < combined->n; i++)
-		if (fits(args, mem, &combined->items[i]))
-			combined->items[kept++] = combined->items[i];
-	combined->n = kept;
+	for (size_t i = 0; i < args->n_picks; i++) {
+		size_t kept = 0, known = 0;
+		for (size_t k = 0; k < combined->n; k++)
+			known += picked(&combined->items[k], args->picks[i]) != NULL;
+		if (known == 0 && !args->job)
+			continue; /* another job's matrix is meant */
+		for (size_t k = 0; k < combined->n; k++)
+			if (fits(&combined->items[k], args->picks[i], mem))
+				combined->items[kept++] = combined->items[k];
+		combined->n = kept;
+	}
 }

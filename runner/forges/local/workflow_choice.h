@@ -10,7 +10,8 @@
  * combination of it asks for another system. */
 bool workflow_never_runs(const struct job_source *source, const struct source_job *job);
 
-/* Leaves of @combined the combinations that --matrix asks for. */
+/* Leaves of @combined the combinations that --matrix asks for. A key that no combination has is
+ * about another job, unless this one was named. */
 void workflow_pick(const struct run_args *args, struct expr_memory *mem,
                    struct wf_combined *combined);
 
