@@ -9,6 +9,7 @@
 #include "base/size_text.h"
 #include "base/text_escape.h"
 #include "base/version.h"
+#include "table.h"
 
 #include <arpa/inet.h>
 #include <stdlib.h>
@@ -313,18 +314,28 @@ static void on_step_ended(void *arg, const struct job_step *step, const struct s
 
 /* ---- end of the job ---- */
 
-static void summary_row(const struct console *c, const struct console_row *row)
-{
-	char in[16], out[16];
+static const struct table_column summary_columns[] = {
+	{ "#", TABLE_RIGHT },    { "phase", TABLE_LEFT },    { "result", TABLE_LEFT },
+	{ "time", TABLE_RIGHT }, { "hosts", TABLE_RIGHT },   { "in", TABLE_RIGHT },
+	{ "out", TABLE_RIGHT },  { "refused", TABLE_RIGHT }, { "step", TABLE_WRAP },
+};
 
-	fprintf(c->out, "  %2u  %-5s  %-14s %8.2f s  %5zu  %9s  %9s  %7llu  %.40s\n", row->number,
-	        dd_phase_name(row->phase), step_outcome_names[row->outcome], row->wall_sec,
-	        row->hosts, size_text(row->in, in), size_text(row->out, out),
-	        (unsigned long long)row->refused, row->name);
+static void summary_row(struct table *table, const struct console_row *row)
+{
+	char number[16], took[32], hosts[24], in[16], out[16], refused[24];
+
+	(void)snprintf(number, sizeof(number), "%u", row->number);
+	(void)snprintf(took, sizeof(took), "%.2f s", row->wall_sec);
+	(void)snprintf(hosts, sizeof(hosts), "%zu", row->hosts);
+	(void)snprintf(refused, sizeof(refused), "%llu", (unsigned long long)row->refused);
+	table_row(table, (const char *const[]){ number, dd_phase_name(row->phase),
+	                                        step_outcome_names[row->outcome], took, hosts,
+	                                        size_text(row->in, in), size_text(row->out, out),
+	                                        refused, row->name });
 }
 
 /* The written steps that had no turn. */
-static void summary_rest(const struct console *c, const struct plan *plan)
+static void summary_rest(struct table *table, const struct console *c, const struct plan *plan)
 {
 	for (size_t i = 0; i < plan->n_grants; i++) {
 		const struct grant *grant = &plan->grants[i];
@@ -336,33 +347,67 @@ static void summary_rest(const struct console *c, const struct plan *plan)
 		struct console_row row = { .number = grant->index, .phase = grant->phase };
 		(void)snprintf(row.name, sizeof(row.name), "%.*s", (int)sizeof(row.name) - 1,
 		               shown(grant->name, NAME_MAX_SHOWN));
-		summary_row(c, &row);
+		summary_row(table, &row);
 	}
+}
+
+static void summary(const struct console *c, const struct plan *plan)
+{
+	struct table *table = table_new(summary_columns, ARRAY_LEN(summary_columns), 2,
+	                                view_width());
+
+	for (size_t i = 0; i < c->n_rows; i++)
+		summary_row(table, &c->rows[i]);
+	summary_rest(table, c, plan);
+	if (table_print(table, c->out) < 0)
+		fprintf(c->out, "  no memory for the table of its steps: they are in the record\n");
+	table_free(table);
+}
+
+static const struct table_column attempt_columns[] = {
+	{ NULL, TABLE_LEFT }, { NULL, TABLE_WRAP }, { NULL, TABLE_RIGHT }, { NULL, TABLE_WRAP }
+};
+
+static void attempt_row(const struct console *c, struct table *table,
+                        const struct console_attempt *a)
+{
+	char step[24], count[24], why[sizeof(a->refusal.why) + sizeof(a->refusal.process) + 16];
+
+	(void)snprintf(step, sizeof(step), "step %u", a->number);
+	(void)snprintf(count, sizeof(count), "%llux", (unsigned long long)a->refusal.count);
+	(void)snprintf(why, sizeof(why), "%s%s%s", a->refusal.why,
+	               a->refusal.process[0] ? "; tried by " : "", a->refusal.process);
+	table_row(table, (const char *const[]){ step, a->refusal.what, count, why });
+	table_tint(table, 1, tint(c, TINT_WARN));
 }
 
 static void summary_attempts(const struct console *c, bool would, const char *head)
 {
-	for (size_t i = 0; i < c->n_attempts; i++) {
-		const struct step_refusal *f = &c->attempts[i].refusal;
-		if (c->attempts[i].would != would)
-			continue;
-		if (head)
-			fprintf(c->out, "  %s:\n", head);
-		head = NULL;
-		fprintf(c->out, "      step %u  %s%s%s  (%llux)  %s%s%s\n", c->attempts[i].number,
-		        tint(c, TINT_WARN), f->what, plain(c), (unsigned long long)f->count, f->why,
-		        f->process[0] ? "  tried by " : "", f->process);
-	}
-	for (size_t i = 0; !would && i < c->n_rows; i++)
-		if (c->rows[i].unreported) {
-			if (head)
-				fprintf(c->out, "  %s:\n", head);
-			head = NULL;
-			fprintf(c->out,
-			        "      step %u  and %llu more that were counted, not told one by "
-			        "one\n",
-			        c->rows[i].number, (unsigned long long)c->rows[i].unreported);
+	struct table *table = table_new(attempt_columns, ARRAY_LEN(attempt_columns), 6,
+	                                view_width());
+	bool any = false;
+
+	for (size_t i = 0; i < c->n_attempts; i++)
+		if (c->attempts[i].would == would) {
+			attempt_row(c, table, &c->attempts[i]);
+			any = true;
 		}
+	for (size_t i = 0; !would && i < c->n_rows; i++) {
+		char step[24], text[100];
+		if (!c->rows[i].unreported)
+			continue;
+		any = true;
+		(void)snprintf(step, sizeof(step), "step %u", c->rows[i].number);
+		(void)snprintf(text, sizeof(text),
+		               "and %llu more that were counted, not told one by one",
+		               (unsigned long long)c->rows[i].unreported);
+		table_row(table, (const char *const[]){ step, "", "", text });
+	}
+	if (any)
+		fprintf(c->out, "  %s:\n", head);
+	if (table_print(table, c->out) < 0)
+		fprintf(c->out, "      no memory for the table: they are in the record\n");
+	table_free(table);
 }
 
 /* As one word of a shell. */
@@ -405,12 +450,7 @@ static void on_job_ended(void *arg, const struct sink_end *end)
 	c->printer.last_words = true;
 	fprintf(c->out, "\n%sjob %s: %s%s\n", tint(c, TINT_BOLD),
 	        shown(end->plan->spec->id, SHOWN_MAX), end->status, plain(c));
-	fprintf(c->out,
-	        "  #   phase  result             time   hosts         in        out  refused  "
-	        "step\n");
-	for (size_t i = 0; i < c->n_rows; i++)
-		summary_row(c, &c->rows[i]);
-	summary_rest(c, end->plan);
+	summary(c, end->plan);
 	summary_attempts(c, false, "refused");
 	summary_attempts(c, true, "would have been refused");
 	if (c->untold)

@@ -82,6 +82,17 @@ static void put_banners(FILE *out, const struct record_facts *f)
 	}
 }
 
+static void put_workspace(FILE *out, const struct facts_workspace *w)
+{
+	char text[RECORD_WORKSPACE_MAX];
+	if (!w->at.seq)
+		return;
+	record_workspace_text(w, text);
+	put_fact(out, "Workspace", text);
+	for (size_t i = 0; w->notes && w->notes[i]; i++)
+		put_fact(out, "", w->notes[i]);
+}
+
 static void put_head(FILE *out, const struct record_facts *f, const struct timeline *t)
 {
 	char took[32];
@@ -96,6 +107,7 @@ static void put_head(FILE *out, const struct record_facts *f, const struct timel
 	put_fact(out, "Run", f->run);
 	put_fact(out, "Started", f->start_time);
 	put_fact(out, "Workflow", f->workflow);
+	put_workspace(out, &f->workspace);
 	put_fact(out, "Policy",
 	         text_or(f->policy.path,
 	                 "none: every step is build, the gate is closed, no credentials"));

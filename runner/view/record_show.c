@@ -8,20 +8,19 @@
 #include "record_view.h"
 
 #include "base/size_text.h"
+#include "table.h"
 #include "drydock/fd.h"
 #include "base/text_escape.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 enum {
 	NAME_WIDTH = 20,
 	LEFT = 4 + 6 + NAME_WIDTH + 1,
 	RIGHT = 22,
-	WIDTH_MIN = 60,
 	WIDTH_MAX = 200,
 	BAR_MAX = WIDTH_MAX
 };
@@ -61,19 +60,11 @@ struct view {
 struct record_view_options record_view_options(void)
 {
 	static const char *const locale_names[] = { "LC_ALL", "LC_CTYPE", "LANG" };
-	struct record_view_options opt = { .width = 80 };
-	struct winsize size;
-	const char *no = getenv("NO_COLOR"), *columns = getenv("COLUMNS"), *locale = NULL;
+	struct record_view_options opt = { .width = view_width() };
+	const char *no = getenv("NO_COLOR"), *locale = NULL;
 
 	opt.colour = isatty(STDOUT_FILENO) && !(no && *no);
-	if (columns && *columns && strspn(columns, "0123456789") == strlen(columns) &&
-	    strlen(columns) < 5)
-		opt.width = (unsigned)strtoul(columns, NULL, 10);
-	else if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
-		opt.width = size.ws_col;
-	opt.width = opt.width < WIDTH_MIN   ? WIDTH_MIN
-	            : opt.width > WIDTH_MAX ? WIDTH_MAX
-	                                    : opt.width;
+	opt.width = opt.width > WIDTH_MAX ? WIDTH_MAX : opt.width;
 	for (size_t i = 0; i < ARRAY_LEN(locale_names) && !(locale && *locale); i++)
 		locale = getenv(locale_names[i]);
 	opt.utf8 = locale && (strcasestr(locale, "utf-8") || strcasestr(locale, "utf8"));
@@ -129,6 +120,33 @@ static bool is_good(const char *outcome)
 
 /* ---- head and axis ---- */
 
+static struct table *new_table(const struct view *v, const struct table_column *columns, size_t n,
+                               unsigned indent)
+{
+	struct table *table = table_new(columns, n, indent, v->opt->width);
+	if (!v->opt->utf8)
+		table_ascii(table);
+	return table;
+}
+
+/* What was copied, and what of it is not as the commit or as the caller's directory. */
+static void put_workspace(const struct view *v)
+{
+	static const struct table_column columns[] = { { NULL, TABLE_LEFT }, { NULL, TABLE_WRAP } };
+	const struct facts_workspace *w = &v->facts->workspace;
+	char text[RECORD_WORKSPACE_MAX];
+	if (!w->at.seq)
+		return;
+	struct table *table = new_table(v, columns, ARRAY_LEN(columns), 0);
+	record_workspace_text(w, text);
+	table_row(table, (const char *const[]){ "workspace", text });
+	for (size_t i = 0; w->notes && w->notes[i]; i++)
+		table_row(table, (const char *const[]){ "", w->notes[i] });
+	if (table_print(table, v->out) < 0)
+		(void)fputs("workspace: no memory to draw it\n", v->out);
+	table_free(table);
+}
+
 static void put_head(const struct view *v)
 {
 	const struct record_facts *f = v->facts;
@@ -150,6 +168,7 @@ static void put_head(const struct view *v)
 	            "none: every step is build, the gate is closed, no credentials"),
 	    100, false);
 	(void)fputc('\n', v->out);
+	put_workspace(v);
 	if (f->mode == FACTS_OBSERVED)
 		(void)fprintf(
 			v->out,
@@ -301,25 +320,34 @@ static int put_step(const struct view *v, const struct facts_step *s, struct dd_
 
 /* ---- what must not be overlooked ---- */
 
-static void put_group(const struct view *v, const struct record_group *g)
+static const struct table_column group_columns[] = {
+	{ NULL, TABLE_LEFT }, { NULL, TABLE_RIGHT }, { NULL, TABLE_WRAP }, { NULL, TABLE_WRAP }
+};
+
+/* Two rows: what was tried, and below it why not and who. */
+static void add_group(const struct view *v, struct table *table, const struct record_group *g)
 {
 	const struct timeline_mark *m = &g->mark;
-	char seq[32];
+	char seq[32], times[40] = "", what[sizeof(m->what) + sizeof(times)];
+	char why[600];
 	(void)snprintf(seq, sizeof(seq), "%" PRIu64, m->seq);
-	(void)fprintf(v->out, "  %s%s%s %5s  ", tint(v, mark_tints[m->kind]),
-	              v->glyphs->mark[m->kind], plain(v), seq);
-	put(v, text_or(g->step->ref, "?"), 16, true);
-	(void)fputs("  ", v->out);
-	put(v, m->what, 200, false);
 	if (m->count > 1)
-		(void)fprintf(v->out, "  (%" PRId64 " times)", m->count);
-	(void)fprintf(v->out, "\n%*s%s", 28, "", tint(v, TINT_DIM));
-	put(v, m->why, 200, false);
-	if (m->who[0]) {
-		(void)fputs("; tried by ", v->out);
-		put(v, m->who, 120, false);
-	}
-	(void)fprintf(v->out, "%s\n", plain(v));
+		(void)snprintf(times, sizeof(times), "  (%" PRId64 " times)", m->count);
+	(void)snprintf(what, sizeof(what), "%s%s", m->what, times);
+	(void)snprintf(why, sizeof(why), m->who[0] ? "%.200s; tried by %s" : "%.200s%s", m->why,
+	               m->who);
+	table_row(table, (const char *const[]){ v->glyphs->mark[m->kind], seq,
+	                                        text_or(g->step->ref, "?"), what });
+	table_tint(table, 0, tint(v, mark_tints[m->kind]));
+	table_row(table, (const char *const[]){ "", "", "", why });
+	table_tint(table, 3, tint(v, TINT_DIM));
+}
+
+static int print_table(const struct view *v, struct table *table, struct dd_err *err)
+{
+	int r = table_print(table, v->out);
+	table_free(table);
+	return r < 0 ? dd_err_set(err, -r, "draw the record") : 0;
 }
 
 static int put_groups(const struct view *v, struct dd_err *err)
@@ -329,74 +357,85 @@ static int put_groups(const struct view *v, struct dd_err *err)
 	int r = record_groups(v->facts, &groups, &n, err);
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < n; i++) {
-		if (i == 0)
-			(void)fprintf(v->out, "\n%s%s%s\n", tint(v, TINT_BOLD),
-			              v->facts->mode == FACTS_OBSERVED
-			                      ? "refused, or would have been"
-			                      : "refused",
-			              plain(v));
-		put_group(v, &groups[i]);
-	}
+	struct table *table = new_table(v, group_columns, ARRAY_LEN(group_columns), 2);
+	for (size_t i = 0; i < n; i++)
+		add_group(v, table, &groups[i]);
+	free(groups);
+	if (n > 0)
+		(void)fprintf(v->out, "\n%s%s%s\n", tint(v, TINT_BOLD),
+		              v->facts->mode == FACTS_OBSERVED ? "refused, or would have been"
+		                                               : "refused",
+		              plain(v));
+	r = print_table(v, table, err);
 	if (n > 0) {
 		(void)fputs("  drydock policy explain --seq N --record ", v->out);
 		put(v, text_or(v->facts->path, "RECORD"), 200, false);
 		(void)fputs("\n", v->out);
 	}
-	free(groups);
-	return 0;
+	return r;
+}
+
+static const struct table_column reached_columns[] = {
+	{ NULL, TABLE_LEFT },  { NULL, TABLE_WRAP },  { NULL, TABLE_WRAP },
+	{ NULL, TABLE_RIGHT }, { NULL, TABLE_RIGHT }, { NULL, TABLE_RIGHT },
+};
+
+static void add_reached(const struct view *v, struct table *table, const char *ref,
+                        const char *what, int64_t connections, int64_t bytes_in, int64_t bytes_out)
+{
+	char in[16], out[16], times[40], in_text[24], out_text[24];
+	(void)snprintf(times, sizeof(times), "%" PRId64 " connection%s", connections,
+	               connections == 1 ? "" : "s");
+	(void)snprintf(in_text, sizeof(in_text), "%s in",
+	               size_text(bytes_in > 0 ? (uint64_t)bytes_in : 0, in));
+	(void)snprintf(out_text, sizeof(out_text), "%s out",
+	               size_text(bytes_out > 0 ? (uint64_t)bytes_out : 0, out));
+	table_row(table,
+	          (const char *const[]){ v->glyphs->mark[TIMELINE_CONNECTED], text_or(ref, "?"),
+	                                 what, times, in_text, out_text });
 }
 
 /* A receipt lists so many; that it does not list all is part of what it says (G-15). */
-static void put_not_listed(const struct view *v, const struct facts_step *s)
+static void add_not_listed(const struct view *v, struct table *table, const struct facts_step *s)
 {
 	const struct facts_sums *d = &s->gate.not_listed;
-	char in[16], out[16];
+	char text[60];
 	if (d->destinations == 0)
 		return;
-	(void)fprintf(v->out, "  %s         ", v->glyphs->mark[TIMELINE_CONNECTED]);
-	put(v, text_or(s->ref, "?"), 16, true);
+	(void)snprintf(text, sizeof(text), "%" PRId64 " more, not listed", d->destinations);
 	if (d->destinations < 0)
-		(void)fputs("  perhaps more: this older record lists at most 256 destinations\n",
-		            v->out);
+		table_row(table, (const char *const[]){
+					 v->glyphs->mark[TIMELINE_CONNECTED], text_or(s->ref, "?"),
+					 "perhaps more: this older record lists at most 256 "
+					 "destinations",
+					 "", "", "" });
 	else
-		(void)fprintf(v->out,
-		              "  %" PRId64 " more, not listed  %" PRId64
-		              " connection%s, %s in, %s out\n",
-		              d->destinations, d->connections, d->connections == 1 ? "" : "s",
-		              size_text(d->bytes_in > 0 ? (uint64_t)d->bytes_in : 0, in),
-		              size_text(d->bytes_out > 0 ? (uint64_t)d->bytes_out : 0, out));
+		add_reached(v, table, s->ref, text, d->connections, d->bytes_in, d->bytes_out);
 }
 
-static void put_receipts(const struct view *v)
+static int put_receipts(const struct view *v, struct dd_err *err)
 {
+	struct table *table = new_table(v, reached_columns, ARRAY_LEN(reached_columns), 2);
 	bool any = false;
 	for (size_t i = 0; i < v->facts->n_steps; i++) {
-		for (size_t k = 0; k < v->facts->steps[i].gate.n_receipts; k++) {
-			const struct facts_receipt *d = &v->facts->steps[i].gate.receipts[k];
-			char in[16], out[16];
+		const struct facts_step *s = &v->facts->steps[i];
+		for (size_t k = 0; k < s->gate.n_receipts; k++) {
+			const struct facts_receipt *d = &s->gate.receipts[k];
+			char where[280];
 			if (d->connections <= 0)
 				continue;
-			if (!any)
-				(void)fprintf(v->out, "\n%sreached%s\n", tint(v, TINT_BOLD),
-				              plain(v));
 			any = true;
-			(void)fprintf(v->out, "  %s       ", v->glyphs->mark[TIMELINE_CONNECTED]);
-			(void)fputs("  ", v->out);
-			put(v, text_or(v->facts->steps[i].ref, "?"), 16, true);
-			(void)fputs("  ", v->out);
-			put(v, text_or(d->host, "?"), 200, false);
-			(void)fprintf(
-				v->out, ":%u  %" PRId64 " connection%s, %s in, %s out",
-				(unsigned)d->port, d->connections, d->connections == 1 ? "" : "s",
-				size_text(d->bytes_in > 0 ? (uint64_t)d->bytes_in : 0, in),
-				size_text(d->bytes_out > 0 ? (uint64_t)d->bytes_out : 0, out));
-			if (d->ech > 0)
-				(void)fprintf(v->out, ", %" PRId64 " with ECH", d->ech);
-			(void)fputc('\n', v->out);
+			(void)snprintf(where, sizeof(where), "%.256s:%u", text_or(d->host, "?"),
+			               (unsigned)d->port);
+			add_reached(v, table, s->ref, where, d->connections, d->bytes_in,
+			            d->bytes_out);
 		}
-		put_not_listed(v, &v->facts->steps[i]);
+		any = any || s->gate.not_listed.destinations;
+		add_not_listed(v, table, s);
 	}
+	if (any)
+		(void)fprintf(v->out, "\n%sreached%s\n", tint(v, TINT_BOLD), plain(v));
+	return print_table(v, table, err);
 }
 
 static void put_legend(const struct view *v)
@@ -428,7 +467,8 @@ int record_show_timeline(const struct record_facts *facts, const struct record_v
 	put_legend(&v);
 	if (r == 0)
 		r = put_groups(&v, err);
-	put_receipts(&v);
+	if (r == 0)
+		r = put_receipts(&v, err);
 	if (facts->torn_bytes)
 		(void)fprintf(out,
 		              "\n%sthe last line is torn: %" PRIu64

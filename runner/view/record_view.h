@@ -28,6 +28,10 @@ int record_report_html(const struct record_facts *facts, FILE *out, struct dd_er
 
 /* record_group.c: the marks of a whole run that a reader must not overlook, equal ones of a step
  * together. The caller frees. */
+/* What the workspace was copied from, as one sentence. */
+enum { RECORD_WORKSPACE_MAX = 1000 };
+void record_workspace_text(const struct facts_workspace *w, char ret[RECORD_WORKSPACE_MAX]);
+
 struct record_group {
 	const struct facts_step *step;
 	struct timeline_mark mark; /* of the first; its count is that of all */

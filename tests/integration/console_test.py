@@ -97,6 +97,30 @@ def _():
         job.close()
 
 
+@case("", "at 80 columns the closing table is no wider, no size loses its unit, and no name moves the cursor")
+def _():
+    names = ["a step with a name that goes on for longer than its column", "one_word_without_any_blank/that/is/longer/than/the/column/too", "evil \x1b[2J\u202ename", "p\u00e4ckage"]
+    job = Job([step("s0", "true")])
+    job.write("workflow.yml", json.dumps({"on": "push", "jobs": {"test": {"runs-on": "x", "steps": [
+        {"name": name, "run": "true" if i else "cat /etc/shadow_of_nobody || true"} for i, name in enumerate(names)]}}}))
+    try:
+        for env, most in (({}, 80), ({"LANG": "C"}, 80), ({"COLUMNS": "120"}, 120)):
+            r = job.run(env=env)
+            equal(r.rc, 0, "exit status", r)
+            table = r.out[r.out.index("job test: succeeded"):r.out.index("  record:")]
+            lines = table.splitlines()[1:]
+            check(max(len(line) for line in lines) <= most, f"wider than {most}:\n{table}", r)
+            check("phase" in lines[0] and "refused" in lines[0] and lines[0].rstrip().endswith("step"), "headings:\n" + table, r)
+            rows = [line for line in lines if " build " in line]
+            equal(len(rows), len(names), "rows", r)
+            check(all(row.count("0 B") == 2 and " s  " in row for row in rows), "a size or a time without its unit:\n" + table, r)
+            letters = "".join(table.split())
+            check(all("".join(name.split())[:40] in letters for name in names[:2]), "a name is cut:\n" + table, r)
+            check("\x1b" not in table and "\u202e" not in table and "p\u00e4ckage" in table, "names:\n" + table, r)
+    finally:
+        job.close()
+
+
 @case("", "the process that prints holds no credential of the environment and no descriptor but the standard ones and its pipe")
 def _():
     job = Job([step("wait", "echo @@up=1@@; sleep 60")])

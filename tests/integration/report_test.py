@@ -146,6 +146,24 @@ def _():
     check(max(len(line) for line in wide[4:9]) > 100, "a wider terminal is not used")
 
 
+@case("", "record show and the page say what the workspace was copied from, with every note, hostile or not")
+def _():
+    notes = ["submodule lib is not filled", HOSTILE, "a note of several words that goes on and on until it is longer than any line of a terminal that anybody has"]
+    data = chained([{"event": "run.start", "mode": "enforce"},
+                    {"event": "workspace", "path": "/home/u/proj", "copied": "tracked", "commit": "a" * 40, "ref": "refs/heads/main", "dirty": True, "changed": 2,
+                     "missing": 1, "staged": "changes", "files": 120, "bytes": 12897484, "notes": notes},
+                    {"event": "run.end", "status": "succeeded"}])
+    show, page = record("show", data=data), record("report", data=data)
+    whole = " ".join(show.split())
+    for text in ("/home/u/proj: what git tracks, as it stands on disk; 120 files, 12.3 MiB", "commit " + "a" * 40 + " (refs/heads/main), and differs from it",
+                 "2 changed", "1 missing", "in git's index and not committed: changes", "submodule lib is not filled"):
+        check(text in whole and text.replace("'", "&#39;") in page, f"{text} is missing:\n{show}")
+    check("any line of a terminal that anybody has" in whole, "a note is cut: " + show)
+    check("\x1b" not in show and "\u202e" not in show and "<script" not in page, "a hostile note came through")
+    check(max(len(line) for line in show.splitlines()) <= 80, "too wide:\n" + show)
+    check("workspace" not in record("show", data=chained([{"event": "run.start", "mode": "enforce"}, {"event": "run.end", "status": "succeeded"}])), "an older record")
+
+
 @case("V-07", "record show and the page say when the host's clock was set, and where a record is not whole")
 def _():
     data = chained([{"event": "run.start", "mode": "enforce"}, {"event": "record.limited", "limit_bytes": 1 << 20, "at": 5},
