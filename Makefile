@@ -61,6 +61,10 @@ $(B)/%.o: %.c
 	$(if $(Q),@echo "  CC    $<")
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -c -o $@ $<
 
+# What the assembler takes in (.incbin) is not seen by -MMD.
+EMBEDDED := runner/view/report.html runner/view/report.css
+$(B)/runner/view/report_files.o $(B)/fuzz/obj/runner/view/report_files.o: $(EMBEDDED)
+
 # A version that changed rebuilds this one object.
 $(B)/version: FORCE
 	@mkdir -p $(@D)

@@ -8,6 +8,7 @@
 
 #include "input/diag.h"
 #include "policy/egress_sets.h"
+#include "view/table.h"
 #include "base/exit_code.h"
 
 #include <argp.h>
@@ -34,14 +35,19 @@ static void print_text(const struct egress_set_row *row, const struct egress_set
 		diag_escape(shown, sizeof(shown), error, strlen(error));
 		(void)printf("  not on this host: %s\n", shown);
 	}
+	static const struct table_column columns[] = { { NULL, TABLE_LEFT }, { NULL, TABLE_WRAP } };
+	struct table *table = table_new(columns, ARRAY_LEN(columns), 2, view_width());
 	for (size_t i = 0; i < set->n; i++) {
 		const struct egress_entry *e = &set->entries[i];
-		char what[800];
+		char where[300], what[800];
+		(void)snprintf(where, sizeof(where), "%.256s:%u%s", e->host, (unsigned)e->port,
+		               e->tls == EGRESS_TLS_RAW ? ", raw" : "");
 		(void)snprintf(what, sizeof(what), "%s (%s)", e->why, e->origin);
-		diag_escape(shown, sizeof(shown), what, strlen(what));
-		(void)printf("  %s:%u%s  %s\n", e->host, (unsigned)e->port,
-		             e->tls == EGRESS_TLS_RAW ? ", raw" : "", shown);
+		table_row(table, (const char *const[]){ where, what });
 	}
+	if (table_print(table, stdout) < 0)
+		(void)fputs("  no memory to list it\n", stdout);
+	table_free(table);
 }
 
 static json_t *as_json(const struct egress_set_row *row, const struct egress_set *set,

@@ -9,6 +9,7 @@
 #include "drydock/fd.h"
 #include "base/text_escape.h"
 #include "base/version.h"
+#include "table.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -111,19 +112,30 @@ static size_t put_all_missing(FILE *out, const struct diagnosis *d, bool require
 	return n;
 }
 
+static const struct table_column area_columns[] = {
+	{ NULL, TABLE_LEFT },
+	{ NULL, TABLE_LEFT },
+	{ NULL, TABLE_WRAP },
+};
+
 static void put_area(FILE *out, const struct diagnosis *d, const struct area_row *area)
 {
+	struct table *table = table_new(area_columns, ARRAY_LEN(area_columns), 2, WIDTH);
 	(void)fprintf(out, "\n%s\n", area->title);
 	for (size_t i = 0; i < d->n_features; i++) {
 		const struct sandbox_feature *f = &d->features[i];
-		char label[80];
+		bool found = f->present && strcmp(f->found, "yes") != 0;
+		char name[80];
 		if (strcmp(f->area, area->name) != 0)
 			continue;
-		(void)snprintf(label, sizeof(label), "  %-*s %s", NAME_WIDTH, f->name,
-		               f->present ? "ok" : "MISSING");
-		put_wrapped(out, label, NAME_WIDTH + 12,
-		            f->present && strcmp(f->found, "yes") != 0 ? f->found : f->need);
+		/* the areas are aligned with each other */
+		(void)snprintf(name, sizeof(name), "%-*s", NAME_WIDTH, f->name);
+		table_row(table, (const char *const[]){ name, f->present ? "ok     " : "MISSING",
+		                                        found ? f->found : f->need });
 	}
+	if (table_print(table, out) < 0)
+		(void)fputs("  no memory to list it: --json does\n", out);
+	table_free(table);
 }
 
 static void put_policy(FILE *out, const struct diagnosis *d)

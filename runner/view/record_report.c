@@ -38,6 +38,11 @@ static const char *text_or(const char *text, const char *otherwise)
 
 /* ---- head ---- */
 
+struct page {
+	const struct record_facts *facts;
+	struct timeline time;
+};
+
 static void put_fact(FILE *out, const char *name, const char *value)
 {
 	if (!value || !*value)
@@ -47,8 +52,10 @@ static void put_fact(FILE *out, const char *name, const char *value)
 	(void)fputs("</dd>\n", out);
 }
 
-static void put_banners(FILE *out, const struct record_facts *f)
+static int put_banners(FILE *out, const void *page, struct dd_err *err)
 {
+	const struct record_facts *f = ((const struct page *)page)->facts;
+	(void)err;
 	if (f->mode == FACTS_OBSERVED)
 		(void)fputs("<p class=\"banner\"><b>Observed, not enforced.</b> Public "
 		            "destinations were let through; what would have been refused is "
@@ -80,6 +87,7 @@ static void put_banners(FILE *out, const struct record_facts *f)
 		report_html_text(out, f->end_why);
 		(void)fputs("</p>\n", out);
 	}
+	return 0;
 }
 
 static void put_workspace(FILE *out, const struct facts_workspace *w)
@@ -93,17 +101,47 @@ static void put_workspace(FILE *out, const struct facts_workspace *w)
 		put_fact(out, "", w->notes[i]);
 }
 
-static void put_head(FILE *out, const struct record_facts *f, const struct timeline *t)
+static int put_title(FILE *out, const void *page, struct dd_err *err)
+{
+	const struct record_facts *f = ((const struct page *)page)->facts;
+	char title[300];
+	(void)err;
+	(void)snprintf(title, sizeof(title), "Job %.120s: %.60s", text_or(f->job, "?"),
+	               f->end.seq ? text_or(f->status, "ended") : "did not end");
+	report_html_text(out, title);
+	return 0;
+}
+
+static int put_job(FILE *out, const void *page, struct dd_err *err)
+{
+	(void)err;
+	report_html_text(out, text_or(((const struct page *)page)->facts->job, "?"));
+	return 0;
+}
+
+static int put_status(FILE *out, const void *page, struct dd_err *err)
+{
+	const struct record_facts *f = ((const struct page *)page)->facts;
+	(void)err;
+	(void)fprintf(out, "<span class=\"%s\">", is_good(f->status) ? "good" : "bad");
+	report_html_text(out, f->end.seq ? text_or(f->status, "ended") : "did not end");
+	(void)fputs("</span>", out);
+	return 0;
+}
+
+static int put_took(FILE *out, const void *page, struct dd_err *err)
 {
 	char took[32];
-	(void)fputs("<header>\n<p class=\"kicker\">drydock record</p>\n<h1>Job ", out);
-	report_html_text(out, text_or(f->job, "?"));
-	(void)fprintf(out, " <span class=\"%s\">", is_good(f->status) ? "good" : "bad");
-	report_html_text(out, f->end.seq ? text_or(f->status, "ended") : "did not end");
-	(void)fprintf(out, "</span> after %s</h1>\n",
-	              timeline_time((double)t->span_ns / 1e9, took));
-	put_banners(out, f);
-	(void)fputs("<dl>\n", out);
+	(void)err;
+	(void)fputs(timeline_time((double)((const struct page *)page)->time.span_ns / 1e9, took),
+	            out);
+	return 0;
+}
+
+static int put_facts(FILE *out, const void *page, struct dd_err *err)
+{
+	const struct record_facts *f = ((const struct page *)page)->facts;
+	(void)err;
 	put_fact(out, "Run", f->run);
 	put_fact(out, "Started", f->start_time);
 	put_fact(out, "Workflow", f->workflow);
@@ -120,7 +158,7 @@ static void put_head(FILE *out, const struct record_facts *f, const struct timel
 	}
 	put_fact(out, "drydock", f->version);
 	put_fact(out, "Kernel", f->kernel);
-	(void)fputs("</dl>\n", out);
+	return 0;
 }
 
 static void put_sum(FILE *out, const char *class, const char *number, const char *what)
@@ -128,8 +166,10 @@ static void put_sum(FILE *out, const char *class, const char *number, const char
 	(void)fprintf(out, "<li><b class=\"%s\">%s</b><span>%s</span></li>\n", class, number, what);
 }
 
-static void put_sums(FILE *out, const struct record_facts *f)
+static int put_sums(FILE *out, const void *page, struct dd_err *err)
 {
+	const struct record_facts *f = ((const struct page *)page)->facts;
+	(void)err;
 	struct timeline_totals all = { .known = false };
 	char text[40];
 	for (size_t i = 0; i < f->n_steps; i++) {
@@ -140,7 +180,6 @@ static void put_sums(FILE *out, const struct record_facts *f)
 		all.refused += t.refused > INT32_MAX ? INT32_MAX : t.refused;
 		all.would += t.would > INT32_MAX ? INT32_MAX : t.would;
 	}
-	(void)fputs("<ul class=\"sums\">\n", out);
 	(void)snprintf(text, sizeof(text), "%zu", f->n_steps);
 	put_sum(out, "", text, f->n_steps == 1 ? "step" : "steps");
 	(void)snprintf(text, sizeof(text), "%" PRId64, all.refused);
@@ -153,7 +192,7 @@ static void put_sums(FILE *out, const struct record_facts *f)
 	put_sum(out, "", text, all.connections == 1 ? "connection" : "connections");
 	put_sum(out, "", size_text((uint64_t)all.bytes_in, text), "came in");
 	put_sum(out, "", size_text((uint64_t)all.bytes_out, text), "went out");
-	(void)fputs("</ul>\n</header>\n<main>\n", out);
+	return 0;
 }
 
 /* ---- timeline ---- */
@@ -320,8 +359,10 @@ static void put_legend_mark(FILE *out, enum timeline_mark_kind kind, const char 
 	              mark_shapes[kind], text);
 }
 
-static void put_legend(FILE *out, const struct record_facts *f)
+static int put_legend(FILE *out, const void *page, struct dd_err *err)
 {
+	const struct record_facts *f = ((const struct page *)page)->facts;
+	(void)err;
 	(void)fputs("<ul class=\"legend\"><li><svg width=\"26\" height=\"14\" "
 	            "aria-hidden=\"true\"><rect class=\"open\" width=\"26\" height=\"12\" y=\"1\"/>"
 	            "</svg>gate open</li><li><svg width=\"26\" height=\"14\" "
@@ -334,56 +375,55 @@ static void put_legend(FILE *out, const struct record_facts *f)
 	if (f->mode == FACTS_OBSERVED)
 		put_legend_mark(out, TIMELINE_WOULD, "would have been refused");
 	(void)fputs("</ul>\n", out);
+	return 0;
 }
 
-static int put_timeline(FILE *out, const struct record_facts *f, const struct timeline *t,
-                        struct dd_err *err)
+static int put_rows(FILE *out, const void *page, struct dd_err *err)
 {
+	const struct record_facts *f = ((const struct page *)page)->facts;
+	const struct timeline *t = &((const struct page *)page)->time;
 	struct axis a = { .time = t };
 	int r = 0;
 	a.n = timeline_ticks(t, 6, a.sec);
 	for (size_t i = 0; i < a.n; i++)
 		a.ticks[i] = timeline_share(t, t->first_ns + (int64_t)(a.sec[i] * 1e9));
-	(void)fputs("<section>\n<h2>Timeline</h2>\n<ul class=\"rows\">\n", out);
 	put_axis(out, &a);
 	for (size_t i = 0; r == 0 && i < f->n_steps; i++)
 		r = put_row(out, &f->steps[i], &a, err);
-	(void)fputs("</ul>\n", out);
-	put_legend(out, f);
-	(void)fputs("</section>\n", out);
 	return r;
 }
 
-static void put_foot(FILE *out, const struct record_facts *f)
+static int put_tables(FILE *out, const void *page, struct dd_err *err)
 {
-	(void)fprintf(
-		out,
-		"</main>\n<footer>\n<p>%" PRIu64
-		" events. The chain of the record held when this page was made; its head is <code>",
-		f->lines);
-	report_html_text(out, f->head);
-	(void)fputs("</code>. This page is a picture of the record, not the record: <code>drydock "
-	            "record verify</code> checks the file itself.</p>\n"
-	            "</footer>\n",
-	            out);
+	return report_tables(out, ((const struct page *)page)->facts, err);
 }
+
+static int put_events(FILE *out, const void *page, struct dd_err *err)
+{
+	(void)err;
+	(void)fprintf(out, "%" PRIu64, ((const struct page *)page)->facts->lines);
+	return 0;
+}
+
+static int put_chain_head(FILE *out, const void *page, struct dd_err *err)
+{
+	(void)err;
+	report_html_text(out, ((const struct page *)page)->facts->head);
+	return 0;
+}
+
+/* What report.html asks for. */
+static const struct report_part parts[] = {
+	{ "title", put_title },   { "job", put_job },         { "status", put_status },
+	{ "took", put_took },     { "banners", put_banners }, { "facts", put_facts },
+	{ "sums", put_sums },     { "rows", put_rows },       { "legend", put_legend },
+	{ "tables", put_tables }, { "events", put_events },   { "head", put_chain_head },
+};
 
 int record_report_html(const struct record_facts *facts, FILE *out, struct dd_err *err)
 {
-	const struct timeline time = timeline_of(facts);
-	char title[300];
-	(void)snprintf(title, sizeof(title), "Job %.120s: %.60s", text_or(facts->job, "?"),
-	               facts->end.seq ? text_or(facts->status, "ended") : "did not end");
-	int r = report_html_begin(out, title, err);
-	if (r < 0)
-		return r;
-	put_head(out, facts, &time);
-	put_sums(out, facts);
-	r = put_timeline(out, facts, &time, err);
-	if (r == 0)
-		r = report_tables(out, facts, err);
-	put_foot(out, facts);
-	report_html_end(out);
+	const struct page page = { .facts = facts, .time = timeline_of(facts) };
+	int r = report_html_page(out, parts, ARRAY_LEN(parts), &page, err);
 	if (r == 0 && ferror(out))
 		r = dd_err_set(err, EIO, "write the page");
 	return r;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* report_html.c - the head of a record's page and its escaping.
+/* report_html.c - fills in a record's page, and escapes what goes into it.
  *
  * Runs in: command line. The style sheet is allowed by its SHA-256, so that even a hole in the
  * escaping could add neither script nor style.
@@ -8,7 +8,7 @@
 
 #include "base/digest.h"
 #include "drydock/fd.h"
-#include "report_style.h"
+#include "report_files.h"
 #include "base/text_escape.h"
 
 #include <openssl/evp.h>
@@ -52,14 +52,15 @@ void report_html_text(FILE *out, const char *text)
 /* "sha256-..." as a Content-Security-Policy spells it. */
 static int style_hash(char ret[64], struct dd_err *err)
 {
+	const struct report_file css = report_file_css();
 	struct digest *digest = NULL;
 	char hex[DIGEST_HEX];
 	unsigned char raw[32];
 	int r = digest_new(&digest, err);
 	if (r == 0)
 		r = digest_start(digest, err);
-	for (size_t i = 0; r == 0 && report_style[i]; i++)
-		r = digest_update(digest, report_style[i], strlen(report_style[i]), err);
+	if (r == 0)
+		r = digest_update(digest, css.text, css.len, err);
 	if (r == 0)
 		r = digest_hex(digest, hex, err);
 	digest_free(digest);
@@ -75,29 +76,59 @@ static int style_hash(char ret[64], struct dd_err *err)
 	return 0;
 }
 
-int report_html_begin(FILE *out, const char *title, struct dd_err *err)
+static int put_style_hash(FILE *out, const void *page, struct dd_err *err)
 {
 	char hash[64];
+	(void)page;
 	int r = style_hash(hash, err);
-	if (r < 0)
-		return r;
-	(void)fprintf(out,
-	              "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-	              "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
-	              "style-src '%s'; base-uri 'none'; form-action 'none'\">\n"
-	              "<meta name=\"viewport\" content=\"width=device-width, "
-	              "initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light dark\">\n"
-	              "<meta name=\"referrer\" content=\"no-referrer\">\n<title>",
-	              hash);
-	report_html_text(out, title);
-	(void)fputs("</title>\n<style>", out);
-	for (size_t i = 0; report_style[i]; i++)
-		(void)fputs(report_style[i], out);
-	(void)fputs("</style>\n</head>\n<body>\n", out);
+	if (r == 0)
+		(void)fputs(hash, out);
+	return r;
+}
+
+static int put_style(FILE *out, const void *page, struct dd_err *err)
+{
+	const struct report_file css = report_file_css();
+	(void)page;
+	(void)err;
+	(void)fwrite(css.text, 1, css.len, out);
 	return 0;
 }
 
-void report_html_end(FILE *out)
+static const struct report_part own_parts[] = { { "style", put_style },
+	                                        { "style-hash", put_style_hash } };
+
+static const struct report_part *find_part(const struct report_part *parts, size_t n,
+                                           const char *name, size_t len)
 {
-	(void)fputs("</body>\n</html>\n", out);
+	for (size_t i = 0; i < n; i++)
+		if (strncmp(parts[i].name, name, len) == 0 && parts[i].name[len] == '\0')
+			return &parts[i];
+	return NULL;
+}
+
+int report_html_page(FILE *out, const struct report_part *parts, size_t n, const void *page,
+                     struct dd_err *err)
+{
+	const struct report_file html = report_file_html();
+	const char *at = html.text, *end = html.text + html.len, *open;
+	size_t filled = 0;
+	while ((open = memmem(at, (size_t)(end - at), "{{", 2))) {
+		const char *name = open + 2, *close = memmem(name, (size_t)(end - name), "}}", 2);
+		size_t len = close ? (size_t)(close - name) : 0;
+		const struct report_part *part = find_part(parts, n, name, len);
+		filled += part != NULL;
+		part = part ? part : find_part(own_parts, ARRAY_LEN(own_parts), name, len);
+		if (!part || !close)
+			return dd_err_say(err, EINVAL,
+			                  "the page asks for {{%.*s}}, and nobody gives it",
+			                  (int)(len < 40 ? len : 40), name);
+		(void)fwrite(at, 1, (size_t)(open - at), out);
+		int r = part->put(out, page, err);
+		if (r < 0)
+			return r;
+		at = close + 2;
+	}
+	(void)fwrite(at, 1, (size_t)(end - at), out);
+	return filled >= n ? 0 : dd_err_say(err, EINVAL, "the page has no place for a part");
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* report_html.h - the parts of a page that are the same for every record: head with its style, and
- * text made safe for HTML. */
+/* report_html.h - a page from its file (report.html): {{name}} is filled in by whoever gives that
+ * part, and text is made safe for HTML. */
 #ifndef RUNNER_REPORT_HTML_H
 #define RUNNER_REPORT_HTML_H
 
@@ -8,10 +8,16 @@
 
 #include <stdio.h>
 
-/* Doctype to <body>. The page's policy lets in this one style sheet, by its hash, and nothing else:
- * no script, no image, no font, no request. */
-int report_html_begin(FILE *out, const char *title, struct dd_err *err);
-void report_html_end(FILE *out);
+struct report_part {
+	const char *name;
+	int (*put)(FILE *out, const void *page, struct dd_err *err);
+};
+
+/* The whole page. `style` and `style-hash` are filled in here: the page's policy lets in this one
+ * style sheet, by its hash, and nothing else: no script, no image, no font, no request. -EINVAL:
+ * the file names a part that is not among @parts, or one of them has no place in it. */
+int report_html_page(FILE *out, const struct report_part *parts, size_t n, const void *page,
+                     struct dd_err *err);
 
 /* @text (NULL like "") as text or as a double-quoted attribute: what is not plain UTF-8 becomes
  * \xNN, then & < > " ' become entities. */
