@@ -10,6 +10,7 @@
  */
 #include "process_find.h"
 
+#include "step_pids.h"
 #include "drydock/fd.h"
 #include "base/argv_clean.h"
 
@@ -32,25 +33,6 @@ struct inode_list {
 	uint64_t inode[INODES_MAX];
 	size_t n;
 };
-
-/* The descendants of @init, breadth first. Orphans of a step hang below init again, so nothing
- * escapes this walk. */
-static void pids_below(pid_t init, struct pid_list *list)
-{
-	list->pid[0] = init;
-	list->n = 1;
-	for (size_t i = 0; i < list->n; i++) {
-		char path[64];
-		(void)snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)list->pid[i],
-		               (int)list->pid[i]);
-		FILE *f = fopen(path, "re");
-		int child;
-		while (f && list->n < PIDS_MAX && fscanf(f, "%d", &child) == 1)
-			list->pid[list->n++] = child;
-		if (f)
-			(void)fclose(f);
-	}
-}
 
 /* Read one socket table of the step's netns. Every inode goes to @all; returns that of @port, or 0.
  */
@@ -225,7 +207,7 @@ void process_find(pid_t init, const struct process_try *what, struct process_hin
 	if (!wanted)
 		wanted = wanted6;
 
-	pids_below(init, &pids);
+	pids.n = step_pids(init, pids.pid, PIDS_MAX);
 	for (size_t i = 1; i < pids.n; i++) { /* 0 is init itself: it opens nothing */
 		if (!holds_socket(pids.pid[i], wanted, &all))
 			continue;

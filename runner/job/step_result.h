@@ -45,6 +45,7 @@ struct step_result {
 	uint64_t would_refuse; /* of all of them, told or not */
 	uint64_t refused;      /* attempts, by the kernel's and the gate's counters */
 	uint64_t unreported;   /* of them, not told one by one */
+	uint64_t left;         /* processes that were ended because the main one had */
 	bool log_cut;          /* it printed more than its log may hold */
 	bool unaccounted;      /* what it left is not known: nothing may run on top of it */
 	bool gate_verified;    /* rules read back empty when the gate closed */

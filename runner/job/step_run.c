@@ -19,6 +19,7 @@
 #include "step_hint.h"
 #include "grant/step_mounts.h"
 #include "step_output.h"
+#include "step_pids.h"
 #include "step_who.h"
 #include "base/interrupt.h"
 #include "base/size_text.h"
@@ -35,6 +36,10 @@ enum {
 	TERM_GRACE_MS = 5000,
 	DRAIN_MS = 1000,
 	CANCEL_LASTS_MS = 300 * 1000,
+	/* for what the step's main process left, when its output is open, and when it is not */
+	SETTLE_MS = 250,
+	SETTLE_CLOSED_MS = 30,
+	SETTLE_LOOK_MS = 5,
 	READ_CHUNK = 65536,
 	/* what a step left is read for at most this long, and this many times as long as it ran */
 	ACCOUNT_MS = 60000,
@@ -66,6 +71,8 @@ struct run {
 	const struct job_terms *terms; /* compiled; NULL: nothing is run */
 	struct sandbox sb;
 	struct step_gate gate;
+	bool main_ended;     /* and not because it was asked to */
+	char left_names[80]; /* of processes that it left; hostile bytes */
 	bool gate_is_started, gate_is_open, view_is_made;
 	int streams[2];                     /* read ends of the step's stdout and stderr */
 	int64_t deadline_ms;                /* of the step */
@@ -381,6 +388,7 @@ static int read_status(struct run *run, struct dd_err *err)
 	run->result->signal = st.exited ? 0 : st.signal;
 	run->result->cpu_usec = st.cpu_usec;
 	run->result->peak_memory_bytes = st.peak_memory_bytes;
+	run->main_ended = true;
 	decide(run, st.exited && st.code == 0 ? STEP_SUCCEEDED : STEP_FAILED, "");
 	return 1;
 }
@@ -474,6 +482,63 @@ static int run_loop(struct run *run, struct dd_err *err)
 
 /* ---- end ---- */
 
+static int64_t min_ms(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* The main process has ended, and its gate is closed. What it started may be just about to end as
+ * well (`exec > >(tee log)`), and its last lines are the step's: so there is a moment for that,
+ * longer while somebody can still write to the step's output. Whoever lives after it is ended, and
+ * told. */
+static int settle(struct run *run, struct dd_err *err)
+{
+	const int64_t began = now_ms();
+	int64_t closed = 0; /* since when nobody can write any more */
+	int r = 0;
+
+	if (!run->main_ended || run->kill_at_ms)
+		return 0;
+	while (r >= 0 && (run->result->left = step_pids_alive(run->sb.pid, run->left_names,
+	                                                      sizeof(run->left_names))) > 0) {
+		struct pollfd p[] = { { .fd = run->streams[0], .events = POLLIN },
+			              { .fd = run->streams[1], .events = POLLIN } };
+		int64_t now = now_ms(), until = began + SETTLE_MS;
+		if (run->streams[0] < 0 && run->streams[1] < 0 && !closed)
+			closed = now;
+		if (closed)
+			until = min_ms(until, closed + SETTLE_CLOSED_MS);
+		if (now >= until ||
+		    (poll(p, ARRAY_LEN(p), (int)min_ms(until - now, SETTLE_LOOK_MS)) < 0 &&
+		     errno != EINTR))
+			return 0;
+		for (int i = 0; i < 2 && r >= 0; i++)
+			if (run->streams[i] >= 0 && p[i].revents)
+				r = read_stream(run, i, err);
+	}
+	return r < 0 ? r : 0;
+}
+
+/* What settle() has seen, once all that the step printed is in the log. */
+static void tell_ended(struct run *run)
+{
+	const uint64_t left = run->result->left;
+	char *names = run->left_names;
+	char shown[sizeof(run->left_names) * TEXT_ESCAPE_MAX + 1], text[sizeof(shown) + 200];
+
+	if (left == 0)
+		return;
+	mask_text(run->job->mask, names, sizeof(run->left_names));
+	(void)text_escape(shown, names, strlen(names));
+	(void)snprintf(
+		text, sizeof(text),
+		"%llu %s still running when the step's main process had ended, and %s ended: "
+		"%s%s; nothing that a step starts outlives it",
+		(unsigned long long)left, left == 1 ? "process was" : "processes were",
+		left == 1 ? "was" : "were", shown, left > 4 ? ", ..." : "");
+	tell_step(run, text);
+}
+
 /* All writers are dead: what is left in the pipes is bounded by their size. */
 static int drain(struct run *run, struct dd_err *err)
 {
@@ -555,15 +620,16 @@ static void tell_cut(const struct run *run)
 static int end(struct run *run, struct dd_err *err)
 {
 	struct dd_err later = { 0 };
-	int first = 0, r;
+	int first = 0;
 
 	if (run->gate_is_open && step_gate_close(&run->gate, &later) < 0)
 		break_off(run, later.msg);
-	if ((r = sandbox_destroy(&run->sb, err)) < 0)
-		first = r;
+	keep_first(&first, settle(run, err));
+	keep_first(&first, sandbox_destroy(&run->sb, first < 0 ? NULL : err));
 	process_look_end(&run->look);
 	if (run->output)
 		keep_first(&first, drain(run, first < 0 ? NULL : err));
+	tell_ended(run);
 	hint(run);
 	if (run->gate_is_open && step_gate_finish(&run->gate, &later) < 0)
 		break_off(run, later.msg);
@@ -666,6 +732,7 @@ static int record_end(struct run *run, struct dd_err *err)
 		.refused = (int64_t)res->refused,
 		.message = res->message,
 		.kept = run->kept[0] ? run->kept : NULL,
+		.left = (int64_t)res->left,
 		.log_cut = res->log_cut,
 		.files = run->meter.measured ? (int64_t)run->meter.files : FACTS_ABSENT,
 		.disk_bytes = run->meter.measured ? (int64_t)run->meter.bytes : FACTS_ABSENT,

@@ -8,6 +8,7 @@
 #include "unnamed.h"
 
 #include "drydock/fd.h"
+#include "step_pids.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -31,24 +32,6 @@ struct unnamed {
 	dev_t scratch; /* counted as a whole; 0: not found */
 	uint64_t bytes;
 };
-
-/* Orphans of a step hang below init again, so nothing escapes this walk. */
-static void find_pids(pid_t init, struct unnamed *u)
-{
-	u->pids[0] = init;
-	u->n_pids = 1;
-	for (size_t i = 0; i < u->n_pids; i++) {
-		char path[64];
-		int child;
-		(void)snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)u->pids[i],
-		               (int)u->pids[i]);
-		FILE *f = fopen(path, "re");
-		while (f && u->n_pids < PIDS_MAX && fscanf(f, "%d", &child) == 1)
-			u->pids[u->n_pids++] = child;
-		if (f)
-			(void)fclose(f);
-	}
-}
 
 static bool is_new(struct unnamed *u, const struct stat *st)
 {
@@ -101,7 +84,7 @@ uint64_t unnamed_bytes(pid_t init)
 	dd_auto_free struct unnamed *u = calloc(1, sizeof(*u));
 	if (!u || init <= 0)
 		return 0;
-	find_pids(init, u);
+	u->n_pids = step_pids(init, u->pids, PIDS_MAX);
 	/* init itself was never executed in the step's user namespace: nobody may look at it */
 	for (size_t i = 1; i < u->n_pids && u->scratch == 0 && i < 16; i++)
 		count_scratch(u, u->pids[i]);

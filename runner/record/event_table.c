@@ -383,6 +383,9 @@ static const struct event_field step_end_rows[] = {
 	      .says = "attempts, by the counters of kernel and gate"),
 	FIELD(TEXT, struct facts_step, message, "why", ALWAYS,
 	      .says = "for an outcome that drydock caused; else empty"),
+	FIELD(COUNT, struct facts_step, left, "left", ALWAYS,
+	      .says = "processes that were still running when the main one had ended, and were "
+	              "ended"),
 	FIELD(BOOL, struct facts_step, log_cut, "log_cut", ALWAYS,
 	      .says = "true: it printed more than `limits.log`, and the rest is in no log"),
 	FIELD(TEXT, struct facts_step, kept, "kept", MAYBE,
@@ -614,6 +617,7 @@ static const struct facts_step no_step = {
 	.peak_memory_bytes = FACTS_ABSENT,
 	.output_bytes = FACTS_ABSENT,
 	.refused = FACTS_ABSENT,
+	.left = FACTS_ABSENT,
 	.files = FACTS_ABSENT,
 	.disk_bytes = FACTS_ABSENT,
 	.wall_sec = FACTS_ABSENT,

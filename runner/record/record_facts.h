@@ -220,7 +220,8 @@ struct facts_step {
 
 	const char *outcome, *message; /* step.end: outcome, why */
 	const char *kept;              /* where its trees were left; NULL: nowhere */
-	int64_t exit, signal, cpu_usec, peak_memory_bytes, output_bytes, refused, files, disk_bytes;
+	int64_t exit, signal, cpu_usec, peak_memory_bytes, output_bytes, refused, left, files,
+		disk_bytes;
 	double wall_sec; /* negative: not known */
 	bool log_cut;    /* it printed more than its log holds */
 };

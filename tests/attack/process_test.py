@@ -9,7 +9,7 @@ import termios
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from dd import ROOT, Job, Leftovers, Skip, case, check, closed, descendants, equal, main, processes, py, run, step, supervisor_of  # noqa: E402
+from dd import PUSH, ROOT, Job, Leftovers, Skip, case, check, closed, descendants, equal, main, processes, py, run, step, supervisor_of  # noqa: E402
 
 
 @case("P-01", "double fork, setsid, nohup and a changed tracking id do not outlive the step")
@@ -268,6 +268,57 @@ def _():
     equal(r.mark("done"), "x", "the step ran to its end", r)
     r = run([step("flood", "yes 0123456789abcdef0123456789abcdef0123456789abcdef | head -c 30000000")], limits={"log": "1MiB"}, rc=None, timeout=90)
     check(len(r.out) < 8 << 20, f"{len(r.out)} bytes came out of a log limited to 1 MiB", r)
+
+
+@case("C5 P-01", "what a step leaves running is counted, named and ended, in the log and in the record; a step that leaves nothing says nothing")
+def _():
+    told = "still running when the step's main process had ended"
+    for what, script, left, names in (
+            ("two", "sleep 41 & sleep 42 & true", 2, "sleep, sleep"), ("a daemon", "setsid sleep 43 >/dev/null 2>&1 </dev/null & true", 1, "sleep"),
+            ("a failing step's", "sleep 44 & exit 3", 1, "sleep"), ("many", "for i in 1 2 3 4 5 6; do sleep 45 & done", 6, "sleep, sleep, sleep, sleep, ..."),
+            ("stopped", "sleep 46 & sleep 0.1; kill -STOP $!", 1, "sleep"), ("double-forked", "(setsid sh -c 'sleep 47 & exec sleep 48' &) ; sleep 0.1", 2, "sleep, sleep"),
+            ("none", "true", 0, None), ("waited for", "sleep 0.01 & wait", 0, None), ("just killed", "sleep 49 & kill $!", 0, None),
+            ("about to end", "exec > >(sleep 0.1; cat); echo last", 0, None), ("a zombie", "sh -c 'sleep 0 & exec sleep 0.05'", 0, None)):
+        r = run([step("leave", script, shell="bash {0}")], rc=1 if "exit 3" in script else 0)
+        lines = [line for line in r.out.splitlines() if told in line]
+        equal(len(lines), 1 if left else 0, f"{what}: lines", r)
+        equal(r.events("step.end")[0]["left"], left, f"{what}: in the record", r)
+        check(not left or (lines[0].split("|")[1].strip().startswith(f"{left} process") and f"ended: {names};" in lines[0]), f"{what}: {lines}", r)
+        if what == "about to end":
+            check("| last" in r.out, "the last line was lost", r)
+
+
+@case("C5 R-11", "processes that a thread forked are found: when they are left, and when they hold space without a name")
+def _():
+    def forked(then, live):
+        return py(f"""
+def child():
+    if os.fork() == 0:
+        {then}
+        time.sleep(50); os._exit(0)
+    time.sleep({live})
+t = threading.Thread(target=child); t.start(); t.join()
+""")
+    r = run([step("leave", forked("pass", 0.1))])
+    equal(r.events("step.end")[0]["left"], 1, "left", r)
+    hold = "held = []\n        for i in range(6): held.append(open('/tmp/y%d' % i, 'wb')); os.unlink('/tmp/y%d' % i); held[i].write(os.urandom(4 << 20)); held[i].flush(); os.fsync(held[i].fileno())"
+    r = run([step("hold", forked(hold, 50))], rc=1, limits={"disk": "16MiB"}, timeout=40)
+    check("limits.disk" in r.out, "no word of limits.disk", r)
+
+
+@case("C5 L-01", "the name of a process that is left can hold neither a secret nor a control byte")
+def _():
+    job = Job([step("leave", py('''
+        for name in (os.environ["TOKEN"].encode(), b"a\\x1b[31m\\nb"):
+            if os.fork() == 0:
+                ctypes.CDLL(None).prctl(15, name, 0, 0, 0); time.sleep(50)
+        time.sleep(0.1)
+    '''), PUSH)], {"push": {}}, credentials={"t": {"from": {"env": "DD_SECRET"}, "for": {"phase": "push", "steps": ["leave"]}, "as": {"env": "TOKEN"}}})
+    try:
+        r = job.run(env={"DD_SECRET": "c5-hidden-name"})
+    finally:
+        job.close()
+    check("2 processes were still running" in r.out and "c5-hidden-name" not in r.out and "\x1b[31m" not in r.out and "a\\x1b[31m\\x0ab" in r.out, "the names", r)
 
 
 if __name__ == "__main__":
