@@ -67,7 +67,7 @@ static bool in_first_half(const struct seccomp_profile *prof, int nr)
 
 static bool is_errno(uint32_t ret)
 {
-	return (ret & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_ERRNO;
+	return (ret & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_ERRNO && ret != SECCOMP_PRETEND;
 }
 
 static bool is_asked(const struct seccomp_profile *prof, const struct seccomp_rule *rule)

@@ -15,6 +15,9 @@
 
 #include <linux/filter.h>
 
+/* The answer of `pretend`: not carried out, and no error. */
+#define SECCOMP_PRETEND ((uint32_t)SECCOMP_RET_ERRNO)
+
 enum {
 	/* no Linux architecture that we build for numbers a system call higher (x32 is refused
 	   before) */

@@ -16,6 +16,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sched.h>
+#include <sys/resource.h>
 
 #define ROW(name)                                                                                  \
 	{                                                                                          \
@@ -153,6 +154,7 @@ static const struct constant_row {
 	ROW(PR_SET_SECUREBITS),
 	ROW(PR_SET_TIMERSLACK),
 	ROW(PR_GET_TIMERSLACK),
+	ROW(RLIMIT_CORE),
 	ROW(PR_SET_MM),
 	ROW(PR_SET_CHILD_SUBREAPER),
 	ROW(PR_GET_CHILD_SUBREAPER),

@@ -137,7 +137,7 @@ static int parse_values(const struct parser *p, char *word, uint32_t *values, si
 
 static bool is_errno(uint32_t ret)
 {
-	return (ret & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_ERRNO;
+	return (ret & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_ERRNO && ret != SECCOMP_PRETEND;
 }
 
 static uint32_t or_all(const uint32_t *values, size_t n)
@@ -338,6 +338,11 @@ static int parse_kill(struct parser *p)
 	return parse_rule(p, SECCOMP_RET_KILL_PROCESS);
 }
 
+static int parse_pretend(struct parser *p)
+{
+	return parse_rule(p, SECCOMP_PRETEND);
+}
+
 static int parse_refuse(struct parser *p)
 {
 	uint32_t ret = 0;
@@ -447,7 +452,7 @@ static const struct statement_row {
 } statement_rows[] = {
 	{ "why", parse_why },     { "allow", parse_allow }, { "refuse", parse_refuse },
 	{ "never", parse_never }, { "kill", parse_kill },   { "default", parse_default },
-	{ "base", parse_base },   { "tell", parse_tell },
+	{ "base", parse_base },   { "tell", parse_tell },   { "pretend", parse_pretend },
 };
 
 /* @line is this parser's own copy and is cut into words. */

@@ -8,6 +8,7 @@
 #include "step_hint.h"
 
 #include "policy/shown_by.h"
+#include "base/size_text.h"
 #include "drydock/fd.h"
 #include "drydock/sandbox.h"
 
@@ -282,6 +283,90 @@ static bool is_about_rights(const char *program)
 	return false;
 }
 
+/* ---- a limit ---- */
+
+enum limit_met { LIMIT_SPACE, LIMIT_FILE_SIZE, LIMIT_PIDS, LIMIT_CORE, LIMIT__COUNT };
+
+/* The kernel tells the process, in its words, and nobody else. */
+static const struct limit_row {
+	const char *says;
+	const char *also; /* somewhere else in the line; NULL: that is enough */
+	enum limit_met met;
+} limit_rows[] = {
+	{ "No space left on device", NULL, LIMIT_SPACE },
+	{ "ENOSPC", NULL, LIMIT_SPACE },
+	{ "Disk quota exceeded", NULL, LIMIT_SPACE },
+	{ "File too large", NULL, LIMIT_FILE_SIZE },
+	{ "File size limit exceeded", NULL, LIMIT_FILE_SIZE },
+	{ "EFBIG", NULL, LIMIT_FILE_SIZE },
+	{ "an't start new thread", NULL, LIMIT_PIDS },                /* python, ruby */
+	{ "unable to create native thread", NULL, LIMIT_PIDS },       /* java */
+	{ "failed to create new OS thread", NULL, LIMIT_PIDS },       /* go */
+	{ "fork", "Resource temporarily unavailable", LIMIT_PIDS },   /* bash, make, perl */
+	{ "Cannot fork", NULL, LIMIT_PIDS },                          /* dash */
+	{ "thread", "Resource temporarily unavailable", LIMIT_PIDS }, /* C++, rust */
+	{ "pthread_create", "failed", LIMIT_PIDS },
+	{ "BlockingIOError: [Errno 11]", NULL, LIMIT_PIDS }, /* python's os.fork */
+	{ "spawn", "EAGAIN", LIMIT_PIDS },                   /* node */
+	{ "core", "No such file", LIMIT_CORE },
+	{ "core dump", NULL, LIMIT_CORE },
+	{ "core file", NULL, LIMIT_CORE },
+};
+
+/* `core`, `core.123` or `core dump`, and not `corepack`. */
+static bool names_a_dump(const char *line)
+{
+	for (const char *p = line; (p = strstr(p, "core")); p += 4)
+		if ((p == line || strchr(" /'\"`:", p[-1])) && strchr(" .:'\"`*", p[4]))
+			return true;
+	return false;
+}
+
+static bool meets_limit(const char *line, enum limit_met *ret)
+{
+	for (size_t i = 0; i < ARRAY_LEN(limit_rows); i++) {
+		const struct limit_row *row = &limit_rows[i];
+		if (!strstr(line, row->says) || (row->also && !strstr(line, row->also)) ||
+		    (row->met == LIMIT_CORE && !names_a_dump(line)))
+			continue;
+		*ret = row->met;
+		return true;
+	}
+	return false;
+}
+
+static void tell_limit(const struct step_hint_about *about, enum limit_met met)
+{
+	const struct step_limits *l = about->limits;
+	const char *policy = about->policy ? about->policy : "a policy file (--policy)";
+	char shm[16], left[16], disk[16], now[60] = "";
+
+	if (about->trusted)
+		(void)snprintf(now, sizeof(now), ", where %s are free now",
+		               size_text(about->free_bytes, left));
+	if (met == LIMIT_SPACE)
+		tell(about,
+		     "no space is left: /dev/shm of a step ends at %s (limits: { shm: SIZE } in "
+		     "%s); "
+		     "/tmp, the home and the workspace end with the host's disk below the state "
+		     "directory%s",
+		     size_text(l->sandbox.shm_bytes, shm), policy, now);
+	else if (met == LIMIT_FILE_SIZE && l->disk_bytes)
+		tell(about,
+		     "no file of a step can be larger than limits.disk, which is %s: raise it in "
+		     "%s",
+		     size_text(l->disk_bytes, disk), policy);
+	else if (met == LIMIT_PIDS)
+		tell(about,
+		     "a step has at most %u processes and threads at once; if that was it, more "
+		     "come "
+		     "with limits: { pids: %llu } in %s",
+		     l->sandbox.pids, 2ULL * l->sandbox.pids, policy);
+	else if (met == LIMIT_CORE)
+		tell(about, "a step writes no core dumps, whatever ulimit -c says: they would hold "
+		            "what the step was given. gdb works with sandbox: { seccomp: debug }");
+}
+
 /* ---- a file behind a link ---- */
 
 static bool speaks_of_a_missing_file(const char *line)
@@ -342,7 +427,7 @@ static bool next_path(const char **at, char ret[512])
 /* ---- all of it, the last line first ---- */
 
 struct told {
-	bool program, rights;
+	bool program, rights, limit[LIMIT__COUNT];
 	unsigned paths, looked_at;
 };
 
@@ -358,6 +443,11 @@ static void read_line(const struct step_hint_about *about, const char *line, str
 	} else if (missing && !is_about_rights(name)) {
 		told->program = true;
 		tell_program(about, name);
+	}
+	enum limit_met met;
+	if (about->limits && meets_limit(line, &met) && !told->limit[met]) {
+		told->limit[met] = true;
+		tell_limit(about, met);
 	}
 	for (const char *at = line; speaks_of_a_missing_file(line) && next_path(&at, path);) {
 		if (told->paths == PATHS_TOLD_MAX || told->looked_at++ == PATHS_LOOKED_AT_MAX)

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /* step_hint.h - what a failing step's last lines say about the sandbox: a program that is not
- * there, a file behind a link that leads out of the view, sudo.
+ * there, a file behind a link that leads out of the view, sudo, a limit.
  *
  * Order of use: step_hint_line() for every line that the step prints; step_hint_tell() when it has
  * failed. A hint for the person who reads the log, from hostile text; nothing hangs on it.
  */
 #ifndef RUNNER_STEP_HINT_H
 #define RUNNER_STEP_HINT_H
+
+#include "policy/policy_terms.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,6 +24,9 @@ struct step_hint_about {
 	const char *path;        /* the step's PATH */
 	const char *const *read; /* host directories that it sees besides; NULL-terminated */
 	const char *policy;      /* path; NULL: none */
+	/* What the step could have come up against; NULL: nothing is said of limits. */
+	const struct step_limits *limits;
+	uint64_t free_bytes; /* of the disk with the job's places, now */
 	/* The log of a stranger's job is read by strangers: they hear what to do, and nothing of
 	 * what the host has. */
 	bool trusted;

@@ -30,6 +30,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/statvfs.h>
 #include <time.h>
 
 enum {
@@ -580,6 +581,7 @@ static void hint(const struct run *run)
 		                         .tell = tell_step,
 		                         .arg = (void *)(uintptr_t)run };
 	struct step_env env;
+	struct statvfs disk;
 
 	if (run->result->outcome != STEP_FAILED || run->log_fd < 0)
 		return;
@@ -587,6 +589,9 @@ static void hint(const struct run *run)
 	for (size_t i = 0; i < env.n; i++)
 		if (strcmp(env.rows[i].name, "PATH") == 0)
 			about.path = env.rows[i].value;
+	about.limits = &step->terms->limits;
+	if (fstatvfs(run->job->dirs.root_fd, &disk) == 0)
+		about.free_bytes = (uint64_t)disk.f_bavail * disk.f_frsize;
 	step_hint_tell(&run->room->hint, run->not_found, &about);
 	step_env_done(&env);
 }

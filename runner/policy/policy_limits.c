@@ -23,7 +23,9 @@ static void read_bound(struct key_context *ctx, const struct tree_node *v, const
 	policy_read_size(ctx, v, what, &bytes);
 	(void)snprintf(hint, sizeof(hint), "at least %s; without the key %s",
 	               least == MEMORY_MIN ? "1MiB, which a shell needs" : "1B",
-	               strcmp(what, "log") == 0 ? "it is 64MiB" : "there is no limit");
+	               strcmp(what, "log") == 0   ? "it is 64MiB"
+	               : strcmp(what, "shm") == 0 ? "it is 1GiB"
+	                                          : "there is no limit");
 	if (bytes >= least)
 		*out = bytes;
 	else
@@ -64,6 +66,11 @@ static void limit_disk(struct key_context *ctx, const struct tree_node *v, void 
 	limits->sandbox.file_size_bytes = limits->disk_bytes;
 }
 
+static void limit_shm(struct key_context *ctx, const struct tree_node *v, void *out)
+{
+	read_bound(ctx, v, "shm", 1, &((struct step_limits *)out)->sandbox.shm_bytes);
+}
+
 static void limit_time(struct key_context *ctx, const struct tree_node *v, void *out)
 {
 	policy_read_duration(ctx, v, "time", &((struct step_limits *)out)->time_sec);
@@ -91,6 +98,7 @@ static const struct key_row limit_rows[] = {
 	{ .name = "pids", .kinds = TREE_SCALAR, .read = limit_pids },
 	{ .name = "files", .kinds = TREE_SCALAR, .read = limit_files },
 	{ .name = "disk", .kinds = TREE_SCALAR, .read = limit_disk },
+	{ .name = "shm", .kinds = TREE_SCALAR, .read = limit_shm },
 	{ .name = "time", .kinds = TREE_SCALAR, .read = limit_time },
 	{ .name = "log", .kinds = TREE_SCALAR, .read = limit_log },
 	{ .name = "record", .kinds = TREE_SCALAR, .read = limit_record },

@@ -44,6 +44,7 @@ void policy_defaults(struct policy *policy)
 	}
 	policy->injection = INJECTION_PASS;
 	policy->limits.sandbox.pids = 4096;
+	policy->limits.sandbox.shm_bytes = 1024 * MIB;
 	policy->limits.log_bytes = 64 * MIB;
 	policy->limits.record_bytes = 256 * MIB; /* what `record show` and `policy suggest` read */
 	policy->limits.time_sec = 360 * 60;      /* GitHub's own default for a job */
@@ -68,6 +69,7 @@ static void widest(struct policy *policy)
 	}
 	policy->injection = INJECTION_ALLOW;
 	policy->limits = (struct step_limits){ .sandbox.pids = UINT_MAX,
+		                               .sandbox.shm_bytes = UINT64_MAX,
 		                               .log_bytes = UINT64_MAX,
 		                               .time_sec = UINT_MAX };
 	policy->seccomp = NULL;

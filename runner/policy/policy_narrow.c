@@ -79,6 +79,8 @@ static void narrow_limits(struct narrowing *n)
 	narrow_number(n, tree_get(at, "files"), "limits.files", own->files, &mine->files, true);
 	narrow_number(n, tree_get(at, "disk"), "limits.disk", own->disk_bytes, &mine->disk_bytes,
 	              true);
+	narrow_number(n, tree_get(at, "shm"), "limits.shm", own->sandbox.shm_bytes,
+	              &mine->sandbox.shm_bytes, false);
 	narrow_number(n, tree_get(at, "log"), "limits.log", own->log_bytes, &mine->log_bytes,
 	              false);
 	narrow_unsigned(n, tree_get(at, "time"), "limits.time", own->time_sec, &mine->time_sec,

@@ -154,11 +154,12 @@ static json_t *leases_json(const struct grant *grant)
 static json_t *limits_json(const struct grant *grant)
 {
 	const struct step_limits *l = &grant->terms->limits;
-	return json_pack("{s:I, s:i, s:i, s:I, s:I, s:I, s:i}", "memory_bytes",
+	return json_pack("{s:I, s:i, s:i, s:I, s:I, s:I, s:I, s:i}", "memory_bytes",
 	                 (json_int_t)l->sandbox.memory_bytes, "cpu_millis",
 	                 (int)l->sandbox.cpu_millis, "pids", (int)l->sandbox.pids, "files",
-	                 (json_int_t)l->files, "disk_bytes", (json_int_t)l->disk_bytes, "log_bytes",
-	                 (json_int_t)l->log_bytes, "time_sec", (int)grant->time_sec);
+	                 (json_int_t)l->files, "disk_bytes", (json_int_t)l->disk_bytes, "shm_bytes",
+	                 (json_int_t)l->sandbox.shm_bytes, "log_bytes", (json_int_t)l->log_bytes,
+	                 "time_sec", (int)grant->time_sec);
 }
 
 static json_t *mounts_json(const struct step_mounts *mounts)

@@ -170,6 +170,6 @@ const char *plan_shown_answer(const struct seccomp_view_call *call)
 		                             [SECCOMP_ANSWER_DEPENDS] = "depends" };
 	if (call->answer != SECCOMP_ANSWER_ERRNO)
 		return words[call->answer];
-	const char *name = strerrorname_np(call->err);
+	const char *name = call->err ? strerrorname_np(call->err) : "pretend";
 	return name ? name : "errno";
 }

@@ -272,6 +272,10 @@ static void print_limits(FILE *out, const struct grant *grant)
 	if (l->sandbox.cpu_millis)
 		(void)fprintf(out, ", cpus %u.%03u", l->sandbox.cpu_millis / 1000,
 		              l->sandbox.cpu_millis % 1000);
+	if (l->sandbox.shm_bytes != 1ULL << 30) {
+		(void)fputs(", shm ", out);
+		put_size(out, l->sandbox.shm_bytes);
+	}
 	if (l->files)
 		(void)fprintf(out, ", files %" PRIu64, l->files);
 	if (l->disk_bytes) {

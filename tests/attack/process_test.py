@@ -262,6 +262,24 @@ def _():
     check(all(l == ["0", "0"] for l in limits.values()), f"a process below the keeper may dump core: {limits}")
 
 
+@case("C7 P-09", "ulimit -c unlimited does not fail the step, the limit stays 0 whoever asks, no dump is written, and a step that looks for one hears why")
+def _():
+    r = run([step("ask", "ulimit -c unlimited; ulimit -Sc unlimited; ulimit -c 100; echo @@soft=$(ulimit -Sc)@@ @@hard=$(ulimit -Hc)@@; bash -c 'kill -SEGV $$' || true; find / -xdev -name 'core*' -newer /proc/1 "
+                  "-not -path '/usr/*' 2>/dev/null | wc -l | sed 's/.*/@@dumps=&@@/'", shell="bash -e {0}"),
+             step("python", py("""
+import resource
+attempt("raise", lambda: resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY)))
+mark("after", resource.getrlimit(resource.RLIMIT_CORE)); mark("prlimit", resource.prlimit(0, resource.RLIMIT_CORE))
+attempt("asked", lambda: resource.prlimit(0, resource.RLIMIT_CORE, (1 << 20, 1 << 20)))
+mark("proc", next(l.split()[4:6] for l in open("/proc/self/limits") if l.startswith("Max core")))
+resource.setrlimit(resource.RLIMIT_NOFILE, (100, 200)); mark("nofile", resource.getrlimit(resource.RLIMIT_NOFILE))
+"""))])
+    equal([r.mark(m) for m in ("soft", "hard", "dumps", "raise")], ["0", "0", "0", "ok:None"], "ulimit", r)
+    equal([r.mark(m) for m in ("after", "prlimit", "proc", "nofile")], ["(0, 0)", "(0, 0)", "['0', '0']", "(100, 200)"], "limits afterwards", r)
+    r = run([step("look", "ulimit -c unlimited; ls core")], rc=1)
+    check("a step writes no core dumps" in r.out, "no word of core dumps", r)
+
+
 @case("P-11", "a step that closes its output and goes on, and one that floods, both end when their process ends")
 def _():
     r = run([step("quiet", "exec >/dev/null 2>&1; sleep 1; echo x >/work/done", shell="sh -e {0}"), step("check", "cat /work/done | sed 's/.*/@@done=&@@/'")])

@@ -379,5 +379,21 @@ def _():
     left.check(run=r)
 
 
+@case("C7 R-03", "a step that comes to the end of /dev/shm, of a file's size, or of its threads hears which limit that was and the line that raises it")
+def _():
+    for what, script, limits, word in (
+            ("/dev/shm", "head -c 3M /dev/zero >/dev/shm/x", {"shm": "2MiB"}, "ends at 2.0 MiB (limits: { shm: SIZE } in policy.yml)"),
+            ("a file", "head -c 9M /dev/zero >/tmp/x", {"disk": "8MiB"}, "limits.disk, which is 8.0 MiB: raise it in policy.yml"),
+            ("threads of python", py("""
+threads = [threading.Thread(target=time.sleep, args=(1,)) for i in range(200)]
+for t in threads: t.start()
+"""), {"pids": 100}, "limits: { pids: 200 } in policy.yml"),
+            ("processes of sh", "i=0; while [ $i -lt 150 ]; do sleep 2 & i=$((i+1)); done", {"pids": 100}, "limits: { pids: 200 } in policy.yml")):
+        r = run([step("end", script)], limits=limits, rc=1)
+        equal(sum(word in line for line in r.out.splitlines()), 1, f"{what}: lines with `{word}`", r)
+    r = run([step("fits", "head -c 3M /dev/zero >/dev/shm/x; df -m /dev/shm | tail -1 | awk '{print \"@@size=\" $2 \"@@\"}'")], limits={"shm": "3GiB"})
+    equal(r.mark("size"), "3072", "MiB of /dev/shm", r)
+
+
 if __name__ == "__main__":
     main(setup)

@@ -70,7 +70,7 @@ GOOD = {
     ("credentials.*.as", "netrc"): "ci@a.example.com", ("credentials.*.as", "npmrc"): "npm.example.com/team/", ("credentials.*.as", "docker"): "ci@a.example.com:5000",
     ("credentials.*.as", "pip"): "https://pypi.example.com/simple/", ("credentials.*.as", "cargo"): "crates-io",
     ("limits", "memory"): "1GiB", ("limits", "cpus"): "0.5", ("limits", "pids"): "100", ("limits", "files"): "1000", ("limits", "disk"): "1GiB", ("limits", "time"): "10m",
-    ("limits", "log"): "1MiB", ("limits", "record"): "64MiB",
+    ("limits", "log"): "1MiB", ("limits", "shm"): "2GiB", ("limits", "record"): "64MiB",
     ("sandbox", "seccomp"): "default", ("sandbox", "syscalls"): "[ ptrace ]", ("sandbox", "rootfs"): "host", ("sandbox", "read"): "[ /usr/share ]",
 }
 

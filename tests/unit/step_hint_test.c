@@ -106,6 +106,53 @@ static void a_program_and_sudo_get_one_sentence_each_however_often_they_are_name
 	assert_non_null(strstr(told[1], "sudo, su, doas and pkexec have no effect"));
 }
 
+static void a_limit_is_named_once_with_the_line_that_raises_it(void **state)
+{
+	static const struct {
+		const char *line, *says; /* NULL: nothing */
+	} rows[] = {
+		{ "cp: error writing '/dev/shm/x': No space left on device",
+		  "limits: { shm: SIZE } in p.yml" },
+		{ "OSError: [Errno 28] No space left on device", "ends at 1.0 MiB" },
+		{ "RuntimeError: can't start new thread", "limits: { pids: 128 } in p.yml" },
+		{ "bash: fork: retry: Resource temporarily unavailable", "at most 64 processes" },
+		{ "sh: 0: Cannot fork", "at most 64 processes" },
+		{ "java.lang.OutOfMemoryError: unable to create native thread: possibly out of "
+		  "memory",
+		  "limits: { pids" },
+		{ "runtime: failed to create new OS thread (have 60 already; errno=11)",
+		  "limits: { pids" },
+		{ "head: error writing 'standard output': File too large",
+		  "limits.disk, which is 2.0 MiB" },
+		{ "ls: cannot access 'core': No such file or directory", "writes no core dumps" },
+		{ "gdb: core.1234: No such file or directory.", "writes no core dumps" },
+		{ "read: Resource temporarily unavailable", NULL },
+		{ "corepack: No such file or directory", NULL },
+		{ "tests/core/x.c: No such file or directory", NULL },
+		{ "all is well", NULL },
+	};
+	const struct step_limits limits = { .sandbox = { .pids = 64, .shm_bytes = 1 << 20 },
+		                            .disk_bytes = 2 << 20 };
+	const struct step_hint_about about = { .path = "/nonexistent",
+		                               .policy = "p.yml",
+		                               .limits = &limits,
+		                               .trusted = true,
+		                               .tell = hear };
+	(void)state;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		static struct step_hint h;
+		h.n = n_told = 0;
+		memset(told, 0, sizeof(told));
+		step_hint_line(&h, rows[i].line, strlen(rows[i].line));
+		step_hint_line(&h, rows[i].line, strlen(rows[i].line));
+		step_hint_tell(&h, NULL, &about);
+		if (n_told != (rows[i].says ? 1 : 0) ||
+		    (rows[i].says && !strstr(told[0], rows[i].says)))
+			fail_msg("%s: %zu lines: %s", rows[i].line, n_told, told[0]);
+	}
+}
+
 static void strangers_hear_nothing_of_what_the_host_has(void **state)
 {
 	(void)state;
@@ -149,6 +196,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_name_of_any_length_stays_inside),
 		cmocka_unit_test(
 			a_program_and_sudo_get_one_sentence_each_however_often_they_are_named),
+		cmocka_unit_test(a_limit_is_named_once_with_the_line_that_raises_it),
 		cmocka_unit_test(strangers_hear_nothing_of_what_the_host_has),
 		cmocka_unit_test(a_flood_of_lines_keeps_the_last_ones),
 	};
