@@ -15,6 +15,7 @@
 #define RUNNER_JOB_SCRIPT_H
 
 #include "step_channel.h"
+#include "step_output.h"
 #include "step_result.h"
 
 enum { JOB_STEPS_RUN_MAX = 10000 };
@@ -59,6 +60,9 @@ struct job_script {
 	 * and the job is broken off */
 	int (*next)(void *arg, const struct job_so_far *so_far, struct step_order *ret,
 	            enum job_conclusion *ret_conclusion, struct dd_err *err);
+	/* A line that the step at hand printed, as step_output.h has it; NULL: lines stay as they
+	 * are. Hostile bytes; what is given back is masked and escaped like any other line */
+	struct step_said (*said)(void *arg, enum step_stream stream, const char *text, size_t len);
 	/* For each step that was run, also for one that was refused. @result and @left are gone
 	 * when it returns. -errno as above. */
 	int (*ended)(void *arg, const struct step_order *order, const struct step_result *result,

@@ -5,14 +5,16 @@
 #include "job.h"
 #include "lease/mask_text.h"
 #include "record/event_write.h"
+#include "step_run.h"
 
 #include "base/url_strip.h"
 #include "drydock/fd.h"
 
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { SAID_MAX = 1900, WHY_MAX = 500 };
+enum { SAID_MAX = 1900, WHY_MAX = 500, SUMMARY_SHOWN_MAX = 100 };
 
 void job_voice_note(const struct job *job, unsigned grant, enum sink_level level, const char *fmt,
                     ...)
@@ -32,6 +34,11 @@ void job_voice_note(const struct job *job, unsigned grant, enum sink_level level
 int job_voice_mask(struct job *job, const char *value, size_t len, struct dd_err *err)
 {
 	return mask_add(job->mask, value, len, err);
+}
+
+int job_voice_mask_said(struct job *job, const char *value, size_t len, struct dd_err *err)
+{
+	return step_run_mask(job, value, len, err);
 }
 
 bool job_voice_is_masked(const struct job *job, const char *text, size_t len)
@@ -77,4 +84,65 @@ int job_voice_withheld(struct job *job, unsigned grant, bool is_path, const char
 	               job->plan->policy_path ? job->plan->policy_path : "a policy",
 	               is_path ? "path" : "env", clean);
 	return record_env_withheld(job->rec, of->ref, of->phase, &facts, err);
+}
+
+static int64_t known(unsigned n)
+{
+	return n ? (int64_t)n : FACTS_ABSENT;
+}
+
+int job_voice_annotation(struct job *job, unsigned grant, const struct voice_annotation *what,
+                         struct dd_err *err)
+{
+	const struct grant *of = &job->plan->grants[grant - 1];
+	const char *texts[] = { what->title, what->file, what->message };
+	char clean[ARRAY_LEN(texts)][2 * WHY_MAX];
+
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		(void)snprintf(clean[i], sizeof(clean[i]), "%s", texts[i] ? texts[i] : "");
+		mask_text(job->mask, clean[i], sizeof(clean[i]));
+	}
+	const struct facts_annotation facts = { .level = what->level,
+		                                .title = what->title ? clean[0] : NULL,
+		                                .file = what->file ? clean[1] : NULL,
+		                                .message = clean[2],
+		                                .line = known(what->line),
+		                                .end_line = known(what->end_line),
+		                                .column = known(what->column),
+		                                .end_column = known(what->end_column) };
+	return record_annotation(job->rec, of->ref, of->phase, &facts, err);
+}
+
+static void show_summary(const struct job *job, unsigned grant, const char *text)
+{
+	unsigned lines = 0;
+	for (const char *at = text; *at; lines++) {
+		size_t n = strcspn(at, "\n");
+		if (lines == SUMMARY_SHOWN_MAX) {
+			job_voice_note(job, grant, SINK_NOTE,
+			               "the rest of its summary is in the record");
+			return;
+		}
+		job_voice_note(job, grant, SINK_NOTE, "summary: %.*s", (int)n, at);
+		at += n + (at[n] == '\n');
+	}
+}
+
+int job_voice_summary(struct job *job, unsigned grant, const char *text, size_t len,
+                      struct dd_err *err)
+{
+	const struct grant *of = &job->plan->grants[grant - 1];
+	size_t kept = len < FACTS_TEXT_MAX - 1 ? len : FACTS_TEXT_MAX - 1;
+	dd_auto_free char *clean = calloc(1, kept + 8);
+
+	if (!clean)
+		return dd_err_set(err, ENOMEM, "keep a summary");
+	for (size_t i = 0; i < kept; i++)
+		clean[i] = text[i] ? text[i] : ' ';
+	mask_text(job->mask, clean, kept + 8);
+	show_summary(job, grant, clean);
+	const struct facts_summary facts = { .text = clean,
+		                             .bytes = (int64_t)len,
+		                             .cut = kept < len };
+	return record_step_summary(job->rec, of->ref, of->phase, &facts, err);
 }

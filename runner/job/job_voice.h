@@ -21,6 +21,8 @@ __attribute__((format(printf, 4, 5))) void job_voice_note(const struct job *job,
 /* From now on no line of the job shows @value. -EINVAL: too short or too long for that; -E2BIG: too
  * many of them. */
 int job_voice_mask(struct job *job, const char *value, size_t len, struct dd_err *err);
+/* The same from within the script's said(), while the step prints: from its next line on. */
+int job_voice_mask_said(struct job *job, const char *value, size_t len, struct dd_err *err);
 /* Would anything of @text be masked? True also when nobody can tell. */
 bool job_voice_is_masked(const struct job *job, const char *text, size_t len);
 
@@ -32,5 +34,18 @@ int job_voice_not_run(struct job *job, unsigned grant, const char *name, bool fa
  * does not get. */
 int job_voice_withheld(struct job *job, unsigned grant, bool is_path, const char *name,
                        const char *reason, unsigned from, struct dd_err *err);
+
+/* Something that a step, or a tool in it, says about a file. Nothing in it is clean. */
+struct voice_annotation {
+	const char *level;                           /* "notice", "warning", "error" */
+	const char *title, *file, *message;          /* title, file: NULL where there is none */
+	unsigned line, end_line, column, end_column; /* 0: not known */
+};
+int job_voice_annotation(struct job *job, unsigned grant, const struct voice_annotation *what,
+                         struct dd_err *err);
+
+/* What a step wrote for people to read when the job is over. Shown and recorded. */
+int job_voice_summary(struct job *job, unsigned grant, const char *text, size_t len,
+                      struct dd_err *err);
 
 #endif

@@ -18,6 +18,18 @@ struct stream {
 	struct mask_stream *mask;
 	size_t len;
 	char line[STEP_LINE_MAX];
+	/* of a line that may be a command and is longer than that; NULL: none is at hand */
+	char *whole;
+	size_t whole_len;
+	bool goes_on; /* the beginning of the line was shown already */
+	bool partial; /* the raw bytes so far end inside of a line */
+};
+
+/* To be masked once the feed at hand is over. */
+struct pending {
+	struct pending *next;
+	size_t len;
+	char value[];
 };
 
 struct step_output {
@@ -26,6 +38,7 @@ struct step_output {
 	uint64_t told; /* masked bytes that were let through */
 	bool cut;
 	struct dd_err *err; /* of the call at hand */
+	struct pending *pending;
 	/* a mark of eight bytes becomes eleven, so each byte still has its share of what follows */
 	char spelled[STEP_LINE_MAX * 2];
 	struct mask_stream *again; /* for lines of which something was left out */
@@ -38,6 +51,25 @@ struct step_output {
 };
 
 static const char sgr_reset[] = "\x1b[0m";
+
+static void drop_whole(struct stream *st)
+{
+	if (st->whole)
+		explicit_bzero(st->whole, STEP_COMMAND_MAX);
+	free(st->whole);
+	st->whole = NULL;
+	st->whole_len = 0;
+}
+
+static void drop_pending(struct step_output *so)
+{
+	while (so->pending) {
+		struct pending *one = so->pending;
+		so->pending = one->next;
+		explicit_bzero(one->value, one->len);
+		free(one);
+	}
+}
 
 int step_output_new(const struct step_output_spec *spec, struct step_output **ret,
                     struct dd_err *err)
@@ -68,6 +100,7 @@ int step_output_restart(struct step_output *so, const struct step_output_spec *s
 		so->streams[i].so = so;
 		so->streams[i].which = (enum step_stream)i;
 		so->streams[i].len = 0;
+		so->streams[i].goes_on = so->streams[i].partial = false;
 		int r = mask_stream_new(spec->mask, &so->streams[i].mask, err);
 		if (r < 0) {
 			step_output_stop(so);
@@ -81,7 +114,9 @@ void step_output_stop(struct step_output *so)
 {
 	mask_stream_free(so->again);
 	so->again = NULL;
+	drop_pending(so);
 	for (int i = 0; i < STEP_STREAMS; i++) {
+		drop_whole(&so->streams[i]);
 		mask_stream_free(so->streams[i].mask);
 		so->streams[i].mask = NULL;
 	}
@@ -338,17 +373,83 @@ static int show_piece(struct stream *st)
 	size_t n = break_at(st->line, st->len);
 	int r = show(st, n, true);
 	drop_front(st, n);
+	st->goes_on = true;
 	return r;
+}
+
+/* ---- workflow commands: for the front end to read ---- */
+
+/* `::name` with blanks before it, or `##[` anywhere: one look at what a line may be. */
+static bool looks_like_command(const char *line, size_t len)
+{
+	size_t n = 0;
+	while (n < len && (line[n] == ' ' || line[n] == '\t'))
+		n++;
+	return (len - n >= 2 && memcmp(line + n, "::", 2) == 0) || memmem(line, len, "##[", 3);
+}
+
+/* A command is read whole or not at all: its beginning must not be shown before its end is known.
+ */
+static bool collect(struct stream *st)
+{
+	if (!st->so->spec.said || st->goes_on || !looks_like_command(st->line, st->len))
+		return false;
+	st->whole = malloc(STEP_COMMAND_MAX);
+	if (!st->whole)
+		return false;
+	memcpy(st->whole, st->line, st->len);
+	st->whole_len = st->len;
+	st->len = 0;
+	return true;
+}
+
+/* What does not fit is left out: the front end sees a line that is too long. */
+static void collect_more(struct stream *st, const char *bytes, size_t len)
+{
+	size_t room = STEP_COMMAND_MAX - st->whole_len;
+	size_t n = len < room ? len : room;
+	memcpy(st->whole + st->whole_len, bytes, n);
+	st->whole_len += n;
+}
+
+static int show_text(struct stream *st, const char *text, size_t len)
+{
+	int r = 0;
+	while (r == 0 && len > STEP_LINE_MAX) {
+		size_t n;
+		memcpy(st->line, text, STEP_LINE_MAX);
+		n = break_at(st->line, STEP_LINE_MAX);
+		r = show(st, n, true);
+		text += n;
+		len -= n;
+	}
+	if (r < 0)
+		return r;
+	memmove(st->line, text, len);
+	return show(st, len, false);
 }
 
 static int end_line(struct stream *st)
 {
-	drop_front(st, last_start(st->line, st->len));
-	size_t len = st->len;
-	while (len > 0 && st->line[len - 1] == '\r')
+	const struct step_output_spec *spec = &st->so->spec;
+	struct step_said said = { .hidden = false };
+	bool whole = st->whole;
+
+	if (!whole)
+		drop_front(st, last_start(st->line, st->len));
+	const char *text = whole ? st->whole : st->line;
+	size_t len = whole ? st->whole_len : st->len;
+	while (len > 0 && text[len - 1] == '\r')
 		len--;
+	if (spec->said && !st->goes_on)
+		said = spec->said(spec->arg, st->which, text, len);
 	st->len = 0;
-	return show(st, len, false);
+	st->goes_on = false;
+	int r = said.hidden    ? 0
+	        : said.instead ? show_text(st, said.instead, said.len)
+	                       : show_text(st, text, len);
+	drop_whole(st);
+	return r;
 }
 
 static int split(struct stream *st, const char *bytes, size_t len)
@@ -358,16 +459,20 @@ static int split(struct stream *st, const char *bytes, size_t len)
 		const char *nl = memchr(bytes, '\n', len);
 		size_t n = nl ? (size_t)(nl - bytes) : len;
 		size_t room = STEP_LINE_MAX - st->len;
-		size_t take = n < room ? n : room;
-		memcpy(st->line + st->len, bytes, take);
-		st->len += take;
+		size_t take = n < room || st->whole ? n : room;
+		if (st->whole) {
+			collect_more(st, bytes, take);
+		} else {
+			memcpy(st->line + st->len, bytes, take);
+			st->len += take;
+		}
 		bytes += take;
 		len -= take;
 		if (nl && take == n) {
 			r = end_line(st);
 			bytes++;
 			len--;
-		} else if (st->len == STEP_LINE_MAX) {
+		} else if (st->len == STEP_LINE_MAX && !collect(st)) {
 			r = show_piece(st);
 		}
 	}
@@ -383,7 +488,7 @@ static int say_cut(struct stream *st)
 	                 " the output is cut here, it is longer than the limit of %llu bytes",
 	                 (unsigned long long)so->spec.log_bytes);
 	so->cut = true;
-	int r = st->len > 0 ? end_line(st) : 0;
+	int r = st->len > 0 || st->whole ? end_line(st) : 0;
 	if (r == 0)
 		r = write_log(so, text, (size_t)n);
 	if (r == 0)
@@ -411,11 +516,72 @@ static int masked(void *arg, const char *bytes, size_t len)
 	return r == 0 && take < len ? say_cut(st) : r;
 }
 
+int step_output_mask(struct step_output *so, const char *value, size_t len, struct dd_err *err)
+{
+	while (len > 0 && (value[len - 1] == '\n' || value[len - 1] == '\r'))
+		len--;
+	if (len < MASK_MIN || len > MASK_VALUE_MAX)
+		return dd_err_say(err, EINVAL,
+		                  "a value of %zu bytes cannot be masked, only %d to %d", len,
+		                  MASK_MIN, MASK_VALUE_MAX);
+	struct pending *one = malloc(sizeof(*one) + len);
+	if (!one)
+		return dd_err_set(err, ENOMEM, "mask a value");
+	one->len = len;
+	memcpy(one->value, value, len);
+	one->next = so->pending;
+	so->pending = one;
+	return 0;
+}
+
+/* Between two feeds: nothing of a stream is being worked at. */
+static int apply_pending(struct step_output *so)
+{
+	struct mask_stream *const live[] = { so->again, so->streams[0].mask, so->streams[1].mask };
+	int r = 0;
+	for (struct pending *one = so->pending; r == 0 && one; one = one->next)
+		r = mask_add_live(so->spec.mask, one->value, one->len, live, ARRAY_LEN(live),
+		                  so->err);
+	drop_pending(so);
+	return r;
+}
+
+static int feed_some(struct stream *st, const char *bytes, size_t len)
+{
+	int r = mask_feed(st->mask, bytes, len, masked, st);
+	return r == 0 && st->so->pending ? apply_pending(st->so) : r;
+}
+
+/* A line that may be a command is fed by itself: what it has masked must be masked in the next. So
+ * is one that began in another feed. */
+static int feed_lines(struct stream *st, const char *bytes, size_t len)
+{
+	const char *from = bytes, *end = bytes + len;
+	bool any = memmem(bytes, len, "::", 2) || memmem(bytes, len, "##[", 3);
+	int r = 0;
+
+	while (r == 0 && bytes < end && (any || st->partial)) {
+		const char *nl = memchr(bytes, '\n', (size_t)(end - bytes));
+		const char *next = nl ? nl + 1 : end;
+		bool maybe = st->partial || looks_like_command(bytes, (size_t)(next - bytes));
+		st->partial = false;
+		bytes = next;
+		if (maybe) {
+			r = feed_some(st, from, (size_t)(bytes - from));
+			from = bytes;
+		}
+	}
+	st->partial = len > 0 && end[-1] != '\n';
+	return r == 0 && from < end ? feed_some(st, from, (size_t)(end - from)) : r;
+}
+
 int step_output_feed(struct step_output *so, enum step_stream stream, const char *bytes, size_t len,
                      struct dd_err *err)
 {
+	struct stream *st = &so->streams[stream];
 	so->err = err;
-	int r = mask_feed(so->streams[stream].mask, bytes, len, masked, &so->streams[stream]);
+	int r = so->spec.said ? feed_lines(st, bytes, len)
+	                      : mask_feed(st->mask, bytes, len, masked, st);
 	int written = flush_log(so);
 	return r ? r : written;
 }
@@ -427,8 +593,10 @@ int step_output_end(struct step_output *so, struct dd_err *err)
 	for (int i = 0; i < STEP_STREAMS && r == 0; i++) {
 		struct stream *st = &so->streams[i];
 		r = mask_flush(st->mask, masked, st);
-		if (r == 0 && st->len > 0)
+		if (r == 0 && (st->len > 0 || st->whole))
 			r = end_line(st);
+		if (r == 0 && so->pending)
+			r = apply_pending(so);
 	}
 	int written = flush_log(so);
 	return r ? r : written;

@@ -105,6 +105,13 @@ static int show_line(void *arg, const struct step_line *line)
 	return 0;
 }
 
+static struct step_said hear_line(void *arg, enum step_stream stream, const char *text, size_t len)
+{
+	const struct run *run = arg;
+	const struct job_script *script = run->job->script;
+	return script->said(script->arg, stream, text, len);
+}
+
 static void write_own(const struct run *run, const char *line)
 {
 	if (run->log_fd >= 0 && dprintf(run->log_fd, "%s\n", line) < 0)
@@ -145,6 +152,7 @@ static int open_log(struct run *run, struct dd_err *err)
 		                               .log_fd = run->log_fd,
 		                               .log_bytes = run->step->terms->limits.log_bytes,
 		                               .colour = sink_wants_colour(&run->job->sinks),
+		                               .said = run->job->script->said ? hear_line : NULL,
 		                               .line = show_line,
 		                               .arg = run };
 	int r = run->room->output ? step_output_restart(run->room->output, &spec, err)
@@ -861,6 +869,11 @@ static struct step_room *room_of(struct job *job)
 	if (!job->room)
 		job->room = calloc(1, sizeof(*job->room));
 	return job->room;
+}
+
+int step_run_mask(struct job *job, const char *value, size_t len, struct dd_err *err)
+{
+	return step_output_mask(job->room->output, value, len, err);
 }
 
 void step_room_free(struct step_room *room)

@@ -15,4 +15,7 @@ int step_run(struct job *job, struct job_step *step, struct step_result *result,
 struct step_room;
 void step_room_free(struct step_room *room); /* of a job; NULL: no step has run */
 
+/* From the next line of the step at hand on; from within its script's said() only. */
+int step_run_mask(struct job *job, const char *value, size_t len, struct dd_err *err);
+
 #endif

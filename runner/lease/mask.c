@@ -220,6 +220,47 @@ int mask_stream_new(struct mask *m, struct mask_stream **ret, struct dd_err *err
 	return 0;
 }
 
+/* Room for the longest secret there is now, with what is held back. */
+static int renew(struct mask_stream *s, struct dd_err *err)
+{
+	struct secret_memory *memory = NULL;
+	int r = secret_memory_new(CHUNK + s->mask->longest, &memory, err);
+	if (r < 0)
+		return r;
+	char *buf = secret_alloc(memory, CHUNK + s->mask->longest);
+	if (!buf) {
+		secret_memory_free(memory);
+		return dd_err_set(err, ENOMEM, "mask a stream");
+	}
+	if (s->len > 0)
+		memcpy(buf, s->buf, s->len);
+	secret_memory_free(s->memory);
+	s->memory = memory;
+	s->buf = buf;
+	return 0;
+}
+
+int mask_add_live(struct mask *m, const char *value, size_t len, struct mask_stream *const *live,
+                  size_t n_live, struct dd_err *err)
+{
+	unsigned streams = m->streams;
+	size_t before = m->n;
+
+	if (streams != n_live)
+		return dd_err_say(err, EBUSY, "a secret must be registered between two steps");
+	m->streams = 0;
+	int r = mask_add(m, value, len, err);
+	m->streams = streams;
+	if (r < 0 || m->n == before)
+		return r;
+	/* also with an error: streams whose room is too small must not meet longer secrets */
+	for (size_t i = 0; i < n_live; i++) {
+		int one = renew(live[i], err);
+		r = r < 0 ? r : one;
+	}
+	return r < 0 ? r : build_tables(m, err);
+}
+
 void mask_stream_free(struct mask_stream *s)
 {
 	if (!s)

@@ -28,6 +28,10 @@ int mask_new(struct mask **ret, struct dd_err *err);
  * MASK_LINE_MIN bytes is masked for itself too. -EINVAL: shorter than MASK_MIN or longer than
  * MASK_VALUE_MAX. -EBUSY while a stream lives: register secrets before the step starts (L-09). */
 int mask_add(struct mask *m, const char *value, size_t len, struct dd_err *err);
+/* The same while exactly the streams of @live are there, between two feeds: what they hold back is
+ * looked at again with the next. */
+int mask_add_live(struct mask *m, const char *value, size_t len, struct mask_stream *const *live,
+                  size_t n_live, struct dd_err *err);
 /* Has it any value yet? NULL has none. */
 bool mask_holds(const struct mask *m);
 /* Would every value still be found in a text whose unprintable bytes were replaced and whose URLs

@@ -87,9 +87,11 @@ enum event_of {
 	X(DNS_DENY, dns_deny, struct facts_net, STEP)                                              \
 	X(SYS_DENY, sys_deny, struct facts_syscall, STEP)                                          \
 	X(VIOLATION, violation, struct facts_violation, STEP)                                      \
+	X(ANNOTATION, annotation, struct facts_annotation, STEP)                                   \
 	X(GATE_CLOSE, gate_close, struct facts_gate, STEP)                                         \
 	X(FS_DELTA, fs_delta, struct facts_delta, STEP)                                            \
 	X(STEP_END, step_end, struct facts_step, STEP)                                             \
+	X(STEP_SUMMARY, step_summary, struct facts_summary, STEP)                                  \
 	X(ARTIFACT, artifact, struct facts_artifact, SOME_STEP)                                    \
 	X(RUN_END, run_end, struct record_facts, RUN)
 

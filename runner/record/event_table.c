@@ -75,6 +75,7 @@ static const char *const ech_forms[] = { "", [FACTS_ECH_OUTER] = "outer", NULL }
 static const char *const gate_states[] = { "open", "closed", NULL };
 static const char *const views[] = { "pristine", "artifacts", "shared", NULL };
 static const char *const deny[] = { "deny", NULL };
+static const char *const annotation_levels[] = { "notice", "warning", "error", NULL };
 static const char *const withheld_kinds[] = { "env", "path", NULL };
 static const char *const not_run_outcomes[] = { "skipped", "failure", NULL };
 
@@ -585,6 +586,29 @@ static const struct event_field not_run_rows[] = {
 	      .says = "the condition that did not hold, or the error"),
 };
 
+static const struct event_field annotation_rows[] = {
+	FIELD(TEXT, struct facts_annotation, level, "level", ALWAYS, .words = annotation_levels,
+	      .says = "`notice`, `warning`, `error`"),
+	FIELD(TEXT, struct facts_annotation, message, "message", ALWAYS,
+	      .says = "the step's own words"),
+	FIELD(TEXT, struct facts_annotation, title, "title", MAYBE, .says = "likewise"),
+	FIELD(TEXT, struct facts_annotation, file, "file", MAYBE,
+	      .says = "that it is about, below the workspace; the step's own word"),
+	FIELD(COUNT, struct facts_annotation, line, "line", MAYBE, .says = "of the file"),
+	FIELD(COUNT, struct facts_annotation, end_line, "end_line", MAYBE, .says = "likewise"),
+	FIELD(COUNT, struct facts_annotation, column, "column", MAYBE, .says = "of the line"),
+	FIELD(COUNT, struct facts_annotation, end_column, "end_column", MAYBE, .says = "likewise"),
+};
+
+static const struct event_field summary_rows[] = {
+	FIELD(TEXT, struct facts_summary, text, "text", ALWAYS,
+	      .says = "what it wrote to GITHUB_STEP_SUMMARY, masked; its beginning, where it is "
+	              "longer than a field may be"),
+	FIELD(COUNT, struct facts_summary, bytes, "bytes", ALWAYS, .unit = "bytes",
+	      .says = "of the whole"),
+	FIELD(BOOL, struct facts_summary, cut, "cut", ALWAYS, .says = "not all of it is here"),
+};
+
 static const struct event_field withheld_rows[] = {
 	FIELD(TEXT, struct facts_withheld, kind, "kind", ALWAYS, .words = withheld_kinds,
 	      .says = "`env`: a variable; `path`: an entry of PATH"),
@@ -628,6 +652,11 @@ static const struct facts_net no_net = { .host = "", .address = "", .count = FAC
 static const struct facts_syscall no_call = { .nr = FACTS_ABSENT, .count = FACTS_ABSENT };
 static const struct facts_violation no_violation = { .bytes_out = FACTS_ABSENT };
 static const struct facts_not_run no_not_run = { .id = NULL };
+static const struct facts_annotation no_annotation = { .line = FACTS_ABSENT,
+	                                               .end_line = FACTS_ABSENT,
+	                                               .column = FACTS_ABSENT,
+	                                               .end_column = FACTS_ABSENT };
+static const struct facts_summary no_summary = { .bytes = FACTS_ABSENT };
 static const struct facts_withheld no_withheld = { .name = NULL };
 static const struct facts_delta no_delta = { .ledger = NULL };
 
@@ -663,6 +692,10 @@ const struct event_row event_rows[EVENT__COUNT] = {
 	                             no_withheld,
 	                             "what a less trusted step left for later ones and this step "
 	                             "does not get; before its step.start"),
+	[EVENT_ANNOTATION] = EVENT(annotation, "annotation", STEP, REPEATS, annotation_rows,
+	                           no_annotation, "a step said something about a file, or the job"),
+	[EVENT_STEP_SUMMARY] = EVENT(step_summary, "step.summary", STEP, REPEATS, summary_rows,
+	                             no_summary, "what a step wrote for people to read"),
 	[EVENT_STEP_START] = EVENT(step_start, "step.start", STEP, BEGINS, step_start_rows, no_step,
 	                           "a step begins"),
 	[EVENT_CRED_GRANT] = EVENT(cred_grant, "cred.grant", STEP, BEGINS, grant_rows, no_lease,

@@ -135,6 +135,17 @@ struct facts_not_run { /* step.not_run: written, not read */
 	const char *id, *name, *outcome, *why;
 };
 
+struct facts_annotation { /* annotation: written, not read */
+	const char *level, *title, *file, *message;
+	int64_t line, end_line, column, end_column;
+};
+
+struct facts_summary { /* step.summary: written, not read */
+	const char *text;
+	int64_t bytes;
+	bool cut;
+};
+
 struct facts_withheld { /* env.withheld: written, not read */
 	const char *kind, *name, *why, *from;
 };

@@ -22,6 +22,20 @@ static int on_line(void *arg, const struct step_line *line)
 	return 0;
 }
 
+/* A front end that hides, replaces and masks. */
+static struct step_said said(void *arg, enum step_stream stream, const char *text, size_t len)
+{
+	struct step_output **so = arg;
+	(void)stream;
+	if (len > STEP_COMMAND_MAX)
+		abort();
+	if (len > 3 && memcmp(text, "::m", 3) == 0)
+		(void)step_output_mask(*so, text + 3, len - 3, NULL);
+	return (struct step_said){ .hidden = len > 2 && text[2] == 'h',
+		                   .instead = len > 2 && text[2] == 'r' ? "other" : NULL,
+		                   .len = 5 };
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct mask *mask = NULL;
@@ -30,9 +44,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (mask_new(&mask, &err) < 0 || mask_add(mask, "secret", 6, &err) < 0 ||
 	    mask_add(mask, "aabaab", 6, &err) < 0)
 		abort();
-	struct step_output_spec spec = {
-		.mask = mask, .log_fd = -1, .log_bytes = 5000, .line = on_line
-	};
+	bool asks = size > 0 && data[0] == 0xff;
+	struct step_output_spec spec = { .mask = mask,
+		                         .log_fd = -1,
+		                         .log_bytes = 5000,
+		                         .said = asks ? said : NULL,
+		                         .line = on_line,
+		                         .arg = &so };
 	if (step_output_new(&spec, &so, &err) < 0)
 		abort();
 	while (size > 1) {

@@ -12,6 +12,7 @@
 
 #include <stdarg.h>
 #include <string.h>
+#include <strings.h>
 
 #define EVENT_PATH PLACE_SCRIPTS "/event.json"
 
@@ -149,6 +150,28 @@ static bool make_runner(struct job_engine *e)
 	return true;
 }
 
+/* ACTIONS_STEP_DEBUG, as a variable or a secret. */
+static bool asks_for_debug(const struct job_engine *e)
+{
+	static const char name[] = "ACTIONS_STEP_DEBUG";
+	const struct expr_value *contexts[] = { &e->world.vars, &e->secrets };
+	for (size_t i = 0; i < ARRAY_LEN(contexts); i++) {
+		const struct expr_value *v = contexts[i]->kind == EXPR_OBJECT
+		                                     ? expr_object_get(contexts[i]->object, name,
+		                                                       sizeof(name) - 1)
+		                                     : NULL;
+		if (v && v->kind == EXPR_STRING && strcasecmp(v->text, "true") == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool make_debug(struct job_engine *e)
+{
+	e->debug = asks_for_debug(e);
+	return !e->debug || set(&e->mem, &e->runner, "debug", expr_text("1"));
+}
+
 static bool make_secrets(struct job_engine *e)
 {
 	if (!expr_object_new(&e->mem, false, &e->secrets))
@@ -196,9 +219,9 @@ int engine_contexts_make(struct job_engine *e, struct dd_err *err)
 	e->scope = (struct expr_scope){
 		.context = give_context, .status = give_status, .hash_files = give_hash, .user = e
 	};
-	return make_github(e) && make_runner(e) && make_secrets(e) && make_event(e) &&
-	                       expr_object_new(&e->mem, false, &e->steps) && make_views(e) &&
-	                       expr_object_new(&e->mem, false, &e->job_context) &&
+	return make_github(e) && make_runner(e) && make_secrets(e) && make_debug(e) &&
+	                       make_event(e) && expr_object_new(&e->mem, false, &e->steps) &&
+	                       make_views(e) && expr_object_new(&e->mem, false, &e->job_context) &&
 	                       set(&e->mem, &e->job_context, "status", expr_text("success"))
 	               ? 0
 	               : engine_no_memory(err);

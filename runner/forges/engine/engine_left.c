@@ -82,7 +82,8 @@ static bool read_file(struct job_engine *e, const struct file_row *row,
 		return row->read == NULL;
 	}
 	if (!row->read)
-		return true;
+		return file->len == 0 || job_voice_summary(e->job, e->now.grant->index, file->bytes,
+		                                           file->len, &err) == 0;
 	if (!row->read(e->now.arena, file->bytes, file->len, &pairs)) {
 		(void)snprintf(e->why, sizeof(e->why),
 		               "%s cannot be read, nothing of it counts: %s", row->variable,

@@ -8,6 +8,7 @@
 
 #include "forges/actions/expr.h"
 #include "job/job_voice.h"
+#include "lease/mask.h"
 #include "job_result.h"
 
 #include <time.h>
@@ -45,7 +46,10 @@ struct engine_turn {
 	/* an outsider's value reached it: what it leaves is theirs, too. The path, or NULL */
 	const char *saw_outsider;
 	struct recipe recipe;
-	bool ordered;
+	/* what it printed so far */
+	char token[256]; /* commands are stopped until ::TOKEN::; empty: they are not */
+	bool echo, command_failed, told_annotations, told_dead[4];
+	unsigned n_annotations;
 };
 
 /* fetch and build see one another's files anyway; push trusts neither */
@@ -81,6 +85,9 @@ struct job_engine {
 	struct env_layer file_env, job_env;
 	struct engine_withheld *withheld;
 	size_t n_withheld;
+	struct plan_arena *line; /* of the line that was printed last */
+	unsigned n_masks;
+	bool told_masks, debug;
 	const char *default_shell, *default_directory; /* of defaults.run, or NULL */
 	struct recipe_file event_file;
 	enum engine_status status;
@@ -141,6 +148,10 @@ static inline enum engine_trust engine_trust_of(const struct grant *grant)
 
 /* What the step at hand left in its files. -EINVAL with e->why: it fails by that. */
 int engine_left_read(struct job_engine *e, const struct step_left *left, struct dd_err *err);
+
+/* ---- engine_said.c ---- */
+
+struct step_said engine_said(void *arg, enum step_stream stream, const char *text, size_t len);
 
 /* ---- engine_recipe.c ---- */
 

@@ -333,6 +333,8 @@ static int engine_ended(void *arg, const struct step_order *order, const struct 
 	if (!order->recipe->nothing && engine_left_read(e, left, err) < 0 &&
 	    outcome == OUTCOME_SUCCESS)
 		outcome = OUTCOME_FAILURE;
+	if (e->now.command_failed && outcome == OUTCOME_SUCCESS)
+		outcome = OUTCOME_FAILURE;
 	return conclude(e, outcome, is_foreseen(e, result), err);
 }
 
@@ -350,7 +352,11 @@ int job_engine_new(const struct actions_job *what, const struct actions_world *w
 	};
 	e->mem.arena = e->arena;
 	e->script = (struct job_script){
-		.arg = e, .begins = engine_begins, .next = engine_next, .ended = engine_ended
+		.arg = e,
+		.begins = engine_begins,
+		.next = engine_next,
+		.said = engine_said,
+		.ended = engine_ended,
 	};
 	int r = engine_contexts_make(e, err);
 	if (r < 0)
@@ -370,6 +376,7 @@ void job_engine_free(struct job_engine *engine)
 	if (!engine)
 		return;
 	turn_done(engine);
+	arena_free(engine->line);
 	arena_free(engine->arena);
 	free(engine);
 }
