@@ -5,8 +5,11 @@
 #include "job.h"
 #include "lease/mask_text.h"
 #include "record/event_write.h"
+#include "model/places.h"
 #include "step_run.h"
+#include "tree/hash_files.h"
 
+#include "base/interrupt.h"
 #include "base/url_strip.h"
 #include "drydock/fd.h"
 
@@ -14,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SAID_MAX = 1900, WHY_MAX = 500, SUMMARY_SHOWN_MAX = 100 };
+enum { SAID_MAX = 1900, WHY_MAX = 500, SUMMARY_SHOWN_MAX = 100, HASH_MS = 120 * 1000 };
 
 void job_voice_note(const struct job *job, unsigned grant, enum sink_level level, const char *fmt,
                     ...)
@@ -145,4 +148,21 @@ int job_voice_summary(struct job *job, unsigned grant, const char *text, size_t 
 		                             .bytes = (int64_t)len,
 		                             .cut = kept < len };
 	return record_step_summary(job->rec, of->ref, of->phase, &facts, err);
+}
+
+/* A push step that does not share the workspace sees the checkout as it was fetched. */
+static int tree_of(const struct job *job, unsigned grant)
+{
+	const struct grant *of = grant ? &job->plan->grants[grant - 1] : NULL;
+	bool own = of && of->phase == DD_PHASE_PUSH && of->terms->view != WORKSPACE_SHARED;
+	return own && job->tree.pristine_fd >= 0 ? job->tree.pristine_fd : job->tree.work_fd;
+}
+
+int job_voice_hash(const struct job *job, unsigned grant, const char *const *patterns, size_t n,
+                   char ret_hex[65], struct dd_err *err)
+{
+	interrupt_within(HASH_MS);
+	int r = tree_hash_files(tree_of(job, grant), PLACE_WORKSPACE, patterns, n, ret_hex, err);
+	interrupt_within(0);
+	return r;
 }

@@ -7,6 +7,7 @@
  * to its aim, or of a thousand steps to ten times a hundred. */
 #include "runner/forges/actions/taint.h"
 #include "runner/forges/actions/wf_doc.h"
+#include "runner/forges/engine/inject.h"
 
 #include <stdlib.h>
 #include <time.h>
@@ -121,7 +122,7 @@ static struct wf_doc *parse(const char *text)
 	return doc;
 }
 
-/* As an engine does it: condition, environment, name, and the script in pieces. */
+/* As an engine does it: condition, environment, name, and the script around its values. */
 static size_t compute_step(const struct wf_step *step)
 {
 	const struct expr_scope scope = { .context = find, .hash_files = hash };
@@ -135,6 +136,13 @@ static size_t compute_step(const struct wf_step *step)
 	must(template_value(step->env, &scope, &mem, &v, &errors) == 0, "env");
 	must(template_string(step->name, &scope, &mem, &v, &errors) == 0, "name");
 	must(template_pieces(step->run, &scope, &mem, &pieces, &n, &errors) == 0 && n > 10, "run");
+	struct inject_piece *parts = arena_array(mem.arena, n, sizeof(*parts));
+	struct inject_result done;
+	for (size_t i = 0; i < n; i++) /* as if an outsider wrote all of them */
+		parts[i] = (struct inject_piece){ .text = pieces[i].text,
+			                          .len = pieces[i].len,
+			                          .outsider = !pieces[i].written };
+	must(inject_rewrite(mem.arena, INJECT_BASH, parts, n, &done), "injection");
 	size_t used = mem.used;
 	arena_free(mem.arena);
 	return used;

@@ -4,11 +4,12 @@
 
 Most rows are workflows that check themselves: a step fails where something is not as GitHub has it."""
 import os
+import signal
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from dd import case, check, equal, main  # noqa: E402
-from engine import engine, steps_of  # noqa: E402
+from dd import Job, case, check, equal, main  # noqa: E402
+from engine import EngineRun, engine, popen, steps_of  # noqa: E402
 
 # (sentence, steps, further keys of the job, contexts): every one of them ends with success
 HOLDS = [
@@ -130,6 +131,16 @@ HOLDS = [
         - { if: "env.MINE == 'yes'", env: { MINE: "yes" }, id: a, run: "true" }
         - run: test ${{ steps.a.outcome }} = success
      """, "", None),
+    ("hashFiles sees the workspace as the steps before it left it, in a script, a condition and a step's env", """
+        - id: a
+          run: |
+            printf x >one.lock; mkdir d; printf y >d/two.lock
+            echo "want=$(python3 -c 'import hashlib as h; s = lambda b: h.sha256(b).digest(); print(h.sha256(s(b"y") + s(b"x")).hexdigest())')" >>"$GITHUB_OUTPUT"
+        - env: { H: "${{ hashFiles('**/*.lock') }}" }
+          run: test "$H" = ${{ steps.a.outputs.want }} && test ${{ hashFiles('**/*.lock') }} = "$H" && test -z "${{ hashFiles('none') }}"
+        - { id: b, if: "hashFiles('d/*.lock') != hashFiles('one.lock')", run: "true" }
+        - run: test ${{ steps.b.outcome }} = success
+     """, "", None),
     ("env of a map that is an expression", """
         - { env: "${{ fromJSON('{\\"A\\": 1, \\"B\\": true}') }}", run: 'test "$A$B" = 1true' }
      """, "", None),
@@ -241,6 +252,51 @@ def _():
         - { if: always(), run: 'echo @@a=${{ job.status }}/${{ steps.t.outcome }}/${{ steps.never.outcome }}@@' }
     """), {"github": {}, "timeout_sec": 1}, result="cancelled")
     equal(r.mark("a"), "cancelled/cancelled/skipped", "what ran", r)
+
+
+def cancelled(steps, when, times=1):
+    """Ask for the end @times when the job has printed @when."""
+    job = Job([])
+    try:
+        process = popen(job, steps_of(steps))
+        out = b""
+        for line in process.stdout:
+            out += line
+            if when.encode() in line and times:
+                times -= 1
+                process.send_signal(signal.SIGINT)
+                if times:
+                    when = "runs even so"
+        process.wait(timeout=60)
+        return EngineRun(job.dir, process.returncode, out.decode("utf-8", "replace"))
+    finally:
+        job.close()
+
+
+@case("", "a cancelled step is cancelled, what always() and cancelled() ask for follows, nothing else does, and the job is cancelled")
+def _():
+    r = cancelled("""
+        - { id: a, run: echo started; sleep 60, continue-on-error: true }
+        - { id: b, run: "true" }
+        - { id: f, if: failure(), run: "true" }
+        - { if: cancelled(), run: 'echo @@c=1@@' }
+        - { if: always(), run: 'echo "@@s=${{ join(steps.*.outcome) }}/${{ job.status }}@@"' }
+    """, "| started")
+    equal((r.mark("c"), r.mark("s"), r.result, r.rc), ("1", "cancelled,skipped,skipped/cancelled", "cancelled", 130), "what ran", r)
+
+
+@case("", "a step that always() asks for goes on when the job is cancelled while it runs, and ends when somebody asks again")
+def _():
+    r = cancelled("""
+        - { if: always(), run: echo started; sleep 1; echo @@through=1@@ }
+        - { if: always(), run: 'echo @@after=${{ job.status }}@@' }
+    """, "| started")
+    equal((r.mark("through"), r.mark("after"), r.result), ("1", "cancelled", "cancelled"), "what ran", r)
+    r = cancelled("""
+        - { if: always(), name: a, run: echo started; sleep 60; echo @@through=1@@ }
+        - { if: always(), name: b, run: "echo @@after=1@@" }
+    """, "| started", times=2)
+    check("through" not in r.marks and "after" not in r.marks, "what ran", r)
 
 
 BROKEN = [

@@ -9,6 +9,7 @@
 #include "forges/actions/runner_facts.h"
 #include "forges/actions/taint.h"
 #include "model/places.h"
+#include "tree/hash_files.h"
 
 #include <stdarg.h>
 #include <string.h>
@@ -90,13 +91,23 @@ static int give_status(void *user, enum expr_status which, const struct expr_val
 static int give_hash(void *user, struct expr_memory *mem, const struct expr_value *patterns,
                      size_t n, struct expr_value *ret, struct expr_error *err)
 {
-	(void)user;
-	(void)mem;
-	(void)patterns;
-	(void)n;
-	(void)ret;
-	(void)snprintf(err->text, sizeof(err->text), "hashFiles is not in this build");
-	return -ENOTSUP;
+	const struct job_engine *e = user;
+	const char *texts[HASH_FILES_PATTERNS_MAX];
+	struct dd_err why = { 0 };
+	char hex[65];
+
+	if (n > ARRAY_LEN(texts)) {
+		(void)snprintf(err->text, sizeof(err->text), "too many patterns");
+		return -EINVAL;
+	}
+	for (size_t i = 0; i < n; i++)
+		texts[i] = patterns[i].text;
+	int r = job_voice_hash(e->job, e->now.grant ? e->now.grant->index : 0, texts, n, hex, &why);
+	if (r < 0) {
+		(void)snprintf(err->text, sizeof(err->text), "%.250s", why.msg);
+		return r;
+	}
+	return expr_copy_string(mem, hex, strlen(hex), ret) ? 0 : -ENOMEM;
 }
 
 /* ---- made once ---- */
