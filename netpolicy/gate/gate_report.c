@@ -258,10 +258,12 @@ static enum dd_reason refusal_reason(struct gate_state *g, const struct nflog_pa
  * the wall was closed. Nobody tried anything: the connection is the receipt's matter. */
 static bool is_a_stray(struct gate_state *g, const struct nflog_packet *p)
 {
-	const struct gate_name *name = p->dst.any.sa_family == AF_INET
-	                                       ? gate_name_by_synthetic(g, p->dst.v4.sin_addr)
-	                                       : NULL;
-	return p->goes_on && name && name->admitted;
+	if (!p->goes_on || p->dst.any.sa_family != AF_INET)
+		return false;
+	const struct gate_name *name = gate_name_by_synthetic(g, p->dst.v4.sin_addr);
+	if (name)
+		return name->admitted;
+	return g->observe || egress_verdict_addr(g->egress, p->dst.v4.sin_addr, p->dst_port).allow;
 }
 
 static void report_packet(struct gate_state *g, const struct nflog_packet *p)
