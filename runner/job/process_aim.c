@@ -11,6 +11,8 @@
 #include <string.h>
 #include <strings.h>
 
+enum { SHORTER_MAX = 8 }; /* labels that a search domain may have */
+
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 static const struct scheme_row {
@@ -194,7 +196,9 @@ static const char *host_at(const char *text, const char *from, const char *end, 
 {
 	for (const char *p = from; n > 0 && (size_t)(end - p) >= n; p++) {
 		const char *behind = p + n;
-		if (strncasecmp(p, host, n) != 0 || (p > text && is_host_byte(p[-1])))
+		/* the cheap questions first: texts are long, and a step has them read often */
+		if ((*p != host[0] && tolower((unsigned char)*p) != host[0]) ||
+		    (p > text && is_host_byte(p[-1])) || strncasecmp(p, host, n) != 0)
 			continue;
 		if (behind < end && *behind == '.') /* the root, or the end of a sentence */
 			behind++;
@@ -230,8 +234,9 @@ static struct written look_for(const char *text, size_t len, const char *host, s
 static struct written look_for_any(const char *text, size_t len, const char *host, bool positional)
 {
 	struct written w = { .found = false };
+	unsigned tries = 0;
 
-	for (size_t n = strlen(host); n > 0 && !w.found;) {
+	for (size_t n = strlen(host); n > 0 && !w.found && tries++ <= SHORTER_MAX;) {
 		w = look_for(text, len, host, n, positional);
 		do
 			n--;
@@ -334,7 +339,7 @@ struct process_aim process_aim(const char *program, const char *args, size_t len
 	if (row && (row->raw || (meant && (port == 0 || port == meant))))
 		return (struct process_aim){ .port = port ? port : meant,
 			                     .raw = row->raw || speaks_h2_in_clear(row, args, len),
-			                     .known = true };
+			                     .known = port || meant };
 	return (struct process_aim){ .port = port ? port : meant,
 		                     .raw = port_is_raw(port ? port : meant),
 		                     .known = meant != 0 && port == 0 };

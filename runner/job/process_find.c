@@ -159,6 +159,7 @@ static struct process_aim aim_of(pid_t pid, const char *exe, char *text, size_t 
 		return aim;
 	size_t n = read_text(pid, "environ", text, TEXT_READ);
 	struct process_aim other = process_aim_text(text, n, what->host, what->port);
+	explicit_bzero(text, n); /* a step's credential may have been in it */
 	return other.known ? other : aim;
 }
 

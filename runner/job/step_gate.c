@@ -467,7 +467,7 @@ static int on_refusal(struct step_gate *sg, const struct gate_msg *raw, struct d
 	describe_attempt(msg, what, sizeof(what));
 	if (msg->would)
 		return on_unreached(sg, msg, what, &who, err);
-	step_wants(sg->step, raw, &who, &wants);
+	step_wants(sg->step, raw, &who, &sg->wants_read, &wants);
 	bool echo = is_echo(sg, raw);
 	if (msg->type == GATE_DNS_DENY && !echo)
 		sg->names_refused += count;

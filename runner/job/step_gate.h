@@ -39,7 +39,8 @@ struct step_gate {
 	unsigned *counted;      /* by entry: names or addresses that count against its cap */
 	uint64_t untold_before; /* events of earlier steps for which the record had no room */
 	unsigned peak_connections;
-	uint64_t strays; /* packets that the wall refused and that were no attempt */
+	unsigned wants_read; /* step_wants.h */
+	uint64_t strays;     /* packets that the wall refused and that were no attempt */
 	/* the name that was refused last and is no echo of another (step_gate.c) */
 	char asked[EGRESS_HOST_MAX + 3];
 	uint64_t names_refused; /* queries: the kernel counts only packets that the wall refused */

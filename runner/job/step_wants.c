@@ -14,17 +14,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HOSTS_READ = 65536 }; /* a step can have it read at each of its refusals */
+/* a step can have them read at each of its refusals */
+enum { HOSTS_READ = 65536, SCRIPT_READ = 65536 };
 
 static struct process_aim aim_of(const struct job_step *step, const char *host, uint16_t port,
-                                 const struct process_hint *who)
+                                 const struct process_hint *who, bool read)
 {
 	struct process_aim aim = who->pid ? who->aim : process_aim("", "", 0, host, port);
 	const char *script = step->recipe ? step->recipe->script : NULL;
 
-	if (aim.known || !script)
+	if (aim.known || !script || !read)
 		return aim;
-	struct process_aim written = process_aim_text(script, strlen(script), host, port);
+	struct process_aim written = process_aim_text(script, strnlen(script, SCRIPT_READ), host,
+	                                              port);
 	return written.known ? written : aim;
 }
 
@@ -94,7 +96,7 @@ static bool has_entry_line(const struct gate_msg *msg)
 }
 
 void step_wants(const struct job_step *step, const struct gate_msg *msg,
-                const struct process_hint *who, struct facts_wants *ret)
+                const struct process_hint *who, unsigned *reads, struct facts_wants *ret)
 {
 	const struct egress_list *list = &step->terms->egress;
 	bool query = msg->type == GATE_DNS_DENY;
@@ -104,7 +106,9 @@ void step_wants(const struct job_step *step, const struct gate_msg *msg,
 	*ret = (struct facts_wants){ .known = false };
 	if (!has_entry_line(msg))
 		return;
-	struct process_aim aim = aim_of(step, msg->host, port, who);
+	bool read = *reads < STEP_WANTS_READS_MAX;
+	*reads += read;
+	struct process_aim aim = aim_of(step, msg->host, port, who, read);
 	entry = query || !port ? NULL : egress_verdict_name(list, msg->host, port).entry;
 	other = egress_verdict_name(list, msg->host, 0).entry;
 	bool place = entry && advice_origin_is_place(entry->origin);
@@ -113,7 +117,7 @@ void step_wants(const struct job_step *step, const struct gate_msg *msg,
 	ret->raw = place ? aim.raw && entry->tls != EGRESS_TLS_RAW
 	                 : aim.raw || (entry && entry->tls == EGRESS_TLS_RAW);
 	ret->private_ok = msg->reason == REASON_ANSWER_PRIVATE || (other && other->private_ok) ||
-	                  host_file_is_inside(msg->host);
+	                  (read && host_file_is_inside(msg->host));
 	/* "at most 8, ended by NULL unless full" is not what a list of texts is */
 	if (!place && other && other->pins[0] && !other->pins[EGRESS_PINS_MAX - 1])
 		ret->address = other->pins;

@@ -14,9 +14,13 @@
 #include "process_find.h"
 #include "record/record_facts.h"
 
-/* @msg as the gate sent it, unmasked. The addresses of @ret are borrowed from the policy. */
+enum { STEP_WANTS_READS_MAX = 256 };
+
+/* @msg as the gate sent it, unmasked. The addresses of @ret are borrowed from the policy. *@reads:
+ * how many refusals of the step had script and hosts file read, counted here; a step has no end of
+ * refusals, so behind STEP_WANTS_READS_MAX both are left alone. */
 void step_wants(const struct job_step *step, const struct gate_msg *msg,
-                const struct process_hint *who, struct facts_wants *ret);
+                const struct process_hint *who, unsigned *reads, struct facts_wants *ret);
 
 /* Does @hosts, a file as hosts(5) has it, put @host inside the network, and nowhere else? */
 bool step_wants_inside(const char *hosts, const char *host);

@@ -52,14 +52,14 @@ struct advice_change {
 	char origin[300];
 };
 
-enum { ADVICE_CHANGES_MAX = 2, ADVICE_BEYOND_MAX = 6 };
+enum { ADVICE_CHANGES_MAX = 2, ADVICE_BEYOND_MAX = 8 };
 
 struct advice {
 	struct advice_change change[ADVICE_CHANGES_MAX]; /* all of them are needed */
 	size_t n;
 	const char *instead; /* n == 0: why no line helps, or should; static */
 	/* sentences: what the change allows besides this case */
-	char beyond[ADVICE_BEYOND_MAX][700];
+	char beyond[ADVICE_BEYOND_MAX][480];
 	size_t n_beyond;
 };
 
