@@ -23,8 +23,9 @@ static void add_domain(struct host_search *s, const char *word, size_t *n, size_
 		s->left_out++;
 		return;
 	}
-	s->domains[(*n)++] = strcpy(s->text + *at, host);
-	*at += strlen(host) + 1;
+	len = strlen(host) + 1;
+	s->domains[(*n)++] = memcpy(s->text + *at, host, len);
+	*at += len;
 }
 
 static void read_search(struct host_search *s, char *rest)

@@ -435,11 +435,12 @@ static bool is_echo(struct step_gate *sg, const struct gate_msg *msg)
 	if (msg->type != GATE_DNS_DENY || !search->domains[0])
 		return false;
 	(void)snprintf(name, sizeof(name), "%.*s", len ? (int)len : EGRESS_HOST_MAX, msg->host);
-	if (len && egress_verdict_name(&sg->step->terms->egress, name, 0).allow)
-		return true;
 	unsigned dots = 0;
 	for (const char *c = name; *c; c++)
 		dots += *c == '.';
+	/* a short name on the list is one that the host's file has; else the long one was meant */
+	if (len && egress_verdict_name(&sg->step->terms->egress, name, 0).allow)
+		return dots > 0 || step_wants_hosts_has(name);
 	bool again = strcmp(name, sg->asked) == 0;
 	(void)snprintf(sg->asked, sizeof(sg->asked), "%s", name);
 	/* after its refusal: the longer forms of a name that comes first, the bare form of another

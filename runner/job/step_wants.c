@@ -7,6 +7,7 @@
  */
 #include "step_wants.h"
 
+#include "drydock/fd.h"
 #include "policy/advice.h"
 
 #include <arpa/inet.h>
@@ -67,21 +68,38 @@ bool step_wants_inside(const char *hosts, const char *host)
 	return found;
 }
 
-static bool host_file_is_inside(const char *host)
+/* Heap; NULL: there is none, or it cannot be read. */
+static char *read_hosts(void)
 {
 	FILE *f = fopen("/etc/hosts", "re");
 	char *text = f ? malloc(HOSTS_READ) : NULL;
-	size_t n = text ? fread(text, 1, HOSTS_READ - 1, f) : 0;
-	bool inside = false;
 
-	if (text) {
-		text[n] = '\0';
-		inside = step_wants_inside(text, host);
-	}
-	free(text);
+	if (text)
+		text[fread(text, 1, HOSTS_READ - 1, f)] = '\0';
 	if (f)
 		(void)fclose(f);
-	return inside;
+	return text;
+}
+
+static bool host_file_is_inside(const char *host)
+{
+	dd_auto_free char *text = read_hosts();
+	return text && step_wants_inside(text, host);
+}
+
+bool step_wants_hosts_has(const char *host)
+{
+	dd_auto_free char *text = read_hosts();
+	char *lines = text, *line;
+
+	while (lines && (line = strsep(&lines, "\n"))) {
+		char *words = line + strcspn(line, "#"), *word;
+		*words = '\0';
+		for (words = line; (word = strsep(&words, " \t\r"));)
+			if (word != line && strcasecmp(word, host) == 0)
+				return true;
+	}
+	return false;
 }
 
 /* ---- all of it ---- */

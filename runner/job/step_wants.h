@@ -22,6 +22,9 @@ enum { STEP_WANTS_READS_MAX = 256 };
 void step_wants(const struct job_step *step, const struct gate_msg *msg,
                 const struct process_hint *who, unsigned *reads, struct facts_wants *ret);
 
+/* Does the host's own file know the name? */
+bool step_wants_hosts_has(const char *host);
+
 /* Does @hosts, a file as hosts(5) has it, put @host inside the network, and nowhere else? */
 bool step_wants_inside(const char *hosts, const char *host);
 

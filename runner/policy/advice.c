@@ -485,6 +485,9 @@ void advice_sentence(const struct advice_case *c, const struct advice *advice, c
 	else if (advice->n == 0 && has(c->origin)) /* on the list already; something else was
 	                                              wrong, and why says what */
 		put(&l, "; the entry is at %s", c->origin);
+	else if (advice->n == 0 && advice->instead &&
+	         dd_reason_row(c->reason)->remedy == REMEDY_ENTRY) /* a line looks possible */
+		put(&l, "; no line would allow it: %s", advice->instead);
 	if (advice->n == 0)
 		return;
 	if (c->reason == REASON_TLS_ENCRYPTED_HELLO && advice->change[0].kind == ADVICE_ENTRY_ADD) {

@@ -369,6 +369,11 @@ def _():
     equal(W["allowed443"].connections, before + 1, "only the plain hello reaches the server", r)
     equal([e["reason"] for e in r.events("net.deny")], ["tls-encrypted-hello"], "reasons", r)
     check("write `ech: pass` into the entry at" in r.out, "the line that would allow it", r)
+    r = opened(WITH_ECH + '''
+        s = socket.create_connection(("allowed.test", 443), 3); s.sendall(with_ech(client_hello("allowed.test"))); s.shutdown(socket.SHUT_WR); s.recv(1)
+    ''', [name("allowed.test", 443, ech="refuse")], options=["--observe"])
+    equal([(e["speaks"], e["ech"], e["would"], e["reason"]) for e in r.events("net.allow")], [("tls", "outer", "deny", "tls-encrypted-hello")],
+          "observed: a hello for this name, which enforcing refuses for what is in it", r)
 
 
 @case("N-17", "host names with forbidden bytes are refused before anything is resolved")

@@ -227,6 +227,18 @@ def _():
     second_run("set -e\ncurl -sS -m 3 http://a.test:8080/?q=1 || true\n", OUT[8080], phase=BUILD_PHASE, ident=None)
 
 
+@case("W-09", "where a line looks possible and none would help, the log says why")
+def _():
+    job = Job([step("one", "curl -sS -m 3 'http://[2a0a:1:2::66]:8080/' || true; curl -sS -m 3 http://169.254.169.254/ || true", FETCH)],
+              {"fetch": {"egress": [{"host": "a.test"}]}})
+    try:
+        r = job.run()
+        check("no line would allow it: steps have IPv4 through the gate only" in r.out, "IPv6", r)
+        check("169.254.169.254:80 in phase fetch: metadata service: blocked in every phase" in r.out, "metadata", r)
+    finally:
+        job.close()
+
+
 @case("N-04", "no query leaves the host to make a line of it")
 def _():
     before = len(W["dns"].queries)

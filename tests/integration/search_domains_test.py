@@ -87,6 +87,14 @@ def _():
     check("this is corp" in r.out, "what is on the list", r)
 
 
+@case("W-09", "a short name on the list is told the long one that its host's list makes of it")
+def _():
+    r = fetch(CURL % "http://registry/", {"host": "registry", "port": 80})
+    check("{ host: registry.corp.test, port: 80," in r.out, "the line", r)
+    r = fetch(CURL % "http://registry/", {"host": "registry", "port": 80}, CORP)
+    check("this is corp" in r.out, "with it", r)
+
+
 @case("V-08", "observing tells the whole name, also of one inside the network")
 def _():
     r = fetch(CURL % "http://registry/", {"host": "x.test"}, options=["--observe"])

@@ -53,6 +53,8 @@ static const struct {
 	{ "curl", "curl --http2-prior-knowledge http://h.test/", "h.test", 0, 80, true },
 	{ "curl", "curl --http2-prior-knowledge h.test:8081", "h.test", 0, 8081, true },
 	{ "curl", "curl --http2-prior-knowledge https://h.test/", "h.test", 0, 443, false },
+	{ "grpcurl", "grpcurl -plaintext g.test:9090 list", "g.test", 0, 9090, true },
+	{ "grpcurl", "grpcurl g.test:9090 list", "g.test", 0, 9090, false },
 	{ "nghttp", "nghttp http://h.test/", "h.test", 0, 80, true },
 	/* a name that a search list made longer */
 	{ "curl", "curl http://registry:8080/", "registry.corp.test", 0, 8080, false },
