@@ -13,9 +13,10 @@
  * - refuse: counted, logged at a bounded rate, and answered at once, so that no tool hangs (N-01):
  *   TCP by a reset, everything else by the errno of a host without a network. No verdict can say
  *   ENETUNREACH: the packet is marked and routed again, and a mark has no route (lo_routes.c).
- *   But for two that the kernel sends by itself, and a step cannot make without CAP_NET_RAW: resets
- *   for a socket whose process is gone, also into a gate that has closed meanwhile, and the report
- *   of who joined an IPv6 group. Told as refusals they would accuse a step that asked for nothing.
+ *   But for two that the kernel sends by itself, and a step cannot make without CAP_NET_RAW: what
+ *   neither opens a connection nor ends a write (resets, bare acknowledgements and ends, for a
+ *   process that may be gone, into a gate that has closed meanwhile), and the report of who joined
+ *   an IPv6 group. Told as refusals they would accuse a destination that is allowed.
  * - prerouting: accepted packets come round on lo; what is marked is dropped, should it have found
  *   a route all the same; TPROXY hands the others to the gate's listener.
  *
@@ -48,7 +49,7 @@ enum { LOOPBACK_NET = 0x7F000000, SYNTHETIC_PREFIX = 15 };
 static const uint32_t synthetic_net = 0xC6120000;
 
 static const struct net_rule skeleton[] = {
-	{ CHAIN_REFUSE, MATCH_TCP_RESET, 0, 0, 0, ACTION_DROP },
+	{ CHAIN_REFUSE, MATCH_TCP_NO_TRY, 0, 0, 0, ACTION_RESET },
 	{ CHAIN_REFUSE, MATCH_MLD, 0, 0, 0, ACTION_DROP },
 	{ CHAIN_REFUSE, MATCH_ALL, 0, 0, 0, ACTION_COUNT_DENIED },
 	{ CHAIN_REFUSE, MATCH_ALL, 0, 0, 0, ACTION_LOG },

@@ -26,7 +26,8 @@ enum {
 	OFFSET_DADDR6 = 24,
 	OFFSET_DPORT = 2,
 	OFFSET_TCP_FLAGS = 13,
-	TCP_FLAG_RESET = 4,
+	TCP_FLAG_SYN = 2,
+	TCP_FLAG_PUSH = 8,
 	REG_PORT = NFT_REG32_01,
 };
 
@@ -182,13 +183,13 @@ static void put_port(struct nlmsghdr *nlh, uint8_t protocol, uint16_t port)
 	put_cmp_equal(nlh, &be_port, sizeof(be_port));
 }
 
-static void put_reset(struct nlmsghdr *nlh)
+static void put_no_try(struct nlmsghdr *nlh)
 {
-	const uint8_t rst = TCP_FLAG_RESET;
+	const uint8_t flags = TCP_FLAG_SYN | TCP_FLAG_PUSH, none = 0;
 	put_protocol(nlh, IPPROTO_TCP);
-	put_payload(nlh, NFT_PAYLOAD_TRANSPORT_HEADER, OFFSET_TCP_FLAGS, sizeof(rst), NFT_REG_1);
-	put_mask(nlh, &rst, sizeof(rst));
-	put_cmp_equal(nlh, &rst, sizeof(rst));
+	put_payload(nlh, NFT_PAYLOAD_TRANSPORT_HEADER, OFFSET_TCP_FLAGS, sizeof(flags), NFT_REG_1);
+	put_mask(nlh, &flags, sizeof(flags));
+	put_cmp_equal(nlh, &none, sizeof(none));
 }
 
 static void put_mark_match(struct nlmsghdr *nlh)
@@ -260,8 +261,8 @@ static void put_match(struct nlmsghdr *nlh, const struct net_rule *rule)
 	case MATCH_TCP:
 		put_protocol(nlh, IPPROTO_TCP);
 		return;
-	case MATCH_TCP_RESET:
-		put_reset(nlh);
+	case MATCH_TCP_NO_TRY:
+		put_no_try(nlh);
 		return;
 	case MATCH_MLD:
 		put_mld(nlh);

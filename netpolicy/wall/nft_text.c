@@ -72,11 +72,11 @@ static void print_match(FILE *out, const struct net_rule *rule)
 	case MATCH_TCP:
 		(void)fputs("meta l4proto tcp ", out);
 		return;
-	case MATCH_TCP_RESET:
-		(void)fputs("tcp flags & rst == rst ", out);
+	case MATCH_TCP_NO_TRY:
+		(void)fputs("tcp flags & (syn | psh) == 0 ", out);
 		return;
 	case MATCH_MLD:
-		(void)fputs("meta l4proto ipv6-icmp ip6 daddr ff02::16 ", out);
+		(void)fputs("meta l4proto icmpv6 ip6 daddr ff02::16 ", out);
 		return;
 	case MATCH_REFUSED:
 		(void)fputs("meta mark 0x00000001 ", out);

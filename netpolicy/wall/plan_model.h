@@ -43,7 +43,7 @@ enum net_match {
 	MATCH_ADDR_UDP,
 	MATCH_LOOPBACK6, /* ip6 daddr ::1 */
 	MATCH_TCP,
-	MATCH_TCP_RESET,
+	MATCH_TCP_NO_TRY, /* neither SYN nor PSH: opens nothing and ends no write */
 	/* meta l4proto tcp ip daddr @allow: the set of an observing plan holds addresses alone */
 	MATCH_ADMITTED_HOST,
 	MATCH_TCP4,    /* TCP to any IPv4 address */

@@ -700,6 +700,33 @@ static void reset_child(void)
 	CHECK(recv(gate, buf, sizeof(buf), MSG_DONTWAIT) < 0 && errno == EAGAIN,
 	      "the reset passed a closed gate");
 }
+
+/* The peer's end arrives when the gate has closed, and the kernel acknowledges it for the step. */
+static void farewell_child(void)
+{
+	struct dd_err err = { 0 };
+	char buf[64];
+	build_wall(true);
+	admit("198.18.1.0", 443);
+	int step = dial("198.18.1.0", 443);
+	CHECK(step >= 0, "%d", step);
+	int gate = accept_at_gate("198.18.1.0", 443);
+	CHECK(shutdown(step, SHUT_WR) == 0, "failed");
+	CHECK(recv(gate, buf, sizeof(buf), 0) == 0, "no end came");
+	CHECK(net_rules_close(wall.fds[NET_FD_RULES], &err) == 0, "%s", err.msg);
+
+	CHECK(send(gate, "late", 4, MSG_NOSIGNAL) == 4 && shutdown(gate, SHUT_WR) == 0, "failed");
+	CHECK(recv(step, buf, sizeof(buf), MSG_WAITALL) == 4, "the answer was lost");
+	CHECK(recv(wall.fds[NET_FD_NFLOG], buf, sizeof(buf), MSG_DONTWAIT) < 0,
+	      "an acknowledgement was logged");
+	CHECK(counters().denied_packets == 0, "an acknowledgement was counted");
+}
+static void an_acknowledgement_after_the_gate_has_closed_is_no_refusal(void **state)
+{
+	(void)state;
+	in_netns(farewell_child);
+}
+
 static void the_reset_of_a_socket_that_outlived_its_gate_is_no_refusal(void **state)
 {
 	(void)state;
@@ -1086,6 +1113,7 @@ int main(int argc, char **argv)
 			a_flood_of_refusals_is_counted_in_full_and_logged_at_a_bounded_rate),
 		cmocka_unit_test(closing_resets_live_flows_refuses_new_ones_and_keeps_the_counters),
 		cmocka_unit_test(the_reset_of_a_socket_that_outlived_its_gate_is_no_refusal),
+		cmocka_unit_test(an_acknowledgement_after_the_gate_has_closed_is_no_refusal),
 		cmocka_unit_test(nothing_is_ever_tracked_by_conntrack),
 		cmocka_unit_test(what_one_step_was_admitted_to_another_is_not),
 		cmocka_unit_test(
