@@ -39,6 +39,7 @@ static const char *const dd_fault_points[] = {
 	"io_uring",
 	"kernel",
 	"landlock",
+	"libcurl",
 	"listener",
 	"loader",
 	"maps",

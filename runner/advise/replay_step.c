@@ -51,6 +51,24 @@ static const char *place_of(const struct replay_step *s, struct diag_mark mark)
 	return arena_printf(s->r->arena, "%s:%u:%u", mark.file, mark.line, mark.column);
 }
 
+/* What the record says of the job; it does not say the environment, so one that is asked for is not
+ * met. A local run is judged by its own facts. */
+static const char *condition_unmet(const struct replay_step *s,
+                                   const struct policy_credential *cred)
+{
+	const struct facts_event *from = &s->facts->event;
+	struct event_facts event;
+	event_local(&event);
+	if (from->known) {
+		event = (struct event_facts){ .ref_protected = from->is_protected };
+		(void)snprintf(event.name, sizeof(event.name), "%s", from->name ? from->name : "");
+		(void)snprintf(event.ref, sizeof(event.ref), "%s", from->ref ? from->ref : "");
+	}
+	const char *why = policy_condition_unmet(&cred->when, &event, NULL, s->r->arena);
+	return why || !cred->also ? why
+	                          : policy_condition_unmet(cred->also, &event, NULL, s->r->arena);
+}
+
 static void judge_lease(const struct replay_step *s, const struct facts_lease *lease)
 {
 	const struct policy *policy = s->r->policy;
@@ -65,6 +83,12 @@ static void judge_lease(const struct replay_step *s, const struct facts_lease *l
 		                    : "this policy does not give it to the step",
 		              found ? place_of(s, found->mark)
 		                    : replay_policy_key(s, "credentials"));
+		return;
+	}
+	const char *unmet = condition_unmet(s, found);
+	if (unmet) {
+		replay_refuse(s, lease->at.seq, "credential", lease->name, unmet,
+		              place_of(s, found->mark));
 		return;
 	}
 	replay_use_credential(s, found);

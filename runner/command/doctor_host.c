@@ -10,6 +10,7 @@
 #include "drydock/fault.h"
 #include "job/job_dirs.h"
 
+#include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
@@ -98,8 +99,29 @@ static void terminal(struct diagnosis *d)
 		               no && *no ? ", NO_COLOR is set" : "");
 }
 
+/* Loaded by whoever asks an issuer, and by nobody else. */
+static void curl_library(struct diagnosis *d)
+{
+	struct sandbox_feature *f = add(
+		d, &(struct sandbox_feature){ .name = "libcurl",
+	                                      .area = "host",
+	                                      .need = "credentials from vault, oidc and github-app",
+	                                      .remedy = "install it (package libcurl4)" });
+	if (!f)
+		return;
+	void *lib = dd_fault("libcurl") ? NULL : dlopen("libcurl.so.4", RTLD_LAZY | RTLD_LOCAL);
+	f->present = lib != NULL;
+	(void)snprintf(f->found, sizeof(f->found), "%s",
+	               lib                   ? "libcurl.so.4 can be loaded"
+	               : dd_fault("libcurl") ? "taken away by DRYDOCK_FAULT"
+	                                     : "libcurl.so.4 cannot be loaded");
+	if (lib)
+		(void)dlclose(lib);
+}
+
 void doctor_host(struct diagnosis *d, const char *state_dir)
 {
 	state_directory(d, state_dir);
+	curl_library(d);
 	terminal(d);
 }

@@ -10,6 +10,7 @@
 #include "input/config_path.h"
 #include "base/named_path.h"
 #include "drydock/fd.h"
+#include "lease/issuer.h"
 #include "lease/lease.h"
 #include "lease/secret_memory.h"
 #include "policy/policy.h"
@@ -154,6 +155,62 @@ static void check_locked_memory(struct diagnosis *d, const struct tree_node *all
 	secret_memory_free(memory);
 }
 
+/* What is good until somebody changes it, and what somebody is asked for. */
+static const char *const static_sources[] = { "file", "env", "systemd", "forge" };
+static const char *const issued_sources[] = { "vault", "oidc", "github-app" };
+
+static void note_static(struct diagnosis *d, const char *key, const struct tree_node *from)
+{
+	static struct doctor_static rows[DOCTOR_STATICS_MAX];
+	for (size_t i = 0; i < sizeof(static_sources) / sizeof(static_sources[0]); i++) {
+		const struct tree_node *node = tree_get(from, static_sources[i]);
+		if (!node || d->n_statics == DOCTOR_STATICS_MAX)
+			continue;
+		struct doctor_static *row = &rows[d->n_statics++];
+		row->mark = node->mark;
+		(void)snprintf(row->key, sizeof(row->key), "%s", key);
+		(void)snprintf(row->from, sizeof(row->from), "%s", static_sources[i]);
+	}
+	d->statics = rows;
+}
+
+/* Its own issuer signs for that audience; a token in a file is a file. */
+static void check_identity(struct diagnosis *d, const char *key, const struct tree_node *issuer,
+                           const struct tree_node *identity)
+{
+	const struct tree_node *audience = tree_get(issuer, "audience");
+	const struct tree_node *named = audience ? audience : tree_get(issuer, "url");
+	const char *slash = strrchr(d->policy, '/');
+	struct dd_err err = { .code = 0 };
+	char path[1024];
+	bool beside = identity->text[0] != '/' && slash;
+	(void)snprintf(path, sizeof(path), "%.*s%s%s", beside ? (int)(slash - d->policy) : 0,
+	               d->policy, beside ? "/" : "", identity->text);
+	if (!issuer_is_dir(path))
+		check_secret_file(d, key, identity);
+	else if (named && named->kind == TREE_SCALAR && issuer_look(path, named->text, &err) < 0)
+		want(d, identity->mark, key, "see `drydock issuer --help`", "%.280s", err.msg);
+}
+
+static void check_issuer(struct diagnosis *d, const char *key, const struct tree_node *from)
+{
+	static const char *const files[] = { "ca", "certificate", "key" };
+	const struct sandbox_feature *curl = doctor_feature(d, "libcurl");
+	for (size_t i = 0; i < sizeof(issued_sources) / sizeof(issued_sources[0]); i++) {
+		const struct tree_node *issuer = tree_get(from, issued_sources[i]);
+		const struct tree_node *identity = tree_get(issuer, "identity");
+		for (size_t k = 0; issuer && k < sizeof(files) / sizeof(files[0]); k++) {
+			const struct tree_node *file = tree_get(issuer, files[k]);
+			if (file && file->kind == TREE_SCALAR)
+				check_secret_file(d, key, file);
+		}
+		if (identity && identity->kind == TREE_SCALAR)
+			check_identity(d, key, issuer, identity);
+		if (issuer && curl && !curl->present)
+			want(d, issuer->mark, key, curl->remedy, "%.280s", curl->found);
+	}
+}
+
 static void check_credentials(struct diagnosis *d, const struct policy_text *text)
 {
 	const struct tree_node *all = policy_text_at(text, "credentials", NULL);
@@ -166,6 +223,8 @@ static void check_credentials(struct diagnosis *d, const struct policy_text *tex
 		(void)snprintf(key, sizeof(key), "credentials.%.90s.from", all->pairs[i].key->text);
 		if (file && file->kind == TREE_SCALAR)
 			check_secret_file(d, key, file);
+		note_static(d, key, from);
+		check_issuer(d, key, from);
 		if (env && env->kind == TREE_SCALAR && !getenv(env->text))
 			want(d, env->mark, key, "set it in the environment of drydock",
 			     "the variable %.100s is not set", env->text);

@@ -283,22 +283,63 @@ static int say_value(struct issuer_errand *e, const char *name, const json_t *va
 	return r;
 }
 
-/* The part that is meant first, the rest behind it. */
+static int no_default(json_t *data, struct dd_err *err)
+{
+	char has[200] = "";
+	const char *name;
+	json_t *ignored;
+	json_object_foreach(data, name, ignored) if (strlen(has) < 140)(void) snprintf(
+		has + strlen(has), sizeof(has) - strlen(has), "%s%.40s", has[0] ? ", " : "", name);
+	return dd_err_say(
+		err, EINVAL,
+		"the secret has several parts (%s), and none is called password: say which "
+		"is meant with `field`, or name parts in `as`",
+		has);
+}
+
+static bool is_named(const struct grant_lease *lease, const char *name)
+{
+	for (size_t i = 0; i < lease->n_targets; i++)
+		if (lease->targets[i].field && strcmp(lease->targets[i].field, name) == 0)
+			return true;
+	return false;
+}
+
+static bool wants_default(const struct grant_lease *lease)
+{
+	for (size_t i = 0; i < lease->n_targets; i++)
+		if (!lease->targets[i].field)
+			return true;
+	return false;
+}
+
+/* The part that is meant where none is named. */
+static const char *default_part(const struct lease_issuer *issuer, json_t *data)
+{
+	return issuer->field                       ? issuer->field
+	       : json_object_get(data, "password") ? "password"
+	       : json_object_size(data) == 1       ? json_object_iter_key(json_object_iter(data))
+	                                           : NULL;
+}
+
+/* Only what the policy hands over leaves this process; what is meant without a name comes first. */
 static int say_fields(struct issuer_errand *e, json_t *data, struct dd_err *err)
 {
-	const char *first = e->issuer->field, *name;
+	const struct grant_lease *lease = courier_errand_of(e->c)->lease;
 	const json_t *user = json_object_get(data, e->issuer->user ? e->issuer->user : "username");
+	const char *first = wants_default(lease) ? default_part(e->issuer, data) : NULL, *name;
 	json_t *value;
 	int r = 0;
-	if (!first && json_object_size(data) > 1 && json_object_get(data, "password"))
-		first = "password";
+	if (wants_default(lease) && !first)
+		return no_default(data, err);
 	if (first && !json_object_get(data, first))
 		return dd_err_say(err, ENOENT, "the secret has no part `%s`", first);
 	if (first)
 		r = say_value(e, first, json_object_get(data, first), err);
 	if (r == 0 && json_is_string(user))
 		r = courier_say_user(e->c, json_string_value(user), err);
-	json_object_foreach(data, name, value) if (r == 0 && (!first || strcmp(name, first) != 0) &&
+	json_object_foreach(data, name, value) if (r == 0 && is_named(lease, name) &&
+	                                           (!first || strcmp(name, first) != 0) &&
 	                                           !json_is_null(value))
 		r = say_value(e, name, value, err);
 	return r;

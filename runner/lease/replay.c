@@ -91,9 +91,6 @@ static void take_back(const struct replaying *p, const struct journal_entry *e)
 	struct dd_err err = { 0 };
 	char how[200] = "";
 	int r = courier_revoke(p->job, e->handle, key, len, how, &err);
-	/* a token that was already taken back cannot say so itself */
-	if (r < 0 && key)
-		r = courier_revoke(p->job, e->handle, NULL, 0, how, &err);
 
 	if (r == 0) {
 		end_it(p, e, how);

@@ -156,6 +156,21 @@ static void put_policy(FILE *out, const struct diagnosis *d)
 		(void)fprintf(out, "  and more: only the first %d are shown\n", DOCTOR_WANTS_MAX);
 }
 
+static void put_statics(FILE *out, const struct diagnosis *d)
+{
+	(void)fprintf(out, "\nSTATIC in %s\n", d->policy);
+	put_wrapped(
+		out, "", 2,
+		"These secrets stay valid when their step is over, until somebody changes them. "
+		"Where their issuer can make one for each step, ask it: docs/credentials.md.");
+	for (size_t i = 0; i < d->n_statics; i++) {
+		char label[200];
+		(void)snprintf(label, sizeof(label), "line %u, %s: %s", d->statics[i].mark.line,
+		               d->statics[i].key, d->statics[i].from);
+		put_wrapped(out, "", 2, label);
+	}
+}
+
 static void put_verdict(FILE *out, const struct diagnosis *d)
 {
 	char note[700], line[800];
@@ -185,6 +200,8 @@ void doctor_print_text(const struct diagnosis *d, FILE *out)
 	(void)put_all_missing(out, d, true, "MISSING, and every run needs it");
 	if (d->n_wants)
 		put_policy(out, d);
+	if (d->n_statics)
+		put_statics(out, d);
 	(void)put_all_missing(out, d, false, "MISSING, and only some policies need it");
 	for (size_t a = 0; a < ARRAY_LEN(areas); a++)
 		put_area(out, d, &areas[a]);
@@ -218,8 +235,15 @@ static json_t *policy_json(const struct diagnosis *d)
 		                                            "column", (int)w->mark.column, "found",
 		                                            w->found, "remedy", w->remedy));
 	}
-	return json_pack("{s:s, s:b, s:o}", "path", d->policy, "ok", d->n_wants == 0, "missing",
-	                 rows);
+	json_t *statics = json_array();
+	for (size_t i = 0; i < d->n_statics; i++)
+		(void)json_array_append_new(
+			statics,
+			json_pack("{s:s, s:i, s:i, s:s}", "key", d->statics[i].key, "line",
+		                  (int)d->statics[i].mark.line, "column",
+		                  (int)d->statics[i].mark.column, "from", d->statics[i].from));
+	return json_pack("{s:s, s:b, s:o, s:o}", "path", d->policy, "ok", d->n_wants == 0,
+	                 "missing", rows, "static", statics);
 }
 
 int doctor_print_json(const struct diagnosis *d, FILE *out)

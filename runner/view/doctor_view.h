@@ -15,7 +15,12 @@ struct doctor_want {
 	char found[300];
 	char remedy[400];
 };
-enum { DOCTOR_WANTS_MAX = 200, DOCTOR_FEATURES_MAX = 80 };
+struct doctor_static {
+	struct diag_mark mark;
+	char key[120]; /* "credentials.registry.from" */
+	char from[16]; /* "file", "env", "systemd", "forge" */
+};
+enum { DOCTOR_STATICS_MAX = 64, DOCTOR_WANTS_MAX = 200, DOCTOR_FEATURES_MAX = 80 };
 
 struct diagnosis {
 	struct identity id;
@@ -28,6 +33,10 @@ struct diagnosis {
 	struct doctor_want *wants;
 	size_t n_wants;
 	bool wants_truncated;
+	/* credentials that stay valid until somebody changes them: no obstacle, told all the same
+	 */
+	const struct doctor_static *statics;
+	size_t n_statics;
 };
 
 /* JSON: 0 or -EIO. */

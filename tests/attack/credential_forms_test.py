@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from dd import BUILD, FETCH, PUSH, Job, Run, Skip, case, check, equal, main, py, run, step  # noqa: E402
+from dd import BUILD, DRYDOCK, FETCH, PUSH, Job, Run, Skip, case, check, equal, main, py, run, step  # noqa: E402
 
 FRONT_END = os.path.abspath(os.path.join(BUILD, "fake_front_end"))
 SECRET = "canary-Fq3" + os.urandom(10).hex()
@@ -179,6 +179,25 @@ def _():
         if not given:
             check("credential registry is withheld: it is for" in r.out and "policy.yml:" in planned["withheld"], "not told", r)
             check(not r.events("cred.grant"), "granted all the same", r)
+
+
+@case("C-12", "policy replay refuses a recorded grant whose conditions the recorded job does not meet")
+def _():
+    credentials = {"registry": {"from": {"env": "DD_FORM"}, "for": {"phase": "push", "steps": ["publish"]}, "as": {"env": "TOKEN"}}}
+    job = Job([step("publish", "true", PUSH)], {"push": {}}, credentials=credentials)
+    try:
+        job.write("event.json", json.dumps(EVENT))
+        equal(job.run("--event", "event.json", env={"DD_FORM": SECRET}).rc, 0, "the run")
+        for condition, want in (({}, 0), ({"ref": "refs/heads/*"}, 0), ({"event": "push", "protected": True}, 0), ({"ref": "refs/tags/*"}, 4), ({"protected": False}, 4), ({"event": "schedule"}, 4)):
+            with open(os.path.join(job.dir, "policy.yml"), encoding="utf-8") as file:
+                text = json.load(file)
+            text["credentials"]["registry"]["for"] = {"phase": "push", "steps": ["publish"], **condition}
+            job.write("other.yml", json.dumps(text))
+            done = subprocess.run([DRYDOCK, "policy", "replay", "--policy", "other.yml", "record.jsonl"], cwd=job.dir, capture_output=True, text=True, check=False)
+            check((done.returncode == 0) == (want == 0), f"{condition}: {done.returncode}\n{done.stdout}{done.stderr}")
+            check(want == 0 or "it is for" in done.stdout, f"{condition}: {done.stdout}")
+    finally:
+        job.close()
 
 
 @case("C-12", "the repository's own file can put a condition on a credential, and take none away")

@@ -49,6 +49,7 @@ class Issuers:
 
     def __init__(self, public_key, tls=None, date=None):
         self.public_key, self.log, self.bodies, self.tokens, self.leases, self.made, self.taken = public_key, [], [], {}, {}, {}, {}
+        self.slow = {}      # path -> seconds before it is answered
         self.answers = {}   # path prefix -> list of (status, body, headers) that come before the real answer
         self.ttl, self.kind, self.audience, self.date = 300, "service", None, date
         self.secret = {"username": "robot", "password": "canary-vault-" + secrets.token_hex(8)}
@@ -66,6 +67,7 @@ class Issuers:
 
             def serve(self):
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                time.sleep(owner.slow.get(self.path, 0))
                 with owner.lock:
                     owner.log.append((self.command, self.path))
                     owner.bodies.append((dict(self.headers), body))

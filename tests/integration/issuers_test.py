@@ -130,7 +130,8 @@ def _():
 @case("C-08", "a lease that the server does not take back is told, stays in the journal, and the next start takes it back")
 def _():
     with World(("vault", {"read": "database/creds/ci"})) as w:
-        w.fake.answers["/v1/sys/leases/revoke"] = [(400, {"errors": ["failed to revoke entry: lease"]}, {})]
+        w.fake.answers["/v1/sys/leases/revoke"] = [(400, {"errors": ["failed to revoke entry: lease"]}, {})] * 2   # by the token, and by the janitor
+        w.fake.answers["/v1/auth/token/revoke-accessor"] = [(500, {"errors": ["internal error"]}, {})] * 3
         w.fake.answers["/v1/auth/token/revoke-self"] = [(500, {"errors": ["internal error"]}, {})] * 3
         r = w.run()
         equal(r.rc, 0, "exit status", r)
@@ -279,6 +280,43 @@ def _():
         w.fake.answers["/v1/secret/data/app"] = [(200, {"wrap_info": {"token": "s.evil", "creation_path": "sys/wrapping/wrap"}}, {})]
         r = w.run()
         check(r.rc != 0 and "another path" in r.out and "s.evil" not in r.out, "another path", r)
+
+
+@case("", "of a secret with many parts only those that the policy hands over come; where none is meant, the parts are named")
+def _():
+    with World(as_={"env": {"TOKEN": "k07", "B": "k21"}}, script=SHOW + '; echo "@@b=${#B}@@"') as w:
+        w.fake.secret = {f"k{i:02}": f"canary-part-{i:02}-" + "x" * i for i in range(30)}
+        r = w.run()
+        equal((r.rc, r.mark("digest"), r.mark("b")), (0, digest(w.fake.secret["k07"]), "36"), "the parts", r)
+        w.credential["as"] = {"env": "TOKEN"}
+        w.write()
+        r = w.run()
+        check(r.rc != 0 and "several parts (k00, k01" in r.out and "canary-part" not in r.out, "none is meant", r)
+        w.credential["from"]["vault"]["field"] = "absent"
+        w.write()
+        check("has no part `absent`" in w.run().out, "one that is not there")
+        w.credential["from"]["vault"].pop("field")
+        w.credential["as"] = {"env": {"TOKEN": "absent"}}
+        w.write()
+        r = w.run()
+        check(r.rc != 0 and "none of the parts" in r.out, "none of them", r)
+
+
+@case("X-08 X-13", "a cancel while the issuer takes its time: the step does not begin, and what was issued all the same is taken back")
+def _():
+    for slow in ("/v1/auth/jwt/login", "/v1/database/creds/ci"):
+        with World(("vault", {"read": "database/creds/ci"}), script="echo @@ran=1@@") as w:
+            w.fake.slow[slow] = 1.5
+            process = w.job.popen("--state-dir", os.path.join(w.dir, "state"))
+            asked = time.monotonic() + 30
+            while not w.journals() or "intent" not in open(w.journals()[0], encoding="utf-8").read():
+                check(process.poll() is None and time.monotonic() < asked, "it never asked")
+                time.sleep(0.02)
+            time.sleep(0.3)
+            process.send_signal(signal.SIGINT)
+            out = process.communicate(timeout=30)[0].decode("utf-8", "replace")
+            equal((process.returncode, w.fake.open(), w.journals()), (130, [], []), f"{slow}: status, left, journals\n{out[-1500:]}")
+            check("@@ran" not in out and all(n == 1 for n in w.fake.taken.values()), f"{slow}: {w.fake.taken}\n{out[-1500:]}")
 
 
 # ---- the others ----
@@ -440,6 +478,42 @@ def _():
             check(drydock("issuer", *args).returncode != 0, f"took {args}")
 
 
+@case("", "the doctor names what is static, looks at what an issuer is asked with, asks nobody, and says where libcurl is missing")
+def _():
+    with World() as w:
+        def doctor(env=None):
+            done = drydock("doctor", "--policy", os.path.join(w.dir, "policy.yml"), "--json", env=env)
+            return json.loads(done.stdout)["policy"]
+        found = doctor()
+        equal((found["static"], found["missing"], w.fake.log), ([], [], []), "an issued one")
+        found = doctor({"DRYDOCK_FAULT": "libcurl"})
+        check("libcurl4" in found["missing"][0]["remedy"], str(found))
+        os.chmod(w.issuer + "/issuer.json", 0o666)
+        w.credential["from"]["vault"]["ca"] = "/nowhere/ca.pem"
+        w.write()
+        found = doctor()
+        check(len(found["missing"]) == 2 and all(m["key"] == "credentials.registry.from" for m in found["missing"]), str(found))
+        w.credential["from"] = {"env": "PATH"}
+        w.write()
+        found = doctor()
+        equal([(s["key"], s["from"]) for s in found["static"]], [("credentials.registry.from", "env")], "a static one")
+        check("STATIC in" in drydock("doctor", "--policy", os.path.join(w.dir, "policy.yml")).stdout, "in words")
+
+
+@case("", "without libcurl nothing is asked, and it is said what to install")
+def _():
+    with World(script="echo @@ran=1@@") as w:
+        r = w.run(env={"DRYDOCK_FAULT": "libcurl"})
+        check(r.rc != 0 and "package libcurl4" in r.out and "ran" not in r.marks and not w.fake.log and not w.journals(), "not told", r)
+
+
+@case("", "a courier without its filter does not speak")
+def _():
+    with World(script="echo @@ran=1@@") as w:
+        r = w.run(env={"DRYDOCK_FAULT": "courier_seccomp"})
+        check(r.rc != 0 and "courier: load the seccomp filter" in r.out and "ran" not in r.marks and not w.fake.log, "it spoke", r)
+
+
 # ---- real servers ----
 
 @case("C-08", "OpenBao believes drydock's own issuer: login, KV, wrapping, and what it refuses; nothing of it lives on")
@@ -500,6 +574,42 @@ def _():
                 check("revoked: token 204" in done.stdout and "1 taken back" in done.stdout and not bao.tokens(), done.stdout + done.stderr)
     finally:
         bao.end()
+
+
+@case("C-08", "OpenBao makes a user of MariaDB for the step: it can log in while the step runs, and not any more when it has ended")
+def _():
+    database = peers.MariaDb()
+    try:
+        bao = peers.Bao()
+        try:
+            with World(("vault", {"read": "database/creds/ci"}), {"env": {"DB_USER": "username", "TOKEN": "password"}}, real=bao.url, audience=bao.url,
+                       script='echo "@@user=$DB_USER@@"; ' + SHOW + "; sleep 1") as w:
+                with open(w.public, encoding="ascii") as file:
+                    bao.trust(jwt_validation_pubkeys=[file.read()])
+                bao.role("ci", bound_audiences=[bao.url])
+                bao.ask("POST", "sys/mounts/database", {"type": "database"})
+                bao.ask("POST", "database/config/my", {"plugin_name": "mysql-database-plugin", "connection_url": "{{username}}:{{password}}@tcp(127.0.0.1:%d)/" % database.port,
+                                                       "allowed_roles": "ci", "username": "root", "password": database.password})
+                bao.ask("POST", "database/roles/ci", {"db_name": "my", "default_ttl": "300", "max_ttl": "600",
+                                                      "creation_statements": ["CREATE USER '{{name}}'@'127.0.0.1' IDENTIFIED BY '{{password}}'"],
+                                                      "revocation_statements": ["DROP USER '{{name}}'@'127.0.0.1'"]})
+                process = w.job.popen("--state-dir", os.path.join(w.dir, "state"))
+                while b"@@digest" not in open_log(w):
+                    check(process.poll() is None, "it ended")
+                    time.sleep(0.02)
+                check(len(database.users("v-")) == 1, str(database.users("")))
+                out = process.communicate(timeout=60)[0].decode("utf-8", "replace")
+                equal((process.returncode, database.users("v-"), bao.tokens()), (0, [], set()), "status, users left, tokens left\n" + out)
+                # a role whose statement drops another user: the server cannot, says so, and drydock says so
+                bao.ask("POST", "database/roles/ci", {"db_name": "my", "default_ttl": "300", "max_ttl": "600",
+                                                      "creation_statements": ["CREATE USER '{{name}}'@'127.0.0.1' IDENTIFIED BY '{{password}}'"],
+                                                      "revocation_statements": ["DROP USER '{{name}}'@'10.0.0.1'"]})
+                r = w.run()
+                check("not taken back" in r.out and "not revoked: lease: HTTP 400" in r.events("cred.revoke")[0]["result"], "a revocation that fails", r)
+        finally:
+            bao.end()
+    finally:
+        database.end()
 
 
 @case("", "OpenBao trusts another issuer by its discovery document: a token in a file is the job's identity")

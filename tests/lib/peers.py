@@ -173,3 +173,38 @@ class Idp:
     def end(self):
         self.process.terminate()
         self.process.wait(10)
+
+
+class MariaDb:
+    """A database server of its own: .port, .password of root, users(prefix), end()."""
+
+    def __init__(self):
+        if not shutil.which("mariadbd") or not shutil.which("mariadb-install-db"):
+            skip("no MariaDB: apt-get install mariadb-server")
+        if os.geteuid() != 0:
+            skip("MariaDB is started as root here")
+        self.home, self.port, self.password = tempfile.mkdtemp(prefix="dd-mariadb-"), free_port(), "root-" + os.urandom(6).hex()
+        data, self.socket = self.home + "/data", self.home + "/s"
+        subprocess.run(["mariadb-install-db", "--no-defaults", "--datadir=" + data, "--auth-root-authentication-method=normal", "--skip-test-db"], check=True, capture_output=True, timeout=120)
+        with open(self.home + "/init.sql", "w", encoding="ascii") as file:
+            file.write(f"ALTER USER 'root'@'localhost' IDENTIFIED BY '{self.password}';\nCREATE OR REPLACE USER 'root'@'127.0.0.1' IDENTIFIED BY '{self.password}';\n"
+                       "GRANT ALL ON *.* TO 'root'@'127.0.0.1' WITH GRANT OPTION;\n")
+        self.log = open(self.home + "/log", "wb")
+        self.process = subprocess.Popen(["mariadbd", "--no-defaults", "--user=root", "--datadir=" + data, "--socket=" + self.socket, "--bind-address=127.0.0.1", f"--port={self.port}",
+                                         "--init-file=" + self.home + "/init.sql", "--skip-name-resolve"], stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL)
+        wait_for(self.port, self.process, "MariaDB")
+
+    def users(self, prefix):
+        done = subprocess.run(["mariadb", "--no-defaults", "-h", "127.0.0.1", "-P", str(self.port), "-u", "root", "-N", "-e", "SELECT user FROM mysql.user"],
+                              env={"PATH": os.environ["PATH"], "MYSQL_PWD": self.password}, capture_output=True, text=True, check=True, timeout=20)
+        return [u for u in done.stdout.split() if u.startswith(prefix)]
+
+    def end(self):
+        self.process.terminate()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.log.close()
+        shutil.rmtree(self.home, ignore_errors=True)
