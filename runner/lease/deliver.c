@@ -120,7 +120,8 @@ static char *base64(struct secret_memory *memory, const char *bytes, size_t len)
 		for (size_t k = 0; k < 3; k++)
 			three = three << 8 | (i + k < len ? (unsigned char)bytes[i + k] : 0);
 		for (size_t k = 0; k < 4; k++)
-			*out++ = i + k > len ? '=' : base64_digits[three >> (18 - 6 * k) & 63];
+			*out++ = (char)(i + k > len ? '='
+			                            : base64_digits[three >> (18 - 6 * k) & 63]);
 	}
 	return text;
 }
@@ -159,19 +160,18 @@ static int place_part(const struct delivery *d, const struct grant_lease *lease,
 static int place_parts(const struct delivery *d, const struct grant_lease *lease,
                        const struct lease_value *v, struct dd_err *err)
 {
-	int r = 0;
+	int r = v->n ? 0 : dd_err_say(err, EBADMSG, "credential %s: nothing came", lease->name);
 	for (size_t i = 0; i < lease->n_targets && r == 0; i++) {
 		const struct lease_field *f = field_of(v, lease->targets[i].field);
 		if (!f)
 			return no_field(lease, v, lease->targets[i].field, err);
 		/* who somebody is is no secret, and may be short */
 		bool user = v->user && strcmp(v->user, f->bytes) == 0;
-		if (user && (r = check_bytes(lease, f->name, f->bytes, f->len, err)) == 0) {
+		r = user ? check_bytes(lease, f->name, f->bytes, f->len, err)
+		         : check_field(lease, f, err);
+		if (r == 0)
 			r = place_part(d, lease, &lease->targets[i], f, err);
-			continue;
-		}
-		if ((r = check_field(lease, f, err)) == 0 &&
-		    (r = place_part(d, lease, &lease->targets[i], f, err)) == 0)
+		if (r == 0 && !user)
 			r = mask_bytes(d, lease, f->bytes, f->len, err);
 	}
 	return r;

@@ -29,7 +29,7 @@ enum { CONNECT_SEC = 5, TOTAL_SEC = 20, TRIES = 3, PAUSE_MS = 250, SKEW_TOLD_SEC
 	X(curl_getdate)
 
 static struct {
-#define MEMBER(name) __typeof__(&(name)) name;
+#define MEMBER(name) __typeof__(&(name)) name; /* NOLINT(bugprone-macro-parentheses) */
 	CURL_CALLS(MEMBER)
 #undef MEMBER
 } curl;

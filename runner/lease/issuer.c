@@ -145,7 +145,7 @@ static int key_add(const char *dir, json_t *config, long ahead_sec, struct dd_er
 	if ((r = jwt_make_key(fd, &jwk, err)) < 0)
 		return r;
 	json_t *key = json_pack("{s:o, s:I}", "jwk", jwk, "use_from",
-	                        (json_int_t)(time(NULL) + ahead_sec));
+	                        (json_int_t)time(NULL) + ahead_sec);
 	if (!key || (r = key_path(dir, key, path, err)) < 0 || rename(making, path) < 0) {
 		json_decref(key);
 		return r < 0 ? r : dd_err_set(err, errno, "keep the new key in %s", dir);

@@ -261,21 +261,21 @@ void policy_from_vault(struct key_context *ctx, const struct tree_node *v, void 
 
 /* What each form cannot do without, and what it would not use. */
 static const struct form_row {
-	enum exchange_form form;
 	const char *key;
 	size_t at;
+	enum exchange_form form;
 	bool needed;
 } form_rows[] = {
-	{ EXCHANGE_AWS, "role", offsetof(struct lease_issuer, role), true },
-	{ EXCHANGE_AZURE, "client", offsetof(struct lease_issuer, client), true },
-	{ EXCHANGE_AZURE, "scope", offsetof(struct lease_issuer, scope), true },
-	{ EXCHANGE_GCP, "account", offsetof(struct lease_issuer, account), true },
-	{ EXCHANGE_GCP, "scope", offsetof(struct lease_issuer, scope), true },
-	{ EXCHANGE_RFC8693, "scope", offsetof(struct lease_issuer, scope), false },
-	{ EXCHANGE_RFC8693, "resource", offsetof(struct lease_issuer, resource), false },
-	{ EXCHANGE_RFC8693, "client", offsetof(struct lease_issuer, client), false },
-	{ EXCHANGE_RFC8693, "revoke", offsetof(struct lease_issuer, revoke), false },
-	{ EXCHANGE_GCP, "resource", offsetof(struct lease_issuer, resource), true },
+	{ "role", offsetof(struct lease_issuer, role), EXCHANGE_AWS, true },
+	{ "client", offsetof(struct lease_issuer, client), EXCHANGE_AZURE, true },
+	{ "scope", offsetof(struct lease_issuer, scope), EXCHANGE_AZURE, true },
+	{ "account", offsetof(struct lease_issuer, account), EXCHANGE_GCP, true },
+	{ "scope", offsetof(struct lease_issuer, scope), EXCHANGE_GCP, true },
+	{ "scope", offsetof(struct lease_issuer, scope), EXCHANGE_RFC8693, false },
+	{ "resource", offsetof(struct lease_issuer, resource), EXCHANGE_RFC8693, false },
+	{ "client", offsetof(struct lease_issuer, client), EXCHANGE_RFC8693, false },
+	{ "revoke", offsetof(struct lease_issuer, revoke), EXCHANGE_RFC8693, false },
+	{ "resource", offsetof(struct lease_issuer, resource), EXCHANGE_GCP, true },
 };
 
 static const char *member(const struct lease_issuer *issuer, size_t at)

@@ -400,18 +400,24 @@ static const struct event_field step_end_rows[] = {
 
 static const struct event_field grant_rows[] = {
 	FIELD(TEXT, struct facts_lease, name, "credential", ALWAYS, .says = "its name"),
-	FIELD(TEXT, struct facts_lease, kind, "kind", ALWAYS, .says = "of the source"),
-	FIELD(TEXT, struct facts_lease, delivery, "delivery", ALWAYS, .says = "`env` or `file`"),
-	FIELD(TEXT, struct facts_lease, from, "from", ALWAYS, .says = "`file:PATH` or `env:NAME`"),
-	FIELD(TEXT, struct facts_lease, as, "as", ALWAYS, .says = "`file:NAME` or `env:NAME`"),
+	FIELD(TEXT, struct facts_lease, kind, "kind", ALWAYS,
+	      .says = "of the source: `file`, `env`, `systemd`, `forge`, `vault`, `oidc` or "
+	              "`github-app`"),
+	FIELD(TEXT, struct facts_lease, delivery, "delivery", ALWAYS,
+	      .says = "`env`, `file`, `fd`, `git`, `netrc`, `npmrc`, `docker`, `pip` or `cargo`"),
+	FIELD(TEXT, struct facts_lease, from, "from", ALWAYS,
+	      .says = "the kind and where: `file:PATH`, `env:NAME`, `vault:URL/PATH`"),
+	FIELD(TEXT, struct facts_lease, as, "as", ALWAYS,
+	      .says = "the delivery and how it is called there: `env:NAME`, `docker:HOST`"),
 	FIELD(COUNT, struct facts_lease, ttl_sec, "ttl_sec", ALWAYS, .unit = "seconds",
-	      .says = "as the policy says"),
+	      .says = "as the policy says, or as its issuer gives where that is less"),
 };
 
 static const struct event_field revoke_rows[] = {
 	FIELD(TEXT, struct facts_lease, name, "credential", ALWAYS, .says = "its name"),
 	FIELD(TEXT, struct facts_lease, result, "result", ALWAYS,
-	      .says = "what became of the value"),
+	      .says = "what became of it; of an issued one the answers: `revoked: lease 204, token "
+	              "204`, or `not revoked: ...`"),
 };
 
 static const struct event_field delta_rows[] = {

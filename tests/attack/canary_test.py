@@ -88,9 +88,9 @@ FORMS = [("env", "T{i}"), ("file", "f{i}"), ("fd", "FD_{i}"), ("git", "ci@g{i}.t
 class World:
     """Twenty canaries: ten sources in turn, ten forms in turn, over three steps; .held: step -> names."""
 
-    def __init__(self):
+    def __init__(self, late=0):
         self.secrets = {f"c{i:02}": "canary-7Hq2" + os.urandom(12).hex() for i in range(20)}
-        self.steps = [step("deps", hunt("deps"), FETCH), step("make", hunt("make")), step("publish", hunt("publish", 0.6), PUSH), step("sign", hunt("sign"), PUSH), step("late", hunt("late", 0.6))]
+        self.steps = [step("deps", hunt("deps"), FETCH), step("make", hunt("make")), step("publish", hunt("publish", 0.6), PUSH), step("sign", hunt("sign"), PUSH), step("late", hunt("late", late))]
         self.job = Job(self.steps, {"fetch": {}, "push": {}})
         self.issuer, public = os.path.join(self.job.dir, "issuer"), os.path.join(self.job.dir, "issuer.pub")
         subprocess.run([DRYDOCK, "issuer", "init", self.issuer, "--url", "https://runner.test/oidc", "--audience", "canaries"], check=True, capture_output=True)
@@ -188,7 +188,7 @@ def _():
     if not ROOT:
         from dd import Skip
         raise Skip("only root may read the memory of a process that is not dumpable")
-    w = World()
+    w = World(late=300)   # it is killed before that
     try:
         process = w.job.popen(*w.options, env=w.env)
         log = None
