@@ -100,7 +100,7 @@ size_t step_pids_alive(pid_t init, char *names, size_t size)
 			continue;
 		(void)text_escape(shown, comm, strlen(comm));
 		int wrote = snprintf(names + at, size - (size_t)at, "%s%s", at ? ", " : "", shown);
-		if (wrote > 0 && (size_t)(at + wrote) < size)
+		if (wrote > 0 && (size_t)wrote < size - (size_t)at)
 			at += wrote;
 		else
 			names[at] = '\0';
