@@ -31,6 +31,14 @@ struct spec_facts {
 	const char *job, *id, *name, *uses, *run;
 };
 
+/* A value that somebody outside can write and that a script is written around. */
+struct spec_outsider {
+	struct diag_mark mark;
+	const char *expression; /* as written */
+	const char *path;       /* by which it can be written */
+	const char *refused;    /* why it cannot be handed over in a variable; NULL: it can */
+};
+
 /* A step as it is written. */
 struct spec_step {
 	struct diag_mark mark; /* where it stands */
@@ -40,6 +48,9 @@ struct spec_step {
 	const char *shell;       /* as written, or NULL for the default */
 	const struct pair *with; /* parameters of what it uses */
 	size_t n_with;
+	/* as far as that can be told before anything runs */
+	const struct spec_outsider *outsiders;
+	size_t n_outsiders;
 	unsigned time_sec; /* asked for; 0: not. It can only shorten what the policy gives */
 	bool continue_on_error;
 	/* [a-z0-9-]+, unique in the job, fit for a file and a cgroup: job_spec_label() */

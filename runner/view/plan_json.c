@@ -213,6 +213,19 @@ static json_t *seccomp_json(const struct grant_terms *terms, const struct seccom
 	                             (int)c.killed, "otherwise", c.otherwise));
 }
 
+static json_t *outsiders_json(const struct spec_step *step)
+{
+	json_t *out = json_array();
+	for (size_t i = 0; i < step->n_outsiders; i++) {
+		const struct spec_outsider *o = &step->outsiders[i];
+		(void)json_array_append_new(
+			out, json_pack("{s:s, s:s, s:i, s:i, s:s?}", "path", o->path, "expression",
+		                       o->expression, "line", (int)o->mark.line, "column",
+		                       (int)o->mark.column, "refused", o->refused));
+	}
+	return out;
+}
+
 static json_t *step_json(const struct plan *plan, const struct grant *g,
                          const struct seccomp_view *view)
 {
@@ -235,6 +248,9 @@ static json_t *step_json(const struct plan *plan, const struct grant *g,
 	                            seccomp_json(terms, view), "read", texts(terms->read),
 	                            "continue_on_error", w->continue_on_error));
 	out = joined(out, files_json(g));
+	if (w->n_outsiders)
+		out = joined(out, json_pack("{s:o, s:s}", "outsiders", outsiders_json(w),
+		                            "injection", injection_names[plan->injection]));
 	if (g->phase == DD_PHASE_PUSH)
 		out = joined(out, json_pack("{s:s, s:s, s:o}", "workspace",
 		                            workspace_view_names[terms->view], "sees",

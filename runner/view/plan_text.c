@@ -361,6 +361,26 @@ static void print_once(FILE *out, int which, const struct grant *grant,
 	said[which] = (struct said){ text, grant->index };
 }
 
+/* Values that an outsider writes: what becomes of each in this step. */
+static void print_outsiders(FILE *out, const struct plan *plan, const struct spec_step *step)
+{
+	for (size_t i = 0; i < step->n_outsiders; i++) {
+		const struct spec_outsider *o = &step->outsiders[i];
+		const char *why = plan->injection == INJECTION_REFUSE
+		                          ? "the policy says `injection: refuse`"
+		                          : o->refused;
+		(void)fprintf(out, "    %-11s", "outsider");
+		put(out, o->path, 120);
+		(void)fprintf(out, " (line %u) ", o->mark.line);
+		if (plan->injection == INJECTION_ALLOW)
+			(void)fputs("becomes a part of the script (`injection: allow`)\n", out);
+		else if (why)
+			(void)fprintf(out, "fails the step: %s\n", why);
+		else
+			(void)fputs("reaches the script in a variable\n", out);
+	}
+}
+
 static void print_step(FILE *out, const struct plan *plan, const struct grant *grant,
                        const struct seccomp_view *view, bool rules_in_full, struct said *said)
 {
@@ -374,6 +394,7 @@ static void print_step(FILE *out, const struct plan *plan, const struct grant *g
 	print_command(out, grant->written);
 	if (grant->written->recipe.nothing)
 		return;
+	print_outsiders(out, plan, grant->written);
 	print_gate(out, plan, grant, rules_in_full);
 	print_leases(out, grant);
 	if (grant->phase == DD_PHASE_PUSH) {

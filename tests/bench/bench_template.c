@@ -7,7 +7,7 @@
  * to its aim, or of a thousand steps to ten times a hundred. */
 #include "runner/forges/actions/taint.h"
 #include "runner/forges/actions/wf_doc.h"
-#include "runner/forges/engine/inject.h"
+#include "runner/forges/actions/inject.h"
 
 #include <stdlib.h>
 #include <time.h>

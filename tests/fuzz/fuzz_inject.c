@@ -2,7 +2,7 @@
 /* fuzz_inject.c - any script with values in it: what is passed on is the script byte for byte with
  * references between, and never the value. 0x01 stands for a value; the first byte chooses the
  * shell. */
-#include "runner/forges/engine/inject.h"
+#include "runner/forges/actions/inject.h"
 
 #include <stdint.h>
 #include <stdio.h>

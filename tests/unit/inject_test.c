@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "runner/forges/engine/inject.h"
+#include "runner/forges/actions/inject.h"
 
 #include "drydock/err.h"
 #include "drydock/fd.h"

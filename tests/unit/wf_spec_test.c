@@ -58,6 +58,25 @@ static void what_run_cannot_do_is_noted_where_it_stands(void **state)
 	}
 }
 
+static void values_of_outsiders_in_a_script_are_found_before_anything_runs(void **state)
+{
+	(void)state;
+	struct made m = spec_of(
+		S("run: |\n          echo '${{ github.event.issue.title }}' ${{ github.sha }}\n"
+	          "          ${{ github.head_ref }}\n"
+	          "      - run: echo ${{ github.run_id }}\n"
+	          "      - run: print('${{ github.ref_name }}')\n        shell: python"));
+	const struct spec_step *s = m.spec->steps;
+	assert_int_equal(s[0].n_outsiders, 2);
+	assert_string_equal(s[0].outsiders[0].path, "github.event.issue.title");
+	assert_null(s[0].outsiders[0].refused);
+	assert_string_equal(s[0].outsiders[1].expression, "github.head_ref");
+	assert_non_null(strstr(s[0].outsiders[1].refused, "a command"));
+	assert_int_equal(s[1].n_outsiders, 0);
+	assert_non_null(strstr(s[2].outsiders[0].refused, "no variables"));
+	made_done(&m);
+}
+
 static void a_checkout_of_this_repository_needs_no_process_and_no_note(void **state)
 {
 	(void)state;
@@ -246,6 +265,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_run_cannot_do_is_noted_where_it_stands),
+		cmocka_unit_test(values_of_outsiders_in_a_script_are_found_before_anything_runs),
 		cmocka_unit_test(a_checkout_of_this_repository_needs_no_process_and_no_note),
 		cmocka_unit_test(values_are_texts_as_github_writes_them),
 		cmocka_unit_test(the_jobs_defaults_stand_in_for_the_workflows_as_a_whole),

@@ -11,8 +11,10 @@
 #include "wf_spec.h"
 
 #include "model/places.h"
+#include "inject.h"
 #include "runner_facts.h"
 #include "shell_command.h"
+#include "taint.h"
 #include "wf_notes.h"
 
 #include <math.h>
@@ -299,6 +301,42 @@ static void list_parameters(struct spec_build *b, const struct template_node *wi
 	step->n_with = with->n;
 }
 
+/* Which values of the script an outsider writes, and whether a variable can stand in their place:
+ * what the engine will find, as far as no value is needed for it. What anybody else computes stands
+ * for a word. */
+static void find_outsiders(struct spec_build *b, const struct wf_step *from, struct spec_step *step)
+{
+	const struct template_node *run = from->run;
+	const struct template_node *shell = from->shell ? from->shell : b->default_shell;
+	if (!run || run->kind != TEMPLATE_EXPRESSION)
+		return;
+	struct inject_piece *pieces = arena_array(b->arena, run->n, sizeof(*pieces));
+	struct spec_outsider *found = arena_array(b->arena, run->n, sizeof(*found));
+	size_t *row_of = arena_array(b->arena, run->n, sizeof(*row_of));
+	struct inject_result done;
+
+	for (size_t i = 0; i < run->n; i++) {
+		const struct template_part *part = &run->parts[i];
+		const char *path = part->expr ? taint_of_expr(b->arena, part->expr) : NULL;
+		pieces[i] = part->expr
+		                    ? (struct inject_piece){ .text = "x", .len = 1 }
+		                    : (struct inject_piece){ .text = part->text, .len = part->len };
+		if (!path)
+			continue;
+		pieces[i].outsider = pieces[i].certain = true;
+		row_of[i] = step->n_outsiders;
+		found[step->n_outsiders++] = (struct spec_outsider){
+			.mark = part->at,
+			.expression = arena_strndup(b->arena, part->text, part->len),
+			.path = path,
+		};
+	}
+	step->outsiders = found;
+	enum inject_shell kind = inject_shell_of(shell ? wf_literal(b->arena, shell) : NULL, true);
+	if (step->n_outsiders && !inject_rewrite(b->arena, kind, pieces, run->n, &done))
+		found[row_of[done.refused]].refused = done.why;
+}
+
 static void make_step(struct spec_build *b, unsigned index, const struct wf_step *from,
                       struct spec_step *step)
 {
@@ -326,6 +364,7 @@ static void make_step(struct spec_build *b, unsigned index, const struct wf_step
 	choose_command(b, from, step);
 	choose_workdir(b, from, &step->recipe);
 	make_env(b, from, &step->recipe);
+	find_outsiders(b, from, step);
 }
 
 static void make_steps(struct spec_build *b)

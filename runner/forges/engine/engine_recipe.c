@@ -7,7 +7,7 @@
 
 #include "forges/actions/shell_command.h"
 #include "forges/actions/wf_spec.h"
-#include "inject.h"
+#include "forges/actions/inject.h"
 #include "model/places.h"
 
 #include <string.h>
@@ -33,6 +33,8 @@ void engine_name_make(struct job_engine *e)
 	now->name = now->grant->name;
 	if (engine_text(e, node, &now->mem, &text) < 0 || text.len == 0)
 		return;
+	if (!step->name && text.outsider)
+		return; /* a script is not read into a name with somebody's text in it */
 	now->name = step->name
 	                    ? first_line(now->arena, text.text)
 	                    : arena_printf(now->arena, "Run %s", first_line(now->arena, text.text));
