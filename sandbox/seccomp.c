@@ -152,15 +152,6 @@ bool seccomp_program_asks(const struct seccomp_program *prog)
 	return prog->profile != NULL;
 }
 
-void seccomp_program_free(struct seccomp_program *prog)
-{
-	if (!prog)
-		return;
-	free(prog->insns);
-	profile_free(&prog->profile);
-	free(prog);
-}
-
 void seccomp_program_summary(const struct seccomp_program *prog, struct seccomp_summary *ret)
 {
 	*ret = prog->summary;

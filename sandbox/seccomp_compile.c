@@ -307,3 +307,14 @@ int seccomp_profile_compile(const char *name, const struct seccomp_profile *prof
 	*ret = prog;
 	return 0;
 }
+
+void seccomp_program_free(struct seccomp_program *prog)
+{
+	if (!prog)
+		return;
+	free(prog->insns);
+	if (prog->profile)
+		seccomp_profile_done(prog->profile);
+	free(prog->profile);
+	free(prog);
+}

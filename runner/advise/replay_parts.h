@@ -82,6 +82,12 @@ void replay_use_credential(const struct replay_step *s, const struct policy_cred
 /* @seq may be 0. The texts are copied. */
 void replay_refuse(const struct replay_step *s, uint64_t seq, const char *what, const char *subject,
                    const char *why, const char *decided);
+struct replay_used {
+	bool *entries[DD_PHASE__COUNT];
+	bool *credentials;
+};
+
+void replay_put(struct plan_arena *arena, struct replay_list *list, const struct replay_finding *f);
 void replay_doubt(const struct replay_step *s, uint64_t seq, const char *what, const char *subject,
                   const char *why, const char *decided);
 void replay_note(const struct replay_step *s, uint64_t seq, const char *what, const char *subject,

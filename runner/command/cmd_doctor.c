@@ -45,14 +45,6 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	}
 }
 
-const struct sandbox_feature *doctor_feature(const struct diagnosis *d, const char *name)
-{
-	for (size_t i = 0; i < d->n_features; i++)
-		if (strcmp(d->features[i].name, name) == 0)
-			return &d->features[i];
-	return NULL;
-}
-
 /* An identity that fails half-way leaves a process without an id, to which the kernel refuses
  * everything else as well: so it is tried in a child, and the questions are put by whoever can. */
 static bool enter_identity(struct diagnosis *d)

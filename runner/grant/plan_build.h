@@ -27,6 +27,11 @@ void plan_make_leases(struct plan_build *b, struct grant *grant);
 void plan_check_leases(struct plan_build *b);
 /* plan_make.c: the phase of a step of any job; place and globs of a rule, for people. @written:
  * NULL of another job, of which no more is known than the facts. */
+/* What the rules are held against. */
+struct step_facts plan_step_facts(struct plan_build *b, const struct spec_facts *facts,
+                                  const struct spec_step *written);
+/* NULL: there is no script; or no digest, and then no rule that asks for one matches. */
+const char *plan_run_sha256(struct plan_build *b, struct plan_arena *arena, const char *script);
 struct phase_choice plan_choose_phase(struct plan_build *b, const struct spec_facts *facts,
                                       const struct spec_step *written);
 const char *plan_rule_text(struct plan_build *b, const struct policy_rule *rule);

@@ -20,101 +20,6 @@ static struct plan_arena *arena_of(const struct plan_build *b)
 
 enum { DEVIATION_SHOWN = 60 };
 
-/* What a `run:` glob is held against: the script without white space at its ends. */
-static const char *trimmed(struct plan_arena *arena, const char *script)
-{
-	while (isspace((unsigned char)*script))
-		script++;
-	size_t len = strlen(script);
-	while (len > 0 && isspace((unsigned char)script[len - 1]))
-		len--;
-	return script[len] ? arena_strndup(arena, script, len) : script;
-}
-
-static const char *rule_text(struct plan_arena *arena, const struct policy_rule *rule)
-{
-	const char *text = arena_printf(arena, "%s:%u:%u:", rule->mark.file, rule->mark.line,
-	                                rule->mark.column);
-	for (int f = 0; f < RULE__COUNT; f++)
-		if (rule->glob[f])
-			text = arena_printf(arena, "%s %s: \"%s\"", text, rule_field_names[f],
-			                    rule->glob[f]);
-	for (size_t i = 0; rule->env && rule->env[i]; i++)
-		text = arena_printf(arena, "%s%s%s", text, i ? ", " : " env: ", rule->env[i]);
-	return text;
-}
-
-/* A rule decides about many steps: its text is made once. */
-const char *plan_rule_text(struct plan_build *b, const struct policy_rule *rule)
-{
-	const struct policy *from[] = { b->policy, b->policy->narrow };
-	for (size_t i = 0; i < ARRAY_LEN(from); i++) {
-		if (!from[i] || rule < from[i]->rules || rule >= from[i]->rules + from[i]->n_rules)
-			continue;
-		if (!b->rule_texts[i])
-			b->rule_texts[i] = arena_array(b->scratch, from[i]->n_rules,
-			                               sizeof(*b->rule_texts[i]));
-		const char **text = &b->rule_texts[i][rule - from[i]->rules];
-		if (!*text)
-			*text = rule_text(arena_of(b), rule);
-		return *text;
-	}
-	return rule_text(arena_of(b), rule);
-}
-
-/* NULL: there is no script; or no digest, and then no rule that asks for one matches. */
-static const char *run_sha256(struct plan_build *b, struct plan_arena *arena, const char *script)
-{
-	struct digest *digest = NULL;
-	if (!script || digest_new(&digest, NULL) < 0)
-		return NULL;
-	const char *text = trimmed(b->scratch, script);
-	char *hex = arena_alloc(arena, DIGEST_HEX);
-	int r = digest_bytes(digest, text, strlen(text), hex, NULL);
-	digest_free(digest);
-	return r == 0 ? hex : NULL;
-}
-
-static bool asks_for_digest(const struct policy *policy)
-{
-	for (size_t i = 0; policy && i < policy->n_rules; i++)
-		if (policy->rules[i].glob[RULE_RUN_SHA256])
-			return true;
-	return policy && asks_for_digest(policy->narrow);
-}
-
-static struct step_facts facts_of(struct plan_build *b, const struct spec_facts *f,
-                                  const struct spec_step *written)
-{
-	struct step_facts facts = { .field = {
-					    [RULE_ID] = f->id,
-					    [RULE_NAME] = f->name,
-					    [RULE_JOB] = f->job,
-					    [RULE_USES] = f->uses,
-					    [RULE_RUN] = f->run ? trimmed(b->scratch, f->run)
-		                                                : NULL,
-				    } };
-	if (written) {
-		facts.starts_nothing = written->recipe.nothing;
-		facts.env = written->recipe.env;
-		facts.n_env = written->recipe.n_env;
-	}
-	if (written && f->run) {
-		facts.field[RULE_SHELL] = written->shell;
-		facts.field[RULE_WORKDIR] = job_spec_workdir(written);
-	}
-	return facts;
-}
-
-struct phase_choice plan_choose_phase(struct plan_build *b, const struct spec_facts *f,
-                                      const struct spec_step *written)
-{
-	struct step_facts facts = facts_of(b, f, written);
-	if (asks_for_digest(b->policy))
-		facts.field[RULE_RUN_SHA256] = run_sha256(b, b->scratch, f->run);
-	return policy_choose_phase(b->policy, &facts);
-}
-
 /* Rules times texts, before the first is matched. */
 static bool matching_is_bounded(struct plan_build *b)
 {
@@ -124,7 +29,7 @@ static bool matching_is_bounded(struct plan_build *b)
 		uint64_t work = 0;
 		for (size_t k = 0; from[i] && from[i]->n_rules && k < b->spec->n_steps; k++) {
 			const struct spec_step *step = &b->spec->steps[k];
-			const struct step_facts facts = facts_of(b, &step->facts, step);
+			const struct step_facts facts = plan_step_facts(b, &step->facts, step);
 			work += policy_match_work(&costs, &facts);
 		}
 		if (work <= POLICY_MATCH_WORK_MAX)
@@ -252,7 +157,7 @@ static void make_grant(struct plan_build *b, const struct policy *policy, unsign
 	grant->is_named = written->facts.name != NULL;
 	grant->label = written->label;
 	grant->ref = grant->id[0] ? grant->id : grant->label;
-	grant->run_sha256 = run_sha256(b, arena_of(b), written->facts.run);
+	grant->run_sha256 = plan_run_sha256(b, arena_of(b), written->facts.run);
 	choose_phase(b, grant);
 	apply_policy(b, policy, grant);
 	plan_make_leases(b, grant);

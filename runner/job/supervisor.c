@@ -254,15 +254,6 @@ static int run_order(struct job *job, const struct step_order *order, struct dd_
 
 /* ---- all of them ---- */
 
-enum job_cancel job_cancel_read(struct job *job)
-{
-	struct signalfd_siginfo info;
-
-	while (read(job->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
-		job->cancel = job->cancel || getppid() != job->keeper ? JOB_KILLED : JOB_CANCELLED;
-	return job->cancel;
-}
-
 /* What no front end can pass over: without a verified gate, or with a tree that nobody can account
  * for, nothing may run any more. */
 static bool is_over(const struct job *job)

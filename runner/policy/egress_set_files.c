@@ -13,27 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-int set_each_line(struct set_reading *s, const char *path, set_line_fn fn, void *state,
-                  struct dd_err *err)
-{
-	char *text = NULL;
-	size_t len = 0;
-	int r = read_file_bounded(path, READ_FILE_TEXT_MAX, &text, &len, err);
-	if (r == -ENOENT)
-		return 0;
-	if (r < 0)
-		return r;
-	for (char *line = text, *next; line;
-	     line = next) { /* not strtok: empty lines end a stanza */
-		next = strchr(line, '\n');
-		if (next)
-			*next++ = '\0';
-		fn(s, line, state);
-	}
-	free(text);
-	return 0;
-}
-
 static void apt_one_line(struct set_reading *s, char *line, void *state)
 {
 	(void)state;

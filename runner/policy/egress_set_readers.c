@@ -14,12 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool set_ends_with(const char *text, const char *tail)
-{
-	size_t a = strlen(text), b = strlen(tail);
-	return a >= b && strcmp(text + a - b, tail) == 0;
-}
-
 /* ---- npm: `npm config list --json`, keys `registry`, `@scope:registry` and those of a proxy ---- */
 
 static int add_npm(struct set_reading *s, const char *key, const json_t *value)
@@ -58,27 +52,6 @@ int set_ask_npm(struct set_reading *s, struct dd_err *err)
 }
 
 /* ---- pip: `pip config list`, lines like global.index-url='https://...' ---- */
-
-static const char *find_words(const char *text, size_t *ret_len)
-{
-	text += strspn(text, " \t\n'\",[]");
-	*ret_len = strcspn(text, " \t\n'\",[]");
-	return text;
-}
-
-void set_add_words(struct set_reading *s, const char *value, const char *what)
-{
-	size_t len;
-	for (const char *at = find_words(value, &len); len > 0; at = find_words(at + len, &len)) {
-		char word[2048] = "";
-		if (len < sizeof(word)) {
-			memcpy(word, at, len);
-			/* pip shows a list as one string with escapes */
-			char *newline = strstr(word, "\\n");
-			(void)set_add_url(s, word, newline ? (size_t)(newline - word) : len, what);
-		}
-	}
-}
 
 static const char *const pip_env[] = { "PIP_*", "XDG_CONFIG_HOME", "XDG_CONFIG_DIRS", "VIRTUAL_ENV",
 	                               NULL };
@@ -128,7 +101,7 @@ int set_ask_pip(struct set_reading *s, struct dd_err *err)
 			if (strcmp(dot + 1, keys[i]) == 0)
 				set_add_words(s, value, keys[i]);
 		size_t len;
-		const char *word = find_words(value, &len);
+		const char *word = set_find_word(value, &len);
 		if (dot && strcmp(dot + 1, "proxy") == 0 &&
 		    set_add_proxy(s, word, len, "proxy") < 0)
 			return dd_err_say(

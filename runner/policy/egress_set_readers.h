@@ -25,6 +25,8 @@ int set_add_url(struct set_reading *s, const char *url, size_t len,
 /* A proxy that the client asks to connect further ("http://host:port" or "host:port"): its first
  * bytes name somebody else, so the gate cannot hold it to a name. -EINVAL: names no host. */
 int set_add_proxy(struct set_reading *s, const char *url, size_t len, const char *what);
+/* The next word of a list as tools print it; *ret_len 0: there is none. */
+const char *set_find_word(const char *text, size_t *ret_len);
 void set_add_words(struct set_reading *s, const char *value,
                    const char *what); /* every http(s) address among the words of @value */
 bool set_ends_with(const char *text, const char *tail);

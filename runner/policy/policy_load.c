@@ -77,18 +77,6 @@ static void widest(struct policy *policy)
 	policy->syscalls = NULL;
 }
 
-/* Everything handlers need besides their own struct; key_context comes first, so that a handler can
- * find the rest. */
-struct policy_reading {
-	struct key_context ctx;
-	struct policy *policy;
-};
-
-struct policy *policy_being_read(struct key_context *ctx)
-{
-	return ((struct policy_reading *)(void *)ctx)->policy;
-}
-
 /* ---- for ---- */
 
 static void for_repository(struct key_context *ctx, const struct tree_node *v, void *out)

@@ -174,7 +174,17 @@ void policy_read_syscalls(struct key_context *ctx, const struct tree_node *v, vo
 void policy_check_syscalls(struct key_context *ctx, const struct tree_node *v,
                            const struct policy *policy);
 
-struct policy *policy_being_read(struct key_context *ctx);
+/* Everything handlers need besides their own struct; key_context comes first, so that a handler can
+ * find the rest. */
+struct policy_reading {
+	struct key_context ctx;
+	struct policy *policy;
+};
+
+static inline struct policy *policy_being_read(struct key_context *ctx)
+{
+	return ((struct policy_reading *)(void *)ctx)->policy;
+}
 
 /* Every table of the language; policy_tables.c names their places. */
 extern const struct key_table policy_top_keys, policy_for_keys, policy_trust_keys, policy_rule_keys,

@@ -28,17 +28,6 @@
 
 static const char more_than_operator[] = "the operator's policy gives less";
 
-void narrow_refuse(struct narrowing *n, struct diag_mark mark, const char *key, const char *asked,
-                   const char *allowed, const char *why)
-{
-	if (n->n == NARROWED_MAX)
-		n->left_out++;
-	else
-		n->refused[n->n++] = (struct policy_narrowed){
-			.key = key, .asked = asked, .allowed = allowed, .why = why, .mark = mark
-		};
-}
-
 /* ---- numbers: the minimum ---- */
 
 /* @at: what was written, or NULL. @unlimited: a zero means that there is no limit, on either side.

@@ -243,7 +243,7 @@ int record_reopen(const char *path, struct record **ret, struct dd_err *err)
 		r = record_scan(fd, &state, NULL, NULL, err);
 	if (r == 0)
 		r = record_new(path, state.run, state.job, &rec, err);
-	if (r < 0)
+	if (r < 0 || !rec)
 		return r;
 	rec->fd = dd_take_fd(&fd);
 	if ((r = record_resume(rec, err)) < 0)

@@ -15,16 +15,6 @@
 #include <dirent.h>
 #include <fcntl.h>
 
-int tree_err_reach(struct dd_err *err, int r)
-{
-	static const int of_the_tree[] = { -EACCES, -EPERM,   -ENAMETOOLONG, -ELOOP,
-		                           -ENOENT, -ENOTDIR, -EISDIR,       -EEXIST };
-	for (size_t i = 0; i < ARRAY_LEN(of_the_tree); i++)
-		if (r == of_the_tree[i])
-			return dd_err_blame(err, DD_BLAME_STEP, r);
-	return r;
-}
-
 enum {
 	/* names read before they are removed: a directory of millions needs little memory */
 	REMOVE_BATCH = 4096,

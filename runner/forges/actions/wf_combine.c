@@ -265,3 +265,12 @@ int wf_combine(const struct wf_flat_job *job, struct wf_job_scope *s, struct exp
 	*ret = out;
 	return 0;
 }
+
+unsigned wf_seconds(double minutes)
+{
+	const double most = 35.0 * 24 * 60; /* a workflow's own end at GitHub */
+	if (!(minutes > 0))
+		return 0;
+	double sec = (minutes < most ? minutes : most) * 60;
+	return sec < 1 ? 1 : (unsigned)sec;
+}

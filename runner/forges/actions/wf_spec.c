@@ -266,15 +266,6 @@ static unsigned choose_time(const struct spec_build *b, const struct wf_step *fr
 	return sec;
 }
 
-unsigned wf_seconds(double minutes)
-{
-	const double most = 35.0 * 24 * 60; /* a workflow's own end at GitHub */
-	if (!(minutes > 0))
-		return 0;
-	double sec = (minutes < most ? minutes : most) * 60;
-	return sec < 1 ? 1 : (unsigned)sec;
-}
-
 /* ---- steps ---- */
 
 static const char *first_line(struct plan_arena *arena, const char *script)
