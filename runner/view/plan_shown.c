@@ -73,9 +73,9 @@ void plan_shown_free(struct plan_shown *shown)
 void plan_shown_mounts(const struct grant *grant, struct step_mounts *ret)
 {
 	const struct grant_terms *terms = grant->terms;
-#define FRESH "fresh for this step"
-	static const struct step_view shared = { .place = { [STEP_WORK] = "the job's copy of the "
-		                                                          "workspace",
+#define FRESH     "fresh for this step"
+#define JOBS_COPY "the job's copy of the workspace"
+	static const struct step_view shared = { .place = { [STEP_WORK] = JOBS_COPY,
 		                                            [STEP_HOME] = "the job's home",
 		                                            [STEP_TOOLS] = "the job's tools",
 		                                            [STEP_TEMP] = "the job's",
@@ -85,11 +85,11 @@ void plan_shown_mounts(const struct grant *grant, struct step_mounts *ret)
 	static const struct step_view pushed = { .place = { "put together anew for this step",
 		                                            FRESH, FRESH, FRESH, FRESH, FRESH },
 		                                 .channel = "what this step leaves" };
-	static const struct step_view pushed_shared = {
-		.place = { "the job's copy of the workspace", FRESH, FRESH, FRESH, FRESH, FRESH },
-		.channel = "what this step leaves"
-	};
+	static const struct step_view pushed_shared = { .place = { JOBS_COPY, FRESH, FRESH, FRESH,
+		                                                   FRESH, FRESH },
+		                                        .channel = "what this step leaves" };
 #undef FRESH
+#undef JOBS_COPY
 	const struct step_view *view = terms->phase != DD_PHASE_PUSH     ? &shared
 	                               : terms->view == WORKSPACE_SHARED ? &pushed_shared
 	                                                                 : &pushed;
