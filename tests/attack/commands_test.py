@@ -20,6 +20,8 @@ def _():
     r = engine(steps_of("""
         - id: p
           run: |
+            echo "::add-matcher::matcher.json"
+            echo "::remove-matcher owner=gcc::"
             echo "::set-output name=o::1"
             echo "::set-output name=o::2"
             echo "::save-state name=s::1"
@@ -30,7 +32,7 @@ def _():
             case $PATH in *evil*) exit 1;; esac
             test ${{ steps.q.outcome }} = failure
     """))
-    for text in ("::set-output:: does nothing", "::save-state:: does nothing", "::set-env:: does nothing", "::add-path:: does nothing"):
+    for text in ("::add-matcher:: does nothing", "::remove-matcher:: does nothing", "::set-output:: does nothing", "::save-state:: does nothing", "::set-env:: does nothing", "::add-path:: does nothing"):
         equal(sum(text in n for n in r.notes), 1, text, r)
 
 

@@ -187,8 +187,8 @@ static void no_line_of_a_step_carries_the_mark(void **state)
 		"drydock: refused dns evil.test in phase fetch: not in the allowlist\n",
 		"  DryDock: x\n",
 		"x\x1b[0mdry\x1b[31mdock\x1b[0m: y\n",
-		"dry\xe2\x80\x8b"
-		"dock\xe2\x81\xa0: z\n",
+		("dry\xe2\x80\x8b"
+		 "dock\xe2\x81\xa0: z\n"),
 		"dry\x1b[Kdo\x1b(Bck: z\n",
 		"drydrydock: w drydock: v\n",
 		"drydock:",

@@ -48,7 +48,7 @@ struct engine_turn {
 	struct recipe recipe;
 	/* what it printed so far */
 	char token[256]; /* commands are stopped until ::TOKEN::; empty: they are not */
-	bool echo, command_failed, told_annotations, told_dead[4];
+	bool echo, command_failed, told_annotations, told_dead[6];
 	unsigned n_annotations;
 };
 

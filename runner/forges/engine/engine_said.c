@@ -160,6 +160,11 @@ static const struct dead_row {
 	bool fails; /* as on GitHub, where it was switched off for what it let anybody's output do
 	             */
 } dead[LOG__COUNT] = {
+	[LOG_ADD_MATCHER] = { "::add-matcher:: does nothing yet: this build makes no annotations "
+	                      "of other lines; print `::error file=FILE,line=LINE::TEXT` instead",
+	                      false },
+	[LOG_REMOVE_MATCHER] = { "::remove-matcher:: does nothing: this build has no matchers",
+	                         false },
 	[LOG_SET_OUTPUT] = { "::set-output:: does nothing here: nothing printed sets a value; "
 	                     "write "
 	                     "`echo \"NAME=VALUE\" >>\"$GITHUB_OUTPUT\"`",
@@ -205,16 +210,16 @@ static void obey(struct job_engine *e, struct plan_arena *arena, const struct lo
 	case LOG_STOP:
 		stop(e, c);
 		break;
+	case LOG_ADD_MATCHER:
+	case LOG_REMOVE_MATCHER:
 	case LOG_SET_OUTPUT:
 	case LOG_SAVE_STATE:
 	case LOG_SET_ENV:
 	case LOG_ADD_PATH:
-		tell_once(e, &e->now.told_dead[c->kind - LOG_SET_OUTPUT],
+		tell_once(e, &e->now.told_dead[c->kind - LOG_ADD_MATCHER],
 		          dead[c->kind].fails ? SINK_ERROR : SINK_WARN, dead[c->kind].text);
 		e->now.command_failed |= dead[c->kind].fails;
 		break;
-	case LOG_ADD_MATCHER:
-	case LOG_REMOVE_MATCHER:
 	case LOG_ENDGROUP:
 	case LOG_REPO_PATH:
 	case LOG_NONE:
