@@ -2,12 +2,13 @@
 /* conformance.c - runs GitHub's own test data against drydock's reading of GitHub's language: a
  * line for each case that differs, and last "N passed, N failed".
  *
- * usage: conformance DIR     DIR holds expressions/ or workflow-reader/ or both, as
- * tests/conformance does */
+ * usage: conformance DIR     DIR holds expressions/, workflow-reader/ and action-manifests/, or
+ * some of them, as tests/conformance does */
 #include <stdarg.h>
 #include <stdint.h>
 
 #include "run_expressions.h"
+#include "run_manifests.h"
 #include "run_workflows.h"
 
 int main(int argc, char **argv)
@@ -24,6 +25,8 @@ int main(int argc, char **argv)
 	any |= run_expressions(dir, &t);
 	(void)snprintf(dir, sizeof(dir), "%s/workflow-reader", argv[1]);
 	any |= run_workflows(dir, &t);
+	(void)snprintf(dir, sizeof(dir), "%s/action-manifests", argv[1]);
+	any |= run_manifests(dir, &t);
 	if (!any)
 		tally_fail(&t, "%s holds no test data", argv[1]);
 	if (t.skipped)

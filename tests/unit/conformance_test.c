@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "tests/conformance/run_expressions.h"
+#include "tests/conformance/run_manifests.h"
 #include "tests/conformance/run_workflows.h"
 
 static void every_expression_of_githubs_own_data_has_its_result(void **state)
@@ -51,6 +52,15 @@ static void a_result_that_differs_is_counted_as_failed(void **state)
 		if (t.failed != 1)
 			fail_msg("passed: %s", altered[i]);
 	}
+}
+
+static void every_manifest_of_githubs_own_data_is_read_or_refused_as_its_lines_say(void **state)
+{
+	(void)state;
+	struct tally t = { 0 };
+	assert_true(run_manifests("tests/conformance/action-manifests", &t));
+	assert_int_equal(t.failed, 0);
+	assert_true(t.passed >= 10);
 }
 
 static void every_workflow_of_githubs_own_data_is_read_alike(void **state)
@@ -118,6 +128,8 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_expression_of_githubs_own_data_has_its_result),
 		cmocka_unit_test(a_result_that_differs_is_counted_as_failed),
+		cmocka_unit_test(
+			every_manifest_of_githubs_own_data_is_read_or_refused_as_its_lines_say),
 		cmocka_unit_test(every_workflow_of_githubs_own_data_is_read_alike),
 		cmocka_unit_test(a_workflow_that_is_read_otherwise_is_counted_as_failed),
 	};

@@ -15,6 +15,8 @@ enum {
 	JOB = NEEDS | EXPR_STRATEGY | EXPR_MATRIX,
 	RUNNER = JOB | EXPR_STEPS | EXPR_JOB | EXPR_RUNNER | EXPR_ENV,
 	SECRET_RUNNER = RUNNER | EXPR_SECRETS,
+	ACTION = EXPR_GITHUB | EXPR_STRATEGY | EXPR_MATRIX | EXPR_JOB | EXPR_RUNNER,
+	COMPOSITE = ACTION | EXPR_INPUTS | EXPR_STEPS | EXPR_ENV,
 	IF_FUNCTIONS = EXPR_STATUS | EXPR_HASH_FILES,
 };
 
@@ -211,6 +213,60 @@ static const struct schema_key uses_step_keys[] = {
 
 static const enum schema_id step_ids[] = { SCHEMA_RUN_STEP, SCHEMA_USES_STEP };
 
+/* ---- the manifest of an action ---- */
+
+static const struct schema_key action_keys[] = {
+	{ "name", SCHEMA_STRING, false },          { "description", SCHEMA_STRING, false },
+	{ "inputs", SCHEMA_ACTION_INPUTS, false }, { "outputs", SCHEMA_ACTION_OUTPUTS, false },
+	{ "runs", SCHEMA_ACTION_RUNS, false },
+};
+static const struct schema_key action_input_keys[] = { { "default", SCHEMA_ACTION_DEFAULT,
+	                                                 false } };
+static const struct schema_key action_output_keys[] = {
+	{ "description", SCHEMA_STRING, false },
+	{ "value", SCHEMA_ACTION_OUTPUT_VALUE, false },
+};
+static const struct schema_key action_docker_keys[] = {
+	{ "using", SCHEMA_NON_EMPTY, false },      { "image", SCHEMA_NON_EMPTY, false },
+	{ "entrypoint", SCHEMA_NON_EMPTY, false }, { "args", SCHEMA_ACTION_ARGS, false },
+	{ "env", SCHEMA_ACTION_ENV, false },       { "pre-entrypoint", SCHEMA_NON_EMPTY, false },
+	{ "pre-if", SCHEMA_NON_EMPTY, false },     { "post-entrypoint", SCHEMA_NON_EMPTY, false },
+	{ "post-if", SCHEMA_NON_EMPTY, false },
+};
+static const struct schema_key action_node_keys[] = {
+	{ "using", SCHEMA_NON_EMPTY, false }, { "main", SCHEMA_NON_EMPTY, false },
+	{ "pre", SCHEMA_NON_EMPTY, false },   { "pre-if", SCHEMA_NON_EMPTY, false },
+	{ "post", SCHEMA_NON_EMPTY, false },  { "post-if", SCHEMA_NON_EMPTY, false },
+};
+static const struct schema_key action_plugin_keys[] = { { "plugin", SCHEMA_NON_EMPTY, false } };
+static const struct schema_key action_composite_keys[] = {
+	{ "using", SCHEMA_NON_EMPTY, false },
+	{ "steps", SCHEMA_ACTION_STEPS, false },
+};
+static const struct schema_key action_run_step_keys[] = {
+	{ "name", SCHEMA_ACTION_STEP_STRING, false },
+	{ "id", SCHEMA_NON_EMPTY, false },
+	{ "if", SCHEMA_ACTION_STEP_IF, false },
+	{ "run", SCHEMA_ACTION_STEP_STRING, true },
+	{ "env", SCHEMA_ACTION_STEP_ENV, false },
+	{ "continue-on-error", SCHEMA_ACTION_STEP_BOOL, false },
+	{ "working-directory", SCHEMA_ACTION_STEP_STRING, false },
+	{ "shell", SCHEMA_ACTION_STEP_STRING, true },
+};
+static const struct schema_key action_uses_step_keys[] = {
+	{ "name", SCHEMA_ACTION_STEP_STRING, false },
+	{ "id", SCHEMA_NON_EMPTY, false },
+	{ "if", SCHEMA_ACTION_STEP_IF, false },
+	{ "uses", SCHEMA_NON_EMPTY, true },
+	{ "continue-on-error", SCHEMA_ACTION_STEP_BOOL, false },
+	{ "with", SCHEMA_ACTION_STEP_ENV, false },
+	{ "env", SCHEMA_ACTION_STEP_ENV, false },
+};
+
+static const enum schema_id action_runs_ids[] = { SCHEMA_ACTION_DOCKER, SCHEMA_ACTION_NODE,
+	                                          SCHEMA_ACTION_PLUGIN, SCHEMA_ACTION_COMPOSITE };
+static const enum schema_id action_step_ids[] = { SCHEMA_ACTION_RUN_STEP, SCHEMA_ACTION_USES_STEP };
+
 /* ---- the table ---- */
 
 #define CONSTANT(text)                                                                             \
@@ -341,6 +397,42 @@ const struct schema_row schema_rows[] = {
 	[SCHEMA_STEP_BOOL] = { .kind = SCHEMA_KIND_BOOL,
 	                       .contexts = SECRET_RUNNER,
 	                       .functions = EXPR_HASH_FILES },
+
+	[SCHEMA_ACTION] = { .kind = SCHEMA_KIND_MAP,
+	                    KEYS(action_keys),
+	                    .loose_key = SCHEMA_NON_EMPTY,
+	                    .loose_value = SCHEMA_ANY },
+	[SCHEMA_ACTION_INPUTS] = { MAP_OF(SCHEMA_ACTION_INPUT) },
+	[SCHEMA_ACTION_INPUT] = { MAP_OF(SCHEMA_ANY), KEYS(action_input_keys) },
+	[SCHEMA_ACTION_DEFAULT] = { .kind = SCHEMA_KIND_STRING,
+	                            .contexts = ACTION,
+	                            .functions = EXPR_HASH_FILES },
+	[SCHEMA_ACTION_OUTPUTS] = { MAP_OF(SCHEMA_ACTION_OUTPUT) },
+	[SCHEMA_ACTION_OUTPUT] = { .kind = SCHEMA_KIND_MAP, KEYS(action_output_keys) },
+	[SCHEMA_ACTION_OUTPUT_VALUE] = { .kind = SCHEMA_KIND_STRING, .contexts = COMPOSITE },
+	[SCHEMA_ACTION_RUNS] = { ONE_OF(action_runs_ids) },
+	[SCHEMA_ACTION_DOCKER] = { .kind = SCHEMA_KIND_MAP, KEYS(action_docker_keys) },
+	[SCHEMA_ACTION_ARGS] = { LIST_OF(SCHEMA_ACTION_ARG) },
+	[SCHEMA_ACTION_ARG] = { .kind = SCHEMA_KIND_STRING, .contexts = EXPR_INPUTS },
+	[SCHEMA_ACTION_ENV] = { MAP_OF(SCHEMA_STRING), .contexts = EXPR_INPUTS },
+	[SCHEMA_ACTION_NODE] = { .kind = SCHEMA_KIND_MAP, KEYS(action_node_keys) },
+	[SCHEMA_ACTION_PLUGIN] = { .kind = SCHEMA_KIND_MAP, KEYS(action_plugin_keys) },
+	[SCHEMA_ACTION_COMPOSITE] = { .kind = SCHEMA_KIND_MAP, KEYS(action_composite_keys) },
+	[SCHEMA_ACTION_STEPS] = { LIST_OF(SCHEMA_ACTION_STEP) },
+	[SCHEMA_ACTION_STEP] = { ONE_OF(action_step_ids) },
+	[SCHEMA_ACTION_RUN_STEP] = { .kind = SCHEMA_KIND_MAP, KEYS(action_run_step_keys) },
+	[SCHEMA_ACTION_USES_STEP] = { .kind = SCHEMA_KIND_MAP, KEYS(action_uses_step_keys) },
+	[SCHEMA_ACTION_STEP_IF] = { .kind = SCHEMA_KIND_STRING,
+	                            .contexts = COMPOSITE,
+	                            .functions = IF_FUNCTIONS },
+	[SCHEMA_ACTION_STEP_ENV] = { MAP_OF(SCHEMA_STRING), .contexts = COMPOSITE,
+	                             .functions = EXPR_HASH_FILES },
+	[SCHEMA_ACTION_STEP_STRING] = { .kind = SCHEMA_KIND_STRING,
+	                                .contexts = COMPOSITE,
+	                                .functions = EXPR_HASH_FILES },
+	[SCHEMA_ACTION_STEP_BOOL] = { .kind = SCHEMA_KIND_BOOL,
+	                              .contexts = COMPOSITE,
+	                              .functions = EXPR_HASH_FILES },
 };
 static_assert(ARRAY_LEN(schema_rows) == SCHEMA__COUNT, "a place has no row");
 

@@ -88,7 +88,7 @@ struct template_node *wf_read_file(struct wf_reader *r, const char *path, const 
 		return NULL;
 	r->walk.split.source = text;
 	struct template_node *root = schema_apply(&r->walk, template_of_tree(r->arena, tree),
-	                                          SCHEMA_WORKFLOW);
+	                                          r->root);
 	return r->errors->n > before ? NULL : root;
 }
 
@@ -175,6 +175,8 @@ int wf_parse(const char *path, const char *text, size_t len, const struct wf_opt
 		               .arena = arena,
 		               .options = options,
 		               .errors = errors,
+		               .root = SCHEMA_WORKFLOW,
+		               .step_if = SCHEMA_STEP_IF,
 		               .walk = { .split = { .arena = arena, .errors = errors },
 		                         .runs_on_optional = options->runs_on_optional } };
 

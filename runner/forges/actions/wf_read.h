@@ -13,7 +13,8 @@ struct wf_reader {
 	struct wf_errors *errors;
 	struct schema_walk walk;
 	unsigned n_jobs;
-	const char **files; /* each once, however often it is called */
+	enum schema_id root, step_if; /* what a file is, and a step's condition in it */
+	const char **files;           /* each once, however often it is called */
 	size_t n_files;
 };
 
@@ -26,6 +27,8 @@ void wf_read_jobs(struct wf_reader *r, const struct template_node *map, const st
                   size_t *ret_n);
 /* wf_steps.c */
 void wf_read_steps(struct wf_reader *r, const struct template_node *list, struct wf_job *job);
+void wf_read_step_list(struct wf_reader *r, const struct template_node *list,
+                       const struct wf_step **ret, size_t *ret_n);
 /* wf_calls.c: all that @jobs call, and what those call. */
 void wf_read_calls(struct wf_reader *r, struct wf_job *jobs, size_t n);
 /* wf_permissions.c */

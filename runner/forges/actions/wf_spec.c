@@ -198,8 +198,7 @@ static void choose_command(struct spec_build *b, const struct wf_step *from, str
 	int r = shell_command(b->arena, wf_literal(b->arena, shell), base, &recipe->argv,
 	                      &recipe->script_path, &err);
 	if (r < 0)
-		diag_add(r == -ENOTSUP ? &b->notes : b->diags, shell ? shell->mark : from->mark,
-		         NULL, "%s", err.msg);
+		diag_add(&b->notes, shell ? shell->mark : from->mark, NULL, "%s", err.msg);
 }
 
 /* Join lexically: `.` and `..` are taken away by name. -1 when the path climbs out of the

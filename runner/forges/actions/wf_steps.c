@@ -138,7 +138,7 @@ static const char *const step_keys[STEP_KEYS] = {
 static void read_step(struct wf_reader *r, const struct template_node *node, struct wf_ids *ids,
                       struct wf_step *step)
 {
-	const struct expr_rules rules = schema_rules(SCHEMA_STEP_IF);
+	const struct expr_rules rules = schema_rules(r->step_if);
 	const struct template_node *values[STEP_KEYS] = { NULL }, *cond = NULL;
 
 	step->mark = node->mark;
@@ -168,7 +168,8 @@ static void read_step(struct wf_reader *r, const struct template_node *node, str
 		check_uses(r, step->uses);
 }
 
-void wf_read_steps(struct wf_reader *r, const struct template_node *list, struct wf_job *job)
+void wf_read_step_list(struct wf_reader *r, const struct template_node *list,
+                       const struct wf_step **ret, size_t *ret_n)
 {
 	struct wf_step *steps = arena_array(r->arena, list->n, sizeof(*steps));
 	struct wf_ids ids;
@@ -177,6 +178,11 @@ void wf_read_steps(struct wf_reader *r, const struct template_node *list, struct
 	for (size_t i = 0; i < list->n; i++)
 		read_step(r, list->items[i], &ids, &steps[i]);
 	make_ids(r, &ids, steps, list->n);
-	job->steps = steps;
-	job->n_steps = list->n;
+	*ret = steps;
+	*ret_n = list->n;
+}
+
+void wf_read_steps(struct wf_reader *r, const struct template_node *list, struct wf_job *job)
+{
+	wf_read_step_list(r, list, &job->steps, &job->n_steps);
 }

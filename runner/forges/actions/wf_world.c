@@ -311,6 +311,8 @@ static void put_ref(struct world_build *b, const char *ref)
 		      { "refs/tags/", "tag" },
 		      { "refs/pull/", "branch" } };
 
+	if (!*ref)
+		return;
 	put_text(b, &b->github, "ref", ref);
 	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
 		size_t len = strlen(types[i].prefix);
@@ -320,8 +322,6 @@ static void put_ref(struct world_build *b, const char *ref)
 		put_text(b, &b->github, "ref_type", types[i].type);
 		return;
 	}
-	put_text(b, &b->github, "ref_name", "");
-	put_text(b, &b->github, "ref_type", "");
 }
 
 static const char *sha_of(const struct world_build *b)
@@ -376,8 +376,6 @@ static void make_github(struct world_build *b)
 		{ "workflow_ref", arena_printf(b->mem->arena, "%s/%s@%s", repository,
 		                               path_in_repository(flat->doc->files[0]), ref) },
 		{ "workflow_sha", sha },
-		{ "head_ref", head },
-		{ "base_ref", base },
 		{ "event_name", b->event_name },
 		{ "server_url", "https://github.com" },
 		{ "api_url", "https://api.github.com" },
@@ -388,7 +386,10 @@ static void make_github(struct world_build *b)
 
 	put_ref(b, ref);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		put_text(b, &b->github, rows[i].key, rows[i].text);
+		if (*rows[i].text) /* what nobody can tell is not there */
+			put_text(b, &b->github, rows[i].key, rows[i].text);
+	put_text(b, &b->github, "head_ref", head);
+	put_text(b, &b->github, "base_ref", base);
 	put(b, &b->github, "ref_protected", expr_bool(ev->ref_protected));
 	put(b, &b->github, "event", b->event);
 }
