@@ -42,11 +42,13 @@ struct ctl_msg {
 };
 
 /* --- delivery: supervisor -> the process about to exec, a stream socket; one dd_err comes back,
- * EOF means exec ---- In observe mode the byte DELIVERY_LISTENER with the filter's listener comes
- * back first. */
+ * EOF means exec ---- Before that come, each as one byte with a descriptor: DELIVERY_TERMINAL, our
+ * end of the terminal of a step that has one; DELIVERY_LISTENER, the listener of a filter that
+ * asks. */
 
 #define DELIVERY_MAGIC    0x64647631u
 #define DELIVERY_LISTENER 'L'
+#define DELIVERY_TERMINAL 'T'
 enum { DELIVERY_MAX = 8 * 1024 * 1024, DELIVERY_FILES_MAX = 64, DELIVERY_NAME_MAX = 255 };
 
 struct delivery_head {
@@ -77,6 +79,7 @@ struct inside {
 	int ctl;
 	int deliver;
 	int out, err;  /* the step's fds 1 and 2 */
+	int input;     /* its fd 0; -1: /dev/null */
 	bool announce; /* the supervisor is not dumpable: ask for the maps */
 	/* The supervisor's command line, which /proc/1/cmdline would show to the step, and the
 	 * environment that the operator started it with. */

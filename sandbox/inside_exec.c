@@ -13,6 +13,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -68,15 +69,42 @@ static int limits_set(const struct sandbox_limits *l, struct dd_err *err)
 
 /* ---- descriptors ---- */
 
-/* P-06: what a step inherits is 0 (null), 1, 2 and what was delivered as a descriptor. @deliver is
- * above INSIDE_FD_FLOOR and CLOEXEC: exec closes it, and that EOF is the supervisor's sign.
- * close_range(2) is Linux 5.9; no loop instead, because a missed fd reaches hostile code. */
+/* P-05: a terminal of the step's own, of the devpts in its root, which no other sandbox and nobody
+ * on the host has. The end that speaks for the person goes to the supervisor; the step never has
+ * it. A new session has no controlling terminal, and so takes this one. */
+static int terminal_make(const struct inside *in, int *ret, struct dd_err *err)
+{
+	const char mark = DELIVERY_TERMINAL;
+	int unlocked = 0;
+	dd_auto_fd int ours = open("/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC | O_NOFOLLOW);
+	if (ours < 0 || ioctl(ours, TIOCSPTLCK, &unlocked) < 0)
+		return dd_err_set(err, errno, "make a terminal for the step");
+	dd_auto_fd int slave = ioctl(ours, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (slave < 0 || ioctl(slave, TIOCSCTTY, 0) < 0)
+		return dd_err_set(err, errno, "take the terminal for the step's session");
+	int r = dd_send_msg(in->deliver, &mark, 1, &ours, 1);
+	if (r < 0)
+		return dd_err_set(err, -r, "hand over the step's terminal");
+	*ret = dd_take_fd(&slave);
+	return 0;
+}
+
+/* P-06: what a step inherits is 0 (null, unless it is handed input), 1, 2 and what was delivered as
+ * a descriptor. @deliver is above INSIDE_FD_FLOOR and CLOEXEC: exec closes it, and that EOF is the
+ * supervisor's sign. close_range(2) is Linux 5.9; no loop instead, because a missed fd reaches
+ * hostile code. */
 static int descriptors_set(const struct inside *in, const struct delivered *got, struct dd_err *err)
 {
 	dd_auto_fd int null = open("/dev/null", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 	if (null < 0)
 		return dd_err_set(err, errno, "/dev/null");
-	const int from[] = { null, in->out, in->err };
+	dd_auto_fd int terminal = -1;
+	int r = in->spec->terminal ? terminal_make(in, &terminal, err) : 0;
+	if (r < 0)
+		return r;
+	const int input = in->input >= 0 ? in->input : null;
+	const int from[] = { terminal >= 0 ? terminal : input, terminal >= 0 ? terminal : in->out,
+		             terminal >= 0 ? terminal : in->err };
 	for (int fd = 0; fd < (int)ARRAY_LEN(from); fd++)
 		if (from[fd] == fd ? fcntl(fd, F_SETFD, 0) < 0 : dup2(from[fd], fd) < 0)
 			return dd_err_set(err, errno, "descriptor %d of the step", fd);
@@ -92,6 +120,7 @@ static int descriptors_set(const struct inside *in, const struct delivered *got,
 		return dd_err_set(err, errno, "close_range (needs Linux 5.9 or later)");
 	if (null >= 0)
 		(void)dd_take_fd(&null); /* closed above */
+	(void)dd_take_fd(&terminal);     /* likewise, or it is one of the three */
 	return 0;
 }
 

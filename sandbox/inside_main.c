@@ -21,7 +21,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 
-enum { KEEP_MAX = 4 };
+enum { KEEP_MAX = 5 };
 
 /* Close every descriptor but those in @keep (-1: none). close_range(2) is Linux 5.9; a loop over
  * /proc would miss what it cannot see. */
@@ -39,19 +39,21 @@ static int close_others(const int keep[KEEP_MAX], struct dd_err *err)
 	return 0;
 }
 
-/* Keep four descriptors, out of the way of 0, 1 and 2, and nothing else that the supervisor has
- * open. */
+/* Keep ours, out of the way of 0, 1 and 2, and nothing else that the supervisor has open. */
 static int keep_only_ours(struct inside *in, struct dd_err *err)
 {
-	int *const ours[KEEP_MAX] = { &in->ctl, &in->deliver, &in->out, &in->err };
+	int *const ours[KEEP_MAX] = { &in->ctl, &in->deliver, &in->out, &in->err, &in->input };
 
 	for (size_t i = 0; i < KEEP_MAX; i++) {
+		if (*ours[i] < 0)
+			continue;
 		int up = fcntl(*ours[i], F_DUPFD_CLOEXEC, INSIDE_FD_FLOOR);
 		if (up < 0)
 			return dd_err_set(err, errno, "descriptor %d", *ours[i]);
 		*ours[i] = up;
 	}
-	return close_others((const int[KEEP_MAX]){ in->ctl, in->deliver, in->out, in->err }, err);
+	return close_others(
+		(const int[KEEP_MAX]){ in->ctl, in->deliver, in->out, in->err, in->input }, err);
 }
 
 /* ---- maps and identity ---- */
@@ -172,8 +174,9 @@ _Noreturn void inside_main(struct inside *in)
 	/* The host's trees and the new root are attached or unwanted now; a descriptor left open
 	 * would keep a way back. */
 	if (r == 0)
-		r = close_others((const int[KEEP_MAX]){ in->ctl, in->deliver, in->out, in->err },
-		                 &failed.err);
+		r = close_others(
+			(const int[KEEP_MAX]){ in->ctl, in->deliver, in->out, in->err, in->input },
+			&failed.err);
 	pid_t step = r < 0 ? -1 : fork();
 	if (step == 0) {
 		dd_close(in->ctl);
@@ -184,7 +187,7 @@ _Noreturn void inside_main(struct inside *in)
 	/* P-11: init holds neither end of the step's output, or a reader would never see its end.
 	 */
 	if (r == 0)
-		r = close_others((const int[KEEP_MAX]){ in->ctl, -1, -1, -1 }, &failed.err);
+		r = close_others((const int[KEEP_MAX]){ in->ctl, -1, -1, -1, -1 }, &failed.err);
 	if (r < 0) {
 		(void)dd_send_msg(in->ctl, &failed, sizeof(failed), NULL, 0);
 		_exit(1);

@@ -321,6 +321,7 @@ static int launch(const struct sandbox_spec *spec, struct sandbox *sb, struct dd
 		.deliver = deliver_child,
 		.out = spec->stdout_fd,
 		.err = spec->stderr_fd,
+		.input = spec->stdin_fd > 0 ? spec->stdin_fd : -1,
 		.announce = prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) != 1,
 		.tree = -1,
 		.root = -1,
@@ -386,6 +387,7 @@ int sandbox_begin(const struct sandbox_spec *spec, struct sandbox *ret, struct d
 	if (r < 0)
 		return build_failed(spec, &sb, r, err);
 	sb.asks = seccomp_program_asks(spec->seccomp);
+	sb.has_terminal = spec->terminal;
 	*ret = sb;
 	return 0;
 }
@@ -485,13 +487,50 @@ static ssize_t recv_with_fd(int sock, void *buf, size_t len, int *ret_fd)
 	return n;
 }
 
-/* EOF: exec has closed the other end. In observe mode the listener of the filter comes before that.
- */
-static int wait_exec(int sock, bool asks, int *ret_listener, struct dd_err *err)
+/* What the step may hand over before exec, each once and alone. */
+struct handed {
+	char mark;
+	bool wanted;
+	int fd;
+	const char *what;
+};
+
+/* A descriptor that came with @mark. Takes @fd over, or is an error. */
+static int take_handed(struct handed *rows, size_t n, char mark, int *fd, struct dd_err *err)
+{
+	for (size_t i = 0; i < n; i++)
+		if (rows[i].mark == mark && rows[i].wanted && rows[i].fd < 0) {
+			rows[i].fd = dd_take_fd(fd);
+			return 0;
+		}
+	return dd_err_say(err, EPROTO, "the step handed over a descriptor that nobody asked for");
+}
+
+static int wait_exec_for(int sock, struct handed *rows, size_t n_rows, struct dd_err *err);
+
+/* EOF: exec has closed the other end. The listener of a filter that asks and the step's terminal
+ * come before that. */
+static int wait_exec(int sock, struct sandbox *sb, struct dd_err *err)
+{
+	struct handed rows[] = {
+		{ DELIVERY_LISTENER, sb->asks, -1, "the listener of its filter" },
+		{ DELIVERY_TERMINAL, sb->has_terminal, -1, "its terminal" },
+	};
+	int r = wait_exec_for(sock, rows, ARRAY_LEN(rows), err);
+	if (r < 0) {
+		dd_close(rows[0].fd);
+		dd_close(rows[1].fd);
+		return r;
+	}
+	sb->asked_fd = rows[0].fd;
+	sb->terminal = rows[1].fd;
+	return 0;
+}
+
+static int wait_exec_for(int sock, struct handed *rows, size_t n_rows, struct dd_err *err)
 {
 	struct dd_err from = { 0 };
 	size_t got = 0;
-	dd_auto_fd int listener = -1;
 
 	while (got < sizeof(from)) {
 		dd_auto_fd int fd = -1;
@@ -505,20 +544,17 @@ static int wait_exec(int sock, bool asks, int *ret_listener, struct dd_err *err)
 		                                     been read before */
 			return dd_err_set(err, errno, "wait for exec");
 		if (fd >= 0) {
-			if (!asks || listener >= 0 || got != 0 || n != 1 ||
-			    *(const char *)&from != DELIVERY_LISTENER)
-				return dd_err_say(
-					err, EPROTO,
-					"the step handed over a descriptor that nobody asked for");
-			listener = dd_take_fd(&fd);
+			char mark = got == 0 && n == 1 ? *(const char *)&from : '\0';
+			r = take_handed(rows, n_rows, mark, &fd, err);
+			if (r < 0)
+				return r;
 			continue;
 		}
-		if (n == 0 && got == 0 && asks && listener < 0)
-			return dd_err_say(
-				err, EPROTO,
-				"the step went on without handing over the listener of its filter");
-		if (n == 0 && got == 0)
-			*ret_listener = dd_take_fd(&listener);
+		for (size_t i = 0; n == 0 && got == 0 && i < n_rows; i++)
+			if (rows[i].wanted && rows[i].fd < 0)
+				return dd_err_say(err, EPROTO,
+				                  "the step went on without handing over %s",
+				                  rows[i].what);
 		if (n <= 0)
 			return got == 0 && n == 0 ? 0
 			                          : dd_err_say(err, EPROTO,
@@ -544,7 +580,7 @@ int sandbox_release(struct sandbox *sb, const struct sandbox_delivery *what, str
 	int sent = delivery_send(sock, what, &head);
 	if (sent < 0 && sent != -EPIPE && sent != -ECONNRESET)
 		return dd_err_set(err, -sent, "deliver the environment");
-	r = wait_exec(sock, sb->asks, &sb->asked_fd, err);
+	r = wait_exec(sock, sb, err);
 	if (r == 0 && sb->asks)
 		r = seccomp_listener_check(sb->asked_fd, err);
 	if (r == 0 && sent < 0)
@@ -620,6 +656,7 @@ int sandbox_destroy(struct sandbox *sb, struct dd_err *err)
 	dd_close_p(&sb->ctl);
 	dd_close_p(&sb->deliver);
 	dd_close_p(&sb->asked_fd);
+	dd_close_p(&sb->terminal);
 	for (size_t i = 0; i < NET_FD__COUNT; i++)
 		dd_close_p(&sb->net[i]);
 	if (r == 0) {

@@ -150,6 +150,11 @@ struct sandbox_spec {
 	const char *name; /* step label for cgroup and messages: [a-z0-9-]+ */
 	int stdout_fd;    /* borrowed; become fds 1 and 2 of the step; fd 0 is /dev/null */
 	int stderr_fd;
+	int stdin_fd; /* borrowed; 0: none, /dev/null. Never the caller's own descriptor 0 */
+	/* 0, 1 and 2 of the step are a pseudo terminal of its own, and the one that controls its
+	 * session; the other end is in struct sandbox from release on. What stands above is ignored
+	 */
+	bool terminal;
 };
 
 /* What sandbox_release() delivers. Read by the process about to exec, through a pipe; never part of
@@ -175,8 +180,10 @@ struct sandbox {
 	int ctl;     /* SEQPACKET to init, non-blocking after sandbox_release() */
 	int deliver; /* our end of the delivery socket; -1 after release */
 	int net[NET_FD__COUNT];
-	bool asks;        /* the step was given a filter that asks */
-	int asked_fd;     /* listener of that filter, from release on; -1: none */
+	bool asks;    /* the step was given a filter that asks */
+	int asked_fd; /* listener of that filter, from release on; -1: none */
+	bool has_terminal;
+	int terminal;     /* our end of the step's terminal, from release on; -1: none, or taken */
 	int cgroup_fd;    /* -1: none */
 	char cgroup[256]; /* path, empty: none */
 };
@@ -194,7 +201,7 @@ struct sandbox_status {
 #define SANDBOX_NONE                                                                               \
 	{                                                                                          \
 		.pid = 0, .pidfd = -1, .ctl = -1, .deliver = -1, .net = { -1, -1, -1, -1, -1 },    \
-		.asked_fd = -1, .cgroup_fd = -1                                                    \
+		.asked_fd = -1, .terminal = -1, .cgroup_fd = -1                                    \
 	}
 
 /* ---- features ---- */

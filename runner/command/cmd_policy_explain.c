@@ -78,27 +78,6 @@ static error_t explain_parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
-/* By id, label or number; else by a name that only one step has. */
-static const struct grant *find_step(const struct plan *plan, const char *wanted)
-{
-	const struct grant *named = NULL;
-	size_t n_named = 0;
-
-	for (size_t i = 0; i < plan->n_grants; i++) {
-		char number[16];
-		const struct grant *s = &plan->grants[i];
-		(void)snprintf(number, sizeof(number), "%u", s->index);
-		if (strcmp(s->id, wanted) == 0 || strcmp(s->label, wanted) == 0 ||
-		    strcmp(number, wanted) == 0)
-			return s;
-		if (strcmp(s->name, wanted) == 0) {
-			named = s;
-			n_named++;
-		}
-	}
-	return n_named == 1 ? named : NULL;
-}
-
 static int complain(const char *what)
 {
 	char shown[2400];
@@ -124,7 +103,7 @@ static int explain_question(const struct explain_args *args, const struct plan *
 	struct explain_answer a;
 	struct dd_err err = { .code = 0 };
 	char text[300];
-	const struct grant *step = find_step(plan, args->step);
+	const struct grant *step = plan_find(plan, args->step);
 	if (!step) {
 		(void)snprintf(text, sizeof(text),
 		               "no step `%.150s`: give its id, its number, its label, or a name "

@@ -5,6 +5,7 @@
  * namespace is entered before a byte of configuration is read; job_start() does the rest.
  */
 #include "run_args.h"
+#include "run_shell.h"
 #include "commands.h"
 #include "view/console.h"
 #include "base/exit_code.h"
@@ -49,7 +50,9 @@ static int run_job(void *user, const struct workflow_turn *turn)
 {
 	const struct run_common *common = user;
 	const struct run_args *args = common->args;
+	struct run_shell shell;
 	struct console console;
+	struct dd_err err = { 0 };
 	const struct job_sink clerk = { .arg = turn->told_record, .job_begins = note_record };
 	const struct job_sink *const sinks[] = { console_sink(&console, turn->prefix), &clerk };
 	const char *const hide[] = { args->event, NULL };
@@ -57,6 +60,18 @@ static int run_job(void *user, const struct workflow_turn *turn)
 	if (!sinks[0]) {
 		fprintf(stderr, "drydock: %s\n", strerror(ENOMEM));
 		return DRYDOCK_EXIT_INTERNAL;
+	}
+	if (args->shell && turn->prefix) {
+		console_done(&console);
+		fprintf(stderr, "drydock: --shell is about one job: choose it with --job, and one "
+		                "combination of a matrix with --matrix\n");
+		return DRYDOCK_EXIT_USAGE;
+	}
+	if (args->shell &&
+	    run_shell_make(turn->plan, args->shell, args->shell_program, &shell, &err) < 0) {
+		console_done(&console);
+		fprintf(stderr, "drydock: %s\n", err.msg);
+		return DRYDOCK_EXIT_USAGE;
 	}
 	int code = job_start(&(struct job_request){ .plan = turn->plan,
 	                                            .id = common->id,
@@ -69,8 +84,11 @@ static int run_job(void *user, const struct workflow_turn *turn)
 	                                            .out = turn->out,
 	                                            .record = turn->record,
 	                                            .state_dir = args->state_dir,
+	                                            .shell = args->shell ? &shell.shell : NULL,
 	                                            .keep = args->keep,
 	                                            .observe = args->observe });
+	if (args->shell)
+		run_shell_done(&shell);
 	console_done(&console);
 	return code;
 }
@@ -141,6 +159,11 @@ static bool options_agree(const struct run_args *args)
 	else if (args->dry_run && (args->n_picks || args->at_once))
 		fprintf(stderr, "drydock: --matrix and --jobs are about a run: a plan shows every "
 		                "combination, and runs none\n");
+	else if (args->shell_program && !args->shell)
+		fprintf(stderr, "drydock: --shell-program says which shell: instead of which step? "
+		                "(--shell STEP)\n");
+	else if (!args->dry_run && args->shell && args->at_once > 1)
+		fprintf(stderr, "drydock: --shell is about one job, so not also --jobs\n");
 	else
 		return true;
 	return false;
@@ -184,6 +207,14 @@ int cmd_run(int argc, char **argv)
 	if (args.keep && args.dry_run)
 		fprintf(stderr, "drydock: --keep changes nothing in a plan: it is about what a "
 		                "failed step leaves\n");
+	if (args.shell && args.dry_run)
+		fprintf(stderr, "drydock: --shell changes nothing in a plan: the shell gets what "
+		                "its step gets\n");
+	if (code == 0 && args.shell && source->n_planned != 1) {
+		fprintf(stderr, "drydock: --shell is about one job, and this workflow has several: "
+		                "choose with --job\n");
+		code = DRYDOCK_EXIT_USAGE;
+	}
 	if (code == 0 && args.dry_run)
 		code = plan_print(&args, source);
 	else if (code == 0)

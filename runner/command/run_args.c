@@ -10,6 +10,8 @@ enum {
 	KEY_INPUT,
 	KEY_VAR,
 	KEY_KEEP,
+	KEY_SHELL,
+	KEY_SHELL_PROGRAM,
 };
 
 static const struct argp_option options[] = {
@@ -59,6 +61,15 @@ static const struct argp_option options[] = {
 	{ .name = "keep",
 	  .key = KEY_KEEP,
 	  .doc = "leave a copy of what a failed step left, and say where it is" },
+	{ .name = "shell",
+	  .key = KEY_SHELL,
+	  .arg = "STEP",
+	  .doc = "a shell instead of this step (id, number, label or name), in its sandbox and "
+	         "with its rights; the steps before it run as ever, none behind it" },
+	{ .name = "shell-program",
+	  .key = KEY_SHELL_PROGRAM,
+	  .arg = "PROGRAM",
+	  .doc = "which shell: bash, sh, or a path in the sandbox (default: bash, else sh)" },
 	{ .name = "json", .key = 'J', .doc = "print data as JSON" },
 	{ .name = "rules",
 	  .key = 'R',
@@ -136,9 +147,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		int key;
 		const char **out;
 	} texts[] = {
-		{ 'j', &a->job },       { 'p', &a->policy }, { 'e', &a->event },
-		{ 'w', &a->workspace }, { 'o', &a->out },    { 'r', &a->record },
+		{ 'j', &a->job },
+		{ 'p', &a->policy },
+		{ 'e', &a->event },
+		{ 'w', &a->workspace },
+		{ 'o', &a->out },
+		{ 'r', &a->record },
 		{ 'S', &a->state_dir },
+		{ KEY_SHELL, &a->shell },
+		{ KEY_SHELL_PROGRAM, &a->shell_program },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		if (texts[i].key == key) {

@@ -46,4 +46,7 @@ int plan_make(const struct job_spec *spec, const struct policy *policy, struct p
               struct diag_list *diags);
 void plan_free(struct plan *plan);
 
+/* By id, label or number; else by a name that only one step has. NULL: none. */
+const struct grant *plan_find(const struct plan *plan, const char *wanted);
+
 #endif

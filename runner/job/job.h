@@ -8,6 +8,7 @@
 #include "host_search.h"
 #include "job_dirs.h"
 #include "job_script.h"
+#include "job_shell.h"
 #include "job_sink.h"
 #include "job_terms.h"
 #include "lease/lease.h"
@@ -53,6 +54,8 @@ struct job {
 	const struct lease_forge *forge; /* its secrets, overwritten once the supervisor has them */
 	const char *out;                 /* where declared artifacts go, or NULL */
 	const char *record_path;
+	const struct job_shell *shell; /* instead of one step; NULL: none */
+	bool shell_ran;
 	bool keep;       /* what a failed step leaves */
 	unsigned n_kept; /* steps whose trees lie in dirs.keep, and the label of the last */
 	char kept_step[JOB_STEP_NAME_MAX];

@@ -85,6 +85,13 @@ void sink_step_ended(const struct job_sinks *sinks, const struct job_step *step,
 	EVERYBODY(sinks, step_ended, step, result);
 }
 
+void sink_settle(const struct job_sinks *sinks)
+{
+	for (size_t i = 0; i < sinks->n; i++)
+		if (sinks->items[i]->settle)
+			sinks->items[i]->settle(sinks->items[i]->arg);
+}
+
 void sink_job_ended(const struct job_sinks *sinks, const struct sink_end *end)
 {
 	EVERYBODY(sinks, job_ended, end);

@@ -63,6 +63,9 @@ struct job_sink {
 	void (*step_ended)(void *arg, const struct job_step *step,
 	                   const struct step_result *result);
 	void (*job_ended)(void *arg, const struct sink_end *end);
+	/* what was told should be seen now, if that takes no time worth speaking of: a step is
+	 * about to write to the caller's terminal */
+	void (*settle)(void *arg);
 };
 
 /* All who hear one job. */
@@ -84,6 +87,7 @@ __attribute__((format(printf, 4, 5))) void sink_note(const struct job_sinks *sin
 void sink_refusal(const struct job_sinks *sinks, const struct job_step *step, const char *line);
 void sink_step_ended(const struct job_sinks *sinks, const struct job_step *step,
                      const struct step_result *result);
+void sink_settle(const struct job_sinks *sinks);
 void sink_job_ended(const struct job_sinks *sinks, const struct sink_end *end);
 
 #endif

@@ -145,6 +145,7 @@ int job_start(const struct job_request *request)
 		.forge = request->secrets,
 		.leasing = { .plan = request->plan, .observe = request->observe },
 		.out = request->out,
+		.shell = request->shell,
 		.keep = request->keep,
 		.observe = request->observe,
 		.tree = { .work_fd = -1, .pristine_fd = -1, .stamps = STAMPS_NONE },

@@ -9,6 +9,7 @@
 
 #include "drydock/identity.h"
 #include "job_script.h"
+#include "job_shell.h"
 #include "job_sink.h"
 #include "lease/lease.h"
 #include "tree/checkout.h"
@@ -30,6 +31,8 @@ struct job_request {
 	/* each may be NULL: no artifacts come back; the record and the state lie where they do by
 	 * default */
 	const char *out, *record, *state_dir;
+	/* borrowed: a shell instead of one step; NULL: none */
+	const struct job_shell *shell;
 	bool keep; /* the trees of a step that fails are left for the caller (job_keep.h) */
 	/* report instead of refusing public destinations and system calls outside the profile */
 	bool observe;

@@ -5,6 +5,7 @@
 
 #include "base/text_escape.h"
 #include "grant/plan.h"
+#include "job_shell.h"
 
 enum { JOB_STEP_NAME_MAX = 160, JOB_STEP_SHOWN_MAX = 120 };
 
@@ -27,7 +28,8 @@ struct job_step {
 	const struct grant_terms *terms;
 	const struct grant_lease *leases;
 	size_t n_leases;
-	unsigned time_sec; /* what is left to it */
+	unsigned time_sec;             /* what is left to it */
+	const struct job_shell *shell; /* what it is instead of its script; NULL: its script */
 };
 
 #endif

@@ -17,6 +17,7 @@
 #include "lease/journal.h"
 #include "lease/lease.h"
 #include "lease/replay.h"
+#include "step_shell.h"
 #include "supervisor.h"
 #include "record/event_write.h"
 
@@ -177,6 +178,7 @@ static int verdict_of(struct job *job, int status)
 int keeper_run(struct job *job)
 {
 	struct dd_err err = { 0 };
+	struct step_shell_kept *terminal;
 	struct strangers strangers;
 	sigset_t held;
 	int status = 0;
@@ -188,9 +190,11 @@ int keeper_run(struct job *job)
 	}
 	note_strangers(&strangers);
 	hold_signals(&held);
+	terminal = step_shell_remember(job->shell);
 	pid_t keeper = getpid();
 	pid_t pid = fork();
 	if (pid < 0) {
+		step_shell_restore(terminal);
 		sink_note(&job->sinks, NULL, SINK_WARN, "fork the supervisor: %s", strerror(errno));
 		return DRYDOCK_EXIT_HOST;
 	}
@@ -206,6 +210,7 @@ int keeper_run(struct job *job)
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	supervisor_pid = 0;
+	step_shell_restore(terminal);
 	/* first: a courier that nobody hears any more takes back what it got */
 	int orphans = reap_orphans(&strangers, &err);
 	int code = verdict_of(job, status);

@@ -20,6 +20,7 @@
 #include "grant/step_mounts.h"
 #include "step_output.h"
 #include "step_pids.h"
+#include "step_shell.h"
 #include "step_who.h"
 #include "base/interrupt.h"
 #include "base/size_text.h"
@@ -45,6 +46,7 @@ enum {
 	/* what a step left is read for at most this long, and this many times as long as it ran */
 	ACCOUNT_MS = 60000,
 	ACCOUNT_TIMES = 5,
+	STEP_POLLS = 6, /* that every step has */
 };
 
 /* What every step needs and none keeps: large, so there is one for the job. After each fork the
@@ -83,8 +85,10 @@ struct run {
 	int64_t kill_at_ms;                 /* after TERM; 0: not asked to end yet */
 	struct meter meter;
 	struct process_look look;
-	char kept[600];        /* where its trees were left; "": they are gone */
-	const char *not_found; /* the program that the step should have been run by */
+	struct step_shell *shell; /* that it is instead of its script; NULL: none, or over */
+	int shell_input;          /* where its input goes, until it is handed over */
+	char kept[600];           /* where its trees were left; "": they are gone */
+	const char *not_found;    /* the program that the step should have been run by */
 };
 
 static int64_t now_ms(void)
@@ -101,6 +105,8 @@ static int show_line(void *arg, const struct step_line *line)
 	struct run *run = arg;
 
 	step_hint_line(&run->room->hint, line->text, line->len);
+	if (run->step->shell && run->step->shell->terminal && !line->own)
+		return 0; /* the caller has seen it already, as it came */
 	sink_line(&run->job->sinks, run->step, line);
 	return 0;
 }
@@ -210,16 +216,84 @@ static size_t list_files(const struct recipe *recipe, struct sandbox_file *ret)
 	return n;
 }
 
+/* What a shell instead of the script reads and writes. */
+static int make_input(struct run *run, int *ret, struct dd_err *err)
+{
+	int ends[2];
+
+	if (!run->step->shell || run->step->shell->terminal)
+		return 0;
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return dd_err_set(err, errno, "make a pipe for the shell's input");
+	*ret = ends[0];
+	run->shell_input = ends[1];
+	if (run->job->id->mode == IDENTITY_RANGE &&
+	    fchown(ends[0], run->job->step_uid, run->job->step_uid) < 0)
+		return dd_err_set(err, errno, "give the input pipe to the step's id");
+	return fcntl(ends[1], F_SETFL, O_NONBLOCK) < 0
+	               ? dd_err_set(err, errno, "make the input pipe non-blocking")
+	               : 0;
+}
+
+static int shell_said(void *arg, const char *bytes, size_t len, struct dd_err *err)
+{
+	struct run *run = arg;
+
+	run->result->output_bytes += len;
+	return step_output_feed(run->output, STEP_STDOUT, bytes, len, err);
+}
+
+static void tell_shell(const struct run *run)
+{
+	const struct job_step *step = run->step;
+	char argv[400] = "", shown[TEXT_ESCAPE_MAX * sizeof(argv) + 1];
+	size_t n = 0;
+
+	for (size_t i = 0; step->recipe->argv && step->recipe->argv[i] && n < sizeof(argv); i++)
+		n += (size_t)snprintf(argv + n, sizeof(argv) - n, "%s%s", i ? " " : "",
+		                      step->recipe->argv[i]);
+	mask_text(run->job->mask, argv, sizeof(argv));
+	(void)text_escape(shown, argv, strlen(argv));
+	sink_note(&run->job->sinks, step, SINK_NOTE,
+	          "step %u: a shell (%s) instead of its script, with the rights of the step; the "
+	          "step would run: %s",
+	          step->number, step->shell->argv[0], shown);
+	if (run->shortest)
+		sink_note(&run->job->sinks, step, SINK_NOTE,
+		          "step %u: credential %s ends it after %u s, its limit after %u s",
+		          step->number, run->shortest->name, run->shortest->ttl_sec,
+		          step->time_sec);
+}
+
+static int start_shell(struct run *run, struct dd_err *err)
+{
+	if (!run->step->shell)
+		return 0;
+	tell_shell(run);
+	if (run->step->shell->terminal)
+		sink_settle(&run->job->sinks);
+	const struct step_shell_spec spec = { .what = run->step->shell,
+		                              .mask = run->job->mask,
+		                              .terminal = dd_take_fd(&run->sb.terminal),
+		                              .input = dd_take_fd(&run->shell_input),
+		                              .said = shell_said,
+		                              .arg = run };
+	return step_shell_new(&spec, &run->shell, err);
+}
+
 /* What the step is told about itself, and what it runs: all from the plan. */
 static int build(struct run *run, struct dd_err *err)
 {
 	const struct job_step *step = run->step;
+	const struct job_shell *shell = step->shell;
 	dd_auto_fd int out = -1, errs = -1;
+	dd_auto_fd int input = -1;
 	struct step_mounts mounts;
 	char made_sys[600];
 	int r;
 
-	if ((r = make_stream(run, 0, &out, err)) < 0 || (r = make_stream(run, 1, &errs, err)) < 0)
+	if ((r = make_stream(run, 0, &out, err)) < 0 || (r = make_stream(run, 1, &errs, err)) < 0 ||
+	    (r = make_input(run, &input, err)) < 0)
 		return r;
 	step_mounts_make(step->terms, step->recipe, &run->view, &mounts);
 	(void)snprintf(made_sys, sizeof(made_sys), "%s/" JOB_TREE_SYS, run->job->dirs.root);
@@ -238,7 +312,7 @@ static int build(struct run *run, struct dd_err *err)
 		.n_files = n_files,
 		.made_sys = made_sys,
 		.workdir = step->recipe->workdir,
-		.argv = (char *const *)(uintptr_t)step->recipe->argv,
+		.argv = (char *const *)(uintptr_t)(shell ? shell->argv : step->recipe->argv),
 		.seccomp = run->terms->seccomp,
 		.limits = step->terms->limits.sandbox,
 		.net = run->terms->net,
@@ -246,6 +320,8 @@ static int build(struct run *run, struct dd_err *err)
 		.name = step->label,
 		.stdout_fd = out,
 		.stderr_fd = errs,
+		.stdin_fd = input > 0 ? input : 0,
+		.terminal = shell && shell->terminal,
 	};
 	/* the gate gets ready while the launcher mounts */
 	if ((r = sandbox_begin(&spec, &run->sb, err)) == 0 && (r = start_gate(run, err)) == 0)
@@ -268,9 +344,15 @@ static int release(struct run *run, struct dd_err *err)
 	size_t n = 0;
 
 	step_env_make(step->recipe, step->terms, step->leases, step->n_leases, &env);
-	char **envp = arena_array(env.arena, env.n + run->leases.n_env + 1, sizeof(*envp));
-	for (size_t i = 0; i < env.n; i++)
+	char **envp = arena_array(env.arena, env.n + run->leases.n_env + 2, sizeof(*envp));
+	const char *term = step->shell && step->shell->terminal ? step->shell->term : NULL;
+	for (size_t i = 0; i < env.n; i++) {
 		envp[n++] = arena_printf(env.arena, "%s=%s", env.rows[i].name, env.rows[i].value);
+		if (strcmp(env.rows[i].name, "TERM") == 0)
+			term = NULL; /* the step's own wins */
+	}
+	if (term)
+		envp[n++] = arena_printf(env.arena, "TERM=%s", term);
 	for (size_t i = 0; i < run->leases.n_env; i++)
 		envp[n++] = run->leases.env[i];
 	const struct sandbox_delivery what = { .envp = envp,
@@ -290,7 +372,8 @@ static int start_sandbox(struct run *run, struct dd_err *err)
 	if ((r = build(run, err)) < 0 || (r = open_gate(run, err)) < 0 ||
 	    (r = interrupt_check(err)) < 0)
 		return r;
-	return release(run, err);
+	r = release(run, err);
+	return r == 0 ? start_shell(run, err) : r;
 }
 
 /* Everything up to exec. */
@@ -449,6 +532,20 @@ static int check_clock(struct run *run)
 	return sleep < 1 ? 1 : sleep > 60000 ? 60000 : (int)sleep;
 }
 
+/* A caller who went away cancelled: nobody is left to type "exit". */
+static int serve_shell(struct run *run, const struct pollfd *p, struct dd_err *err)
+{
+	int r = step_shell_serve(run->shell, p, err);
+
+	if (r == -EPIPE) {
+		step_shell_free(run->shell);
+		run->shell = NULL;
+		ask_to_end(run, STEP_CANCELLED, err->msg);
+		r = 0;
+	}
+	return r;
+}
+
 /* Until the main process ends, the step is to be killed, or something of drydock breaks (<0). */
 static int run_loop(struct run *run, struct dd_err *err)
 {
@@ -460,7 +557,7 @@ static int run_loop(struct run *run, struct dd_err *err)
 		                                  : step_asked_wait(&run->room->asked, now_ms());
 		if (pause > 0 && pause < timeout)
 			timeout = pause;
-		struct pollfd p[] = {
+		struct pollfd p[STEP_POLLS + STEP_SHELL_POLLS] = {
 			{ .fd = run->streams[0], .events = POLLIN },
 			{ .fd = run->streams[1], .events = POLLIN },
 			{ .fd = run->gate.gate.ctl, .events = POLLIN },
@@ -469,12 +566,16 @@ static int run_loop(struct run *run, struct dd_err *err)
 			{ .fd = run->room->asked.over || pause ? -1 : run->sb.asked_fd,
 			  .events = POLLIN },
 		};
-		if (poll(p, ARRAY_LEN(p), timeout) < 0 && errno != EINTR)
+		if (run->shell)
+			step_shell_poll(run->shell, p + STEP_POLLS);
+		if (poll(p, run->shell ? ARRAY_LEN(p) : STEP_POLLS, timeout) < 0 && errno != EINTR)
 			return dd_err_set(err, errno, "wait for the step");
 		int r = 0;
 		for (int i = 0; i < 2 && r >= 0; i++)
 			if (run->streams[i] >= 0 && p[i].revents)
 				r = read_stream(run, i, err);
+		if (r >= 0 && run->shell)
+			r = serve_shell(run, p + STEP_POLLS, err);
 		if (r >= 0 && p[2].revents)
 			r = step_gate_serve(&run->gate, err);
 		if (r >= 0 && p[5].revents)
@@ -640,6 +741,9 @@ static int end(struct run *run, struct dd_err *err)
 	keep_first(&first, settle(run, err));
 	keep_first(&first, sandbox_destroy(&run->sb, first < 0 ? NULL : err));
 	process_look_end(&run->look);
+	keep_first(&first, step_shell_end(run->shell, first < 0 ? NULL : err));
+	step_shell_free(run->shell);
+	dd_close_p(&run->shell_input);
 	if (run->output)
 		keep_first(&first, drain(run, first < 0 ? NULL : err));
 	tell_ended(run);
@@ -702,7 +806,12 @@ static int record_start(struct run *run, struct dd_err *err)
 		.index = step->number,
 		.id = step->grant->id,
 		.name = name,
-		.argv0 = step->recipe->argv && step->recipe->argv[0] ? step->recipe->argv[0] : "",
+		.argv0 = step->shell                                   ? step->shell->argv[0]
+		         : step->recipe->argv && step->recipe->argv[0] ? step->recipe->argv[0]
+		                                                       : "",
+		.interactive = !step->shell            ? NULL
+		               : step->shell->terminal ? "terminal"
+		                                       : "pipe",
 		.gate_state = step->terms->egress.n ? "open" : "closed",
 		.seccomp = step->terms->seccomp,
 		.filter = run->terms ? seccomp_program_digest(run->terms->seccomp) : NULL,
@@ -913,6 +1022,7 @@ int step_run(struct job *job, struct job_step *step, struct step_result *result,
 		             .terms = job_terms_of(&job->terms, step->terms),
 		             .log_fd = -1,
 		             .look = PROCESS_LOOK_NONE,
+		             .shell_input = -1,
 		             .streams = { -1, -1 } };
 	/* before anything is written down or told: neither must hold the step's own secrets */
 	leases = lease_grant(&run->holder, job->mask, &run->leases, &why);

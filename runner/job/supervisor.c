@@ -210,6 +210,11 @@ static int make_step(struct job *job, const struct step_order *order, struct job
 		                  .time_sec = grant->time_sec };
 	if (order->recipe->time_sec && order->recipe->time_sec < ret->time_sec)
 		ret->time_sec = order->recipe->time_sec;
+	if (job->shell && job->shell->grant == order->grant && !job->shell_ran &&
+	    !order->recipe->nothing) {
+		ret->shell = job->shell;
+		job->shell_ran = true;
+	}
 	if (order->written)
 		job->written[order->grant - 1] = true;
 	return name_step(job, ret, err);
@@ -262,6 +267,13 @@ static bool is_over(const struct job *job)
 	return last && (last->outcome == STEP_BROKEN || job->result->unaccounted);
 }
 
+/* Nothing of the job comes behind a shell, nor behind a step that was to be one and had no turn: it
+ * could publish what nobody has looked at. */
+static bool is_behind_shell(const struct job *job, const struct step_order *order)
+{
+	return job->shell && !job->shell_ran && order->grant > job->shell->grant;
+}
+
 /* *@ret stays as it is when the script had no chance to say what the job came to. */
 static int run_script(struct job *job, enum job_conclusion *ret, struct dd_err *err)
 {
@@ -275,8 +287,15 @@ static int run_script(struct job *job, enum job_conclusion *ret, struct dd_err *
 		int r = job->script->next(job->script->arg, &so_far, &order, &conclusion, err);
 		if (r == 0)
 			*ret = conclusion;
+		if (r == 1 && is_behind_shell(job, &order))
+			r = 0;
 		if (r <= 0 || (r = run_order(job, &order, err)) < 0)
 			return r;
+		if (job->shell_ran) {
+			*ret = job->ran[job->n_ran - 1].outcome == STEP_SUCCEEDED ? JOB_SUCCEEDED
+			                                                          : JOB_FAILED;
+			return 0;
+		}
 	}
 	return 0;
 }
@@ -350,7 +369,13 @@ static int run_job(struct job *job, struct dd_err *err)
 		r = run_script(job, &conclusion, err);
 	const struct outcome_row *row = outcome_of(job, conclusion);
 
-	if (r == 0 && row == &succeeded)
+	if (job->shell && !job->shell_ran)
+		sink_note(&job->sinks, NULL, SINK_WARN,
+		          "there was no shell: the job did not come to step %u", job->shell->grant);
+	if (job->shell && job->out)
+		sink_note(&job->sinks, NULL, SINK_NOTE,
+		          "nothing goes to --out: what a shell had a hand in is no artifact");
+	if (r == 0 && row == &succeeded && !job->shell)
 		r = job_tree_out(job, err);
 	return r < 0 ? r : finish(job, row, err);
 }

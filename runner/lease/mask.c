@@ -40,6 +40,7 @@ struct mask_stream {
 	struct secret_memory *memory;
 	char *buf; /* what is held back, then new bytes */
 	size_t len, covered;
+	size_t shown; /* of what is covered: told as it is, by mask_show_held() */
 };
 
 struct out {
@@ -314,7 +315,7 @@ static int work(struct mask_stream *s, bool last, const struct out *o)
 {
 	const struct mask *m = s->mask;
 	size_t done = s->covered; /* up to here all is told: as plain text, or behind stars */
-	size_t hold = s->len, p = 0;
+	size_t hold = s->len, p = 0, shown = s->shown;
 	int r = 0;
 	while (r == 0 && (p = next_candidate(m, s->buf, p, s->len)) < s->len) {
 		bool more;
@@ -324,6 +325,9 @@ static int work(struct mask_stream *s, bool last, const struct out *o)
 				r = emit_plain(o, s->buf, done, p);
 				if (r == 0)
 					r = o->fn(o->arg, "***", 3);
+			} else if (p < shown) { /* the rest of what has begun in plain sight */
+				r = o->fn(o->arg, "***", 3);
+				shown = 0;
 			}
 			if (p + len > done)
 				done = p + len;
@@ -340,6 +344,7 @@ static int work(struct mask_stream *s, bool last, const struct out *o)
 		done = hold;
 	}
 	s->covered = done - hold;
+	s->shown = shown > hold ? shown - hold : 0;
 	s->len -= hold;
 	memmove(s->buf, s->buf + hold, s->len);
 	return r;
@@ -367,10 +372,19 @@ size_t mask_held(const struct mask_stream *s)
 	return s->len;
 }
 
+int mask_show_held(struct mask_stream *s, size_t most, mask_out_fn out, void *arg)
+{
+	size_t n = s->len < most ? s->len : most;
+	int r = n > s->covered ? out(arg, s->buf + s->covered, n - s->covered) : 0;
+	if (n > s->covered)
+		s->covered = s->shown = n;
+	return r;
+}
+
 int mask_flush(struct mask_stream *s, mask_out_fn out, void *arg)
 {
 	const struct out o = { out, arg };
 	int r = s->mask->n > 0 ? work(s, true, &o) : 0;
-	s->len = s->covered = 0;
+	s->len = s->covered = s->shown = 0;
 	return r;
 }

@@ -46,6 +46,10 @@ int mask_stream_new(struct mask *m, struct mask_stream **ret, struct dd_err *err
 int mask_feed(struct mask_stream *s, const char *in, size_t len, mask_out_fn out, void *arg);
 /* Bytes that are held back: the text so far ends in what could be the start of a secret. */
 size_t mask_held(const struct mask_stream *s);
+/* Tell the first @most bytes of what is held back now, before anybody knows what they begin: for a
+ * person who waits for an echo. Shorter than MASK_MIN, so never a whole value; and they count as
+ * told, so that the rest of a value stays hidden. */
+int mask_show_held(struct mask_stream *s, size_t most, mask_out_fn out, void *arg);
 int mask_flush(struct mask_stream *s, mask_out_fn out,
                void *arg); /* the end: what is held back is no secret */
 void mask_stream_free(struct mask_stream *s);

@@ -74,6 +74,7 @@ static const char *const speaks[] = {
 static const char *const ech_forms[] = { "", [FACTS_ECH_OUTER] = "outer", NULL };
 static const char *const gate_states[] = { "open", "closed", NULL };
 static const char *const views[] = { "pristine", "artifacts", "shared", NULL };
+static const char *const hands[] = { "terminal", "pipe", NULL };
 static const char *const deny[] = { "deny", NULL };
 static const char *const annotation_levels[] = { "notice", "warning", "error", NULL };
 static const char *const withheld_kinds[] = { "env", "path", NULL };
@@ -360,6 +361,9 @@ static const struct event_field step_start_rows[] = {
 	      .says = "true: `match.run` is the whole script, unchanged"),
 	FIELD(TEXT, struct facts_step, evaluated, "evaluated", MAYBE,
 	      .says = "the script that was run, where it is not the written one; as `match.run`"),
+	FIELD(TEXT, struct facts_step, interactive, "interactive", MAYBE, .words = hands,
+	      .says = "a person's shell ran instead of the script (`run --shell`), and by what it "
+	              "was held; `argv0` is the shell"),
 	FIELD(TEXT, struct facts_step, workspace, "workspace", MAYBE, .words = views,
 	      .says = "only in push: the view of it"),
 	FIELD(TEXTS, struct facts_step, artifacts, "artifacts", MAYBE,

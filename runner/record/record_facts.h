@@ -230,6 +230,7 @@ struct facts_step {
 	struct facts_delta delta;
 
 	const char *outcome, *message; /* step.end: outcome, why */
+	const char *interactive;       /* a shell instead of its script; NULL: its script */
 	const char *kept;              /* where its trees were left; NULL: nowhere */
 	int64_t exit, signal, cpu_usec, peak_memory_bytes, output_bytes, refused, left, files,
 		disk_bytes;

@@ -51,6 +51,12 @@ static const char *plain(const struct console *c)
 	return c->sink.colour ? "\033[0m" : "";
 }
 
+/* While a step has the caller's terminal, that adds no carriage return. */
+static const char *eol(const struct console *c)
+{
+	return c->raw ? "\r\n" : "\n";
+}
+
 /* Text of others, shortened; valid until the next call. */
 static const char *shown(const char *text, size_t max)
 {
@@ -70,9 +76,9 @@ static void on_note(void *arg, const struct job_step *step, enum sink_level leve
 	if (level == SINK_ERROR)
 		(void)fprintf(c->err, "drydock: %s\n", text);
 	else if (level == SINK_WARN)
-		fprintf(c->out, "%sdrydock: %s%s\n", tint(c, TINT_WARN), text, plain(c));
+		fprintf(c->out, "%sdrydock: %s%s%s", tint(c, TINT_WARN), text, plain(c), eol(c));
 	else
-		fprintf(c->out, "%sdrydock:%s %s\n", tint(c, TINT_DIM), plain(c), text);
+		fprintf(c->out, "%sdrydock:%s %s%s", tint(c, TINT_DIM), plain(c), text, eol(c));
 }
 
 static const char observe_banner[] = "OBSERVE: nothing is enforced on the network towards public "
@@ -184,7 +190,9 @@ static void print_gate(const struct console *c, const struct egress_list *list)
 
 static void on_step_begins(void *arg, const struct job_step *step)
 {
-	const struct console *c = arg;
+	struct console *c = arg;
+
+	c->raw = step->shell && step->shell->terminal;
 
 	fprintf(c->out, "\n%s[%u/%zu] %s%s", tint(c, TINT_BOLD), step->grant->index,
 	        c->plan->n_grants, step->shown, plain(c));
@@ -217,7 +225,14 @@ static void on_refusal(void *arg, const struct job_step *step, const char *line)
 	const struct console *c = arg;
 	(void)step;
 
-	fprintf(c->out, "%s  |%s %s\n", tint(c, TINT_DIM), plain(c), line);
+	fprintf(c->out, "%s%s  |%s %s%s", c->raw ? "\r\n" : "", tint(c, TINT_DIM), plain(c), line,
+	        eol(c));
+}
+
+static void on_settle(void *arg)
+{
+	struct console *c = arg;
+	printer_settle(&c->printer);
 }
 
 /* ---- end of a step ---- */
@@ -278,6 +293,8 @@ static void on_step_ended(void *arg, const struct job_step *step, const struct s
 {
 	struct console *c = arg;
 	bool good = r->outcome == STEP_SUCCEEDED;
+
+	c->raw = false;
 	char in[16], out[16], detail[32] = "";
 
 	if (r->outcome == STEP_FAILED && r->signal)
@@ -437,7 +454,10 @@ static void print_kept(const struct console *c, const struct sink_end *end)
 	fprintf(c->out,
 	        "   # beside it: log, script, environment, and the trees\n          go in    cd ");
 	print_word(c, end->kept, end->kept_step, "/work");
-	fprintf(c->out, "   # no sandbox: look, and run nothing of it\n          remove   rm -rf ");
+	fprintf(c->out,
+	        "   # no sandbox: run nothing of it there; the same run with --shell %s opens one\n"
+	        "          remove   rm -rf ",
+	        shown(end->kept_step, JOB_STEP_NAME_MAX));
 	print_word(c, end->kept, NULL, "");
 	fprintf(c->out, "\n");
 }
@@ -541,7 +561,8 @@ const struct job_sink *console_sink(struct console *c, const char *prefix)
 		                         .note = on_note,
 		                         .refusal = on_refusal,
 		                         .step_ended = on_step_ended,
-		                         .job_ended = on_job_ended } };
+		                         .job_ended = on_job_ended,
+		                         .settle = on_settle } };
 	c->sink.arg = c;
 	if (prefix)
 		make_prefix(c, prefix);

@@ -26,6 +26,7 @@ struct console {
 	bool inside[2];  /* of a line: of out, of err */
 	const struct plan *plan;
 	bool observe;
+	bool raw;                 /* a step holds the caller's terminal (run --shell) */
 	struct console_row *rows; /* of the steps that have ended */
 	size_t n_rows, room_rows;
 	struct console_attempt *attempts; /* what they were refused, or would have been */

@@ -49,6 +49,7 @@ _Static_assert(sizeof(struct frame) == PIPE_BUF, "a frame is one atomic write");
 struct printer_counts {
 	atomic_ullong lost;  /* lines that found no room, and were not told yet */
 	atomic_ullong shown; /* bytes that the reader has taken */
+	atomic_ullong put;   /* bytes that are in the pipe, or were */
 };
 
 /* ---- the printer's side ---- */
@@ -240,6 +241,7 @@ static bool send_text(const struct printer *p, int to, const char *text, size_t 
 		while (write(p->fd, &f, FRAME_HEAD + n) < 0)
 			if (errno != EINTR)
 				return false;
+		atomic_fetch_add(&p->counts->put, (unsigned long long)n);
 	}
 	return true;
 }
@@ -274,6 +276,18 @@ void printer_put(struct printer *p, int to, const char *text, size_t len)
 		put_direct(to, text, len);
 	else if (!wait_for_room(p) || !tell_lost(p) || !send_text(p, to, text, len))
 		count_lost(p, text, len);
+}
+
+void printer_settle(struct printer *p)
+{
+	const struct timespec tick = { .tv_nsec = 1000L * 1000 };
+	if (p->fd < 0)
+		return;
+	for (int64_t until = clock_ms() + PATIENCE_MS; clock_ms() < until;) {
+		if (atomic_load(&p->counts->shown) >= atomic_load(&p->counts->put))
+			return;
+		(void)nanosleep(&tick, NULL);
+	}
 }
 
 /* ---- the end ---- */

@@ -32,6 +32,9 @@ struct printer {
 void printer_start(struct printer *ret);
 /* @to is 1 or 2. All of @text or nothing, unless the reader stalls in the middle of a long one. */
 void printer_put(struct printer *p, int to, const char *text, size_t len);
+/* Waits until what was put is shown, at most half a second: somebody else is about to write there.
+ */
+void printer_settle(struct printer *p);
 /* Waits for the reader as long as it reads; a reader that takes nothing for half a minute, and a
  * signal, end it, and what is lost then is told. */
 void printer_end(struct printer *p);

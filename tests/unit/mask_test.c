@@ -233,6 +233,26 @@ static void measure_100_secrets(void **state)
 	mask_free(m);
 }
 
+static void what_is_held_can_be_shown_early_but_never_a_whole_value(void **state)
+{
+	(void)state;
+	static const char *const secrets[] = { "sesame-open" };
+	static struct sink out;
+	struct mask_stream *s = NULL;
+	struct mask *m = mask_of(secrets, 1);
+
+	assert_int_equal(mask_stream_new(m, &s, NULL), 0);
+	for (const char *p = "x sesame-open y sesamoid sess"; *p; p++) {
+		assert_int_equal(mask_feed(s, p, 1, collect, &out), 0);
+		assert_int_equal(mask_show_held(s, MASK_MIN - 1, collect, &out), 0);
+	}
+	assert_string_equal(out.bytes, "x ses*** y sesamoid sess");
+	assert_int_equal(mask_flush(s, collect, &out), 0);
+	assert_string_equal(out.bytes, "x ses*** y sesamoid sess");
+	mask_stream_free(s);
+	mask_free(m);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -244,6 +264,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_secret_cannot_come_late),
 		cmocka_unit_test(it_agrees_with_a_slow_masker_on_random_texts),
 		cmocka_unit_test(only_what_may_be_a_secret_is_held_back),
+		cmocka_unit_test(what_is_held_can_be_shown_early_but_never_a_whole_value),
 		cmocka_unit_test(measure_100_secrets),
 	};
 	if (argc > 1)

@@ -27,10 +27,11 @@ struct run_args {
 	bool whole;       /* set by a command that takes all jobs when none is named */
 	bool dry_run; /* only look: a plan may then hold what `run` cannot do (its spec's notes) */
 	bool json, observe;
-	bool keep;              /* what a failed step leaves */
-	bool untracked;         /* of the workspace: also what git does not track */
-	bool workflow_optional; /* set by a command that has another way to be asked */
-	bool rules, syscalls;   /* of a plan: also show these in full */
+	const char *shell, *shell_program; /* a shell instead of this step, and which one */
+	bool keep;                         /* what a failed step leaves */
+	bool untracked;                    /* of the workspace: also what git does not track */
+	bool workflow_optional;            /* set by a command that has another way to be asked */
+	bool rules, syscalls;              /* of a plan: also show these in full */
 };
 
 /* A job with its plan: grants are those of the written text, so every combination of a matrix has
