@@ -10,6 +10,7 @@ enum {
 	KEY_INPUT,
 	KEY_VAR,
 	KEY_KEEP,
+	KEY_REV,
 	KEY_SHELL,
 	KEY_SHELL_PROGRAM,
 };
@@ -40,6 +41,11 @@ static const struct argp_option options[] = {
 	  .arg = "DIR",
 	  .doc = "the tree to copy for the job (default: the root of the repository, or here)" },
 	{ .name = "untracked", .key = 'u', .doc = "copy also what git does not track or ignores" },
+	{ .name = "rev",
+	  .key = KEY_REV,
+	  .arg = "REV",
+	  .doc = "take this commit alone (HEAD, a branch, a tag, a commit), and nothing that "
+	         "stands on disk" },
 	{ .name = "out", .key = 'o', .arg = "DIR", .doc = "where declared artifacts go" },
 	{ .name = "record",
 	  .key = 'r',
@@ -147,15 +153,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		int key;
 		const char **out;
 	} texts[] = {
-		{ 'j', &a->job },
-		{ 'p', &a->policy },
-		{ 'e', &a->event },
-		{ 'w', &a->workspace },
-		{ 'o', &a->out },
-		{ 'r', &a->record },
-		{ 'S', &a->state_dir },
-		{ KEY_SHELL, &a->shell },
-		{ KEY_SHELL_PROGRAM, &a->shell_program },
+		{ 'j', &a->job },       { 'p', &a->policy },
+		{ 'e', &a->event },     { 'w', &a->workspace },
+		{ 'o', &a->out },       { 'r', &a->record },
+		{ 'S', &a->state_dir }, { KEY_SHELL, &a->shell },
+		{ KEY_REV, &a->rev },   { KEY_SHELL_PROGRAM, &a->shell_program },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		if (texts[i].key == key) {

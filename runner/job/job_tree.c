@@ -9,6 +9,8 @@
  */
 #include "job_tree.h"
 
+#include "job_rev.h"
+
 #include "job_sink.h"
 #include "step_channel.h"
 #include "drydock/fd.h"
@@ -200,7 +202,10 @@ static int record_copied(struct job *job, const struct checkout_copied *c, struc
 		job->rec,
 		&(struct facts_workspace){
 			.path = job->checkout->path,
-			.copied = c->tracked_only ? "tracked" : "everything",
+			.copied = job->checkout->rev[0] ? "commit"
+	                          : c->tracked_only     ? "tracked"
+	                                                : "everything",
+			.rev = job->checkout->rev[0] ? job->checkout->rev : NULL,
 			.commit = git->sha[0] ? git->sha : NULL,
 			.ref = git->ref[0] ? git->ref : NULL,
 			.dirty = checkout_is_dirty(c),
@@ -239,6 +244,13 @@ static int copy_in(struct job *job, bool *ret_tracked, struct dd_err *err)
 		return dd_err_ctx(err, r,
 		                  "copy workspace %s to %s (--state-dir names another place)",
 		                  job->checkout->path, job->dirs.root);
+	if (job->checkout->rev[0]) {
+		struct step_view view;
+		job_tree_shared(job, &view);
+		const struct job_rev how = { .owner = wanted.owner, .work = view.place[STEP_WORK] };
+		if ((r = job_rev_checkout(job, &how, err)) < 0)
+			return dd_err_ctx(err, r, "check out %s", job->checkout->rev);
+	}
 	*ret_tracked = copied->tracked_only;
 	tell_copied(job, copied);
 	return record_copied(job, copied, err);

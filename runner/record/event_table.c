@@ -293,6 +293,8 @@ static const struct event_field workspace_rows[] = {
 	FIELD(TEXT, struct facts_workspace, copied, "copied", ALWAYS, .words = copied_words,
 	      .says = "`tracked`: what git tracks, as it stands on disk; `everything`; `commit`: "
 	              "the commit alone"),
+	FIELD(TEXT, struct facts_workspace, rev, "rev", MAYBE,
+	      .says = "with `commit`: what `--rev` named it by"),
 	FIELD(TEXT, struct facts_workspace, commit, "commit", MAYBE,
 	      .says = "that it stands on; absent outside of a repository, and before the first "
 	              "commit"),

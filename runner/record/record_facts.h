@@ -251,6 +251,7 @@ struct facts_narrowed { /* policy.narrowed */
 
 struct facts_workspace { /* workspace */
 	struct facts_at at;
+	const char *rev; /* as it was asked for; NULL: what stood on disk */
 	const char *path, *copied, *commit, *ref, *staged;
 	bool dirty;
 	int64_t files, bytes, changed, missing;

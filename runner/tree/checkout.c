@@ -13,6 +13,7 @@ void checkout_close(struct checkout *c)
 	dd_close_p(&c->dir_fd);
 	dd_close_p(&c->root_fd);
 	git_place_close(&c->git);
+	git_stores_close(&c->stores);
 }
 
 /* The workspace becomes the root that was found. */
@@ -51,6 +52,30 @@ static int open_checkout(const char *workspace, struct checkout *c, struct dd_er
 	}
 	git_facts_read(&c->git, &c->facts);
 	return !workspace && c->prefix[0] ? take_root(c, err) : 0;
+}
+
+int checkout_rev(struct checkout *c, const char *rev, struct dd_err *err)
+{
+	struct git_rev found = { .sha = "" };
+	if (c->git.kind == GIT_NONE)
+		return dd_err_say(err, EINVAL,
+		                  "--rev: the workspace %.200s is in no git repository%s%.250s",
+		                  c->path, c->why_not[0] ? ": " : "", c->why_not);
+	if (c->prefix[0])
+		return dd_err_say(
+			err, EINVAL,
+			"--rev takes a whole repository, and %.150s is the part %.150s of one; "
+			"leave --workspace out, or name its root",
+			c->path, c->prefix);
+	int r = git_stores_open(&c->git, &c->stores, err);
+	if (r == 0)
+		r = git_rev_find(&c->git, &c->stores, rev, &found, err);
+	if (r < 0)
+		return r;
+	(void)snprintf(c->rev, sizeof(c->rev), "%s", rev);
+	(void)snprintf(c->facts.sha, sizeof(c->facts.sha), "%s", found.sha);
+	(void)snprintf(c->facts.ref, sizeof(c->facts.ref), "%s", found.ref);
+	return 0;
 }
 
 int checkout_open(const char *workspace, struct checkout *ret, struct dd_err *err)

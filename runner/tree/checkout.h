@@ -12,6 +12,7 @@
 
 #include "git_facts.h"
 #include "git_place.h"
+#include "git_rev.h"
 #include "workspace.h"
 
 struct checkout {
@@ -22,6 +23,10 @@ struct checkout {
 	char prefix[PATH_MAX]; /* from there to dir_fd: "" or "sub/dir/" */
 	struct git_place git;
 	struct git_facts facts;
+	/* the commit alone, as it was asked for; "": what stands on disk. Then the facts are of
+	 * that commit, and its objects lie in the stores */
+	char rev[256];
+	struct git_stores stores;
 	char why_not[300]; /* there is a .git, and it counts for nothing; or "" */
 };
 
@@ -77,6 +82,13 @@ int checkout_copy(const struct checkout *c, const struct checkout_wanted *wanted
                   struct checkout_copied *ret, struct dd_err *err);
 
 int checkout_open(const char *workspace, struct checkout *ret, struct dd_err *err);
+/* The job is run on the commit @rev alone (git_rev.h). Before anybody looks at the facts. */
+int checkout_rev(struct checkout *c, const char *rev, struct dd_err *err);
+/* With a rev, checkout_copy() makes a .git and no file beside it: somebody has git write them,
+ * where nothing of the caller's is. What that git reads besides: the objects of store @i (from 1),
+ * into the empty directory @to_fd. */
+int checkout_copy_store(const struct checkout *c, size_t i, struct tree_owner owner, int to_fd,
+                        struct dd_err *err);
 void checkout_close(struct checkout *c);
 
 #endif

@@ -481,6 +481,13 @@ static void note_git(const struct git_copied *git, struct checkout_notes *notes)
 		     git->alternates);
 }
 
+static void note_rev(struct checkout_notes *notes)
+{
+	note(notes,
+	     "the files are those of the commit, put there by git in a sandbox of its own: no "
+	     "hook, no filter and no LFS (its pointers stay pointers), submodules stay empty");
+}
+
 void checkout_look(const struct checkout *c, struct checkout_notes *ret)
 {
 	struct git_copied git = { .left_out = "" };
@@ -500,15 +507,89 @@ void checkout_look(const struct checkout *c, struct checkout_notes *ret)
 	else
 		git_alternates(&c->git, git.alternates);
 	note_git(&git, ret);
+	if (c->rev[0]) { /* what stands on disk does not matter */
+		note_rev(ret);
+		return;
+	}
 	doubt = index_open(&c->git, c->root_fd, &x);
 	git_index_done(&x);
 	if (doubt)
 		note(ret, "everything is copied, and counts as tracked: %s", doubt);
 }
 
+/* What of a .git says which files are there, and how. Of a commit alone, the commit does. */
+static const char *const of_the_tree[] = { "index", "ORIG_HEAD", "info/sparse-checkout",
+	                                   "info/attributes", "config.worktree" };
+
+/* HEAD of the copy: the branch that was asked for, or the commit. */
+static int write_head(struct checkout_copying *k, const struct checkout *c, int git_fd)
+{
+	char text[300];
+	bool branch = strncmp(c->facts.ref, "refs/heads/", 11) == 0;
+	struct git_facts now;
+	struct git_place place = { .kind = GIT_DIR, .git_fd = git_fd, .common_fd = git_fd };
+	char sha[65] = "";
+
+	git_facts_read(&place, &now);
+	/* a remote's branch need not be one of this clone */
+	branch = branch && git_ref_read(&place, c->facts.ref, sha, NULL) &&
+	         strcmp(sha, c->facts.sha) == 0;
+	(void)snprintf(text, sizeof(text), "%s%.255s\n", branch ? "ref: " : "",
+	               branch ? c->facts.ref : c->facts.sha);
+	if (unlinkat(git_fd, "HEAD", 0) < 0 && errno != ENOENT)
+		return dd_err_set(k->err, errno, "write HEAD of the copy");
+	return copy_text(&k->c, git_fd, "HEAD", text, strlen(text), k->err);
+}
+
+static int copy_commit(struct checkout_copying *k, const struct checkout *c, int to_fd)
+{
+	int r = git_copy(&k->c, &c->git, to_fd, &k->git, k->err);
+	dd_auto_fd int git = r < 0 ? -1 : open_beneath(to_fd, ".git", O_RDONLY | O_DIRECTORY, 0);
+	if (r < 0)
+		return r;
+	if (git < 0)
+		return dd_err_set(k->err, -git, "open the copied repository");
+	for (size_t i = 0; i < ARRAY_LEN(of_the_tree); i++)
+		if (unlinkat(git, of_the_tree[i], 0) < 0 && errno != ENOENT)
+			return dd_err_set(k->err, errno, "remove .git/%s of the copy",
+			                  of_the_tree[i]);
+	note_rev(&k->ret->notes);
+	k->ret->tracked_only = true;
+	k->ret->staged = STAGED_NOTHING;
+	return write_head(k, c, git);
+}
+
+/* Loose objects and packs, and nothing else that lies there. */
+int checkout_copy_store(const struct checkout *c, size_t i, struct tree_owner owner, int to_fd,
+                        struct dd_err *err)
+{
+	int r = 0;
+	for (unsigned n = 0; n <= 256 && r == 0; n++) {
+		char name[8] = "pack";
+		struct copy part = { .owner = owner };
+		if (n < 256)
+			(void)snprintf(name, sizeof(name), "%02x", n);
+		dd_auto_fd int from = open_beneath(c->stores.fd[i], name, O_RDONLY | O_DIRECTORY,
+		                                   0);
+		if (from < 0)
+			continue;
+		if (mkdirat(to_fd, name, 0755) < 0)
+			return dd_err_set(err, errno, "copy borrowed objects");
+		dd_auto_fd int to = open_beneath(to_fd, name, O_RDONLY | O_DIRECTORY, 0);
+		if (to < 0 || (owner.change && fchown(to, owner.uid, owner.gid) < 0))
+			return dd_err_set(err, to < 0 ? -to : errno, "copy borrowed objects");
+		r = copy_tree(&part, from, to, err);
+	}
+	return r < 0 ? dd_err_ctx(err, r, "copy the objects that are borrowed from %.200s",
+	                          c->stores.path[i])
+	             : 0;
+}
+
 static int copy_checkout(struct checkout_copying *k, const struct checkout *c, int to_fd)
 {
 	struct checkout_notes *notes = &k->ret->notes;
+	if (c->rev[0])
+		return copy_commit(k, c, to_fd);
 	if (c->git.kind == GIT_NONE) {
 		if (c->why_not[0])
 			note(notes, "git does not work in the steps: %.250s", c->why_not);

@@ -96,6 +96,30 @@ static void follow_head(const struct git_place *place, struct git_facts *ret)
 		ret->ref[0] = '\0';
 }
 
+bool git_ref_read(const struct git_place *place, const char *name, char ret_sha[65],
+                  char ret_ref[256])
+{
+	char at[256], text[512];
+	if (strcmp(name, "HEAD") != 0 && !is_ref(name))
+		return false;
+	(void)snprintf(at, sizeof(at), "%.255s", name);
+	for (unsigned i = 0; i < SYMREFS_MAX; i++) {
+		read_ref(place, at, text);
+		bool direct = is_oid(text, strlen(text));
+		if (direct)
+			(void)snprintf(ret_sha, 65, "%.64s", text);
+		if (direct || (!text[0] && find_packed(place, at, ret_sha))) {
+			if (ret_ref)
+				(void)snprintf(ret_ref, 256, "%s", at);
+			return true;
+		}
+		if (strncmp(text, "ref: ", 5) != 0 || !is_ref(text + 5))
+			return false;
+		(void)snprintf(at, sizeof(at), "%.255s", text + 5);
+	}
+	return false;
+}
+
 /* ---- the remote ---- */
 
 bool git_repository_name(const char *url, char *ret, size_t size)

@@ -24,4 +24,9 @@ void git_facts_read(const struct git_place *place, struct git_facts *ret);
  * it has none. */
 bool git_repository_name(const char *url, char *ret, size_t size);
 
+/* The object that the ref @name ("HEAD", "refs/...") leads to, and the last ref on the way
+ * (@ret_ref, may be NULL). False: there is none. */
+bool git_ref_read(const struct git_place *place, const char *name, char ret_sha[65],
+                  char ret_ref[256]);
+
 #endif

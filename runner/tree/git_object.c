@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* git_object.c - reads commits: loose, packed, and packed as a difference to another one.
+/* git_object.c - reads commits and annotated tags: loose, packed, and packed as a difference to
+ * another one.
  *
  * Formats: git's Documentation/gitformat-pack. Runs in the supervisor and the command line.
  */
@@ -18,6 +19,7 @@ enum {
 	PACKS_MAX = 4096,
 	CHAIN_MAX = 64, /* differences to differences */
 	OBJ_COMMIT = 1,
+	OBJ_TAG = 4,
 	OBJ_OFS_DELTA = 6,
 	OBJ_REF_DELTA = 7,
 	IDX_HEAD = 8,
@@ -27,6 +29,7 @@ enum {
 struct bytes {
 	unsigned char *data;
 	size_t len;
+	unsigned type; /* OBJ_COMMIT or OBJ_TAG */
 };
 
 static void bytes_done(struct bytes *b)
@@ -37,7 +40,7 @@ static void bytes_done(struct bytes *b)
 #define auto_bytes __attribute__((cleanup(bytes_done))) struct bytes
 
 struct store {
-	int common_fd;
+	int objects_fd;
 	size_t oid_len;
 	struct dd_err *err;
 };
@@ -127,17 +130,20 @@ static int read_loose(const struct store *s, const unsigned char *oid, struct by
 	unsigned char head[64];
 	size_t got = 0;
 	oid_hex(oid, s->oid_len, hex);
-	(void)snprintf(path, sizeof(path), "objects/%.2s/%s", hex, hex + 2);
-	dd_auto_fd int fd = open_beneath(s->common_fd, path, O_RDONLY | O_NONBLOCK, 0);
+	(void)snprintf(path, sizeof(path), "%.2s/%s", hex, hex + 2);
+	dd_auto_fd int fd = open_beneath(s->objects_fd, path, O_RDONLY | O_NONBLOCK, 0);
 	if (fd < 0)
 		return -ENOENT;
 	int r = inflate_at(s, fd, 0, head, sizeof(head), &got);
 	if (r < 0)
 		return r;
 	const unsigned char *nul = memchr(head, 0, got);
-	if (!nul || strncmp((char *)head, "commit ", 7) != 0)
+	bool tag = nul && strncmp((char *)head, "tag ", 4) == 0;
+	if (!nul || (!tag && strncmp((char *)head, "commit ", 7) != 0))
 		return broken(s, "is no commit");
-	uint64_t size = strtoull((char *)head + 7, NULL, 10), skip = (uint64_t)(nul - head) + 1;
+	ret->type = tag ? OBJ_TAG : OBJ_COMMIT;
+	uint64_t size = strtoull((char *)head + (tag ? 4 : 7), NULL, 10),
+		 skip = (uint64_t)(nul - head) + 1;
 	if (size > OBJECT_MAX)
 		return dd_err_say(s->err, E2BIG, "git object: larger than %d bytes", OBJECT_MAX);
 	r = inflate_whole(s, fd, 0, size + skip, ret);
@@ -301,14 +307,15 @@ static int find_base(const struct store *s, const struct pack *p, uint64_t start
 static int read_delta(const struct store *s, const struct pack *p, uint64_t start, unsigned type,
                       uint64_t at, uint64_t size, unsigned chain, struct bytes *ret)
 {
-	auto_bytes base = { NULL, 0 };
-	auto_bytes delta = { NULL, 0 };
+	auto_bytes base = { NULL, 0, 0 };
+	auto_bytes delta = { NULL, 0, 0 };
 	uint64_t base_at = 0;
 	int r = find_base(s, p, start, type, &at, &base_at);
 	if (r == 0)
 		r = inflate_whole(s, p->pack, at, size, &delta);
 	if (r == 0)
 		r = read_packed(s, p, base_at, chain + 1, &base);
+	ret->type = base.type;
 	return r < 0 ? r : apply_delta(s, &base, &delta, ret);
 }
 
@@ -327,7 +334,8 @@ static int read_packed(const struct store *s, const struct pack *p, uint64_t sta
 			type = (c >> 4) & 7;
 		size |= i == 0 ? (uint64_t)(c & 15) : (uint64_t)(c & 0x7f) << (4 + 7 * (i - 1));
 	}
-	if (type == OBJ_COMMIT)
+	ret->type = type;
+	if (type == OBJ_COMMIT || type == OBJ_TAG)
 		return inflate_whole(s, p->pack, at, size, ret);
 	if (type != OBJ_OFS_DELTA && type != OBJ_REF_DELTA)
 		return broken(s, "is no commit");
@@ -355,7 +363,7 @@ static int try_pack(const struct store *s, int dir, const char *idx_name, const 
 
 static int read_from_packs(const struct store *s, const unsigned char *oid, struct bytes *ret)
 {
-	int fd = open_beneath(s->common_fd, "objects/pack", O_RDONLY | O_DIRECTORY, 0);
+	int fd = open_beneath(s->objects_fd, "pack", O_RDONLY | O_DIRECTORY, 0);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	int r = -ENOENT;
 	if (!dir) {
@@ -376,23 +384,154 @@ static int read_from_packs(const struct store *s, const unsigned char *oid, stru
 	return r;
 }
 
+static int read_object(const struct store *s, const unsigned char *oid, struct bytes *ret)
+{
+	int r = read_loose(s, oid, ret);
+	if (r != -ENOENT)
+		return r;
+	r = read_from_packs(s, oid, ret);
+	return r == -ENOENT ? dd_err_set(s->err, ENOENT, "git object") : r;
+}
+
 int git_commit_tree(int common_fd, const unsigned char *oid, size_t oid_len,
                     unsigned char ret_tree[GIT_OID_MAX], struct dd_err *err)
 {
-	const struct store s = { .common_fd = common_fd, .oid_len = oid_len, .err = err };
-	auto_bytes commit = { NULL, 0 };
+	dd_auto_fd int objects = open_beneath(common_fd, "objects", O_RDONLY | O_DIRECTORY, 0);
+	const struct store s = { .objects_fd = objects, .oid_len = oid_len, .err = err };
+	auto_bytes commit = { NULL, 0, 0 };
 	char hex[2 * GIT_OID_MAX + 1];
-	int r = read_loose(&s, oid, &commit);
-	if (r == -ENOENT)
-		r = read_from_packs(&s, oid, &commit);
-	if (r == -ENOENT)
+	if (objects < 0)
 		return dd_err_set(err, ENOENT, "git object");
+	int r = read_object(&s, oid, &commit);
 	if (r < 0)
 		return r;
-	if (commit.len < 5 + 2 * oid_len + 1 || memcmp(commit.data, "tree ", 5) != 0)
+	if (commit.type != OBJ_COMMIT || commit.len < 5 + 2 * oid_len + 1 ||
+	    memcmp(commit.data, "tree ", 5) != 0)
 		return broken(&s, "a commit does not begin with its tree");
 	(void)snprintf(hex, sizeof(hex), "%.*s", (int)(2 * oid_len), (char *)commit.data + 5);
 	return git_oid_parse(hex, ret_tree) == oid_len
 	               ? 0
 	               : broken(&s, "a commit does not begin with its tree");
+}
+
+/* ---- from a name to a commit ---- */
+
+int git_tag_target(int objects_fd, const unsigned char *oid, size_t oid_len,
+                   unsigned char ret[GIT_OID_MAX], struct dd_err *err)
+{
+	const struct store s = { .objects_fd = objects_fd, .oid_len = oid_len, .err = err };
+	auto_bytes object = { NULL, 0, 0 };
+	char hex[2 * GIT_OID_MAX + 1];
+	int r = read_object(&s, oid, &object);
+	if (r < 0 || object.type == OBJ_COMMIT)
+		return r;
+	if (object.len < 7 + 2 * oid_len + 1 || memcmp(object.data, "object ", 7) != 0)
+		return broken(&s, "a tag does not begin with what it is on");
+	(void)snprintf(hex, sizeof(hex), "%.*s", (int)(2 * oid_len), (char *)object.data + 7);
+	return git_oid_parse(hex, ret) == oid_len
+	               ? 1
+	               : broken(&s, "a tag does not begin with what it is on");
+}
+
+/* The names of @names that begin with @hex are told apart as far as two different ones. */
+struct prefix {
+	const char *hex;
+	size_t len, oid_len;
+	char found[2 * GIT_OID_MAX + 1];
+	bool several;
+};
+
+static void note_name(struct prefix *p, const char *name)
+{
+	if (strncmp(name, p->hex, p->len) != 0)
+		return;
+	if (p->found[0] && strcmp(p->found, name) != 0)
+		p->several = true;
+	(void)snprintf(p->found, sizeof(p->found), "%s", name);
+}
+
+static void find_loose(int objects_fd, struct prefix *p)
+{
+	char sub[3], name[2 * GIT_OID_MAX + 1];
+	(void)snprintf(sub, sizeof(sub), "%.2s", p->hex);
+	int fd = open_beneath(objects_fd, sub, O_RDONLY | O_DIRECTORY, 0);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	if (!dir) {
+		dd_close(fd);
+		return;
+	}
+	for (const struct dirent *e = readdir(dir); e && !p->several; e = readdir(dir)) {
+		unsigned char oid[GIT_OID_MAX];
+		(void)snprintf(name, sizeof(name), "%s%.62s", sub, e->d_name);
+		if (git_oid_parse(name, oid) == p->oid_len)
+			note_name(p, name);
+	}
+	(void)closedir(dir);
+}
+
+static void find_indexed(const struct store *s, int idx, struct prefix *p)
+{
+	unsigned char fan[8] = { 0 }, last[4], name[GIT_OID_MAX];
+	char hex[2 * GIT_OID_MAX + 1], first[3];
+	(void)snprintf(first, sizeof(first), "%.2s", p->hex);
+	unsigned byte = (unsigned)strtoul(first, NULL, 16);
+	if (read_at(idx, IDX_HEAD + IDX_FANOUT - 4, last, 4) < 0 ||
+	    (byte ? read_at(idx, IDX_HEAD + (byte - 1) * 4U, fan, 8)
+	          : read_at(idx, IDX_HEAD, fan + 4, 4)) < 0)
+		return;
+	uint64_t lo = be32(fan), hi = be32(fan + 4);
+	while (lo < hi && hi <= be32(last)) { /* the first that is not before the prefix */
+		uint64_t mid = lo + (hi - lo) / 2;
+		if (read_at(idx, IDX_HEAD + IDX_FANOUT + mid * s->oid_len, name, s->oid_len) < 0)
+			return;
+		oid_hex(name, s->oid_len, hex);
+		if (strncmp(hex, p->hex, p->len) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	for (int i = 0; i < 2 && lo < be32(last); i++, lo++) {
+		if (read_at(idx, IDX_HEAD + IDX_FANOUT + lo * s->oid_len, name, s->oid_len) < 0)
+			return;
+		oid_hex(name, s->oid_len, hex);
+		note_name(p, hex);
+	}
+}
+
+static void find_packed_names(const struct store *s, struct prefix *p)
+{
+	int fd = open_beneath(s->objects_fd, "pack", O_RDONLY | O_DIRECTORY, 0);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	unsigned n = 0;
+	if (!dir) {
+		dd_close(fd);
+		return;
+	}
+	for (const struct dirent *e = readdir(dir); e && n < PACKS_MAX; e = readdir(dir)) {
+		size_t len = strlen(e->d_name);
+		if (len < 5 || strcmp(e->d_name + len - 4, ".idx") != 0)
+			continue;
+		n++;
+		dd_auto_fd int idx = openat(dirfd(dir), e->d_name,
+		                            O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+		if (idx >= 0)
+			find_indexed(s, idx, p);
+	}
+	(void)closedir(dir);
+}
+
+int git_oid_complete(const int *objects, size_t n, const char *hex, size_t oid_len, char ret[65])
+{
+	struct prefix p = { .hex = hex, .len = strlen(hex), .oid_len = oid_len };
+	for (size_t i = 0; i < n; i++) {
+		const struct store s = { .objects_fd = objects[i], .oid_len = oid_len };
+		find_loose(objects[i], &p);
+		find_packed_names(&s, &p);
+	}
+	if (p.several)
+		return -ENOTUNIQ;
+	if (!p.found[0])
+		return -ENOENT;
+	(void)snprintf(ret, 65, "%s", p.found);
+	return 0;
 }

@@ -15,6 +15,15 @@
 int git_commit_tree(int common_fd, const unsigned char *oid, size_t oid_len,
                     unsigned char ret_tree[GIT_OID_MAX], struct dd_err *err);
 
+/* What the annotated tag @oid is on. 1: *@ret is it; 0: it is a commit and no tag; as above. Of one
+ * object directory: .git/objects, or one that it borrows from. */
+int git_tag_target(int objects_fd, const unsigned char *oid, size_t oid_len,
+                   unsigned char ret[GIT_OID_MAX], struct dd_err *err);
+
+/* The one object of the @n directories whose name begins with @hex (2 digits at least). -ENOENT,
+ * -ENOTUNIQ. */
+int git_oid_complete(const int *objects, size_t n, const char *hex, size_t oid_len, char ret[65]);
+
 /* Bytes of a name in hex; 0 when @hex is none. */
 size_t git_oid_parse(const char *hex, unsigned char ret[GIT_OID_MAX]);
 

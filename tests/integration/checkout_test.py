@@ -9,7 +9,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from dd import AS_USER, DRYDOCK, Run, Skip, case, check, equal, main  # noqa: E402
+from dd import AS_USER, DRYDOCK, ROOT, Run, Skip, case, check, equal, main  # noqa: E402
 
 GIT_ENV = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "GIT_CONFIG_NOSYSTEM": "1", "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@x.test", "GIT_COMMITTER_NAME": "a",
            "GIT_COMMITTER_EMAIL": "a@x.test", "LANG": "C.UTF-8"}
@@ -255,6 +255,84 @@ def _(repo):
         r = repo.drydock("echo @@files=$(find . -path ./.git -prune -o -type f -print | sort | tr '\\n' ' ')@@; grep -rl --exclude-dir=.git outside . | sed 's/.*/@@leak=&@@/'")
         check("leak" not in r.marks and "./README" in r.mark("files"), f"{name}: {r.marks}", r)
         check("everything is copied" in r.out, f"{name}: not told", r)
+
+
+LIST = "echo @@files=$(find . -path ./.git -prune -o -type f -print | sort | tr '\\n' ' ')@@; echo @@status=$(git status --porcelain | tr '\\n' ' ')@@\n" + TELL
+
+
+@case("", "--rev takes the commit alone, by HEAD, branch, tag, annotated tag, remote branch, full and short name; variables, record and plan say which")
+@on("""cd r; echo two >src/main.c; git add .; git commit -qm two; git tag light; git tag -am note heavy HEAD~1; git tag -am again heavier heavy
+git branch side HEAD~1; git update-ref refs/remotes/origin/far HEAD~1; git symbolic-ref refs/remotes/origin/HEAD refs/remotes/origin/far
+echo dirty >src/main.c; echo secret >.env; echo stray >stray; echo staged >staged; git add staged""")
+def _(repo):
+    new, old = repo.sh("cd r; git rev-parse HEAD"), repo.sh("cd r; git rev-parse HEAD~1")
+    main_, side = "refs/heads/main", "refs/heads/side"
+    kinds = [("HEAD", new, main_), ("@", new, main_), ("main", new, main_), ("side", old, side), ("refs/heads/side", old, side), ("heads/side", old, side),
+             ("light", new, "refs/tags/light"), ("heavy", old, "refs/tags/heavy"), ("heavier", old, "refs/tags/heavier"), ("origin/far", old, "refs/heads/far"),
+             ("origin", old, "refs/heads/far"), (old, old, "unset"), (old[:7], old, "unset"), (new[:12].upper(), new, "unset")]
+    for packed in (False, True):
+        for rev, sha, ref in kinds[::2] if packed else kinds:
+            r = repo.drydock("cat src/main.c | sed 's/.*/@@main=&@@/'; git rev-parse HEAD | sed 's/.*/@@head=&@@/'\n" + LIST, "--rev", rev)
+            equal((r.mark("SHA"), r.mark("REF"), r.mark("head"), r.mark("main")), (sha, ref, sha, "two" if sha == new else "one"), f"--rev {rev}", r)
+            equal((r.mark("files").strip(), r.mark("status")), ("./.gitignore ./README ./src/main.c", ""), f"files of --rev {rev}", r)
+            told = r.events("workspace")[0]
+            equal((told["copied"], told["rev"], told["commit"], told["dirty"]), ("commit", rev, sha, False), "record", r)
+            check(f"the commit {sha[:12]} alone (--rev {rev})" in r.out and "no filter" in r.out, "the head of the run does not say so", r)
+        repo.sh("cd r; git pack-refs --all; git gc -q --aggressive --prune=now")
+    r = repo.drydock("true", "--rev", "side", command="plan")
+    check(f"the commit {old[:12]} alone (--rev side)" in r.out and "LFS" in r.out, "the plan does not say so", r)
+    equal(repo.sh("cd r; cat src/main.c .env stray; git diff --cached --name-only").split(), ["dirty", "secret", "stray", "staged"], "the caller's tree")
+
+
+@case("", "--rev of what is no commit, is not unique, or is an expression says so and runs nothing; so does one with --untracked, a part of a repository, or none")
+@on("cd r; git tag atree HEAD^{tree}")
+def _(repo):
+    many = repo.sh("cd r; for i in $(seq 700); do echo $i; done | sed 's/.*/echo & >n\\/&/' >../mk; mkdir n; sh ../mk; git hash-object -w n/*").split()
+    short = next(a[:4] for i, a in enumerate(many) for b in many[i + 1:] if a[:4] == b[:4])
+    for rev, why in (("nonesuch", "there is no such branch"), ("HEAD~1", "git rev-parse"), ("main@{1}", "git rev-parse"), ("", "takes a branch"), ("-x", "takes a branch"),
+                     ("abcdef1234567", "there is no such"), ("f" * 40, "there is no such"), ("atree", "is no commit"), ("../../etc/passwd", "there is no such"), (short, "several objects")):
+        r = repo.drydock("echo @@ran=yes@@", f"--rev={rev}", rc=2)
+        check(why in r.out and "ran" not in r.marks, f"--rev {rev}: {why}", r)
+    check("one of them" in repo.drydock("true", "--rev", "HEAD", "--untracked", rc=2).out, "--untracked")
+    check("is the part src/" in repo.drydock("true", "--rev", "HEAD", "--workspace", repo.path("r/src"), rc=2).out, "a part")
+    check("in no git repository" in repo.drydock("true", "--rev", "HEAD", "--workspace", repo.dir, rc=2).out, "no repository")
+
+
+@case("", "--rev works in a worktree, a submodule and a clone that borrows objects; those are shown to git alone")
+@on("cd r; git worktree add -q ../w -b side; cd ../w; echo w >only-w; git add .; git commit -qm w; cd ..; git clone -q --shared r shared; git clone -q --shared shared twice; rm -f shared/README;"
+    "git init -q s; cd s; git submodule --quiet add ../r sub; git commit -qm s")
+def _(repo):
+    plain = "./.gitignore ./README ./src/main.c"
+    for where, files in (("w", "./.gitignore ./README ./only-w ./src/main.c"), ("shared", plain), ("twice", plain), ("s/sub", plain)):
+        r = repo.drydock("echo @@files=$(find . -path ./.git -prune -o -type f -print | sort | tr '\\n' ' ')@@; ls -d /run/drydock/objects 2>/dev/null || echo @@borrowed=none@@", "--rev", "HEAD", cwd=where)
+        equal((r.mark("files").strip(), r.mark("borrowed")), (files, "none"), where, r)
+    r = repo.drydock("git status --porcelain | sed 's/.*/@@dirty=&@@/'; ls sub | sed 's/.*/@@sub=&@@/'", "--rev", "HEAD", cwd="s")
+    check("dirty" not in r.marks and "sub" not in r.marks and "submodules stay empty" in r.out, "a submodule", r)
+
+
+@case("", "--rev with a push step: it sees the commit, and what a build step changes is noticed as ever")
+@on("cd r; echo dirty >README")
+def _(repo):
+    r = repo.drydock("cat README; echo changed >README", "--rev", "main", steps="      - id: publish\n        name: publish\n        run: cat README | sed 's/.*/@@pushed=&@@/'\n",
+                     policy="version: 1\nsteps:\n  - { phase: push, match: { id: publish } }\nphases: { push: { workspace: pristine } }\n")
+    equal(r.mark("pushed"), "two", "what the push step sees", r)
+    check("| two" in r.out and "changed the tracked source file README" in r.out, "the build step's tree, or its change", r)
+
+
+@case("", "without git on the host --rev says what to install, and nothing runs")
+@on()
+def _(repo):
+    if not ROOT:
+        raise Skip("covering a program of the host takes root")
+    covered = sorted({os.path.realpath(p) for p in ("/usr/bin/git", "/bin/git", "/usr/local/bin/git") if os.path.exists(p)})
+    try:
+        for path in covered:
+            subprocess.run(["mount", "--bind", "/dev/null", path], check=True)
+        r = repo.drydock("echo @@ran=yes@@", "--rev", "HEAD", rc=3)
+        check("apt-get install git" in r.out and "ran" not in r.marks, "it is not said", r)
+    finally:
+        for path in covered:
+            subprocess.run(["umount", path], check=False)
 
 
 if __name__ == "__main__":

@@ -125,6 +125,13 @@ static int read_sources(const struct run_args *args, struct loading *s)
 	int r = named(s, checkout_open(args->workspace, checkout, &s->err));
 	if (r == 0)
 		r = named(s, check_places(args, checkout->path, &s->err));
+	if (r == 0 && args->rev && args->untracked)
+		r = named(s,
+		          dd_err_say(&s->err, EINVAL,
+		                     "--rev takes the commit alone, --untracked what lies around "
+		                     "it: one of them"));
+	if (r == 0 && args->rev)
+		r = named(s, checkout_rev(checkout, args->rev, &s->err));
 	if (r == 0 && args->event)
 		r = named(s, event_load_text(args->event, &s->source->event, &s->source->event_text,
 		                             &s->source->event_len, &s->err));
@@ -230,9 +237,12 @@ static void describe_workspace(const struct run_args *args, struct job_source *s
 	checkout_look(c, &source->checkout_notes);
 	for (size_t i = 0; i < source->checkout_notes.n; i++)
 		source->notes[i] = source->checkout_notes.text[i];
+	(void)snprintf(source->takes, sizeof(source->takes),
+	               "the commit %.12s alone (--rev %.200s)", c->facts.sha, c->rev);
 	source->workspace = (struct spec_workspace){
 		.path = c->path,
 		.takes = c->git.kind == GIT_NONE ? "everything: it is in no git repository"
+		         : c->rev[0]             ? source->takes
 		         : args->untracked ? "everything, also what git does not track or ignores"
 		                           : "what git tracks, as it stands on disk",
 		.notes = source->notes,

@@ -28,6 +28,7 @@ struct run_args {
 	bool dry_run; /* only look: a plan may then hold what `run` cannot do (its spec's notes) */
 	bool json, observe;
 	const char *shell, *shell_program; /* a shell instead of this step, and which one */
+	const char *rev;                   /* the commit alone; NULL: what stands on disk */
 	bool keep;                         /* what a failed step leaves */
 	bool untracked;                    /* of the workspace: also what git does not track */
 	bool workflow_optional;            /* set by a command that has another way to be asked */
@@ -54,6 +55,7 @@ struct job_source {
 	struct wf_world world;
 	struct checkout checkout;
 	struct checkout_notes checkout_notes;
+	char takes[300]; /* with --rev: what of the workspace */
 	const char *notes[CHECKOUT_NOTES_MAX];
 	struct spec_workspace workspace;
 	/* the chosen job, or all of them in the order of the list; those that call a workflow have
