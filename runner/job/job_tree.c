@@ -278,7 +278,9 @@ static int make_up_sys(struct job *job, struct dd_err *err)
 {
 	dd_auto_fd int fd = -1;
 	int r = job_dirs_sub(&job->dirs, JOB_TREE_SYS, 0755, &fd, err);
-	return r < 0 ? r : made_sys_fill(fd, err);
+	return r < 0 ? r
+	             : dd_err_ctx(err, made_sys_fill(fd, err), "below %s/" JOB_TREE_SYS,
+	                          job->dirs.root);
 }
 
 int job_tree_prepare(struct job *job, struct dd_err *err)
@@ -287,10 +289,9 @@ int job_tree_prepare(struct job *job, struct dd_err *err)
 	bool tracked = false;
 	int r;
 
-	if ((r = make_up_sys(job, err)) < 0 ||
-	    (r = make_places(job, SHARED_TREE, &tree->work_fd, err)) < 0)
-		return r;
-	if ((r = copy_in(job, &tracked, err)) < 0 || (r = keep_pristine(job, err)) < 0)
+	if ((r = make_places(job, SHARED_TREE, &tree->work_fd, err)) < 0 ||
+	    (r = copy_in(job, &tracked, err)) < 0 || (r = keep_pristine(job, err)) < 0 ||
+	    (r = make_up_sys(job, err)) < 0)
 		return r;
 	stamps_prepare(&tree->stamps, job->dirs.root_fd);
 	if ((r = manifest_scan(tree->work_fd, NULL, &tree->initial, err)) < 0)

@@ -134,8 +134,8 @@ def _():
 @case("C-14", "a value that a form cannot carry, or that no output could be masked for, is refused before the step runs, with what to do instead")
 def _():
     for as_, secret, why in (({"env": "TOKEN"}, "two\nlines", "0x0a"), ({"netrc": "ci@a.test"}, "a blank", "0x20"), ({"npmrc": "a.test"}, "a${HOME}b", "0x24"), ({"npmrc": "a.test"}, "comment#here", "0x23"),
-                             ({"docker": "ci@a.test"}, "two\nlines", "0x0a"), ({"git": "a.test"}, "pass\nurl=evil", "0x0a"), ({"env": "TOKEN"}, "abc", "fewer than 4"),
-                             ({"docker": "ci@a.test"}, "abc", "fewer than 4"), ({"fd": "T"}, "abc", "fewer than 4")):
+                             ({"docker": "ci@a.test"}, "two\nlines", "0x0a"), ({"git": "a.test"}, "pass\nurl=evil", "0x0a"), ({"env": "TOKEN"}, "~q~", "fewer than 4"),
+                             ({"docker": "ci@a.test"}, "~q~", "fewer than 4"), ({"fd": "T"}, "~q~", "fewer than 4")):
         r = held(as_, "echo @@ran=yes@@", secret=secret, rc=None)
         check(r.rc != 0 and "ran" not in r.marks, f"{as_} took {secret!r}", r)
         check(why in r.out and (why.startswith("fewer") or "as: { file: ... }" in r.out), f"{as_}: not told", r)

@@ -8,15 +8,15 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from dd import Job, case, check, equal, main, py, run, step  # noqa: E402
 
 
-@case("L-03", "workflow commands in a build tool's output do nothing outside the step's own log")
+@case("L-03", "workflow commands in a build tool's output set nothing, and what they hide stays hidden")
 def _():
     r = run([step("commands", '''
 echo '::set-env name=INJECTED::yes'; echo '::set-output name=x::yes'; echo '::add-path::/work/evil'; echo '::add-mask::plain'; echo '##[command]x'
 echo '::stop-commands::token'; printf '\\033[0Ksection_start:1:x\\r\\033[0Kx\\n'
-'''), step("after", 'echo "@@injected=${INJECTED:-no}@@"; echo "$PATH" | grep -c /work/evil | sed "s/.*/@@path=&@@/" || true; echo "@@word=plain@@"', shell="bash {0}")])
+'''), step("after", 'echo "@@injected=${INJECTED:-no}@@"; echo "$PATH" | grep -c /work/evil | sed "s/.*/@@path=&@@/" || true; echo "@@word=plain@@"', shell="bash {0}", **{"if": "always()"})], rc=1)
     equal(r.mark("injected"), "no", "INJECTED", r)
     equal(r.mark("path"), "0", "PATH entries", r)
-    equal(r.mark("word"), "plain", "a word that a step asked to mask", r)
+    equal(r.mark("word"), "***", "a word that a step asked to mask", r)
 
 
 @case("L-04", "escape sequences, carriage returns, bells, NUL and bad UTF-8 never reach the operator's terminal raw")

@@ -212,7 +212,7 @@ def _():
 
 def plan_is_as_expected(bench, name, run):
     workflow = os.path.join(GOLDEN, name, "workflow.yml")
-    argv = [DRYDOCK, "plan", workflow, "--job", run["job"], "--policy", "p.yml", "--json"]
+    argv = [DRYDOCK, "plan", workflow, "--workspace", os.path.join(GOLDEN, name), "--job", run["job"], "--policy", "p.yml", "--json"]
     if not run.get("trusted", True):
         with open(os.path.join(bench.dir, "event.json"), "w", encoding="utf-8") as file:
             json.dump({"event_name": "pull_request"}, file)

@@ -107,7 +107,7 @@ def _():
         home = glob.glob(state + "/jobs/*/pristine")[0]
         os.chmod(home + "/README", 0)
         os.chown(home + "/README", 47124, 47124)     # an id that drydock's user namespace does not have
-        with open(os.path.dirname(home) + "/work/go", "w", encoding="utf-8"):
+        with open(os.path.dirname(home) + "/shared/work/go", "w", encoding="utf-8"):
             pass
         out = process.communicate(timeout=60)[0].decode("utf-8", "replace")
         equal(process.returncode, 3, "exit status\n" + out[-1500:])
