@@ -125,7 +125,7 @@ static struct suggest_credential *find_credential(struct suggest *s,
 {
 	for (size_t i = 0; i < s->n_credentials; i++) {
 		struct suggest_credential *c = &s->credentials[i];
-		if (c->phase == wanted->phase && strcmp(c->recorded, recorded) == 0 &&
+		if (c->phase == wanted->phase && strcmp(c->recorded, recorded) == 0 && wanted->as &&
 		    strcmp(c->from, wanted->from) == 0 && strcmp(c->as, wanted->as) == 0 &&
 		    c->from_key == wanted->from_key && c->as_key == wanted->as_key)
 			return c;

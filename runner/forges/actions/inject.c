@@ -783,10 +783,9 @@ static void here_body(struct walk *w, const struct here *h, bool runs)
 			copy(w, 2);
 			continue;
 		}
-		if (!h->quoted && *w->at == '$' && w->at + 1 < w->end && strchr("({[", w->at[1]) &&
-		    w->at[1])
-			inside++;
-		else if (inside && inside < 1000 && strchr("({[", *w->at) && w->at[-1] != '$')
+		bool opens = !h->quoted && *w->at == '$' && w->at + 1 < w->end &&
+		             strchr("({[", w->at[1]) && w->at[1];
+		if (opens || (inside && inside < 1000 && strchr("({[", *w->at) && w->at[-1] != '$'))
 			inside++;
 		else if (!h->quoted && *w->at == '`')
 			inside += 1000; /* until the end */

@@ -244,7 +244,7 @@ static void choose_workdir(struct spec_build *b, const struct wf_step *from, str
 	const char *dir = node ? wf_literal(b->arena, node) : "";
 	if (!dir)
 		recipe->workdir = wf_written(b->arena, node);
-	else if (wf_workdir(b->arena, dir, &recipe->workdir) < 0)
+	else if (wf_workdir(b->arena, dir, &recipe->workdir) < 0 && node)
 		diag_add(b->diags, node->mark, "a directory below the workspace",
 		         "working-directory `%s` leaves the workspace", dir);
 }

@@ -61,7 +61,8 @@ static const char *unescape(struct plan_arena *arena, const char *text, size_t l
 		size_t k = 0;
 		while (k < n && (len - i < 3 || memcmp(text + i, rows[k].code, 3) != 0))
 			k++;
-		*to++ = k < n ? rows[k].means : text[i];
+		const char *from = k < n ? &rows[k].means : &text[i];
+		*to++ = *from;
 		i += k < n ? 3 : 1;
 	}
 	*ret_len = (size_t)(to - out);
