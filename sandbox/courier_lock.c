@@ -141,7 +141,7 @@ static const struct filter_row {
 	{ SCMP_SYS(exit_group), ANY },
 };
 
-static int add_row(scmp_filter_ctx ctx, const struct filter_row *row)
+static int courier_add_row(scmp_filter_ctx ctx, const struct filter_row *row)
 {
 	static const int families[] = { AF_INET, AF_INET6, AF_UNIX, AF_NETLINK };
 	const struct scmp_arg_cmp read_only = SCMP_A2_64(SCMP_CMP_MASKED_EQ,
@@ -167,14 +167,14 @@ static int add_row(scmp_filter_ctx ctx, const struct filter_row *row)
 	return r;
 }
 
-static int enter_filter(struct dd_err *err)
+static int courier_enter_filter(struct dd_err *err)
 {
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
 	if (!ctx)
 		return dd_err_set(err, ENOMEM, "courier: seccomp filter");
 	int r = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	for (size_t i = 0; r == 0 && i < ARRAY_LEN(rows); i++)
-		r = add_row(ctx, &rows[i]);
+		r = courier_add_row(ctx, &rows[i]);
 	if (r == 0)
 		r = dd_fault("courier_seccomp") ? -ENOSYS : seccomp_load(ctx);
 	seccomp_release(ctx);
@@ -185,7 +185,7 @@ static int enter_filter(struct dd_err *err)
 
 /* ---- all ---- */
 
-static int drop_capabilities(struct dd_err *err)
+static int courier_drop_capabilities(struct dd_err *err)
 {
 	cap_t none = cap_init();
 	int r = none ? cap_set_proc(none) : -1;
@@ -200,8 +200,8 @@ int courier_lock(struct dd_err *err)
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || setrlimit(RLIMIT_CORE, &no_core) < 0 ||
 	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return dd_err_set(err, errno, "courier: harden the process");
-	int r = drop_capabilities(err);
+	int r = courier_drop_capabilities(err);
 	if (r == 0)
 		r = forbid_writing(err);
-	return r < 0 ? r : enter_filter(err);
+	return r < 0 ? r : courier_enter_filter(err);
 }

@@ -134,7 +134,7 @@ static void forget_bytes(struct view_item *item)
 	item->as = (struct stat){ 0 };
 }
 
-static void add(const char *dir, const char *name, const struct host_view_row *row)
+static void view_add(const char *dir, const char *name, const struct host_view_row *row)
 {
 	if (n_items == INSIDE_VIEW_MAX)
 		return;
@@ -155,7 +155,7 @@ static void add_prefix(const struct host_view_row *row)
 
 	while (etc && (e = readdir(etc)))
 		if (e->d_type == DT_DIR && strncmp(e->d_name, row->path, strlen(row->path)) == 0)
-			add("/etc/", e->d_name, row);
+			view_add("/etc/", e->d_name, row);
 	if (etc)
 		(void)closedir(etc);
 }
@@ -168,7 +168,7 @@ static void add_glob(const struct host_view_row *row)
 	if (glob(row->path, GLOB_NOSORT | GLOB_NOESCAPE, NULL, &found) == 0)
 		for (size_t i = 0; i < found.gl_pathc; i++)
 			if (lstat(found.gl_pathv[i], &st) == 0 && S_ISDIR(st.st_mode))
-				add(found.gl_pathv[i], "", row);
+				view_add(found.gl_pathv[i], "", row);
 	globfree(&found);
 }
 
@@ -187,7 +187,7 @@ static void expand(void)
 		else if (row->kind == HOST_VIEW_GLOB)
 			add_glob(row);
 		else if (!row->try || lstat(row->path, &st) == 0)
-			add(row->path, "", row);
+			view_add(row->path, "", row);
 	}
 }
 

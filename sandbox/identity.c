@@ -170,7 +170,7 @@ static bool have_cap(cap_value_t cap)
 	return value == CAP_SET;
 }
 
-static bool is_program(const char *path)
+static bool identity_is_program(const char *path)
 {
 	return access(path, X_OK) == 0;
 }
@@ -199,8 +199,8 @@ static int range_choose(struct id_choice *ret, char note[200], struct dd_err *er
 		(void)snprintf(none, sizeof(none),
 		               "no subordinate ids for this user; add them with %s", command);
 		why = none;
-	} else if (!privileged &&
-	           (!is_program("/usr/bin/newuidmap") || !is_program("/usr/bin/newgidmap")))
+	} else if (!privileged && (!identity_is_program("/usr/bin/newuidmap") ||
+	                           !identity_is_program("/usr/bin/newgidmap")))
 		why = "newuidmap is missing; install the package uidmap";
 	else if (!privileged && prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1)
 		why = "no_new_privs is set, so newuidmap has no effect; give the service "

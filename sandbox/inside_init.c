@@ -17,7 +17,7 @@
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 
-static void tell(int ctl, const struct ctl_msg *msg)
+static void init_tell(int ctl, const struct ctl_msg *msg)
 {
 	if (dd_send_msg(ctl, msg, sizeof(*msg), NULL, 0) < 0)
 		_exit(1); /* nobody to talk to: the supervisor is dead, and so is the step */
@@ -48,11 +48,11 @@ static void reap(int ctl, pid_t *step)
 		*step = 0;
 		struct ctl_msg msg = { .type = CTL_STATUS };
 		status_fill(status, &msg.status);
-		tell(ctl, &msg);
+		init_tell(ctl, &msg);
 	}
 }
 
-static void obey(int ctl)
+static void init_obey(int ctl)
 {
 	struct ctl_msg msg = { 0 };
 	int r = dd_recv_msg(ctl, &msg, sizeof(msg), NULL, 0);
@@ -88,7 +88,7 @@ _Noreturn void inside_init(const struct inside *in, pid_t step)
 	int r = sig < 0 || sigprocmask(SIG_SETMASK, &all, NULL) < 0 || chdir("/") < 0
 	                ? dd_err_set(&failed.err, errno, "init: signals")
 	                : inside_init_lock(&failed.err);
-	tell(in->ctl, r < 0 ? &failed : &built);
+	init_tell(in->ctl, r < 0 ? &failed : &built);
 	if (r < 0)
 		_exit(1);
 
@@ -102,6 +102,6 @@ _Noreturn void inside_init(const struct inside *in, pid_t step)
 			_exit(1);
 		reap(in->ctl, &step);
 		if (fds[0].revents)
-			obey(in->ctl);
+			init_obey(in->ctl);
 	}
 }

@@ -76,7 +76,7 @@ static int empty_sets(struct dd_err *err)
 }
 
 /* capget(2) and prctl(2), not /proc/self/status: what is mounted there may not be procfs (K-10). */
-static int check_capabilities(struct dd_err *err)
+static int lock_check_capabilities(struct dd_err *err)
 {
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3, .pid = 0 };
 	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { { 0 } };
@@ -110,7 +110,7 @@ int inside_drop_capabilities(struct dd_err *err)
 	if (prctl(PR_SET_SECUREBITS, SECUREBITS, 0, 0, 0) < 0)
 		return dd_err_set(err, errno, "lock the securebits");
 	r = empty_sets(err);
-	return r < 0 ? r : check_capabilities(err);
+	return r < 0 ? r : lock_check_capabilities(err);
 }
 
 /* ---- no_new_privs, filter ---- */

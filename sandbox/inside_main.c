@@ -143,7 +143,7 @@ static void forget_environment(const struct inside *in)
 	environ = NULL;
 }
 
-static int launch(struct inside *in, struct dd_err *err)
+static int inside_launch(struct inside *in, struct dd_err *err)
 {
 	forget_environment(in);
 	(void)umask(022);
@@ -170,7 +170,7 @@ static int launch(struct inside *in, struct dd_err *err)
 _Noreturn void inside_main(struct inside *in)
 {
 	struct ctl_msg failed = { .type = CTL_FAILED };
-	int r = launch(in, &failed.err);
+	int r = inside_launch(in, &failed.err);
 	/* The host's trees and the new root are attached or unwanted now; a descriptor left open
 	 * would keep a way back. */
 	if (r == 0)

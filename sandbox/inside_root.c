@@ -99,8 +99,8 @@ static int open_made_sys(struct inside *in, struct dd_err *err)
 }
 
 /* A place of the root tree is there already, and must not be lost behind another mount. */
-static int check_place(const struct sandbox_spec *spec, const struct sandbox_mount *m,
-                       struct dd_err *err)
+static int root_check_place(const struct sandbox_spec *spec, const struct sandbox_mount *m,
+                            struct dd_err *err)
 {
 	for (size_t i = 0; i < spec->n_mounts; i++) {
 		const char *over = spec->mounts[i].target;
@@ -122,7 +122,7 @@ int inside_open_mounts(struct inside *in, struct dd_err *err)
 		struct stat st;
 		in->mounts[i] = -1;
 		if (in->spec->root && (m->flags & SANDBOX_MOUNT_PLACE)) {
-			int r = check_place(in->spec, m, err);
+			int r = root_check_place(in->spec, m, err);
 			if (r < 0)
 				return r;
 			continue;

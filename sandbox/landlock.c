@@ -134,8 +134,8 @@ static int make_ruleset(int abi, uint64_t *ret_handled, int *ret_fd, struct dd_e
 }
 
 /* -ENOENT and -ELOOP are for the caller to judge; every other failure is one. */
-static int allow(int ruleset, uint64_t handled, const char *path, uint64_t rights,
-                 struct dd_err *err)
+static int landlock_allow(int ruleset, uint64_t handled, const char *path, uint64_t rights,
+                          struct dd_err *err)
 {
 	struct open_how how = { .flags = O_PATH | O_CLOEXEC | O_NOFOLLOW,
 		                .resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS };
@@ -157,7 +157,8 @@ static int allow(int ruleset, uint64_t handled, const char *path, uint64_t right
 static int allow_places(int ruleset, uint64_t handled, struct dd_err *err)
 {
 	for (size_t i = 0; i < ARRAY_LEN(place_rows); i++) {
-		int r = allow(ruleset, handled, place_rows[i].path, place_rows[i].rights, err);
+		int r = landlock_allow(ruleset, handled, place_rows[i].path, place_rows[i].rights,
+		                       err);
 		if (r < 0 && r != -ENOENT && r != -ELOOP)
 			return r;
 	}
@@ -171,7 +172,7 @@ static int allow_mounts(int ruleset, uint64_t handled, const struct sandbox_spec
 		const struct sandbox_mount *m = &spec->mounts[i];
 		if (!(m->flags & SANDBOX_MOUNT_RW))
 			continue;
-		int r = allow(ruleset, handled, m->target, LL_WRITE, err);
+		int r = landlock_allow(ruleset, handled, m->target, LL_WRITE, err);
 		if (r < 0 && !(r == -ENOENT && (m->flags & SANDBOX_MOUNT_TRY)))
 			return r;
 	}

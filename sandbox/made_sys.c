@@ -103,7 +103,7 @@ static int made(int r, const char *path, struct dd_err *err)
 	return r < 0 ? dd_err_set(err, errno, "make up /sys/%s", path) : 0;
 }
 
-static int make_file(int dir, const char *path, const char *content, struct dd_err *err)
+static int sys_make_file(int dir, const char *path, const char *content, struct dd_err *err)
 {
 	size_t len = strlen(content);
 	dd_auto_fd int fd = openat(dir, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444);
@@ -173,18 +173,18 @@ static int make_same(int dir, const struct cpus *cpus, struct dd_err *err)
 	for (size_t i = 0; r == 0 && i < ARRAY_LEN(dirs); i++)
 		r = made(mkdirat(dir, dirs[i], 0755), dirs[i], err);
 	for (size_t i = 0; r == 0 && i < ARRAY_LEN(same_rows); i++)
-		r = make_file(dir, same_rows[i].path, same_rows[i].content, err);
+		r = sys_make_file(dir, same_rows[i].path, same_rows[i].content, err);
 	for (size_t i = 0; r == 0 && i < ARRAY_LEN(all_rows); i++)
-		r = make_file(dir, all_rows[i].path, all_rows[i].mask ? cpus->mask : cpus->list,
-		              err);
+		r = sys_make_file(dir, all_rows[i].path, all_rows[i].mask ? cpus->mask : cpus->list,
+		                  err);
 	if (r == 0)
 		r = made(symlinkat("../../devices/virtual/net/lo", dir, "class/net/lo"),
 		         "class/net/lo", err);
 	(void)snprintf(text, sizeof(text), "%u\n", cpus->last);
 	if (r == 0)
-		r = make_file(dir, "devices/system/cpu/kernel_max", text, err);
+		r = sys_make_file(dir, "devices/system/cpu/kernel_max", text, err);
 	(void)snprintf(text, sizeof(text), "Node 0 MemTotal: %15lu kB\n", memory_kb());
-	return r < 0 ? r : make_file(dir, "devices/system/node/node0/meminfo", text, err);
+	return r < 0 ? r : sys_make_file(dir, "devices/system/node/node0/meminfo", text, err);
 }
 
 /* Old and new names of one thing, and for whole packages one file for all processors: a second name
@@ -231,11 +231,11 @@ static int make_cpu(int dir, const struct cpus *cpus, unsigned cpu, struct dd_er
 		return r;
 	(void)snprintf(path, sizeof(path), "devices/system/cpu/cpu%u/topology/physical_package_id",
 	               cpu);
-	r = make_file(dir, path, "0\n", err);
+	r = sys_make_file(dir, path, "0\n", err);
 	(void)snprintf(path, sizeof(path), "devices/system/cpu/cpu%u/topology/core_id", cpu);
 	(void)snprintf(text, sizeof(text), "%u\n", cpu);
 	if (r == 0)
-		r = make_file(dir, path, text, err);
+		r = sys_make_file(dir, path, text, err);
 	for (size_t i = 0; r == 0 && i < ARRAY_LEN(topology_rows); i++) {
 		const struct topology_row *row = &topology_rows[i];
 		(void)snprintf(path, sizeof(path), "devices/system/cpu/cpu%u/topology/%s", cpu,
@@ -244,7 +244,8 @@ static int make_cpu(int dir, const struct cpus *cpus, unsigned cpu, struct dd_er
 			spell_mask(cpus, (int)cpu, text);
 		else
 			(void)snprintf(text, sizeof(text), "%u\n", cpu);
-		r = row->first ? make_link(dir, cpu, row, err) : make_file(dir, path, text, err);
+		r = row->first ? make_link(dir, cpu, row, err)
+		               : sys_make_file(dir, path, text, err);
 	}
 	return r;
 }

@@ -35,7 +35,7 @@ static int text_read(int dir, const char *file, char *buf, size_t size)
 	return 0;
 }
 
-static int text_write(int dir, const char *file, const char *text)
+static int cgroup_text_write(int dir, const char *file, const char *text)
 {
 	dd_auto_fd int fd = openat(dir, file, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
@@ -44,7 +44,7 @@ static int text_write(int dir, const char *file, const char *text)
 	return write(fd, text, len) == (ssize_t)len ? 0 : -errno;
 }
 
-static bool has_word(const char *list, const char *word)
+static bool cgroup_has_word(const char *list, const char *word)
 {
 	size_t len = strlen(word);
 	for (const char *p = list; (p = strstr(p, word)); p += len)
@@ -125,8 +125,8 @@ static bool has_more(int dir)
 	    text_read(dir, "cgroup.subtree_control", on, sizeof(on)) < 0)
 		return false;
 	for (size_t i = 0; i < ARRAY_LEN(wanted_controllers); i++)
-		more = more || (has_word(have, wanted_controllers[i]) &&
-		                !has_word(on, wanted_controllers[i]));
+		more = more || (cgroup_has_word(have, wanted_controllers[i]) &&
+		                !cgroup_has_word(on, wanted_controllers[i]));
 	return more;
 }
 
@@ -152,10 +152,11 @@ static void hand_down(int dir)
 		return;
 	for (size_t i = 0; i < ARRAY_LEN(wanted_controllers); i++) {
 		char plus[32];
-		if (!has_word(have, wanted_controllers[i]) || has_word(on, wanted_controllers[i]))
+		if (!cgroup_has_word(have, wanted_controllers[i]) ||
+		    cgroup_has_word(on, wanted_controllers[i]))
 			continue;
 		(void)snprintf(plus, sizeof(plus), "+%s", wanted_controllers[i]);
-		(void)text_write(dir, "cgroup.subtree_control", plus);
+		(void)cgroup_text_write(dir, "cgroup.subtree_control", plus);
 	}
 }
 
@@ -169,7 +170,7 @@ static void step_aside(int top)
 	dd_auto_fd int leaf = openat(top, SUPERVISOR_LEAF,
 	                             O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (leaf >= 0)
-		(void)text_write(leaf, "cgroup.procs", pid);
+		(void)cgroup_text_write(leaf, "cgroup.procs", pid);
 }
 
 static bool run_is_sane(const char *run)
@@ -225,7 +226,7 @@ int cgroup_job_make(char path[256], struct dd_err *err)
 static int limit_write(int dir, const char *controllers, const char *limit, const char *controller,
                        const char *file, const char *text, struct dd_err *err)
 {
-	if (!has_word(controllers, controller))
+	if (!cgroup_has_word(controllers, controller))
 		return dd_err_say(err, ENOTSUP,
 		                  "%s needs the cgroup v2 %s controller, which is not delegated "
 		                  "here (controllers: %.60s); as a "
@@ -233,7 +234,7 @@ static int limit_write(int dir, const char *controllers, const char *limit, cons
 		                  "systemd.unified_cgroup_hierarchy=1, or drop the limit",
 		                  limit, controller,
 		                  *controllers && *controllers != '\n' ? controllers : "none");
-	int r = text_write(dir, file, text);
+	int r = cgroup_text_write(dir, file, text);
 	return r < 0 ? dd_err_set(err, -r, "%s: write %s", limit, file) : 0;
 }
 
@@ -261,7 +262,7 @@ static int limits_write(const struct sandbox_limits *l, int dir, const char *con
 	}
 	/* pids has a second keeper, RLIMIT_NPROC, counted per user namespace since 5.14: the
 	 * controller is used where it is. */
-	if (r == 0 && l->pids && has_word(controllers, "pids")) {
+	if (r == 0 && l->pids && cgroup_has_word(controllers, "pids")) {
 		(void)snprintf(text, sizeof(text), "%u", l->pids + 1);
 		r = limit_write(dir, controllers, "limits.pids", "pids", "pids.max", text, err);
 	}
@@ -300,7 +301,7 @@ int cgroup_step_kill(const struct sandbox *sb, struct dd_err *err)
 {
 	if (sb->cgroup_fd < 0)
 		return 0;
-	int r = text_write(sb->cgroup_fd, "cgroup.kill", "1");
+	int r = cgroup_text_write(sb->cgroup_fd, "cgroup.kill", "1");
 	return r < 0 && r != -ENOENT ? dd_err_set(err, -r, "kill cgroup %s", sb->cgroup) : 0;
 }
 
@@ -312,7 +313,7 @@ uint64_t cgroup_step_peak(const struct sandbox *sb)
 	return strtoull(text, NULL, 10);
 }
 
-static int64_t now_ms(void)
+static int64_t cgroup_now_ms(void)
 {
 	struct timespec t;
 	(void)clock_gettime(CLOCK_MONOTONIC, &t);
@@ -322,12 +323,12 @@ static int64_t now_ms(void)
 /* rmdir is the test: the kernel refuses it with EBUSY as long as a process lives in the group. */
 static int remove_when_empty(int parent, const char *path, unsigned timeout_ms, struct dd_err *err)
 {
-	const int64_t end = now_ms() + (int64_t)timeout_ms;
+	const int64_t end = cgroup_now_ms() + (int64_t)timeout_ms;
 
 	while (unlinkat(parent, path, AT_REMOVEDIR) < 0 && errno != ENOENT) {
 		if (errno != EBUSY)
 			return dd_err_set(err, errno, "remove cgroup %s", path);
-		if (now_ms() >= end)
+		if (cgroup_now_ms() >= end)
 			return dd_err_set(err, ETIMEDOUT, "cgroup %s: processes survive", path);
 		(void)poll(NULL, 0, 2);
 	}
@@ -373,7 +374,7 @@ int cgroup_job_remove(const char *path, struct dd_err *err)
 	dd_auto_fd int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (dir < 0)
 		return errno == ENOENT ? 0 : dd_err_set(err, errno, "open cgroup %s", path);
-	int r = text_write(dir, "cgroup.kill", "1");
+	int r = cgroup_text_write(dir, "cgroup.kill", "1");
 	if (r < 0 && r != -ENOENT)
 		return dd_err_set(err, -r, "kill cgroup %s", path);
 	r = children_remove(dir, path, err);

@@ -79,7 +79,7 @@ static const char *const ctl_names[] = {
 	[CTL_KILL] = "CTL_KILL",
 };
 
-static void trace(const char *arrow, const struct sandbox *sb, const struct ctl_msg *msg)
+static void outside_trace(const char *arrow, const struct sandbox *sb, const struct ctl_msg *msg)
 {
 	const char *name = msg->type < ARRAY_LEN(ctl_names) ? ctl_names[msg->type] : NULL;
 	dd_trace("%s init %d %s", arrow, (int)sb->pid, name ? name : "?");
@@ -94,7 +94,7 @@ static int ctl_recv(const struct sandbox *sb, struct ctl_msg *ret)
 	if (r == -ECONNRESET)
 		r = dd_recv_msg(sb->ctl, ret, sizeof(*ret), NULL, 0);
 	if (r > 0)
-		trace("<-", sb, ret);
+		outside_trace("<-", sb, ret);
 	return r;
 }
 
@@ -112,8 +112,8 @@ static const char *how_it_ended(const struct sandbox *sb)
 	                                          : "";
 }
 
-static int expect(const struct sandbox *sb, enum ctl_type type, const char *what,
-                  struct dd_err *err)
+static int outside_expect(const struct sandbox *sb, enum ctl_type type, const char *what,
+                          struct dd_err *err)
 {
 	struct ctl_msg msg = { 0 };
 	int r = wait_readable(sb->ctl, BUILD_TIMEOUT_MS, what, err);
@@ -187,7 +187,7 @@ static bool label_is_sane(const char *s, size_t max)
 	       s[0] != '-';
 }
 
-static int check_spec(const struct sandbox_spec *spec, struct dd_err *err)
+static int outside_check_spec(const struct sandbox_spec *spec, struct dd_err *err)
 {
 	if (!spec->identity || !spec->net || !spec->seccomp || !spec->argv || !spec->argv[0])
 		return dd_err_say(err, EINVAL, "incomplete sandbox spec: %s missing",
@@ -302,7 +302,8 @@ static int find_start_blocks(struct inside *in, struct dd_err *err)
 	return 0;
 }
 
-static int launch(const struct sandbox_spec *spec, struct sandbox *sb, struct dd_err *err)
+static int outside_launch_step(const struct sandbox_spec *spec, struct sandbox *sb,
+                               struct dd_err *err)
 {
 	int ctl[2], deliver[2];
 
@@ -340,7 +341,7 @@ static int converse(const struct sandbox_spec *spec, struct sandbox *sb, struct 
 	int r = 0;
 
 	if (prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) != 1)
-		r = expect(sb, CTL_MAPS_WANTED, "the request for id maps", err);
+		r = outside_expect(sb, CTL_MAPS_WANTED, "the request for id maps", err);
 	if (r < 0)
 		return r;
 	r = write_maps(spec, sb->pid, err);
@@ -349,14 +350,14 @@ static int converse(const struct sandbox_spec *spec, struct sandbox *sb, struct 
 		 * ours. */
 		struct pollfd said = { .fd = sb->ctl, .events = POLLIN };
 		return poll(&said, 1, 0) == 1 && said.revents & POLLIN
-		               ? expect(sb, CTL_NET, "the network", err)
+		               ? outside_expect(sb, CTL_NET, "the network", err)
 		               : r;
 	}
-	trace("->", sb, &go);
+	outside_trace("->", sb, &go);
 	r = dd_send_msg(sb->ctl, &go, sizeof(go), NULL, 0);
 	if (r < 0 && r != -EPIPE) /* EPIPE: it failed already, and its reason is still to be read */
 		return dd_err_set(err, -r, "release the launcher");
-	r = expect(sb, CTL_NET, "the network", err);
+	r = outside_expect(sb, CTL_NET, "the network", err);
 	if (r < 0)
 		return r;
 	r = wait_readable(sb->ctl, BUILD_TIMEOUT_MS, "the network sockets", err);
@@ -377,11 +378,11 @@ int sandbox_begin(const struct sandbox_spec *spec, struct sandbox *ret, struct d
 {
 	struct sandbox sb = SANDBOX_NONE;
 
-	int r = check_spec(spec, err);
+	int r = outside_check_spec(spec, err);
 	if (r == 0)
 		r = cgroup_step_make(spec, &sb, err);
 	if (r == 0)
-		r = launch(spec, &sb, err);
+		r = outside_launch_step(spec, &sb, err);
 	if (r == 0)
 		r = converse(spec, &sb, err);
 	if (r < 0)
@@ -394,7 +395,7 @@ int sandbox_begin(const struct sandbox_spec *spec, struct sandbox *ret, struct d
 
 int sandbox_built(const struct sandbox_spec *spec, struct sandbox *sb, struct dd_err *err)
 {
-	int r = expect(sb, CTL_BUILT, "the sandbox", err);
+	int r = outside_expect(sb, CTL_BUILT, "the sandbox", err);
 	return r < 0 ? build_failed(spec, sb, r, err) : 0;
 }
 
@@ -406,7 +407,7 @@ int sandbox_build(const struct sandbox_spec *spec, struct sandbox *ret, struct d
 
 /* ---- release ---- */
 
-static int send_all(int sock, const void *buf, size_t len)
+static int outside_send_all(int sock, const void *buf, size_t len)
 {
 	const char *p = buf;
 	while (len > 0) {
@@ -449,19 +450,19 @@ static int delivery_measure(const struct sandbox_delivery *what, struct delivery
 static int delivery_send(int sock, const struct sandbox_delivery *what,
                          const struct delivery_head *head)
 {
-	int r = send_all(sock, head, sizeof(*head));
+	int r = outside_send_all(sock, head, sizeof(*head));
 	for (size_t i = 0; r == 0 && what->envp[i]; i++)
-		r = send_all(sock, what->envp[i], strlen(what->envp[i]) + 1);
+		r = outside_send_all(sock, what->envp[i], strlen(what->envp[i]) + 1);
 	for (size_t i = 0; r == 0 && i < what->n_files; i++) {
 		const struct sandbox_secret_file *f = &what->files[i];
 		struct delivery_file file = { .name_len = (uint32_t)strlen(f->name),
 			                      .content_len = (uint32_t)f->len,
 			                      .unnamed = f->unnamed };
-		r = send_all(sock, &file, sizeof(file));
+		r = outside_send_all(sock, &file, sizeof(file));
 		if (r == 0)
-			r = send_all(sock, f->name, file.name_len);
+			r = outside_send_all(sock, f->name, file.name_len);
 		if (r == 0)
-			r = send_all(sock, f->content, f->len);
+			r = outside_send_all(sock, f->content, f->len);
 	}
 	return r;
 }
@@ -598,7 +599,7 @@ int sandbox_release(struct sandbox *sb, const struct sandbox_delivery *what, str
 int sandbox_signal(const struct sandbox *sb, int sig, struct dd_err *err)
 {
 	struct ctl_msg msg = { .type = CTL_KILL, .sig = sig };
-	trace("->", sb, &msg);
+	outside_trace("->", sb, &msg);
 	int r = dd_send_msg(sb->ctl, &msg, sizeof(msg), NULL, 0);
 	return r < 0 ? dd_err_set(err, -r, "signal %d to the step", sig) : 0;
 }

@@ -16,16 +16,16 @@
 
 enum { LINKS_MAX = 40 /* as the kernel */, PATH_ROOM = 2048 };
 
-static bool is_at_or_below(const char *path, const char *dir)
+static bool follow_is_at_or_below(const char *path, const char *dir)
 {
 	size_t len = strlen(dir);
 	return strncmp(path, dir, len) == 0 && (path[len] == '\0' || path[len] == '/');
 }
 
-static struct sandbox_path find(const char *path, const char *const *shown)
+static struct sandbox_path follow_find(const char *path, const char *const *shown)
 {
 	for (size_t i = 0; shown && shown[i]; i++)
-		if (is_at_or_below(path, shown[i]))
+		if (follow_is_at_or_below(path, shown[i]))
 			return (struct sandbox_path){ shown[i], SANDBOX_READ_ONLY,
 				                      "shown besides the host view", true };
 	return sandbox_path_find(path);
@@ -36,11 +36,11 @@ static struct sandbox_path find(const char *path, const char *const *shown)
 static bool leads_to_something(const char *path, const char *const *shown)
 {
 	for (size_t i = 0; shown && shown[i]; i++)
-		if (is_at_or_below(shown[i], path) && access(shown[i], F_OK) == 0)
+		if (follow_is_at_or_below(shown[i], path) && access(shown[i], F_OK) == 0)
 			return true;
 	for (size_t i = 0; i < host_view_n; i++) {
 		const struct host_view_row *row = &host_view_rows[i];
-		if (row->path[0] == '/' && is_at_or_below(row->path, path) &&
+		if (row->path[0] == '/' && follow_is_at_or_below(row->path, path) &&
 		    access(row->path, F_OK) == 0)
 			return true;
 	}
@@ -99,7 +99,7 @@ static int walk_name(struct walk *w)
 		return -ENAMETOOLONG;
 	/* A copied file is what its link leads to; everything else of the host is as the host has
 	 * it. */
-	if (find(next, w->shown).of_host && !sandbox_view_is_copy(next))
+	if (follow_find(next, w->shown).of_host && !sandbox_view_is_copy(next))
 		n = readlink(next, link, sizeof(link) - 1);
 	if (n >= 0) {
 		link[n] = '\0';
@@ -131,7 +131,7 @@ int sandbox_path_follow(const char *path, const char *const *shown, struct sandb
 	const char *end = w.at[0] ? w.at : "/";
 	if ((size_t)snprintf(ret->path, sizeof(ret->path), "%s", end) >= sizeof(ret->path))
 		return -ENAMETOOLONG;
-	ret->end = find(end, shown);
+	ret->end = follow_find(end, shown);
 	if (ret->end.access == SANDBOX_ABSENT && leads_to_something(end, shown))
 		ret->end = (struct sandbox_path){ "/", SANDBOX_READ_ONLY,
 			                          "a directory of the sandbox's root: only what "

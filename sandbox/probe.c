@@ -26,7 +26,7 @@ struct finding {
 	char found[PROBE_FOUND];
 };
 
-static int write_text(const char *path, const char *text)
+static int probe_write_text(const char *path, const char *text)
 {
 	dd_auto_fd int fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0 || write(fd, text, strlen(text)) < 0)
@@ -50,12 +50,12 @@ static int map_child(pid_t pid)
 	bool range = probe_ids_usable() > 2;
 	char path[64], line[64];
 	(void)snprintf(path, sizeof(path), "/proc/%d/setgroups", (int)pid);
-	int r = write_text(path, "deny");
+	int r = probe_write_text(path, "deny");
 	for (size_t i = 0; r == 0 && i < ARRAY_LEN(maps); i++) {
 		(void)snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, maps[i].file);
 		(void)snprintf(line, sizeof(line), "%d %u 1", maps[i].inside,
 		               range ? 2U : maps[i].own);
-		r = write_text(path, line);
+		r = probe_write_text(path, line);
 	}
 	return r;
 }
@@ -86,7 +86,7 @@ _Noreturn static void answer_in_child(const struct probe_row *row, int sock)
 	_exit(write(sock, &f, sizeof(f)) == (ssize_t)sizeof(f) ? 0 : 1);
 }
 
-static int hear(const struct probe_row *row, pid_t pid, int sock, struct finding *ret)
+static int probe_hear(const struct probe_row *row, pid_t pid, int sock, struct finding *ret)
 {
 	int ready = 0;
 	if (row->namespaces & CLONE_NEWUSER) {
@@ -115,7 +115,7 @@ static int ask_in_child(const struct probe_row *row, struct finding *ret)
 		answer_in_child(row, theirs);
 	}
 	dd_close_p(&theirs);
-	int r = hear(row, pid, mine, ret);
+	int r = probe_hear(row, pid, mine, ret);
 	if (r == -ECHILD)
 		(void)kill(pid, SIGKILL);
 	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
@@ -124,7 +124,7 @@ static int ask_in_child(const struct probe_row *row, struct finding *ret)
 }
 
 /* Not even asked: a filter may kill whoever asks, and the kernel is not to blame for the answer. */
-static bool is_filtered(const struct probe_row *row, struct sandbox_feature *ret)
+static bool probe_is_filtered(const struct probe_row *row, struct sandbox_feature *ret)
 {
 	char name[PROBE_CALL];
 	if (!probe_calls_take(row->namespaces ? "clone3" : NULL, name) &&
@@ -162,7 +162,7 @@ static void probe_one(const struct probe_row *row, struct sandbox_feature *ret)
 		ret->remedy = row->remedy_now ? row->remedy_now() : row->remedy;
 		return;
 	}
-	if (is_filtered(row, ret))
+	if (probe_is_filtered(row, ret))
 		return;
 	int r = row->in_caller ? row->check(f.found) : ask_in_child(row, &f);
 	/* after the question: it shows what is in the way */

@@ -144,7 +144,7 @@ static int ask_all(void)
 	return 0;
 }
 
-static bool is_filtered(void)
+static bool calls_is_filtered(void)
 {
 	return prctl(PR_GET_SECCOMP, 0, 0, 0, 0) > 0;
 }
@@ -164,7 +164,7 @@ static bool is_deadly(size_t i, const char *among)
 	return !among;
 }
 
-static size_t collect(void)
+static size_t calls_collect(void)
 {
 	size_t n = 0, len = 0, len_unasked = 0;
 	taken[0] = unasked[0] = '\0';
@@ -192,14 +192,14 @@ static int ask_shared(void)
 static int check_calls(char found[PROBE_FOUND])
 {
 	taken[0] = unasked[0] = '\0';
-	if (!is_filtered()) {
+	if (!calls_is_filtered()) {
 		probe_note(found, "no system call filter around drydock");
 		return 0;
 	}
 	int r = ask_shared();
 	if (asked == MAP_FAILED)
 		return r;
-	size_t n = collect();
+	size_t n = calls_collect();
 	(void)munmap(asked, sizeof(*asked));
 	if (r < 0)
 		return r;
@@ -228,12 +228,12 @@ const char *probe_calls_remedy(void)
 int sandbox_check_filter(const char *among, struct dd_err *err)
 {
 	bool deadly = false;
-	if (!is_filtered())
+	if (!calls_is_filtered())
 		return 0;
 	int r = ask_shared();
 	if (asked == MAP_FAILED)
 		return 0; /* who cannot ask finds out */
-	(void)collect();
+	(void)calls_collect();
 	for (size_t i = 0; r == 0 && i < ARRAY_LEN(calls); i++)
 		deadly = deadly || is_deadly(i, among);
 	(void)munmap(asked, sizeof(*asked));

@@ -151,7 +151,7 @@ static int64_t now_ns(clockid_t id)
 
 /* Deadlines and leases hang on the monotonic clock; certificates and the times of the record on the
  * other. */
-static int check_clock(char found[PROBE_FOUND])
+static int host_check_clock(char found[PROBE_FOUND])
 {
 	enum {
 		ROUNDS = 1000,
@@ -223,7 +223,7 @@ static const struct probe_row rows[] = {
 	{ .name = "clock",
 	  .area = "host",
 	  .need = "deadlines, leases, certificates, times in the record",
-	  .check = check_clock,
+	  .check = host_check_clock,
 	  .told = true,
 	  .remedy = "set the clock and keep it: timedatectl set-ntp true, or chrony" },
 };

@@ -129,7 +129,7 @@ static int check_nftables(char found[PROBE_FOUND])
 	return r;
 }
 
-static int check_capabilities(char found[PROBE_FOUND])
+static int kernel_check_capabilities(char found[PROBE_FOUND])
 {
 	struct dd_err err = { .code = 0 };
 	int r = inside_drop_capabilities(&err);
@@ -457,7 +457,7 @@ static const struct probe_row rows[] = {
 	  .need = "a step holds none",
 	  .required = true,
 	  .namespaces = CLONE_NEWUSER,
-	  .check = check_capabilities,
+	  .check = kernel_check_capabilities,
 	  .remedy = "a kernel with no_new_privs and ambient capabilities (4.3)",
 	  .fault = "no_new_privs",
 	  .calls = "capset prctl" },

@@ -89,7 +89,7 @@ static int group_close(struct probe_group *g, int r)
 
 /* ---- what is in the way of a controller ---- */
 
-static bool has_word(const char *list, const char *word)
+static bool limits_has_word(const char *list, const char *word)
 {
 	size_t len = strlen(word);
 	for (const char *p = list; (p = strstr(p, word)); p += len)
@@ -111,7 +111,7 @@ static bool is_bound_to_v1(const char *controller)
 		if (!end || end == names + 1)
 			continue;
 		*end = '\0';
-		bound = has_word(names + 1, controller);
+		bound = limits_has_word(names + 1, controller);
 	}
 	if (f)
 		(void)fclose(f);
@@ -179,7 +179,7 @@ static enum obstacle obstacle_of(const char *controller, const struct probe_grou
 	int top = slash ? (int)(slash - g->job) : 0;
 	(void)snprintf(path, sizeof(path), "%.*s/cgroup.controllers", top, g->job);
 	(void)probe_read_line(path, list, sizeof(list));
-	if (!has_word(list, controller)) {
+	if (!limits_has_word(list, controller)) {
 		probe_note(found, "%s is not delegated to %.*s, which has: %.60s", controller,
 		           top > 100 ? 100 : top, g->job, list[0] ? list : "none");
 		return OBSTACLE_NOT_DELEGATED;

@@ -15,7 +15,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-static int read_file(const char *path, char **ret_text, size_t *ret_len, struct dd_err *err)
+static int seccomp_read_file(const char *path, char **ret_text, size_t *ret_len, struct dd_err *err)
 {
 	dd_auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
@@ -55,7 +55,7 @@ static int load_into(const char *path, bool is_base, struct seccomp_profile *pro
 {
 	dd_auto_free char *text = NULL;
 	size_t len = 0;
-	int r = read_file(path, &text, &len, err);
+	int r = seccomp_read_file(path, &text, &len, err);
 	return r < 0 ? r : seccomp_profile_parse(path, text, len, is_base, prof, err);
 }
 

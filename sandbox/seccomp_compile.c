@@ -65,7 +65,7 @@ static bool in_first_half(const struct seccomp_profile *prof, int nr)
 	       (prof->ask == SECCOMP_ASK_ALL && prof->calls[nr].named && is_unheard(nr));
 }
 
-static bool is_errno(uint32_t ret)
+static bool compile_is_errno(uint32_t ret)
 {
 	return (ret & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_ERRNO && ret != SECCOMP_PRETEND;
 }
@@ -73,7 +73,7 @@ static bool is_errno(uint32_t ret)
 static bool is_asked(const struct seccomp_profile *prof, const struct seccomp_rule *rule)
 {
 	bool heard = prof->ask == SECCOMP_ASK_ALL || (prof->ask == SECCOMP_ASK_TOLD && rule->tell);
-	return heard && is_errno(rule->ret) && !is_unheard(rule->nr);
+	return heard && compile_is_errno(rule->ret) && !is_unheard(rule->nr);
 }
 
 struct code {
@@ -247,7 +247,7 @@ static int append_second_half(struct code *c, const char *name, const struct sec
 	for (size_t end = c->n + bytes / sizeof(c->insns[0]); c->n < end; c->n++) {
 		struct sock_filter *insn = &c->insns[c->n];
 		if (prof->ask == SECCOMP_ASK_ALL && BPF_CLASS(insn->code) == BPF_RET &&
-		    is_errno(insn->k))
+		    compile_is_errno(insn->k))
 			insn->k = SECCOMP_RET_USER_NOTIF;
 	}
 	return 0;

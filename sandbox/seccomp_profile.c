@@ -135,7 +135,7 @@ static int parse_values(const struct parser *p, char *word, uint32_t *values, si
 	return 0;
 }
 
-static bool is_errno(uint32_t ret)
+static bool profile_is_errno(uint32_t ret)
 {
 	return (ret & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_ERRNO && ret != SECCOMP_PRETEND;
 }
@@ -255,7 +255,8 @@ static int parse_call(const struct parser *p, char *word, int *ret_nr)
 	return 0;
 }
 
-static int add_rule(const struct parser *p, int nr, uint32_t ret, size_t cond_first, size_t n_conds)
+static int profile_add_rule(const struct parser *p, int nr, uint32_t ret, size_t cond_first,
+                            size_t n_conds)
 {
 	if (nr < 0)
 		return 0; /* known by name, absent here */
@@ -277,7 +278,7 @@ static int add_rule(const struct parser *p, int nr, uint32_t ret, size_t cond_fi
 	*rule = (struct seccomp_rule){ .nr = nr,
 		                       .ret = ret,
 		                       .never = p->is_never,
-		                       .tell = is_errno(ret) ? p->tell : NULL,
+		                       .tell = profile_is_errno(ret) ? p->tell : NULL,
 		                       .cond_first = cond_first,
 		                       .n_conds = n_conds,
 		                       .line = p->line,
@@ -321,7 +322,7 @@ static int parse_rule(struct parser *p, uint32_t ret)
 	if (n == 0)
 		return say(p, "no system call is named");
 	for (size_t i = 0; i < n; i++) {
-		int r = add_rule(p, nr[i], ret, cond_first, n_conds);
+		int r = profile_add_rule(p, nr[i], ret, cond_first, n_conds);
 		if (r < 0)
 			return r;
 	}
@@ -564,7 +565,7 @@ int seccomp_profile_allow(const char *name, const char *call, struct seccomp_pro
 		                   call, prof->calls[nr].never_line,
 		                   prof->calls[nr].from_base ? prof->base : name));
 	forget_call(prof, nr);
-	return add_rule(&p, nr, SECCOMP_RET_ALLOW, 0, 0);
+	return profile_add_rule(&p, nr, SECCOMP_RET_ALLOW, 0, 0);
 }
 
 void seccomp_profile_done(struct seccomp_profile *prof)

@@ -106,7 +106,8 @@ static int compare_names(const void *a, const void *b)
 	              ((const struct seccomp_view_call *)b)->name);
 }
 
-static struct seccomp_view_call *find(const struct seccomp_view *view, const char *name)
+static struct seccomp_view_call *seccomp_view_find_it(const struct seccomp_view *view,
+                                                      const char *name)
 {
 	const struct seccomp_view_call key = { .name = name };
 	return bsearch(&key, view->calls, view->n_calls, sizeof(key), compare_names);
@@ -117,7 +118,7 @@ static struct seccomp_view_call *find(const struct seccomp_view *view, const cha
 static int allow_extra(struct seccomp_view *view, const char *name, struct dd_err *err)
 {
 	int r = seccomp_profile_allow(view->path, name, &view->prof, err);
-	struct seccomp_view_call *call = r < 0 ? NULL : find(view, name);
+	struct seccomp_view_call *call = r < 0 ? NULL : seccomp_view_find_it(view, name);
 	if (!call || call->answer == SECCOMP_ANSWER_ALLOW)
 		return r;
 	*call = (struct seccomp_view_call){ .name = call->name,
@@ -176,5 +177,5 @@ const struct seccomp_view_call *seccomp_view_at(const struct seccomp_view *view,
 
 const struct seccomp_view_call *seccomp_view_find(const struct seccomp_view *view, const char *name)
 {
-	return find(view, name);
+	return seccomp_view_find_it(view, name);
 }

@@ -80,7 +80,7 @@ static const struct place_row {
 	{ "/opt", EXACT, SANDBOX_READ_ONLY, "a directory of the sandbox's root" },
 };
 
-static bool is_at_or_below(const char *path, const char *dir)
+static bool shown_is_at_or_below(const char *path, const char *dir)
 {
 	size_t len = strlen(dir);
 	return strncmp(path, dir, len) == 0 && (path[len] == '\0' || path[len] == '/');
@@ -112,7 +112,7 @@ static bool row_shows(const struct host_view_row *row, const char *path)
 		       strncmp(path + 5, row->path, strlen(row->path)) == 0;
 	if (row->kind == HOST_VIEW_GLOB)
 		return matches_above(path, row->path);
-	return is_at_or_below(path, row->path);
+	return shown_is_at_or_below(path, row->path);
 }
 
 const char *sandbox_view_find(const char *path, const char **ret_why)
@@ -147,7 +147,7 @@ static bool find_covered(const char *path, struct sandbox_path *ret)
 		return false;
 	const char *name = path + sizeof(proc) - 1;
 	for (size_t i = 0; (row = inside_proc_row(i)); i++) {
-		if (!is_at_or_below(name, row->name))
+		if (!shown_is_at_or_below(name, row->name))
 			continue;
 		bool below = strlen(name) > strlen(row->name);
 		*ret = (struct sandbox_path){ .path = "/proc", .access = SANDBOX_READ_ONLY };
@@ -176,7 +176,7 @@ struct sandbox_path sandbox_path_find(const char *path)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		const struct place_row *row = &rows[i];
 		if (row->match == EXACT ? strcmp(path, row->path) == 0
-		                        : is_at_or_below(path, row->path))
+		                        : shown_is_at_or_below(path, row->path))
 			return (struct sandbox_path){ row->path, row->access, row->why, false };
 	}
 	place.path = sandbox_view_find(path, &place.why);

@@ -27,7 +27,7 @@ struct cursor {
 	bool short_read;
 };
 
-static uint8_t get8(struct cursor *c)
+static uint8_t dns_get8(struct cursor *c)
 {
 	if (c->pos >= c->len) {
 		c->short_read = true;
@@ -36,10 +36,10 @@ static uint8_t get8(struct cursor *c)
 	return c->in[c->pos++];
 }
 
-static uint16_t get16(struct cursor *c)
+static uint16_t dns_get16(struct cursor *c)
 {
-	uint16_t high = get8(c);
-	return (uint16_t)(high << 8 | get8(c));
+	uint16_t high = dns_get8(c);
+	return (uint16_t)(high << 8 | dns_get8(c));
 }
 
 static bool is_host_char(uint8_t c)
@@ -69,7 +69,7 @@ static bool read_name(struct cursor *c, struct dns_query *q)
 	size_t at = 0;
 
 	for (;;) {
-		uint8_t label = get8(c);
+		uint8_t label = dns_get8(c);
 		if (c->short_read || label > 63 || c->pos - start + label > DNS_NAME_WIRE_MAX)
 			return false;
 		if (label == 0)
@@ -77,7 +77,7 @@ static bool read_name(struct cursor *c, struct dns_query *q)
 		if (at > 0)
 			q->name[at++] = '.';
 		for (uint8_t i = 0; i < label; i++)
-			append_name_byte(q, &at, get8(c));
+			append_name_byte(q, &at, dns_get8(c));
 		if (c->short_read)
 			return false;
 	}
@@ -94,13 +94,13 @@ static bool read_name(struct cursor *c, struct dns_query *q)
 /* RFC 6891: owner is the root; version 0; the options are stepped over unread. */
 static bool read_opt(struct cursor *c, struct dns_query *q)
 {
-	uint8_t owner = get8(c);
-	uint16_t type = get16(c);
-	(void)get16(c); /* the client's payload size: our answers fit in any */
-	(void)get8(c);
-	uint8_t version = get8(c);
-	(void)get16(c);
-	uint16_t options_len = get16(c);
+	uint8_t owner = dns_get8(c);
+	uint16_t type = dns_get16(c);
+	(void)dns_get16(c); /* the client's payload size: our answers fit in any */
+	(void)dns_get8(c);
+	uint8_t version = dns_get8(c);
+	(void)dns_get16(c);
+	uint16_t options_len = dns_get16(c);
 
 	if (c->short_read || owner != 0 || type != TYPE_OPT || version != 0 ||
 	    c->len - c->pos < options_len)
@@ -126,13 +126,13 @@ enum dns_parse dns_query_parse(const uint8_t *in, size_t len, struct dns_query *
 	memset(q, 0, sizeof(*q));
 	if (len < HEADER_LEN || (in[2] & FLAG_QR))
 		return DNS_DROP;
-	q->id = get16(&c);
+	q->id = dns_get16(&c);
 	q->rd = (in[2] & FLAG_RD) != 0;
 	c.pos += 2;
-	uint16_t questions = get16(&c);
-	uint16_t answers = get16(&c);
-	uint16_t authorities = get16(&c);
-	uint16_t additional = get16(&c);
+	uint16_t questions = dns_get16(&c);
+	uint16_t answers = dns_get16(&c);
+	uint16_t authorities = dns_get16(&c);
+	uint16_t additional = dns_get16(&c);
 
 	if (in[2] & OPCODE_MASK)
 		return malformed(q, DNS_RCODE_NOTIMP);
@@ -140,8 +140,8 @@ enum dns_parse dns_query_parse(const uint8_t *in, size_t len, struct dns_query *
 		return malformed(q, DNS_RCODE_FORMERR);
 	if (!read_name(&c, q))
 		return malformed(q, DNS_RCODE_FORMERR);
-	q->type = get16(&c);
-	uint16_t class = get16(&c);
+	q->type = dns_get16(&c);
+	uint16_t class = dns_get16(&c);
 	if (c.short_read || class != CLASS_IN)
 		return malformed(q, DNS_RCODE_FORMERR);
 	if (additional == 1 && !read_opt(&c, q))
@@ -157,7 +157,7 @@ static void put16(uint8_t **out, uint16_t v)
 	*(*out)++ = (uint8_t)v;
 }
 
-static void put_address(uint8_t **out, const struct in_addr *addr, uint32_t ttl_sec)
+static void dns_put_address(uint8_t **out, const struct in_addr *addr, uint32_t ttl_sec)
 {
 	put16(out, 0xc000 | HEADER_LEN); /* the name of the question */
 	put16(out, DNS_TYPE_A);
@@ -198,7 +198,7 @@ size_t dns_answer_build(const struct dns_query *query, uint8_t rcode, const stru
 		put16(&at, query->type);
 		put16(&at, CLASS_IN);
 		if (addr)
-			put_address(&at, addr, ttl_sec);
+			dns_put_address(&at, addr, ttl_sec);
 	}
 	if (query->edns)
 		put_opt(&at);

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-static size_t bucket_of(const struct gate_state *g, const char *host, uint16_t port)
+static size_t dest_bucket_of(const struct gate_state *g, const char *host, uint16_t port)
 {
 	/* FNV-1a: only allowed names get here, so collisions cannot be chosen freely */
 	uint32_t h = 2166136261u ^ port;
@@ -17,7 +17,7 @@ static size_t bucket_of(const struct gate_state *g, const char *host, uint16_t p
 struct gate_dest *gate_dest_get(struct gate_state *g, const char *host, uint16_t port,
                                 const struct egress_entry *entry)
 {
-	size_t b = bucket_of(g, host, port);
+	size_t b = dest_bucket_of(g, host, port);
 	for (struct gate_dest *d = g->dest_buckets[b]; d; d = d->next) {
 		if (d->port == port && strcmp(d->host, host) == 0)
 			return d;

@@ -132,8 +132,8 @@ static uint32_t next_serial(struct gate_state *g)
 /* A name that is refused does not exist for this step, and that is what it hears: to REFUSED and
  * SERVFAIL programs say "temporary failure" and ask again, and again with each search domain and
  * server. */
-static void refuse_with(struct gate_state *g, const struct reply_to *to, const struct dns_query *q,
-                        enum dd_reason reason, uint8_t rcode)
+static void gate_dns_refuse_with(struct gate_state *g, const struct reply_to *to,
+                                 const struct dns_query *q, enum dd_reason reason, uint8_t rcode)
 {
 	struct gate_msg msg = { .type = GATE_DNS_DENY,
 		                .reason = (uint16_t)reason,
@@ -147,10 +147,10 @@ static void refuse_with(struct gate_state *g, const struct reply_to *to, const s
 		answer(g, to, q, rcode, NULL);
 }
 
-static void refuse(struct gate_state *g, const struct reply_to *to, const struct dns_query *q,
-                   enum dd_reason reason)
+static void gate_dns_refuse(struct gate_state *g, const struct reply_to *to,
+                            const struct dns_query *q, enum dd_reason reason)
 {
-	refuse_with(g, to, q, reason, DNS_RCODE_NXDOMAIN);
+	gate_dns_refuse_with(g, to, q, reason, DNS_RCODE_NXDOMAIN);
 }
 
 static void answer_name(const struct gate_name *name, const struct reply_to *to,
@@ -226,7 +226,7 @@ static void answer_allowed(struct gate_state *g, const char *host, const struct 
 		if (name)
 			wait_for_name(g, name, to, q);
 		else
-			refuse(g, to, q, reason);
+			gate_dns_refuse(g, to, q, reason);
 		return;
 	case DNS_TYPE_AAAA:
 	case DNS_TYPE_SVCB:
@@ -236,7 +236,7 @@ static void answer_allowed(struct gate_state *g, const char *host, const struct 
 		return;
 	default:
 		/* the name is there, and has none of these */
-		refuse_with(g, to, q, REASON_RECORD_TYPE, DNS_RCODE_OK);
+		gate_dns_refuse_with(g, to, q, REASON_RECORD_TYPE, DNS_RCODE_OK);
 	}
 }
 
@@ -263,7 +263,7 @@ static void handle_query(struct gate_state *g, const uint8_t *in, size_t len,
 		return;
 	}
 	if (q.odd || egress_host_canonical(q.name, strlen(q.name), host) < 0) {
-		refuse(g, to, &q, REASON_NOT_A_NAME);
+		gate_dns_refuse(g, to, &q, REASON_NOT_A_NAME);
 		return;
 	}
 	struct egress_verdict verdict = egress_verdict_name(g->egress, host, 0);
@@ -274,7 +274,8 @@ static void handle_query(struct gate_state *g, const uint8_t *in, size_t len,
 	else
 		/* `_http._tcp.NAME SRV` is a question that no entry would answer: its name is none
 		 * to put on a list */
-		refuse(g, to, &q, asks_for_address(&q) ? verdict.reason : REASON_RECORD_TYPE);
+		gate_dns_refuse(g, to, &q,
+		                asks_for_address(&q) ? verdict.reason : REASON_RECORD_TYPE);
 }
 
 void gate_dns_udp(struct gate_state *g)

@@ -82,7 +82,7 @@ static struct gate_msg flow_msg(const struct gate_flow *f, enum gate_msg_type ty
 	return msg;
 }
 
-static void refuse_with(struct gate_flow *f, struct gate_msg *msg)
+static void flow_refuse_with(struct gate_flow *f, struct gate_msg *msg)
 {
 	msg->would = (uint16_t)f->would; /* could not be reached; enforcing would not have tried */
 	f->dest->denials++;
@@ -93,7 +93,7 @@ static void refuse_with(struct gate_flow *f, struct gate_msg *msg)
 void gate_flow_refuse(struct gate_flow *f, enum dd_reason reason)
 {
 	struct gate_msg msg = flow_msg(f, GATE_NET_DENY, reason);
-	refuse_with(f, &msg);
+	flow_refuse_with(f, &msg);
 }
 
 void gate_flow_report_violation(struct gate_flow *f)
@@ -212,7 +212,7 @@ static void free_buffer(struct gate_flow *f)
 }
 
 /* true: the first bytes are judged. */
-static bool hear(struct gate_flow *f)
+static bool flow_hear(struct gate_flow *f)
 {
 	while (!f->dead && read_client(f) > 0)
 		;
@@ -223,7 +223,7 @@ static enum gate_moved relay_up(struct gate_flow *f)
 {
 	if (f->up.broken)
 		return MOVED_BLOCKED;
-	if (f->judging && !hear(f))
+	if (f->judging && !flow_hear(f))
 		return MOVED_BLOCKED;
 	if (f->buffer) {
 		bool done = f->http ? relay_requests(f) : send_cleared(f);
@@ -316,7 +316,7 @@ static void dial_next(struct gate_flow *f)
 	struct gate_msg msg = flow_msg(f, GATE_NET_DENY, REASON_UNREACHABLE);
 	const char *text = strerrordesc_np(f->dial_error ? f->dial_error : ETIMEDOUT);
 	gate_text(msg.why, sizeof(msg.why), text ? text : "unknown error");
-	refuse_with(f, &msg);
+	flow_refuse_with(f, &msg);
 }
 
 static void connected(struct gate_flow *f)
@@ -359,7 +359,7 @@ static void dial(struct gate_flow *f)
 	if (f->n_candidates == 0) {
 		struct gate_msg msg = flow_msg(f, GATE_NET_DENY, REASON_ANSWER_NONE);
 		gate_name_refused_msg(&refused, &msg);
-		refuse_with(f, &msg);
+		flow_refuse_with(f, &msg);
 		return;
 	}
 	f->state = FLOW_DIAL;

@@ -54,7 +54,7 @@ bool gate_http_is_raw(const struct gate_flow *f)
 	return f->http->mode == HTTP_RAW;
 }
 
-static int refuse(struct gate_flow *f, enum dd_reason reason)
+static int http_refuse(struct gate_flow *f, enum dd_reason reason)
 {
 	if (gate_observe_tolerates(f, reason)) {
 		f->http->mode = HTTP_RAW;
@@ -94,16 +94,16 @@ static int clear_head(struct gate_flow *f)
 	                                    &reason);
 
 	if (result == PARSE_MORE)
-		return f->filled - f->cleared == GATE_BUFFER ? refuse(f, REASON_HTTP_TOO_LARGE)
+		return f->filled - f->cleared == GATE_BUFFER ? http_refuse(f, REASON_HTTP_TOO_LARGE)
 		                                             : -EAGAIN;
 	if (result == PARSE_REFUSED)
-		return refuse(f, reason);
+		return http_refuse(f, reason);
 	if (!is_this_host(f, &head))
-		return refuse(f, REASON_HTTP_OTHER_HOST);
+		return http_refuse(f, REASON_HTTP_OTHER_HOST);
 	if (head.upgrade != HTTP_UPGRADE_NONE && h->requests > 0)
-		return refuse(f, REASON_HTTP_UPGRADE_LATE);
+		return http_refuse(f, REASON_HTTP_UPGRADE_LATE);
 	if (!may_wait_for_word(h, &head))
-		return refuse(f, REASON_HTTP_EXPECT);
+		return http_refuse(f, REASON_HTTP_EXPECT);
 	h->requests++;
 	h->upgrade = head.upgrade;
 	h->body_left = head.body_len;
@@ -144,7 +144,7 @@ static int clear_chunked(struct gate_flow *f)
 	                                      f->filled - f->cleared, &used, &reason);
 
 	if (result == PARSE_REFUSED)
-		return refuse(f, reason);
+		return http_refuse(f, reason);
 	f->cleared += used;
 	if (result == PARSE_OK)
 		request_ended(f->http);
@@ -220,7 +220,7 @@ static int hear_about_body(struct gate_flow *f)
 		h->mode = h->after_100;
 		return 0;
 	case WORD_INTERIM:
-		return refuse(f, REASON_HTTP_UNASKED_BODY);
+		return http_refuse(f, REASON_HTTP_UNASKED_BODY);
 	case WORD_FINAL:
 		h->mode = HTTP_OVER;
 		return 0;
@@ -246,10 +246,10 @@ int gate_http_down(struct gate_flow *f)
 	if (word == WORD_UNKNOWN)
 		return 0;
 	if (word == WORD_INTERIM)
-		return refuse(f, REASON_HTTP_UPGRADE_INTERIM);
+		return http_refuse(f, REASON_HTTP_UPGRADE_INTERIM);
 	bool granted = word == WORD_GRANTED;
 	if (granted && (h->upgrade != HTTP_UPGRADE_WEBSOCKET || h->mode != HTTP_AWAIT_101))
-		return refuse(f, REASON_HTTP_UPGRADE_OTHER);
+		return http_refuse(f, REASON_HTTP_UPGRADE_OTHER);
 	h->upgrade = HTTP_UPGRADE_NONE;
 	if (h->mode == HTTP_AWAIT_101)
 		h->mode = granted ? HTTP_RAW : HTTP_HEAD;

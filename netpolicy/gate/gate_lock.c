@@ -73,7 +73,7 @@ static int drop_ids(const struct gate_lock *lock, struct dd_err *err)
 	return 0;
 }
 
-static int drop_capabilities(struct dd_err *err)
+static int gate_lock_drop_capabilities(struct dd_err *err)
 {
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
 		return dd_err_set(err, errno, "gate: clear ambient capabilities");
@@ -209,7 +209,7 @@ static const struct filter_row {
 #endif
 };
 
-static int add_row(scmp_filter_ctx ctx, const struct filter_row *row)
+static int gate_lock_add_row(scmp_filter_ctx ctx, const struct filter_row *row)
 {
 	const struct scmp_arg_cmp no_exec = SCMP_A2_64(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
 	const struct scmp_arg_cmp inet[] = {
@@ -232,7 +232,7 @@ static int add_row(scmp_filter_ctx ctx, const struct filter_row *row)
 
 /* Anything else kills the gate: it is a sign that somebody else is at the wheel, and a dead gate is
  * a closed one. */
-static int enter_filter(bool closed, struct dd_err *err)
+static int gate_lock_enter_filter(bool closed, struct dd_err *err)
 {
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	if (!ctx)
@@ -240,7 +240,7 @@ static int enter_filter(bool closed, struct dd_err *err)
 	int r = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	for (size_t i = 0; r == 0 && i < ARRAY_LEN(filter_rows); i++) {
 		if (!closed || !filter_rows[i].open_only)
-			r = add_row(ctx, &filter_rows[i]);
+			r = gate_lock_add_row(ctx, &filter_rows[i]);
 	}
 	if (r == 0)
 		r = dd_fault("gate_seccomp") ? -ENOSYS : seccomp_load(ctx);
@@ -256,7 +256,7 @@ int gate_lock(const struct gate_lock *lock, struct dd_err *err)
 		return dd_err_set(err, ENOSYS, "gate: lock down");
 	int r = drop_ids(lock, err);
 	if (r == 0)
-		r = drop_capabilities(err);
+		r = gate_lock_drop_capabilities(err);
 	if (r == 0)
 		r = tie_to_supervisor(lock->supervisor, err);
 	if (r == 0)
@@ -264,6 +264,6 @@ int gate_lock(const struct gate_lock *lock, struct dd_err *err)
 	if (r == 0)
 		r = forbid_files(lock->closed, err);
 	if (r == 0)
-		r = enter_filter(lock->closed, err);
+		r = gate_lock_enter_filter(lock->closed, err);
 	return r;
 }

@@ -150,8 +150,8 @@ static int keep_sockets(const int fds[GATE_FD__COUNT], struct dd_err *err)
 	return r < 0 ? r : gate_lock_fds(fds, GATE_FD__COUNT, FIRST_FD, err);
 }
 
-static int prepare(struct gate_state *g, const struct gate_spec *spec, pid_t supervisor,
-                   struct dd_err *err)
+static int gate_prepare(struct gate_state *g, const struct gate_spec *spec, pid_t supervisor,
+                        struct dd_err *err)
 {
 	g->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (g->epoll_fd < 0)
@@ -212,7 +212,7 @@ static void answer_finish(struct gate_state *g)
 	gate_report_always(g, &msg);
 }
 
-static void obey(struct gate_state *g, const struct gate_msg *msg)
+static void gate_obey(struct gate_state *g, const struct gate_msg *msg)
 {
 	switch ((enum gate_msg_type)msg->type) {
 	case GATE_ADMITTED:
@@ -255,7 +255,7 @@ static void ctl_event(struct gate_state *g)
 			return;
 		if (r != 1 || !gate_msg_is_sane(&msg))
 			_exit(1); /* the supervisor is gone, or speaks another language */
-		obey(g, &msg);
+		gate_obey(g, &msg);
 	}
 }
 
@@ -361,7 +361,7 @@ void gate_main(const struct gate_spec *spec, const int fds[GATE_FD__COUNT], pid_
 	g->now_ns = clock_ns();
 	if (keep_sockets(fds, &err) < 0)
 		last_words(fds[GATE_FD_CTL], &err);
-	if (prepare(g, spec, supervisor, &err) < 0)
+	if (gate_prepare(g, spec, supervisor, &err) < 0)
 		last_words(FIRST_FD, &err);
 	gate_report_always(g, &ready);
 	for (;;)

@@ -21,7 +21,7 @@ enum {
 	TTL_MAX_SEC = 300,
 };
 
-static size_t bucket_of(const struct gate_state *g, const char *host)
+static size_t name_bucket_of(const struct gate_state *g, const char *host)
 {
 	uint32_t h = 2166136261u;
 	for (; *host; host++)
@@ -31,7 +31,7 @@ static size_t bucket_of(const struct gate_state *g, const char *host)
 
 struct gate_name *gate_name_find(struct gate_state *g, const char *host)
 {
-	for (struct gate_name *n = g->name_buckets[bucket_of(g, host)]; n; n = n->next) {
+	for (struct gate_name *n = g->name_buckets[name_bucket_of(g, host)]; n; n = n->next) {
 		if (strcmp(n->host, host) == 0)
 			return n;
 	}
@@ -82,7 +82,7 @@ struct gate_name *gate_name_get(struct gate_state *g, const char *host,
 	name->synthetic.s_addr = htonl(NET_SYNTHETIC_FIRST + (uint32_t)g->n_names);
 	g->names[g->n_names++] = name;
 	name->id = (uint32_t)g->n_names;
-	size_t b = bucket_of(g, host);
+	size_t b = name_bucket_of(g, host);
 	name->next = g->name_buckets[b];
 	g->name_buckets[b] = name;
 	return name;
@@ -90,7 +90,7 @@ struct gate_name *gate_name_get(struct gate_state *g, const char *host,
 
 /* ---- which answers may be dialled ---- */
 
-static bool parse_address(const char *text, union gate_addr *ret)
+static bool name_parse_address(const char *text, union gate_addr *ret)
 {
 	*ret = (union gate_addr){ .v4 = { .sin_family = AF_INET } };
 	if (inet_pton(AF_INET, text, &ret->v4.sin_addr) == 1)
@@ -139,7 +139,7 @@ unsigned gate_name_dialable(const struct gate_name *name, const struct egress_en
 			break;
 		if (!pinned)
 			addr = name->answers[i];
-		else if (!parse_address(where->pins[i], &addr))
+		else if (!name_parse_address(where->pins[i], &addr))
 			continue;
 		if (egress_entry_may_dial(entry, &addr.any, &why)) {
 			ret[n++] = addr;
@@ -234,7 +234,7 @@ static void report_observed(struct gate_name *name)
 	gate_report_always(name->gate, &msg);
 }
 
-static void settle(struct gate_name *name, uint8_t rcode)
+static void name_settle(struct gate_name *name, uint8_t rcode)
 {
 	struct gate_state *g = name->gate;
 
@@ -271,11 +271,11 @@ void gate_name_resolved(struct gate_name *name)
 	if (name->n_answers == 0 && !has_entry(name, true)) {
 		/* both questions were answered: there is nothing */
 		bool absent = name->not_found + name->no_data == 2;
-		settle(name, absent ? DNS_RCODE_NXDOMAIN : DNS_RCODE_SERVFAIL);
+		name_settle(name, absent ? DNS_RCODE_NXDOMAIN : DNS_RCODE_SERVFAIL);
 		return;
 	}
 	if (!any_dialable(name)) {
-		settle(name, DNS_RCODE_REFUSED);
+		name_settle(name, DNS_RCODE_REFUSED);
 		return;
 	}
 	uint32_t ttl = name->ttl_sec < TTL_MIN_SEC   ? TTL_MIN_SEC
@@ -284,7 +284,7 @@ void gate_name_resolved(struct gate_name *name)
 	name->resolved = true;
 	name->expires_ns = name->gate->now_ns + ttl * GATE_SEC;
 	if (name->admitted)
-		settle(name, DNS_RCODE_OK);
+		name_settle(name, DNS_RCODE_OK);
 	else
 		ask_admit(name);
 }
@@ -296,7 +296,7 @@ void gate_name_refresh(struct gate_name *name)
 	if (name->state != NAME_IDLE)
 		return;
 	if (name->expires_ns > g->now_ns) {
-		settle(name, name->rcode); /* still known, good or bad */
+		name_settle(name, name->rcode); /* still known, good or bad */
 		return;
 	}
 	name->state = NAME_RESOLVING;
@@ -320,7 +320,7 @@ void gate_name_admitted(struct gate_state *g, uint32_t id, bool admitted)
 	struct gate_name *name = g->names[id - 1];
 	name->admitted = admitted;
 	if (name->state == NAME_ASKING)
-		settle(name, admitted ? DNS_RCODE_OK : DNS_RCODE_SERVFAIL);
+		name_settle(name, admitted ? DNS_RCODE_OK : DNS_RCODE_SERVFAIL);
 }
 
 void gate_name_sweep(struct gate_state *g)
@@ -328,6 +328,6 @@ void gate_name_sweep(struct gate_state *g)
 	for (size_t i = 0; g->busy_names > 0 && i < g->n_names; i++) {
 		struct gate_name *name = g->names[i];
 		if (name->state != NAME_IDLE && name->deadline_ns <= g->now_ns)
-			settle(name, DNS_RCODE_SERVFAIL);
+			name_settle(name, DNS_RCODE_SERVFAIL);
 	}
 }

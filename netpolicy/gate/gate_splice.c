@@ -19,7 +19,7 @@ void gate_pump_init(struct gate_pump *p, struct gate_source *from, struct gate_s
 }
 
 /* Something to hold bytes: a pooled pipe, a new one, or plain memory. */
-static bool borrow(struct gate_state *g, struct gate_pump *p)
+static bool splice_borrow(struct gate_state *g, struct gate_pump *p)
 {
 	if (p->pipe[0] >= 0 || p->copy)
 		return true;
@@ -36,7 +36,7 @@ static bool borrow(struct gate_state *g, struct gate_pump *p)
 	return p->copy != NULL;
 }
 
-static void give_back(struct gate_state *g, struct gate_pump *p)
+static void splice_give_back(struct gate_state *g, struct gate_pump *p)
 {
 	if (p->pending > 0)
 		return;
@@ -64,7 +64,7 @@ void gate_pump_done(struct gate_state *g, struct gate_pump *p)
 		p->pipe[0] = p->pipe[1] = -1;
 	}
 	p->pending = 0;
-	give_back(g, p);
+	splice_give_back(g, p);
 }
 
 void gate_pipes_close(struct gate_state *g)
@@ -118,7 +118,7 @@ static enum gate_moved fill(struct gate_flow *f, struct gate_pump *p)
 			return beyond_budget(p);
 		want = left < want ? (size_t)left : want;
 	}
-	if (!borrow(f->gate, p))
+	if (!splice_borrow(f->gate, p))
 		return MOVED_BROKEN;
 	ssize_t n = take_in(p, want);
 	if (n < 0)
@@ -132,7 +132,7 @@ static enum gate_moved fill(struct gate_flow *f, struct gate_pump *p)
 	return MOVED_MORE;
 }
 
-static enum gate_moved drain(struct gate_pump *p)
+static enum gate_moved splice_drain(struct gate_pump *p)
 {
 	while (p->pending > 0) {
 		ssize_t n = put_out(p);
@@ -156,13 +156,13 @@ enum gate_moved gate_pump_run(struct gate_flow *f, struct gate_pump *p)
 		if (p->pending == 0 && !p->eof)
 			moved = fill(f, p);
 		if (moved == MOVED_MORE)
-			moved = drain(p);
+			moved = splice_drain(p);
 		if (moved == MOVED_MORE && p->eof) {
 			/* half-close goes on to the other side */
 			(void)shutdown(p->to->fd, SHUT_WR);
 			p->shut = true;
 		}
 	}
-	give_back(f->gate, p);
+	splice_give_back(f->gate, p);
 	return p->shut ? MOVED_END : moved;
 }

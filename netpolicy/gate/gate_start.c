@@ -58,7 +58,7 @@ static const char *const type_names[GATE_MSG__COUNT] = {
 	[GATE_FINISH] = "GATE_FINISH",
 };
 
-static void trace(const char *arrow, const struct gate *gate, const struct gate_msg *msg)
+static void gate_start_trace(const char *arrow, const struct gate *gate, const struct gate_msg *msg)
 {
 	const char *name = msg->type < GATE_MSG__COUNT ? type_names[msg->type] : NULL;
 	dd_trace("%s gate %d %s id %u port %u reason %u admitted %u", arrow, (int)gate->pid,
@@ -67,7 +67,7 @@ static void trace(const char *arrow, const struct gate *gate, const struct gate_
 
 int gate_send(const struct gate *gate, const struct gate_msg *msg, struct dd_err *err)
 {
-	trace("->", gate, msg);
+	gate_start_trace("->", gate, msg);
 	int r = dd_send_msg(gate->ctl, msg, sizeof(*msg), NULL, 0);
 	return r < 0 ? dd_err_set(err, -r, "gate (pid %d): send message %u", (int)gate->pid,
 	                          msg->type)
@@ -88,7 +88,7 @@ int gate_recv(const struct gate *gate, struct gate_msg *ret_msg, struct dd_err *
 		return r;
 	if (r < 0)
 		return dd_err_set(err, -r, "gate (pid %d): receive a message", (int)gate->pid);
-	trace("<-", gate, &msg);
+	gate_start_trace("<-", gate, &msg);
 	/* A gate that cannot serve says why in its last words: type INVALID, which is an error
 	 * however it is read. */
 	if (msg.type == GATE_MSG_INVALID && text_is_sane(msg.why, sizeof(msg.why)))
@@ -100,7 +100,7 @@ int gate_recv(const struct gate *gate, struct gate_msg *ret_msg, struct dd_err *
 	return 1;
 }
 
-static int check_spec(const struct gate_spec *spec, struct dd_err *err)
+static int gate_start_check_spec(const struct gate_spec *spec, struct dd_err *err)
 {
 	if (spec->switch_ids && (spec->uid == 0 || spec->gid == 0))
 		return dd_err_say(
@@ -117,7 +117,7 @@ static int check_spec(const struct gate_spec *spec, struct dd_err *err)
 int gate_start(const struct gate_spec *spec, struct gate *ret_gate, struct dd_err *err)
 {
 	int pair[2];
-	int r = check_spec(spec, err);
+	int r = gate_start_check_spec(spec, err);
 	if (r == 0)
 		r = own_env_find(err);
 	if (r < 0)

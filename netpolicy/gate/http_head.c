@@ -39,7 +39,7 @@ static struct span span_trim(struct span s)
 	return s;
 }
 
-static bool is_digit(char c)
+static bool head_is_digit(char c)
 {
 	return c >= '0' && c <= '9';
 }
@@ -51,7 +51,7 @@ static bool is_method_char(char c)
 
 static bool is_token_char(char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit(c) ||
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || head_is_digit(c) ||
 	       (c != '\0' && strchr("!#$%&'*+-.^_`|~", c));
 }
 
@@ -90,7 +90,7 @@ static bool read_authority(struct span in, struct span *ret_name, uint16_t *ret_
 	if (ret_name->len == 0 || digits < 1 || digits > 5)
 		return false;
 	for (size_t i = 0; i < digits; i++) {
-		if (!is_digit(colon[1 + i]))
+		if (!head_is_digit(colon[1 + i]))
 			return false;
 		port = port * 10 + (uint32_t)(colon[1 + i] - '0');
 	}
@@ -184,7 +184,7 @@ static enum dd_reason on_content_length(struct span value, struct request *r)
 	if (value.len < 1 || value.len > 18)
 		return REASON_HTTP_LENGTH;
 	for (size_t i = 0; i < value.len; i++) {
-		if (!is_digit(value.at[i]))
+		if (!head_is_digit(value.at[i]))
 			return REASON_HTTP_LENGTH;
 		r->head.body_len = r->head.body_len * 10 + (uint64_t)(value.at[i] - '0');
 	}
@@ -261,7 +261,7 @@ static bool reads_as_framing(struct span name)
 		return false;
 	for (size_t i = 0; i < name.len; i++) {
 		char c = name.at[i];
-		bool word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit(c);
+		bool word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || head_is_digit(c);
 		folded[i] = (char)(word ? c : '-');
 	}
 	return is_framing((struct span){ folded, name.len });
@@ -427,8 +427,8 @@ static enum dd_reason chunk_size_byte(struct http_chunked *b, uint8_t c)
 	return REASON_NONE;
 }
 
-static enum dd_reason expect(struct http_chunked *b, uint8_t c, uint8_t wanted,
-                             enum chunk_state next)
+static enum dd_reason head_expect(struct http_chunked *b, uint8_t c, uint8_t wanted,
+                                  enum chunk_state next)
 {
 	if (c != wanted)
 		return REASON_HTTP_CHUNK;
@@ -493,13 +493,13 @@ static enum dd_reason chunk_byte(struct http_chunked *b, uint8_t c)
 		return text_byte(b, c, CHUNK_SIZE_LF);
 	case CHUNK_SIZE_LF:
 		b->line = 0;
-		return expect(b, c, '\n', b->left > 0 ? CHUNK_DATA : TRAILER_START);
+		return head_expect(b, c, '\n', b->left > 0 ? CHUNK_DATA : TRAILER_START);
 	case CHUNK_DATA_CR:
-		return expect(b, c, '\r', CHUNK_DATA_LF);
+		return head_expect(b, c, '\r', CHUNK_DATA_LF);
 	case CHUNK_DATA_LF:
 		b->line = 0;
 		b->digit = false;
-		return expect(b, c, '\n', CHUNK_SIZE);
+		return head_expect(b, c, '\n', CHUNK_SIZE);
 	case TRAILER_START:
 		return trailer_start_byte(b, c);
 	case TRAILER_NAME:
@@ -507,7 +507,7 @@ static enum dd_reason chunk_byte(struct http_chunked *b, uint8_t c)
 	case TRAILER:
 		return text_byte(b, c, TRAILER_LF);
 	case TRAILER_LF:
-		return expect(b, c, '\n', TRAILER_START);
+		return head_expect(b, c, '\n', TRAILER_START);
 	case END_LF:
 		b->done = c == '\n';
 		return b->done ? REASON_NONE : REASON_HTTP_CHUNK;

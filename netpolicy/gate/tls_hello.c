@@ -85,7 +85,7 @@ static void next_record(struct stream *s)
 		fail(s, REASON_TLS_MALFORMED);
 }
 
-static uint8_t get8(struct stream *s)
+static uint8_t hello_get8(struct stream *s)
 {
 	if (s->bad == PARSE_OK && s->left == 0)
 		fail(s, REASON_TLS_MALFORMED);
@@ -100,24 +100,24 @@ static uint8_t get8(struct stream *s)
 	return s->in[s->pos++];
 }
 
-static size_t get16(struct stream *s)
+static size_t hello_get16(struct stream *s)
 {
-	size_t high = get8(s);
-	return high << 8 | get8(s);
+	size_t high = hello_get8(s);
+	return high << 8 | hello_get8(s);
 }
 
 static void skip(struct stream *s, size_t n)
 {
 	while (n-- > 0 && s->bad == PARSE_OK)
-		(void)get8(s);
+		(void)hello_get8(s);
 }
 
 /* RFC 6066: a list of names, of which only host_name was ever defined, once. */
 static void read_server_name(struct stream *s, size_t ext_len, struct tls_hello *hello)
 {
-	size_t list_len = get16(s);
-	uint8_t type = get8(s);
-	size_t name_len = get16(s);
+	size_t list_len = hello_get16(s);
+	uint8_t type = hello_get8(s);
+	size_t name_len = hello_get16(s);
 
 	if (s->bad != PARSE_OK)
 		return;
@@ -134,7 +134,7 @@ static void read_server_name(struct stream *s, size_t ext_len, struct tls_hello 
 		return;
 	}
 	for (size_t i = 0; i < name_len; i++)
-		hello->sni[i] = get8(s);
+		hello->sni[i] = hello_get8(s);
 	hello->sni[name_len] = 0;
 	hello->sni_len = name_len;
 }
@@ -144,16 +144,16 @@ static void read_server_name(struct stream *s, size_t ext_len, struct tls_hello 
 static void read_ech(struct stream *s, size_t ext_len, struct tls_hello *hello)
 {
 	const size_t fixed = 1 + 2 + 2 + 1 + 2 + 2;
-	uint8_t type = get8(s);
+	uint8_t type = hello_get8(s);
 
 	if (type != ECH_OUTER || ext_len <= fixed)
 		fail(s, REASON_TLS_MALFORMED);
 	skip(s, 2 + 2 + 1);
-	size_t key_len = get16(s);
+	size_t key_len = hello_get16(s);
 	if (s->bad == PARSE_OK && key_len >= ext_len - fixed)
 		fail(s, REASON_TLS_MALFORMED);
 	skip(s, key_len);
-	size_t payload_len = get16(s);
+	size_t payload_len = hello_get16(s);
 	if (s->bad == PARSE_OK && payload_len != ext_len - fixed - key_len)
 		fail(s, REASON_TLS_MALFORMED);
 	skip(s, payload_len);
@@ -182,12 +182,12 @@ static void read_extensions(struct stream *s, struct tls_hello *hello)
 	size_t seen[EXTENSIONS_MAX];
 	size_t n = 0;
 
-	size_t extensions_len = get16(s); /* before s->left is looked at: reading moves it */
+	size_t extensions_len = hello_get16(s); /* before s->left is looked at: reading moves it */
 	if (extensions_len != s->left)
 		fail(s, REASON_TLS_MALFORMED);
 	while (s->bad == PARSE_OK && s->left > 0) {
-		size_t type = get16(s);
-		size_t ext_len = get16(s);
+		size_t type = hello_get16(s);
+		size_t ext_len = hello_get16(s);
 		if (s->bad == PARSE_OK && ext_len > s->left)
 			fail(s, REASON_TLS_MALFORMED);
 		if (n == EXTENSIONS_MAX)
@@ -205,9 +205,9 @@ static void read_extensions(struct stream *s, struct tls_hello *hello)
 
 static void read_hello(struct stream *s, struct tls_hello *hello)
 {
-	uint8_t type = get8(s);
-	size_t length = (size_t)get8(s) << 16;
-	length |= get16(s);
+	uint8_t type = hello_get8(s);
+	size_t length = (size_t)hello_get8(s) << 16;
+	length |= hello_get16(s);
 
 	if (s->bad != PARSE_OK)
 		return;
@@ -220,18 +220,18 @@ static void read_hello(struct stream *s, struct tls_hello *hello)
 		return;
 	}
 	s->left = length;
-	if (get8(s) != 3)
+	if (hello_get8(s) != 3)
 		fail(s, REASON_TLS_VERSION);
 	skip(s, 1 + 32);
-	size_t session_len = get8(s);
+	size_t session_len = hello_get8(s);
 	if (session_len > 32)
 		fail(s, REASON_TLS_MALFORMED);
 	skip(s, session_len);
-	size_t ciphers_len = get16(s);
+	size_t ciphers_len = hello_get16(s);
 	if (s->bad == PARSE_OK && (ciphers_len < 2 || ciphers_len % 2 != 0))
 		fail(s, REASON_TLS_MALFORMED);
 	skip(s, ciphers_len);
-	size_t methods_len = get8(s);
+	size_t methods_len = hello_get8(s);
 	if (s->bad == PARSE_OK && methods_len < 1)
 		fail(s, REASON_TLS_MALFORMED);
 	skip(s, methods_len);

@@ -53,7 +53,7 @@ struct question {
 
 /* ---- the hosts file ---- */
 
-static bool parse_address(const char *text, union gate_addr *ret)
+static bool upstream_parse_address(const char *text, union gate_addr *ret)
 {
 	*ret = (union gate_addr){ .v4 = { .sin_family = AF_INET } };
 	if (inet_pton(AF_INET, text, &ret->v4.sin_addr) == 1)
@@ -88,14 +88,14 @@ static int read_host_line(struct upstream *u, char *line)
 
 	line[strcspn(line, "#\n")] = '\0';
 	const char *word = strtok_r(line, " \t\r", &save);
-	if (!word || !parse_address(word, &addr))
+	if (!word || !upstream_parse_address(word, &addr))
 		return 0;
 	while (r == 0 && (word = strtok_r(NULL, " \t\r", &save)))
 		r = add_host(u, word, &addr);
 	return r;
 }
 
-static int read_hosts(struct upstream *u, struct dd_err *err)
+static int upstream_read_hosts(struct upstream *u, struct dd_err *err)
 {
 	FILE *file = fopen("/etc/hosts", "re");
 	char *line = NULL;
@@ -136,8 +136,8 @@ static int connect_socket(ares_socket_t fd, const struct sockaddr *addr, ares_so
 	return connect(fd, addr, len);
 }
 
-static ares_ssize_t receive(ares_socket_t fd, void *buf, size_t len, int flags,
-                            struct sockaddr *from, ares_socklen_t *from_len, void *arg)
+static ares_ssize_t upstream_receive(ares_socket_t fd, void *buf, size_t len, int flags,
+                                     struct sockaddr *from, ares_socklen_t *from_len, void *arg)
 {
 	(void)arg;
 	return recvfrom(fd, buf, len, flags, from, from_len);
@@ -154,11 +154,11 @@ static const struct ares_socket_functions socket_functions = {
 	.asocket = open_socket,
 	.aclose = close_socket,
 	.aconnect = connect_socket,
-	.arecvfrom = receive,
+	.arecvfrom = upstream_receive,
 	.asendv = send_vector,
 };
 
-static struct gate_source *slot_of(struct upstream *u, int fd)
+static struct gate_source *upstream_slot_of(struct upstream *u, int fd)
 {
 	for (size_t i = 0; i < SOCKETS_MAX; i++) {
 		if (u->sockets[i].fd == fd)
@@ -172,7 +172,7 @@ static struct gate_source *slot_of(struct upstream *u, int fd)
 static void on_socket_state(void *arg, ares_socket_t fd, int readable, int writable)
 {
 	struct upstream *u = arg;
-	struct gate_source *s = slot_of(u, fd);
+	struct gate_source *s = upstream_slot_of(u, fd);
 	struct epoll_event ev = { .events = (readable ? (uint32_t)EPOLLIN : 0) |
 		                            (writable ? (uint32_t)EPOLLOUT : 0) };
 
@@ -185,7 +185,7 @@ static void on_socket_state(void *arg, ares_socket_t fd, int readable, int writa
 	}
 	bool known = s != NULL;
 	if (!known)
-		s = slot_of(u, -1);
+		s = upstream_slot_of(u, -1);
 	if (!s)
 		return;
 	s->fd = fd;
@@ -203,7 +203,7 @@ int upstream_init(struct gate_state *g, struct dd_err *err)
 		u->sockets[i] =
 			(struct gate_source){ .kind = SOURCE_UPSTREAM, .fd = -1, .owner = u };
 	g->upstream = u;
-	int r = read_hosts(u, err);
+	int r = upstream_read_hosts(u, err);
 	if (r < 0)
 		return r;
 
@@ -279,7 +279,7 @@ static void on_answer(void *arg, int status, int timeouts, unsigned char *answer
 	free(question);
 }
 
-static void ask(struct gate_name *name, int type)
+static void upstream_ask(struct gate_name *name, int type)
 {
 	struct question *question = malloc(sizeof(*question));
 	if (!question) {
@@ -305,8 +305,8 @@ void upstream_resolve(struct gate_name *name)
 	}
 	/* one more than questions: an answer that comes at once must not end the attempt early */
 	name->outstanding = 3;
-	ask(name, TYPE_A);
-	ask(name, TYPE_AAAA);
+	upstream_ask(name, TYPE_A);
+	upstream_ask(name, TYPE_AAAA);
 	if (--name->outstanding == 0 && name->state == NAME_RESOLVING)
 		gate_name_resolved(name);
 }

@@ -151,7 +151,7 @@ static struct finding judge6(const uint8_t addr[16])
 	return (struct finding){ row->kind, row->why };
 }
 
-static struct finding judge(const struct sockaddr *addr)
+static struct finding address_judge(const struct sockaddr *addr)
 {
 	if (addr->sa_family == AF_INET) {
 		struct sockaddr_in sin;
@@ -168,12 +168,12 @@ static struct finding judge(const struct sockaddr *addr)
 
 const char *egress_addr_special(const struct sockaddr *addr)
 {
-	return judge(addr).why;
+	return address_judge(addr).why;
 }
 
 enum dd_reason egress_addr_reason(const struct sockaddr *addr)
 {
-	switch (judge(addr).kind) {
+	switch (address_judge(addr).kind) {
 	case KIND_PUBLIC:
 		return REASON_NONE;
 	case KIND_PRIVATE:
@@ -190,7 +190,7 @@ enum dd_reason egress_addr_reason(const struct sockaddr *addr)
 
 bool egress_addr_is_metadata(const struct sockaddr *addr)
 {
-	return judge(addr).kind == KIND_METADATA;
+	return address_judge(addr).kind == KIND_METADATA;
 }
 
 int address_each_metadata_v4(int (*fn)(void *arg, struct in_addr addr), void *arg)
@@ -274,7 +274,7 @@ static bool is_written_out(const struct egress_entry *entry, const struct sockad
 bool egress_entry_may_dial(const struct egress_entry *entry, const struct sockaddr *addr,
                            const char **ret_why)
 {
-	struct finding found = judge(addr);
+	struct finding found = address_judge(addr);
 
 	if (found.kind == KIND_PUBLIC)
 		return true;

@@ -80,7 +80,8 @@ void egress_spent_add(struct egress_spent *spent, unsigned account, uint64_t byt
 /* ---- the set ---- */
 
 /* Where @name stands, or would. */
-static size_t slot_of(const struct counted *set, size_t cap, unsigned account, const char *name)
+static size_t spent_slot_of(const struct counted *set, size_t cap, unsigned account,
+                            const char *name)
 {
 	uint64_t h = 14695981039346656037u ^ account;
 	for (const char *c = name; *c; c++)
@@ -94,10 +95,10 @@ static size_t slot_of(const struct counted *set, size_t cap, unsigned account, c
 bool egress_spent_has(const struct egress_spent *spent, unsigned account, const char *name)
 {
 	return spent->cap_set > 0 &&
-	       spent->set[slot_of(spent->set, spent->cap_set, account, name)].name;
+	       spent->set[spent_slot_of(spent->set, spent->cap_set, account, name)].name;
 }
 
-static int grow(struct egress_spent *spent)
+static int spent_grow(struct egress_spent *spent)
 {
 	size_t cap = spent->cap_set ? spent->cap_set * 2 : 64;
 	struct counted *set = calloc(cap, sizeof(*set));
@@ -105,7 +106,7 @@ static int grow(struct egress_spent *spent)
 		return -ENOSPC;
 	for (size_t i = 0; i < spent->cap_set; i++)
 		if (spent->set[i].name)
-			set[slot_of(set, cap, spent->set[i].account, spent->set[i].name)] =
+			set[spent_slot_of(set, cap, spent->set[i].account, spent->set[i].name)] =
 				spent->set[i];
 	free(spent->set);
 	spent->set = set;
@@ -120,12 +121,12 @@ int egress_spent_count(struct egress_spent *spent, unsigned account, const char 
 	if (egress_spent_has(spent, account, name))
 		return 0;
 	if (spent->n_set == EGRESS_SPENT_NAMES_MAX ||
-	    (spent->n_set * 2 >= spent->cap_set && grow(spent) < 0))
+	    (spent->n_set * 2 >= spent->cap_set && spent_grow(spent) < 0))
 		return -ENOSPC;
 	char *copy = strdup(name);
 	if (!copy)
 		return -ENOSPC;
-	spent->set[slot_of(spent->set, spent->cap_set, account, name)] =
+	spent->set[spent_slot_of(spent->set, spent->cap_set, account, name)] =
 		(struct counted){ .account = account, .name = copy };
 	spent->n_set++;
 	spent->accounts[account].names++;

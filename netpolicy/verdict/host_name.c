@@ -10,7 +10,7 @@
 
 enum { LABEL_MAX = 63 }; /* RFC 1035, 2.3.4 */
 
-static bool is_digit(char c)
+static bool host_name_is_digit(char c)
 {
 	return c >= '0' && c <= '9';
 }
@@ -20,7 +20,7 @@ static char canonical_byte(char c)
 {
 	if (c >= 'A' && c <= 'Z')
 		return (char)(c - 'A' + 'a');
-	if ((c >= 'a' && c <= 'z') || is_digit(c) || c == '-' || c == '_' || c == '.')
+	if ((c >= 'a' && c <= 'z') || host_name_is_digit(c) || c == '-' || c == '_' || c == '.')
 		return c;
 	return '\0';
 }
@@ -47,7 +47,7 @@ static bool ends_in_number(const char *host)
 
 	if (last[0] == '0' && last[1] == 'x')
 		return last[2 + strspn(last + 2, "0123456789abcdef")] == '\0';
-	return is_digit(last[0]) && last[strspn(last, "0123456789")] == '\0';
+	return host_name_is_digit(last[0]) && last[strspn(last, "0123456789")] == '\0';
 }
 
 int egress_host_canonical(const char *in, size_t len, char ret_host[EGRESS_HOST_MAX + 1])

@@ -12,7 +12,7 @@
 
 static const char allowed_without_why[] = "allowed by the policy";
 
-static struct egress_verdict allow(const struct egress_entry *entry)
+static struct egress_verdict verdict_allow(const struct egress_entry *entry)
 {
 	return (struct egress_verdict){ .allow = true,
 		                        .entry = entry,
@@ -78,7 +78,7 @@ struct egress_verdict egress_verdict_name(const struct egress_list *list, const 
 	                                          : walk(list, host, port, &known);
 
 	if (best)
-		return allow(best);
+		return verdict_allow(best);
 	return deny(NULL, known ? REASON_PORT_NOT_LISTED : REASON_NAME_NOT_LISTED, "");
 }
 
@@ -137,5 +137,5 @@ struct egress_verdict egress_verdict_addr(const struct egress_list *list, struct
 		if (!best || entry->prefix > best->prefix)
 			best = entry;
 	}
-	return best ? allow(best) : refusal;
+	return best ? verdict_allow(best) : refusal;
 }

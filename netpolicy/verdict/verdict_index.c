@@ -147,8 +147,8 @@ size_t egress_index_blocks(const struct egress_index *index, const uint32_t **re
 }
 
 /* Is there such a name at all (*known), and which entry has it at @port (0: any)? */
-static const struct egress_entry *ask(const struct egress_index *index, const struct question *q,
-                                      uint16_t port, bool *known)
+static const struct egress_entry *index_ask(const struct egress_index *index,
+                                            const struct question *q, uint16_t port, bool *known)
 {
 	uint32_t any = index->slots[find_slot(index, q, 0, true)].entry;
 	if (!any)
@@ -174,7 +174,8 @@ const struct egress_entry *egress_index_find(const struct egress_index *index, c
 			bool wanted = index->depths[depth / 64] >> (depth % 64) & 1;
 			q.host = host + at;
 			const struct egress_entry *found = wanted && at > 1 && q.len > 0
-			                                           ? ask(index, &q, port, ret_known)
+			                                           ? index_ask(index, &q, port,
+			                                                       ret_known)
 			                                           : NULL;
 			best = found ? found : best;
 			depth += depth < LABELS_MAX - 1;
@@ -183,6 +184,6 @@ const struct egress_entry *egress_index_find(const struct egress_index *index, c
 	}
 	q.host = host;
 	q.wildcard = false;
-	const struct egress_entry *exact = ask(index, &q, port, ret_known);
+	const struct egress_entry *exact = index_ask(index, &q, port, ret_known);
 	return exact ? exact : best;
 }

@@ -69,7 +69,7 @@ static int built(int r, const char *label, struct dd_err *err)
 	return r < 0 ? dd_err_say(err, EINVAL, "compile %s: %s", label, nl_geterror(r)) : 0;
 }
 
-static int add(struct nl_batch *batch, struct nl_msg *msg, const char *label, struct dd_err *err)
+static int lo_add(struct nl_batch *batch, struct nl_msg *msg, const char *label, struct dd_err *err)
 {
 	struct nlmsghdr *nlh = nlmsg_hdr(msg);
 	nlh->nlmsg_flags |= NLM_F_REQUEST;
@@ -96,7 +96,7 @@ static int add_lo_up(struct nl_batch *batch, struct dd_err *err)
 	rtnl_link_set_ifindex(change, LO_INDEX);
 	rtnl_link_set_flags(change, IFF_UP);
 	int r = built(rtnl_link_build_change_request(lo, change, 0, &msg), "interface lo", err);
-	return r < 0 ? r : add(batch, msg, "interface lo up", err);
+	return r < 0 ? r : lo_add(batch, msg, "interface lo up", err);
 }
 
 /* 127.0.0.1/8, by itself or with a peer. */
@@ -118,10 +118,10 @@ static int add_address(struct nl_batch *batch, bool with_peer, struct dd_err *er
 		              : rtnl_addr_build_delete_request(addr, 0, &msg);
 	r = built(r, "address of lo", err);
 	return r < 0 ? r
-	             : add(batch, msg,
-	                   with_peer ? "address 127.0.0.1 peer 127.0.0.2 on lo"
-	                             : "address 127.0.0.1 that lo came with",
-	                   err);
+	             : lo_add(batch, msg,
+	                      with_peer ? "address 127.0.0.1 peer 127.0.0.2 on lo"
+	                                : "address 127.0.0.1 that lo came with",
+	                      err);
 }
 
 /* getaddrinfo with AI_ADDRCONFIG fails where no interface has an IPv4 address but 127.0.0.1, and
@@ -169,7 +169,7 @@ static int add_route(struct nl_batch *batch, const struct route_row *row, struct
 	if (r == 0)
 		r = built(rtnl_route_build_add_request(route, NLM_F_CREATE | NLM_F_EXCL, &msg),
 		          row->label, err);
-	return r < 0 ? r : add(batch, msg, row->label, err);
+	return r < 0 ? r : lo_add(batch, msg, row->label, err);
 }
 
 static int add_local(struct nl_batch *batch, uint32_t net, unsigned prefix, const char *label,
@@ -194,7 +194,7 @@ static bool is_repeated(const struct egress_list *list, size_t i)
 	return false;
 }
 
-static int add_blocks(struct nl_batch *batch, const struct egress_list *list, struct dd_err *err)
+static int lo_add_blocks(struct nl_batch *batch, const struct egress_list *list, struct dd_err *err)
 {
 	for (size_t i = 0; i < list->n; i++) {
 		const struct egress_entry *entry = &list->entries[i];
@@ -226,8 +226,8 @@ static int add_default(struct nl_batch *batch, int family, const char *label, st
 
 enum { RULES_FIRST = 0, RULES_NEXT = 1 };
 
-static int add_rule(struct nl_batch *batch, int family, bool of_mark, uint32_t prio, uint16_t flags,
-                    const char *label, struct dd_err *err)
+static int lo_add_rule(struct nl_batch *batch, int family, bool of_mark, uint32_t prio,
+                       uint16_t flags, const char *label, struct dd_err *err)
 {
 	auto_rule struct rtnl_rule *rule = rtnl_rule_alloc();
 	auto_msg struct nl_msg *msg = NULL;
@@ -244,7 +244,7 @@ static int add_rule(struct nl_batch *batch, int family, bool of_mark, uint32_t p
 	}
 	int r = built(rtnl_rule_build_add_request(rule, NLM_F_CREATE | NLM_F_EXCL | flags, &msg),
 	              label, err);
-	return r < 0 ? r : add(batch, msg, label, err);
+	return r < 0 ? r : lo_add(batch, msg, label, err);
 }
 
 static int remove_local_rule(struct nl_batch *batch, struct dd_err *err)
@@ -259,22 +259,22 @@ static int remove_local_rule(struct nl_batch *batch, struct dd_err *err)
 	rtnl_rule_set_table(rule, RT_TABLE_LOCAL);
 	rtnl_rule_set_action(rule, FR_ACT_TO_TBL);
 	int r = built(rtnl_rule_build_delete_request(rule, 0, &msg), label, err);
-	return r < 0 ? r : add(batch, msg, label, err);
+	return r < 0 ? r : lo_add(batch, msg, label, err);
 }
 
 /* Before the local table for IPv4, because synthetic addresses and cidr entries are local and are
  * refused too; of IPv6 only ::1 is, which is never refused. */
-static int add_rules(struct nl_batch *batch, struct dd_err *err)
+static int lo_add_rules(struct nl_batch *batch, struct dd_err *err)
 {
 	int r = remove_local_rule(batch, err);
 	if (r == 0)
-		r = add_rule(batch, AF_INET, true, RULES_FIRST, 0, "rule for refused IPv4", err);
+		r = lo_add_rule(batch, AF_INET, true, RULES_FIRST, 0, "rule for refused IPv4", err);
 	if (r == 0)
-		r = add_rule(batch, AF_INET, false, RULES_NEXT, 0, "rule for the local table, next",
-		             err);
+		r = lo_add_rule(batch, AF_INET, false, RULES_NEXT, 0,
+		                "rule for the local table, next", err);
 	if (r == 0)
-		r = add_rule(batch, AF_INET6, true, RULES_NEXT, NLM_F_ACK, "rule for refused IPv6",
-		             err);
+		r = lo_add_rule(batch, AF_INET6, true, RULES_NEXT, NLM_F_ACK,
+		                "rule for refused IPv6", err);
 	return r;
 }
 
@@ -290,12 +290,12 @@ int routes_compile(struct net_plan *plan, struct dd_err *err)
 	if (r == 0)
 		r = add_local(batch, 0xC6120000, 15, "route local 198.18.0.0/15", err);
 	if (r == 0)
-		r = add_blocks(batch, plan->list, err);
+		r = lo_add_blocks(batch, plan->list, err);
 	if (r == 0)
 		r = add_default(batch, AF_INET, "IPv4 default route on lo", err);
 	if (r == 0)
 		r = add_default(batch, AF_INET6, "IPv6 default route on lo", err);
 	if (r == 0)
-		r = add_rules(batch, err);
+		r = lo_add_rules(batch, err);
 	return r;
 }

@@ -60,7 +60,7 @@ static const struct net_rule skeleton[] = {
 	{ CHAIN_OUTPUT, MATCH_ALL, 0, 0, 0, ACTION_REFUSE },
 };
 
-static int add_rule(struct net_plan *plan, struct net_rule rule, struct dd_err *err)
+static int net_plan_add_rule(struct net_plan *plan, struct net_rule rule, struct dd_err *err)
 {
 	if (plan->n_rules == plan->cap_rules) {
 		size_t cap = plan->cap_rules ? plan->cap_rules * 2 : 32;
@@ -168,17 +168,18 @@ static int add_metadata(void *arg, struct in_addr addr)
 		const struct egress_entry *entry = &list->entries[i];
 		if (!address_entry_names(entry, addr))
 			continue;
-		int r = add_rule(walk->plan,
-		                 (struct net_rule){ walk->chain, MATCH_ADDR_TCP, ntohl(addr.s_addr),
-		                                    32, entry->port, walk->action },
-		                 walk->err);
+		int r = net_plan_add_rule(walk->plan,
+		                          (struct net_rule){ walk->chain, MATCH_ADDR_TCP,
+		                                             ntohl(addr.s_addr), 32, entry->port,
+		                                             walk->action },
+		                          walk->err);
 		if (r < 0)
 			return r;
 	}
-	return add_rule(walk->plan,
-	                (struct net_rule){ walk->chain, MATCH_ADDR, ntohl(addr.s_addr), 32, 0,
-	                                   ACTION_RETURN },
-	                walk->err);
+	return net_plan_add_rule(walk->plan,
+	                         (struct net_rule){ walk->chain, MATCH_ADDR, ntohl(addr.s_addr), 32,
+	                                            0, ACTION_RETURN },
+	                         walk->err);
 }
 
 static bool names_metadata(const struct egress_entry *entry)
@@ -188,25 +189,25 @@ static bool names_metadata(const struct egress_entry *entry)
 }
 
 /* Synthetic addresses only pass by admission, however wide a block is (N-26). */
-static int add_blocks(struct net_plan *plan, enum net_chain chain, enum net_action action,
-                      struct dd_err *err)
+static int net_plan_add_blocks(struct net_plan *plan, enum net_chain chain, enum net_action action,
+                               struct dd_err *err)
 {
 	struct metadata_walk walk = { plan, chain, action, err };
 
 	int r = address_each_metadata_v4(add_metadata, &walk);
 	if (r == 0)
-		r = add_rule(plan,
-		             (struct net_rule){ chain, MATCH_ADDR, synthetic_net, SYNTHETIC_PREFIX,
-		                                0, ACTION_RETURN },
-		             err);
+		r = net_plan_add_rule(plan,
+		                      (struct net_rule){ chain, MATCH_ADDR, synthetic_net,
+		                                         SYNTHETIC_PREFIX, 0, ACTION_RETURN },
+		                      err);
 	for (size_t i = 0; r == 0 && i < plan->list->n; i++) {
 		const struct egress_entry *entry = &plan->list->entries[i];
 		if (!entry->host && !names_metadata(entry)) /* those have their rules above */
-			r = add_rule(plan,
-			             (struct net_rule){ chain, MATCH_ADDR_TCP,
-			                                ntohl(entry->cidr.s_addr), entry->prefix,
-			                                entry->port, action },
-			             err);
+			r = net_plan_add_rule(
+				plan,
+				(struct net_rule){ chain, MATCH_ADDR_TCP, ntohl(entry->cidr.s_addr),
+			                           entry->prefix, entry->port, action },
+				err);
 	}
 	return r;
 }
@@ -223,10 +224,10 @@ static bool has_blocks(const struct egress_list *list)
 static int add_special(void *arg, struct in_addr net, unsigned prefix)
 {
 	const struct metadata_walk *walk = arg;
-	return add_rule(walk->plan,
-	                (struct net_rule){ walk->chain, MATCH_ADDR, ntohl(net.s_addr), prefix, 0,
-	                                   ACTION_RETURN },
-	                walk->err);
+	return net_plan_add_rule(walk->plan,
+	                         (struct net_rule){ walk->chain, MATCH_ADDR, ntohl(net.s_addr),
+	                                            prefix, 0, ACTION_RETURN },
+	                         walk->err);
 }
 
 /* Observe mode, behind what the list itself opens: every special range goes back to refuse, what is
@@ -237,7 +238,8 @@ static int add_public(struct net_plan *plan, enum net_chain chain, enum net_acti
 	struct metadata_walk walk = { plan, chain, ACTION_RETURN, err };
 	int r = address_each_special_v4(add_special, &walk);
 	return r < 0 ? r
-	             : add_rule(plan, (struct net_rule){ chain, MATCH_TCP4, 0, 0, 0, action }, err);
+	             : net_plan_add_rule(
+			       plan, (struct net_rule){ chain, MATCH_TCP4, 0, 0, 0, action }, err);
 }
 
 /* The same tests in both chains, so that nothing is accepted that is not also led to the gate. */
@@ -245,19 +247,19 @@ static int add_open(struct net_plan *plan, enum net_chain chain, enum net_action
                     struct dd_err *err)
 {
 	enum net_match admitted = plan->observe ? MATCH_ADMITTED_HOST : MATCH_ADMITTED;
-	int r = add_rule(plan, (struct net_rule){ chain, admitted, 0, 0, 0, action }, err);
+	int r = net_plan_add_rule(plan, (struct net_rule){ chain, admitted, 0, 0, 0, action }, err);
 	if (r == 0 && (plan->observe || has_blocks(plan->list)))
-		r = add_blocks(plan, chain, action, err);
+		r = net_plan_add_blocks(plan, chain, action, err);
 	if (r == 0 && plan->observe)
 		r = add_public(plan, chain, action, err);
 	return r;
 }
 
-static int add_rules(struct net_plan *plan, struct dd_err *err)
+static int net_plan_add_rules(struct net_plan *plan, struct dd_err *err)
 {
 	int r = 0;
 	for (size_t i = 0; r == 0 && i < ARRAY_LEN(skeleton); i++)
-		r = add_rule(plan, skeleton[i], err);
+		r = net_plan_add_rule(plan, skeleton[i], err);
 	if (r == 0 && !plan->closed)
 		r = add_open(plan, CHAIN_PREROUTING, ACTION_TPROXY, err);
 	if (r == 0 && !plan->closed)
@@ -288,7 +290,7 @@ int net_plan_new_with(const struct egress_list *list, bool observe, struct net_p
 	plan->observe = observe;
 	plan->closed = list->n == 0 && !observe;
 
-	r = add_rules(plan, err);
+	r = net_plan_add_rules(plan, err);
 	if (r == 0)
 		r = nft_compile(plan, err);
 	if (r == 0)

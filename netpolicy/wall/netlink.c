@@ -16,7 +16,7 @@
 
 enum { DUMP_BUFFER = 32768, DUMP_TRIES = 5 };
 
-static int grow(void **block, size_t item, size_t *cap, size_t need)
+static int netlink_grow(void **block, size_t item, size_t *cap, size_t need)
 {
 	if (need <= *cap)
 		return 0;
@@ -37,10 +37,10 @@ int nl_batch_add(struct nl_batch *batch, const struct nlmsghdr *nlh, const char 
 	size_t len = NLMSG_ALIGN(nlh->nlmsg_len), cap_labels = batch->cap_labels;
 	void *bytes = batch->bytes, *labels = batch->labels;
 
-	int r = grow(&bytes, 1, &batch->cap, batch->len + len);
+	int r = netlink_grow(&bytes, 1, &batch->cap, batch->len + len);
 	batch->bytes = bytes;
 	if (r == 0)
-		r = grow(&labels, NL_LABEL_MAX, &cap_labels, batch->n + 1);
+		r = netlink_grow(&labels, NL_LABEL_MAX, &cap_labels, batch->n + 1);
 	batch->labels = labels;
 	batch->cap_labels = (uint32_t)cap_labels;
 	if (r < 0)
@@ -64,7 +64,7 @@ void nl_batch_done(struct nl_batch *batch)
 	*batch = (struct nl_batch){ 0 };
 }
 
-static int send_all(int fd, const void *bytes, size_t len, struct dd_err *err)
+static int netlink_send_all(int fd, const void *bytes, size_t len, struct dd_err *err)
 {
 	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
 	ssize_t sent;
@@ -81,7 +81,7 @@ static int send_all(int fd, const void *bytes, size_t len, struct dd_err *err)
 
 /* Take one datagram out of the queue. Returns its length; -EAGAIN when the queue is empty, without
  * a word in @err. */
-static int receive(int fd, void *buf, size_t cap, struct dd_err *err)
+static int netlink_receive(int fd, void *buf, size_t cap, struct dd_err *err)
 {
 	struct sockaddr_nl from = { 0 };
 	struct iovec iov = { .iov_base = buf, .iov_len = cap };
@@ -147,10 +147,10 @@ int nl_batch_send(int fd, const struct nl_batch *batch, uint32_t ack, struct dd_
 	_Alignas(struct nlmsghdr) char buf[8192];
 	struct answers a = { .batch = batch, .ack = ack };
 
-	int r = send_all(fd, batch->bytes, batch->len, err);
+	int r = netlink_send_all(fd, batch->bytes, batch->len, err);
 	if (r < 0)
 		return r;
-	while ((r = receive(fd, buf, sizeof(buf), err)) >= 0) {
+	while ((r = netlink_receive(fd, buf, sizeof(buf), err)) >= 0) {
 		int left = r;
 		const struct nlmsghdr *nlh = (const struct nlmsghdr *)(void *)buf;
 		for (; mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left)) {
@@ -206,7 +206,7 @@ static int take_object(struct dump *d, const struct nlmsghdr *nlh, struct dd_err
 static int read_dump(int fd, struct dump *d, char *buf, struct dd_err *err)
 {
 	while (!d->done) {
-		int r = receive(fd, buf, DUMP_BUFFER, err);
+		int r = netlink_receive(fd, buf, DUMP_BUFFER, err);
 		if (r == -EAGAIN)
 			return dd_err_say(
 				err, EPROTO,
@@ -238,7 +238,7 @@ int nl_read_back(int fd, struct nlmsghdr *nlh, const struct nl_sink *sink, struc
 		nlh->nlmsg_seq = d.seq;
 		if (sink->restart)
 			sink->restart(sink->arg);
-		int r = send_all(fd, nlh, nlh->nlmsg_len, err);
+		int r = netlink_send_all(fd, nlh, nlh->nlmsg_len, err);
 		if (r == 0)
 			r = read_dump(fd, &d, buf, err);
 		if (r < 0 || !d.interrupted)

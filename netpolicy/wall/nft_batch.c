@@ -160,7 +160,7 @@ static void put_protocol(struct nlmsghdr *nlh, uint8_t protocol)
 	put_cmp_equal(nlh, &protocol, sizeof(protocol));
 }
 
-static void put_address(struct nlmsghdr *nlh, const struct net_rule *rule)
+static void nft_put_address(struct nlmsghdr *nlh, const struct net_rule *rule)
 {
 	uint32_t addr = htonl(rule->addr);
 
@@ -248,12 +248,12 @@ static void put_match(struct nlmsghdr *nlh, const struct net_rule *rule)
 		return;
 	case MATCH_ADDR_TCP:
 	case MATCH_ADDR_UDP:
-		put_address(nlh, rule);
+		nft_put_address(nlh, rule);
 		put_port(nlh, rule->match == MATCH_ADDR_TCP ? IPPROTO_TCP : IPPROTO_UDP,
 		         rule->port);
 		return;
 	case MATCH_ADDR:
-		put_address(nlh, rule);
+		nft_put_address(nlh, rule);
 		return;
 	case MATCH_LOOPBACK6:
 		put_loopback6(nlh);
@@ -454,7 +454,7 @@ static int add_chain(struct nl_batch *batch, const struct net_chain_row *row, st
 	return nl_batch_add(batch, nlh, label, err);
 }
 
-static int add_rule(struct net_plan *plan, size_t i, bool last, struct dd_err *err)
+static int nft_add_rule(struct net_plan *plan, size_t i, bool last, struct dd_err *err)
 {
 	const struct net_rule *rule = &plan->rules[i];
 	message_buf buf;
@@ -494,7 +494,7 @@ static int add_objects(struct net_plan *plan, struct dd_err *err)
 	for (size_t i = 0; r == 0 && i < CHAIN__COUNT; i++)
 		r = add_chain(&plan->nft, &net_chain_rows[i], err);
 	for (size_t i = 0; r == 0 && i < plan->n_rules; i++)
-		r = add_rule(plan, i, i + 1 == plan->n_rules, err);
+		r = nft_add_rule(plan, i, i + 1 == plan->n_rules, err);
 	return r;
 }
 

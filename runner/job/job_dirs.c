@@ -206,7 +206,7 @@ static int slot_take(const char *slots, struct job_dirs *dirs, struct dd_err *er
 }
 
 /* A step builds and runs programs in its workspace. */
-static int check_place(const struct job_dirs *dirs, struct dd_err *err)
+static int dirs_check_place(const struct job_dirs *dirs, struct dd_err *err)
 {
 	struct statvfs st;
 
@@ -257,7 +257,7 @@ int job_dirs_make(const char *state, const struct identity *id, struct job_dirs 
 		job_dirs_close(&dirs);
 		return r;
 	}
-	if ((r = check_place(&dirs, err)) < 0) {
+	if ((r = dirs_check_place(&dirs, err)) < 0) {
 		(void)job_dirs_destroy(&dirs, NULL);
 		job_dirs_close(&dirs);
 		return r;

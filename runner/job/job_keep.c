@@ -189,7 +189,8 @@ static void keep_part(struct keeping *k, const char *name, const char *path)
 /* ---- what it was told and what it said ---- */
 
 /* @text: owned by the caller; the mask shortens it in its place. */
-static int write_text(const struct keeping *k, const char *name, char *text, struct dd_err *err)
+static int keep_write_text(const struct keeping *k, const char *name, char *text,
+                           struct dd_err *err)
 {
 	mask_text(k->job->mask, text, strlen(text) + 8);
 	size_t len = strlen(text);
@@ -220,11 +221,12 @@ static bool text_begin(struct text *t)
 	return t->file != NULL;
 }
 
-static int text_write(struct text *t, const struct keeping *k, const char *name, struct dd_err *err)
+static int keep_text_write(struct text *t, const struct keeping *k, const char *name,
+                           struct dd_err *err)
 {
 	static const char room[8] = { 0 };
 	bool whole = fwrite(room, sizeof(room), 1, t->file) == 1;
-	int r = fclose(t->file) == 0 && whole ? write_text(k, name, t->bytes, err)
+	int r = fclose(t->file) == 0 && whole ? keep_write_text(k, name, t->bytes, err)
 	                                      : dd_err_set(err, ENOMEM, "write %s", name);
 	free(t->bytes);
 	return r;
@@ -268,7 +270,7 @@ static int write_environment(const struct keeping *k, struct dd_err *err)
 	for (size_t i = 0; i < env.n; i++)
 		put_variable(t.file, &env.rows[i]);
 	step_env_done(&env);
-	return text_write(&t, k, "environment", err);
+	return keep_text_write(&t, k, "environment", err);
 }
 
 static int write_script(const struct keeping *k, struct dd_err *err)
@@ -280,7 +282,7 @@ static int write_script(const struct keeping *k, struct dd_err *err)
 	if (!text_begin(&t))
 		return dd_err_set(err, ENOMEM, "write the script");
 	(void)fputs(k->step->recipe->script, t.file);
-	return text_write(&t, k, "script", err);
+	return keep_text_write(&t, k, "script", err);
 }
 
 static int write_about(const struct keeping *k, const struct step_result *result,
@@ -318,7 +320,7 @@ static int write_about(const struct keeping *k, const struct step_result *result
 		"setuid bits, sockets, FIFOs, devices.\nThe step wrote what lies here: outside of "
 		"a sandbox, look at it and run nothing of it.\n",
 		t.file);
-	return text_write(&t, k, "about", err);
+	return keep_text_write(&t, k, "about", err);
 }
 
 /* Masked and escaped when it was written. */

@@ -43,7 +43,7 @@ struct checking_out {
 	struct meter meter;
 };
 
-static int64_t now_ms(void)
+static int64_t job_rev_now_ms(void)
 {
 	struct timespec t;
 	(void)clock_gettime(CLOCK_MONOTONIC, &t);
@@ -64,7 +64,7 @@ static int find_git(struct checking_out *c, struct dd_err *err)
 		"run on what stands on disk");
 }
 
-static int prepare(struct checking_out *c, struct dd_err *err)
+static int job_rev_prepare(struct checking_out *c, struct dd_err *err)
 {
 	static const struct egress_list nothing = { .entries = NULL };
 	char profile[512];
@@ -78,7 +78,7 @@ static int prepare(struct checking_out *c, struct dd_err *err)
 
 /* Objects that the clone borrows are shown to this git, and to no step: the file that names them
  * may name any directory of the caller's. */
-static int borrow(struct checking_out *c, const struct job_rev *how, struct dd_err *err)
+static int job_rev_borrow(struct checking_out *c, const struct job_rev *how, struct dd_err *err)
 {
 	const struct checkout *checkout = c->job->checkout;
 	int r = 0;
@@ -102,7 +102,7 @@ static int borrow(struct checking_out *c, const struct job_rev *how, struct dd_e
 	return r;
 }
 
-static void give_back(const struct checking_out *c)
+static void job_rev_give_back(const struct checking_out *c)
 {
 	for (size_t i = 1; i < c->job->checkout->stores.n; i++) {
 		char name[32];
@@ -119,7 +119,8 @@ static const struct grant_terms *build_terms(const struct job *job)
 	return job->plan->n_grants ? job->plan->grants[0].terms : NULL;
 }
 
-static int build(struct checking_out *c, const struct grant_terms *terms, struct dd_err *err)
+static int job_rev_build(struct checking_out *c, const struct grant_terms *terms,
+                         struct dd_err *err)
 {
 	const struct job *job = c->job;
 	char sha[65];
@@ -182,7 +183,7 @@ static int build(struct checking_out *c, const struct grant_terms *terms, struct
 	return r < 0 ? r : net_rules_verify(c->sb.net[NET_FD_RULES], c->net, false, err);
 }
 
-static int release(struct checking_out *c, struct dd_err *err)
+static int job_rev_release(struct checking_out *c, struct dd_err *err)
 {
 	char alternates[GIT_STORES_MAX * 72] = "GIT_ALTERNATE_OBJECT_DIRECTORIES=";
 	const char *const envp[] = { "PATH=/usr/bin:/bin",
@@ -209,7 +210,7 @@ static int release(struct checking_out *c, struct dd_err *err)
 }
 
 /* Its last SAID_MAX bytes. */
-static bool hear(struct checking_out *c)
+static bool job_rev_hear(struct checking_out *c)
 {
 	char buf[SAID_MAX];
 	ssize_t n = read(c->said_fd, buf, sizeof(buf));
@@ -229,14 +230,15 @@ static bool hear(struct checking_out *c)
 static int watch(struct checking_out *c, const struct grant_terms *terms,
                  struct sandbox_status *ret, struct dd_err *err)
 {
-	const int64_t until = now_ms() + (int64_t)terms->limits.time_sec * 1000;
+	const int64_t until = job_rev_now_ms() + (int64_t)terms->limits.time_sec * 1000;
 	char why[160];
 	int r = 0;
 
-	meter_start(&c->meter, &terms->limits, c->job->dirs.root_fd, false, now_ms());
+	meter_start(&c->meter, &terms->limits, c->job->dirs.root_fd, false, job_rev_now_ms());
 	c->meter.init = c->sb.pid;
 	while (r == 0) {
-		int64_t now = now_ms(), next = meter_check(&c->meter, now, why, sizeof(why));
+		int64_t now = job_rev_now_ms(),
+			next = meter_check(&c->meter, now, why, sizeof(why));
 		if (next < 0)
 			return dd_err_blame(err, DD_BLAME_CALLER,
 			                    dd_err_say(err, EDQUOT, "%s", why));
@@ -252,7 +254,7 @@ static int watch(struct checking_out *c, const struct grant_terms *terms,
 			return dd_err_set(err, errno, "wait for git");
 		if (p[2].revents && (r = interrupt_check(err)) < 0)
 			return r;
-		if (p[0].revents && !hear(c))
+		if (p[0].revents && !job_rev_hear(c))
 			dd_close_p(&c->said_fd);
 		if (p[1].revents && (r = sandbox_recv_status(&c->sb, ret, err)) == 0)
 			r = dd_err_say(err, ECHILD, "the sandbox of git was killed from outside");
@@ -262,7 +264,8 @@ static int watch(struct checking_out *c, const struct grant_terms *terms,
 }
 
 /* What went wrong by git's own word: its bytes are a repository's. */
-static int judge(struct checking_out *c, const struct sandbox_status *st, struct dd_err *err)
+static int job_rev_judge(struct checking_out *c, const struct sandbox_status *st,
+                         struct dd_err *err)
 {
 	char shown[TEXT_ESCAPE_MAX * 300 + 1];
 
@@ -274,7 +277,7 @@ static int judge(struct checking_out *c, const struct sandbox_status *st, struct
 			dd_err_say(err, EFBIG, "a file of the commit is larger than limits.disk"));
 	for (bool more = c->said_fd >= 0; more;) { /* all writers are dead */
 		errno = 0;
-		more = hear(c) && errno != EAGAIN;
+		more = job_rev_hear(c) && errno != EAGAIN;
 	}
 	while (c->said_len > 0 && c->said[c->said_len - 1] == '\n')
 		c->said_len--;
@@ -298,11 +301,11 @@ static int run_git(struct checking_out *c, const struct job_rev *how, struct dd_
 	if (!terms)
 		return dd_err_say(err, EINVAL, "a job without a step has no limits");
 	(void)snprintf(c->work, sizeof(c->work), "%s", how->work);
-	if ((r = prepare(c, err)) < 0 || (r = borrow(c, how, err)) < 0 ||
-	    (r = build(c, terms, err)) < 0 || (r = release(c, err)) < 0 ||
+	if ((r = job_rev_prepare(c, err)) < 0 || (r = job_rev_borrow(c, how, err)) < 0 ||
+	    (r = job_rev_build(c, terms, err)) < 0 || (r = job_rev_release(c, err)) < 0 ||
 	    (r = watch(c, terms, &st, err)) < 0)
 		return r;
-	return judge(c, &st, err);
+	return job_rev_judge(c, &st, err);
 }
 
 int job_rev_checkout(struct job *job, const struct job_rev *how, struct dd_err *err)
@@ -316,7 +319,7 @@ int job_rev_checkout(struct job *job, const struct job_rev *how, struct dd_err *
 	if (r == 0)
 		r = run_git(c, how, err);
 	int ended = sandbox_destroy(&c->sb, r < 0 ? NULL : err);
-	give_back(c);
+	job_rev_give_back(c);
 	dd_close(c->said_fd);
 	net_plan_free(c->net);
 	seccomp_program_free(c->seccomp);

@@ -107,7 +107,8 @@ static int replay(const struct job_request *request, struct job *job, struct dd_
 	return r < 0 ? r : lease_replay(dir, tell_replayed, &job->sinks, NULL, err);
 }
 
-static int make_places(const struct job_request *request, struct job *job, struct dd_err *err)
+static int job_start_make_places(const struct job_request *request, struct job *job,
+                                 struct dd_err *err)
 {
 	int r = job_dirs_reap(request->state_dir, job->id, &job->sinks, err);
 
@@ -157,7 +158,7 @@ int job_start(const struct job_request *request)
 	if ((code = check_host(&job)) != 0 || (code = check_credentials(&job)) != 0)
 		return code;
 	crash_arm();
-	int r = make_places(request, &job, &err);
+	int r = job_start_make_places(request, &job, &err);
 	if (r == 0)
 		return keeper_run(&job);
 	lease_job_done(&job.leasing);

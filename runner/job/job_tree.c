@@ -61,7 +61,7 @@ static int make_below(int top, const char *path, int *ret_fd, struct dd_err *err
 
 /* The writable places of one trust, in the directory @tree of the job: empty, and the step's.
  * @ret_work (may be NULL): the workspace among them. */
-static int make_places(struct job *job, const char *tree, int *ret_work, struct dd_err *err)
+static int tree_make_places(struct job *job, const char *tree, int *ret_work, struct dd_err *err)
 {
 	const struct tree_owner owner = step_owner(job);
 	dd_auto_fd int top = -1;
@@ -289,7 +289,7 @@ int job_tree_prepare(struct job *job, struct dd_err *err)
 	bool tracked = false;
 	int r;
 
-	if ((r = make_places(job, SHARED_TREE, &tree->work_fd, err)) < 0 ||
+	if ((r = tree_make_places(job, SHARED_TREE, &tree->work_fd, err)) < 0 ||
 	    (r = copy_in(job, &tracked, err)) < 0 || (r = keep_pristine(job, err)) < 0 ||
 	    (r = make_up_sys(job, err)) < 0)
 		return r;
@@ -538,7 +538,7 @@ static int push_view(struct job *job, const struct job_step *step, struct step_v
 	char own[64];
 
 	own_tree(step, own);
-	int r = make_places(job, own, &view_fd, err);
+	int r = tree_make_places(job, own, &view_fd, err);
 	if (r < 0)
 		return r;
 	(void)snprintf(view->root, sizeof(view->root), "%s/%s", job->dirs.root, own);

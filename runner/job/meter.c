@@ -36,7 +36,7 @@ static int count_entry(void *arg, enum tree_event what, const struct tree_entry 
 	return 0;
 }
 
-static int64_t clock_ms(void)
+static int64_t meter_clock_ms(void)
 {
 	struct timespec t;
 	(void)clock_gettime(CLOCK_MONOTONIC, &t);
@@ -106,7 +106,7 @@ int64_t meter_check(struct meter *m, int64_t now_ms, char *why, size_t why_size)
 		               size_text(u.bytes, used), size_text(m->bytes_max, most));
 		return -1;
 	}
-	int64_t cost = clock_ms() - now_ms;
+	int64_t cost = meter_clock_ms() - now_ms;
 	int64_t pause = cost * SHARE > FIRST_MS ? cost * SHARE : FIRST_MS;
 	m->next_ms = now_ms + pause;
 	return pause;

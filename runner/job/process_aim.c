@@ -266,7 +266,7 @@ static const struct program_row *row_named(const char *name, size_t len)
 }
 
 /* By the name that it was started by, which tells two uses of one file apart, then by its file. */
-static const struct program_row *row_of(const char *program, const char *args, size_t len)
+static const struct program_row *aim_row_of(const char *program, const char *args, size_t len)
 {
 	size_t first = strnlen(args, len);
 	const char *slash = first ? memrchr(args, '/', first) : NULL,
@@ -302,7 +302,7 @@ static uint16_t port_option(const struct program_row *row, const char *args, siz
 	return 0;
 }
 
-static bool has_word(const char *args, size_t len, const char *wanted)
+static bool aim_has_word(const char *args, size_t len, const char *wanted)
 {
 	const char *end = args + len;
 
@@ -316,7 +316,7 @@ static bool has_word(const char *args, size_t len, const char *wanted)
 static bool speaks_h2_in_clear(const struct program_row *row, const char *args, size_t len)
 {
 	return row && row->clear_option &&
-	       (!row->clear_option[0] || has_word(args, len, row->clear_option));
+	       (!row->clear_option[0] || aim_has_word(args, len, row->clear_option));
 }
 
 /* ---- both ---- */
@@ -336,7 +336,7 @@ static struct process_aim by_scheme(const struct written *w, uint16_t port, bool
 struct process_aim process_aim(const char *program, const char *args, size_t len, const char *host,
                                uint16_t port)
 {
-	const struct program_row *row = row_of(program, args, len);
+	const struct program_row *row = aim_row_of(program, args, len);
 	struct written w = look_for_any(args, len, host, row && row->positional);
 
 	if (w.scheme)

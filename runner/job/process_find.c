@@ -150,8 +150,8 @@ static size_t read_text(pid_t pid, const char *name, char *out, size_t size)
 
 /* Its arguments say best what it means, its environment second best: a package manager has its
  * registry there, and a title of its own where the arguments were. */
-static struct process_aim aim_of(pid_t pid, const char *exe, char *text, size_t args,
-                                 const struct process_try *what)
+static struct process_aim find_aim_of(pid_t pid, const char *exe, char *text, size_t args,
+                                      const struct process_try *what)
 {
 	struct process_aim aim = process_aim(exe, text, args, what->host, what->port);
 
@@ -186,7 +186,7 @@ void process_describe(pid_t pid, const struct process_try *what, struct process_
 		argv_clean(text, n, ret->argv, sizeof(ret->argv));
 	ret->sigsys_ends = sigsys_ends(pid);
 	if (what && what->host && what->host[0])
-		ret->aim = aim_of(pid, ret->exe, text, all, what);
+		ret->aim = find_aim_of(pid, ret->exe, text, all, what);
 }
 
 void process_find(pid_t init, const struct process_try *what, struct process_hint *ret)

@@ -50,7 +50,7 @@ static bool is_row(const struct step_asked_row *row, const struct sandbox_asked 
 
 /* The row of @q; a call with too many different details gets one row for the rest of them, and a
  * full table one for everything. */
-static struct step_asked_row *row_of(struct step_asked *a, const struct sandbox_asked *q)
+static struct step_asked_row *asked_row_of(struct step_asked *a, const struct sandbox_asked *q)
 {
 	static const char others[] = "others";
 	const char *detail = q->detail;
@@ -114,8 +114,8 @@ static bool is_news(struct step_asked *a, const char *sentence)
 }
 
 /* One line in the step's own log about what was refused, in observe mode too where that is so. */
-static void tell(struct step_asked *a, const struct step_asked_row *row,
-                 const struct sandbox_asked *q, const struct job_step *step)
+static void asked_tell(struct step_asked *a, const struct step_asked_row *row,
+                       const struct sandbox_asked *q, const struct job_step *step)
 {
 	char line[1800], by[200];
 	const char *file = a->policy ? a->policy : "a policy file (--policy; there is none now)";
@@ -145,13 +145,13 @@ int step_asked_serve(struct step_asked *a, const struct sandbox *sb,
 			return 0;
 		if (r < 0)
 			return r;
-		struct step_asked_row *row = row_of(a, &q);
+		struct step_asked_row *row = asked_row_of(a, &q);
 		a->credit--;
 		row->count++;
 		if (row->count == 1 || q.ends)
 			look_at(a, row, sb, &q, step, mask);
 		if (row->count == 1)
-			tell(a, row, &q, step);
+			asked_tell(a, row, &q, step);
 		if ((r = sandbox_asked_answer(sb, &q, err)) < 0)
 			return r;
 	}

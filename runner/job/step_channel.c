@@ -20,7 +20,7 @@ static int channel_dir(const struct job_step *step, char ret[64])
 	return snprintf(ret, 64, "step-%02u-channel", step->number);
 }
 
-static int make_file(struct job *job, int dir, const char *name, struct dd_err *err)
+static int channel_make_file(struct job *job, int dir, const char *name, struct dd_err *err)
 {
 	dd_auto_fd int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
 	                           0600);
@@ -40,7 +40,7 @@ int step_channel_make(struct job *job, const struct job_step *step, char ret_dir
 	(void)channel_dir(step, rel);
 	int r = job_dirs_sub(&job->dirs, rel, 0755, &dir, err);
 	for (size_t i = 0; r == 0 && step->recipe->channel[i]; i++)
-		r = make_file(job, dir, step->recipe->channel[i], err);
+		r = channel_make_file(job, dir, step->recipe->channel[i], err);
 	(void)snprintf(ret_dir, 600, "%s/%s", job->dirs.root, rel);
 	return r;
 }
@@ -77,7 +77,7 @@ static char *read_whole(int fd, size_t len)
 	return bytes;
 }
 
-static struct step_file read_file(int dir, const char *name)
+static struct step_file channel_read_file(int dir, const char *name)
 {
 	struct step_file file = { .name = name };
 	struct stat st;
@@ -115,7 +115,7 @@ void step_channel_read(struct job *job, const struct job_step *step, struct step
 		const char *name = step->recipe->channel[ret->n];
 		ret->files[ret->n] = dir < 0 ? (struct step_file){ .name = name,
 			                                           .why = "its directory is gone" }
-		                             : read_file(dir, name);
+		                             : channel_read_file(dir, name);
 	}
 }
 

@@ -31,16 +31,16 @@ enum {
 	SERVE_MAX = 32,
 };
 
-static int64_t clock_ms(clockid_t clock)
+static int64_t step_gate_clock_ms(clockid_t clock)
 {
 	struct timespec t;
 	(void)clock_gettime(clock, &t);
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-static int64_t now_ms(void)
+static int64_t step_gate_now_ms(void)
 {
-	return clock_ms(CLOCK_MONOTONIC);
+	return step_gate_clock_ms(CLOCK_MONOTONIC);
 }
 
 /* ---- admitting names ---- */
@@ -263,7 +263,8 @@ static void named_by_done(struct named_by *n)
 	free(n->run);
 }
 
-static void name_step(const struct step_gate *sg, struct advice_case *c, struct named_by *n)
+static void step_gate_name_step(const struct step_gate *sg, struct advice_case *c,
+                                struct named_by *n)
 {
 	const struct grant *grant = sg->step->grant;
 	const struct spec_step *written = grant->written;
@@ -311,7 +312,7 @@ static void suggest(const struct step_gate *sg, const struct gate_msg *msg,
 		.bytes_out = msg->bytes_out,
 		.limit = egress_limit(list, (enum dd_reason)msg->reason),
 	};
-	name_step(sg, &c, &named);
+	step_gate_name_step(sg, &c, &named);
 	if (msg->host[0])
 		v = egress_verdict_name(list, msg->host,
 		                        msg->type == GATE_DNS_DENY ? 0 : msg->port);
@@ -323,8 +324,9 @@ static void suggest(const struct step_gate *sg, const struct gate_msg *msg,
 }
 
 /* Merge with an earlier attempt of the same kind; returns true when it is new. */
-static bool remember(struct step_refusal rows[STEP_REFUSALS_MAX], size_t *n, const char *what,
-                     const char *why, const struct process_hint *who, uint64_t count)
+static bool step_gate_remember(struct step_refusal rows[STEP_REFUSALS_MAX], size_t *n,
+                               const char *what, const char *why, const struct process_hint *who,
+                               uint64_t count)
 {
 	for (size_t i = 0; i < *n; i++) {
 		if (strcmp(rows[i].what, what) != 0 || strcmp(rows[i].why, why) != 0)
@@ -345,7 +347,7 @@ static bool remember(struct step_refusal rows[STEP_REFUSALS_MAX], size_t *n, con
 static bool remember_refusal(struct step_result *res, const char *what, const char *why,
                              const struct process_hint *who, uint64_t count)
 {
-	return remember(res->refusals, &res->n_refusals, what, why, who, count);
+	return step_gate_remember(res->refusals, &res->n_refusals, what, why, who, count);
 }
 
 /* Observe mode: for the summary, never for the step's own log, which stays as it would be. */
@@ -353,11 +355,11 @@ static void remember_would(struct step_result *res, const char *what, const char
                            const struct process_hint *who, uint64_t count)
 {
 	res->would_refuse += count;
-	(void)remember(res->would, &res->n_would, what, why, who, count);
+	(void)step_gate_remember(res->would, &res->n_would, what, why, who, count);
 }
 
-static void tell(struct step_gate *sg, const struct gate_msg *msg, const char *what,
-                 const struct process_hint *who, const struct facts_wants *wants)
+static void step_gate_tell(struct step_gate *sg, const struct gate_msg *msg, const char *what,
+                           const struct process_hint *who, const struct facts_wants *wants)
 {
 	char line[2400], advice[1600];
 	char by[200];
@@ -473,7 +475,7 @@ static int on_refusal(struct step_gate *sg, const struct gate_msg *raw, struct d
 	if (msg->type == GATE_DNS_DENY && !echo)
 		sg->names_refused += count;
 	if (!echo && remember_refusal(sg->result, what, msg->why, &who, count))
-		tell(sg, msg, what, &who, &wants);
+		step_gate_tell(sg, msg, what, &who, &wants);
 	bool dns = msg->type == GATE_DNS_DENY;
 	return (dns ? record_dns_deny : record_net_deny)(
 		sg->job->rec, sg->step->ref, sg->step->phase,
@@ -724,11 +726,11 @@ int step_gate_serve(struct step_gate *sg, struct dd_err *err)
 static int serve_until(struct step_gate *sg, const bool *flag, int timeout_ms, const char *what,
                        struct dd_err *err)
 {
-	int64_t deadline = now_ms() + timeout_ms;
+	int64_t deadline = step_gate_now_ms() + timeout_ms;
 
 	while (!*flag) {
 		struct pollfd p = { .fd = sg->gate.ctl, .events = POLLIN };
-		int64_t left = deadline - now_ms();
+		int64_t left = deadline - step_gate_now_ms();
 		if (left <= 0 || poll(&p, 1, (int)left) < 0) {
 			if (left > 0 && errno == EINTR)
 				continue;
@@ -799,7 +801,7 @@ static int record_opened(struct step_gate *sg, struct dd_err *err)
 	return r;
 }
 
-static int start(struct step_gate *sg, int net[NET_FD__COUNT], struct dd_err *err)
+static int step_gate_launch(struct step_gate *sg, int net[NET_FD__COUNT], struct dd_err *err)
 {
 	const struct gate_spec spec = { .egress = &sg->step->terms->egress,
 		                        .spent = spent_of(sg),
@@ -820,7 +822,7 @@ static int start(struct step_gate *sg, int net[NET_FD__COUNT], struct dd_err *er
 }
 
 /* What the gate is held to, in this step and in the job. */
-static int make_memory(struct step_gate *sg, struct dd_err *err)
+static int step_gate_make_memory(struct step_gate *sg, struct dd_err *err)
 {
 	struct egress_spent **spent = &sg->job->spent[sg->step->phase];
 
@@ -841,9 +843,9 @@ int step_gate_start(struct step_gate *sg, int net[NET_FD__COUNT], struct dd_err 
 	sg->gate = (struct gate){ .pidfd = -1, .ctl = -1 };
 	sg->rules_fd = dd_take_fd(&net[NET_FD_RULES]);
 	sg->untold_before = record_untold(sg->job->rec);
-	int r = make_memory(sg, err);
+	int r = step_gate_make_memory(sg, err);
 	if (r == 0)
-		r = start(sg, net, err);
+		r = step_gate_launch(sg, net, err);
 	for (int i = 0; i < NET_FD__COUNT; i++)
 		dd_close_p(&net[i]);
 	return r < 0 ? open_failed(sg, r, err) : 0;

@@ -113,7 +113,7 @@ bool step_hint_program(const char *line, char ret[STEP_HINT_NAME_MAX])
 
 /* ---- where it is ---- */
 
-static bool is_program(const char *file)
+static bool hint_is_program(const char *file)
 {
 	struct stat st;
 	return stat(file, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 0111);
@@ -126,7 +126,7 @@ static bool find_in(const char *path, const char *name, char ret[PATH_MAX])
 		size_t len = strcspn(p, ":");
 		int n = snprintf(ret, PATH_MAX, "%.*s/%s", (int)len, p, name);
 		p += len;
-		if (len > 0 && ret[0] == '/' && n > 0 && n < PATH_MAX && is_program(ret))
+		if (len > 0 && ret[0] == '/' && n > 0 && n < PATH_MAX && hint_is_program(ret))
 			return true;
 	}
 	return false;
@@ -144,14 +144,15 @@ static bool find_elsewhere(const char *name, char ret[PATH_MAX])
 
 	for (size_t i = 0; home && home[0] == '/' && i < ARRAY_LEN(at_home); i++) {
 		(void)snprintf(ret, PATH_MAX, "%.2000s/%s/%s", home, at_home[i], name);
-		if (is_program(ret))
+		if (hint_is_program(ret))
 			return true;
 	}
 	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
 		glob_t found = { .gl_pathc = 0 };
 		(void)snprintf(pattern, sizeof(pattern), "%s/%s", places[i], name);
 		bool any = glob(pattern, 0, NULL, &found) == 0 && found.gl_pathc > 0 &&
-		           strlen(found.gl_pathv[0]) < PATH_MAX && is_program(found.gl_pathv[0]);
+		           strlen(found.gl_pathv[0]) < PATH_MAX &&
+		           hint_is_program(found.gl_pathv[0]);
 		if (any)
 			memcpy(ret, found.gl_pathv[0], strlen(found.gl_pathv[0]) + 1);
 		globfree(&found);
@@ -163,8 +164,8 @@ static bool find_elsewhere(const char *name, char ret[PATH_MAX])
 
 /* ---- the sentences ---- */
 
-__attribute__((format(printf, 2, 3))) static void tell(const struct step_hint_about *about,
-                                                       const char *fmt, ...)
+__attribute__((format(printf, 2, 3))) static void hint_tell(const struct step_hint_about *about,
+                                                            const char *fmt, ...)
 {
 	char line[1800] = "drydock: ";
 	size_t len = strlen(line);
@@ -203,20 +204,22 @@ static void tell_program(const struct step_hint_about *about, const char *name)
 	const char *own = getenv("PATH");
 
 	if (!about->trusted) {
-		tell(about,
-		     "%s was not found: a step runs the programs that its host shows (drydock "
-		     "policy explain --path FILE), and what it brings along",
-		     name);
+		hint_tell(about,
+		          "%s was not found: a step runs the programs that its host shows (drydock "
+		          "policy explain --path FILE), and what it brings along",
+		          name);
 		return;
 	}
 	bool in_path = find_in(about->path, name, file);
 	if (!in_path && !(own && find_in(own, name, file)) && !find_elsewhere(name, file)) {
-		tell(about,
-		     "%s was not found, and this host has none in its PATH: steps run what the "
-		     "host "
-		     "has below /usr. Install it there, or bring it into the workspace in a fetch "
-		     "step",
-		     name);
+		hint_tell(
+			about,
+			"%s was not found, and this host has none in its PATH: steps run what the "
+			"host "
+			"has below /usr. Install it there, or bring it into the workspace in a "
+			"fetch "
+			"step",
+			name);
 		return;
 	}
 	if (sandbox_path_follow(file, about->read, &to) < 0)
@@ -225,16 +228,18 @@ static void tell_program(const struct step_hint_about *about, const char *name)
 	char *slash = strrchr(file, '/');
 	if (to.end.access != SANDBOX_ABSENT && !in_path && slash) {
 		*slash = '\0';
-		tell(about,
-		     "%s was not found in PATH; this host has it in %s, which steps see: add that "
-		     "directory to PATH in the step",
-		     name, file);
+		hint_tell(about,
+		          "%s was not found in PATH; this host has it in %s, which steps see: add "
+		          "that "
+		          "directory to PATH in the step",
+		          name, file);
 	} else if (to.end.access == SANDBOX_ABSENT && real && slash) {
 		spell_line(about, real, line, sizeof(line));
 		bool is_link = strcmp(real, file) != 0;
-		tell(about, "%s was not found; this host has it at %s%s%s, which no step sees%s%s",
-		     name, file, is_link ? ", a link to " : "", is_link ? real : "", line,
-		     in_path || strstr(line, "no line") ? "" : ", and its directory to PATH");
+		hint_tell(about,
+		          "%s was not found; this host has it at %s%s%s, which no step sees%s%s",
+		          name, file, is_link ? ", a link to " : "", is_link ? real : "", line,
+		          in_path || strstr(line, "no line") ? "" : ", and its directory to PATH");
 	}
 }
 
@@ -345,26 +350,30 @@ static void tell_limit(const struct step_hint_about *about, enum limit_met met)
 		(void)snprintf(now, sizeof(now), ", where %s are free now",
 		               size_text(about->free_bytes, left));
 	if (met == LIMIT_SPACE)
-		tell(about,
-		     "no space is left: /dev/shm of a step ends at %s (limits: { shm: SIZE } in "
-		     "%s); "
-		     "/tmp, the home and the workspace end with the host's disk below the state "
-		     "directory%s",
-		     size_text(l->sandbox.shm_bytes, shm), policy, now);
+		hint_tell(
+			about,
+			"no space is left: /dev/shm of a step ends at %s (limits: { shm: SIZE } in "
+			"%s); "
+			"/tmp, the home and the workspace end with the host's disk below the state "
+			"directory%s",
+			size_text(l->sandbox.shm_bytes, shm), policy, now);
 	else if (met == LIMIT_FILE_SIZE && l->disk_bytes)
-		tell(about,
-		     "no file of a step can be larger than limits.disk, which is %s: raise it in "
-		     "%s",
-		     size_text(l->disk_bytes, disk), policy);
+		hint_tell(about,
+		          "no file of a step can be larger than limits.disk, which is %s: raise it "
+		          "in "
+		          "%s",
+		          size_text(l->disk_bytes, disk), policy);
 	else if (met == LIMIT_PIDS)
-		tell(about,
-		     "a step has at most %u processes and threads at once; if that was it, more "
-		     "come "
-		     "with limits: { pids: %llu } in %s",
-		     l->sandbox.pids, 2ULL * l->sandbox.pids, policy);
+		hint_tell(
+			about,
+			"a step has at most %u processes and threads at once; if that was it, more "
+			"come "
+			"with limits: { pids: %llu } in %s",
+			l->sandbox.pids, 2ULL * l->sandbox.pids, policy);
 	else if (met == LIMIT_CORE)
-		tell(about, "a step writes no core dumps, whatever ulimit -c says: they would hold "
-		            "what the step was given. gdb works with sandbox: { seccomp: debug }");
+		hint_tell(about,
+		          "a step writes no core dumps, whatever ulimit -c says: they would hold "
+		          "what the step was given. gdb works with sandbox: { seccomp: debug }");
 }
 
 /* ---- a file behind a link ---- */
@@ -396,10 +405,10 @@ static bool tell_path(const struct step_hint_about *about, const char *path)
 		return false;
 	spell_line(about, real, line, sizeof(line));
 	if (to.link[0])
-		tell(about, "%s: the link %s leads to %s, which no step sees%s", path, to.link,
-		     real, line);
+		hint_tell(about, "%s: the link %s leads to %s, which no step sees%s", path, to.link,
+		          real, line);
 	else
-		tell(about, "%s is a file of this host that no step sees%s", path, line);
+		hint_tell(about, "%s is a file of this host that no step sees%s", path, line);
 	return true;
 }
 
@@ -439,7 +448,7 @@ static void read_line(const struct step_hint_about *about, const char *line, str
 
 	if (rights || (missing && !told->rights && is_about_rights(name))) {
 		told->rights = true;
-		tell(about, "%s", rights ? rights : rights_rows[0].sentence);
+		hint_tell(about, "%s", rights ? rights : rights_rows[0].sentence);
 	} else if (missing && !is_about_rights(name)) {
 		told->program = true;
 		tell_program(about, name);

@@ -390,7 +390,7 @@ static bool looks_like_command(const char *line, size_t len)
 
 /* A command is read whole or not at all: its beginning must not be shown before its end is known.
  */
-static bool collect(struct stream *st)
+static bool step_output_collect(struct stream *st)
 {
 	if (!st->so->spec.said || st->goes_on || !looks_like_command(st->line, st->len))
 		return false;
@@ -472,7 +472,7 @@ static int split(struct stream *st, const char *bytes, size_t len)
 			r = end_line(st);
 			bytes++;
 			len--;
-		} else if (st->len == STEP_LINE_MAX && !collect(st)) {
+		} else if (st->len == STEP_LINE_MAX && !step_output_collect(st)) {
 			r = show_piece(st);
 		}
 	}

@@ -91,7 +91,7 @@ struct run {
 	const char *not_found;    /* the program that the step should have been run by */
 };
 
-static int64_t now_ms(void)
+static int64_t step_run_now_ms(void)
 {
 	struct timespec t;
 	(void)clock_gettime(CLOCK_MONOTONIC, &t);
@@ -282,7 +282,7 @@ static int start_shell(struct run *run, struct dd_err *err)
 }
 
 /* What the step is told about itself, and what it runs: all from the plan. */
-static int build(struct run *run, struct dd_err *err)
+static int step_run_build(struct run *run, struct dd_err *err)
 {
 	const struct job_step *step = run->step;
 	const struct job_shell *shell = step->shell;
@@ -337,7 +337,7 @@ static int open_gate(struct run *run, struct dd_err *err)
 }
 
 /* The environment of the recipe, then the leases: they win over a variable of the same name. */
-static int release(struct run *run, struct dd_err *err)
+static int step_run_release(struct run *run, struct dd_err *err)
 {
 	const struct job_step *step = run->step;
 	struct step_env env;
@@ -369,15 +369,15 @@ static int start_sandbox(struct run *run, struct dd_err *err)
 
 	if ((r = lease_record(&run->holder, &run->leases, err)) < 0 || (r = open_log(run, err)) < 0)
 		return r;
-	if ((r = build(run, err)) < 0 || (r = open_gate(run, err)) < 0 ||
+	if ((r = step_run_build(run, err)) < 0 || (r = open_gate(run, err)) < 0 ||
 	    (r = interrupt_check(err)) < 0)
 		return r;
-	r = release(run, err);
+	r = step_run_release(run, err);
 	return r == 0 ? start_shell(run, err) : r;
 }
 
 /* Everything up to exec. */
-static int start(struct run *run, struct dd_err *err)
+static int step_run_start(struct run *run, struct dd_err *err)
 {
 	int r = job_tree_view(run->job, run->step, &run->view, err);
 	run->view_is_made = r == 0;
@@ -408,12 +408,12 @@ static void ask_to_end(struct run *run, enum step_outcome outcome, const char *m
 	decide(run, outcome, message);
 	if (run->kill_at_ms)
 		return;
-	run->kill_at_ms = now_ms() + TERM_GRACE_MS;
+	run->kill_at_ms = step_run_now_ms() + TERM_GRACE_MS;
 	sink_note(&run->job->sinks, run->step, SINK_NOTE,
 	          "step %u: %s; its processes get SIGTERM, and %d s later SIGKILL",
 	          run->step->number, message, TERM_GRACE_MS / 1000);
 	if (sandbox_signal(&run->sb, SIGTERM, &ignored) < 0)
-		run->kill_at_ms = now_ms();
+		run->kill_at_ms = step_run_now_ms();
 }
 
 /* Read what @i holds now. Returns 1 while the stream is open, 0 at its end, -errno when the log
@@ -441,7 +441,7 @@ static int read_stream(struct run *run, int i, struct dd_err *err)
 /* A step that cleans up after a cancelled job may end what it does, but not stay. */
 static void shorten(struct run *run)
 {
-	int64_t until = now_ms() + CANCEL_LASTS_MS;
+	int64_t until = step_run_now_ms() + CANCEL_LASTS_MS;
 	if (until < run->deadline_ms)
 		run->deadline_ms = until;
 }
@@ -461,7 +461,7 @@ static void read_cancel(struct run *run)
 	}
 	ask_to_end(run, STEP_CANCELLED, "cancelled");
 	if (run->job->cancel == JOB_KILLED) /* no grace (G-07) */
-		run->kill_at_ms = now_ms();
+		run->kill_at_ms = step_run_now_ms();
 }
 
 /* 1: the step's main process has ended; 0: not yet; <0: init died without a word. */
@@ -508,9 +508,9 @@ static bool lease_is_over(struct run *run, int64_t now)
 
 /* Deadline, grace and measured limits. Returns how long poll may sleep, 0: the step must be killed
  * now. */
-static int check_clock(struct run *run)
+static int step_run_check_clock(struct run *run)
 {
-	int64_t now = now_ms();
+	int64_t now = step_run_now_ms();
 	char text[160];
 
 	if ((run->kill_at_ms && now >= run->kill_at_ms) || lease_is_over(run, now))
@@ -550,11 +550,12 @@ static int serve_shell(struct run *run, const struct pollfd *p, struct dd_err *e
 static int run_loop(struct run *run, struct dd_err *err)
 {
 	for (;;) {
-		int timeout = check_clock(run);
+		int timeout = step_run_check_clock(run);
 		if (timeout == 0)
 			return 0;
-		int pause = run->room->asked.over ? 0
-		                                  : step_asked_wait(&run->room->asked, now_ms());
+		int pause = run->room->asked.over
+		                    ? 0
+		                    : step_asked_wait(&run->room->asked, step_run_now_ms());
 		if (pause > 0 && pause < timeout)
 			timeout = pause;
 		struct pollfd p[STEP_POLLS + STEP_SHELL_POLLS] = {
@@ -601,9 +602,9 @@ static int64_t min_ms(int64_t a, int64_t b)
  * well (`exec > >(tee log)`), and its last lines are the step's: so there is a moment for that,
  * longer while somebody can still write to the step's output. Whoever lives after it is ended, and
  * told. */
-static int settle(struct run *run, struct dd_err *err)
+static int step_run_settle(struct run *run, struct dd_err *err)
 {
-	const int64_t began = now_ms();
+	const int64_t began = step_run_now_ms();
 	int64_t closed = 0; /* since when nobody can write any more */
 	int r = 0;
 
@@ -613,7 +614,7 @@ static int settle(struct run *run, struct dd_err *err)
 	                                                      sizeof(run->left_names))) > 0) {
 		struct pollfd p[] = { { .fd = run->streams[0], .events = POLLIN },
 			              { .fd = run->streams[1], .events = POLLIN } };
-		int64_t now = now_ms(), until = began + SETTLE_MS;
+		int64_t now = step_run_now_ms(), until = began + SETTLE_MS;
 		if (run->streams[0] < 0 && run->streams[1] < 0 && !closed)
 			closed = now;
 		if (closed)
@@ -629,7 +630,7 @@ static int settle(struct run *run, struct dd_err *err)
 	return r < 0 ? r : 0;
 }
 
-/* What settle() has seen, once all that the step printed is in the log. */
+/* What step_run_settle() has seen, once all that the step printed is in the log. */
 static void tell_ended(struct run *run)
 {
 	const uint64_t left = run->result->left;
@@ -650,13 +651,13 @@ static void tell_ended(struct run *run)
 }
 
 /* All writers are dead: what is left in the pipes is bounded by their size. */
-static int drain(struct run *run, struct dd_err *err)
+static int step_run_drain(struct run *run, struct dd_err *err)
 {
-	int64_t until = now_ms() + DRAIN_MS;
+	int64_t until = step_run_now_ms() + DRAIN_MS;
 	int r = 1;
 
 	for (int i = 0; i < 2; i++)
-		for (r = 1; run->streams[i] >= 0 && r > 0 && now_ms() < until;)
+		for (r = 1; run->streams[i] >= 0 && r > 0 && step_run_now_ms() < until;)
 			r = read_stream(run, i, err);
 	return r < 0 ? r : step_output_end(run->output, err);
 }
@@ -738,14 +739,14 @@ static int end(struct run *run, struct dd_err *err)
 
 	if (run->gate_is_open && step_gate_close(&run->gate, &later) < 0)
 		break_off(run, later.msg);
-	keep_first(&first, settle(run, err));
+	keep_first(&first, step_run_settle(run, err));
 	keep_first(&first, sandbox_destroy(&run->sb, first < 0 ? NULL : err));
 	process_look_end(&run->look);
 	keep_first(&first, step_shell_end(run->shell, first < 0 ? NULL : err));
 	step_shell_free(run->shell);
 	dd_close_p(&run->shell_input);
 	if (run->output)
-		keep_first(&first, drain(run, first < 0 ? NULL : err));
+		keep_first(&first, step_run_drain(run, first < 0 ? NULL : err));
 	tell_ended(run);
 	hint(run);
 	if (run->gate_is_open && step_gate_finish(&run->gate, &later) < 0)
@@ -867,7 +868,7 @@ static void execute(struct run *run, int r, struct dd_err *leases)
 	struct dd_err err = *leases;
 
 	if (r == 0)
-		r = start(run, &err);
+		r = step_run_start(run, &err);
 
 	/* The sandbox stood; its program or its working directory is not there. As a shell would
 	 * say it. */
@@ -894,13 +895,13 @@ static void execute(struct run *run, int r, struct dd_err *leases)
 	run->room->asked.tell = tell_refusal;
 	run->room->asked.tell_arg = run;
 	run->room->asked.policy = run->job->plan->policy_path;
-	run->deadline_ms = now_ms() + (int64_t)run->step->time_sec * 1000;
+	run->deadline_ms = step_run_now_ms() + (int64_t)run->step->time_sec * 1000;
 	meter_start(&run->meter, &run->step->terms->limits, run->job->dirs.root_fd,
-	            run->job->observe, now_ms());
+	            run->job->observe, step_run_now_ms());
 	run->meter.init = run->sb.pid;
-	int64_t began = now_ms();
+	int64_t began = step_run_now_ms();
 	r = run_loop(run, &err);
-	run->result->wall_sec = (double)(now_ms() - began) / 1000;
+	run->result->wall_sec = (double)(step_run_now_ms() - began) / 1000;
 	if (r < 0)
 		decide(run, STEP_BROKEN, err.msg);
 }
@@ -1028,7 +1029,7 @@ int step_run(struct job *job, struct job_step *step, struct step_result *result,
 	leases = lease_grant(&run->holder, job->mask, &run->leases, &why);
 	run->shortest = lease_shortest(&run->holder, &run->leases, &run->lease_ttl_sec);
 	if (run->shortest) /* from now on: to build the sandbox is a part of it */
-		run->lease_end_ms = now_ms() + (int64_t)run->lease_ttl_sec * 1000;
+		run->lease_end_ms = step_run_now_ms() + (int64_t)run->lease_ttl_sec * 1000;
 	show_name(job, step);
 	sink_step_begins(&job->sinks, step);
 	if ((r = record_start(run, err)) == 0) {

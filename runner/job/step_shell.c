@@ -270,7 +270,7 @@ static void write_rest(struct step_shell *s)
 
 /* What answers to a step's questions ("where is the cursor?") has come in is no input for the shell
  * that the caller returns to: it is thrown away. */
-static void give_back(struct step_shell *s)
+static void step_shell_give_back(struct step_shell *s)
 {
 	const struct timespec answer = { .tv_nsec = ANSWER_MS * 1000000L };
 
@@ -294,7 +294,7 @@ int step_shell_end(struct step_shell *s, struct dd_err *err)
 	if (mask_flush(s->mask, keep_out, s) == 0)
 		(void)keep_out(s, reset, sizeof(reset) - 1);
 	write_rest(s);
-	give_back(s);
+	step_shell_give_back(s);
 	return r < 0 ? r : 0;
 }
 
@@ -304,7 +304,7 @@ void step_shell_free(struct step_shell *s)
 
 	if (!s)
 		return;
-	give_back(s);
+	step_shell_give_back(s);
 	if (s->resized >= 0) {
 		dd_close(s->resized);
 		(void)sigemptyset(&set);

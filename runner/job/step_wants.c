@@ -18,8 +18,8 @@
 /* a step can have them read at each of its refusals */
 enum { HOSTS_READ = 65536, SCRIPT_READ = 65536 };
 
-static struct process_aim aim_of(const struct job_step *step, const char *host, uint16_t port,
-                                 const struct process_hint *who, bool read)
+static struct process_aim wants_aim_of(const struct job_step *step, const char *host, uint16_t port,
+                                       const struct process_hint *who, bool read)
 {
 	struct process_aim aim = who->pid ? who->aim : process_aim("", "", 0, host, port);
 	const char *script = step->recipe ? step->recipe->script : NULL;
@@ -69,7 +69,7 @@ bool step_wants_inside(const char *hosts, const char *host)
 }
 
 /* Heap; NULL: there is none, or it cannot be read. */
-static char *read_hosts(void)
+static char *wants_read_hosts(void)
 {
 	FILE *f = fopen("/etc/hosts", "re");
 	char *text = f ? malloc(HOSTS_READ) : NULL;
@@ -83,13 +83,13 @@ static char *read_hosts(void)
 
 static bool host_file_is_inside(const char *host)
 {
-	dd_auto_free char *text = read_hosts();
+	dd_auto_free char *text = wants_read_hosts();
 	return text && step_wants_inside(text, host);
 }
 
 bool step_wants_hosts_has(const char *host)
 {
-	dd_auto_free char *text = read_hosts();
+	dd_auto_free char *text = wants_read_hosts();
 	char *lines = text, *line;
 
 	while (lines && (line = strsep(&lines, "\n"))) {
@@ -126,7 +126,7 @@ void step_wants(const struct job_step *step, const struct gate_msg *msg,
 		return;
 	bool read = *reads < STEP_WANTS_READS_MAX;
 	*reads += read;
-	struct process_aim aim = aim_of(step, msg->host, port, who, read);
+	struct process_aim aim = wants_aim_of(step, msg->host, port, who, read);
 	entry = query || !port ? NULL : egress_verdict_name(list, msg->host, port).entry;
 	other = egress_verdict_name(list, msg->host, 0).entry;
 	bool place = entry && advice_origin_is_place(entry->origin);

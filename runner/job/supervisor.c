@@ -155,7 +155,7 @@ static int begin(struct job *job, struct dd_err *err)
 /* ---- one step ---- */
 
 /* A step that the written one brought is told apart by how many came before it. */
-static int name_step(struct job *job, struct job_step *step, struct dd_err *err)
+static int supervisor_name_step(struct job *job, struct job_step *step, struct dd_err *err)
 {
 	const struct grant *grant = step->grant;
 	unsigned nth = step->written ? 0 : ++job->brought[grant->index - 1];
@@ -217,10 +217,10 @@ static int make_step(struct job *job, const struct step_order *order, struct job
 	}
 	if (order->written)
 		job->written[order->grant - 1] = true;
-	return name_step(job, ret, err);
+	return supervisor_name_step(job, ret, err);
 }
 
-static int remember(struct job *job, const struct job_step *step, struct dd_err *err)
+static int supervisor_remember(struct job *job, const struct job_step *step, struct dd_err *err)
 {
 	const struct step_result *result = job->result;
 
@@ -251,7 +251,7 @@ static int run_order(struct job *job, const struct step_order *order, struct dd_
 	step_result_clear(job->result);
 	if ((r = step_run(job, &step, job->result, &left, err)) < 0)
 		(void)dd_err_ctx(err, r, "step %u", step.number);
-	else if ((r = remember(job, &step, err)) == 0)
+	else if ((r = supervisor_remember(job, &step, err)) == 0)
 		r = job->script->ended(job->script->arg, order, job->result, &left, err);
 	step_left_done(&left);
 	return r;
@@ -405,7 +405,7 @@ static bool clean_record(void *arg, char *text, size_t size)
 	return mask_holds(arg);
 }
 
-static int make_memory(struct job *job, struct dd_err *err)
+static int supervisor_make_memory(struct job *job, struct dd_err *err)
 {
 	size_t n = job->plan->n_grants;
 	job->result = calloc(1, sizeof(*job->result));
@@ -437,7 +437,8 @@ static void job_done(struct job *job)
 }
 
 /* Everything that must be there before the record begins. */
-static int prepare(struct job *job, pid_t keeper, const sigset_t *cancelling, struct dd_err *err)
+static int supervisor_prepare(struct job *job, pid_t keeper, const sigset_t *cancelling,
+                              struct dd_err *err)
 {
 	int r;
 
@@ -445,7 +446,7 @@ static int prepare(struct job *job, pid_t keeper, const sigset_t *cancelling, st
 	host_search_load(&job->search);
 	host_search_spell(&job->search, job->resolv_conf, sizeof(job->resolv_conf));
 	crash_is_supervisor();
-	if ((r = harden(keeper, err)) < 0 || (r = make_memory(job, err)) < 0 ||
+	if ((r = harden(keeper, err)) < 0 || (r = supervisor_make_memory(job, err)) < 0 ||
 	    (r = lease_capture(job->plan, job->forge, err)) < 0 ||
 	    (r = escrow_hold(job->leasing.escrow, err)) < 0)
 		return r;
@@ -471,7 +472,7 @@ static int finish_full(struct job *job, struct dd_err *err)
 int supervisor_main(struct job *job, pid_t keeper, const sigset_t *cancelling)
 {
 	struct dd_err err = { 0 };
-	int r = prepare(job, keeper, cancelling, &err);
+	int r = supervisor_prepare(job, keeper, cancelling, &err);
 
 	if (r == 0)
 		r = begin(job, &err);
