@@ -12,7 +12,9 @@ enum { JOB_STEP_NAME_MAX = 160, JOB_STEP_SHOWN_MAX = 120 };
 struct job_step {
 	const struct grant *grant;
 	const struct recipe *recipe;
-	unsigned number; /* 1, 2, ...: in the order in which the job's steps begin */
+	/* for people, as in the plan and in the names of logs: of the written step, which those
+	 * that it brings share; a step that is skipped keeps its own */
+	unsigned number;
 	/* the written step itself; false: one that it brought (pre, post, inside an action). Such a
 	 * step has the grant, and no lease: the policy names written steps */
 	bool written;

@@ -643,7 +643,8 @@ static void tell_ended(struct run *run)
 	(void)text_escape(shown, names, strlen(names));
 	(void)snprintf(
 		text, sizeof(text),
-		"%llu %s still running when the step's main process had ended, and %s ended: "
+		STEP_OUTPUT_MARK
+		" %llu %s still running when the step's main process had ended, and %s ended: "
 		"%s%s; nothing that a step starts outlives it",
 		(unsigned long long)left, left == 1 ? "process was" : "processes were",
 		left == 1 ? "was" : "were", shown, left > 4 ? ", ..." : "");
@@ -804,7 +805,7 @@ static int record_start(struct run *run, struct dd_err *err)
 	bool push = step->phase == DD_PHASE_PUSH;
 	const char *vars[STEP_VARIABLES_MAX + 2];
 	const struct facts_step facts = {
-		.index = step->number,
+		.index = (unsigned)run->job->n_ran + 1,
 		.id = step->grant->id,
 		.name = name,
 		.argv0 = step->shell                                   ? step->shell->argv[0]

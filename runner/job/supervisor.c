@@ -199,7 +199,7 @@ static int make_step(struct job *job, const struct step_order *order, struct job
 	const struct grant *grant = &job->plan->grants[order->grant - 1];
 	*ret = (struct job_step){ .grant = grant,
 		                  .recipe = order->recipe,
-		                  .number = (unsigned)job->n_ran + 1,
+		                  .number = grant->index,
 		                  .written = order->written,
 		                  .outlives_cancel = order->outlives_cancel,
 		                  .name = order->recipe->name,

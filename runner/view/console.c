@@ -12,6 +12,7 @@
 #include "table.h"
 
 #include <arpa/inet.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -351,31 +352,42 @@ static void summary_row(struct table *table, const struct console_row *row)
 	                                        refused, row->name });
 }
 
-/* The written steps that had no turn. */
-static void summary_rest(struct table *table, const struct console *c, const struct plan *plan)
+static bool had_a_turn(const struct console *c, const struct grant *grant)
 {
-	for (size_t i = 0; i < plan->n_grants; i++) {
-		const struct grant *grant = &plan->grants[i];
-		bool ran = false;
-		for (size_t k = 0; k < c->n_rows && !ran; k++)
-			ran = c->rows[k].grant == grant && c->rows[k].written;
-		if (ran)
+	for (size_t i = 0; i < c->n_rows; i++)
+		if (c->rows[i].grant == grant && c->rows[i].written)
+			return true;
+	return false;
+}
+
+/* The written steps from @at on and before the one with @index that had no turn. Returns where the
+ * next call goes on. */
+static size_t summary_skipped(struct table *table, const struct console *c, const struct plan *plan,
+                              size_t at, unsigned index)
+{
+	for (; at < plan->n_grants && plan->grants[at].index < index; at++) {
+		const struct grant *grant = &plan->grants[at];
+		if (had_a_turn(c, grant))
 			continue;
 		struct console_row row = { .number = grant->index, .phase = grant->phase };
 		(void)snprintf(row.name, sizeof(row.name), "%.*s", (int)sizeof(row.name) - 1,
 		               shown(grant->name, NAME_MAX_SHOWN));
 		summary_row(table, &row);
 	}
+	return at;
 }
 
 static void summary(const struct console *c, const struct plan *plan)
 {
 	struct table *table = table_new(summary_columns, ARRAY_LEN(summary_columns), 2,
 	                                view_width());
+	size_t at = 0;
 
-	for (size_t i = 0; i < c->n_rows; i++)
+	for (size_t i = 0; i < c->n_rows; i++) {
+		at = summary_skipped(table, c, plan, at, c->rows[i].number);
 		summary_row(table, &c->rows[i]);
-	summary_rest(table, c, plan);
+	}
+	(void)summary_skipped(table, c, plan, at, UINT_MAX);
 	if (table_print(table, c->out) < 0)
 		fprintf(c->out, "  no memory for the table of its steps: they are in the record\n");
 	table_free(table);

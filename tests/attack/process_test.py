@@ -301,7 +301,7 @@ def _():
         lines = [line for line in r.out.splitlines() if told in line]
         equal(len(lines), 1 if left else 0, f"{what}: lines", r)
         equal(r.events("step.end")[0]["left"], left, f"{what}: in the record", r)
-        check(not left or (lines[0].split("|")[1].strip().startswith(f"{left} process") and f"ended: {names};" in lines[0]), f"{what}: {lines}", r)
+        check(not left or (lines[0].split("|")[1].strip().startswith(f"drydock: {left} process") and f"ended: {names};" in lines[0]), f"{what}: {lines}", r)
         if what == "about to end":
             check("| last" in r.out, "the last line was lost", r)
 

@@ -101,5 +101,14 @@ def _():
     equal(filters[1], filters[2], "filters of one profile", r)
 
 
+@case("", "a step that is skipped keeps its number and its place: in the header of the next, in what is told of it, and in the table at the end")
+def _():
+    r = run([step("first", "true"), step("skipped", "echo no", **{"if": "failure()"}), step("left", "sleep 60 & exit 3")], rc=1)
+    check("[3/3] left" in r.out and "[2/3]" not in r.out, "headers", r)
+    check("step 2: skipped" in r.out and "| drydock: 1 process was still running" in r.out, "what is told of the two", r)
+    table = r.out[r.out.index("job test:"):]
+    equal([line.split()[0] for line in table.splitlines() if line.split()[-1:] and line.split()[-1] in ("first", "skipped", "left")], ["1", "2", "3"], "rows of the table", r)
+
+
 if __name__ == "__main__":
     main()
