@@ -388,9 +388,16 @@ class Leftovers:
             return {line.split(" ", 2)[0] for line in file}
 
     def _temp(self):
-        # Unit tests that run beside this one make directories "drydock-WORD-XXXXXX"; drydock itself makes none here.
-        return {os.path.join(p, n) for p in self.places if os.path.isdir(p) for n in os.listdir(p)
-                if n.startswith("drydock") and not re.fullmatch(r"drydock-[a-z-]+-\w{6}", n)}
+        # Tests that run beside this one make directories "drydock-WORD-XXXXXX", or run drydock as users of their own; drydock itself makes none here.
+        return {path for p in self.places if os.path.isdir(p) for path in (os.path.join(p, n) for n in os.listdir(p))
+                if os.path.basename(path).startswith("drydock") and not re.fullmatch(r"drydock-[a-z-]+[-.]\w{6}", os.path.basename(path)) and self._is_ours(path)}
+
+    @staticmethod
+    def _is_ours(path):
+        try:
+            return os.lstat(path).st_uid == os.geteuid()
+        except FileNotFoundError:
+            return False
 
     def living(self):
         return {p: c for p, c in processes().items() if self.marker in c and p != os.getpid()}
