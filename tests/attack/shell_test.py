@@ -78,13 +78,15 @@ def _():
         term.type(argv + "\r")
         term.wait("$ ")
         # more than one reading of the supervisor's comes in between the last one and the end of the step
-        term.type("exec sleep 1.01\r")
+        term.type("exec sleep 3.01\r")
         deadline = time.monotonic() + 20
-        while not any("sleep 1.01" in c for c in living(term).values()) and time.monotonic() < deadline:
+        while not any("sleep 3.01" in c for c in living(term).values()) and time.monotonic() < deadline:
             time.sleep(0.01)
-        supervisor = next(p for p, c in living(term).items() if " run workflow.yml" in c and p != drydock(term) and descendants(p))
+        supervisor = None
+        while supervisor is None and time.monotonic() < deadline:
+            supervisor = next((p for p, c in living(term).items() if " run workflow.yml" in c and p != drydock(term) and descendants(p)), None)
         os.kill(supervisor, signal.SIGSTOP)
-        while any("sleep 1.01" in c for c in living(term).values()) and time.monotonic() < deadline:
+        while any("sleep 3.01" in c for c in living(term).values()) and time.monotonic() < deadline:
             time.sleep(0.01)
         term.type("#" * 2500 + "\rtouch injected\r")
         os.kill(supervisor, signal.SIGCONT)
