@@ -110,6 +110,23 @@ static const struct row {
 static const struct refused_row {
 	const char *script, *why;
 } refused[] = {
+	{ "a=([\"@\"]=1)", "a subscript" },
+	{ "a=(x [@]=1)", "a subscript" },
+	{ "declare -A a=([@]=1)", "a subscript" },
+	{ "n=1; declare -i n; n=\"@\"", "calculates" },
+	{ "f() { n=\"@\"; }; typeset -ri n; f", "calculates" },
+	{ "declare -n r; r=@", "calculates" },
+	{ "PS4=\"@\"; set -x; :", "programs run" },
+	{ "BASH_ENV=\"@\" bash -c :", "programs run" },
+	{ "export BASH_ENV=@; bash -c :", "programs run" },
+	{ "env GIT_SSH_COMMAND=\"@\" git fetch", "programs run" },
+	{ "PATH=\"$PATH:@\"", "programs run" },
+	{ "git -c \"alias.x=!@\" x", "as code" },
+	{ "git clone --upload-pack=\"@\" x y", "as code" },
+	{ "tar cf /dev/null --checkpoint-action=exec=\"@\" .", "as code" },
+	{ "tar -I \"@\" -cf x .", "as code" },
+	{ "compgen -C \"@\"", "as code" },
+	{ "compgen -W \"@\"", "as code" },
 	{ "@", "a command" },
 	{ "@ x", "a command" },
 	{ "a@", "a command" },

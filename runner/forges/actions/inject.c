@@ -148,6 +148,11 @@ static const struct command_row {
 	{ "unset", ALWAYS, NULL },
 	{ "enable", ALWAYS, NULL },
 	{ "complete", ALWAYS, NULL },
+	{ "compgen", ALWAYS, NULL },
+	{ "bind", ALWAYS, NULL },
+	{ "git", BY_OPTION | ANYWHERE, "c" }, /* alias.x=!command, core.pager */
+	{ "tar", BY_OPTION | ANYWHERE, "FI" },
+	{ "rsync", BY_OPTION | ANYWHERE, "e" },
 	{ "export", DECLARES, NULL },
 	{ "readonly", DECLARES, NULL },
 	{ "local", DECLARES | BY_OPTION | ANYWHERE, "in" },
@@ -264,6 +269,10 @@ struct walk {
 	struct here heres[HERE_MAX];
 	size_t n_heres;
 	struct inject_result *ret;
+	/* the first piece that a variable is given, plus 1; and: some variable of the script is
+	 * made one that the shell calculates with, or another name for what its value names */
+	size_t assigned;
+	bool attributes;
 	bool failed;
 };
 
@@ -321,6 +330,59 @@ static bool is_assignment(const char *word)
 	if (n == 0 || isdigit((unsigned char)word[0]))
 		return false;
 	return word[n] == '=' || (word[n] == '+' && word[n + 1] == '=') || word[n] == '[';
+}
+
+/* Programs run what stands in such a variable, or read it as a part of their command line. Of every
+ * other variable a script decides what becomes of it. */
+static bool is_run_variable(const char *word)
+{
+	static const char *const names[] = {
+		"PS0",
+		"PS4",
+		"PROMPT_COMMAND",
+		"BASH_ENV",
+		"ENV",
+		"SHELLOPTS",
+		"BASHOPTS",
+		"EDITOR",
+		"VISUAL",
+		"PAGER",
+		"MANPAGER",
+		"BROWSER",
+		"LESSOPEN",
+		"LESSCLOSE",
+		"SSH_ASKPASS",
+		"SUDO_ASKPASS",
+		"GIT_ASKPASS",
+		"GIT_SSH_COMMAND",
+		"GIT_SSH",
+		"GIT_EDITOR",
+		"GIT_PAGER",
+		"GIT_SEQUENCE_EDITOR",
+		"GIT_EXTERNAL_DIFF",
+		"GIT_PROXY_COMMAND",
+		"GIT_CONFIG_PARAMETERS",
+		"RSYNC_RSH",
+		"MAKEFLAGS",
+		"GNUMAKEFLAGS",
+		"PERL5OPT",
+		"PERL5DB",
+		"RUBYOPT",
+		"NODE_OPTIONS",
+		"JAVA_TOOL_OPTIONS",
+		"_JAVA_OPTIONS",
+		"JDK_JAVA_OPTIONS",
+		"TAR_OPTIONS",
+		"LD_PRELOAD",
+		"LD_AUDIT",
+		"LD_LIBRARY_PATH",
+		"PATH",
+	};
+	size_t len = strcspn(word, "=+[");
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (strlen(names[i]) == len && strncmp(names[i], word, len) == 0)
+			return true;
+	return strncmp(word, "GIT_CONFIG_VALUE_", 17) == 0;
 }
 
 static struct frame *list_around(struct walk *w)
@@ -436,8 +498,11 @@ static void name_command(struct walk *w, struct frame *f)
 static bool is_code_option(const struct command_row *row, const char *word)
 {
 	static const char *const longs[] = {
-		"--eval",  "--exec",       "--execute", "--command",
-		"--print", "--expression", "--rcfile",  "--init-file"
+		"--eval",       "--exec",          "--execute",      "--command",
+		"--print",      "--expression",    "--rcfile",       "--init-file",
+		"--config",     "--upload-pack",   "--receive-pack", "--checkpoint-action",
+		"--to-command", "--use-compress-", "--info-script",  "--new-volume-",
+		"--rsh",
 	};
 	if (word[0] != '-' && word[0] != '+')
 		return false;
@@ -454,8 +519,10 @@ static void argument(struct walk *w, struct frame *f)
 {
 	static const char *const arithmetic[] = { "-eq", "-ne", "-lt", "-le", "-gt", "-ge", "-v" };
 	const struct command_row *row = command_named(f->word);
-	(void)w;
 
+	if ((f->does & DECLARES) && (f->word[0] == '-' || f->word[0] == '+') && f->interpreter &&
+	    is_code_option(f->interpreter, f->word))
+		w->attributes = true;
 	if (f->cond && !f->quoted && one_of(f->word, arithmetic, ARRAY_LEN(arithmetic)))
 		f->evaluates = true;
 	if (f->cond && !f->quoted && strcmp(f->word, "]]") == 0)
@@ -574,6 +641,10 @@ static const char *bad_word(struct frame *f)
 
 	f->word[f->word_len] = '\0';
 	assigns = f->word_len > 0 && is_assignment(f->word);
+	if (f->array && f->word[0] == '[' && !strchr(f->word, '='))
+		return "it would be a subscript, which is arithmetic";
+	if (assigns && (f->words == 0 || (f->does & DECLARES)) && is_run_variable(f->word))
+		return "programs run what that variable holds";
 	if (assigns && strchr(f->word, '[') && !strchr(f->word, '=') &&
 	    (f->words == 0 || (f->does & DECLARES)))
 		return "it would be a subscript, which is arithmetic";
@@ -620,6 +691,8 @@ static void value_in_word(struct walk *w, enum place place, size_t piece)
 		f->value = piece + 1;
 	if (!f->any_value)
 		f->any_value = piece + 1;
+	if (!w->assigned && is_assignment(f->word))
+		w->assigned = piece + 1;
 	/* a list of words stays one: what only may be an outsider's, and what is printed or walked
 	 * through. Elsewhere further words would be further options */
 	listed = !w->pieces[piece].certain || (f->does & PRINTS) || strcmp(f->first, "for") == 0 ||
@@ -1139,6 +1212,9 @@ static void walk_all(struct walk *w)
 		pipeline_end(w, top(w));
 	if (w->n != 1 && !w->failed)
 		refuse_here(w, "the script ends inside of quotes or brackets");
+	if (w->assigned && w->attributes)
+		refuse(w, w->assigned - 1,
+		       "the script makes variables that the shell calculates with");
 }
 
 /* ---- all of it ---- */
