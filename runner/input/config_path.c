@@ -37,8 +37,18 @@ int config_path_find(const char *kind, const char *file, char *ret, size_t size,
 #pragma GCC diagnostic ignored "-Wformat-nonliteral" /* the three forms stand just above */
 		int n = snprintf(ret, size, places[i], prefix, kind, file);
 #pragma GCC diagnostic pop
-		if (n > 0 && (size_t)n < size && access(ret, R_OK) == 0)
+		if (n <= 0 || (size_t)n >= size)
+			continue;
+		if (access(ret, R_OK) == 0)
 			return 0;
+		/* one that is there and cannot be read is not passed over for the next */
+		if (errno != ENOENT && errno != ENOTDIR)
+			return dd_err_say(
+				err, errno,
+				"%s cannot be read: %s. drydock that root runs has no rights over "
+				"other users' files: install it (sudo make install), or let others "
+				"enter the directories above (chmod o+x)",
+				ret, strerrordesc_np(errno));
 	}
 	return dd_err_say(err, ENOENT,
 	                  "%s/%s is neither in /etc/drydock nor below %s/configs or "

@@ -396,5 +396,28 @@ def _():
         shutil.rmtree(where)
 
 
+@case("X-09", "root's drydock below another user's closed directory names the file and what to do; it takes no other file in its place")
+def _():
+    if not ROOT:
+        raise Skip("only root gives up rights over other users' files")
+    stage = tempfile.mkdtemp(prefix="dd-closed-")
+    try:
+        shutil.copytree(os.path.join(os.path.dirname(DRYDOCK), "..", "configs"), os.path.join(stage, "configs"))
+        os.mkdir(os.path.join(stage, "build"))
+        shutil.copy(DRYDOCK, os.path.join(stage, "build/drydock"))
+        os.mkdir(os.path.join(stage, "src"))
+        with open(os.path.join(stage, "w.yml"), "w", encoding="ascii") as file:
+            file.write("jobs:\n  a:\n    steps:\n      - run: echo @@ran@@\n")
+        os.chown(os.path.join(stage, "configs"), 47124, 47124)
+        os.chmod(os.path.join(stage, "configs"), 0o700)
+        done = subprocess.run([os.path.join(stage, "build/drydock"), "run", "w.yml", "--workspace", "src", "--state-dir", os.path.join(stage, "state")], cwd=stage,
+                              capture_output=True, text=True, timeout=60, check=False)
+        out = " ".join((done.stdout + done.stderr).split())
+        check(done.returncode == 3 and "| @@ran@@" not in out, f"exit {done.returncode}: {out}")
+        check("configs/seccomp/default.seccomp cannot be read: Permission denied" in out and "make install" in out, out)
+    finally:
+        shutil.rmtree(stage)
+
+
 if __name__ == "__main__":
     main()
