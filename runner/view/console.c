@@ -523,24 +523,23 @@ static void put_prefixed(struct console *c, int fd, const char *text, size_t len
 	}
 }
 
+static ssize_t put_to(struct console *c, int fd, const char *text, size_t len)
+{
+	if (c->prefix[0])
+		put_prefixed(c, fd, text, len);
+	else
+		printer_put(&c->printer, fd, text, len);
+	return (ssize_t)len;
+}
+
 static ssize_t put_out(void *arg, const char *text, size_t len)
 {
-	struct console *c = arg;
-	if (c->prefix[0])
-		put_prefixed(c, STDOUT_FILENO, text, len);
-	else
-		printer_put(&c->printer, STDOUT_FILENO, text, len);
-	return (ssize_t)len;
+	return put_to(arg, STDOUT_FILENO, text, len);
 }
 
 static ssize_t put_err(void *arg, const char *text, size_t len)
 {
-	struct console *c = arg;
-	if (c->prefix[0])
-		put_prefixed(c, STDERR_FILENO, text, len);
-	else
-		printer_put(&c->printer, STDERR_FILENO, text, len);
-	return (ssize_t)len;
+	return put_to(arg, STDERR_FILENO, text, len);
 }
 
 /* Lines go out as they happen: what a process that ends at once had not flushed would be lost. */

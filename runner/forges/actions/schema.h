@@ -161,6 +161,10 @@ struct schema_walk {
  * added to the walk's; what is returned is only of use when there are none. */
 struct template_node *schema_apply(struct schema_walk *walk, struct template_node *node,
                                    enum schema_id id);
+/* The value of an input of a called workflow, held against the type that the definition writes;
+ * @node itself where that is none of the three. */
+struct template_node *schema_apply_input(struct schema_walk *walk, struct template_node *node,
+                                         const struct template_node *type);
 /* Adds to the account; with an error at @mark's file, false when that is over. */
 bool schema_count(struct schema_walk *walk, size_t bytes, struct diag_mark mark);
 size_t schema_text_bytes(const char *text, size_t len); /* what GitHub counts for a text */

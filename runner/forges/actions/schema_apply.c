@@ -559,3 +559,20 @@ struct template_node *schema_apply(struct schema_walk *walk, struct template_nod
 	struct place place = place_at(id);
 	return apply(walk, &place, node);
 }
+
+struct template_node *schema_apply_input(struct schema_walk *walk, struct template_node *node,
+                                         const struct template_node *type)
+{
+	static const struct {
+		const char *name;
+		enum schema_id id;
+	} types[] = {
+		{ "string", SCHEMA_INPUT_STRING },
+		{ "boolean", SCHEMA_INPUT_BOOL },
+		{ "number", SCHEMA_INPUT_NUMBER },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(types); i++)
+		if (template_is(type, types[i].name))
+			return schema_apply(walk, node, types[i].id);
+	return node;
+}

@@ -32,15 +32,6 @@ static bool is_true(const struct template_node *node)
 	return node && node->kind == TEMPLATE_BOOL && node->truth;
 }
 
-static const struct input_type_row {
-	const char *name;
-	enum schema_id id;
-} input_types[] = {
-	{ "string", SCHEMA_INPUT_STRING },
-	{ "boolean", SCHEMA_INPUT_BOOL },
-	{ "number", SCHEMA_INPUT_NUMBER },
-};
-
 /* A literal must be of the type; what an expression gives is looked at when it is computed. */
 static void check_type(struct wf_reader *r, const struct template_node *type,
                        const struct template_node *value)
@@ -54,9 +45,7 @@ static void check_type(struct wf_reader *r, const struct template_node *type,
 
 	if (template_has_expression(value))
 		return;
-	for (size_t i = 0; i < ARRAY_LEN(input_types); i++)
-		if (template_is(type, input_types[i].name))
-			(void)schema_apply(&walk, &copy, input_types[i].id);
+	(void)schema_apply_input(&walk, &copy, type);
 }
 
 static void check_undefined(struct wf_reader *r, const struct template_node *definitions,

@@ -18,15 +18,6 @@ struct calling {
 
 /* ---- inputs ---- */
 
-static const struct input_type_row {
-	const char *name;
-	enum schema_id id;
-} input_types[] = {
-	{ "string", SCHEMA_INPUT_STRING },
-	{ "boolean", SCHEMA_INPUT_BOOL },
-	{ "number", SCHEMA_INPUT_NUMBER },
-};
-
 static struct expr_value empty_of(const struct template_node *type)
 {
 	return template_is(type, "boolean")  ? expr_bool(false)
@@ -49,9 +40,7 @@ static bool typed(struct calling *c, const struct template_node *type,
 
 	if (template_resolve(node, &scope->scope, &c->run->mem, &value, c->errors) < 0)
 		return false;
-	for (size_t i = 0; i < ARRAY_LEN(input_types); i++)
-		if (template_is(type, input_types[i].name))
-			value = schema_apply(&walk, value, input_types[i].id);
+	value = schema_apply_input(&walk, value, type);
 	if (c->errors->n > before || !value)
 		return false;
 	struct expr_value origin;
