@@ -8,6 +8,7 @@
  */
 #include "outside.h"
 
+#include "drydock/clock.h"
 #include "drydock/fault.h"
 #include "drydock/fd.h"
 
@@ -313,22 +314,15 @@ uint64_t cgroup_step_peak(const struct sandbox *sb)
 	return strtoull(text, NULL, 10);
 }
 
-static int64_t cgroup_now_ms(void)
-{
-	struct timespec t;
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 /* rmdir is the test: the kernel refuses it with EBUSY as long as a process lives in the group. */
 static int remove_when_empty(int parent, const char *path, unsigned timeout_ms, struct dd_err *err)
 {
-	const int64_t end = cgroup_now_ms() + (int64_t)timeout_ms;
+	const int64_t end = dd_now_ms() + (int64_t)timeout_ms;
 
 	while (unlinkat(parent, path, AT_REMOVEDIR) < 0 && errno != ENOENT) {
 		if (errno != EBUSY)
 			return dd_err_set(err, errno, "remove cgroup %s", path);
-		if (cgroup_now_ms() >= end)
+		if (dd_now_ms() >= end)
 			return dd_err_set(err, ETIMEDOUT, "cgroup %s: processes survive", path);
 		(void)poll(NULL, 0, 2);
 	}

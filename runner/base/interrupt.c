@@ -6,6 +6,8 @@
  */
 #include "interrupt.h"
 
+#include "drydock/clock.h"
+
 #include <poll.h>
 #include <time.h>
 
@@ -17,17 +19,10 @@ void interrupt_arm(int signal_fd)
 	signals = signal_fd;
 }
 
-static int64_t clock_ms(void)
-{
-	struct timespec t;
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 void interrupt_within(int64_t ms)
 {
 	allowed_ms = ms;
-	until_ms = ms ? clock_ms() + ms : 0;
+	until_ms = ms ? dd_now_ms() + ms : 0;
 }
 
 int interrupt_check(struct dd_err *err)
@@ -35,7 +30,7 @@ int interrupt_check(struct dd_err *err)
 	struct pollfd p = { .fd = signals, .events = POLLIN }; /* a negative fd is never ready */
 	if (poll(&p, 1, 0) > 0)
 		return dd_err_say(err, ECANCELED, "cancelled");
-	if (allowed_ms && clock_ms() > until_ms)
+	if (allowed_ms && dd_now_ms() > until_ms)
 		return dd_err_blame(
 			err, DD_BLAME_STEP,
 			dd_err_say(err, ETIME,

@@ -9,6 +9,7 @@
 #include "doctor.h"
 
 #include "input/config_path.h"
+#include "drydock/clock.h"
 #include "drydock/fault.h"
 #include "drydock/fd.h"
 #include "drydock/gate.h"
@@ -26,13 +27,6 @@ struct trial {
 	struct sandbox sb;
 	struct gate gate;
 };
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 static int wait_for(int fd, const char *what, struct dd_err *err)
 {
@@ -170,7 +164,7 @@ void doctor_try(struct diagnosis *d)
 		.remedy = "what the sentence names. Where a container or a unit is around drydock, "
 			  "docs/container.md says what it must leave to drydock"
 	};
-	int64_t began = now_ms();
+	int64_t began = dd_now_ms();
 	if (dd_fault("step"))
 		(void)snprintf(f->found, sizeof(f->found), "taken away by DRYDOCK_FAULT");
 	else if (d->id_err.code || missing) {
@@ -182,7 +176,8 @@ void doctor_try(struct diagnosis *d)
 	else {
 		f->present = true;
 		(void)snprintf(f->found, sizeof(f->found),
-		               "built, verified, run and ended in %d ms", (int)(now_ms() - began));
+		               "built, verified, run and ended in %d ms",
+		               (int)(dd_now_ms() - began));
 	}
 	d->n_features++;
 }

@@ -6,6 +6,7 @@
  * variables that the caller names, and is killed with its group at the deadline. */
 #include "tool_ask.h"
 
+#include "drydock/clock.h"
 #include "drydock/fd.h"
 
 #include <stdbool.h>
@@ -78,21 +79,14 @@ static int start(const char *const *argv, const char *const *env, int out, pid_t
 	return r == 0 ? 0 : dd_err_set(err, r, "start %s", argv[0]);
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 /* Everything up to end of file; -ETIMEDOUT, -EFBIG. */
 static int drain(int fd, char *buf, size_t *ret_len)
 {
-	int64_t deadline = now_ms() + (int64_t)SECONDS_MAX * 1000;
+	int64_t deadline = dd_now_ms() + (int64_t)SECONDS_MAX * 1000;
 	size_t at = 0;
 	for (;;) {
 		struct pollfd p = { .fd = fd, .events = POLLIN };
-		int64_t left = deadline - now_ms();
+		int64_t left = deadline - dd_now_ms();
 		int n = left > 0 ? poll(&p, 1, (int)left) : 0;
 		if (n == 0)
 			return -ETIMEDOUT;

@@ -8,6 +8,7 @@
 
 #include "base/interrupt.h"
 #include "base/text_escape.h"
+#include "drydock/clock.h"
 #include "drydock/fd.h"
 #include "drydock/sandbox.h"
 #include "input/config_path.h"
@@ -42,13 +43,6 @@ struct checking_out {
 	size_t n_mounts;
 	struct meter meter;
 };
-
-static int64_t job_rev_now_ms(void)
-{
-	struct timespec t;
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 static int find_git(struct checking_out *c, struct dd_err *err)
 {
@@ -230,15 +224,14 @@ static bool job_rev_hear(struct checking_out *c)
 static int watch(struct checking_out *c, const struct grant_terms *terms,
                  struct sandbox_status *ret, struct dd_err *err)
 {
-	const int64_t until = job_rev_now_ms() + (int64_t)terms->limits.time_sec * 1000;
+	const int64_t until = dd_now_ms() + (int64_t)terms->limits.time_sec * 1000;
 	char why[160];
 	int r = 0;
 
-	meter_start(&c->meter, &terms->limits, c->job->dirs.root_fd, false, job_rev_now_ms());
+	meter_start(&c->meter, &terms->limits, c->job->dirs.root_fd, false, dd_now_ms());
 	c->meter.init = c->sb.pid;
 	while (r == 0) {
-		int64_t now = job_rev_now_ms(),
-			next = meter_check(&c->meter, now, why, sizeof(why));
+		int64_t now = dd_now_ms(), next = meter_check(&c->meter, now, why, sizeof(why));
 		if (next < 0)
 			return dd_err_blame(err, DD_BLAME_CALLER,
 			                    dd_err_say(err, EDQUOT, "%s", why));

@@ -9,6 +9,8 @@
 #include "tree/tree_walk.h"
 #include "unnamed.h"
 
+#include "drydock/clock.h"
+
 #include <time.h>
 
 enum { FIRST_MS = 1000, SHARE = 20, NEVER_MS = 60000 };
@@ -34,13 +36,6 @@ static int count_entry(void *arg, enum tree_event what, const struct tree_entry 
 	/* Blocks, not sizes: a sparse file costs what it costs. */
 	u->bytes += (uint64_t)entry->st.st_blocks * 512;
 	return 0;
-}
-
-static int64_t meter_clock_ms(void)
-{
-	struct timespec t;
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 void meter_start(struct meter *m, const struct step_limits *limits, int root_fd, bool always,
@@ -106,7 +101,7 @@ int64_t meter_check(struct meter *m, int64_t now_ms, char *why, size_t why_size)
 		               size_text(u.bytes, used), size_text(m->bytes_max, most));
 		return -1;
 	}
-	int64_t cost = meter_clock_ms() - now_ms;
+	int64_t cost = dd_now_ms() - now_ms;
 	int64_t pause = cost * SHARE > FIRST_MS ? cost * SHARE : FIRST_MS;
 	m->next_ms = now_ms + pause;
 	return pause;

@@ -9,6 +9,7 @@
  */
 #include "process_look.h"
 
+#include "drydock/clock.h"
 #include "drydock/fd.h"
 #include "drydock/own_env.h"
 
@@ -82,13 +83,6 @@ __attribute__((noreturn)) static void look_main(int fd, pid_t supervisor)
 
 /* ---- the supervisor ---- */
 
-static int64_t look_clock(void)
-{
-	struct timespec t;
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 static bool look_start(struct process_look *l)
 {
 	int pair[2];
@@ -140,7 +134,7 @@ static bool look_wait(struct process_look *l, uint32_t serial, int64_t until,
 
 	for (;;) {
 		struct pollfd p = { .fd = l->fd, .events = POLLIN };
-		int64_t left = until - look_clock();
+		int64_t left = until - dd_now_ms();
 		if (left < 0 || poll(&p, 1, (int)left) == 0 ||
 		    dd_recv_msg(l->fd, &a, sizeof(a), NULL, 0) != 1)
 			return false;
@@ -154,7 +148,7 @@ static bool look_wait(struct process_look *l, uint32_t serial, int64_t until,
 
 static void look_ask(struct process_look *l, struct look_question q, struct process_hint *ret)
 {
-	int64_t now = look_clock(), left = l->spent_ms - (now - l->last_ms) / PROCESS_LOOK_SHARE;
+	int64_t now = dd_now_ms(), left = l->spent_ms - (now - l->last_ms) / PROCESS_LOOK_SHARE;
 
 	memset(ret, 0, sizeof(*ret));
 	if (left > PROCESS_LOOK_BURST_MS || !look_is_there(l))
@@ -163,7 +157,7 @@ static void look_ask(struct process_look *l, struct look_question q, struct proc
 	if (dd_send_msg(l->fd, &q, sizeof(q), NULL, 0) < 0 ||
 	    !look_wait(l, q.serial, now + PROCESS_LOOK_MS, ret))
 		look_abandon(l);
-	l->last_ms = look_clock();
+	l->last_ms = dd_now_ms();
 	l->spent_ms = (left > 0 ? left : 0) + l->last_ms - now;
 }
 

@@ -7,6 +7,7 @@
 #include "step_gate.h"
 
 #include "policy/advice.h"
+#include "drydock/clock.h"
 #include "drydock/fault.h"
 #include "drydock/fd.h"
 #include "lease/mask_text.h"
@@ -30,18 +31,6 @@ enum {
 	   output */
 	SERVE_MAX = 32,
 };
-
-static int64_t step_gate_clock_ms(clockid_t clock)
-{
-	struct timespec t;
-	(void)clock_gettime(clock, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-static int64_t step_gate_now_ms(void)
-{
-	return step_gate_clock_ms(CLOCK_MONOTONIC);
-}
 
 /* ---- admitting names ---- */
 
@@ -726,11 +715,11 @@ int step_gate_serve(struct step_gate *sg, struct dd_err *err)
 static int serve_until(struct step_gate *sg, const bool *flag, int timeout_ms, const char *what,
                        struct dd_err *err)
 {
-	int64_t deadline = step_gate_now_ms() + timeout_ms;
+	int64_t deadline = dd_now_ms() + timeout_ms;
 
 	while (!*flag) {
 		struct pollfd p = { .fd = sg->gate.ctl, .events = POLLIN };
-		int64_t left = deadline - step_gate_now_ms();
+		int64_t left = deadline - dd_now_ms();
 		if (left <= 0 || poll(&p, 1, (int)left) < 0) {
 			if (left > 0 && errno == EINTR)
 				continue;

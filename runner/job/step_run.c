@@ -7,6 +7,7 @@
  */
 #include "step_run.h"
 
+#include "drydock/clock.h"
 #include "drydock/fd.h"
 #include "job_keep.h"
 #include "job_tree.h"
@@ -90,13 +91,6 @@ struct run {
 	char kept[600];           /* where its trees were left; "": they are gone */
 	const char *not_found;    /* the program that the step should have been run by */
 };
-
-static int64_t step_run_now_ms(void)
-{
-	struct timespec t;
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 /* ---- start ---- */
 
@@ -408,12 +402,12 @@ static void ask_to_end(struct run *run, enum step_outcome outcome, const char *m
 	decide(run, outcome, message);
 	if (run->kill_at_ms)
 		return;
-	run->kill_at_ms = step_run_now_ms() + TERM_GRACE_MS;
+	run->kill_at_ms = dd_now_ms() + TERM_GRACE_MS;
 	sink_note(&run->job->sinks, run->step, SINK_NOTE,
 	          "step %u: %s; its processes get SIGTERM, and %d s later SIGKILL",
 	          run->step->number, message, TERM_GRACE_MS / 1000);
 	if (sandbox_signal(&run->sb, SIGTERM, &ignored) < 0)
-		run->kill_at_ms = step_run_now_ms();
+		run->kill_at_ms = dd_now_ms();
 }
 
 /* Read what @i holds now. Returns 1 while the stream is open, 0 at its end, -errno when the log
@@ -441,7 +435,7 @@ static int read_stream(struct run *run, int i, struct dd_err *err)
 /* A step that cleans up after a cancelled job may end what it does, but not stay. */
 static void shorten(struct run *run)
 {
-	int64_t until = step_run_now_ms() + CANCEL_LASTS_MS;
+	int64_t until = dd_now_ms() + CANCEL_LASTS_MS;
 	if (until < run->deadline_ms)
 		run->deadline_ms = until;
 }
@@ -461,7 +455,7 @@ static void read_cancel(struct run *run)
 	}
 	ask_to_end(run, STEP_CANCELLED, "cancelled");
 	if (run->job->cancel == JOB_KILLED) /* no grace (G-07) */
-		run->kill_at_ms = step_run_now_ms();
+		run->kill_at_ms = dd_now_ms();
 }
 
 /* 1: the step's main process has ended; 0: not yet; <0: init died without a word. */
@@ -510,7 +504,7 @@ static bool lease_is_over(struct run *run, int64_t now)
  * now. */
 static int step_run_check_clock(struct run *run)
 {
-	int64_t now = step_run_now_ms();
+	int64_t now = dd_now_ms();
 	char text[160];
 
 	if ((run->kill_at_ms && now >= run->kill_at_ms) || lease_is_over(run, now))
@@ -553,9 +547,8 @@ static int run_loop(struct run *run, struct dd_err *err)
 		int timeout = step_run_check_clock(run);
 		if (timeout == 0)
 			return 0;
-		int pause = run->room->asked.over
-		                    ? 0
-		                    : step_asked_wait(&run->room->asked, step_run_now_ms());
+		int pause = run->room->asked.over ? 0
+		                                  : step_asked_wait(&run->room->asked, dd_now_ms());
 		if (pause > 0 && pause < timeout)
 			timeout = pause;
 		struct pollfd p[STEP_POLLS + STEP_SHELL_POLLS] = {
@@ -604,7 +597,7 @@ static int64_t min_ms(int64_t a, int64_t b)
  * told. */
 static int step_run_settle(struct run *run, struct dd_err *err)
 {
-	const int64_t began = step_run_now_ms();
+	const int64_t began = dd_now_ms();
 	int64_t closed = 0; /* since when nobody can write any more */
 	int r = 0;
 
@@ -614,7 +607,7 @@ static int step_run_settle(struct run *run, struct dd_err *err)
 	                                                      sizeof(run->left_names))) > 0) {
 		struct pollfd p[] = { { .fd = run->streams[0], .events = POLLIN },
 			              { .fd = run->streams[1], .events = POLLIN } };
-		int64_t now = step_run_now_ms(), until = began + SETTLE_MS;
+		int64_t now = dd_now_ms(), until = began + SETTLE_MS;
 		if (run->streams[0] < 0 && run->streams[1] < 0 && !closed)
 			closed = now;
 		if (closed)
@@ -654,11 +647,11 @@ static void tell_ended(struct run *run)
 /* All writers are dead: what is left in the pipes is bounded by their size. */
 static int step_run_drain(struct run *run, struct dd_err *err)
 {
-	int64_t until = step_run_now_ms() + DRAIN_MS;
+	int64_t until = dd_now_ms() + DRAIN_MS;
 	int r = 1;
 
 	for (int i = 0; i < 2; i++)
-		for (r = 1; run->streams[i] >= 0 && r > 0 && step_run_now_ms() < until;)
+		for (r = 1; run->streams[i] >= 0 && r > 0 && dd_now_ms() < until;)
 			r = read_stream(run, i, err);
 	return r < 0 ? r : step_output_end(run->output, err);
 }
@@ -896,13 +889,13 @@ static void execute(struct run *run, int r, struct dd_err *leases)
 	run->room->asked.tell = tell_refusal;
 	run->room->asked.tell_arg = run;
 	run->room->asked.policy = run->job->plan->policy_path;
-	run->deadline_ms = step_run_now_ms() + (int64_t)run->step->time_sec * 1000;
+	run->deadline_ms = dd_now_ms() + (int64_t)run->step->time_sec * 1000;
 	meter_start(&run->meter, &run->step->terms->limits, run->job->dirs.root_fd,
-	            run->job->observe, step_run_now_ms());
+	            run->job->observe, dd_now_ms());
 	run->meter.init = run->sb.pid;
-	int64_t began = step_run_now_ms();
+	int64_t began = dd_now_ms();
 	r = run_loop(run, &err);
-	run->result->wall_sec = (double)(step_run_now_ms() - began) / 1000;
+	run->result->wall_sec = (double)(dd_now_ms() - began) / 1000;
 	if (r < 0)
 		decide(run, STEP_BROKEN, err.msg);
 }
@@ -1030,7 +1023,7 @@ int step_run(struct job *job, struct job_step *step, struct step_result *result,
 	leases = lease_grant(&run->holder, job->mask, &run->leases, &why);
 	run->shortest = lease_shortest(&run->holder, &run->leases, &run->lease_ttl_sec);
 	if (run->shortest) /* from now on: to build the sandbox is a part of it */
-		run->lease_end_ms = step_run_now_ms() + (int64_t)run->lease_ttl_sec * 1000;
+		run->lease_end_ms = dd_now_ms() + (int64_t)run->lease_ttl_sec * 1000;
 	show_name(job, step);
 	sink_step_begins(&job->sinks, step);
 	if ((r = record_start(run, err)) == 0) {

@@ -10,6 +10,7 @@
 #include "courier_issuers.h"
 #include "journal.h"
 #include "crash_point.h"
+#include "drydock/clock.h"
 #include "drydock/courier_lock.h"
 #include "drydock/fd.h"
 #include "drydock/trace.h"
@@ -274,13 +275,6 @@ struct asked {
 	struct message *m; /* in secret memory */
 };
 
-static int64_t now_ms(void)
-{
-	struct timespec t;
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 static int begin(const struct lease_job *job, const struct courier_errand *errand,
                  const struct revocation *revoke, struct asked *ret, struct dd_err *err)
 {
@@ -318,7 +312,7 @@ static int next_message(struct asked *a, int64_t *deadline, bool *stopped, struc
 {
 	for (;;) {
 		struct pollfd p = { .fd = a->sock, .events = POLLIN };
-		int64_t left = *deadline - now_ms();
+		int64_t left = *deadline - dd_now_ms();
 		int r = poll(&p, 1, left < 0 ? 0 : left < 100 ? (int)left : 100);
 		if (r > 0)
 			return message_recv(a->sock, a->m);
@@ -327,7 +321,7 @@ static int next_message(struct asked *a, int64_t *deadline, bool *stopped, struc
 		if (stopped && !*stopped && interrupt_check(NULL) < 0) {
 			static const struct message stop = { .kind = MESSAGE_STOP };
 			*stopped = true;
-			*deadline = now_ms() + STOP_MS;
+			*deadline = dd_now_ms() + STOP_MS;
 			(void)message_send(a->sock, &stop);
 		}
 	}
@@ -431,7 +425,7 @@ int courier_grant(const struct courier_errand *errand, struct secret_memory *mem
                   struct lease_value *ret, struct dd_err *err)
 {
 	struct asked a = { .sock = -1 };
-	int64_t deadline = now_ms() + GRANT_MS;
+	int64_t deadline = dd_now_ms() + GRANT_MS;
 	bool stopped = false;
 
 	a.m = secret_alloc(memory, sizeof(*a.m));
@@ -460,7 +454,7 @@ static int revoke_by(const struct lease_job *job, const char *handle, const char
 	const struct revocation revoke = { handle, key, key_len };
 	struct secret_memory *memory = NULL;
 	struct asked a = { .sock = -1 };
-	int64_t deadline = now_ms() + REVOKE_MS;
+	int64_t deadline = dd_now_ms() + REVOKE_MS;
 
 	ret[0] = '\0';
 	int r = secret_memory_new(sizeof(*a.m) + 64, &memory, err);

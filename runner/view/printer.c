@@ -7,6 +7,7 @@
  */
 #include "printer.h"
 
+#include "drydock/clock.h"
 #include "drydock/err.h"
 #include "drydock/fd.h"
 
@@ -199,13 +200,6 @@ void printer_start(struct printer *ret)
 		              strerrordesc_np(-r));
 }
 
-static int64_t clock_ms(void)
-{
-	struct timespec t;
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 /* Lines leave more than half of the pipe free: small frames waste up to half of a page, and the
  * end of the job must find room behind them. */
 static bool has_room(const struct printer *p)
@@ -221,7 +215,7 @@ static bool wait_for_room(struct printer *p)
 		p->stalled = false;
 		return true;
 	}
-	for (int64_t until = clock_ms() + PATIENCE_MS; !p->stalled && clock_ms() < until;) {
+	for (int64_t until = dd_now_ms() + PATIENCE_MS; !p->stalled && dd_now_ms() < until;) {
 		(void)nanosleep(&tick, NULL);
 		if (has_room(p))
 			return true;
@@ -283,7 +277,7 @@ void printer_settle(struct printer *p)
 	const struct timespec tick = { .tv_nsec = 1000L * 1000 };
 	if (p->fd < 0)
 		return;
-	for (int64_t until = clock_ms() + PATIENCE_MS; clock_ms() < until;) {
+	for (int64_t until = dd_now_ms() + PATIENCE_MS; dd_now_ms() < until;) {
 		if (atomic_load(&p->counts->shown) >= atomic_load(&p->counts->put))
 			return;
 		(void)nanosleep(&tick, NULL);
@@ -302,18 +296,18 @@ static bool wait_for_reader(const struct printer *p)
 
 	if (pidfd < 0)
 		return false;
-	for (int64_t until = clock_ms() + patience;;) {
-		int64_t left = until - clock_ms();
+	for (int64_t until = dd_now_ms() + patience;;) {
+		int64_t left = until - dd_now_ms();
 		int n = left <= 0 ? 0 : poll(&look, 1, left < 1000 ? (int)left : 1000);
 		if (n > 0)
 			return true;
 		if (n < 0 && errno == EINTR && patience > SIGNAL_PATIENCE_MS) {
 			patience = SIGNAL_PATIENCE_MS;
-			until = clock_ms() + patience;
+			until = dd_now_ms() + patience;
 		}
 		unsigned long long now = atomic_load(&p->counts->shown);
 		if (now != before && patience == END_PATIENCE_MS)
-			until = clock_ms() + patience;
+			until = dd_now_ms() + patience;
 		else if (left <= 0)
 			return false;
 		before = now;

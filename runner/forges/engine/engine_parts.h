@@ -11,6 +11,8 @@
 #include "lease/mask.h"
 #include "job_result.h"
 
+#include "drydock/clock.h"
+
 #include <time.h>
 
 enum engine_status { ENGINE_SUCCESS, ENGINE_FAILURE, ENGINE_CANCELLED };
@@ -98,13 +100,6 @@ struct job_engine {
 	struct engine_turn now;
 	char why[ENGINE_TEXT_MAX]; /* of what failed last */
 };
-
-static inline int64_t engine_now_ms(void)
-{
-	struct timespec t;
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 /* ---- engine_contexts.c ---- */
 

@@ -148,7 +148,7 @@ static void limit_time(struct job_engine *e)
 	int64_t left;
 	if (!e->deadline_ms)
 		return;
-	left = e->deadline_ms - engine_now_ms();
+	left = e->deadline_ms - dd_now_ms();
 	unsigned sec = left <= 0 ? 1 : (unsigned)((left + 999) / 1000);
 	if (e->now.recipe.time_sec && e->now.recipe.time_sec <= sec)
 		return;
@@ -242,7 +242,7 @@ static int engine_begins(void *arg, struct job *job, struct dd_err *err)
 			               s->name, why.msg);
 	}
 	if (e->what.timeout_sec)
-		e->deadline_ms = engine_now_ms() + (int64_t)e->what.timeout_sec * 1000;
+		e->deadline_ms = dd_now_ms() + (int64_t)e->what.timeout_sec * 1000;
 	if (engine_env_begin(e) == 0)
 		return 0;
 	job_voice_note(job, 0, SINK_ERROR, "the job cannot be set up: %s", e->why);
@@ -257,7 +257,7 @@ static bool look_at_time(struct job_engine *e, const struct job_so_far *so_far)
 {
 	if (so_far->cancelled)
 		e->status = ENGINE_CANCELLED;
-	if (!e->deadline_ms || engine_now_ms() < e->deadline_ms)
+	if (!e->deadline_ms || dd_now_ms() < e->deadline_ms)
 		return true;
 	if (e->status == ENGINE_CANCELLED && e->out_of_time)
 		return false;
@@ -267,7 +267,7 @@ static bool look_at_time(struct job_engine *e, const struct job_so_far *so_far)
 	               e->what.timeout_sec);
 	e->out_of_time = true;
 	e->status = ENGINE_CANCELLED;
-	e->deadline_ms = engine_now_ms() + AFTERWARDS_MS;
+	e->deadline_ms = dd_now_ms() + AFTERWARDS_MS;
 	return true;
 }
 
