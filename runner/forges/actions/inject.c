@@ -7,6 +7,8 @@
  * does with its arguments. Whatever this does not understand ends in a refusal. */
 #include "inject.h"
 
+#include "inject_commands.h"
+
 #include "drydock/err.h"
 
 #include <ctype.h>
@@ -14,12 +16,6 @@
 #include <string.h>
 
 /* ---- which shell ---- */
-
-static const char *base_name(const char *word)
-{
-	const char *slash = strrchr(word, '/');
-	return slash ? slash + 1 : word;
-}
 
 enum inject_shell inject_shell_of(const char *shell, bool has_bash)
 {
@@ -41,7 +37,7 @@ enum inject_shell inject_shell_of(const char *shell, bool has_bash)
 		size_t n = strcspn(at, " \t\"");
 		(void)snprintf(word, sizeof(word), "%.*s", (int)(n < 63 ? n : 63), at);
 		for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-			if (strcmp(base_name(word), rows[i].name) == 0)
+			if (strcmp(inject_base_name(word), rows[i].name) == 0)
 				found = rows[i].shell;
 		at += n + (at[n] != '\0');
 	}
@@ -54,161 +50,6 @@ bool inject_is_plain(const char *text, size_t len)
 		if (!isalnum((unsigned char)text[i]) && !strchr("._-/", text[i]))
 			return false;
 	return len == 0 || (text[0] != '-' && memchr(text, '\0', len) == NULL);
-}
-
-/* ---- what commands do with their arguments ---- */
-
-enum {
-	ALWAYS = 1,
-	BY_OPTION = 2,
-	READS_STDIN = 4,
-	PREFIX = 8,
-	DECLARES = 16,
-	PRINTS = 32,
-	ANYWHERE = 64
-};
-
-static const struct command_row {
-	const char *name; /* ends in * for all that begin so */
-	unsigned does;
-	const char *letters; /* BY_OPTION: of options behind which code stands */
-} commands[] = {
-	{ "eval", ALWAYS, NULL },
-	{ "source", ALWAYS, NULL },
-	{ ".", ALWAYS, NULL },
-	{ "trap", ALWAYS, NULL },
-	{ "let", ALWAYS, NULL },
-	{ "alias", ALWAYS, NULL },
-	{ "ssh", ALWAYS, NULL },
-	{ "awk", ALWAYS, NULL },
-	{ "gawk", ALWAYS, NULL },
-	{ "mawk", ALWAYS, NULL },
-	{ "nawk", ALWAYS, NULL },
-	{ "sed", ALWAYS, NULL },
-	{ "gsed", ALWAYS, NULL },
-	{ "ed", ALWAYS, NULL },
-	{ "ex", ALWAYS, NULL },
-	{ "vi", ALWAYS, NULL },
-	{ "vim", ALWAYS, NULL },
-	{ "expect", ALWAYS, NULL },
-	{ "m4", ALWAYS, NULL },
-	{ "bc", ALWAYS, NULL },
-	{ "dc", ALWAYS, NULL },
-	{ "at", ALWAYS, NULL },
-	{ "batch", ALWAYS, NULL },
-	{ "make", ALWAYS, NULL },
-	{ "gmake", ALWAYS, NULL },
-	{ "parallel", ALWAYS, NULL },
-	{ "watch", ALWAYS, NULL },
-	{ "tmux", ALWAYS, NULL },
-	{ "screen", ALWAYS, NULL },
-	{ "gdb", ALWAYS, NULL },
-	{ "cmd", ALWAYS, NULL },
-	{ "sh", BY_OPTION | READS_STDIN, "cs" },
-	{ "bash", BY_OPTION | READS_STDIN, "cs" },
-	{ "dash", BY_OPTION | READS_STDIN, "cs" },
-	{ "ash", BY_OPTION | READS_STDIN, "cs" },
-	{ "ksh", BY_OPTION | READS_STDIN, "cs" },
-	{ "zsh", BY_OPTION | READS_STDIN, "cs" },
-	{ "fish", BY_OPTION | READS_STDIN, "cC" },
-	{ "busybox", BY_OPTION | READS_STDIN, "c" },
-	{ "su", BY_OPTION | ANYWHERE | READS_STDIN, "c" },
-	{ "runuser", BY_OPTION | ANYWHERE | READS_STDIN, "c" },
-	{ "script", BY_OPTION | ANYWHERE, "c" },
-	{ "flock", BY_OPTION | ANYWHERE, "c" },
-	{ "python*", BY_OPTION | READS_STDIN, "c" },
-	{ "pypy*", BY_OPTION | READS_STDIN, "c" },
-	{ "perl*", BY_OPTION | READS_STDIN, "eEpnFiIM" },
-	{ "ruby*", BY_OPTION | READS_STDIN, "epnrI" },
-	{ "node", BY_OPTION | READS_STDIN, "ep" },
-	{ "nodejs", BY_OPTION | READS_STDIN, "ep" },
-	{ "deno", ALWAYS, NULL },
-	{ "bun", BY_OPTION | READS_STDIN, "e" },
-	{ "php*", BY_OPTION | READS_STDIN, "rBRE" },
-	{ "lua*", BY_OPTION | READS_STDIN, "el" },
-	{ "R", BY_OPTION | READS_STDIN, "e" },
-	{ "Rscript", BY_OPTION | READS_STDIN, "e" },
-	{ "julia", BY_OPTION | READS_STDIN, "eE" },
-	{ "osascript", BY_OPTION | READS_STDIN, "e" },
-	{ "pwsh", BY_OPTION | READS_STDIN, "cC" },
-	{ "groovy", BY_OPTION | READS_STDIN, "e" },
-	{ "psql", BY_OPTION | ANYWHERE | READS_STDIN, "cv" },
-	{ "mysql", BY_OPTION | ANYWHERE | READS_STDIN, "e" },
-	{ "mariadb", BY_OPTION | ANYWHERE | READS_STDIN, "e" },
-	{ "sqlite3", ALWAYS | READS_STDIN, NULL },
-	{ "test", BY_OPTION | ANYWHERE, "v" },
-	{ "[", BY_OPTION | ANYWHERE, "v" },
-	{ "printf", BY_OPTION | PRINTS, "v" },
-	{ "echo", PRINTS, NULL },
-	{ "wait", BY_OPTION | ANYWHERE, "p" },
-	{ "read", ALWAYS, NULL },
-	{ "mapfile", ALWAYS, NULL },
-	{ "readarray", ALWAYS, NULL },
-	{ "getopts", ALWAYS, NULL },
-	{ "unset", ALWAYS, NULL },
-	{ "enable", ALWAYS, NULL },
-	{ "complete", ALWAYS, NULL },
-	{ "compgen", ALWAYS, NULL },
-	{ "bind", ALWAYS, NULL },
-	{ "git", BY_OPTION | ANYWHERE, "c" }, /* alias.x=!command, core.pager */
-	{ "tar", BY_OPTION | ANYWHERE, "FI" },
-	{ "rsync", BY_OPTION | ANYWHERE, "e" },
-	{ "export", DECLARES, NULL },
-	{ "readonly", DECLARES, NULL },
-	{ "local", DECLARES | BY_OPTION | ANYWHERE, "in" },
-	{ "declare", DECLARES | BY_OPTION | ANYWHERE, "in" },
-	{ "typeset", DECLARES | BY_OPTION | ANYWHERE, "in" },
-	{ "env", PREFIX | DECLARES | BY_OPTION, "S" },
-	{ "sudo", PREFIX, NULL },
-	{ "doas", PREFIX, NULL },
-	{ "exec", PREFIX, NULL },
-	{ "command", PREFIX, NULL },
-	{ "builtin", PREFIX, NULL },
-	{ "nohup", PREFIX, NULL },
-	{ "nice", PREFIX, NULL },
-	{ "ionice", PREFIX, NULL },
-	{ "setsid", PREFIX, NULL },
-	{ "stdbuf", PREFIX, NULL },
-	{ "timeout", PREFIX, NULL },
-	{ "chroot", PREFIX, NULL },
-	{ "unshare", PREFIX, NULL },
-	{ "nsenter", PREFIX, NULL },
-	{ "strace", PREFIX, NULL },
-	{ "xargs", PREFIX, NULL },
-	{ "unbuffer", PREFIX, NULL },
-	{ "xvfb-run", PREFIX, NULL },
-	{ "fakeroot", PREFIX, NULL },
-	{ "retry", PREFIX, NULL },
-};
-
-static const struct command_row *command_named(const char *word)
-{
-	const char *name = base_name(word);
-	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
-		size_t n = strlen(commands[i].name);
-		if (commands[i].name[n - 1] == '*' ? strncmp(name, commands[i].name, n - 1) == 0
-		                                   : strcmp(name, commands[i].name) == 0)
-			return &commands[i];
-	}
-	return NULL;
-}
-
-/* What is written into such a file is run sooner or later. */
-static bool is_code_file(const char *word)
-{
-	static const char *const ends[] = { ".sh",      ".bash",    ".py",       ".js",  ".mjs",
-		                            ".cjs",     ".ts",      ".rb",       ".pl",  ".php",
-		                            ".ps1",     ".lua",     ".r",        ".mk",  ".c",
-		                            ".go",      ".rs",      ".java",     ".kt",  ".groovy",
-		                            ".gradle",  ".sql",     ".awk",      ".sed", ".bashrc",
-		                            ".profile", "Makefile", "Dockerfile" };
-	size_t len = strlen(word);
-	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
-		size_t n = strlen(ends[i]);
-		if (len >= n && strcmp(word + len - n, ends[i]) == 0)
-			return true;
-	}
-	return false;
 }
 
 /* ---- the walk ---- */
@@ -237,7 +78,7 @@ struct frame {
 	size_t words; /* so far: 0, its name is still to come */
 	bool prefixed, prefix_option, target, cond, words_listed, array;
 	unsigned does;
-	const struct command_row *interpreter;
+	const struct inject_command *interpreter;
 	bool operand, evaluates, code_next;
 	char first[16]; /* its name, when that is a word of the shell */
 	size_t value;   /* the first outsider's piece in it, plus 1; 0: none */
@@ -332,59 +173,6 @@ static bool is_assignment(const char *word)
 	return word[n] == '=' || (word[n] == '+' && word[n + 1] == '=') || word[n] == '[';
 }
 
-/* Programs run what stands in such a variable, or read it as a part of their command line. Of every
- * other variable a script decides what becomes of it. */
-static bool is_run_variable(const char *word)
-{
-	static const char *const names[] = {
-		"PS0",
-		"PS4",
-		"PROMPT_COMMAND",
-		"BASH_ENV",
-		"ENV",
-		"SHELLOPTS",
-		"BASHOPTS",
-		"EDITOR",
-		"VISUAL",
-		"PAGER",
-		"MANPAGER",
-		"BROWSER",
-		"LESSOPEN",
-		"LESSCLOSE",
-		"SSH_ASKPASS",
-		"SUDO_ASKPASS",
-		"GIT_ASKPASS",
-		"GIT_SSH_COMMAND",
-		"GIT_SSH",
-		"GIT_EDITOR",
-		"GIT_PAGER",
-		"GIT_SEQUENCE_EDITOR",
-		"GIT_EXTERNAL_DIFF",
-		"GIT_PROXY_COMMAND",
-		"GIT_CONFIG_PARAMETERS",
-		"RSYNC_RSH",
-		"MAKEFLAGS",
-		"GNUMAKEFLAGS",
-		"PERL5OPT",
-		"PERL5DB",
-		"RUBYOPT",
-		"NODE_OPTIONS",
-		"JAVA_TOOL_OPTIONS",
-		"_JAVA_OPTIONS",
-		"JDK_JAVA_OPTIONS",
-		"TAR_OPTIONS",
-		"LD_PRELOAD",
-		"LD_AUDIT",
-		"LD_LIBRARY_PATH",
-		"PATH",
-	};
-	size_t len = strcspn(word, "=+[");
-	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		if (strlen(names[i]) == len && strncmp(names[i], word, len) == 0)
-			return true;
-	return strncmp(word, "GIT_CONFIG_VALUE_", 17) == 0;
-}
-
 static struct frame *list_around(struct walk *w)
 {
 	for (size_t i = w->n; i > 0; i--)
@@ -425,7 +213,8 @@ static bool one_of(const char *word, const char *const *list, size_t n)
 
 static void command_end(struct walk *w, struct frame *f)
 {
-	bool runs_stdin = f->interpreter && (f->interpreter->does & READS_STDIN) && !f->operand;
+	bool runs_stdin = f->interpreter && (f->interpreter->does & INJECT_READS_STDIN) &&
+	                  !f->operand;
 	if (f->value && f->evaluates)
 		refuse(w, f->value - 1, "its command would run it as code");
 	if (f->value && !f->pipe_value)
@@ -458,7 +247,7 @@ static void name_command(struct walk *w, struct frame *f)
 		                             "until",  "do",   "!",    "{",    "time",
 		                             "coproc", "}",    "fi",   "done" };
 	static const char *const closes[] = { "}", "fi", "done" };
-	const struct command_row *row = command_named(f->word);
+	const struct inject_command *row = inject_command_named(f->word);
 
 	if (!f->quoted && one_of(f->word, opens, ARRAY_LEN(opens))) {
 		/* a redirection or a pipe behind it is one of all that it closes */
@@ -482,11 +271,11 @@ static void name_command(struct walk *w, struct frame *f)
 		f->cond = true;
 	if (row)
 		f->does |= row->does;
-	if (row && (row->does & ALWAYS))
+	if (row && (row->does & INJECT_ALWAYS))
 		f->evaluates = true;
-	if (row && (row->does & (BY_OPTION | READS_STDIN)))
+	if (row && (row->does & (INJECT_BY_OPTION | INJECT_READS_STDIN)))
 		f->interpreter = row;
-	if (row && (row->does & PREFIX)) {
+	if (row && (row->does & INJECT_PREFIX)) {
 		f->prefixed = true;
 		return;
 	}
@@ -494,45 +283,24 @@ static void name_command(struct walk *w, struct frame *f)
 	f->words = 1;
 }
 
-/* An option behind which code stands: `-c`, `-ec`, `--eval`. */
-static bool is_code_option(const struct command_row *row, const char *word)
-{
-	static const char *const longs[] = {
-		"--eval",       "--exec",          "--execute",      "--command",
-		"--print",      "--expression",    "--rcfile",       "--init-file",
-		"--config",     "--upload-pack",   "--receive-pack", "--checkpoint-action",
-		"--to-command", "--use-compress-", "--info-script",  "--new-volume-",
-		"--rsh",
-	};
-	if (word[0] != '-' && word[0] != '+')
-		return false;
-	if (word[1] == '-') {
-		for (size_t i = 0; i < ARRAY_LEN(longs); i++)
-			if (strncmp(word, longs[i], strlen(longs[i])) == 0)
-				return true;
-		return false;
-	}
-	return row->letters && strpbrk(word + 1, row->letters);
-}
-
 static void argument(struct walk *w, struct frame *f)
 {
 	static const char *const arithmetic[] = { "-eq", "-ne", "-lt", "-le", "-gt", "-ge", "-v" };
-	const struct command_row *row = command_named(f->word);
+	const struct inject_command *row = inject_command_named(f->word);
 
-	if ((f->does & DECLARES) && (f->word[0] == '-' || f->word[0] == '+') && f->interpreter &&
-	    is_code_option(f->interpreter, f->word))
+	if ((f->does & INJECT_DECLARES) && (f->word[0] == '-' || f->word[0] == '+') &&
+	    f->interpreter && inject_is_code_option(f->interpreter, f->word))
 		w->attributes = true;
 	if (f->cond && !f->quoted && one_of(f->word, arithmetic, ARRAY_LEN(arithmetic)))
 		f->evaluates = true;
 	if (f->cond && !f->quoted && strcmp(f->word, "]]") == 0)
 		f->cond = false;
 	bool option = f->word[0] == '-' || f->word[0] == '+';
-	if (f->interpreter && (!f->operand || (f->interpreter->does & ANYWHERE)) &&
-	    is_code_option(f->interpreter, f->word)) {
+	if (f->interpreter && (!f->operand || (f->interpreter->does & INJECT_ANYWHERE)) &&
+	    inject_is_code_option(f->interpreter, f->word)) {
 		/* behind it, or in the same word; of a declaration in every word */
 		f->code_next = true;
-		f->evaluates |= f->has_value || (f->does & DECLARES);
+		f->evaluates |= f->has_value || (f->does & INJECT_DECLARES);
 	} else if (f->code_next && !option) {
 		f->code_next = false;
 		f->operand = true;
@@ -543,7 +311,7 @@ static void argument(struct walk *w, struct frame *f)
 	if (f->word[0] == '-' && f->word[1] == '\0')
 		f->operand = false; /* it reads its program from its input */
 	/* `docker run x sh -c`, `find -exec bash -c`, `xargs perl -e` */
-	if (row && (row->does & READS_STDIN)) {
+	if (row && (row->does & INJECT_READS_STDIN)) {
 		f->interpreter = row;
 		f->operand = false;
 	}
@@ -560,7 +328,7 @@ static void word_end(struct walk *w)
 	f->word[f->word_len] = '\0';
 	if (f->target) {
 		f->target = false;
-		f->line_code_file |= is_code_file(f->word);
+		f->line_code_file |= inject_is_code_file(f->word);
 		if (f->value && f->line_code_file)
 			refuse(w, f->value - 1, "it would be written into a file of code");
 	} else if (f->n_cases && f->cases[f->n_cases - 1] == CASE_WORD && f->words > 0) {
@@ -580,7 +348,7 @@ static void word_end(struct walk *w)
 		/* in front of a command, or alone */
 	} else if (f->word[0] == '-' || (f->prefixed && isdigit((unsigned char)f->word[0]))) {
 		f->prefix_option |= f->word[0] == '-';
-		if (f->interpreter && is_code_option(f->interpreter, f->word))
+		if (f->interpreter && inject_is_code_option(f->interpreter, f->word))
 			f->evaluates = true; /* env -S */
 	} else {
 		name_command(w, f);
@@ -643,10 +411,11 @@ static const char *bad_word(struct frame *f)
 	assigns = f->word_len > 0 && is_assignment(f->word);
 	if (f->array && f->word[0] == '[' && !strchr(f->word, '='))
 		return "it would be a subscript, which is arithmetic";
-	if (assigns && (f->words == 0 || (f->does & DECLARES)) && is_run_variable(f->word))
+	if (assigns && (f->words == 0 || (f->does & INJECT_DECLARES)) &&
+	    inject_is_run_variable(f->word))
 		return "programs run what that variable holds";
 	if (assigns && strchr(f->word, '[') && !strchr(f->word, '=') &&
-	    (f->words == 0 || (f->does & DECLARES)))
+	    (f->words == 0 || (f->does & INJECT_DECLARES)))
 		return "it would be a subscript, which is arithmetic";
 	if (f->n_cases && f->cases[f->n_cases - 1] != CASE_BODY)
 		return NULL;
@@ -656,7 +425,8 @@ static const char *bad_word(struct frame *f)
 		return "it might be a command";
 	if (f->words == 1 && one_of(f->first, names, ARRAY_LEN(names)))
 		return "it would be a name";
-	if ((f->does & DECLARES) && !assigns && !f->target && !((f->does & PREFIX) && f->words > 0))
+	if ((f->does & INJECT_DECLARES) && !assigns && !f->target &&
+	    !((f->does & INJECT_PREFIX) && f->words > 0))
 		return "it would be the name of a variable";
 	return NULL;
 }
@@ -695,8 +465,8 @@ static void value_in_word(struct walk *w, enum place place, size_t piece)
 		w->assigned = piece + 1;
 	/* a list of words stays one: what only may be an outsider's, and what is printed or walked
 	 * through. Elsewhere further words would be further options */
-	listed = !w->pieces[piece].certain || (f->does & PRINTS) || strcmp(f->first, "for") == 0 ||
-	         f->array;
+	listed = !w->pieces[piece].certain || (f->does & INJECT_PRINTS) ||
+	         strcmp(f->first, "for") == 0 || f->array;
 	quoted = place == PLACE_BARE && (!listed || is_assignment(f->word) || f->target) &&
 	         !f->cond;
 	put_reference(w, place, quoted && f->kind != FRAME_BACKTICK);
