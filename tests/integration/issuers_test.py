@@ -12,7 +12,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", "lib"), os.path.join(HERE, "..", "fakes")]
 import peers  # noqa: E402
-from dd import DRYDOCK, PUSH, Job, case, check, equal, main, step, supervisor_of  # noqa: E402
+from dd import DRYDOCK, PUSH, Job, case, check, descendants, equal, main, step, supervisor_of  # noqa: E402
 from issuers import Issuers, b64, make_ca  # noqa: E402
 
 SHOW = 'printf %s "$TOKEN" | sha256sum | cut -c 1-64 | sed "s/.*/@@digest=&@@/"; echo "$TOKEN"'
@@ -513,6 +513,35 @@ def _():
     with World(script="echo @@ran=1@@") as w:
         r = w.run(env={"DRYDOCK_FAULT": "libcurl"})
         check(r.rc != 0 and "package libcurl4" in r.out and "ran" not in r.marks and not w.fake.log and not w.journals(), "not told", r)
+
+
+def courier_of(process):
+    """The process that speaks for the supervisor: the only one below it with a filter and without the step's id."""
+    for pid in descendants(process.pid):
+        try:
+            with open(f"/proc/{pid}/status", encoding="ascii") as file:
+                status = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if status.get("Seccomp") == "2":
+            return pid, status
+    return None, {}
+
+
+@case("P-09", "a courier has a filter, no capability and no new privileges, and leaves no core")
+def _():
+    with World(("vault", {"read": "database/creds/ci"}), script="echo @@ran=1@@") as w:
+        w.fake.slow["/v1/auth/jwt/login"] = 2
+        process = w.job.popen("--state-dir", os.path.join(w.dir, "state"))
+        deadline, pid, status = time.monotonic() + 30, None, {}
+        while pid is None and process.poll() is None and time.monotonic() < deadline:
+            pid, status = courier_of(process)
+        check(pid is not None, "no courier was seen")
+        equal([status[k] for k in ("Seccomp", "NoNewPrivs", "CapEff", "CapPrm")], ["2", "1", "0" * 16, "0" * 16], "locks")
+        with open(f"/proc/{pid}/limits", encoding="ascii") as file:
+            equal(next(line.split()[4:6] for line in file if line.startswith("Max core")), ["0", "0"], "core")
+        out = process.communicate(timeout=60)[0].decode("utf-8", "replace")
+        check(process.returncode == 0 and "@@ran=1@@" in out, out)
 
 
 @case("", "a courier without its filter does not speak")

@@ -7,6 +7,7 @@
  */
 #include "sandbox/inside.h"
 #include "sandbox/landlock_abi.h"
+#include "drydock/courier_lock.h"
 #include "drydock/fault.h"
 #include "drydock/fd.h"
 
@@ -21,6 +22,7 @@
 #include <stddef.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
@@ -535,6 +537,34 @@ static void init_is_closed_to_its_own_user(void **state)
 	assert_int_equal(st.st_uid, 0);
 }
 
+/* ---- a courier ---- */
+
+static void courier_child(void)
+{
+	char own[64];
+
+	new_userns();
+	(void)snprintf(own, sizeof(own), "/tmp/drydock-lock-%d", (int)getpid());
+	MUST(courier_lock(NULL) == 0);
+	MUST(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) < 0); /* services of the host */
+	MUST(open(own, O_WRONLY | O_CREAT | O_CLOEXEC, 0600) < 0);
+	MUST(open("/dev/null", O_WRONLY | O_CLOEXEC) < 0);
+	MUST(syscall(SYS_fork) < 0 && errno == ENOSYS);
+	MUST(execl("/bin/true", "true", (char *)NULL) < 0 && errno == ENOSYS);
+	MUST(ptrace(PTRACE_TRACEME, 0, NULL, NULL) < 0 && errno == ENOSYS);
+	/* what it is there for */
+	dd_auto_fd int tcp = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	MUST(tcp >= 0);
+	dd_auto_fd int file = open("/etc/passwd", O_RDONLY | O_CLOEXEC);
+	MUST(file >= 0);
+}
+
+static void a_courier_reads_and_dials_and_does_nothing_else(void **state)
+{
+	(void)state;
+	must_hold(courier_child);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc > 1 && strcmp(argv[1], "--no-capabilities") == 0)
@@ -564,6 +594,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(init_can_reap_signal_and_talk),
 		cmocka_unit_test(init_dies_of_any_other_call),
 		cmocka_unit_test(init_is_closed_to_its_own_user),
+		cmocka_unit_test(a_courier_reads_and_dials_and_does_nothing_else),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
