@@ -151,7 +151,18 @@ static bool is_refused_by_module(const struct probe_row *row, int r, struct sand
 	return true;
 }
 
-static void probe_one(const struct probe_row *row, struct sandbox_feature *ret)
+enum depth { QUICK, RUN, ALL };
+
+static int probe_ask(const struct probe_row *row, enum depth depth, struct finding *ret)
+{
+	int r = depth == QUICK && row->quick ? row->quick(ret->found) : -EAGAIN;
+
+	if (r != -EAGAIN)
+		return r;
+	return row->in_caller ? row->check(ret->found) : ask_in_child(row, ret);
+}
+
+static void probe_one(const struct probe_row *row, enum depth depth, struct sandbox_feature *ret)
 {
 	struct finding f = { .r = 0 };
 	*ret = (struct sandbox_feature){
@@ -164,7 +175,7 @@ static void probe_one(const struct probe_row *row, struct sandbox_feature *ret)
 	}
 	if (probe_is_filtered(row, ret))
 		return;
-	int r = row->in_caller ? row->check(f.found) : ask_in_child(row, &f);
+	int r = probe_ask(row, depth, &f);
 	/* after the question: it shows what is in the way */
 	ret->remedy = row->remedy_now ? row->remedy_now() : row->remedy;
 	ret->present = r == 0;
@@ -184,7 +195,22 @@ static void probe_one(const struct probe_row *row, struct sandbox_feature *ret)
 static const struct probe_table *const tables[] = { &probe_calls_table, &probe_kernel_table,
 	                                            &probe_limits_table, &probe_host_table };
 
-static int probe(bool all, const struct sandbox_feature **ret, struct dd_err *err)
+static bool is_among(const char *name, const char *const *names)
+{
+	for (; names && *names; names++)
+		if (strcmp(*names, name) == 0)
+			return true;
+	return false;
+}
+
+static bool probe_is_wanted(const struct probe_row *row, enum depth depth, const char *const *also)
+{
+	return depth == ALL || (depth == RUN && !row->told) ||
+	       (depth == QUICK && (row->quick || is_among(row->name, also)));
+}
+
+static int probe(enum depth depth, const char *const *also, const struct sandbox_feature **ret,
+                 struct dd_err *err)
 {
 	static struct sandbox_feature features[FEATURES_MAX];
 	int n = 0;
@@ -192,12 +218,12 @@ static int probe(bool all, const struct sandbox_feature **ret, struct dd_err *er
 		return dd_err_set(err, EINVAL, "probe this host");
 	for (size_t t = 0; t < ARRAY_LEN(tables); t++)
 		for (size_t i = 0; i < tables[t]->n; i++) {
-			if (tables[t]->rows[i].told && !all)
+			if (!probe_is_wanted(&tables[t]->rows[i], depth, also))
 				continue;
 			if (n == FEATURES_MAX)
 				return dd_err_say(err, E2BIG, "more than %d features to ask for",
 				                  FEATURES_MAX);
-			probe_one(&tables[t]->rows[i], &features[n++]);
+			probe_one(&tables[t]->rows[i], depth, &features[n++]);
 		}
 	*ret = features;
 	return n;
@@ -205,10 +231,16 @@ static int probe(bool all, const struct sandbox_feature **ret, struct dd_err *er
 
 int sandbox_probe(const struct sandbox_feature **ret, struct dd_err *err)
 {
-	return probe(false, ret, err);
+	return probe(RUN, NULL, ret, err);
 }
 
 int sandbox_probe_all(const struct sandbox_feature **ret, struct dd_err *err)
 {
-	return probe(true, ret, err);
+	return probe(ALL, NULL, ret, err);
+}
+
+int sandbox_probe_quick(const char *const *also, const struct sandbox_feature **ret,
+                        struct dd_err *err)
+{
+	return probe(QUICK, also, ret, err);
 }

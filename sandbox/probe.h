@@ -18,6 +18,10 @@ struct probe_row {
 	/* 0 for yes, -errno for no; @found may be left empty */
 	int (*check)(char found[PROBE_FOUND]);
 	const char *remedy;
+	/* The same question in a few calls and without a child, where the caller is not changed by
+	 * it: every run asks these. -EAGAIN: it cannot be told so, and a child asks. NULL: the
+	 * first sandbox of a run finds out. */
+	int (*quick)(char found[PROBE_FOUND]);
 	/* instead, when it depends on what is in the way; static text */
 	const char *(*remedy_now)(void);
 	/* system calls behind the question, a space between two: where a filter around drydock
@@ -54,5 +58,6 @@ unsigned long probe_ids_usable(void);
  * filter takes away. */
 bool probe_calls_take(const char *names, char ret_name[PROBE_CALL]);
 const char *probe_calls_remedy(void); /* static text */
+bool probe_calls_filtered(void);      /* is there a filter around drydock at all? */
 
 #endif

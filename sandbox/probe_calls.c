@@ -144,7 +144,7 @@ static int ask_all(void)
 	return 0;
 }
 
-static bool calls_is_filtered(void)
+bool probe_calls_filtered(void)
 {
 	return prctl(PR_GET_SECCOMP, 0, 0, 0, 0) > 0;
 }
@@ -192,7 +192,7 @@ static int ask_shared(void)
 static int check_calls(char found[PROBE_FOUND])
 {
 	taken[0] = unasked[0] = '\0';
-	if (!calls_is_filtered()) {
+	if (!probe_calls_filtered()) {
 		probe_note(found, "no system call filter around drydock");
 		return 0;
 	}
@@ -228,7 +228,7 @@ const char *probe_calls_remedy(void)
 int sandbox_check_filter(const char *among, struct dd_err *err)
 {
 	bool deadly = false;
-	if (!calls_is_filtered())
+	if (!probe_calls_filtered())
 		return 0;
 	int r = ask_shared();
 	if (asked == MAP_FAILED)
@@ -269,6 +269,7 @@ static const struct probe_row rows[] = {
 	  .need = "the system calls that drydock itself makes",
 	  .required = true,
 	  .check = check_calls,
+	  .quick = check_calls,
 	  .remedy_now = probe_calls_remedy,
 	  .in_caller = true },
 };

@@ -2,7 +2,9 @@
 /* sandbox.h - a complete, validated spec in; a confined process out.
  *
  * Order of use (supervisor):
- *   sandbox_probe()            once: what this host has; refuse early, by name (K-12)
+ *   sandbox_probe_quick()      once: what a few calls tell of this host; refuse early, by name
+ *                              (K-12). The rest the first sandbox finds out
+ *   sandbox_probe()            when a sandbox could not be built: what is missing, with the remedy
  *   seccomp_program_load()     once per profile: allowlist file -> filter bytes
  *   sandbox_build()            namespaces, maps, network, mounts: all but the last lock and exec.
  *                              Hands back the sockets of the step's netns; no byte of it has run
@@ -220,13 +222,17 @@ struct sandbox_feature {
  * until the next call. Forks short-lived children and leaves nothing. Returns the number of rows,
  * or -errno. */
 int sandbox_probe(const struct sandbox_feature **ret, struct dd_err *err);
+/* Of the same table what a few calls answer without a child, in microseconds; and the rows of
+ * @also (NULL-terminated, or NULL) as sandbox_probe() asks them. */
+int sandbox_probe_quick(const char *const *also, const struct sandbox_feature **ret,
+                        struct dd_err *err);
 /* The same and what no run depends on: for the doctor. */
+int sandbox_probe_all(const struct sandbox_feature **ret, struct dd_err *err);
 /* A filter around drydock (a container's, a unit's) that ends whoever makes a call ends drydock in
  * the middle, without a word. 0, or -EPERM: it does so for calls of @among (names with a blank
  * between them; NULL: all that a run makes); @err has their names and the remedy. Asked in
  * children; without a filter nothing is. Before the caller makes such a call itself. */
 int sandbox_check_filter(const char *among, struct dd_err *err);
-int sandbox_probe_all(const struct sandbox_feature **ret, struct dd_err *err);
 
 /* Which row of the host view shows @path (absolute, normalised) to every step; NULL: none. @ret_why
  * (may be NULL): what the row is there for. */

@@ -8,6 +8,7 @@
 
 #include "base/exit_code.h"
 #include "drydock/fd.h"
+#include "host_check.h"
 #include "job.h"
 #include "job_keep.h"
 #include "keeper.h"
@@ -18,50 +19,6 @@
 #include "lease/replay.h"
 
 #include <stdlib.h>
-
-/* Features that only some policies ask for. */
-static bool plan_needs(const struct plan *plan, const char *feature)
-{
-	for (size_t i = 0; i < plan->n_grants; i++) {
-		const struct sandbox_limits *l = &plan->grants[i].terms->limits.sandbox;
-		if ((l->memory_bytes && strcmp(feature, "memory") == 0) ||
-		    (l->cpu_millis && strcmp(feature, "cpu") == 0))
-			return true;
-	}
-	return false;
-}
-
-/* K-12: a feature that is missing is named before anything runs, with its remedy. There is no
- * best-effort mode. */
-static int check_host(struct job *job)
-{
-	const struct sandbox_feature *features;
-	struct dd_err err = { 0 };
-	int missing = 0;
-	int n = sandbox_probe(&features, &err);
-
-	if (n < 0) {
-		sink_note(&job->sinks, NULL, SINK_ERROR, "%s", err.msg);
-		return DRYDOCK_EXIT_HOST;
-	}
-	for (int i = 0; i < n; i++) {
-		bool notify = strcmp(features[i].name, "seccomp_notify") == 0;
-		bool asked = plan_needs(job->plan, features[i].name) || (job->observe && notify);
-		if (!features[i].present && notify)
-			job->calls_untold = true;
-		if (features[i].present || !(features[i].required || asked))
-			continue;
-		sink_note(&job->sinks, NULL, SINK_ERROR,
-		          "this host cannot enforce it: %s (%s) is missing: %s. Remedy: %s",
-		          features[i].name, features[i].need, features[i].found,
-		          features[i].remedy);
-		missing++;
-	}
-	if (missing)
-		sink_note(&job->sinks, NULL, SINK_ERROR,
-		          "nothing was run; `drydock doctor` says more");
-	return missing ? DRYDOCK_EXIT_HOST : 0;
-}
 
 /* A token that is not there is found now, and not by the last step after an hour of building. It is
  * read later, and checked once more then. */
@@ -155,7 +112,7 @@ int job_start(const struct job_request *request)
 	struct dd_err err = { 0 };
 	int code;
 
-	if ((code = check_host(&job)) != 0 || (code = check_credentials(&job)) != 0)
+	if ((code = host_check(&job)) != 0 || (code = check_credentials(&job)) != 0)
 		return code;
 	crash_arm();
 	int r = job_start_make_places(request, &job, &err);

@@ -12,6 +12,7 @@
 #include "drydock/fd.h"
 #include "drydock/sandbox.h"
 #include "base/exit_code.h"
+#include "host_check.h"
 #include "lease/crash_point.h"
 #include "lease/escrow.h"
 #include "lease/journal.h"
@@ -225,5 +226,5 @@ int keeper_run(struct job *job)
 		code = code == DRYDOCK_EXIT_OK ? DRYDOCK_EXIT_INTERNAL : code;
 	}
 	job_dirs_close(&job->dirs);
-	return code;
+	return host_check_after(job, code);
 }

@@ -182,5 +182,21 @@ def _():
         job.close()
 
 
+@case("K-12", "what only a sandbox finds out ends the run before the first byte too: the table is asked then, and names the remedy")
+def _():
+    if os.geteuid() != 0:
+        raise Skip("to cover a part of /proc takes root")
+    job = Job([step("probe", "echo @@ran=yes@@"), step("after", "echo @@ran=yes@@", **{"if": "always()"})])
+    try:
+        equal(job.run(prefix=["unshare", "-m"]).rc, 0, "exit status where nothing is covered: the test would prove nothing")
+        r = job.run(prefix=["unshare", "-m", "sh", "-c", 'mount -t tmpfs none /proc/sys && exec "$@"', "sh"])
+        equal(r.rc, 3, "exit status", r)
+        check("ran" not in r.marks and len(r.events("step.start")) == 1, "a step ran", r)
+        check("this host cannot enforce it: proc " in r.out and "Remedy: a wholly visible /proc" in r.out, "the remedy was not named", r)
+        equal([r.events("step.end")[0]["outcome"], r.events("run.end")[0]["status"]], ["broken off", "broken"], "outcomes", r)
+    finally:
+        job.close()
+
+
 if __name__ == "__main__":
     main()
