@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* http.c - libcurl with everything off that could carry a token to somebody else.
  *
- * Runs in: courier. */
+ * Runs in: courier, and the agent that speaks with a forge. */
 #include "http.h"
 
 #include "drydock/fault.h"
@@ -14,6 +14,7 @@
 #include <time.h>
 
 enum { CONNECT_SEC = 5, TOTAL_SEC = 20, TRIES = 3, PAUSE_MS = 250, SKEW_TOLD_SEC = 20 };
+enum { HEAD_MAX = 16 * 1024, BODY_FIRST = 16 * 1024 };
 
 #define CURL_CALLS(X)                                                                              \
 	X(curl_global_init)                                                                        \
@@ -98,11 +99,37 @@ void http_free(struct http *h)
 	free(h);
 }
 
+/* What an answer is read into. */
+struct taking {
+	struct http_answer *answer;
+	size_t max;
+};
+
+/* Grows by twice, and wipes what it leaves behind. */
+static bool make_room(struct taking *t, size_t len)
+{
+	size_t cap = t->answer->cap;
+	while (cap < len + 1)
+		cap *= 2;
+	if (cap == t->answer->cap)
+		return true;
+	char *body = malloc(cap);
+	if (!body)
+		return false;
+	memcpy(body, t->answer->body, t->answer->len);
+	explicit_bzero(t->answer->body, t->answer->cap);
+	free(t->answer->body);
+	t->answer->body = body;
+	t->answer->cap = cap;
+	return true;
+}
+
 static size_t take_body(char *bytes, size_t size, size_t n, void *arg)
 {
-	struct http_answer *a = arg;
+	struct taking *t = arg;
+	struct http_answer *a = t->answer;
 	size_t len = size * n;
-	if (a->len + len > HTTP_BODY_MAX)
+	if (a->len + len > t->max || !make_room(t, a->len + len))
 		return 0; /* libcurl gives up */
 	memcpy(a->body + a->len, bytes, len);
 	a->len += len;
@@ -110,17 +137,37 @@ static size_t take_body(char *bytes, size_t size, size_t n, void *arg)
 	return len;
 }
 
+static void take_date(struct http_answer *a, const char *bytes, size_t len)
+{
+	char date[80];
+	if (len <= 6 || len >= sizeof(date) || strncasecmp(bytes, "Date:", 5) != 0)
+		return;
+	memcpy(date, bytes + 5, len - 5);
+	date[len - 5] = '\0';
+	time_t theirs = curl.curl_getdate(date, NULL);
+	a->skew_sec = theirs > 0 ? (long)(time(NULL) - theirs) : 0;
+}
+
 static size_t take_header(char *bytes, size_t size, size_t n, void *arg)
 {
-	struct http_answer *a = arg;
-	char date[80];
-	if (size * n > 6 && size * n < sizeof(date) && strncasecmp(bytes, "Date:", 5) == 0) {
-		memcpy(date, bytes + 5, size * n - 5);
-		date[size * n - 5] = '\0';
-		time_t theirs = curl.curl_getdate(date, NULL);
-		a->skew_sec = theirs > 0 ? (long)(time(NULL) - theirs) : 0;
+	struct http_answer *a = ((struct taking *)arg)->answer;
+	size_t len = size * n;
+	if (a->head_len + len <= HEAD_MAX) {
+		memcpy(a->head + a->head_len, bytes, len);
+		a->head_len += len;
 	}
-	return size * n;
+	take_date(a, bytes, len);
+	return len;
+}
+
+static int look_at_progress(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
+{
+	const struct http_request *request = arg;
+	(void)a;
+	(void)b;
+	(void)c;
+	(void)d;
+	return !request->wanted(request->wanted_arg);
 }
 
 static void set_tls(const struct http *h)
@@ -139,22 +186,31 @@ static void set_tls(const struct http *h)
 	}
 }
 
-static void set_limits(const struct http *h)
+static void set_limits(const struct http *h, const struct http_request *request)
 {
 #if LIBCURL_VERSION_NUM >= 0x075500
-	(void)curl.curl_easy_setopt(h->easy, CURLOPT_PROTOCOLS_STR, "https,http");
+	(void)curl.curl_easy_setopt(h->easy, CURLOPT_PROTOCOLS_STR,
+	                            request->tls_only ? "https" : "https,http");
 #else
-	(void)curl.curl_easy_setopt(h->easy, CURLOPT_PROTOCOLS,
-	                            (long)(CURLPROTO_HTTPS | CURLPROTO_HTTP));
+	(void)curl.curl_easy_setopt(
+		h->easy, CURLOPT_PROTOCOLS,
+		(long)(CURLPROTO_HTTPS | (request->tls_only ? 0 : CURLPROTO_HTTP)));
 #endif
 	(void)curl.curl_easy_setopt(h->easy, CURLOPT_FOLLOWLOCATION, 0L);
 	(void)curl.curl_easy_setopt(h->easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
 	(void)curl.curl_easy_setopt(h->easy, CURLOPT_PROXY, "");
 	(void)curl.curl_easy_setopt(h->easy, CURLOPT_NOSIGNAL, 1L);
 	(void)curl.curl_easy_setopt(h->easy, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_SEC);
-	(void)curl.curl_easy_setopt(h->easy, CURLOPT_TIMEOUT, (long)TOTAL_SEC);
+	(void)curl.curl_easy_setopt(
+		h->easy, CURLOPT_TIMEOUT,
+		(long)(request->timeout_sec ? request->timeout_sec : TOTAL_SEC));
 	(void)curl.curl_easy_setopt(h->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	(void)curl.curl_easy_setopt(h->easy, CURLOPT_USERAGENT, "drydock");
+	if (!request->wanted)
+		return;
+	(void)curl.curl_easy_setopt(h->easy, CURLOPT_NOPROGRESS, 0L);
+	(void)curl.curl_easy_setopt(h->easy, CURLOPT_XFERINFOFUNCTION, look_at_progress);
+	(void)curl.curl_easy_setopt(h->easy, CURLOPT_XFERINFODATA, request);
 }
 
 static struct curl_slist *headers_of(const struct http_request *request)
@@ -169,24 +225,27 @@ static struct curl_slist *headers_of(const struct http_request *request)
 	return list ? curl.curl_slist_append(list, "Expect:") : NULL;
 }
 
-static CURLcode ask_once(struct http *h, const struct http_request *request,
-                         struct http_answer *answer)
+static CURLcode ask_once(struct http *h, const struct http_request *request, struct taking *taking)
 {
-	answer->len = 0;
+	struct http_answer *answer = taking->answer;
+
+	answer->len = answer->head_len = 0;
 	answer->body[0] = '\0';
 	curl.curl_easy_reset(h->easy);
 	set_tls(h);
-	set_limits(h);
+	set_limits(h, request);
 	(void)curl.curl_easy_setopt(h->easy, CURLOPT_URL, request->url);
 	(void)curl.curl_easy_setopt(h->easy, CURLOPT_CUSTOMREQUEST, request->method);
 	(void)curl.curl_easy_setopt(h->easy, CURLOPT_WRITEFUNCTION, take_body);
-	(void)curl.curl_easy_setopt(h->easy, CURLOPT_WRITEDATA, answer);
+	(void)curl.curl_easy_setopt(h->easy, CURLOPT_WRITEDATA, taking);
 	(void)curl.curl_easy_setopt(h->easy, CURLOPT_HEADERFUNCTION, take_header);
-	(void)curl.curl_easy_setopt(h->easy, CURLOPT_HEADERDATA, answer);
+	(void)curl.curl_easy_setopt(h->easy, CURLOPT_HEADERDATA, taking);
 	if (request->body || strcmp(request->method, "POST") == 0) {
 		const char *body = request->body ? request->body : "";
 		(void)curl.curl_easy_setopt(h->easy, CURLOPT_POSTFIELDS, body);
-		(void)curl.curl_easy_setopt(h->easy, CURLOPT_POSTFIELDSIZE, (long)strlen(body));
+		(void)curl.curl_easy_setopt(
+			h->easy, CURLOPT_POSTFIELDSIZE_LARGE,
+			(curl_off_t)(request->body_len ? request->body_len : strlen(body)));
 	}
 	struct curl_slist *headers = headers_of(request);
 	if (!headers)
@@ -223,8 +282,10 @@ static const struct code_row {
 	{ CURLE_SSL_CACERT_BADFILE, "the file of `ca` cannot be read" },
 	{ CURLE_SSL_CERTPROBLEM, "the file of `certificate` or `key` cannot be used" },
 	{ CURLE_SSL_CONNECT_ERROR, "TLS 1.2 or later could not be agreed on" },
-	{ CURLE_WRITE_ERROR, "its answer is longer than 256 KiB" },
+	{ CURLE_WRITE_ERROR, "its answer is longer than it may be" },
 	{ CURLE_URL_MALFORMAT, "that is no address" },
+	{ CURLE_UNSUPPORTED_PROTOCOL, "only https:// is spoken there, so that no token goes in the "
+	                              "clear" },
 };
 
 static int explain(const struct http_request *request, CURLcode code, struct dd_err *err)
@@ -239,16 +300,40 @@ static int explain(const struct http_request *request, CURLcode code, struct dd_
 	return dd_err_say(err, EHOSTUNREACH, "%.*s: %s", len, request->url, what);
 }
 
+static int begin_answer(const struct http_request *request, struct http_answer *answer,
+                        struct taking *taking, struct dd_err *err)
+{
+	*answer = (struct http_answer){ .body = malloc(BODY_FIRST),
+		                        .cap = BODY_FIRST,
+		                        .head = malloc(HEAD_MAX) };
+	*taking = (struct taking){ .answer = answer,
+		                   .max = request->answer_max ? request->answer_max
+		                                              : HTTP_BODY_MAX };
+	if (answer->body && answer->head)
+		return 0;
+	http_answer_done(answer);
+	return dd_err_set(err, ENOMEM, "ask a server");
+}
+
 int http_ask(struct http *h, const struct http_request *request, struct http_answer *ret,
              struct dd_err *err)
 {
-	*ret = (struct http_answer){ .body = malloc(HTTP_BODY_MAX + 1) };
-	if (!ret->body)
-		return dd_err_set(err, ENOMEM, "ask an issuer");
-	for (int try = 0;; try++) {
-		struct timespec pause = { .tv_nsec = (PAUSE_MS << try) * 1000000L };
-		CURLcode code = ask_once(h, request, ret);
-		if (try + 1 < TRIES && is_worth_another(request, code, ret->status)) {
+	const unsigned tries = request->tries ? request->tries : TRIES;
+	struct taking taking;
+	int r = begin_answer(request, ret, &taking, err);
+
+	if (r < 0)
+		return r;
+	for (unsigned try = 0;; try++) {
+		struct timespec pause = { .tv_nsec = (PAUSE_MS << (try % 2)) * 1000000L };
+		CURLcode code = ask_once(h, request, &taking);
+		if (code == CURLE_ABORTED_BY_CALLBACK ||
+		    (request->wanted && !request->wanted(request->wanted_arg) &&
+		     code != CURLE_OK)) {
+			http_answer_done(ret);
+			return dd_err_say(err, ECANCELED, "it is not wanted any more");
+		}
+		if (try + 1 < tries && is_worth_another(request, code, ret->status)) {
 			(void)nanosleep(&pause, NULL);
 			continue;
 		}
@@ -262,9 +347,35 @@ int http_ask(struct http *h, const struct http_request *request, struct http_ans
 void http_answer_done(struct http_answer *answer)
 {
 	if (answer->body)
-		explicit_bzero(answer->body, HTTP_BODY_MAX + 1);
+		explicit_bzero(answer->body, answer->cap);
+	if (answer->head)
+		explicit_bzero(answer->head, answer->head_len);
 	free(answer->body);
+	free(answer->head);
 	*answer = (struct http_answer){ .body = NULL };
+}
+
+bool http_header(const struct http_answer *answer, const char *name, char *ret, size_t size)
+{
+	const size_t len = strlen(name);
+	const char *end = answer->head + answer->head_len, *at = answer->head;
+
+	for (const char *eol; at < end && (eol = memchr(at, '\n', (size_t)(end - at)));
+	     at = eol + 1) {
+		const char *value = at + len + 1, *stop = eol;
+		if ((size_t)(eol - at) <= len || at[len] != ':' || strncasecmp(at, name, len) != 0)
+			continue;
+		while (value < stop && (*value == ' ' || *value == '\t'))
+			value++;
+		while (stop > value && (stop[-1] == '\r' || stop[-1] == ' '))
+			stop--;
+		if ((size_t)(stop - value) >= size)
+			return false;
+		memcpy(ret, value, (size_t)(stop - value));
+		ret[stop - value] = '\0';
+		return true;
+	}
+	return false;
 }
 
 json_t *http_json(const struct http_answer *answer)

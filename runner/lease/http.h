@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* http.h - one request, one bounded answer, over TLS that is verified. Courier only.
+/* http.h - one request, one bounded answer, over TLS that is verified. Couriers and agents only.
  *
- * No redirect is followed, no proxy of the environment is asked, no netrc is read. libcurl is
+ * No redirect is followed, so no token goes where it was not meant to; no proxy of the environment
+ * is asked, no netrc is read. libcurl is
  * loaded here and nowhere else: it brings two dozen libraries, which no other process needs.
  */
 #ifndef RUNNER_LEASE_HTTP_H
@@ -25,23 +26,35 @@ struct http_request {
 	const char *headers[HTTP_HEADERS_MAX]; /* "Name: value" */
 	const char *type;                      /* of the body, or NULL: there is none */
 	const char *body;
+	size_t body_len; /* 0: it is a text */
 	/* it makes something at the server: after a byte of an answer it is not asked again */
 	bool creates;
+	bool tls_only;        /* http:// is refused before anything is sent */
+	unsigned timeout_sec; /* of one try; 0: 20 */
+	unsigned tries;       /* 0: 3 */
+	size_t answer_max;    /* bytes; 0: HTTP_BODY_MAX */
+	/* asked about once a second: false ends it, -ECANCELED. NULL: it is wanted */
+	bool (*wanted)(void *arg);
+	void *wanted_arg;
 };
 
 struct http_answer {
 	long status;
 	char *body; /* NUL-terminated, in memory that is wiped */
-	size_t len;
+	size_t len, cap;
+	char *head; /* the header lines, as far as they fit */
+	size_t head_len;
 	long skew_sec; /* how far our clock is ahead of the server's, as far as it says */
 };
 
 int http_new(const struct http_tls *tls, struct http **ret, struct dd_err *err);
 void http_free(struct http *h);
-/* 0: there is an answer, whatever its status. @wanted (may be NULL) is asked before each retry. */
+/* 0: there is an answer, whatever its status. */
 int http_ask(struct http *h, const struct http_request *request, struct http_answer *ret,
              struct dd_err *err);
 void http_answer_done(struct http_answer *answer);
+/* The value of a header line, trimmed; false: it is not there, or does not fit. */
+bool http_header(const struct http_answer *answer, const char *name, char *ret, size_t size);
 /* The answer as JSON; NULL: it is none. */
 json_t *http_json(const struct http_answer *answer);
 /* @text percent-encoded for a form; malloc'ed. */
