@@ -13,14 +13,12 @@
 #include "wf_load.h"
 #include "workflow_choice.h"
 #include "job/step_result.h"
+#include "policy/policy_find.h"
 #include "policy/policy_narrow.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define POLICY_DIR "/etc/drydock/policy.d"
 
 /* An event of 10 MiB has many small values. */
 #define WORLD_BYTES_MAX ((size_t)256 * 1024 * 1024)
@@ -31,58 +29,12 @@ struct loading {
 	struct dd_err err;
 };
 
-static int is_policy_file(const struct dirent *e)
-{
-	size_t len = strlen(e->d_name);
-	return len > 4 && e->d_name[0] != '.' && strcmp(e->d_name + len - 4, ".yml") == 0;
-}
-
 /* What cannot be read is a mistake of whoever named it, unless its reader knows better. */
 static int named(struct loading *s, int r)
 {
 	if (r < 0 && s->err.blame == DD_BLAME_HOST)
 		s->err.blame = DD_BLAME_CALLER;
 	return r;
-}
-
-static int consider(struct loading *s, const char *name, struct policy **ret)
-{
-	char path[512];
-	struct policy *policy = NULL;
-	if ((size_t)snprintf(path, sizeof(path), POLICY_DIR "/%s", name) >= sizeof(path))
-		return dd_err_say(&s->err, ENAMETOOLONG,
-		                  "name of a policy in " POLICY_DIR " is too long");
-	int r = named(s, policy_load(path, &policy, &s->diags, &s->err));
-	if (r < 0)
-		return r; /* a broken file ends the search: the job might be its own */
-	if (policy_is_for(policy, &s->source->event, NULL)) {
-		*ret = policy;
-		return 1;
-	}
-	policy_free(policy);
-	return 0;
-}
-
-/* 0 with *ret NULL when the host has no policies at all. */
-static int find_policy(struct loading *s, struct policy **ret)
-{
-	struct dirent **names = NULL;
-	int n = scandir(POLICY_DIR, &names, is_policy_file, alphasort), r = 0;
-	if (n < 0)
-		return errno == ENOENT ? 0
-		                       : named(s, dd_err_set(&s->err, errno, "read " POLICY_DIR));
-	for (int i = 0; i < n; i++) {
-		if (r == 0)
-			r = consider(s, names[i]->d_name, ret);
-		free(names[i]);
-	}
-	free(names);
-	if (r == 0 && n > 0)
-		return dd_err_blame(&s->err, DD_BLAME_POLICY,
-		                    dd_err_say(&s->err, EACCES,
-		                               "no policy in " POLICY_DIR
-		                               " is for this job; name one with --policy"));
-	return r < 0 ? r : 0;
 }
 
 /* Before anything of the job is read: where its files are, and that no place which drydock will
@@ -145,7 +97,8 @@ static int read_sources(const struct run_args *args, struct loading *s)
 		return r;
 	r = args->policy
 	            ? named(s, policy_load(args->policy, &s->source->policy, &s->diags, &s->err))
-	            : find_policy(s, &s->source->policy);
+	            : named(s, policy_find(POLICY_DIR, &s->source->event, &s->source->policy,
+	                                   &s->diags, &s->err));
 	if (r == 0)
 		r = policy_check_host(s->source->policy, &s->diags, &s->notes, &s->err);
 	return r < 0 ? r
