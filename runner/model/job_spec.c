@@ -35,8 +35,8 @@ const char *job_spec_workdir(const struct spec_step *step)
 {
 	const char *dir = step->recipe.workdir;
 	const size_t root = strlen(PLACE_WORKSPACE);
-	if (!dir || strncmp(dir, PLACE_WORKSPACE, root) != 0)
-		return dir; /* an expression, until its turn comes */
+	if (!dir || strncmp(dir, PLACE_WORKSPACE, root) != 0 || (dir[root] && dir[root] != '/'))
+		return dir; /* elsewhere, or an expression, until its turn comes */
 	return dir[root] == '/' && dir[root + 1] ? dir + root + 1 : NULL;
 }
 

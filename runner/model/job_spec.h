@@ -116,7 +116,7 @@ struct job_spec {
 /* "03-publish": @index and what of @text (an id or a name) is fit for it. */
 const char *job_spec_label(struct plan_arena *arena, unsigned index, const char *text);
 
-/* Where a step runs, below the workspace; NULL: in the workspace itself. */
+/* Where a step runs: below the workspace, absolute elsewhere; NULL: in the workspace itself. */
 const char *job_spec_workdir(const struct spec_step *step);
 
 /* Everything that the rooms above rely on. 0, or -EINVAL and complaints in @diags. */

@@ -92,10 +92,10 @@ int recipe_check(const struct recipe *recipe, struct dd_err *err)
 	if (!recipe->argv || !recipe->argv[0])
 		return dd_err_say(err, EINVAL, "the command of step `%.80s` is not known",
 		                  recipe->name);
-	if (!is_below(recipe->workdir, PLACE_WORKSPACE))
+	if (!recipe->workdir || recipe->workdir[0] != '/' || !is_below(recipe->workdir, ""))
 		return dd_err_say(
 			err, EINVAL,
-			"the working directory of step `%.80s` is not below the workspace",
+			"the working directory of step `%.80s` is not absolute, or has .. in it",
 			recipe->name);
 	int r = check_files(recipe, err);
 	if (r == 0)

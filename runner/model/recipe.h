@@ -44,7 +44,7 @@ struct recipe {
 	const char *script_path; /* inside the sandbox, below PLACE_SCRIPTS */
 	const struct recipe_file *files; /* besides the script */
 	size_t n_files;
-	const char *workdir; /* inside the sandbox, absolute, below PLACE_WORKSPACE */
+	const char *workdir; /* inside the sandbox, absolute, without `..` */
 	const struct env_layer *env;
 	size_t n_env;
 	unsigned time_sec; /* it can only shorten what the grant gives; 0: it does not */

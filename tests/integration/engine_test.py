@@ -179,7 +179,7 @@ def _():
 def _():
     r = engine(steps_of("""
         - { id: a, continue-on-error: true, run: "echo ${{ fromJSON('x') }}" }
-        - { id: b, continue-on-error: true, run: "true", working-directory: /etc }
+        - { id: b, continue-on-error: true, run: "true", working-directory: /etc/passwd }
         - run: echo @@a=${{ steps.a.outcome }}/${{ steps.b.conclusion }}@@
     """))
     equal(r.mark("a"), "failure/success", "outcome", r)

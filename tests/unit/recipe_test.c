@@ -39,16 +39,16 @@ static void a_recipe_that_is_not_whole_is_not_run(void **state)
 static void places_of_a_recipe_are_its_own(void **state)
 {
 	(void)state;
-	static const char *const dirs[] = { NULL,       "",           "work",
-		                            "/",        "/etc",       "/workshop",
-		                            "/work/..", "/work/../x", "${{ matrix.dir }}" },
-				 *const scripts[] = { NULL,
-		                                      "/work/x.sh",
-		                                      PLACE_SCRIPTS,
-		                                      PLACE_SCRIPTS "/",
-		                                      PLACE_SCRIPTS "/../x",
-		                                      PLACE_SCRIPTS "/a/b",
-		                                      PLACE_SCRIPTS "/.x" };
+	static const char
+		*const dirs[] = { NULL,         "",        "work",    "/work/..",
+		                  "/work/../x", "/tmp/..", "/../etc", "${{ matrix.dir }}" },
+		       *const scripts[] = { NULL,
+		                            "/work/x.sh",
+		                            PLACE_SCRIPTS,
+		                            PLACE_SCRIPTS "/",
+		                            PLACE_SCRIPTS "/../x",
+		                            PLACE_SCRIPTS "/a/b",
+		                            PLACE_SCRIPTS "/.x" };
 	struct recipe r = good;
 	for (size_t i = 0; i < ARRAY_LEN(dirs); i++) {
 		r.workdir = dirs[i];
@@ -62,6 +62,8 @@ static void places_of_a_recipe_are_its_own(void **state)
 	r.script = NULL; /* a program without a script has none to lie anywhere */
 	assert_int_equal(recipe_check(&r, NULL), 0);
 	r.workdir = PLACE_WORKSPACE "/a..b/c";
+	assert_int_equal(recipe_check(&r, NULL), 0);
+	r.workdir = PLACE_TMP "/x";
 	assert_int_equal(recipe_check(&r, NULL), 0);
 }
 

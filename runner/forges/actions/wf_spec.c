@@ -201,28 +201,20 @@ static void choose_command(struct spec_build *b, const struct wf_step *from, str
 		diag_add(&b->notes, shell ? shell->mark : from->mark, NULL, "%s", err.msg);
 }
 
-/* Join lexically: `.` and `..` are taken away by name. -1 when the path climbs out of the
- * workspace. The sandbox checks the real directory again, after pivot_root (F-08): a symlink is not
- * seen here. */
-int wf_workdir(struct plan_arena *arena, const char *dir, const char **ret)
+/* Joined lexically: `.` and `..` are taken away by name. The sandbox looks at the real directory,
+ * after pivot_root (F-08): a symlink is not seen here. */
+const char *wf_workdir(struct plan_arena *arena, const char *dir)
 {
 	char *out = arena_alloc(arena, strlen(PLACE_WORKSPACE) + strlen(dir) + 2);
-	const size_t root = strlen(PLACE_WORKSPACE);
-	size_t n = root;
-	memcpy(out, PLACE_WORKSPACE, root);
-	if (dir[0] == '/') {
-		if (strncmp(dir, PLACE_WORKSPACE, root) != 0 ||
-		    (dir[root] != '/' && dir[root] != '\0'))
-			return -1;
-		dir += root;
-	}
+	size_t n = 0;
+
+	if (dir[0] != '/')
+		n = (size_t)(stpcpy(out, PLACE_WORKSPACE) - out);
 	while (*dir) {
 		size_t len = strcspn(dir, "/");
 		if (len == 2 && dir[0] == '.' && dir[1] == '.') {
-			if (n == root)
-				return -1;
-			while (out[n] != '/')
-				n--;
+			while (n > 0 && out[--n] != '/')
+				;
 		} else if (len > 0 && !(len == 1 && dir[0] == '.')) {
 			out[n++] = '/';
 			memcpy(out + n, dir, len);
@@ -231,9 +223,10 @@ int wf_workdir(struct plan_arena *arena, const char *dir, const char **ret)
 		dir += len;
 		dir += *dir == '/';
 	}
+	if (n == 0)
+		out[n++] = '/';
 	out[n] = '\0';
-	*ret = out;
-	return 0;
+	return out;
 }
 
 /* The default counts only where the step says nothing: an empty text is the workspace. */
@@ -242,11 +235,7 @@ static void choose_workdir(struct spec_build *b, const struct wf_step *from, str
 	const struct template_node *node = from->working_directory ? from->working_directory
 	                                                           : b->default_workdir;
 	const char *dir = node ? wf_literal(b->arena, node) : "";
-	if (!dir)
-		recipe->workdir = wf_written(b->arena, node);
-	else if (wf_workdir(b->arena, dir, &recipe->workdir) < 0 && node)
-		diag_add(b->diags, node->mark, "a directory below the workspace",
-		         "working-directory `%s` leaves the workspace", dir);
+	recipe->workdir = dir ? wf_workdir(b->arena, dir) : wf_written(b->arena, node);
 }
 
 /* The shorter of the step's and the job's timeout-minutes; 0: neither is given. */

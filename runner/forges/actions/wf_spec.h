@@ -23,9 +23,9 @@ void wf_about(const struct wf_flat *flat, const struct wf_flat_job *job,
 /* "contents: read, id-token: write"; NULL for NULL. */
 const char *wf_permissions_text(struct plan_arena *arena, const struct wf_permissions *permissions);
 
-/* For whoever makes recipes late. @ret: @dir below the workspace, inside the sandbox; -1 when it
- * leads out of there. */
-int wf_workdir(struct plan_arena *arena, const char *dir, const char **ret);
+/* For whoever makes recipes late: @dir inside the sandbox, from the workspace where it is relative.
+ * A step may work wherever its sandbox has a directory: it could as well change into it. */
+const char *wf_workdir(struct plan_arena *arena, const char *dir);
 unsigned wf_seconds(double minutes); /* 0: no bound */
 
 #endif

@@ -14,6 +14,7 @@
 #include <stdarg.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/random.h>
 
 #define EVENT_PATH PLACE_SCRIPTS "/event.json"
 
@@ -183,6 +184,18 @@ static bool make_debug(struct job_engine *e)
 	return !e->debug || set(&e->mem, &e->runner, "debug", expr_text("1"));
 }
 
+/* Programs look for themselves in /proc by it. */
+static int make_tracking(struct job_engine *e, struct dd_err *err)
+{
+	uint16_t r[8];
+	if (getrandom(r, sizeof(r), 0) != (ssize_t)sizeof(r))
+		return dd_err_set(err, errno ? errno : EIO, "give the job an id of its own");
+	(void)snprintf(e->tracking, sizeof(e->tracking),
+	               "github_%04x%04x-%04x-4%03x-%04x-%04x%04x%04x", r[0], r[1], r[2],
+	               r[3] & 0xfffu, 0x8000u | (r[4] & 0x3fffu), r[5], r[6], r[7]);
+	return 0;
+}
+
 static bool make_secrets(struct job_engine *e)
 {
 	if (!expr_object_new(&e->mem, false, &e->secrets))
@@ -230,6 +243,9 @@ int engine_contexts_make(struct job_engine *e, struct dd_err *err)
 	e->scope = (struct expr_scope){
 		.context = give_context, .status = give_status, .hash_files = give_hash, .user = e
 	};
+	int r = make_tracking(e, err);
+	if (r < 0)
+		return r;
 	return make_github(e) && make_runner(e) && make_secrets(e) && make_debug(e) &&
 	                       make_event(e) && expr_object_new(&e->mem, false, &e->steps) &&
 	                       make_views(e) && expr_object_new(&e->mem, false, &e->job_context) &&
@@ -322,6 +338,19 @@ void engine_why(struct job_engine *e, const struct wf_errors *errors)
 		(void)snprintf(e->why, sizeof(e->why), "%s:%u:%u: %s",
 		               first->at.file ? first->at.file : "", first->at.line,
 		               first->at.column, first->text);
+}
+
+void engine_complain(struct job_engine *e, const char *fmt, ...)
+{
+	char text[ENGINE_TEXT_MAX];
+	struct voice_annotation a = { .level = "error", .message = text };
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	job_voice_note(e->job, e->now.grant->index, SINK_ERROR, "%s", text);
+	(void)job_voice_annotation(e->job, e->now.grant->index, &a, NULL);
 }
 
 int engine_text(struct job_engine *e, const struct template_node *node, struct expr_memory *mem,

@@ -217,8 +217,8 @@ static bool is_blocked(struct job_engine *e, const struct command_pair *pair)
 {
 	if (strcasecmp(pair->name, "NODE_OPTIONS") != 0)
 		return false;
-	job_voice_note(e->job, e->now.grant->index, SINK_ERROR,
-	               "NODE_OPTIONS cannot be set by GITHUB_ENV; set it in `env:` of the step");
+	engine_complain(e,
+	                "NODE_OPTIONS cannot be set by GITHUB_ENV; set it in `env:` of the step");
 	return true;
 }
 
@@ -296,7 +296,8 @@ int engine_withheld_tell(struct job_engine *e, struct dd_err *err)
 
 /* ---- what the recipe gets ---- */
 
-/* Of the github context: what steps are told of it. Never GITHUB_TOKEN. */
+/* Of the github context: what steps are told of it, empty where it has none of that name, so that
+ * no env says it instead. Never GITHUB_TOKEN. */
 static const char *const told[] = {
 	"action",
 	"action_path",
@@ -338,7 +339,7 @@ static const char *const told[] = {
 };
 
 static const char *const told_runner[] = {
-	"os", "arch", "name", "environment", "temp", "tool_cache", "workspace", "debug",
+	"os", "arch", "name", "environment", "temp", "tool_cache", "workspace",
 };
 
 static size_t add_told(struct job_engine *e, const struct expr_value *context, const char *prefix,
@@ -348,9 +349,11 @@ static size_t add_told(struct job_engine *e, const struct expr_value *context, c
 	for (size_t i = 0; i < n; i++) {
 		const struct expr_value *v = expr_object_get(context->object, names[i],
 		                                             strlen(names[i]));
-		struct expr_value text;
-		if (!v || !expr_is_scalar(v) || !expr_to_string(&e->now.mem, v, &text) ||
-		    memchr(text.text, '\0', text.len))
+		struct expr_value text = expr_text("");
+		if (!v && strcmp(names[i], "action_path") == 0)
+			continue; /* of composite actions only */
+		if (v && (!expr_is_scalar(v) || !expr_to_string(&e->now.mem, v, &text) ||
+		          memchr(text.text, '\0', text.len)))
 			continue;
 		char *name = arena_printf(e->now.arena, "%s_%s", prefix, names[i]);
 		for (char *at = name; *at; at++)
@@ -362,12 +365,15 @@ static size_t add_told(struct job_engine *e, const struct expr_value *context, c
 
 static struct env_layer owned_layer(struct job_engine *e)
 {
-	struct pair *vars = arena_array(e->now.arena, ARRAY_LEN(told) + ARRAY_LEN(told_runner) + 1,
+	struct pair *vars = arena_array(e->now.arena, ARRAY_LEN(told) + ARRAY_LEN(told_runner) + 3,
 	                                sizeof(*vars));
 	size_t n = 0;
 	vars[n++] = (struct pair){ .name = "GITHUB_ACTIONS", .value = "true" };
 	n += add_told(e, &e->github, "github", told, ARRAY_LEN(told), vars + n);
 	n += add_told(e, &e->runner, "runner", told_runner, ARRAY_LEN(told_runner), vars + n);
+	if (e->debug)
+		vars[n++] = (struct pair){ .name = "RUNNER_DEBUG", .value = "1" };
+	vars[n++] = (struct pair){ .name = "RUNNER_TRACKING_ID", .value = e->tracking };
 	return (struct env_layer){ .origin = "drydock", .vars = vars, .n = n, .fixed = true };
 }
 

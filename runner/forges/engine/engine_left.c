@@ -70,6 +70,33 @@ static const struct file_row {
 	[FILE_OUTPUT] = { "GITHUB_OUTPUT", command_pairs_read, apply_output },
 };
 
+/* As lines that end with LF, all of them: what GitHub keeps of a summary. */
+static char *summary_lines(struct plan_arena *arena, const char *text, size_t len, size_t *ret_len)
+{
+	char *out = arena_alloc(arena, len + 2), *to = out;
+	for (size_t i = 0; i < len; i++)
+		if (text[i] != '\r')
+			*to++ = text[i];
+		else if (i + 1 == len || text[i + 1] != '\n')
+			*to++ = '\n';
+	if (to > out && to[-1] != '\n')
+		*to++ = '\n';
+	*to = '\0';
+	*ret_len = (size_t)(to - out);
+	return out;
+}
+
+static bool read_summary(struct job_engine *e, const struct step_file *file)
+{
+	struct dd_err err = { 0 };
+	size_t len;
+	const char *text = summary_lines(e->now.arena, file->bytes, file->len, &len);
+	if (len == 0 || job_voice_summary(e->job, e->now.grant->index, text, len, &err) == 0)
+		return true;
+	(void)snprintf(e->why, sizeof(e->why), "its summary is not kept: %s", err.msg);
+	return false;
+}
+
 static bool read_file(struct job_engine *e, const struct file_row *row,
                       const struct step_file *file)
 {
@@ -82,8 +109,7 @@ static bool read_file(struct job_engine *e, const struct file_row *row,
 		return row->read == NULL;
 	}
 	if (!row->read)
-		return file->len == 0 || job_voice_summary(e->job, e->now.grant->index, file->bytes,
-		                                           file->len, &err) == 0;
+		return read_summary(e, file);
 	if (!row->read(e->now.arena, file->bytes, file->len, &pairs)) {
 		(void)snprintf(e->why, sizeof(e->why),
 		               "%s cannot be read, nothing of it counts: %s", row->variable,
@@ -103,7 +129,7 @@ int engine_left_read(struct job_engine *e, const struct step_left *left, struct 
 
 	for (size_t i = 0; i < left->n && i < ENGINE_FILES; i++)
 		if (!read_file(e, &files[i], &left->files[i])) {
-			job_voice_note(e->job, e->now.grant->index, SINK_ERROR, "%s", e->why);
+			engine_complain(e, "%s", e->why);
 			r = -EINVAL;
 		}
 	return r;

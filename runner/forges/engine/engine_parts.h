@@ -41,10 +41,11 @@ struct engine_turn {
 	struct env_layer own;  /* of the step itself */
 	/* an outsider's values that its script refers to; over everything */
 	struct env_layer values;
-	bool has_bash;        /* where the step names no shell */
-	const char *name;     /* for people; the written one where the evaluated one fails */
-	unsigned timeout_sec; /* of timeout-minutes; 0: none */
-	bool time_is_jobs;    /* what ends it first is the time of the whole job */
+	bool has_bash;          /* where the step names no shell */
+	const char *name;       /* for people; the written one where the evaluated one fails */
+	unsigned timeout_sec;   /* of timeout-minutes; 0: none */
+	double timeout_minutes; /* as it was evaluated */
+	bool time_is_jobs;      /* what ends it first is the time of the whole job */
 	/* an outsider's value reached it: what it leaves is theirs, too. The path, or NULL */
 	const char *saw_outsider;
 	struct recipe recipe;
@@ -95,6 +96,7 @@ struct job_engine {
 	enum engine_status status;
 	bool asked_cancelled; /* conditions are asked as if the job were cancelled */
 	int64_t deadline_ms;  /* of the job; 0: none */
+	char tracking[64];    /* RUNNER_TRACKING_ID */
 	bool out_of_time;     /* of the job; the deadline is that of cleaning up now */
 	size_t turn;          /* of what.job->steps: the next one */
 	struct engine_turn now;
@@ -153,6 +155,10 @@ struct step_said engine_said(void *arg, enum step_stream stream, const char *tex
 /* Script, shell, directory, environment of the step at hand. -EINVAL with e->why. */
 int engine_recipe_make(struct job_engine *e);
 void engine_name_make(struct job_engine *e);
+
+/* Something of the step at hand is wrong: told, and an annotation as it is at GitHub. */
+__attribute__((format(printf, 2, 3))) void engine_complain(struct job_engine *e, const char *fmt,
+                                                           ...);
 
 /* ---- evaluation, with the error as e->why ---- */
 

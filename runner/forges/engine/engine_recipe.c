@@ -10,6 +10,7 @@
 #include "forges/actions/inject.h"
 #include "model/places.h"
 
+#include <limits.h>
 #include <string.h>
 
 /* ---- name ---- */
@@ -194,11 +195,13 @@ static int make_directory(struct job_engine *e)
 			return -EINVAL;
 		dir = text.text;
 	}
-	if (wf_workdir(now->arena, dir, &now->recipe.workdir) == 0)
-		return 0;
-	(void)snprintf(e->why, sizeof(e->why), "working-directory `%.200s` leaves the workspace",
-	               dir);
-	return -EINVAL;
+	if (strlen(dir) >= PATH_MAX) {
+		(void)snprintf(e->why, sizeof(e->why),
+		               "working-directory `%.60s...` is longer than a path may be", dir);
+		return -EINVAL;
+	}
+	now->recipe.workdir = wf_workdir(now->arena, dir);
+	return 0;
 }
 
 int engine_recipe_make(struct job_engine *e)

@@ -70,6 +70,7 @@ static void make_timeout(struct job_engine *e)
 		               "timeout-minutes is no number of minutes, so there is none");
 	else if (minutes > 0 && minutes < 60.0 * 24 * 365)
 		e->now.timeout_sec = (unsigned)ceil(minutes * 60);
+	e->now.timeout_minutes = minutes;
 }
 
 static void fail(struct job_engine *e)
@@ -330,6 +331,9 @@ static int engine_ended(void *arg, const struct step_order *order, const struct 
 
 	if (result->outcome == STEP_TIMED_OUT && e->now.time_is_jobs)
 		outcome = OUTCOME_CANCELLED;
+	else if (result->outcome == STEP_TIMED_OUT && is_foreseen(e, result))
+		engine_complain(e, "The action '%.200s' has timed out after %.15g minutes.",
+		                e->now.name, e->now.timeout_minutes);
 	if (!order->recipe->nothing && engine_left_read(e, left, err) < 0 &&
 	    outcome == OUTCOME_SUCCESS)
 		outcome = OUTCOME_FAILURE;
