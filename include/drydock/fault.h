@@ -60,6 +60,7 @@ static const char *const dd_fault_points[] = {
 	"pids",
 	"pivot_root",
 	"proc",
+	"reader_seccomp",
 	"rlimits",
 	"routes",
 	"rules_close",

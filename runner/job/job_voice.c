@@ -7,9 +7,8 @@
 #include "record/event_write.h"
 #include "model/places.h"
 #include "step_run.h"
-#include "tree/hash_files.h"
+#include "tree/hash_apart.h"
 
-#include "base/interrupt.h"
 #include "base/url_strip.h"
 #include "drydock/fd.h"
 
@@ -159,10 +158,10 @@ static int tree_of(const struct job *job, unsigned grant)
 }
 
 int job_voice_hash(const struct job *job, unsigned grant, const char *const *patterns, size_t n,
-                   char ret_hex[65], struct dd_err *err)
+                   bool follow, char ret_hex[65], struct dd_err *err)
 {
-	interrupt_within(HASH_MS);
-	int r = tree_hash_files(tree_of(job, grant), PLACE_WORKSPACE, patterns, n, ret_hex, err);
-	interrupt_within(0);
-	return r;
+	const struct hash_files what = {
+		.root_path = PLACE_WORKSPACE, .patterns = patterns, .n = n, .follow = follow
+	};
+	return tree_hash_apart(tree_of(job, grant), &what, HASH_MS, ret_hex, err);
 }

@@ -48,8 +48,9 @@ int job_voice_annotation(struct job *job, unsigned grant, const struct voice_ann
 int job_voice_summary(struct job *job, unsigned grant, const char *text, size_t len,
                       struct dd_err *err);
 
-/* hashFiles (tree/hash_files.h) over the workspace as @grant sees it, at most two minutes long. */
+/* hashFiles (tree/hash_files.h) over the workspace as @grant sees it, in a process of its own and
+ * at most two minutes long. @follow: links to directories, too. */
 int job_voice_hash(const struct job *job, unsigned grant, const char *const *patterns, size_t n,
-                   char ret_hex[65], struct dd_err *err);
+                   bool follow, char ret_hex[65], struct dd_err *err);
 
 #endif

@@ -24,7 +24,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { NAMES_MAX = 64, DEPTH_MAX = 200, READ_CHUNK = 65536 };
+enum { NAMES_MAX = 64, DEPTH_MAX = 200, LINKS_MAX = 40, READ_CHUNK = 65536 };
 
 struct pattern {
 	const char *names[NAMES_MAX];
@@ -32,9 +32,18 @@ struct pattern {
 	bool negated, only_directories;
 };
 
+/* A directory that is being walked, and those above it: a link that leads back to one of them is
+ * not followed. */
+struct above {
+	dev_t dev;
+	ino_t ino;
+	const struct above *up;
+};
+
 struct hashing {
 	struct plan_arena *arena;
 	int root_fd;
+	const struct hash_files *what;
 	struct pattern *patterns;
 	size_t n, entries;
 	EVP_MD_CTX *all;
@@ -162,9 +171,9 @@ static bool may_be_reached(const struct hashing *h, const char *const *path, siz
 /* ---- patterns ---- */
 
 /* 1: it is one; 0: it can fit nothing below the root, or is none. */
-static int read_pattern(struct hashing *h, const char *root_path, const char *line,
-                        struct pattern *ret)
+static int read_pattern(struct hashing *h, const char *line, struct pattern *ret)
 {
+	const char *root_path = h->what->root_path;
 	size_t len, root = strlen(root_path);
 
 	*ret = (struct pattern){ .n = 0 };
@@ -177,9 +186,6 @@ static int read_pattern(struct hashing *h, const char *root_path, const char *li
 		len--;
 	if (len == 0 || *line == '#')
 		return 0;
-	if (strncmp(line, "--", 2) == 0)
-		return dd_err_say(h->err, EINVAL, "hashFiles knows no option `%.*s`",
-		                  (int)(len < 60 ? len : 60), line);
 	char *text = arena_strndup(h->arena, line, len);
 	if (text[0] == '/') {
 		if (strncmp(text, root_path, root) != 0 || (text[root] != '/' && text[root]))
@@ -207,7 +213,8 @@ static int read_pattern(struct hashing *h, const char *root_path, const char *li
 
 int tree_hash_pattern_fits(const char *pattern, const char *path)
 {
-	struct hashing h = { .arena = arena_new() };
+	const struct hash_files what = { .root_path = "/work" };
+	struct hashing h = { .arena = arena_new(), .what = &what };
 	const char *names[NAMES_MAX];
 	struct pattern p;
 	size_t n = 0;
@@ -216,7 +223,7 @@ int tree_hash_pattern_fits(const char *pattern, const char *path)
 	for (char *save = NULL, *name = strtok_r(text, "/", &save); name && n < NAMES_MAX;
 	     name = strtok_r(NULL, "/", &save))
 		names[n++] = name;
-	int r = read_pattern(&h, "/work", pattern, &p) > 0 &&
+	int r = read_pattern(&h, pattern, &p) > 0 &&
 	        path_fits(&p, names, p.only_directories && n ? n - 1 : n, true);
 	arena_free(h.arena);
 	return r;
@@ -260,16 +267,69 @@ static const char *joined(struct hashing *h, const char *const *path, size_t n)
 	return text;
 }
 
-/* A link to a directory is none of the files; one that leads nowhere is an error, as there. */
-static int hash_file(struct hashing *h, const char *const *path, size_t n)
+static int open_beneath(const struct hashing *h, const char *real, uint64_t flags)
 {
-	const struct open_how how = { .flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
+	const struct open_how how = { .flags = flags | O_CLOEXEC,
 		                      .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS |
 		                                 RESOLVE_NO_XDEV };
-	const char *name = joined(h, path, n);
-	dd_auto_fd int fd = (int)syscall(SYS_openat2, h->root_fd, name, &how, sizeof(how));
+	return (int)syscall(SYS_openat2, h->root_fd, *real ? real : ".", &how, sizeof(how));
+}
+
+/* The text of the link at the first @len bytes of @real; NULL: it is none. */
+static const char *link_text(struct hashing *h, const char *real, size_t len)
+{
+	const char *name = arena_strndup(h->arena, real, len);
+	dd_auto_fd int fd = open_beneath(h, name, O_PATH | O_NOFOLLOW);
+	char text[4096];
+	ssize_t n = fd < 0 ? -1 : readlinkat(fd, "", text, sizeof(text));
+	return n <= 0 || n == (ssize_t)sizeof(text) ? NULL
+	                                            : arena_strndup(h->arena, text, (size_t)n);
+}
+
+/* @real with its first link that names a place below the root by its whole path taken for that
+ * place; NULL: there is none. */
+static const char *without_whole_link(struct hashing *h, const char *real)
+{
+	const char *root_path = h->what->root_path;
+	const size_t root = strlen(root_path);
+
+	for (size_t len = strcspn(real, "/"); len > 0;) {
+		const char *text = link_text(h, real, len);
+		if (text && strncmp(text, root_path, root) == 0 &&
+		    (text[root] == '/' || !text[root]))
+			return arena_printf(h->arena, "%s%s",
+			                    text + root + strspn(text + root, "/"), real + len);
+		if (!real[len])
+			break;
+		len += 1 + strcspn(real + len + 1, "/");
+	}
+	return NULL;
+}
+
+/* Through links, as long as they stay beneath the root. @real: becomes the path that was opened. */
+static int open_through(struct hashing *h, const char **real, uint64_t flags)
+{
+	for (int i = 0;; i++) {
+		int fd = open_beneath(h, *real, flags);
+		if (fd >= 0 || errno != EXDEV)
+			return fd;
+		const char *next = i < LINKS_MAX ? without_whole_link(h, *real) : NULL;
+		if (!next) {
+			errno = i < LINKS_MAX ? EXDEV : ELOOP;
+			return -1;
+		}
+		*real = next;
+	}
+}
+
+/* A link to a directory is none of the files; one that leads nowhere is an error, as there. */
+static int hash_file(struct hashing *h, const char *name, const char *real)
+{
+	dd_auto_fd int fd = open_through(h, &real, O_RDONLY | O_NONBLOCK | O_NOCTTY);
 	struct stat st;
 
+	if (fd < 0 && h->what->follow && errno == ENOENT)
+		return 0;
 	if (fd < 0)
 		return dd_err_say(h->err, errno, "hashFiles: `%.200s` cannot be read: %s%s", name,
 		                  strerrordesc_np(errno),
@@ -324,18 +384,19 @@ static int list_names(struct hashing *h, int fd, const char ***ret, size_t *ret_
 	return 0;
 }
 
-static int open_dir(const struct hashing *h, const char *path)
+/* What a pattern spells out is looked up through links, as there; what is found by walking is not.
+ */
+static int open_dir(struct hashing *h, const char **real)
 {
-	const struct open_how how = { .flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
-		                      .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS |
-		                                 RESOLVE_NO_XDEV };
-	return (int)syscall(SYS_openat2, h->root_fd, *path ? path : ".", &how, sizeof(how));
+	return open_through(h, real, O_RDONLY | O_DIRECTORY | (h->what->follow ? 0u : O_NOFOLLOW));
 }
 
 /* What waits to be visited: the next one last. */
 struct visit {
-	const char **path;
+	const char *const *path;
 	size_t n;
+	const char *real; /* the same, where links were followed */
+	const struct above *up;
 };
 
 struct visits {
@@ -343,48 +404,74 @@ struct visits {
 	size_t n;
 };
 
-static void push_visit(struct hashing *h, struct visits *v, const char *const *above, size_t n,
-                       const char *name)
+static void push_visit(struct hashing *h, struct visits *v, const struct visit *above,
+                       const char *real, const struct above *up, const char *name)
 {
-	const char **path = arena_array(h->arena, n + 1, sizeof(*path));
+	const char **path = arena_array(h->arena, above->n + 1, sizeof(*path));
+	size_t n = above->n;
 	for (size_t i = 0; i < n; i++)
-		path[i] = above[i];
-	if (name)
+		path[i] = above->path[i];
+	if (name) {
 		path[n++] = name;
+		real = arena_printf(h->arena, "%s%s%s", real, *real ? "/" : "", name);
+	}
 	v->items = arena_grow(h->arena, v->items, v->n, sizeof(*v->items));
-	v->items[v->n++] = (struct visit){ path, n };
+	v->items[v->n++] = (struct visit){ path, n, real, up };
+}
+
+/* NULL: one of those above it is the same. */
+static const struct above *come_down(struct hashing *h, int fd, const struct above *up)
+{
+	struct stat st;
+	if (fstat(fd, &st) < 0)
+		return NULL;
+	for (const struct above *a = up; a && h->what->follow; a = a->up)
+		if (a->dev == st.st_dev && a->ino == st.st_ino)
+			return NULL;
+	struct above *own = arena_alloc(h->arena, sizeof(*own));
+	*own = (struct above){ st.st_dev, st.st_ino, up };
+	return own;
+}
+
+static int enter(struct hashing *h, struct visits *v, const struct visit *now, const char *real,
+                 int fd)
+{
+	const struct above *own = come_down(h, fd, now->up);
+	const char **names = NULL;
+	size_t n = 0;
+
+	if (!own || now->n >= DEPTH_MAX) {
+		(void)close(fd);
+		return !own ? 0
+		            : dd_err_say(h->err, E2BIG,
+		                         "hashFiles: more than %d directories in one another",
+		                         DEPTH_MAX);
+	}
+	int r = list_names(h, fd, &names, &n);
+	for (size_t i = n; r == 0 && i > 0; i--)
+		push_visit(h, v, now, real, own, names[i - 1]);
+	return r;
 }
 
 static int visit(struct hashing *h, struct visits *v, const struct visit *now)
 {
-	const char **names = NULL;
-	size_t n = 0;
-	bool chosen = is_chosen(h, now->path, now->n), reached;
+	bool chosen = is_chosen(h, now->path, now->n);
+	const char *real = now->real;
 	int r = interrupt_check(h->err);
 
-	reached = chosen || may_be_reached(h, now->path, now->n);
-	if (r < 0 || !reached)
+	if (r < 0 || !(chosen || may_be_reached(h, now->path, now->n)))
 		return r;
-	int fd = open_dir(h, joined(h, now->path, now->n));
-	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP)) {
-		/* no directory: a file or a link, or it is not there at all */
-		struct stat st;
-		const char *name = joined(h, now->path, now->n);
-		if (fstatat(h->root_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-			return 0;
-		return chosen ? hash_file(h, now->path, now->n) : 0;
-	}
-	if (fd < 0)
+	int fd = open_dir(h, &real);
+	if (fd >= 0)
+		return enter(h, v, now, real, fd);
+	if (errno != ENOENT && errno != ENOTDIR && errno != ELOOP && errno != EXDEV)
 		return dd_err_set(h->err, errno, "hashFiles: open a directory");
-	if (now->n >= DEPTH_MAX) {
-		(void)close(fd);
-		return dd_err_say(h->err, E2BIG,
-		                  "hashFiles: more than %d directories in one another", DEPTH_MAX);
-	}
-	r = list_names(h, fd, &names, &n);
-	for (size_t i = n; r == 0 && i > 0; i--)
-		push_visit(h, v, now->path, now->n, names[i - 1]);
-	return r;
+	/* no directory: a file or a link, or it is not there at all */
+	real = now->real;
+	dd_auto_fd int there = chosen ? open_through(h, &real, O_PATH | O_NOFOLLOW) : -1;
+	if (there < 0 && (!chosen || errno != EXDEV))
+		return 0;
+	return hash_file(h, joined(h, now->path, now->n), real);
 }
 
 static bool is_above(const struct pattern *a, const struct pattern *b)
@@ -395,6 +482,12 @@ static bool is_above(const struct pattern *a, const struct pattern *b)
 		if (strcmp(a->names[i], b->names[i]) != 0)
 			return false;
 	return true;
+}
+
+static void begin_at(struct hashing *h, struct visits *v, const struct pattern *p)
+{
+	struct visit first = { p->names, p->literal, NULL, NULL };
+	push_visit(h, v, &first, joined(h, p->names, p->literal), NULL, NULL);
 }
 
 /* The literal beginnings of the patterns, without those that lie below another. */
@@ -409,7 +502,7 @@ static void begin_visits(struct hashing *h, struct visits *v)
 			          (other->literal < p->literal || k < i - 1);
 		}
 		if (!covered)
-			push_visit(h, v, p->names, p->literal, NULL);
+			begin_at(h, v, p);
 	}
 }
 
@@ -426,18 +519,17 @@ static int walk(struct hashing *h)
 	return r;
 }
 
-static int read_patterns(struct hashing *h, const char *root_path, const char *const *patterns,
-                         size_t n)
+static int read_patterns(struct hashing *h)
 {
 	h->patterns = arena_array(h->arena, HASH_FILES_PATTERNS_MAX, sizeof(*h->patterns));
-	for (size_t i = 0; i < n; i++) {
-		char *text = arena_strdup(h->arena, patterns[i]);
+	for (size_t i = 0; i < h->what->n; i++) {
+		char *text = arena_strdup(h->arena, h->what->patterns[i]);
 		for (char *save = NULL, *line = strtok_r(text, "\n", &save); line;
 		     line = strtok_r(NULL, "\n", &save)) {
 			if (h->n == HASH_FILES_PATTERNS_MAX)
 				return dd_err_say(h->err, E2BIG, "hashFiles: more than %d patterns",
 				                  HASH_FILES_PATTERNS_MAX);
-			int r = read_pattern(h, root_path, line, &h->patterns[h->n]);
+			int r = read_pattern(h, line, &h->patterns[h->n]);
 			if (r < 0)
 				return r;
 			h->n += (size_t)r;
@@ -446,12 +538,14 @@ static int read_patterns(struct hashing *h, const char *root_path, const char *c
 	return 0;
 }
 
-int tree_hash_files(int root_fd, const char *root_path, const char *const *patterns, size_t n,
-                    char ret_hex[65], struct dd_err *err)
+int tree_hash_files(int root_fd, const struct hash_files *what, char ret_hex[65],
+                    struct dd_err *err)
 {
-	struct hashing h = {
-		.arena = arena_new(), .root_fd = root_fd, .all = EVP_MD_CTX_new(), .err = err
-	};
+	struct hashing h = { .arena = arena_new(),
+		             .root_fd = root_fd,
+		             .what = what,
+		             .all = EVP_MD_CTX_new(),
+		             .err = err };
 	unsigned char digest[EVP_MAX_MD_SIZE];
 	unsigned len = 0;
 
@@ -460,7 +554,7 @@ int tree_hash_files(int root_fd, const char *root_path, const char *const *patte
 	                ? 0
 	                : dd_err_set(err, ENOMEM, "hash files");
 	if (r == 0)
-		r = read_patterns(&h, root_path, patterns, n);
+		r = read_patterns(&h);
 	if (r == 0)
 		r = walk(&h);
 	if (r == 0 && h.any && EVP_DigestFinal_ex(h.all, digest, &len) != 1)

@@ -191,6 +191,14 @@ JOBS = [
             test "${{ hashFiles('# no
             a.txt') }}" = "${{ hashFiles('a.txt') }}"
      """, {}),
+    ("N7", "hashFiles follows links to directories only when asked, and a link to a file is read through", """
+        - run: mkdir d; printf a >d/f; ln -s d link; ln -s d/f file
+        - run: |
+            test -z "${{ hashFiles('link/*') }}"
+            test "${{ hashFiles('--follow-symbolic-links', 'link/*') }}" = "${{ hashFiles('d/f') }}"
+            test "${{ hashFiles('file') }}" = "${{ hashFiles('d/f') }}"
+            test "${{ hashFiles('link/f') }}" = "${{ hashFiles('d/f') }}"
+     """, {}),
     ("N7", "hashFiles refuses an option that it does not know", """
         - { id: h, continue-on-error: true, run: "echo ${{ hashFiles('--nonesuch', 'a') }}" }
         - run: test ${{ steps.h.outcome }} = failure

@@ -8,16 +8,21 @@
 
 #include <cmocka.h>
 
-#include "runner/tree/hash_files.h"
+#include "runner/tree/hash_apart.h"
 
-#include "drydock/err.h"
+#include "drydock/clock.h"
+#include "drydock/fd.h"
+#include "drydock/reader_lock.h"
 
 #include <fcntl.h>
 #include <openssl/sha.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <signal.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static char root[] = "/tmp/drydock-hash-XXXXXX";
@@ -64,6 +69,23 @@ static const char *digest_of(const char *list)
 	return hex;
 }
 
+/* Both ways: in this process, and in one of its own. */
+static int hash(const char *const *patterns, size_t n, bool follow, char hex[65])
+{
+	const struct hash_files what = {
+		.root_path = "/work", .patterns = patterns, .n = n, .follow = follow
+	};
+	char again[65];
+	struct dd_err apart = { 0 };
+	int r = tree_hash_files(root_fd, &what, hex, &err);
+	assert_int_equal(tree_hash_apart(root_fd, &what, 60000, again, &apart), r);
+	if (r < 0)
+		assert_string_equal(apart.msg, err.msg);
+	else
+		assert_string_equal(again, hex);
+	return r;
+}
+
 static const struct {
 	const char *patterns[4];
 	const char *want;
@@ -106,7 +128,7 @@ static void files_are_chosen_and_ordered_as_github_does(void **state)
 		size_t n = 0;
 		while (n < 4 && rows[i].patterns[n])
 			n++;
-		if (tree_hash_files(root_fd, "/work", rows[i].patterns, n, hex, &err) < 0)
+		if (hash(rows[i].patterns, n, false, hex) < 0)
 			fail_msg("%s: %s", rows[i].patterns[0], err.msg);
 		if (strcmp(hex, digest_of(rows[i].want)) != 0)
 			fail_msg("`%s` is not the digest of `%s`", rows[i].patterns[0],
@@ -137,7 +159,7 @@ static void patterns_are_names_with_wildcards(void **state)
 static void expect_error(const char *pattern, const char *text)
 {
 	char hex[65];
-	assert_true(tree_hash_files(root_fd, "/work", &pattern, 1, hex, &err) < 0);
+	assert_true(hash(&pattern, 1, false, hex) < 0);
 	if (!strstr(err.msg, text))
 		fail_msg("%s: %s", pattern, err.msg);
 }
@@ -151,7 +173,7 @@ static void a_link_is_read_through_inside_only_and_nothing_is_waited_for(void **
 	assert_int_equal(mkdirat(root_fd, "l", 0700), 0);
 	assert_int_equal(symlinkat("../a", root_fd, "l/in"), 0);
 	assert_int_equal(symlinkat("../c", root_fd, "l/dir"), 0);
-	assert_int_equal(tree_hash_files(root_fd, "/work", one, 3, hex, &err), 0);
+	assert_int_equal(hash(one, 3, false, hex), 0);
 	assert_string_equal(hex, digest_of("a"));
 	assert_int_equal(symlinkat("/etc/passwd", root_fd, "l/out"), 0);
 	assert_int_equal(symlinkat("../../../../etc/passwd", root_fd, "l/out2"), 0);
@@ -163,7 +185,82 @@ static void a_link_is_read_through_inside_only_and_nothing_is_waited_for(void **
 	expect_error("l/dangling", "No such file");
 	expect_error("l/loop", "symbolic links");
 	expect_error("l/fifo", "no regular file");
-	expect_error("--follow-symbolic-links", "no option");
+}
+
+static void links_to_directories_are_followed_when_asked_once_around(void **state)
+{
+	(void)state;
+	const char *const one[] = { "f/*", "f/**/y.txt" }, *const whole[] = { "f/whole/y.txt" },
+			  *const all[] = { "f/whole/*.txt" };
+	char hex[65];
+
+	assert_int_equal(mkdirat(root_fd, "f", 0700), 0);
+	assert_int_equal(symlinkat("../c", root_fd, "f/c"), 0);
+	assert_int_equal(symlinkat("..", root_fd, "f/up"), 0);
+	assert_int_equal(symlinkat("nowhere", root_fd, "f/dangling"), 0);
+	assert_int_equal(symlinkat("/work/c", root_fd, "f/whole"), 0);
+	assert_true(hash(one, 1, false, hex) < 0); /* the link that leads nowhere */
+	assert_int_equal(hash(whole, 1, false, hex),
+	                 0); /* what a pattern spells out is looked up */
+	assert_string_equal(hex, digest_of("c/y.txt"));
+	assert_int_equal(hash(whole, 1, true, hex), 0);
+	assert_string_equal(hex, digest_of("c/y.txt"));
+	assert_int_equal(hash(all, 1, false, hex), 0);
+	assert_string_equal(hex, "");
+	assert_int_equal(hash(all, 1, true, hex), 0);
+	assert_string_equal(hex, digest_of("c/y.txt"));
+	assert_int_equal(unlinkat(root_fd, "f/up", 0), 0);
+	assert_int_equal(hash(&one[1], 1, true, hex), 0);
+	assert_string_equal(hex, digest_of("c/y.txt c/y.txt"));
+	assert_int_equal(symlinkat(".", root_fd, "f/loop"), 0);
+	assert_int_equal(hash(&one[1], 1, true, hex), 0);
+	assert_string_equal(hex, digest_of("c/y.txt c/y.txt"));
+	assert_int_equal(symlinkat("/etc", root_fd, "f/out"), 0);
+	assert_true(hash(one, 1, true, hex) < 0);
+	assert_non_null(strstr(err.msg, "out of the workspace"));
+}
+
+static void what_takes_too_long_is_over_when_its_time_is(void **state)
+{
+	(void)state;
+	const char *const one[] = { "big" };
+	const struct hash_files what = { .root_path = "/work", .patterns = one, .n = 1 };
+	char hex[65];
+	dd_auto_fd int fd = openat(root_fd, "big", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	assert_int_equal(ftruncate(fd, 1LL << 42), 0); /* four terabytes of nothing */
+	int64_t before = dd_now_ms();
+	assert_int_equal(tree_hash_apart(root_fd, &what, 300, hex, &err), -ETIME);
+	assert_true(dd_now_ms() - before < 5000);
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* nobody is left */
+	assert_int_equal(unlinkat(root_fd, "big", 0), 0);
+}
+
+static void the_reader_sees_nothing_but_its_tree(void **state)
+{
+	(void)state;
+	pid_t pid = fork();
+	int status = 0;
+
+	if (pid == 0) {
+		char byte = 'x';
+		int before = open("/dev/null", O_WRONLY | O_CLOEXEC);
+		if (reader_lock(root_fd, (size_t)1 << 40, NULL) < 0)
+			_exit(1);
+		if (openat(root_fd, "a", O_RDONLY | O_CLOEXEC) < 0 || write(before, &byte, 1) != 1)
+			_exit(2);
+		if (openat(AT_FDCWD, "/etc/passwd", O_RDONLY | O_CLOEXEC) >= 0)
+			_exit(3);
+		if (openat(root_fd, "a", O_WRONLY | O_CLOEXEC) >= 0 ||
+		    openat(root_fd, "made", O_WRONLY | O_CREAT | O_CLOEXEC, 0600) >= 0)
+			_exit(4);
+		if (socket(AF_INET, SOCK_STREAM, 0) >= 0 || fork() >= 0 ||
+		    unlinkat(root_fd, "a", 0) == 0 || kill(getppid(), 0) == 0)
+			_exit(5);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(WIFEXITED(status) ? WEXITSTATUS(status) : -1, 0);
 }
 
 static void a_pattern_of_many_stars_takes_no_time(void **state)
@@ -176,7 +273,7 @@ static void a_pattern_of_many_stars_takes_no_time(void **state)
 	memset(name, 'a', sizeof(name) - 1);
 	name[sizeof(name) - 1] = '\0';
 	make_file(name);
-	assert_int_equal(tree_hash_files(root_fd, "/work", one, 1, hex, &err), 0);
+	assert_int_equal(hash(one, 1, false, hex), 0);
 	assert_string_equal(hex, "");
 }
 
@@ -206,6 +303,9 @@ int main(void)
 		cmocka_unit_test(patterns_are_names_with_wildcards),
 		cmocka_unit_test(a_link_is_read_through_inside_only_and_nothing_is_waited_for),
 		cmocka_unit_test(a_pattern_of_many_stars_takes_no_time),
+		cmocka_unit_test(links_to_directories_are_followed_when_asked_once_around),
+		cmocka_unit_test(what_takes_too_long_is_over_when_its_time_is),
+		cmocka_unit_test(the_reader_sees_nothing_but_its_tree),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -93,9 +93,20 @@ static int give_hash(void *user, struct expr_memory *mem, const struct expr_valu
                      size_t n, struct expr_value *ret, struct expr_error *err)
 {
 	const struct job_engine *e = user;
+	static const char option[] = "--follow-symbolic-links";
 	const char *texts[HASH_FILES_PATTERNS_MAX];
 	struct dd_err why = { 0 };
 	char hex[65];
+	bool follow = n > 0 && strcasecmp(patterns[0].text, option) == 0;
+
+	if (!follow && n > 0 && strncmp(patterns[0].text, "--", 2) == 0) {
+		(void)snprintf(err->text, sizeof(err->text),
+		               "hashFiles knows no option `%.60s`, only `%s`", patterns[0].text,
+		               option);
+		return -EINVAL;
+	}
+	patterns += follow;
+	n -= follow;
 
 	if (n > ARRAY_LEN(texts)) {
 		(void)snprintf(err->text, sizeof(err->text), "too many patterns");
@@ -103,7 +114,8 @@ static int give_hash(void *user, struct expr_memory *mem, const struct expr_valu
 	}
 	for (size_t i = 0; i < n; i++)
 		texts[i] = patterns[i].text;
-	int r = job_voice_hash(e->job, e->now.grant ? e->now.grant->index : 0, texts, n, hex, &why);
+	int r = job_voice_hash(e->job, e->now.grant ? e->now.grant->index : 0, texts, n, follow,
+	                       hex, &why);
 	if (r < 0) {
 		(void)snprintf(err->text, sizeof(err->text), "%.250s", why.msg);
 		return r;
