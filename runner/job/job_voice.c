@@ -3,6 +3,7 @@
 #include "job_voice.h"
 
 #include "job.h"
+#include "input/read_file.h"
 #include "lease/mask_text.h"
 #include "record/event_write.h"
 #include "model/places.h"
@@ -12,9 +13,13 @@
 #include "base/url_strip.h"
 #include "drydock/fd.h"
 
+#include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 enum { SAID_MAX = 1900, WHY_MAX = 500, SUMMARY_SHOWN_MAX = 100, HASH_MS = 120 * 1000 };
 
@@ -164,4 +169,34 @@ int job_voice_hash(const struct job *job, unsigned grant, const char *const *pat
 		.root_path = PLACE_WORKSPACE, .patterns = patterns, .n = n, .follow = follow
 	};
 	return tree_hash_apart(tree_of(job, grant), &what, HASH_MS, ret_hex, err);
+}
+
+/* Commit content, or what a step made of it. */
+static int open_beneath(int dir, const char *path, struct dd_err *err)
+{
+	const struct open_how how = { .flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
+		                      .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS |
+		                                 RESOLVE_NO_MAGICLINKS };
+	long fd = syscall(SYS_openat2, dir, path, &how, sizeof(how));
+
+	if (fd >= 0)
+		return (int)fd;
+	if (errno == ELOOP)
+		return dd_err_say(err, ELOOP, "%.200s is a symbolic link, or lies behind one",
+		                  path);
+	return errno == ENOENT || errno == ENOTDIR ? -ENOENT
+	                                           : dd_err_set(err, errno, "open %.200s", path);
+}
+
+int job_voice_read(const struct job *job, unsigned grant, const char *path, size_t max, char **ret,
+                   size_t *ret_len, struct dd_err *err)
+{
+	const struct grant *of = &job->plan->grants[grant - 1];
+
+	if (of->phase == DD_PHASE_PUSH && of->terms->view == WORKSPACE_ARTIFACTS)
+		return dd_err_say(err, EACCES,
+		                  "%.200s: a push step with `workspace: artifacts` has no checkout",
+		                  path);
+	dd_auto_fd int fd = open_beneath(tree_of(job, grant), path, err);
+	return fd < 0 ? fd : read_fd_bounded(fd, path, max, ret, ret_len, err);
 }

@@ -53,4 +53,10 @@ int job_voice_summary(struct job *job, unsigned grant, const char *text, size_t 
 int job_voice_hash(const struct job *job, unsigned grant, const char *const *patterns, size_t n,
                    bool follow, char ret_hex[65], struct dd_err *err);
 
+/* The file @path of the workspace as @grant sees it: a regular one that is reached without links,
+ * at most @max bytes. Heap, NUL-terminated. -ENOENT: it is not there; otherwise @err says why it is
+ * not taken. */
+int job_voice_read(const struct job *job, unsigned grant, const char *path, size_t max, char **ret,
+                   size_t *ret_len, struct dd_err *err);
+
 #endif

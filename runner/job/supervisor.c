@@ -197,6 +197,8 @@ static int make_step(struct job *job, const struct step_order *order, struct job
 	if (r < 0)
 		return r;
 	const struct grant *grant = &job->plan->grants[order->grant - 1];
+	/* nobody is asked for what no process would get */
+	const bool holds = order->written && !order->recipe->nothing;
 	*ret = (struct job_step){ .grant = grant,
 		                  .recipe = order->recipe,
 		                  .number = grant->index,
@@ -205,8 +207,8 @@ static int make_step(struct job *job, const struct step_order *order, struct job
 		                  .name = order->recipe->name,
 		                  .phase = grant->phase,
 		                  .terms = grant->terms,
-		                  .leases = order->written ? grant->leases : NULL,
-		                  .n_leases = order->written ? grant->n_leases : 0,
+		                  .leases = holds ? grant->leases : NULL,
+		                  .n_leases = holds ? grant->n_leases : 0,
 		                  .time_sec = grant->time_sec };
 	if (order->recipe->time_sec && order->recipe->time_sec < ret->time_sec)
 		ret->time_sec = order->recipe->time_sec;

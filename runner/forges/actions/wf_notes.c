@@ -58,7 +58,14 @@ bool wf_is_local_checkout(const struct wf_step *step)
 static void note_uses(const struct wf_step *step, struct plan_arena *arena, struct diag_list *notes)
 {
 	const struct template_node *other = other_tree(step->with);
-	if (!is_checkout(step))
+	const enum wf_uses kind = wf_uses_kind(step->uses->text);
+	if (kind == WF_USES_LOCAL || kind == WF_USES_SELF)
+		return;
+	if (kind == WF_USES_DOCKER)
+		diag_add(notes, step->uses->mark, "steps run on the host's own tools",
+		         "an action in a container (`uses: %.100s`) is not supported yet",
+		         wf_written(arena, step->uses));
+	else if (!is_checkout(step))
 		diag_add(notes, step->uses->mark, no_action, "`uses: %.100s` is not supported yet",
 		         wf_written(arena, step->uses));
 	else if (other)

@@ -4,7 +4,7 @@
  *
  * The contexts that came from outside are borrowed and never written: where GitHub changes one from
  * step to step (github.action, github.env), a copy of its first level is. */
-#include "engine_parts.h"
+#include "engine_uses.h"
 
 #include "forges/actions/runner_facts.h"
 #include "forges/actions/taint.h"
@@ -42,6 +42,7 @@ static bool set(struct expr_memory *mem, struct expr_value *object, const char *
 
 static const struct expr_value *context_named(const struct job_engine *e, const char *name)
 {
+	const struct engine_frame *frame = e->now.frame ? e->now.frame : e->frame;
 	const struct {
 		const char *name;
 		const struct expr_value *value;
@@ -50,13 +51,13 @@ static const struct expr_value *context_named(const struct job_engine *e, const 
 		{ "env", e->now.step ? &e->now.env : &e->views[TRUST_BUILD].global_env },
 		{ "vars", &e->world.vars },
 		{ "secrets", &e->secrets },
-		{ "inputs", &e->world.inputs },
+		{ "inputs", frame->outer ? &frame->inputs : &e->world.inputs },
 		{ "matrix", &e->world.matrix },
 		{ "needs", &e->world.needs },
 		{ "strategy", &e->world.strategy },
 		{ "runner", &e->runner },
 		{ "job", &e->job_context },
-		{ "steps", &e->steps },
+		{ "steps", &frame->results },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		if (strcmp(rows[i].name, name) == 0)
@@ -78,7 +79,13 @@ static int give_status(void *user, enum expr_status which, const struct expr_val
                        bool *ret, struct expr_error *err)
 {
 	const struct job_engine *e = user;
-	enum engine_status now = e->asked_cancelled ? ENGINE_CANCELLED : e->status;
+	const struct engine_frame *frame = e->now.frame;
+	/* inside an action it is asked what its own steps came to */
+	bool inside = frame && frame->outer && e->now.stage == STAGE_MAIN &&
+	              e->status != ENGINE_CANCELLED;
+	enum engine_status now = e->asked_cancelled ? ENGINE_CANCELLED
+	                         : inside           ? frame->status
+	                                            : e->status;
 	(void)ids;
 	(void)n;
 	(void)err;
@@ -259,7 +266,7 @@ int engine_contexts_make(struct job_engine *e, struct dd_err *err)
 	if (r < 0)
 		return r;
 	return make_github(e) && make_runner(e) && make_secrets(e) && make_debug(e) &&
-	                       make_event(e) && expr_object_new(&e->mem, false, &e->steps) &&
+	                       make_event(e) && engine_contexts_frame(e, &e->root) &&
 	                       make_views(e) && expr_object_new(&e->mem, false, &e->job_context) &&
 	                       set(&e->mem, &e->job_context, "status", expr_text("success"))
 	               ? 0
@@ -268,16 +275,44 @@ int engine_contexts_make(struct job_engine *e, struct dd_err *err)
 
 /* ---- from step to step ---- */
 
+bool engine_contexts_frame(struct job_engine *e, struct engine_frame *frame)
+{
+	return expr_object_new(&e->mem, false, &frame->results);
+}
+
+/* Which action it is that a step of it asks about, and what of it stands in its environment: of the
+ * innermost one. GitHub leaves there what the step before had; nobody can mean that. */
+static bool set_action(struct job_engine *e, const struct engine_action *action)
+{
+	return set(&e->mem, &e->github, "action_repository",
+	           expr_text(action ? action->repository : "")) &&
+	       set(&e->mem, &e->github, "action_ref", expr_text(action ? action->ref : ""));
+}
+
+bool engine_contexts_use(struct job_engine *e, const struct engine_use *use)
+{
+	return set_action(e, use->action);
+}
+
+static const char *const engine_statuses[] = {
+	[ENGINE_SUCCESS] = "success",
+	[ENGINE_FAILURE] = "failure",
+	[ENGINE_CANCELLED] = "cancelled",
+};
+
 int engine_contexts_turn(struct job_engine *e, struct dd_err *err)
 {
-	static const char *const statuses[] = {
-		[ENGINE_SUCCESS] = "success",
-		[ENGINE_FAILURE] = "failure",
-		[ENGINE_CANCELLED] = "cancelled",
-	};
+	const struct engine_frame *frame = e->now.frame;
+	const struct engine_action *around = frame->outer ? frame->turn.use->action : NULL;
+	const char *status = frame->outer ? engine_statuses[frame->status] : NULL;
+
 	return set(&e->mem, &e->github, "action", expr_text(e->now.step->id)) &&
+	                       set_action(e, around) &&
+	                       set(&e->mem, &e->github, "action_path",
+	                           expr_text(around ? around->path : NULL)) &&
+	                       set(&e->mem, &e->github, "action_status", expr_text(status)) &&
 	                       set(&e->mem, &e->job_context, "status",
-	                           expr_text(statuses[e->status]))
+	                           expr_text(engine_statuses[e->status]))
 	               ? 0
 	               : engine_no_memory(err);
 }
@@ -285,8 +320,8 @@ int engine_contexts_turn(struct job_engine *e, struct dd_err *err)
 /* The object of a step with an id, made when it is first needed. */
 static bool step_object(struct job_engine *e, const struct wf_step *step, struct expr_value *ret)
 {
-	const struct expr_value *there = expr_object_get(e->steps.object, step->id,
-	                                                 strlen(step->id));
+	struct expr_value *steps = &e->now.frame->results;
+	const struct expr_value *there = expr_object_get(steps->object, step->id, strlen(step->id));
 	struct expr_value outputs;
 
 	if (there) {
@@ -294,7 +329,7 @@ static bool step_object(struct job_engine *e, const struct wf_step *step, struct
 		return true;
 	}
 	return expr_object_new(&e->mem, false, ret) && expr_object_new(&e->mem, false, &outputs) &&
-	       set(&e->mem, ret, "outputs", outputs) && set(&e->mem, &e->steps, step->id, *ret);
+	       set(&e->mem, ret, "outputs", outputs) && set(&e->mem, steps, step->id, *ret);
 }
 
 int engine_outputs_of(struct job_engine *e, const struct wf_step *step, struct expr_value *ret,

@@ -8,6 +8,7 @@
 
 #include "base/glob.h"
 #include "env_carry.h"
+#include "forges/actions/runner_facts.h"
 #include "model/places.h"
 
 #include <ctype.h>
@@ -84,8 +85,8 @@ static int read_map(struct job_engine *e, const struct template_node *node, stru
 	return 0;
 }
 
-static struct env_layer layer_of(struct plan_arena *arena, const struct expr_value *object,
-                                 const char *origin)
+struct env_layer engine_env_layer_of(struct plan_arena *arena, const struct expr_value *object,
+                                     const char *origin)
 {
 	size_t n = object->object->n;
 	struct pair *vars = arena_array(arena, n, sizeof(*vars));
@@ -144,32 +145,52 @@ int engine_env_begin(struct job_engine *e)
 		if (!merge(&e->mem, &e->views[i].global_env, &file) ||
 		    !merge(&e->mem, &e->views[i].global_env, &job))
 			return -EINVAL;
-	e->file_env = layer_of(e->arena, &file, "workflow");
-	e->job_env = layer_of(e->arena, &job, "job");
+	e->file_env = engine_env_layer_of(e->arena, &file, "workflow");
+	e->job_env = engine_env_layer_of(e->arena, &job, "job");
 	return read_defaults(e);
 }
 
 /* ---- of a step ---- */
 
+/* What the steps that use the actions around this one set for all in them: the outermost first. */
+static bool merge_around(struct expr_memory *mem, const struct engine_frame *frame,
+                         struct expr_value *into)
+{
+	return !frame->outer ||
+	       (merge_around(mem, frame->outer, into) && merge(mem, into, &frame->turn.own_env));
+}
+
+static size_t layers_around(const struct engine_frame *frame, struct env_layer *layers)
+{
+	if (!frame->outer)
+		return 0;
+	size_t n = layers_around(frame->outer, layers);
+	layers[n] = frame->turn.own;
+	return n + 1;
+}
+
 int engine_env_step(struct job_engine *e)
 {
 	struct engine_turn *now = &e->now;
 	const struct engine_view *view = &e->views[engine_trust_of(now->grant)];
-	struct expr_value own, env;
+	struct expr_value env;
 
-	/* evaluated while `env` is still what all steps see */
-	now->env = view->global_env;
-	if (read_map(e, now->step->env, &now->mem, &own) < 0)
-		return -EINVAL;
-	now->own = layer_of(now->arena, &own, "step");
 	if (!expr_object_new(&now->mem, true, &env) || !merge(&now->mem, &env, &view->global_env) ||
-	    !merge(&now->mem, &env, &own)) {
+	    !merge_around(&now->mem, now->frame, &env)) {
+		(void)snprintf(e->why, sizeof(e->why), "its variables need too much memory");
+		return -EINVAL;
+	}
+	/* its own are evaluated while `env` is still what is around it */
+	now->env = env;
+	if (read_map(e, now->step->env, &now->mem, &now->own_env) < 0)
+		return -EINVAL;
+	now->own = engine_env_layer_of(now->arena, &now->own_env, "step");
+	if (!merge(&now->mem, &env, &now->own_env)) {
 		(void)snprintf(e->why, sizeof(e->why), "its variables need too much memory");
 		return -EINVAL;
 	}
 	for (size_t i = 0; i < env.object->n && !now->saw_outsider; i++)
 		now->saw_outsider = env.object->members[i].value.outsider;
-	now->env = env;
 	return 0;
 }
 
@@ -350,7 +371,7 @@ static size_t add_told(struct job_engine *e, const struct expr_value *context, c
 		const struct expr_value *v = expr_object_get(context->object, names[i],
 		                                             strlen(names[i]));
 		struct expr_value text = expr_text("");
-		if (!v && strcmp(names[i], "action_path") == 0)
+		if ((!v || v->kind == EXPR_NULL) && strcmp(names[i], "action_path") == 0)
 			continue; /* of composite actions only */
 		if (v && (!expr_is_scalar(v) || !expr_to_string(&e->now.mem, v, &text) ||
 		          memchr(text.text, '\0', text.len)))
@@ -402,20 +423,35 @@ static struct env_layer path_layer(struct job_engine *e, const struct env_layer 
 	return (struct env_layer){ .origin = "GITHUB_PATH", .vars = var, .n = 1 };
 }
 
-void engine_env_layers(struct job_engine *e, const struct env_layer *values)
+static void env_layers(struct job_engine *e)
 {
-	struct env_layer *layers = arena_array(e->now.arena, 7, sizeof(*layers));
+	struct env_layer *layers = arena_array(e->now.arena, 9 + e->now.frame->depth,
+	                                       sizeof(*layers));
 	size_t n = 0;
 
 	layers[n++] = e->file_env;
 	layers[n++] = e->job_env;
-	layers[n++] = layer_of(e->now.arena, &e->views[engine_trust_of(e->now.grant)].written,
-	                       "GITHUB_ENV");
+	layers[n++] = engine_env_layer_of(
+		e->now.arena, &e->views[engine_trust_of(e->now.grant)].written, "GITHUB_ENV");
+	n += layers_around(e->now.frame, layers + n);
 	layers[n++] = e->now.own;
+	layers[n++] = e->now.given[0];
+	layers[n++] = e->now.given[1];
 	layers[n] = path_layer(e, layers, n);
 	n++;
 	layers[n++] = owned_layer(e);
-	layers[n++] = *values;
+	layers[n++] = e->now.values;
 	e->now.recipe.env = layers;
 	e->now.recipe.n_env = n;
+}
+
+void engine_recipe_rest(struct job_engine *e)
+{
+	struct engine_turn *now = &e->now;
+
+	now->recipe.files = &e->event_file;
+	now->recipe.n_files = 1;
+	now->recipe.channel = runner_file_names;
+	now->recipe.time_sec = now->timeout_sec;
+	env_layers(e);
 }

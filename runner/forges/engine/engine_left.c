@@ -4,7 +4,7 @@
  *
  * A file counts whole or not at all, and one that cannot be read fails the step: half of a list of
  * variables is another list. The others of the step still count, as there. */
-#include "engine_parts.h"
+#include "engine_uses.h"
 
 #include <string.h>
 
@@ -28,11 +28,21 @@ static int apply_env(struct job_engine *e, const struct command_pairs *pairs, st
 	return engine_env_written(e, pairs, err);
 }
 
+/* For the later stages of this use of the action, and for nobody else. */
 static int apply_state(struct job_engine *e, const struct command_pairs *pairs, struct dd_err *err)
 {
-	(void)e; /* for the later stages of an action, of which a script has none */
-	(void)pairs;
-	(void)err;
+	for (size_t i = 0; e->now.use && i < pairs->n; i++) {
+		const struct command_pair *p = &pairs->items[i];
+		const char *name = expr_strndup(&e->mem, p->name, p->name_len);
+		struct expr_value value;
+		if (memchr(p->value, '\0', p->value_len))
+			return dd_err_say(err, EINVAL,
+			                  "the value of `%.60s` holds a NUL, which no variable can",
+			                  p->name);
+		if (!name || !expr_copy_string(&e->mem, p->value, p->value_len, &value) ||
+		    !expr_object_set(&e->mem, e->now.use->state.object, name, p->name_len, value))
+			return engine_no_memory(err);
+	}
 	return 0;
 }
 

@@ -31,21 +31,31 @@ enum engine_file {
 
 enum { ENGINE_TEXT_MAX = 900 };
 
-/* What is known of the step whose turn it is. All of it is gone with the next one. */
+/* Of an action: most have the main one alone. */
+enum engine_stage { STAGE_MAIN = 0, STAGE_PRE, STAGE_POST };
+
+/* What is known of the step whose turn it is. All of it is gone with the next one, but for a step
+ * whose action is composite: its turn waits until those of the action are over. */
 struct engine_turn {
 	const struct wf_step *step;
+	struct engine_frame *frame; /* where it is written */
+	struct engine_use *use;     /* of an action, from when that is found on; NULL */
+	enum engine_stage stage;
 	const struct grant *grant;
 	struct plan_arena *arena;
+	bool arena_is_kept; /* the frame of its action owns it */
 	struct expr_memory mem;
-	struct expr_value env; /* the context: global and the step's own */
-	struct env_layer own;  /* of the step itself */
+	struct expr_value env;     /* the context: global and the step's own */
+	struct expr_value own_env; /* of the step itself */
+	struct env_layer own;      /* the same */
 	/* an outsider's values that its script refers to; over everything */
 	struct env_layer values;
-	bool has_bash;          /* where the step names no shell */
-	const char *name;       /* for people; the written one where the evaluated one fails */
-	unsigned timeout_sec;   /* of timeout-minutes; 0: none */
-	double timeout_minutes; /* as it was evaluated */
-	bool time_is_jobs;      /* what ends it first is the time of the whole job */
+	struct env_layer given[2]; /* to an action: its inputs and its state */
+	bool has_bash;             /* where the step names no shell */
+	const char *name;          /* for people; the written one where the evaluated one fails */
+	unsigned timeout_sec;      /* of timeout-minutes; 0: none */
+	double timeout_minutes;    /* as it was evaluated */
+	bool time_is_jobs;         /* what ends it first is the time of the whole job */
 	/* an outsider's value reached it: what it leaves is theirs, too. The path, or NULL */
 	const char *saw_outsider;
 	struct recipe recipe;
@@ -73,6 +83,22 @@ struct engine_withheld {
 	unsigned grant; /* of the step that wrote it */
 };
 
+/* Whose steps are at hand: those of the job, or of a composite action that one of them uses. */
+struct engine_frame {
+	struct engine_frame *outer; /* NULL: the job itself */
+	const struct wf_step *steps;
+	size_t n_steps, next;
+	struct expr_value results;  /* context `steps` */
+	struct expr_value inputs;   /* of the action */
+	enum engine_status status;  /* of an action: github.action_status */
+	const struct grant *grant;  /* of the written step that brought it */
+	unsigned depth;             /* 0: the job */
+	bool keep;                  /* a stage behind the job's last step is evaluated in it */
+	int64_t deadline_ms;        /* of the step that uses it; 0: none */
+	struct engine_turn turn;    /* of the step that uses it */
+	struct engine_frame *older; /* of all that were made */
+};
+
 struct job_engine {
 	struct job_script script;
 	struct actions_job what;
@@ -83,7 +109,13 @@ struct job_engine {
 	struct job *job; /* once it has begun */
 	struct expr_scope scope;
 	/* contexts */
-	struct expr_value github, secrets, steps, runner, job_context;
+	struct expr_value github, secrets, runner, job_context;
+	struct engine_frame root, *frame;   /* of the job; the one at hand */
+	struct engine_frame *frames;        /* all others, the newest first */
+	struct engine_use *posts;           /* stages that are still to come, the next one first */
+	struct action_manifest **manifests; /* that were read on the way */
+	size_t n_manifests;
+	const char *node; /* of the host, once it was looked for; NULL */
 	struct engine_view views[ENGINE_TRUSTS];
 	struct env_layer file_env, job_env;
 	struct engine_withheld *withheld;
@@ -98,7 +130,6 @@ struct job_engine {
 	int64_t deadline_ms;  /* of the job; 0: none */
 	char tracking[64];    /* RUNNER_TRACKING_ID */
 	bool out_of_time;     /* of the job; the deadline is that of cleaning up now */
-	size_t turn;          /* of what.job->steps: the next one */
 	struct engine_turn now;
 	char why[ENGINE_TEXT_MAX]; /* of what failed last */
 };
@@ -109,6 +140,8 @@ struct job_engine {
 int engine_contexts_make(struct job_engine *e, struct dd_err *err);
 /* Of the step at hand: github.action and its kin. */
 int engine_contexts_turn(struct job_engine *e, struct dd_err *err);
+/* A context of its own for the steps of an action. */
+bool engine_contexts_frame(struct job_engine *e, struct engine_frame *frame);
 /* steps.ID gets its outcome; its outputs are there already or none. */
 int engine_contexts_ended(struct job_engine *e, const struct wf_step *step,
                           enum engine_outcome outcome, enum engine_outcome conclusion,
@@ -126,8 +159,9 @@ __attribute__((format(printf, 2, 3))) const char *engine_origin(struct job_engin
 int engine_env_begin(struct job_engine *e);
 /* The step's own env, and the context `env`. */
 int engine_env_step(struct job_engine *e);
-/* The layers of the recipe. */
-void engine_env_layers(struct job_engine *e, const struct env_layer *values);
+/* What every process of a step is given, whatever it is: files, variables, time. Of a recipe whose
+ * command is made. */
+void engine_recipe_rest(struct job_engine *e);
 bool engine_is_env_name(const char *name, size_t len);
 
 /* A step's GITHUB_ENV and GITHUB_PATH, read whole. */
@@ -140,6 +174,10 @@ static inline enum engine_trust engine_trust_of(const struct grant *grant)
 {
 	return grant->phase == DD_PHASE_PUSH ? TRUST_PUSH : TRUST_BUILD;
 }
+
+/* An object of variables, or of what an action is given, as a layer. */
+struct env_layer engine_env_layer_of(struct plan_arena *arena, const struct expr_value *object,
+                                     const char *origin);
 
 /* ---- engine_left.c ---- */
 

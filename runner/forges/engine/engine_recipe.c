@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* engine_recipe.c - what the step at hand runs: its name, script, shell and directory, computed the
  * moment before it runs. Runs in: supervisor. */
-#include "engine_parts.h"
-
-#include "forges/actions/runner_facts.h"
+#include "engine_uses.h"
 
 #include "forges/actions/shell_command.h"
 #include "forges/actions/wf_spec.h"
@@ -31,7 +29,11 @@ void engine_name_make(struct job_engine *e)
 	                                               : step->uses;
 	struct expr_value text;
 
-	now->name = now->grant->name;
+	now->name = now->frame->outer ? "(a step of an action)" : now->grant->name;
+	if (now->stage == STAGE_POST) {
+		now->name = arena_printf(now->arena, "Post %s", now->use->name);
+		return;
+	}
 	if (engine_text(e, node, &now->mem, &text) < 0 || text.len == 0)
 		return;
 	if (!step->name && text.outsider)
@@ -160,7 +162,8 @@ static int make_script(struct job_engine *e, const char *shell)
 static int make_command(struct job_engine *e)
 {
 	struct engine_turn *now = &e->now;
-	const char *shell = e->default_shell;
+	/* defaults are for the job's own steps: one in an action names its shell */
+	const char *shell = now->frame->outer ? NULL : e->default_shell;
 	struct expr_value text;
 	struct dd_err err = { 0 };
 
@@ -187,7 +190,7 @@ static int make_command(struct job_engine *e)
 static int make_directory(struct job_engine *e)
 {
 	struct engine_turn *now = &e->now;
-	const char *dir = e->default_directory ? e->default_directory : "";
+	const char *dir = e->default_directory && !now->frame->outer ? e->default_directory : "";
 	struct expr_value text;
 
 	if (now->step->working_directory) {
@@ -209,20 +212,16 @@ int engine_recipe_make(struct job_engine *e)
 	struct engine_turn *now = &e->now;
 
 	now->recipe.name = now->name;
-	now->recipe.nothing = now->grant->written->recipe.nothing;
+	if (!now->frame->outer && now->stage == STAGE_MAIN)
+		now->recipe.nothing = now->grant->written->recipe.nothing;
 	if (now->recipe.nothing)
 		return 0;
-	if (!now->step->run) {
-		(void)snprintf(e->why, sizeof(e->why), "`uses: %.100s` cannot be run",
-		               now->step->uses->text);
-		return -EINVAL;
-	}
+	if (now->stage == STAGE_POST)
+		return engine_use_post(e);
+	if (now->step->uses)
+		return engine_use_begin(e);
 	if (make_command(e) < 0 || make_directory(e) < 0)
 		return -EINVAL;
-	now->recipe.files = &e->event_file;
-	now->recipe.n_files = 1;
-	now->recipe.channel = runner_file_names;
-	now->recipe.time_sec = now->timeout_sec;
-	engine_env_layers(e, &now->values);
+	engine_recipe_rest(e);
 	return 0;
 }

@@ -5,7 +5,7 @@
  * runs; what it left counts, also after a failure; continue-on-error decides between outcome and
  * conclusion. An error in env or condition is a failure that continue-on-error does not forgive,
  * and an error in env is one even where the condition would not hold. */
-#include "engine_parts.h"
+#include "engine_uses.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -18,26 +18,48 @@ enum { AFTERWARDS_MS = 300 * 1000 };
 
 static void turn_done(struct job_engine *e)
 {
-	arena_free(e->now.arena);
+	if (!e->now.arena_is_kept)
+		arena_free(e->now.arena);
 	e->now = (struct engine_turn){ .step = NULL };
 }
 
-static int turn_begin(struct job_engine *e, struct dd_err *err)
+static int turn_begin(struct job_engine *e, struct engine_frame *frame, const struct wf_step *step,
+                      const struct grant *grant, struct dd_err *err)
 {
 	turn_done(e);
-	e->now.grant = &e->plan->grants[e->turn];
-	e->now.step = &e->what.job->steps[e->turn];
+	e->now.frame = frame;
+	e->now.grant = grant;
+	e->now.step = step;
 	e->now.arena = arena_new();
 	e->now.mem.arena = e->now.arena;
 	e->now.name = e->now.grant->name;
-	e->turn++;
 	return engine_contexts_turn(e, err);
+}
+
+/* The next step of the frame at hand. */
+static int step_begin(struct job_engine *e, struct dd_err *err)
+{
+	struct engine_frame *frame = e->frame;
+	const size_t i = frame->next++;
+	return turn_begin(e, frame, &frame->steps[i],
+	                  frame->outer ? frame->grant : &e->plan->grants[i], err);
+}
+
+/* The stage behind the last step whose turn it is. */
+static int post_begin(struct job_engine *e, struct dd_err *err)
+{
+	struct engine_use *use = e->posts;
+	e->posts = use->below;
+	int r = turn_begin(e, use->frame, use->step, use->grant, err);
+	e->now.use = use;
+	e->now.stage = STAGE_POST;
+	return r;
 }
 
 static bool condition_holds(struct job_engine *e, bool *ret)
 {
 	struct expr_value v;
-	if (engine_value(e, e->now.step->cond, &e->now.mem, &v) < 0)
+	if (engine_value(e, engine_use_condition(e), &e->now.mem, &v) < 0)
 		return false;
 	*ret = expr_is_true(&v);
 	return true;
@@ -45,9 +67,9 @@ static bool condition_holds(struct job_engine *e, bool *ret)
 
 static const char *why_skipped(struct job_engine *e)
 {
-	if (e->now.step->cond_written)
+	if (e->now.stage != STAGE_MAIN || e->now.step->cond_written)
 		return arena_printf(e->now.arena, "its condition does not hold: %.300s",
-		                    e->now.step->cond->text);
+		                    engine_use_condition(e)->text);
 	return e->status == ENGINE_CANCELLED ? "the job is cancelled" : "an earlier step failed";
 }
 
@@ -79,18 +101,16 @@ static void fail(struct job_engine *e)
 		e->status = ENGINE_FAILURE;
 }
 
-static bool is_forgiven(struct job_engine *e)
+/* Of a step inside an action it is the action that fails; of a stage behind the last step, the job:
+ * nobody asks the action any more. */
+static void fail_around(struct job_engine *e)
 {
-	const struct template_node *node = e->now.step->continue_on_error;
-	struct expr_value v;
-
-	if (!node)
-		return false;
-	if (engine_value(e, node, &e->now.mem, &v) == 0)
-		return expr_is_true(&v);
-	job_voice_note(e->job, e->now.grant->index, SINK_ERROR,
-	               "continue-on-error cannot be evaluated, so it does not count: %s", e->why);
-	return false;
+	struct engine_frame *frame = e->now.frame;
+	if (e->now.stage == STAGE_MAIN && frame->outer)
+		frame->status = frame->status == ENGINE_CANCELLED ? ENGINE_CANCELLED
+		                                                  : ENGINE_FAILURE;
+	else
+		fail(e);
 }
 
 /* The step is over: what steps.X says of it, and what it means for the job. */
@@ -99,13 +119,15 @@ static int conclude(struct job_engine *e, enum engine_outcome outcome, bool forg
 {
 	enum engine_outcome conclusion = outcome;
 
-	if (outcome == OUTCOME_FAILURE && forgivable && is_forgiven(e)) {
+	if (outcome == OUTCOME_FAILURE && forgivable && engine_use_is_forgiven(e)) {
 		conclusion = OUTCOME_SUCCESS;
 		job_voice_note(e->job, e->now.grant->index, SINK_NOTE,
 		               "it failed, and continue-on-error lets the job go on");
 	}
 	if (conclusion == OUTCOME_FAILURE)
-		fail(e);
+		fail_around(e);
+	if (e->now.stage != STAGE_MAIN)
+		return 0;
 	return engine_contexts_ended(e, e->now.step, outcome, conclusion, err);
 }
 
@@ -131,8 +153,11 @@ static int judge(struct job_engine *e, struct dd_err *err)
 		return not_run(e, true, false, why, err);
 	}
 	engine_name_make(e);
-	if (!condition_holds(e, &holds))
+	if (!condition_holds(e, &holds)) {
+		if (e->now.frame->outer) /* GitHub looks at none of the others then */
+			e->now.frame->next = e->now.frame->n_steps;
 		return not_run(e, true, false, e->why, err);
+	}
 	if (!holds)
 		return not_run(e, false, false, why_skipped(e), err);
 	make_timeout(e);
@@ -146,15 +171,18 @@ static int judge(struct job_engine *e, struct dd_err *err)
 /* What is left of the job's own time, or less. */
 static void limit_time(struct job_engine *e)
 {
-	int64_t left;
-	if (!e->deadline_ms)
+	const int64_t around = e->now.stage == STAGE_MAIN ? e->now.frame->deadline_ms : 0;
+	const int64_t until = around && (!e->deadline_ms || around < e->deadline_ms)
+	                              ? around
+	                              : e->deadline_ms;
+	if (!until)
 		return;
-	left = e->deadline_ms - dd_now_ms();
+	int64_t left = until - dd_now_ms();
 	unsigned sec = left <= 0 ? 1 : (unsigned)((left + 999) / 1000);
 	if (e->now.recipe.time_sec && e->now.recipe.time_sec <= sec)
 		return;
 	e->now.recipe.time_sec = sec;
-	e->now.time_is_jobs = sec < e->now.grant->time_sec;
+	e->now.time_is_jobs = until == e->deadline_ms && sec < e->now.grant->time_sec;
 }
 
 static bool outlives_cancel(struct job_engine *e)
@@ -248,7 +276,7 @@ static int engine_begins(void *arg, struct job *job, struct dd_err *err)
 		return 0;
 	job_voice_note(job, 0, SINK_ERROR, "the job cannot be set up: %s", e->why);
 	fail(e);
-	e->turn = e->what.job->n_steps;
+	e->root.next = e->root.n_steps;
 	(void)err;
 	return 0;
 }
@@ -272,27 +300,65 @@ static bool look_at_time(struct job_engine *e, const struct job_so_far *so_far)
 	return true;
 }
 
+/* The steps of an action are over, so the step that uses it is. */
+static int action_ended(struct job_engine *e, struct dd_err *err)
+{
+	enum engine_outcome outcome = OUTCOME_FAILURE;
+
+	turn_done(e);
+	int r = engine_frame_end(e, &outcome, err);
+	return r < 0 ? r : conclude(e, outcome, true, err);
+}
+
+/* 1: the turn of a step has begun; 0: none is left. */
+static int next_turn(struct job_engine *e, struct dd_err *err)
+{
+	int r = 0;
+
+	while (r == 0 && e->frame->outer && engine_frame_is_over(e))
+		r = action_ended(e, err);
+	if (r < 0)
+		return r;
+	if (e->frame->next < e->frame->n_steps)
+		r = step_begin(e, err);
+	else if (e->posts)
+		r = post_begin(e, err);
+	else
+		return 0;
+	return r < 0 ? r : 1;
+}
+
+/* Nothing may follow any more: what is open is closed from within, and what it gives is given. */
+static int close_frames(struct job_engine *e, struct dd_err *err)
+{
+	int r = 0;
+	while (r == 0 && e->frame->outer)
+		r = action_ended(e, err);
+	return r;
+}
+
 static int engine_next(void *arg, const struct job_so_far *so_far, struct step_order *ret,
                        enum job_conclusion *ret_conclusion, struct dd_err *err)
 {
 	struct job_engine *e = arg;
+	int r = 0;
 
-	while (look_at_time(e, so_far) && e->turn < e->what.job->n_steps) {
-		int r = turn_begin(e, err);
-		if (r == 0)
-			r = judge(e, err);
-		if (r < 0)
+	while (look_at_time(e, so_far) && (r = next_turn(e, err)) > 0) {
+		if ((r = judge(e, err)) < 0)
 			return r;
 		if (r == 0)
 			continue;
 		limit_time(e);
 		*ret = (struct step_order){ .grant = e->now.grant->index,
-			                    .written = true,
+			                    .written = e->now.stage == STAGE_MAIN &&
+			                               !e->now.frame->outer,
 			                    .recipe = &e->now.recipe,
 			                    .outlives_cancel = outlives_cancel(e) };
 		return 1;
 	}
-	return finish(e, ret_conclusion, err);
+	if (r == 0)
+		r = close_frames(e, err);
+	return r < 0 ? r : finish(e, ret_conclusion, err);
 }
 
 static enum engine_outcome outcome_of(const struct step_result *result)
@@ -318,8 +384,9 @@ static enum engine_outcome outcome_of(const struct step_result *result)
 static bool is_foreseen(const struct job_engine *e, const struct step_result *result)
 {
 	if (result->outcome == STEP_TIMED_OUT)
-		return e->now.timeout_sec &&
-		       e->now.timeout_sec <= e->now.grant->terms->limits.time_sec;
+		return (e->now.timeout_sec &&
+		        e->now.timeout_sec <= e->now.grant->terms->limits.time_sec) ||
+		       e->now.frame->deadline_ms;
 	return result->outcome == STEP_FAILED || result->outcome == STEP_SUCCEEDED;
 }
 
@@ -329,6 +396,12 @@ static int engine_ended(void *arg, const struct step_order *order, const struct 
 	struct job_engine *e = arg;
 	enum engine_outcome outcome = outcome_of(result);
 
+	if (e->frame != e->now.frame && e->now.stage == STAGE_MAIN) {
+		/* of a composite action: its turn is over when those of its steps are */
+		e->frame->turn = e->now;
+		e->now = (struct engine_turn){ .step = NULL };
+		return 0;
+	}
 	if (result->outcome == STEP_TIMED_OUT && e->now.time_is_jobs)
 		outcome = OUTCOME_CANCELLED;
 	else if (result->outcome == STEP_TIMED_OUT && is_foreseen(e, result))
@@ -355,6 +428,9 @@ int job_engine_new(const struct actions_job *what, const struct actions_world *w
 		.what = *what, .world = *world, .plan = plan, .arena = arena_new()
 	};
 	e->mem.arena = e->arena;
+	e->root.steps = what->job->steps;
+	e->root.n_steps = what->job->n_steps;
+	e->frame = &e->root;
 	e->script = (struct job_script){
 		.arg = e,
 		.begins = engine_begins,
@@ -380,6 +456,7 @@ void job_engine_free(struct job_engine *engine)
 	if (!engine)
 		return;
 	turn_done(engine);
+	engine_frames_free(engine);
 	arena_free(engine->line);
 	arena_free(engine->arena);
 	free(engine);
