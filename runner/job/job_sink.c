@@ -85,6 +85,29 @@ void sink_step_ended(const struct job_sinks *sinks, const struct job_step *step,
 	EVERYBODY(sinks, step_ended, step, result);
 }
 
+void sink_not_run(const struct job_sinks *sinks, const struct grant *grant, const char *name,
+                  bool failed, const char *why)
+{
+	EVERYBODY(sinks, not_run, grant, name, failed, why);
+}
+
+void sink_forgiven(const struct job_sinks *sinks, const struct grant *grant)
+{
+	EVERYBODY(sinks, forgiven, grant);
+}
+
+void sink_annotation(const struct job_sinks *sinks, const struct grant *grant,
+                     const struct voice_annotation *what)
+{
+	EVERYBODY(sinks, annotation, grant, what);
+}
+
+void sink_summary(const struct job_sinks *sinks, const struct grant *grant, const char *text,
+                  size_t len)
+{
+	EVERYBODY(sinks, summary, grant, text, len);
+}
+
 void sink_settle(const struct job_sinks *sinks)
 {
 	for (size_t i = 0; i < sinks->n; i++)

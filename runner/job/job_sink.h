@@ -20,6 +20,7 @@
 #include "step_result.h"
 
 struct mask;
+struct voice_annotation; /* job_voice.h */
 
 enum sink_level {
 	SINK_NOTE,  /* worth knowing */
@@ -62,6 +63,16 @@ struct job_sink {
 	void (*refusal)(void *arg, const struct job_step *step, const char *line);
 	void (*step_ended)(void *arg, const struct job_step *step,
 	                   const struct step_result *result);
+	/* ---- what only a front end knows, of the written step @grant ---- */
+	/* its turn is over, and it was not run; @failed: that counts as its failure */
+	void (*not_run)(void *arg, const struct grant *grant, const char *name, bool failed,
+	                const char *why);
+	/* what ended last failed, and that does not count */
+	void (*forgiven)(void *arg, const struct grant *grant);
+	void (*annotation)(void *arg, const struct grant *grant,
+	                   const struct voice_annotation *what);
+	/* for people to read when the job is over; markdown of the step's, masked */
+	void (*summary)(void *arg, const struct grant *grant, const char *text, size_t len);
 	void (*job_ended)(void *arg, const struct sink_end *end);
 	/* what was told should be seen now, if that takes no time worth speaking of: a step is
 	 * about to write to the caller's terminal */
@@ -87,6 +98,14 @@ __attribute__((format(printf, 4, 5))) void sink_note(const struct job_sinks *sin
 void sink_refusal(const struct job_sinks *sinks, const struct job_step *step, const char *line);
 void sink_step_ended(const struct job_sinks *sinks, const struct job_step *step,
                      const struct step_result *result);
+/* The texts of these four are masked already. */
+void sink_not_run(const struct job_sinks *sinks, const struct grant *grant, const char *name,
+                  bool failed, const char *why);
+void sink_forgiven(const struct job_sinks *sinks, const struct grant *grant);
+void sink_annotation(const struct job_sinks *sinks, const struct grant *grant,
+                     const struct voice_annotation *what);
+void sink_summary(const struct job_sinks *sinks, const struct grant *grant, const char *text,
+                  size_t len);
 void sink_settle(const struct job_sinks *sinks);
 void sink_job_ended(const struct job_sinks *sinks, const struct sink_end *end);
 

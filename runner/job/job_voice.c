@@ -69,7 +69,18 @@ int job_voice_not_run(struct job *job, unsigned grant, const char *name, bool fa
 	};
 	job_voice_note(job, grant, failed ? SINK_WARN : SINK_NOTE, "%s: %s: %s",
 	               failed ? "failed before it began" : "skipped", name, why);
+	char named[WHY_MAX];
+	(void)snprintf(named, sizeof(named), "%s", shown);
+	mask_text(job->mask, named, sizeof(named));
+	sink_not_run(&job->sinks, of, named, failed, clean);
 	return record_step_not_run(job->rec, of->ref, of->phase, &facts, err);
+}
+
+void job_voice_forgiven(const struct job *job, unsigned grant)
+{
+	job_voice_note(job, grant, SINK_NOTE,
+	               "it failed, and continue-on-error lets the job go on");
+	sink_forgiven(&job->sinks, &job->plan->grants[grant - 1]);
 }
 
 int job_voice_withheld(struct job *job, unsigned grant, bool is_path, const char *name,
@@ -117,6 +128,11 @@ int job_voice_annotation(struct job *job, unsigned grant, const struct voice_ann
 		                                .end_line = known(what->end_line),
 		                                .column = known(what->column),
 		                                .end_column = known(what->end_column) };
+	struct voice_annotation told = *what;
+	told.title = what->title ? clean[0] : NULL;
+	told.file = what->file ? clean[1] : NULL;
+	told.message = clean[2];
+	sink_annotation(&job->sinks, of, &told);
 	return record_annotation(job->rec, of->ref, of->phase, &facts, err);
 }
 
@@ -148,6 +164,7 @@ int job_voice_summary(struct job *job, unsigned grant, const char *text, size_t 
 		clean[i] = text[i] ? text[i] : ' ';
 	mask_text(job->mask, clean, kept + 8);
 	show_summary(job, grant, clean);
+	sink_summary(&job->sinks, of, clean, strlen(clean));
 	const struct facts_summary facts = { .text = clean,
 		                             .bytes = (int64_t)len,
 		                             .cut = kept < len };

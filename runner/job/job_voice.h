@@ -30,6 +30,8 @@ bool job_voice_is_masked(const struct job *job, const char *text, size_t len);
  * failed before it. @failed: that counts as its failure. */
 int job_voice_not_run(struct job *job, unsigned grant, const char *name, bool failed,
                       const char *why, struct dd_err *err);
+/* What ended last of the written step @grant failed, and continue-on-error lets that pass. */
+void job_voice_forgiven(const struct job *job, unsigned grant);
 /* A variable, or an entry of PATH, that the written step @from left and the more trusted @grant
  * does not get. */
 int job_voice_withheld(struct job *job, unsigned grant, bool is_path, const char *name,

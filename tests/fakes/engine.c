@@ -12,6 +12,7 @@
 #include "forges/engine/job_result.h"
 #include "input/read_file.h"
 #include "job/job_start.h"
+#include "job/job_voice.h"
 #include "model/places.h"
 #include "policy/policy.h"
 
@@ -43,6 +44,33 @@ static void hear_ended(void *arg, const struct job_step *step, const struct step
 	(void)arg;
 	printf("ended %s: %s%s%s\n", step->ref, step_outcome_names[result->outcome],
 	       result->message[0] ? ": " : "", result->message);
+}
+
+static void hear_not_run(void *arg, const struct grant *grant, const char *name, bool failed,
+                         const char *why)
+{
+	(void)arg;
+	printf("heard not_run %u %s failed=%d %s\n", grant->index, name, failed, why);
+}
+
+static void hear_forgiven(void *arg, const struct grant *grant)
+{
+	(void)arg;
+	printf("heard forgiven %u\n", grant->index);
+}
+
+static void hear_annotation(void *arg, const struct grant *grant,
+                            const struct voice_annotation *what)
+{
+	(void)arg;
+	printf("heard annotation %u %s %s %s:%u\n", grant->index, what->level, what->message,
+	       what->file ? what->file : "", what->line);
+}
+
+static void hear_summary(void *arg, const struct grant *grant, const char *text, size_t len)
+{
+	(void)arg;
+	printf("heard summary %u %zu %s\n", grant->index, len, text);
 }
 
 static void hear_end(void *arg, const struct sink_end *end)
@@ -166,6 +194,10 @@ int main(int argc, char **argv)
 		                              .line = hear_line,
 		                              .note = hear_note,
 		                              .step_ended = hear_ended,
+		                              .not_run = hear_not_run,
+		                              .forgiven = hear_forgiven,
+		                              .annotation = hear_annotation,
+		                              .summary = hear_summary,
 		                              .job_ended = hear_end };
 	static const struct job_sink *const sinks[] = { &sink };
 	struct expr_memory mem = { .arena = arena_new() };

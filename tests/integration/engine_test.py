@@ -185,6 +185,23 @@ def _():
     equal(r.mark("a"), "failure/success", "outcome", r)
 
 
+@case("L-01", "whoever listens hears which steps did not run, what was forgiven, annotations and summaries, by the step's number and masked")
+def _():
+    r = engine(steps_of("""
+        - { run: exit 3, continue-on-error: true }
+        - run: |
+            echo '::add-mask::canary-sink'
+            echo '::error file=a.c,line=7::it is canary-sink'
+            echo 'also canary-sink' >"$GITHUB_STEP_SUMMARY"
+        - { name: gone, if: failure(), run: "true" }
+    """))
+    heard = [line for line in r.out.splitlines() if line.startswith("heard ")]
+    equal(heard[0], "heard forgiven 1", "forgiven", r)
+    check(any(line.startswith("heard annotation 2 error it is *** a.c:7") for line in heard), f"annotation: {heard}", r)
+    check("heard summary 2 9 also ***" in heard, f"summary: {heard}", r)
+    check(any(line.startswith("heard not_run 3 gone failed=0 its condition does not hold") for line in heard), f"not run: {heard}", r)
+
+
 @case("", "a display name that cannot be evaluated is shown as it is written, and the step runs")
 def _():
     r = engine(steps_of("""

@@ -121,8 +121,7 @@ static int conclude(struct job_engine *e, enum engine_outcome outcome, bool forg
 
 	if (outcome == OUTCOME_FAILURE && forgivable && engine_use_is_forgiven(e)) {
 		conclusion = OUTCOME_SUCCESS;
-		job_voice_note(e->job, e->now.grant->index, SINK_NOTE,
-		               "it failed, and continue-on-error lets the job go on");
+		job_voice_forgiven(e->job, e->now.grant->index);
 	}
 	if (conclusion == OUTCOME_FAILURE)
 		fail_around(e);

@@ -42,7 +42,7 @@ __attribute__((format(printf, 2, 3))) static void refuse(struct writing *w, cons
 
 static void put(struct writing *w, const char *bytes, size_t len)
 {
-	if (w->r < 0)
+	if (w->r < 0 || len == 0)
 		return;
 	if (w->len + len > MESSAGE_WORKFLOW_MAX) {
 		refuse(w, "its steps make more than %d MiB of text",
