@@ -11,5 +11,8 @@ int cmd_record(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_issuer(int argc, char **argv);
 int cmd_revoke(int argc, char **argv);
+int cmd_agent(int argc, char **argv);
+int cmd_register(int argc, char **argv);
+int cmd_unregister(int argc, char **argv);
 
 #endif

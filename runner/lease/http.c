@@ -101,8 +101,11 @@ void http_free(struct http *h)
 
 /* What an answer is read into. */
 struct taking {
+	struct http *h;
+	const struct http_request *request;
 	struct http_answer *answer;
 	size_t max;
+	uint64_t taken, given; /* bytes of this try */
 };
 
 /* Grows by twice, and wipes what it leaves behind. */
@@ -129,12 +132,30 @@ static size_t take_body(char *bytes, size_t size, size_t n, void *arg)
 	struct taking *t = arg;
 	struct http_answer *a = t->answer;
 	size_t len = size * n;
-	if (a->len + len > t->max || !make_room(t, a->len + len))
+	long status = 0;
+	t->taken += len;
+	if (t->taken > t->max)
 		return 0; /* libcurl gives up */
+	(void)curl.curl_easy_getinfo(t->h->easy, CURLINFO_RESPONSE_CODE, &status);
+	if (t->request->take && status == 200)
+		return t->request->take(t->request->take_arg, bytes, len) < 0 ? 0 : len;
+	if (!make_room(t, a->len + len))
+		return 0;
 	memcpy(a->body + a->len, bytes, len);
 	a->len += len;
 	a->body[a->len] = '\0';
 	return len;
+}
+
+static size_t give_body(char *bytes, size_t size, size_t n, void *arg)
+{
+	struct taking *t = arg;
+	const struct http_source *source = t->request->source;
+	long got = source->read(source->arg, t->given, bytes, size * n);
+	if (got < 0)
+		return CURL_READFUNC_ABORT;
+	t->given += (uint64_t)got;
+	return (size_t)got;
 }
 
 static void take_date(struct http_answer *a, const char *bytes, size_t len)
@@ -225,28 +246,42 @@ static struct curl_slist *headers_of(const struct http_request *request)
 	return list ? curl.curl_slist_append(list, "Expect:") : NULL;
 }
 
-static CURLcode ask_once(struct http *h, const struct http_request *request, struct taking *taking)
+static void set_body(const struct http *h, const struct http_request *request,
+                     struct taking *taking)
 {
-	struct http_answer *answer = taking->answer;
-
-	answer->len = answer->head_len = 0;
-	answer->body[0] = '\0';
-	curl.curl_easy_reset(h->easy);
-	set_tls(h);
-	set_limits(h, request);
-	(void)curl.curl_easy_setopt(h->easy, CURLOPT_URL, request->url);
-	(void)curl.curl_easy_setopt(h->easy, CURLOPT_CUSTOMREQUEST, request->method);
-	(void)curl.curl_easy_setopt(h->easy, CURLOPT_WRITEFUNCTION, take_body);
-	(void)curl.curl_easy_setopt(h->easy, CURLOPT_WRITEDATA, taking);
-	(void)curl.curl_easy_setopt(h->easy, CURLOPT_HEADERFUNCTION, take_header);
-	(void)curl.curl_easy_setopt(h->easy, CURLOPT_HEADERDATA, taking);
-	if (request->body || strcmp(request->method, "POST") == 0) {
+	if (request->source) {
+		(void)curl.curl_easy_setopt(h->easy, CURLOPT_POST, 1L);
+		(void)curl.curl_easy_setopt(h->easy, CURLOPT_READFUNCTION, give_body);
+		(void)curl.curl_easy_setopt(h->easy, CURLOPT_READDATA, taking);
+		(void)curl.curl_easy_setopt(h->easy, CURLOPT_POSTFIELDSIZE_LARGE,
+		                            (curl_off_t)request->source->size);
+	} else if (request->body || strcmp(request->method, "POST") == 0) {
 		const char *body = request->body ? request->body : "";
 		(void)curl.curl_easy_setopt(h->easy, CURLOPT_POSTFIELDS, body);
 		(void)curl.curl_easy_setopt(
 			h->easy, CURLOPT_POSTFIELDSIZE_LARGE,
 			(curl_off_t)(request->body_len ? request->body_len : strlen(body)));
 	}
+	/* after what chooses a method of its own */
+	(void)curl.curl_easy_setopt(h->easy, CURLOPT_CUSTOMREQUEST, request->method);
+}
+
+static CURLcode ask_once(struct http *h, const struct http_request *request, struct taking *taking)
+{
+	struct http_answer *answer = taking->answer;
+
+	answer->len = answer->head_len = 0;
+	taking->taken = taking->given = 0;
+	answer->body[0] = '\0';
+	curl.curl_easy_reset(h->easy);
+	set_tls(h);
+	set_limits(h, request);
+	(void)curl.curl_easy_setopt(h->easy, CURLOPT_URL, request->url);
+	(void)curl.curl_easy_setopt(h->easy, CURLOPT_WRITEFUNCTION, take_body);
+	(void)curl.curl_easy_setopt(h->easy, CURLOPT_WRITEDATA, taking);
+	(void)curl.curl_easy_setopt(h->easy, CURLOPT_HEADERFUNCTION, take_header);
+	(void)curl.curl_easy_setopt(h->easy, CURLOPT_HEADERDATA, taking);
+	set_body(h, request, taking);
 	struct curl_slist *headers = headers_of(request);
 	if (!headers)
 		return CURLE_OUT_OF_MEMORY;
@@ -300,13 +335,15 @@ static int explain(const struct http_request *request, CURLcode code, struct dd_
 	return dd_err_say(err, EHOSTUNREACH, "%.*s: %s", len, request->url, what);
 }
 
-static int begin_answer(const struct http_request *request, struct http_answer *answer,
-                        struct taking *taking, struct dd_err *err)
+static int begin_answer(struct http *h, const struct http_request *request,
+                        struct http_answer *answer, struct taking *taking, struct dd_err *err)
 {
 	*answer = (struct http_answer){ .body = malloc(BODY_FIRST),
 		                        .cap = BODY_FIRST,
 		                        .head = malloc(HEAD_MAX) };
-	*taking = (struct taking){ .answer = answer,
+	*taking = (struct taking){ .h = h,
+		                   .request = request,
+		                   .answer = answer,
 		                   .max = request->answer_max ? request->answer_max
 		                                              : HTTP_BODY_MAX };
 	if (answer->body && answer->head)
@@ -320,7 +357,7 @@ int http_ask(struct http *h, const struct http_request *request, struct http_ans
 {
 	const unsigned tries = request->tries ? request->tries : TRIES;
 	struct taking taking;
-	int r = begin_answer(request, ret, &taking, err);
+	int r = begin_answer(h, request, ret, &taking, err);
 
 	if (r < 0)
 		return r;

@@ -12,6 +12,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 enum { HTTP_BODY_MAX = 256 * 1024, HTTP_HEADERS_MAX = 12 };
 
@@ -21,12 +22,21 @@ struct http_tls {
 	const char *ca, *certificate, *key; /* files, or NULL */
 };
 
+/* A body that is not held in memory: read from its beginning for each try. */
+struct http_source {
+	void *arg;
+	/* up to @len bytes from @at on; 0: no more; negative: give up */
+	long (*read)(void *arg, uint64_t at, char *ret, size_t len);
+	uint64_t size;
+};
+
 struct http_request {
 	const char *method, *url;
 	const char *headers[HTTP_HEADERS_MAX]; /* "Name: value" */
 	const char *type;                      /* of the body, or NULL: there is none */
 	const char *body;
-	size_t body_len; /* 0: it is a text */
+	size_t body_len;                  /* 0: it is a text */
+	const struct http_source *source; /* instead of @body, with POST; NULL: none */
 	/* it makes something at the server: after a byte of an answer it is not asked again */
 	bool creates;
 	bool tls_only;        /* http:// is refused before anything is sent */
@@ -36,6 +46,9 @@ struct http_request {
 	/* asked about once a second: false ends it, -ECANCELED. NULL: it is wanted */
 	bool (*wanted)(void *arg);
 	void *wanted_arg;
+	/* where the body of a 200 goes instead of memory; negative ends it; NULL: into memory */
+	int (*take)(void *arg, const char *bytes, size_t len);
+	void *take_arg;
 };
 
 struct http_answer {

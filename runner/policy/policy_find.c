@@ -32,7 +32,7 @@ static int consider(const char *dir, const char *name, const struct event_facts 
 	int r = policy_find_blame(policy_load(path, &policy, diags, err), err);
 	if (r < 0)
 		return r;
-	if (policy_is_for(policy, event, NULL)) {
+	if (event && policy_is_for(policy, event, NULL)) {
 		*ret = policy;
 		return 1;
 	}
@@ -40,11 +40,13 @@ static int consider(const char *dir, const char *name, const struct event_facts 
 	return 0;
 }
 
-int policy_find(const char *dir, const struct event_facts *event, struct policy **ret,
-                struct diag_list *diags, struct dd_err *err)
+/* @ret_n: how many there are. */
+static int policy_walk(const char *dir, const struct event_facts *event, struct policy **ret,
+                       int *ret_n, struct diag_list *diags, struct dd_err *err)
 {
 	struct dirent **names = NULL;
 	int n = scandir(dir, &names, is_policy_file, alphasort), r = 0;
+	*ret_n = n < 0 ? 0 : n;
 	if (n < 0)
 		return errno == ENOENT
 		               ? 0
@@ -55,6 +57,14 @@ int policy_find(const char *dir, const struct event_facts *event, struct policy 
 		free(names[i]);
 	}
 	free(names);
+	return r;
+}
+
+int policy_find(const char *dir, const struct event_facts *event, struct policy **ret,
+                struct diag_list *diags, struct dd_err *err)
+{
+	int n;
+	int r = policy_walk(dir, event, ret, &n, diags, err);
 	if (r == 0 && n > 0)
 		return dd_err_blame(err, DD_BLAME_POLICY,
 		                    dd_err_say(err, EACCES,
@@ -62,4 +72,10 @@ int policy_find(const char *dir, const struct event_facts *event, struct policy 
 		                               "--policy",
 		                               dir));
 	return r < 0 ? r : 0;
+}
+
+int policy_dir_check(const char *dir, struct diag_list *diags, struct dd_err *err)
+{
+	int n;
+	return policy_walk(dir, NULL, NULL, &n, diags, err);
 }

@@ -13,5 +13,7 @@
  * its own. */
 int policy_find(const char *dir, const struct event_facts *event, struct policy **ret,
                 struct diag_list *diags, struct dd_err *err);
+/* Can every policy of @dir be read? */
+int policy_dir_check(const char *dir, struct diag_list *diags, struct dd_err *err);
 
 #endif

@@ -13,6 +13,7 @@
 #include "model/pair.h"
 #include "policy.h"
 #include "policy_terms.h"
+#include "policy_units.h"
 
 enum policy_trust { POLICY_TRUST_PROTECTED = 0, POLICY_TRUST_ANY };
 
@@ -135,12 +136,6 @@ struct policy {
 /* What a policy that says nothing means; also without any policy. */
 void policy_defaults(struct policy *policy);
 struct policy *policy_empty(void); /* the same on its own; path NULL; policy_free() */
-
-/* policy_units.c: 0, or -EINVAL and nothing written. Overflow is an error. */
-int policy_size(const char *text, uint64_t *ret_bytes);
-int policy_duration(const char *text, unsigned *ret_sec);
-int policy_count(const char *text, uint64_t max, uint64_t *ret);
-int policy_cpus(const char *text, unsigned *ret_millis);
 
 /* policy_values.c: the scalar @v, called @what in complaints, into @out, which stays as it is when
  * @v is wrong. */

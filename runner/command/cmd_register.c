@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+/* cmd_register.c - `drydock register` and `drydock unregister`: this host becomes a runner of a
+ * forge, or is none any more.
+ *
+ * Runs in: command line, with the identity of the agent, whose state it writes. The token is read
+ * from a file: an argument would stand in every list of processes. */
+#include "commands.h"
+
+#include "base/exit_code.h"
+#include "base/text_escape.h"
+#include "drydock/identity.h"
+#include "forges/gitlab/gl_register.h"
+#include "job/job_dirs.h"
+#include "job/step_result.h"
+
+#include <argp.h>
+#include <libgen.h>
+#include <string.h>
+
+struct args {
+	const char *forge, *state_dir;
+	struct gl_registering what;
+};
+
+static int complain(const struct dd_err *err)
+{
+	char shown[sizeof(err->msg) * TEXT_ESCAPE_MAX + 1];
+	(void)text_escape(shown, err->msg, strlen(err->msg));
+	(void)fprintf(stderr, "drydock: %s\n", shown);
+	return blame_rows[err->blame].exit_code;
+}
+
+/* Whatever was not somebody's mistake is about the forge: it cannot be asked, or says nothing. */
+static int complain_of_forge(const struct dd_err *err)
+{
+	int code = complain(err);
+	return err->blame == DD_BLAME_HOST ? DRYDOCK_EXIT_INTERNAL : code;
+}
+
+static error_t parse_common(int key, char *arg, struct argp_state *state)
+{
+	struct args *a = state->input;
+	switch (key) {
+	case 'n':
+		a->what.name = arg;
+		return 0;
+	case 'S':
+		a->state_dir = arg;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static error_t parse_register(int key, char *arg, struct argp_state *state)
+{
+	struct args *a = state->input;
+	switch (key) {
+	case 'u':
+		a->what.url = arg;
+		return 0;
+	case 't':
+		a->what.token_file = arg;
+		return 0;
+	case 'c':
+		a->what.ca = arg;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (a->forge)
+			return ARGP_ERR_UNKNOWN;
+		a->forge = arg;
+		return 0;
+	case ARGP_KEY_END:
+		if (!a->forge || strcmp(a->forge, "gitlab") != 0)
+			argp_error(state, "say which forge: gitlab is the only one yet");
+		else if (!a->what.url || !a->what.token_file)
+			argp_error(state, "--url and --token-file are needed: the address of the "
+			                  "GitLab, and a file with the runner's authentication "
+			                  "token (glrt-...)");
+		return 0;
+	default:
+		return parse_common(key, arg, state);
+	}
+}
+
+static error_t parse_unregister(int key, char *arg, struct argp_state *state)
+{
+	struct args *a = state->input;
+	if (key == ARGP_KEY_ARG && !a->what.name) {
+		a->what.name = arg;
+		return 0;
+	}
+	if (key == ARGP_KEY_END && !a->what.name)
+		argp_error(state, "say which runner: its name, as `register` told it");
+	return key == ARGP_KEY_END ? 0 : parse_common(key, arg, state);
+}
+
+/* Where the agent's state is, and who we are. */
+static int enter(struct args *a, char state[512], struct dd_err *err)
+{
+	struct identity id;
+	int r = identity_enter(&id, err);
+	if (r == 0)
+		r = job_dirs_place(a->state_dir, &id, state, err);
+	if (r < 0)
+		return r;
+	a->what.state = dirname(state);
+	return 0;
+}
+
+int cmd_register(int argc, char **argv)
+{
+	static const struct argp_option options[] = {
+		{ .name = "url",
+		  .key = 'u',
+		  .arg = "URL",
+		  .doc = "the forge's address, https://HOST[:PORT][/PATH]" },
+		{ .name = "token-file",
+		  .key = 't',
+		  .arg = "FILE",
+		  .doc = "holds the runner's authentication token" },
+		{ .name = "ca-file",
+		  .key = 'c',
+		  .arg = "FILE",
+		  .doc = "one more authority that is trusted for this forge" },
+		{ .name = "name",
+		  .key = 'n',
+		  .arg = "NAME",
+		  .doc = "what the runner is called on this host; the forge's host otherwise" },
+		{ .name = "state-dir",
+		  .key = 'S',
+		  .arg = "DIR",
+		  .doc = "where the agent keeps its state" },
+		{ 0 }
+	};
+	static const struct argp argp = {
+		.options = options,
+		.parser = parse_register,
+		.args_doc = "gitlab",
+		.doc = "Make this host a runner of a GitLab: the token is shown to it once, and "
+		       "written to the agent's state, readable for nobody else. `drydock agent` "
+		       "then runs its jobs."
+	};
+	struct args args = { .forge = NULL };
+	struct dd_err err = { .code = 0 };
+	struct plan_arena *arena = arena_new();
+	struct registration reg;
+	char state[512];
+	bool replaced = false;
+	argp_err_exit_status = DRYDOCK_EXIT_USAGE;
+	if (argp_parse(&argp, argc, argv, 0, NULL, &args) != 0)
+		return DRYDOCK_EXIT_USAGE;
+	int entered = enter(&args, state, &err), r = entered;
+	if (r == 0)
+		r = gl_register(&args.what, arena, &reg, &replaced, &err);
+	if (r == 0)
+		(void)printf("runner %lld of %s is registered as %s%s\n", reg.id, reg.url, reg.name,
+		             replaced ? ", in the place of another token" : "");
+	arena_free(arena);
+	if (r == 0)
+		return DRYDOCK_EXIT_OK;
+	return entered < 0 ? complain(&err) : complain_of_forge(&err);
+}
+
+int cmd_unregister(int argc, char **argv)
+{
+	static const struct argp_option options[] = { { .name = "state-dir",
+		                                        .key = 'S',
+		                                        .arg = "DIR",
+		                                        .doc = "where the agent keeps its state" },
+		                                      { 0 } };
+	static const struct argp argp = { .options = options,
+		                          .parser = parse_unregister,
+		                          .args_doc = "NAME",
+		                          .doc = "This host is no runner of that name any more: "
+		                                 "the forge is told, and the token forgotten." };
+	struct args args = { .forge = NULL };
+	struct dd_err err = { .code = 0 };
+	struct plan_arena *arena = arena_new();
+	struct registration reg;
+	char state[512];
+	argp_err_exit_status = DRYDOCK_EXIT_USAGE;
+	if (argp_parse(&argp, argc, argv, 0, NULL, &args) != 0)
+		return DRYDOCK_EXIT_USAGE;
+	int entered = enter(&args, state, &err), r = entered;
+	if (r == 0 &&
+	    (r = registration_read(arena, args.what.state, args.what.name, &reg, &err)) < 0)
+		err.blame = DD_BLAME_CALLER;
+	if (r == 0)
+		r = gl_unregister_runner(args.what.state, &reg, &err);
+	if (r == 0)
+		(void)printf("%s is no runner any more\n", args.what.name);
+	arena_free(arena);
+	if (r == 0)
+		return DRYDOCK_EXIT_OK;
+	return entered < 0 ? complain(&err) : complain_of_forge(&err);
+}
