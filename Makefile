@@ -12,7 +12,7 @@ RELEASE := $(shell cat VERSION)
 COMMIT  := $(if $(findstring -dev,$(RELEASE)),$(shell git describe --always --dirty=.dirty --exclude='*' --abbrev=10 2>/dev/null))
 VERSION := $(RELEASE)$(if $(COMMIT),+g$(COMMIT))
 
-PKGS    := libseccomp libcap libnl-3.0 libnl-route-3.0 libmnl libcares yaml-0.1 jansson libcrypto expat minizip zlib smartcols
+PKGS    := libseccomp libcap libnl-3.0 libnl-route-3.0 libmnl libcares yaml-0.1 jansson libcrypto expat minizip zlib smartcols libpcre2-8
 WARN    := -std=gnu17 -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
            -Wpointer-arith -Wcast-qual -Wwrite-strings -Wundef -Wvla -Walloca -Wformat=2 -Wimplicit-fallthrough -Wswitch-enum \
            -Wconversion -Wnull-dereference -Wdate-time -Wframe-larger-than=16384

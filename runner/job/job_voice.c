@@ -171,6 +171,41 @@ int job_voice_summary(struct job *job, unsigned grant, const char *text, size_t 
 	return record_step_summary(job->rec, of->ref, of->phase, &facts, err);
 }
 
+int job_voice_file(const struct job *job, const char *path, size_t max, char **ret, size_t *ret_len,
+                   struct dd_err *err)
+{
+	dd_auto_fd int fd = step_run_open(job, path, err);
+	dd_auto_free char *bytes = fd < 0 ? NULL : malloc(max + 1);
+	size_t len = 0;
+
+	if (fd < 0)
+		return fd;
+	if (!bytes)
+		return dd_err_set(err, ENOMEM, "read a file of the step");
+	while (len <= max) {
+		ssize_t n = read(fd, bytes + len, max + 1 - len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return dd_err_say(err, errno, "%s", strerrordesc_np(errno));
+		if (n == 0)
+			break;
+		len += (size_t)n;
+	}
+	if (len > max)
+		return dd_err_say(err, E2BIG, "it has more than %zu bytes", max);
+	*ret = bytes;
+	*ret_len = len;
+	bytes = NULL;
+	return 0;
+}
+
+bool job_voice_has_file(const struct job *job, const char *path)
+{
+	dd_auto_fd int fd = step_run_open(job, path, NULL);
+	return fd >= 0;
+}
+
 /* A push step that does not share the workspace sees the checkout as it was fetched. */
 static int tree_of(const struct job *job, unsigned grant)
 {

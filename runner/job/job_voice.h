@@ -50,6 +50,14 @@ int job_voice_annotation(struct job *job, unsigned grant, const struct voice_ann
 int job_voice_summary(struct job *job, unsigned grant, const char *text, size_t len,
                       struct dd_err *err);
 
+/* The bytes of the file at @path, as the step at hand sees it, at most @max of them; the caller
+ * frees them. From within said() only: the step may be changing it. -ENXIO: it is in none of the
+ * job's directories. */
+int job_voice_file(const struct job *job, const char *path, size_t max, char **ret, size_t *ret_len,
+                   struct dd_err *err);
+/* Is there such a regular file now? */
+bool job_voice_has_file(const struct job *job, const char *path);
+
 /* hashFiles (tree/hash_files.h) over the workspace as @grant sees it, in a process of its own and
  * at most two minutes long. @follow: links to directories, too. */
 int job_voice_hash(const struct job *job, unsigned grant, const char *const *patterns, size_t n,

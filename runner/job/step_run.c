@@ -30,9 +30,12 @@
 #include "record/event_write.h"
 
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <time.h>
 
 enum {
@@ -53,7 +56,8 @@ enum {
 /* What every step needs and none keeps: large, so there is one for the job. After each fork the
  * first write to a page copies it, so nothing here is cleared as a whole. */
 struct step_room {
-	struct step_output *output; /* NULL: no step has printed yet */
+	struct step_output *output;   /* NULL: no step has printed yet */
+	const struct step_view *view; /* of the step at hand; NULL: there is none */
 	struct step_asked asked;
 	struct step_hint hint;
 	char chunk[READ_CHUNK];
@@ -980,6 +984,35 @@ int step_run_mask(struct job *job, const char *value, size_t len, struct dd_err 
 	return step_output_mask(job->room->output, value, len, err);
 }
 
+/* Beneath the place, whatever links say: the step writes there while we look. */
+static int open_in_place(const char *place, const char *rest, struct dd_err *err)
+{
+	const struct open_how how = { .flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
+		                      .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS |
+		                                 RESOLVE_NO_XDEV };
+	dd_auto_fd int dir = open(place, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	dd_auto_fd int fd = dir < 0 ? -1 : (int)syscall(SYS_openat2, dir, rest, &how, sizeof(how));
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return dd_err_say(err, errno, "%s", strerrordesc_np(errno));
+	return S_ISREG(st.st_mode) ? dd_take_fd(&fd)
+	                           : dd_err_say(err, EINVAL, "it is no regular file");
+}
+
+int step_run_open(const struct job *job, const char *path, struct dd_err *err)
+{
+	const struct step_view *view = job->room ? job->room->view : NULL;
+
+	for (size_t i = 0; view && i < STEP_PLACE__COUNT; i++) {
+		size_t len = strlen(step_places[i].target);
+		if (strncmp(path, step_places[i].target, len) == 0 && path[len] == '/' &&
+		    path[len + 1])
+			return open_in_place(view->place[i], path + len + 1, err);
+	}
+	return dd_err_say(err, ENXIO, "it lies in none of the job's directories");
+}
+
 void step_room_free(struct step_room *room)
 {
 	if (room)
@@ -1000,6 +1033,7 @@ int step_run(struct job *job, struct job_step *step, struct step_result *result,
 	}
 	step_asked_begin(&job->room->asked);
 	job->room->hint.n = 0;
+	job->room->view = &run->view;
 	*run = (struct run){ .job = job,
 		             .room = job->room,
 		             .step = step,
@@ -1035,6 +1069,7 @@ int step_run(struct job *job, struct job_step *step, struct step_result *result,
 	} else {
 		(void)lease_revoke(&run->holder, &run->leases, NULL);
 	}
+	job->room->view = NULL;
 	free(run);
 	return r;
 }

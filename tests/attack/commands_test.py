@@ -20,8 +20,6 @@ def _():
     r = engine(steps_of("""
         - id: p
           run: |
-            echo "::add-matcher::matcher.json"
-            echo "::remove-matcher owner=gcc::"
             echo "::set-output name=o::1"
             echo "::set-output name=o::2"
             echo "::save-state name=s::1"
@@ -32,7 +30,7 @@ def _():
             case $PATH in *evil*) exit 1;; esac
             test ${{ steps.q.outcome }} = failure
     """))
-    for text in ("::add-matcher:: does nothing", "::remove-matcher:: does nothing", "::set-output:: does nothing", "::save-state:: does nothing", "::set-env:: does nothing", "::add-path:: does nothing"):
+    for text in ("::set-output:: does nothing", "::save-state:: does nothing", "::set-env:: does nothing", "::add-path:: does nothing"):
         equal(sum(text in n for n in r.notes), 1, text, r)
 
 
@@ -161,6 +159,81 @@ def _():
     """))
     equal([e["text"] for e in r.events("step.summary")], ["# Title\n\n| a | b |\n"], "recorded", r)
     check(r.noted("summary: # Title") and r.noted("what it left in `step_summary` is not taken"), "told", r)
+
+
+# ---- problem matchers ----
+
+GCC = r'''{"problemMatcher":[{"owner":"gcc","pattern":[{"regexp":"^(.*):(\\d+):(\\d+):\\s+(warning|error):\\s+(.*)$","file":1,"line":2,"column":3,"severity":4,"message":5}]}]}'''
+
+
+def of(annotation):
+    return tuple(annotation.get(k) for k in ("level", "file", "line", "column", "message"))
+
+
+@case("", "a problem matcher makes annotations of what programs print, for the rest of the job, with the file where it is one of the workspace")
+def _():
+    r = engine(steps_of("""
+        - name: one
+          run: |
+            echo "a.c:1:2: error: before"
+            echo "::add-matcher::.github/gcc.json"
+            echo "a.c:3:4: warning: unused"
+            echo "/work/sub/../a.c:5:6: error: whole"
+            echo "none.c:7:8: error: no such file"
+            echo "../etc/passwd:9:1: error: outside"
+            echo "/etc/passwd:9:1: error: outside"
+            echo "::stop-commands::toktok"
+            echo "a.c:11:1: error: also while commands are stopped"
+        - name: two
+          run: |
+            printf 'a.c:13:1: \\033[31merror: \\033[0min colours\\n'
+            echo "::remove-matcher owner=GCC::"
+            echo "a.c:15:1: error: after"
+    """), files={"a.c": "", ".github/gcc.json": GCC, "sub/x": ""})
+    equal([of(e) for e in r.events("annotation")], [
+        ("warning", "a.c", 3, 4, "unused"), ("error", "a.c", 5, 6, "whole"), ("error", None, 7, 8, "no such file"), ("error", None, 9, 1, "outside"),
+        ("error", None, 9, 1, "outside"), ("error", "a.c", 11, 1, "also while commands are stopped"), ("error", "a.c", 13, 1, "in colours")], "annotations", r)
+    check("| warning: a.c:3:4: warning: unused" in r.out and "| a.c:15:1: error: after" in r.out, "how lines are shown", r)
+
+
+@case("", "a file of matchers that cannot be taken fails the step with a sentence, whatever lies in its place, and nothing is waited for")
+def _():
+    rows = [("none.json", "true", "No such file"), ("x", "mkfifo x", "no regular file"), ("x", "mkdir x", "no regular file"), ("x", "truncate -s 1G x", "more than 262144 bytes"),
+            ("x", "ln -s /etc/passwd x", ""), ("/etc/passwd", "true", "none of the job's directories"), ("../../etc/passwd", "true", ""), ("x", "echo '{' >x", "line 2"),
+            ("x", """echo '{"problemMatcher":[{"owner":"o","pattern":[{"regexp":"(","message":0}]}]}' >x""", "parenthesis"), ("/proc/self/environ", "true", "none of")]
+    for file, before, why in rows:
+        r = engine(steps_of(f"""
+            - id: a
+              continue-on-error: true
+              run: |
+                {before}
+                echo "::add-matcher::{file}"
+            - run: test ${{{{ steps.a.outcome }}}} = failure
+        """), timeout=30)
+        check(r.noted("add-matcher: " + file) and r.noted(why) and "root:" not in r.out, f"told: {file}, {before}", r)
+
+
+@case("", "a matcher in RUNNER_TEMP counts, also in a push step")
+def _():
+    r = engine(steps_of("""
+        - id: publish
+          run: |
+            cp .github/gcc.json "$RUNNER_TEMP/own.json"
+            echo "::add-matcher::$RUNNER_TEMP/own.json"
+            echo "a.c:1:1: error: found"
+    """), policy=PUSH, files={"a.c": "", ".github/gcc.json": GCC})
+    equal([of(e) for e in r.events("annotation")], [("error", "a.c", 1, 1, "found")], "annotations", r)
+
+
+@case("", "patterns that go back and forth cost seconds and no more, and what is given up is told")
+def _():
+    bomb = '{"problemMatcher":[{"owner":"bomb","pattern":[{"regexp":"^(([a-z])+.)+[A-Z]([a-z])+$","message":1}]}]}'
+    r = engine(steps_of("""
+        - run: |
+            echo "::add-matcher::bomb.json"
+            python3 -c 'print(("a" * 200 + chr(10)) * 20000)'
+    """), files={"bomb.json": bomb}, timeout=60)
+    check(r.noted("`bomb` is removed") or r.noted("not asked any more"), "told", r)
 
 
 # ---- A-07: what crosses ----

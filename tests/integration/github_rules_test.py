@@ -107,6 +107,34 @@ JOBS = [
             echo "::error line=5,endLine=4::a"
             echo "::error line=5,col=5,endColumn=4::b"
      """, {"annotations": [{"message": "a", "line": 5}, {"message": "b", "line": 5, "column": 5}]}),
+    ("C17", "add-matcher is taken without a word, and remove-matcher takes an owner or a file", """
+        - name: m
+          run: |
+            printf '{"problemMatcher":[{"owner":"o","severity":"notice","pattern":[{"regexp":"^found (.*)$","message":1}]}]}' >m.json
+            echo "::add-matcher::m.json"
+            echo "found one"
+            echo "::remove-matcher::m.json"
+            echo "found two"
+            echo "::add-matcher::$PWD/m.json"
+            echo "::remove-matcher owner=O::"
+            echo "found three"
+     """, {"annotations": [{"level": "notice", "message": "one"}], "hasnt": ["add-matcher:"], "has": ["| found three"]}),
+    ("7.8", "a matcher of several patterns, and one that loops", """
+        - name: m
+          run: |
+            cat >m.json <<'E'
+            {"problemMatcher":[{"owner":"lint","pattern":[{"regexp":"^([^\\\\s].*)$","file":1},{"regexp":"^\\\\s+(\\\\d+):(\\\\d+)\\\\s+(\\\\w+)\\\\s+(.*)$","line":1,"column":2,"severity":3,"message":4,"loop":true}]}]}
+            E
+            touch a.js
+            echo "::add-matcher::m.json"
+            echo "a.js"
+            echo "  1:2  error  one"
+            echo "  3:4  warning  two"
+     """, {"annotations": [{"level": "error", "file": "a.js", "line": 1, "column": 2, "message": "one"}, {"level": "warning", "file": "a.js", "line": 3, "column": 4, "message": "two"}]}),
+    ("7.8", "a file of matchers that is not there fails the step", """
+        - { id: a, continue-on-error: true, run: 'echo "::add-matcher::nonesuch.json"' }
+        - run: test ${{ steps.a.outcome }} = failure
+     """, {}),
     # -- N1: one step, in order --
     ("N1", "values of one env map do not see each other", """
         - { env: { A: new, B: "${{ env.A }}" }, run: 'test "$A-$B" = new-' }

@@ -6,6 +6,8 @@
 #include "command_files.h"
 #include "job_engine.h"
 
+#include "matcher.h"
+
 #include "forges/actions/expr.h"
 #include "job/job_voice.h"
 #include "lease/mask.h"
@@ -122,6 +124,7 @@ struct job_engine {
 	size_t n_withheld;
 	struct plan_arena *line; /* of the line that was printed last */
 	unsigned n_masks;
+	struct matcher_set *matchers; /* of the job; NULL: none was ever added */
 	bool told_masks, debug;
 	const char *default_shell, *default_directory; /* of defaults.run, or NULL */
 	struct recipe_file event_file;
@@ -187,6 +190,20 @@ int engine_left_read(struct job_engine *e, const struct step_left *left, struct 
 /* ---- engine_said.c ---- */
 
 struct step_said engine_said(void *arg, enum step_stream stream, const char *text, size_t len);
+
+/* ---- engine_matchers.c ---- */
+
+/* Counted, and bounded for each step. */
+void engine_annotate(struct job_engine *e, const struct voice_annotation *what);
+/* Below the workspace, as the repository has it; NULL for NULL. */
+const char *engine_file_of(const char *file);
+/* ::add-matcher::FILE. False: the command failed, and that is told. */
+bool engine_matchers_add(struct job_engine *e, struct plan_arena *arena, const char *file);
+/* ::remove-matcher owner=OWNER:: or ::remove-matcher::FILE. @owner: NULL where there is none. */
+void engine_matchers_remove(struct job_engine *e, struct plan_arena *arena, const char *file,
+                            const char *owner);
+/* A line that is no command. The level of the annotation that was made of it, or NULL. */
+const char *engine_matchers_ask(struct job_engine *e, const char *line, size_t len);
 
 /* ---- engine_recipe.c ---- */
 

@@ -14,9 +14,8 @@
 #include <strings.h>
 
 enum {
-	ANNOTATIONS_MAX = 50, /* of one step */
-	MASKS_MAX = 1000,     /* of the whole job */
-	TOKEN_MASKED = 6,     /* longer ones cannot be guessed: they are kept so */
+	MASKS_MAX = 1000, /* of the whole job */
+	TOKEN_MASKED = 6, /* longer ones cannot be guessed: they are kept so */
 };
 
 static void tell_once(struct job_engine *e, bool *told, enum sink_level level, const char *text)
@@ -81,41 +80,26 @@ static const char *one_line(struct plan_arena *arena, const char *text)
 	return out;
 }
 
-/* Below the workspace, as the repository has it. */
-static const char *file_of(const struct log_command *c)
-{
-	static const char workspace[] = "/work/";
-	const char *file = log_command_property(c, "file");
-	if (file && strncmp(file, workspace, sizeof(workspace) - 1) == 0)
-		file += sizeof(workspace) - 1;
-	return file;
-}
-
 static const char *annotate(struct job_engine *e, struct plan_arena *arena,
                             const struct log_command *c)
 {
 	static const char *const levels[LOG__COUNT] = {
 		[LOG_NOTICE] = "notice", [LOG_WARNING] = "warning", [LOG_ERROR] = "error"
 	};
+	const char *file = engine_file_of(log_command_property(c, "file")), *where = "";
+	const char *title = log_command_property(c, "title");
 	struct log_place place;
-	const char *file = file_of(c), *title = log_command_property(c, "title"), *where = "";
 
 	log_command_place(c, &place);
-	if (e->now.n_annotations < ANNOTATIONS_MAX) {
-		const struct voice_annotation a = { .level = levels[c->kind],
-			                            .title = title,
-			                            .file = file,
-			                            .message = c->data,
-			                            .line = place.line,
-			                            .end_line = place.end_line,
-			                            .column = place.column,
-			                            .end_column = place.end_column };
-		(void)job_voice_annotation(e->job, e->now.grant->index, &a, NULL);
-	} else {
-		tell_once(e, &e->now.told_annotations, SINK_WARN,
-		          "more than 50 annotations; further ones stand in its log only");
-	}
-	e->now.n_annotations++;
+	const struct voice_annotation a = { .level = levels[c->kind],
+		                            .title = title,
+		                            .file = file,
+		                            .message = c->data,
+		                            .line = place.line,
+		                            .end_line = place.end_line,
+		                            .column = place.column,
+		                            .end_column = place.end_column };
+	engine_annotate(e, &a);
 	if (file && place.line && place.column)
 		where = arena_printf(arena, "%s:%u:%u: ", file, place.line, place.column);
 	else if (file && place.line)
@@ -160,11 +144,6 @@ static const struct dead_row {
 	bool fails; /* as on GitHub, where it was switched off for what it let anybody's output do
 	             */
 } dead[LOG__COUNT] = {
-	[LOG_ADD_MATCHER] = { "::add-matcher:: does nothing yet: this build makes no annotations "
-	                      "of other lines; print `::error file=FILE,line=LINE::TEXT` instead",
-	                      false },
-	[LOG_REMOVE_MATCHER] = { "::remove-matcher:: does nothing: this build has no matchers",
-	                         false },
 	[LOG_SET_OUTPUT] = { "::set-output:: does nothing here: nothing printed sets a value; "
 	                     "write "
 	                     "`echo \"NAME=VALUE\" >>\"$GITHUB_OUTPUT\"`",
@@ -211,12 +190,16 @@ static void obey(struct job_engine *e, struct plan_arena *arena, const struct lo
 		stop(e, c);
 		break;
 	case LOG_ADD_MATCHER:
+		e->now.command_failed |= !engine_matchers_add(e, arena, c->data);
+		break;
 	case LOG_REMOVE_MATCHER:
+		engine_matchers_remove(e, arena, c->data, log_command_property(c, "owner"));
+		break;
 	case LOG_SET_OUTPUT:
 	case LOG_SAVE_STATE:
 	case LOG_SET_ENV:
 	case LOG_ADD_PATH:
-		tell_once(e, &e->now.told_dead[c->kind - LOG_ADD_MATCHER],
+		tell_once(e, &e->now.told_dead[c->kind - LOG_SET_OUTPUT],
 		          dead[c->kind].fails ? SINK_ERROR : SINK_WARN, dead[c->kind].text);
 		e->now.command_failed |= dead[c->kind].fails;
 		break;
@@ -244,6 +227,18 @@ static bool may_be_command(const char *line, size_t len)
 	       memmem(line, len, "##[", 3);
 }
 
+/* What is no command may be what a problem matcher looks for: then it is shown by its level. */
+static void ask_matchers(struct job_engine *e, const char *text, size_t len, struct step_said *ret)
+{
+	const char *level = engine_matchers_ask(e, text, len);
+	if (!level)
+		return;
+	arena_free(e->line);
+	e->line = arena_new();
+	ret->instead = arena_printf(e->line, "%s: %.*s", level, (int)len, text);
+	ret->len = strlen(ret->instead);
+}
+
 struct step_said engine_said(void *arg, enum step_stream stream, const char *text, size_t len)
 {
 	struct job_engine *e = arg;
@@ -251,18 +246,20 @@ struct step_said engine_said(void *arg, enum step_stream stream, const char *tex
 	struct log_command command;
 	(void)stream;
 
-	if (!may_be_command(text, len))
-		return ret;
-	if (e->now.token[0]) {
-		if (!log_command_resumes(text, len, e->now.token))
-			return ret;
+	if (may_be_command(text, len) && e->now.token[0] &&
+	    log_command_resumes(text, len, e->now.token)) {
 		e->now.token[0] = '\0';
 		ret.hidden = !e->now.echo;
 		return ret;
 	}
-	arena_free(e->line);
-	e->line = arena_new();
-	if (log_command_read(e->line, text, len, &command))
-		obey(e, e->line, &command, &ret);
+	if (may_be_command(text, len) && !e->now.token[0]) {
+		arena_free(e->line);
+		e->line = arena_new();
+		if (log_command_read(e->line, text, len, &command)) {
+			obey(e, e->line, &command, &ret);
+			return ret;
+		}
+	}
+	ask_matchers(e, text, len, &ret);
 	return ret;
 }

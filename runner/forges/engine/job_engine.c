@@ -21,6 +21,7 @@ static void turn_done(struct job_engine *e)
 	if (!e->now.arena_is_kept)
 		arena_free(e->now.arena);
 	e->now = (struct engine_turn){ .step = NULL };
+	matcher_set_restart(e->matchers);
 }
 
 static int turn_begin(struct job_engine *e, struct engine_frame *frame, const struct wf_step *step,
@@ -457,6 +458,7 @@ void job_engine_free(struct job_engine *engine)
 	turn_done(engine);
 	engine_frames_free(engine);
 	arena_free(engine->line);
+	matcher_set_free(engine->matchers);
 	arena_free(engine->arena);
 	free(engine);
 }

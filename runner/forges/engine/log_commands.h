@@ -25,9 +25,9 @@ enum log_command_kind {
 	LOG_ENDGROUP,
 	LOG_ECHO,
 	LOG_STOP,
-	LOG_ADD_MATCHER, /* from here on: they do nothing, and that is told */
+	LOG_ADD_MATCHER,
 	LOG_REMOVE_MATCHER,
-	LOG_SET_OUTPUT,
+	LOG_SET_OUTPUT, /* from here on: they do nothing, and that is told */
 	LOG_SAVE_STATE,
 	LOG_SET_ENV,
 	LOG_ADD_PATH,
