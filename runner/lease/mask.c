@@ -1,22 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
-/* mask.c - finds many secrets in a stream at once.
+/* mask.c - the values of a job, and what becomes of a text in which one of their forms stands.
  *
- * Runs in the supervisor, on hostile bytes. Wu and Manber's idea: look at the two bytes that end a
- * window as long as the shortest secret; a table says how far no secret can start, mostly the whole
- * window. Only where it says 0 the secrets are compared. The table depends on the secrets, so it
- * lives with them in secret memory, and so does the work buffer, which holds them when they pass.
- * A masked run stays open across feeds: `covered` bytes at the start of what is held back are
- * already behind a "***".
+ * Runs in the supervisor, on hostile bytes. A stream keeps what may be the beginning of a form, and
+ * for each byte of it how many occurrences open and close there: that joins occurrences which
+ * overlap, in whatever order they are found. The bytes stand in secret memory, since they hold
+ * secrets when they pass. Values that come while streams live get a second, small automaton, which
+ * is made anew with each; when it has grown, the two become one. So a
+ * thousand values one by one do not cost a thousand times all of them.
  */
 #include "mask.h"
 
+#include "drydock/fd.h"
+#include "mask_automaton.h"
+#include "mask_forms.h"
 #include "secret_memory.h"
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 
-enum { CHUNK = 16384, PAIRS = 65536 };
+enum { CHUNK = 16384, TIERS = 2, FRESH_MAX = 64 * 1024 };
+static_assert((int)MASK_MIN == (int)AUTOMATON_SHORTEST, "a value that no automaton can hold");
 
 struct secret {
 	/* one region for each value, so that values come one by one */
@@ -25,13 +30,18 @@ struct secret {
 	size_t len;
 };
 
+/* An automaton over the forms of secrets[from] to secrets[to] (exclusive). */
+struct tier {
+	struct automaton *automaton; /* NULL: none */
+	size_t from, to;
+	size_t bytes; /* of all its patterns */
+};
+
 struct mask {
 	struct secret *secrets;
 	size_t n, cap;
-	size_t longest, shortest;
-	struct secret_memory *tables;
-	unsigned char *shift;  /* PAIRS: how far the window may move */
-	unsigned char *starts; /* PAIRS bits: some secret starts with these two bytes */
+	size_t longest; /* form in a tier */
+	struct tier tiers[TIERS];
 	unsigned streams;
 };
 
@@ -39,8 +49,14 @@ struct mask_stream {
 	struct mask *mask;
 	struct secret_memory *memory;
 	char *buf; /* what is held back, then new bytes */
-	size_t len, covered;
-	size_t shown; /* of what is covered: told as it is, by mask_show_held() */
+	size_t len, room;
+	struct automaton_cursor cursors[TIERS];
+	/* occurrences that begin, and that end, at each byte of buf; NULL until there is one */
+	uint32_t *opens, *closes;
+	size_t n_open; /* of those in buf, how many begin there */
+	size_t inside; /* how many hold the byte before buf[0] and go on */
+	bool starred;  /* the stars of the run that they make were told */
+	size_t shown;  /* of buf: told as it is, by mask_show_held() */
 };
 
 struct out {
@@ -80,7 +96,8 @@ void mask_free(struct mask *m)
 	for (size_t i = 0; i < m->n; i++)
 		secret_memory_free(m->secrets[i].memory);
 	free(m->secrets);
-	secret_memory_free(m->tables);
+	for (size_t i = 0; i < TIERS; i++)
+		automaton_free(m->tiers[i].automaton);
 	free(m);
 }
 
@@ -92,9 +109,13 @@ static bool known(const struct mask *m, const char *value, size_t len)
 	return false;
 }
 
+/* A value that stands in one that has its region, or is one. */
 static int remember(struct mask *m, const char *value, size_t len, struct secret_memory *memory,
                     struct dd_err *err)
 {
+	if (m->n >= MASK_VALUES_MAX)
+		return dd_err_say(err, E2BIG, "too many secrets to mask, more than %d",
+		                  MASK_VALUES_MAX);
 	if (m->n == m->cap) {
 		size_t cap = m->cap ? m->cap * 2 : 16;
 		struct secret *secrets = realloc(m->secrets, cap * sizeof(*secrets));
@@ -104,33 +125,51 @@ static int remember(struct mask *m, const char *value, size_t len, struct secret
 		m->cap = cap;
 	}
 	m->secrets[m->n++] = (struct secret){ .memory = memory, .bytes = value, .len = len };
-	if (len > m->longest)
-		m->longest = len;
-	if (m->shortest == 0 || len < m->shortest)
-		m->shortest = len;
-	secret_memory_free(m->tables); /* made again for the next stream */
-	m->tables = NULL;
 	return 0;
 }
 
-/* The value owns its region; its lines point into it. */
-static int add_lines(struct mask *m, const char *value, size_t len, struct dd_err *err)
+static int remember_part(struct mask *m, const char *part, size_t len, size_t min,
+                         struct dd_err *err)
+{
+	return len < min || known(m, part, len) ? 0 : remember(m, part, len, NULL, err);
+}
+
+static int remember_lines(struct mask *m, const char *value, size_t len, struct dd_err *err)
 {
 	const char *end = value + len;
-	for (const char *p = value; p < end;) {
+	int r = 0;
+	for (const char *p = value; p < end && r == 0;) {
 		const char *nl = memchr(p, '\n', (size_t)(end - p));
 		size_t n = (size_t)((nl ? nl : end) - p);
 		size_t text = n > 0 && p[n - 1] == '\r' ? n - 1 : n;
-		if (text >= MASK_LINE_MIN && !known(m, p, text)) {
-			int r = m->n < MASK_VALUES_MAX
-			                ? remember(m, p, text, NULL, err)
-			                : dd_err_say(err, E2BIG, "too many secrets to mask");
-			if (r < 0)
-				return r;
-		}
+		r = remember_part(m, p, text, MASK_LINE_MIN, err);
 		p += n + 1;
 	}
-	return 0;
+	return r;
+}
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* What programs show of a value by itself: without the blanks around it, without its quotation
+ * marks, the signature of a token, each line. They point into the value. */
+static int remember_parts(struct mask *m, const char *value, size_t len, struct dd_err *err)
+{
+	const char *p = value, *end = value + len;
+	while (p < end && is_blank(*p))
+		p++;
+	while (end > p && is_blank(end[-1]))
+		end--;
+	size_t n = (size_t)(end - p);
+	int r = remember_part(m, p, n, MASK_MIN, err);
+	if (r == 0 && n > MASK_LINE_MIN + 2 && (*p == '"' || *p == '\'') && end[-1] == *p)
+		r = remember_part(m, p + 1, n - 2, MASK_LINE_MIN, err);
+	const char *dot = memrchr(p, '.', n);
+	if (r == 0 && n > 3 && memcmp(p, "eyJ", 3) == 0 && dot && memchr(p, '.', (size_t)(dot - p)))
+		r = remember_part(m, dot + 1, (size_t)(end - dot - 1), MASK_LINE_MIN, err);
+	return r == 0 && memchr(value, '\n', len) ? remember_lines(m, value, len, err) : r;
 }
 
 int mask_add(struct mask *m, const char *value, size_t len, struct dd_err *err)
@@ -145,8 +184,6 @@ int mask_add(struct mask *m, const char *value, size_t len, struct dd_err *err)
 			err, EINVAL,
 			"a secret has between %d and %d bytes: a shorter one cannot be masked",
 			MASK_MIN, MASK_VALUE_MAX);
-	if (m->n >= MASK_VALUES_MAX)
-		return dd_err_say(err, E2BIG, "too many secrets to mask");
 	if (known(m, value, len))
 		return 0;
 	int r = secret_memory_new(len, &memory, err);
@@ -163,81 +200,147 @@ int mask_add(struct mask *m, const char *value, size_t len, struct dd_err *err)
 		secret_memory_free(memory);
 		return r;
 	}
-	return memchr(copy, '\n', len) ? add_lines(m, copy, len, err) : 0;
+	return remember_parts(m, copy, len, err);
 }
 
-static size_t pair_at(const char *p)
+/* ---- the automata ---- */
+
+/* Forms on their way into a tier: counted first, then copied. */
+struct forms {
+	size_t n, bytes, longest;
+	char *copy; /* NULL: count */
+	struct automaton_pattern *patterns;
+};
+
+static int take_form(void *arg, const char *bytes, size_t len)
 {
-	return (size_t)(unsigned char)p[0] << 8 | (unsigned char)p[1];
+	struct forms *f = arg;
+	if (f->copy) {
+		f->patterns[f->n] = (struct automaton_pattern){ f->copy + f->bytes, len };
+		memcpy(f->copy + f->bytes, bytes, len);
+	}
+	f->n++;
+	f->bytes += len;
+	f->longest = len > f->longest ? len : f->longest;
+	return 0;
 }
 
-static int build_tables(struct mask *m, struct dd_err *err)
+static void take_forms(const struct mask *m, const struct tier *t, char *scratch, struct forms *f)
 {
-	int r = secret_memory_new(PAIRS + PAIRS / 8 + 64, &m->tables, err);
+	f->n = f->bytes = 0;
+	for (size_t i = t->from; i < t->to; i++)
+		(void)mask_forms(m->secrets[i].bytes, m->secrets[i].len, scratch, take_form, f);
+}
+
+static int tier_fill(const struct mask *m, struct tier *t, struct secret_memory *scratch_memory,
+                     size_t room, size_t *ret_longest, struct dd_err *err)
+{
+	struct forms f = { 0 };
+	struct secret_memory *memory = NULL;
+	char *scratch = secret_alloc(scratch_memory, room);
+	if (!scratch)
+		return dd_err_set(err, ENOMEM, "prepare the masking of secrets");
+	take_forms(m, t, scratch, &f);
+	/* the automaton counts what they share; this bounds what is copied for it */
+	if (f.bytes > (size_t)AUTOMATON_BYTES_MAX)
+		return dd_err_say(err, E2BIG,
+		                  "the secrets of this job, in all the forms that are looked for, "
+		                  "are %zu bytes, and %d are the most: give it fewer or shorter "
+		                  "ones",
+		                  f.bytes, AUTOMATON_BYTES_MAX);
+	t->bytes = f.bytes;
+	*ret_longest = f.longest;
+	dd_auto_free struct automaton_pattern *patterns = calloc(f.n, sizeof(*patterns));
+	int r = patterns ? secret_memory_new(f.bytes, &memory, err)
+	                 : dd_err_set(err, ENOMEM, "prepare the masking of secrets");
 	if (r < 0)
 		return r;
-	m->shift = secret_alloc(m->tables, PAIRS);
-	m->starts = secret_alloc(m->tables, PAIRS / 8);
-	if (!m->shift || !m->starts)
-		return dd_err_set(err, ENOMEM, "prepare the masking of secrets");
-	size_t window = m->shortest > 256 ? 256 : m->shortest;
-	memset(m->shift, (int)(window - 1), PAIRS);
-	for (size_t i = 0; i < m->n; i++) {
-		const char *s = m->secrets[i].bytes;
-		m->starts[pair_at(s) / 8] |= (unsigned char)(1U << (pair_at(s) % 8));
-		for (size_t k = 0; k + 2 <= window; k++) {
-			size_t move = window - 2 - k;
-			if (m->shift[pair_at(s + k)] > move)
-				m->shift[pair_at(s + k)] = (unsigned char)move;
-		}
-	}
-	return 0;
+	f.patterns = patterns;
+	f.copy = secret_alloc(memory, f.bytes);
+	take_forms(m, t, scratch, &f);
+	r = automaton_new(patterns, f.n, &t->automaton, err);
+	secret_memory_free(memory);
+	return r;
 }
 
-int mask_stream_new(struct mask *m, struct mask_stream **ret, struct dd_err *err)
+static int tier_build(struct mask *m, struct tier *t, size_t from, struct dd_err *err)
 {
-	if (m->n > 0 && !m->tables) {
-		int r = build_tables(m, err);
-		if (r < 0) {
-			secret_memory_free(m->tables);
-			m->tables = NULL;
-			return r;
-		}
-	}
-	struct mask_stream *s = calloc(1, sizeof(*s));
-	if (!s)
-		return dd_err_set(err, ENOMEM, "prepare the masking of a stream");
-	s->mask = m;
-	/* without a secret nothing is held back; and none can come while a stream lives */
-	int r = m->n > 0 ? secret_memory_new(CHUNK + m->longest, &s->memory, err) : 0;
-	if (r < 0) {
-		free(s);
-		return r;
-	}
-	if (m->n > 0)
-		s->buf = secret_alloc(s->memory, CHUNK + m->longest);
-	m->streams++;
-	*ret = s;
-	return 0;
+	struct secret_memory *scratch = NULL;
+	size_t room = 0, longest = 0;
+	automaton_free(t->automaton);
+	*t = (struct tier){ .from = from, .to = m->n };
+	for (size_t i = from; i < m->n; i++)
+		if (room < mask_forms_room(m->secrets[i].len))
+			room = mask_forms_room(m->secrets[i].len);
+	int r = secret_memory_new(room, &scratch, err);
+	if (r == 0)
+		r = tier_fill(m, t, scratch, room, &longest, err);
+	secret_memory_free(scratch);
+	if (r < 0)
+		t->to = t->from;
+	else if (longest > m->longest)
+		m->longest = longest;
+	return r;
 }
 
-/* Room for the longest secret there is now, with what is held back. */
-static int renew(struct mask_stream *s, struct dd_err *err)
+/* Values that no tier knows come into the second; when it has grown, into the first. */
+static int tiers_build(struct mask *m, struct dd_err *err)
+{
+	struct tier *all = &m->tiers[0], *fresh = &m->tiers[1];
+	size_t known_to = fresh->automaton ? fresh->to : all->to;
+	if (known_to == m->n)
+		return 0;
+	if (all->automaton && fresh->bytes < all->bytes / 4 && fresh->bytes < FRESH_MAX)
+		return tier_build(m, fresh, all->to, err);
+	automaton_free(fresh->automaton);
+	*fresh = (struct tier){ 0 };
+	return tier_build(m, all, 0, err);
+}
+
+/* ---- streams ---- */
+
+static int stream_room(struct mask_stream *s, struct dd_err *err)
 {
 	struct secret_memory *memory = NULL;
-	int r = secret_memory_new(CHUNK + s->mask->longest, &memory, err);
+	size_t room = CHUNK + s->mask->longest;
+	int r = secret_memory_new(room, &memory, err);
 	if (r < 0)
 		return r;
-	char *buf = secret_alloc(memory, CHUNK + s->mask->longest);
-	if (!buf) {
-		secret_memory_free(memory);
-		return dd_err_set(err, ENOMEM, "mask a stream");
-	}
+	char *buf = secret_alloc(memory, room);
 	if (s->len > 0)
 		memcpy(buf, s->buf, s->len);
 	secret_memory_free(s->memory);
 	s->memory = memory;
 	s->buf = buf;
+	for (int i = 0; s->opens && i < 2; i++) {
+		uint32_t **counts = i ? &s->closes : &s->opens;
+		uint32_t *grown = realloc(*counts, (room + 1) * sizeof(*grown));
+		if (!grown)
+			return dd_err_set(err, ENOMEM, "mask a stream");
+		memset(grown + s->room + 1, 0, (room - s->room) * sizeof(*grown));
+		*counts = grown;
+	}
+	s->room = room;
+	return 0;
+}
+
+int mask_stream_new(struct mask *m, struct mask_stream **ret, struct dd_err *err)
+{
+	int r = tiers_build(m, err);
+	if (r < 0)
+		return r;
+	struct mask_stream *s = calloc(1, sizeof(*s));
+	if (!s)
+		return dd_err_set(err, ENOMEM, "prepare the masking of a stream");
+	s->mask = m;
+	/* without a secret nothing is held back */
+	r = m->n > 0 ? stream_room(s, err) : 0;
+	if (r < 0) {
+		free(s);
+		return r;
+	}
+	m->streams++;
+	*ret = s;
 	return 0;
 }
 
@@ -245,21 +348,24 @@ int mask_add_live(struct mask *m, const char *value, size_t len, struct mask_str
                   size_t n_live, struct dd_err *err)
 {
 	unsigned streams = m->streams;
-	size_t before = m->n;
+	size_t before = m->n, longest = m->longest;
 
 	if (streams != n_live)
 		return dd_err_say(err, EBUSY, "a secret must be registered between two steps");
 	m->streams = 0;
 	int r = mask_add(m, value, len, err);
 	m->streams = streams;
-	if (r < 0 || m->n == before)
+	if (m->n == before)
 		return r;
+	int built = tiers_build(m, r < 0 ? NULL : err);
+	r = r < 0 ? r : built;
 	/* also with an error: streams whose room is too small must not meet longer secrets */
 	for (size_t i = 0; i < n_live; i++) {
-		int one = renew(live[i], err);
+		memset(live[i]->cursors, 0, sizeof(live[i]->cursors));
+		int one = m->longest > longest || before == 0 ? stream_room(live[i], err) : 0;
 		r = r < 0 ? r : one;
 	}
-	return r < 0 ? r : build_tables(m, err);
+	return r;
 }
 
 void mask_stream_free(struct mask_stream *s)
@@ -268,85 +374,96 @@ void mask_stream_free(struct mask_stream *s)
 		return;
 	s->mask->streams--;
 	secret_memory_free(s->memory);
+	free(s->opens);
+	free(s->closes);
 	free(s);
 }
 
-/* The longest secret that starts at @p, 0 if none. @ret_more: a secret could still start here if
- * more bytes came. */
-static size_t match_at(const struct mask *m, const char *p, size_t left, bool *ret_more)
+static int mark(void *arg, size_t begin, size_t end)
 {
-	size_t best = 0;
-	*ret_more = false;
-	if (left >= 2 && !(m->starts[pair_at(p) / 8] & (1U << (pair_at(p) % 8))))
-		return 0;
-	for (size_t i = 0; i < m->n; i++) {
-		const struct secret *s = &m->secrets[i];
-		if (s->bytes[0] != p[0])
+	struct mask_stream *s = arg;
+	if (!s->opens) {
+		s->opens = calloc(s->room + 1, sizeof(*s->opens));
+		s->closes = calloc(s->room + 1, sizeof(*s->closes));
+		if (!s->opens || !s->closes)
+			return -ENOMEM;
+	}
+	s->opens[begin]++;
+	s->closes[end]++;
+	s->n_open++;
+	return 0;
+}
+
+static int tell_plain(struct mask_stream *s, size_t from, size_t to, const struct out *o)
+{
+	from = from < s->shown ? s->shown : from;
+	return from < to ? o->fn(o->arg, s->buf + from, to - from) : 0;
+}
+
+/* Tell the first @end bytes: as they are, or stars for each run of occurrences that overlap. */
+static int tell(struct mask_stream *s, size_t end, const struct out *o)
+{
+	size_t plain = 0; /* from here on nothing was told yet */
+	int r = 0;
+	if (s->n_open == 0 && s->inside == 0)
+		return tell_plain(s, 0, end, o);
+	for (size_t p = 0; p < end; p++) {
+		s->inside -= s->closes[p];
+		if (s->inside == 0)
+			s->starred = false;
+		s->inside += s->opens[p];
+		s->n_open -= s->opens[p];
+		s->closes[p] = s->opens[p] = 0;
+		if (s->inside == 0)
 			continue;
-		if (s->len <= left && s->len > best && memcmp(s->bytes, p, s->len) == 0)
-			best = s->len;
-		else if (s->len > left && memcmp(s->bytes, p, left) == 0)
-			*ret_more = true;
+		if (r == 0)
+			r = tell_plain(s, plain, p, o);
+		plain = p + 1;
+		if (r == 0 && p >= s->shown && !s->starred) {
+			r = o->fn(o->arg, "***", 3);
+			s->starred = true;
+		}
 	}
-	return best;
+	return r == 0 ? tell_plain(s, plain, end, o) : r;
 }
 
-/* The next place at or behind @p where a secret may start, or the first place too close to the end
- * to tell by the table. */
-static size_t next_candidate(const struct mask *m, const char *buf, size_t p, size_t len)
+/* The first @n bytes are told: what is left comes to the front. */
+static void drop(struct mask_stream *s, size_t n)
 {
-	size_t window = m->shortest > 256 ? 256 : m->shortest;
-	while (p + window <= len) {
-		size_t move = m->shift[pair_at(buf + p + window - 2)];
-		if (move == 0)
-			return p;
-		p += move;
+	size_t left = s->len - n;
+	memmove(s->buf, s->buf + n, left);
+	if (n > 0 && (s->n_open > 0 || s->inside > 0)) {
+		/* those of what was told are 0; and the last one may end where the text does */
+		size_t stale = n > left + 1 ? n : left + 1;
+		memmove(s->opens, s->opens + n, (left + 1) * sizeof(*s->opens));
+		memmove(s->closes, s->closes + n, (left + 1) * sizeof(*s->closes));
+		memset(s->opens + stale, 0, (s->len + 1 - stale) * sizeof(*s->opens));
+		memset(s->closes + stale, 0, (s->len + 1 - stale) * sizeof(*s->closes));
 	}
-	return p;
-}
-
-static int emit_plain(const struct out *o, const char *buf, size_t from, size_t to)
-{
-	return to > from ? o->fn(o->arg, buf + from, to - from) : 0;
+	for (size_t i = 0; i < TIERS; i++)
+		s->cursors[i].at -= n < s->cursors[i].at ? n : s->cursors[i].at;
+	s->shown -= n < s->shown ? n : s->shown;
+	s->len = left;
 }
 
 /* Work through the buffer. Without @last, what could become a secret stays in it. */
 static int work(struct mask_stream *s, bool last, const struct out *o)
 {
-	const struct mask *m = s->mask;
-	size_t done = s->covered; /* up to here all is told: as plain text, or behind stars */
-	size_t hold = s->len, p = 0, shown = s->shown;
+	size_t hold = s->len;
 	int r = 0;
-	while (r == 0 && (p = next_candidate(m, s->buf, p, s->len)) < s->len) {
-		bool more;
-		size_t len = match_at(m, s->buf + p, s->len - p, &more);
-		if (len > 0) {
-			if (p >= done) {
-				r = emit_plain(o, s->buf, done, p);
-				if (r == 0)
-					r = o->fn(o->arg, "***", 3);
-			} else if (p < shown) { /* the rest of what has begun in plain sight */
-				r = o->fn(o->arg, "***", 3);
-				shown = 0;
-			}
-			if (p + len > done)
-				done = p + len;
-		}
-		if (more && !last) { /* what starts behind p may yet lie inside a longer secret: the
-			                next feed looks again */
-			hold = p;
-			break;
-		}
-		p++;
+	for (size_t i = 0; i < TIERS && r == 0; i++) {
+		size_t one = s->len;
+		if (!s->mask->tiers[i].automaton)
+			continue;
+		r = automaton_scan(s->mask->tiers[i].automaton, &s->cursors[i], s->buf, s->len,
+		                   mark, s, &one);
+		hold = one < hold ? one : hold;
 	}
-	if (r == 0 && hold > done) {
-		r = emit_plain(o, s->buf, done, hold);
-		done = hold;
-	}
-	s->covered = done - hold;
-	s->shown = shown > hold ? shown - hold : 0;
-	s->len -= hold;
-	memmove(s->buf, s->buf + hold, s->len);
+	if (last || r < 0)
+		hold = s->len;
+	if (r == 0) /* else nothing of it may be told */
+		r = tell(s, hold, o);
+	drop(s, hold);
 	return r;
 }
 
@@ -358,7 +475,7 @@ int mask_feed(struct mask_stream *s, const char *in, size_t len, mask_out_fn out
 		return len > 0 ? out(arg, in, len) : 0;
 	while (r == 0 && len > 0) {
 		size_t take = len < CHUNK ? len : CHUNK;
-		memcpy(s->buf + s->len, in, take); /* s->len is less than the longest secret */
+		memcpy(s->buf + s->len, in, take); /* s->len is less than the longest form */
 		s->len += take;
 		in += take;
 		len -= take;
@@ -374,10 +491,16 @@ size_t mask_held(const struct mask_stream *s)
 
 int mask_show_held(struct mask_stream *s, size_t most, mask_out_fn out, void *arg)
 {
-	size_t n = s->len < most ? s->len : most;
-	int r = n > s->covered ? out(arg, s->buf + s->covered, n - s->covered) : 0;
-	if (n > s->covered)
-		s->covered = s->shown = n;
+	size_t n = s->len < most ? s->len : most, inside = s->inside;
+	int r = 0;
+	for (size_t p = 0; p < n && r == 0; p++) {
+		inside -= s->closes ? s->closes[p] : 0;
+		if (s->opens && s->opens[p] > 0)
+			break;
+		if (p >= s->shown && inside == 0)
+			r = out(arg, s->buf + p, 1);
+		s->shown = p >= s->shown ? p + 1 : s->shown;
+	}
 	return r;
 }
 
@@ -385,6 +508,10 @@ int mask_flush(struct mask_stream *s, mask_out_fn out, void *arg)
 {
 	const struct out o = { out, arg };
 	int r = s->mask->n > 0 ? work(s, true, &o) : 0;
-	s->len = s->covered = s->shown = 0;
+	memset(s->cursors, 0, sizeof(s->cursors));
+	if (s->closes)
+		s->closes[0] = 0;
+	s->inside = 0;
+	s->starred = false;
 	return r;
 }
