@@ -90,7 +90,7 @@ static int file_holds_value(struct keeping *k, int fd, const struct stat *st)
 			if (n <= 0)
 				r = n < 0 ? -errno : -EBUSY;
 			else if ((r = mask_feed(k->mask, buf, (size_t)n, count_out, &out)) == 0)
-				r = in % (64 * CHUNK) == 0 ? interrupt_check(NULL) : 0;
+				r = in % ((uint64_t)64 * CHUNK) == 0 ? interrupt_check(NULL) : 0;
 			in += n > 0 ? (uint64_t)n : 0;
 			data += n > 0 ? (uint64_t)n : 0;
 		}

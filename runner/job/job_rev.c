@@ -180,11 +180,13 @@ static int job_rev_build(struct checking_out *c, const struct grant_terms *terms
 static int job_rev_release(struct checking_out *c, struct dd_err *err)
 {
 	char alternates[GIT_STORES_MAX * 72] = "GIT_ALTERNATE_OBJECT_DIRECTORIES=";
+	static const char git_dir[] = "GIT_DIR=" PLACE_WORKSPACE "/.git";
+	static const char work_tree[] = "GIT_WORK_TREE=" PLACE_WORKSPACE;
 	const char *const envp[] = { "PATH=/usr/bin:/bin",
 		                     "LC_ALL=C",
 		                     "HOME=/nonexistent",
-		                     "GIT_DIR=" PLACE_WORKSPACE "/.git",
-		                     "GIT_WORK_TREE=" PLACE_WORKSPACE,
+		                     git_dir,
+		                     work_tree,
 		                     "GIT_CONFIG_NOSYSTEM=1",
 		                     "GIT_CONFIG_GLOBAL=/dev/null",
 		                     "GIT_ATTR_NOSYSTEM=1",

@@ -161,7 +161,7 @@ int job_voice_summary(struct job *job, unsigned grant, const char *text, size_t 
 	if (!clean)
 		return dd_err_set(err, ENOMEM, "keep a summary");
 	for (size_t i = 0; i < kept; i++)
-		clean[i] = text[i] ? text[i] : ' ';
+		clean[i] = (char)(text[i] ? text[i] : ' ');
 	mask_text(job->mask, clean, kept + 8);
 	show_summary(job, grant, clean);
 	sink_summary(&job->sinks, of, clean, strlen(clean));

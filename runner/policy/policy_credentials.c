@@ -278,7 +278,8 @@ static void read_host(struct key_context *ctx, const struct tree_node *v, enum l
 	const char *host = take_user(ctx, text, cred);
 	bool wants_user = lease_form(as)->user != NULL;
 	if (!is_host(host, as == LEASE_AS_NPMRC) || (host != text && !wants_user) ||
-	    (cred->user && !is_user(cred->user)) || (host != text && !cred->user[0]))
+	    (cred->user && !is_user(cred->user)) ||
+	    (host != text && !(cred->user && cred->user[0])))
 		diag_add(
 			ctx->diags, v->mark,
 			wants_user
@@ -342,7 +343,7 @@ static void as_cargo(struct key_context *ctx, const struct tree_node *v, void *o
 		return;
 	}
 	for (size_t i = 0; i <= len; i++)
-		upper[i] = name[i] == '-' ? '_' : (char)toupper((unsigned char)name[i]);
+		upper[i] = (char)(name[i] == '-' ? '_' : toupper((unsigned char)name[i]));
 	add_target(ctx, cred, name, NULL,
 	           strcmp(name, "crates-io") == 0
 	                   ? "CARGO_REGISTRY_CREDENTIAL_PROVIDER"

@@ -560,7 +560,7 @@ int tree_hash_files(int root_fd, const struct hash_files *what, char ret_hex[65]
 	if (r == 0 && h.any && EVP_DigestFinal_ex(h.all, digest, &len) != 1)
 		r = dd_err_set(err, ENOMEM, "hash files");
 	for (unsigned i = 0; r == 0 && i < len; i++)
-		(void)snprintf(ret_hex + 2 * i, 3, "%02x", (unsigned)digest[i]);
+		(void)snprintf(ret_hex + 2 * (size_t)i, 3, "%02x", (unsigned)digest[i]);
 	EVP_MD_CTX_free(h.all);
 	arena_free(h.arena);
 	return r;

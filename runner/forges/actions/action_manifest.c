@@ -228,7 +228,7 @@ int action_manifest_parse(const char *path, const char *text, size_t len,
 		            .root = SCHEMA_ACTION,
 		            .step_if = SCHEMA_ACTION_STEP_IF,
 		            .walk = { .split = { .arena = arena, .errors = errors },
-		                      .account = { .bytes_max = 10 * FILE_BYTES_MAX,
+		                      .account = { .bytes_max = (size_t)10 * FILE_BYTES_MAX,
 		                                   .events_max = EVENTS,
 		                                   .depth_max = NESTING } } },
 	};
