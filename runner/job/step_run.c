@@ -21,6 +21,7 @@
 #include "grant/step_mounts.h"
 #include "step_output.h"
 #include "step_pids.h"
+#include "step_secrets.h"
 #include "step_shell.h"
 #include "step_who.h"
 #include "base/interrupt.h"
@@ -340,12 +341,18 @@ static int step_run_release(struct run *run, struct dd_err *err)
 	const struct job_step *step = run->step;
 	struct step_env env;
 	size_t n = 0;
+	int r = 0;
 
 	step_env_make(step->recipe, step->terms, step->leases, step->n_leases, &env);
 	char **envp = arena_array(env.arena, env.n + run->leases.n_env + 2, sizeof(*envp));
 	const char *term = step->shell && step->shell->terminal ? step->shell->term : NULL;
-	for (size_t i = 0; i < env.n; i++) {
-		envp[n++] = arena_printf(env.arena, "%s=%s", env.rows[i].name, env.rows[i].value);
+	for (size_t i = 0; r == 0 && i < env.n; i++) {
+		char *filled = NULL;
+		r = step_secrets_fill(step->recipe, step->leases, step->n_leases, &run->leases,
+		                      env.rows[i].name, env.rows[i].value, &filled, err);
+		envp[n++] = filled ? filled
+		                   : arena_printf(env.arena, "%s=%s", env.rows[i].name,
+		                                  env.rows[i].value);
 		if (strcmp(env.rows[i].name, "TERM") == 0)
 			term = NULL; /* the step's own wins */
 	}
@@ -356,7 +363,8 @@ static int step_run_release(struct run *run, struct dd_err *err)
 	const struct sandbox_delivery what = { .envp = envp,
 		                               .files = run->leases.files,
 		                               .n_files = run->leases.n_files };
-	int r = sandbox_release(&run->sb, &what, err);
+	if (r == 0)
+		r = sandbox_release(&run->sb, &what, err);
 	step_env_done(&env);
 	return r;
 }

@@ -57,6 +57,15 @@ static void remember_live(struct lease_set *set, const struct lease_value *v)
 	};
 }
 
+/* In the middle of a text it is the value alone: a file ends with a line, a secret does not. */
+static struct lease_raw raw_of_value(const struct lease_value *v)
+{
+	struct lease_raw raw = { v->n ? v->fields[0].bytes : NULL, v->n ? v->fields[0].len : 0 };
+	while (raw.len > 0 && (raw.bytes[raw.len - 1] == '\n' || raw.bytes[raw.len - 1] == '\r'))
+		raw.len--;
+	return raw;
+}
+
 static int grant_all(const struct lease_holder *holder, struct mask *mask, struct lease_set *set,
                      struct dd_err *err)
 {
@@ -74,6 +83,8 @@ static int grant_all(const struct lease_holder *holder, struct mask *mask, struc
 	}
 	if (r == 0)
 		r = lease_deliver(holder, values, mask, set, err);
+	for (size_t i = 0; r == 0 && i < holder->n; i++)
+		set->raw[set->n_raw++] = raw_of_value(&values[i]);
 	crash_point();
 	free(values); /* holds only where the bytes are */
 	return r;

@@ -24,6 +24,13 @@ struct lease_set {
 	struct sandbox_secret_file
 		files[LEASES_MAX]; /* contents (and some names) in secret memory */
 	size_t n_files;
+	/* of each of the holder's leases: what is meant where no part of it is named, and no form
+	 */
+	struct lease_raw {
+		const char *bytes; /* in secret memory; NULL: nothing came */
+		size_t len;
+	} raw[LEASES_MAX];
+	size_t n_raw;
 	size_t n_granted; /* so many are in the record */
 	/* as the issuer says, where that is shorter than the policy's; 0: the policy's */
 	unsigned ttl_sec[LEASES_MAX];

@@ -32,6 +32,12 @@ struct recipe_file {
 	size_t len;
 };
 
+/* A text that stands for the value of a credential of the step's grant, in values of its variables;
+ * where it stands elsewhere it is a text like any other. */
+struct recipe_secret {
+	const char *blank, *credential;
+};
+
 struct recipe {
 	/* as log and record call the step; never empty */
 	const char *name;
@@ -47,6 +53,8 @@ struct recipe {
 	const char *workdir; /* inside the sandbox, absolute, without `..` */
 	const struct env_layer *env;
 	size_t n_env;
+	const struct recipe_secret *secrets;
+	size_t n_secrets;
 	unsigned time_sec; /* it can only shorten what the grant gives; 0: it does not */
 	/* files in which the step leaves something for its front end, found at PLACE_CHANNEL
 	 * "/NAME": names [a-z0-9_]+, NULL-terminated. NULL: none (job/step_channel.h) */

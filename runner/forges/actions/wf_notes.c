@@ -8,6 +8,7 @@
 #include "wf_combine.h"
 
 #include <string.h>
+#include <strings.h>
 
 static const char no_action[] =
 	"an action is code from elsewhere; write what it does as a `run:` step";
@@ -75,18 +76,58 @@ static void note_uses(const struct wf_step *step, struct plan_arena *arena, stru
 
 /* ---- secrets that a called workflow is given ---- */
 
-const char *wf_secret_named(struct plan_arena *arena, const struct template_node *node)
+static const char *trimmed(struct plan_arena *arena, const char *text, size_t len)
+{
+	while (len > 0 && strchr(" \t\r\n", text[len - 1]))
+		len--;
+	size_t skip = 0;
+	while (skip < len && strchr(" \t\r\n", text[skip]))
+		skip++;
+	return arena_strndup(arena, text + skip, len - skip);
+}
+
+/* NAME of `secrets.NAME`, or NULL. */
+static const char *secret_name(const char *text)
 {
 	static const char context[] = "secrets.";
 	static const char letters[] =
 		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
-	if (node->kind != TEMPLATE_EXPRESSION || node->n != 1)
-		return NULL;
-	const char *text = arena_strndup(arena, node->parts[0].text, node->parts[0].len);
-	if (strncmp(text, context, sizeof(context) - 1) != 0)
+	if (strncasecmp(text, context, sizeof(context) - 1) != 0)
 		return NULL;
 	text += sizeof(context) - 1;
 	return *text && text[strspn(text, letters)] == '\0' ? text : NULL;
+}
+
+/* X of `'X'`, without quotes in it, or NULL. */
+static const char *plain_text(struct plan_arena *arena, const char *text)
+{
+	size_t len = strlen(text);
+	return len >= 2 && text[0] == '\'' && strchr(text + 1, '\'') == text + len - 1
+	               ? arena_strndup(arena, text + 1, len - 2)
+	               : NULL;
+}
+
+bool wf_secret_chain(struct plan_arena *arena, const struct template_node *node,
+                     struct wf_secret_chain *ret)
+{
+	*ret = (struct wf_secret_chain){ .n = 0 };
+	if (node->kind != TEMPLATE_EXPRESSION || node->n != 1)
+		return false;
+	const char *text = arena_strndup(arena, node->parts[0].text, node->parts[0].len);
+	for (const char *next; text; text = next) {
+		const char *end = strstr(text, "||");
+		next = end ? end + 2 : NULL;
+		const char *one = trimmed(arena, text, end ? (size_t)(end - text) : strlen(text));
+		const char *name = secret_name(one);
+		ret->last = end || name ? NULL : plain_text(arena, one);
+		if (!name && !ret->last)
+			return false;
+		if (name) {
+			ret->names = arena_grow(arena, ret->names, ret->n, sizeof(*ret->names));
+			ret->names[ret->n++] = name;
+		}
+	}
+	return ret->n > 0;
 }
 
 /* A credential is delivered by its name and is in no expression's hands, so one cannot be computed
@@ -95,10 +136,12 @@ static void note_secrets(const struct wf_call *call, struct plan_arena *arena,
                          struct diag_list *notes)
 {
 	const struct template_node *map = call->secrets;
+	struct wf_secret_chain chain;
 	for (size_t i = 0; map && map->kind == TEMPLATE_MAP && i < map->n; i++)
 		if (wf_asks_for(map->pairs[i].value, EXPR_SECRETS) &&
-		    !wf_secret_named(arena, map->pairs[i].value))
-			diag_add(notes, map->pairs[i].value->mark, "${{ secrets.NAME }}",
+		    !wf_secret_chain(arena, map->pairs[i].value, &chain))
+			diag_add(notes, map->pairs[i].value->mark,
+			         "${{ secrets.NAME }}, or several with || between them",
 			         "a secret that is computed is not supported yet");
 }
 

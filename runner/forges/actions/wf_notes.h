@@ -11,7 +11,14 @@ void wf_note_job(const struct wf_flat_job *job, struct plan_arena *arena, struct
  * left to do. */
 bool wf_is_local_checkout(const struct wf_step *step);
 
-/* NAME where a text is `${{ secrets.NAME }}` and nothing else; NULL otherwise. */
-const char *wf_secret_named(struct plan_arena *arena, const struct template_node *node);
+/* `${{ secrets.A || secrets.B || 'text' }}`: the first that is there. */
+struct wf_secret_chain {
+	const char **names;
+	size_t n;
+	const char *last; /* the text behind them, or NULL */
+};
+/* False: it is something else. */
+bool wf_secret_chain(struct plan_arena *arena, const struct template_node *node,
+                     struct wf_secret_chain *ret);
 
 #endif

@@ -13,8 +13,9 @@
 /* What `secrets.NAME` stands for. */
 struct actions_secret {
 	const char *name;
-	const char *credential; /* of the policy */
-	const char *literal;    /* or a text that the caller gives; NULL: none */
+	const char *const *credentials; /* of the policy: the first one that the step holds */
+	size_t n_credentials;
+	const char *literal; /* or else a text that the caller gives; NULL: none */
 };
 
 struct actions_world {

@@ -50,7 +50,7 @@ static const struct expr_value *context_named(const struct job_engine *e, const 
 		{ "github", &e->github },
 		{ "env", e->now.step ? &e->now.env : &e->views[TRUST_BUILD].global_env },
 		{ "vars", &e->world.vars },
-		{ "secrets", &e->secrets },
+		{ "secrets", e->now.step ? &e->now.secrets : &e->secrets },
 		{ "inputs", frame->outer ? &frame->inputs : &e->world.inputs },
 		{ "matrix", &e->world.matrix },
 		{ "needs", &e->world.needs },
@@ -215,18 +215,6 @@ static int make_tracking(struct job_engine *e, struct dd_err *err)
 	return 0;
 }
 
-static bool make_secrets(struct job_engine *e)
-{
-	if (!expr_object_new(&e->mem, false, &e->secrets))
-		return false;
-	for (size_t i = 0; i < e->world.n_secrets; i++) {
-		const struct actions_secret *s = &e->world.secrets[i];
-		if (s->literal && !set(&e->mem, &e->secrets, s->name, expr_text(s->literal)))
-			return false;
-	}
-	return true;
-}
-
 static bool make_event(struct job_engine *e)
 {
 	const struct expr_value *event = expr_object_get(e->github.object, "event",
@@ -263,11 +251,15 @@ int engine_contexts_make(struct job_engine *e, struct dd_err *err)
 		.context = give_context, .status = give_status, .hash_files = give_hash, .user = e
 	};
 	int r = make_tracking(e, err);
+	if (r == 0)
+		r = engine_secrets_make(e, err);
 	if (r < 0)
 		return r;
-	return make_github(e) && make_runner(e) && make_secrets(e) && make_debug(e) &&
-	                       make_event(e) && engine_contexts_frame(e, &e->root) &&
-	                       make_views(e) && expr_object_new(&e->mem, false, &e->job_context) &&
+	return make_github(e) && make_runner(e) &&
+	                       engine_secrets_context(e, false, &e->mem, &e->secrets) &&
+	                       make_debug(e) && make_event(e) &&
+	                       engine_contexts_frame(e, &e->root) && make_views(e) &&
+	                       expr_object_new(&e->mem, false, &e->job_context) &&
 	                       set(&e->mem, &e->job_context, "status", expr_text("success"))
 	               ? 0
 	               : engine_no_memory(err);
@@ -306,7 +298,8 @@ int engine_contexts_turn(struct job_engine *e, struct dd_err *err)
 	const struct engine_action *around = frame->outer ? frame->turn.use->action : NULL;
 	const char *status = frame->outer ? engine_statuses[frame->status] : NULL;
 
-	return set(&e->mem, &e->github, "action", expr_text(e->now.step->id)) &&
+	return engine_secrets_context(e, true, &e->now.mem, &e->now.secrets) &&
+	                       set(&e->mem, &e->github, "action", expr_text(e->now.step->id)) &&
 	                       set_action(e, around) &&
 	                       set(&e->mem, &e->github, "action_path",
 	                           expr_text(around ? around->path : NULL)) &&

@@ -180,6 +180,11 @@ int engine_env_step(struct job_engine *e)
 		(void)snprintf(e->why, sizeof(e->why), "its variables need too much memory");
 		return -EINVAL;
 	}
+	for (size_t i = 0; i < env.object->n; i++) {
+		struct expr_value *v = &env.object->members[i].value;
+		v->text = engine_secrets_fit(e, now->arena, v->text);
+		v->len = strlen(v->text);
+	}
 	/* its own are evaluated while `env` is still what is around it */
 	now->env = env;
 	if (read_map(e, now->step->env, &now->mem, &now->own_env) < 0)
@@ -423,6 +428,25 @@ static struct env_layer path_layer(struct job_engine *e, const struct env_layer 
 	return (struct env_layer){ .origin = "GITHUB_PATH", .vars = var, .n = 1 };
 }
 
+/* @layer without what the step at hand does not hold; the layer itself where there is nothing. */
+static struct env_layer fit_layer(struct job_engine *e, const struct env_layer *layer)
+{
+	struct env_layer fit = *layer;
+	struct pair *vars = NULL;
+
+	for (size_t i = 0; i < layer->n; i++) {
+		if (!engine_secrets_in(e, layer->vars[i].value))
+			continue;
+		if (!vars) {
+			vars = arena_array(e->now.arena, layer->n, sizeof(*vars));
+			memcpy(vars, layer->vars, layer->n * sizeof(*vars));
+			fit.vars = vars;
+		}
+		vars[i].value = engine_secrets_fit(e, e->now.arena, layer->vars[i].value);
+	}
+	return fit;
+}
+
 static void env_layers(struct job_engine *e)
 {
 	struct env_layer *layers = arena_array(e->now.arena, 9 + e->now.frame->depth,
@@ -441,6 +465,9 @@ static void env_layers(struct job_engine *e)
 	n++;
 	layers[n++] = owned_layer(e);
 	layers[n++] = e->now.values;
+	for (size_t i = 0; i < n; i++)
+		layers[i] = fit_layer(e, &layers[i]);
+	engine_secrets_recipe(e);
 	e->now.recipe.env = layers;
 	e->now.recipe.n_env = n;
 }

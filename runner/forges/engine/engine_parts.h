@@ -60,6 +60,9 @@ struct engine_turn {
 	bool time_is_jobs;         /* what ends it first is the time of the whole job */
 	/* an outsider's value reached it: what it leaves is theirs, too. The path, or NULL */
 	const char *saw_outsider;
+	struct expr_value secrets; /* the context, of this step */
+	const char **told_secrets; /* names that are empty here, and told */
+	size_t n_told_secrets;
 	struct recipe recipe;
 	/* what it printed so far */
 	char token[256]; /* commands are stopped until ::TOKEN::; empty: they are not */
@@ -101,6 +104,13 @@ struct engine_frame {
 	struct engine_frame *older; /* of all that were made */
 };
 
+/* What stands for a credential of the plan until job/ has its value. */
+struct engine_secret {
+	const struct grant_lease *lease;
+	const char *text;
+	bool told; /* that some step does not hold it */
+};
+
 struct job_engine {
 	struct job_script script;
 	struct actions_job what;
@@ -120,6 +130,9 @@ struct job_engine {
 	const char *node; /* of the host, once it was looked for; NULL */
 	struct engine_view views[ENGINE_TRUSTS];
 	struct env_layer file_env, job_env;
+	struct engine_secret *blanks;
+	size_t n_blanks;
+	const char *blank; /* what the texts of all of them begin with */
 	struct engine_withheld *withheld;
 	size_t n_withheld;
 	struct plan_arena *line; /* of the line that was printed last */
@@ -186,6 +199,20 @@ struct env_layer engine_env_layer_of(struct plan_arena *arena, const struct expr
 
 /* What the step at hand left in its files. -EINVAL with e->why: it fails by that. */
 int engine_left_read(struct job_engine *e, const struct step_left *left, struct dd_err *err);
+
+/* ---- engine_secrets.c ---- */
+
+int engine_secrets_make(struct job_engine *e, struct dd_err *err);
+/* The context: of what the step at hand holds, or of all that any step does. */
+bool engine_secrets_context(struct job_engine *e, bool held_only, struct expr_memory *mem,
+                            struct expr_value *ret);
+/* Names that the texts of the step at hand ask for and that are empty in it. */
+void engine_secrets_tell(struct job_engine *e);
+bool engine_secrets_in(const struct job_engine *e, const char *text);
+/* @text without what the step at hand does not hold; that is told. */
+const char *engine_secrets_fit(struct job_engine *e, struct plan_arena *arena, const char *text);
+/* What job/ needs to know to fill in the others. */
+void engine_secrets_recipe(struct job_engine *e);
 
 /* ---- engine_said.c ---- */
 

@@ -68,6 +68,19 @@ static bool is_certain(const char *outsider)
 static int refuse_piece(struct job_engine *e, const struct template_piece *piece, const char *why)
 {
 	const char *policy = e->plan->policy_path ? e->plan->policy_path : "a policy";
+	if (!piece->outsider) {
+		(void)snprintf(
+			e->why, sizeof(e->why),
+			"%s:%u:%u: `${{ %.*s }}` is a secret, and no script's text holds one: "
+			"%s. Write `env: { VALUE: \"${{ %.*s }}\" }` for the step and \"$VALUE\" "
+			"in its script",
+			piece->at.file ? piece->at.file : "", piece->at.line, piece->at.column,
+			(int)(piece->expression_len > 100 ? 100 : piece->expression_len),
+			piece->expression ? piece->expression : "", why,
+			(int)(piece->expression_len > 100 ? 100 : piece->expression_len),
+			piece->expression ? piece->expression : "");
+		return -EINVAL;
+	}
 	(void)snprintf(e->why, sizeof(e->why),
 	               "%s:%u:%u: `${{ %.*s }}` can be written by somebody outside (%.150s): %s. "
 	               "Write `env: { VALUE: \"${{ %.*s }}\" }` for the step and \"$VALUE\" in its "
@@ -134,24 +147,33 @@ static int make_script(struct job_engine *e, const char *shell)
 		return -EINVAL;
 	}
 	struct inject_piece *parts = arena_array(now->arena, n, sizeof(*parts));
+	bool outsiders = false;
 	for (size_t i = 0; i < n; i++) {
+		const char *fit = engine_secrets_fit(e, now->arena, pieces[i].text);
+		if (fit != pieces[i].text) {
+			pieces[i].text = fit;
+			pieces[i].len = strlen(fit);
+		}
+		bool secret = engine_secrets_in(e, pieces[i].text);
 		bool outsider = pieces[i].outsider && e->plan->injection != INJECTION_ALLOW;
-		parts[i] = (struct inject_piece){ .text = pieces[i].text,
-			                          .len = pieces[i].len,
-			                          .outsider = outsider,
-			                          .certain = outsider &&
-			                                     is_certain(pieces[i].outsider) };
+		outsiders |= outsider;
+		parts[i] = (struct inject_piece){
+			.text = pieces[i].text,
+			.len = pieces[i].len,
+			.outsider = outsider || secret,
+			.certain = secret || (outsider && is_certain(pieces[i].outsider))
+		};
 		if (!outsider && memchr(pieces[i].text, '\0', pieces[i].len)) {
 			(void)snprintf(e->why, sizeof(e->why), "its script holds a NUL");
 			return -EINVAL;
 		}
 	}
-	enum inject_shell kind = e->plan->injection == INJECTION_REFUSE
+	enum inject_shell kind = e->plan->injection == INJECTION_REFUSE && outsiders
 	                                 ? INJECT_OTHER
 	                                 : inject_shell_of(shell, now->has_bash);
 	if (!inject_rewrite(now->arena, kind, parts, n, &done))
 		return refuse_piece(e, &pieces[done.refused],
-		                    e->plan->injection == INJECTION_REFUSE
+		                    e->plan->injection == INJECTION_REFUSE && outsiders
 		                            ? "the policy says `injection: refuse`"
 		                            : done.why);
 	now->recipe.script = unix_lines(now->arena, done.script, strlen(done.script));

@@ -54,7 +54,7 @@ static int post_begin(struct job_engine *e, struct dd_err *err)
 	int r = turn_begin(e, use->frame, use->step, use->grant, err);
 	e->now.use = use;
 	e->now.stage = STAGE_POST;
-	return r;
+	return r < 0 ? r : engine_contexts_turn(e, err); /* it holds no credential */
 }
 
 static bool condition_holds(struct job_engine *e, bool *ret)
@@ -161,6 +161,7 @@ static int judge(struct job_engine *e, struct dd_err *err)
 	if (!holds)
 		return not_run(e, false, false, why_skipped(e), err);
 	make_timeout(e);
+	engine_secrets_tell(e);
 	if ((r = engine_withheld_tell(e, err)) < 0)
 		return r;
 	if (engine_recipe_make(e) < 0)
@@ -270,6 +271,9 @@ static int engine_begins(void *arg, struct job *job, struct dd_err *err)
 			job_voice_note(job, 0, SINK_WARN, "secret %.100s cannot be masked: %s",
 			               s->name, why.msg);
 	}
+	/* whoever sees a blank sees that something is not shown */
+	for (size_t i = 0; i < e->n_blanks; i++)
+		(void)job_voice_mask(job, e->blanks[i].text, strlen(e->blanks[i].text), NULL);
 	if (e->what.timeout_sec)
 		e->deadline_ms = dd_now_ms() + (int64_t)e->what.timeout_sec * 1000;
 	if (engine_env_begin(e) == 0)

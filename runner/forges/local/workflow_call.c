@@ -89,21 +89,35 @@ static bool read_inputs(struct calling *c, struct expr_value *ret)
 
 /* ---- secrets ---- */
 
-/* What `secrets.NAME` means in the file that calls. */
-static bool meaning_of(const struct run_file *file, const char *name, struct actions_secret *ret)
+/* What `secrets.NAME` means in the file that calls, behind what @ret may stand for already. True: a
+ * text, and nothing behind it counts. */
+static bool add_meaning(struct calling *c, const struct run_file *file, const char *name,
+                        struct actions_secret *ret)
 {
 	const struct expr_value wanted = expr_text(name);
-	for (size_t i = 0; i < file->n_secrets; i++) {
+	const struct actions_secret *found = NULL;
+	const char *const own[] = { name };
+	const struct actions_secret all = { .name = name, .credentials = own, .n_credentials = 1 };
+
+	for (size_t i = 0; i < file->n_secrets && !found; i++) {
 		const struct expr_value have = expr_text(file->secrets[i].name);
-		if (!expr_equal(&have, &wanted))
-			continue;
-		ret->credential = file->secrets[i].credential;
-		ret->literal = file->secrets[i].literal;
-		return true;
+		if (expr_equal(&have, &wanted))
+			found = &file->secrets[i];
 	}
-	if (file->secrets_all)
-		ret->credential = name;
-	return file->secrets_all;
+	if (!found && file->secrets_all)
+		found = &all;
+	if (!found)
+		return false;
+	const char **list = arena_array(c->run->mem.arena,
+	                                ret->n_credentials + found->n_credentials, sizeof(*list));
+	for (size_t i = 0; i < ret->n_credentials; i++)
+		list[i] = ret->credentials[i];
+	for (size_t i = 0; i < found->n_credentials; i++)
+		list[ret->n_credentials + i] = found->credentials[i];
+	ret->credentials = list;
+	ret->n_credentials += found->n_credentials;
+	ret->literal = found->literal;
+	return found->literal && found->literal[0];
 }
 
 static bool read_secrets(struct calling *c, struct run_file *called)
@@ -122,13 +136,19 @@ static bool read_secrets(struct calling *c, struct run_file *called)
 	struct actions_secret *list = arena_array(c->run->mem.arena, map->n, sizeof(*list));
 	for (size_t i = 0; i < map->n; i++) {
 		const struct template_pair *pair = &map->pairs[i];
-		const char *name = wf_secret_named(c->run->mem.arena, pair->value);
+		struct wf_secret_chain chain;
 		struct actions_secret *secret = &list[called->n_secrets];
 		struct expr_value text;
+		bool done = false;
 		*secret = (struct actions_secret){ .name = pair->key->text };
-		if (name && !meaning_of(file, name, secret))
+		bool known = wf_secret_chain(c->run->mem.arena, pair->value, &chain);
+		for (size_t k = 0; known && !done && k < chain.n; k++)
+			done = add_meaning(c, file, chain.names[k], secret);
+		if (known && !done && chain.last)
+			secret->literal = chain.last;
+		if (known && !secret->n_credentials && !secret->literal)
 			continue; /* the caller has none of that name */
-		if (!name) {
+		if (!known) {
 			if (template_string(pair->value, &c->scope.scope, &c->run->mem, &text,
 			                    c->errors) < 0)
 				return false;
