@@ -260,29 +260,43 @@ int system_id_get(const char *state, char ret[SYSTEM_ID_LEN + 1], struct dd_err 
 static const char *const bundles[] = { "/etc/ssl/certs/ca-certificates.crt",
 	                               "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem" };
 
-int authorities_write(const char *state, const char *name, const char *ca, char ret_path[700],
-                      struct dd_err *err)
+/* Appends @path, a file of certificates, to *@all. */
+static int add_authorities(const char *path, char **all, size_t *len, struct dd_err *err)
 {
-	char dir[PATH_BYTES], file[RUNNER_NAME_MAX + 10];
-	dd_auto_free char *own = NULL, *theirs = NULL, *all = NULL;
-	size_t own_len = 0, theirs_len = 0;
-	int r = read_named_file(ca, READ_FILE_TEXT_MAX, &own, &own_len, NULL, err);
+	dd_auto_free char *own = NULL;
+	size_t own_len = 0;
+	int r = read_named_file(path, 4 * READ_FILE_TEXT_MAX, &own, &own_len, NULL, err);
 	if (r < 0)
 		return dd_err_ctx(err, r, "the authority of the forge");
 	if (!strstr(own, "-----BEGIN CERTIFICATE-----"))
-		return dd_err_say(err, EINVAL, "%s holds no certificate in PEM", ca);
-	for (size_t i = 0; i < ARRAY_LEN(bundles) && !theirs; i++)
-		(void)read_file_bounded(bundles[i], 4 * READ_FILE_TEXT_MAX, &theirs, &theirs_len,
-		                        NULL);
-	all = malloc(own_len + theirs_len + 2);
-	if (!all)
-		return dd_err_set(err, ENOMEM, "read %s", ca);
-	memcpy(all, own, own_len);
-	all[own_len] = '\n';
-	if (theirs)
-		memcpy(all + own_len + 1, theirs, theirs_len);
+		return dd_err_say(err, EINVAL, "%s holds no certificate in PEM", path);
+	char *more = realloc(*all, *len + own_len + 2);
+	if (!more)
+		return dd_err_set(err, ENOMEM, "read %s", path);
+	memcpy(more + *len, own, own_len);
+	*len += own_len;
+	more[(*len)++] = '\n';
+	*all = more;
+	return 0;
+}
+
+int authorities_write(const char *state, const char *name, const char *ca, const char *more,
+                      char ret_path[700], struct dd_err *err)
+{
+	char dir[PATH_BYTES], file[RUNNER_NAME_MAX + 10];
+	dd_auto_free char *all = NULL;
+	size_t len = 0;
+	int r = ca ? add_authorities(ca, &all, &len, err) : 0;
+	if (r == 0 && more)
+		r = add_authorities(more, &all, &len, err);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < ARRAY_LEN(bundles); i++)
+		if (access(bundles[i], R_OK) == 0 &&
+		    add_authorities(bundles[i], &all, &len, NULL) == 0)
+			break;
 	runners_dir(state, dir);
 	(void)snprintf(file, sizeof(file), "%s.ca.pem", name);
 	(void)snprintf(ret_path, 700, "%s/%s", dir, file);
-	return write_private(dir, file, all, own_len + 1 + theirs_len, err);
+	return write_private(dir, file, all, len, err);
 }

@@ -41,10 +41,10 @@ int registration_remove(const char *state, const char *name, struct dd_err *err)
 /* The stable identifier of this host: made once, kept. */
 int system_id_get(const char *state, char ret[SYSTEM_ID_LEN + 1], struct dd_err *err);
 
-/* One file with every authority to trust: those of this host and @ca, at STATE/runners/NAME.ca.pem.
- * For libcurl and for git, which take one file and no more. */
-int authorities_write(const char *state, const char *name, const char *ca, char ret_path[700],
-                      struct dd_err *err);
+/* One file with every authority to trust: those of this host, of @ca and of @more (each may be
+ * NULL), at STATE/runners/NAME.ca.pem. For libcurl and for git, which take one file and no more. */
+int authorities_write(const char *state, const char *name, const char *ca, const char *more,
+                      char ret_path[700], struct dd_err *err);
 
 /* Write @len bytes to DIR/NAME, 0600, at once and durable. */
 int write_private(const char *dir, const char *name, const char *bytes, size_t len,

@@ -4,32 +4,39 @@
  * Runs in: agent, with the identity of a run. */
 #include "commands.h"
 
-#include "agent/agent_config.h"
+#include "agent/agent_loop.h"
 #include "base/exit_code.h"
 #include "base/text_escape.h"
 #include "drydock/identity.h"
+#include "forges/gitlab/gl_agent.h"
 #include "job/job_dirs.h"
 #include "job/step_result.h"
 #include "policy/policy_find.h"
 
 #include <argp.h>
+#include <fcntl.h>
 #include <libgen.h>
+#include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 struct args {
-	const char *config, *policy_dir, *state_dir;
-	bool check;
+	const char *config, *policy_dir, *state_dir, *ca;
+	bool check, once;
 };
 
 /* All that an agent needs before it asks anybody for anything. */
 struct agent_world {
+	const struct args *args;
 	struct identity id;
-	char state[512];
+	char state[512], system_id[SYSTEM_ID_LEN + 1];
 	struct agent_config config;
 	struct plan_arena *arena;
 	struct registration regs[RUNNERS_MAX];
 	size_t n_regs;
+	struct agent_setup setup;
+	struct agent_runner *runners;
 	struct diag_list diags;
 };
 
@@ -53,34 +60,44 @@ static int named(struct dd_err *err, int r)
 	return r;
 }
 
-static int load(const struct args *args, struct agent_world *world, struct dd_err *err)
+static int check_policies(struct agent_world *world, struct dd_err *err)
 {
-	int r = identity_enter(&world->id, err);
-	if (r == 0)
-		r = job_dirs_place(args->state_dir, &world->id, world->state, err);
-	if (r < 0)
-		return r;
-	(void)dirname(world->state);
-	r = named(err, agent_config_load(args->config, &world->config, &world->diags, err));
+	const char *dir = world->args->policy_dir;
+	if (dir && access(dir, R_OK | X_OK) < 0)
+		return dd_err_set(err, errno, "the policies in %s", dir);
+	return policy_dir_check(dir ? dir : POLICY_DIR, &world->diags, err);
+}
+
+/* Also a second time, while the agent runs: world is another one then. */
+static int read_all(struct agent_world *world, struct dd_err *err)
+{
+	int r = agent_config_load(world->args->config, &world->config, &world->diags, err);
 	if (r < 0)
 		return r;
 	world->arena = arena_new();
-	r = named(err, registration_list(world->arena, world->state, world->regs, err));
+	r = registration_list(world->arena, world->state, world->regs, err);
 	if (r < 0)
 		return r;
 	world->n_regs = (size_t)r;
 	if (world->n_regs == 0)
-		return named(err, dd_err_say(err, ENOENT,
-		                             "no runner is registered in %s: `drydock register "
-		                             "gitlab --url URL --token-file FILE` does it",
-		                             world->state));
+		return dd_err_say(err, ENOENT,
+		                  "no runner is registered in %s: `drydock register gitlab --url "
+		                  "URL --token-file FILE` does it",
+		                  world->state);
 	r = agent_config_check(&world->config, world->regs, world->n_regs, &world->diags);
+	return r < 0 ? dd_err_say(err, -r, "the configuration cannot be used")
+	             : check_policies(world, err);
+}
+
+static int load(struct agent_world *world, struct dd_err *err)
+{
+	int r = identity_enter(&world->id, err);
+	if (r == 0)
+		r = job_dirs_place(world->args->state_dir, &world->id, world->state, err);
 	if (r < 0)
-		return named(err, dd_err_say(err, -r, "the configuration cannot be used"));
-	if (args->policy_dir && access(args->policy_dir, R_OK | X_OK) < 0)
-		return named(err, dd_err_set(err, errno, "the policies in %s", args->policy_dir));
-	return named(err, policy_dir_check(args->policy_dir ? args->policy_dir : POLICY_DIR,
-	                                   &world->diags, err));
+		return r;
+	(void)dirname(world->state);
+	return named(err, read_all(world, err));
 }
 
 static void show(const struct agent_world *world)
@@ -91,6 +108,83 @@ static void show(const struct agent_world *world)
 		(void)printf("%s: runner %lld of %s (%s), %u job%s at a time\n", reg->name, reg->id,
 		             reg->url, reg->forge, config->jobs, config->jobs == 1 ? "" : "s");
 	}
+}
+
+/* ---- the agent ---- */
+
+static int make_runners(struct agent_world *world, struct dd_err *err)
+{
+	char ca[700];
+	world->runners = arena_array(world->arena, world->n_regs, sizeof(*world->runners));
+	for (size_t i = 0; i < world->n_regs; i++) {
+		const struct registration *reg = &world->regs[i];
+		struct agent_runner *runner = &world->runners[i];
+		*runner = (struct agent_runner){ .setup = &world->setup,
+			                         .reg = *reg,
+			                         .config = *agent_config_of(&world->config,
+			                                                    reg->name) };
+		if (!reg->ca && !world->setup.ca)
+			continue;
+		int r = authorities_write(world->state, reg->name, reg->ca, world->setup.ca, ca,
+		                          err);
+		if (r < 0)
+			return named(err, r);
+		runner->authorities = arena_strdup(world->arena, ca);
+	}
+	return 0;
+}
+
+/* The world that is there stays in use where the new one is wrong. Memory of the old one is kept:
+ * hosts that were forked have their own, and a reload is rare. */
+static bool reload(void *arg, struct agent_run *run)
+{
+	struct agent_world *world = arg;
+	struct agent_world *next = calloc(1, sizeof(*next));
+	struct dd_err err = { 0 };
+	if (!next)
+		return false;
+	*next = *world;
+	next->arena = NULL;
+	next->diags = (struct diag_list){ .n = 0 };
+	int r = named(&err, read_all(next, &err));
+	if (r == 0)
+		r = make_runners(next, &err);
+	if (r < 0) {
+		(void)complain(next, &err);
+		(void)fprintf(stderr, "drydock: the configuration stays as it was\n");
+		return false;
+	}
+	for (size_t i = 0; i < next->n_regs; i++)
+		next->runners[i].setup = &world->setup;
+	run->config = &next->config;
+	run->runners = next->runners;
+	run->n_runners = next->n_regs;
+	return true;
+}
+
+static int run_agent(struct agent_world *world, struct dd_err *err)
+{
+	static const struct agent_forge *const forges[] = { &gl_agent_forge };
+	int r = system_id_get(world->state, world->system_id, err);
+	if (r < 0)
+		return complain(world, err);
+	world->setup = (struct agent_setup){ .id = &world->id,
+		                             .state = world->state,
+		                             .policy_dir = world->args->policy_dir,
+		                             .system_id = world->system_id,
+		                             .ca = world->args->ca };
+	if ((r = make_runners(world, err)) < 0)
+		return complain(world, err);
+	struct agent_run run = { .setup = &world->setup,
+		                 .forges = forges,
+		                 .n_forges = ARRAY_LEN(forges),
+		                 .config = &world->config,
+		                 .runners = world->runners,
+		                 .n_runners = world->n_regs,
+		                 .once = world->args->once,
+		                 .reload = reload,
+		                 .arg = world };
+	return agent_loop(&run);
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -106,18 +200,31 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'S':
 		a->state_dir = arg;
 		return 0;
+	case 'c':
+		a->ca = arg;
+		return 0;
 	case 'C':
 		a->check = true;
 		return 0;
+	case '1':
+		a->once = true;
+		return 0;
 	case ARGP_KEY_END:
-		if (!a->check)
-			argp_error(state,
-			           "this build checks a configuration (--check), and runs no "
-			           "jobs of forges yet");
+		if (a->check && a->once)
+			argp_error(state, "--check asks nobody for a job, so not also --once");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
+}
+
+/* A closed standard descriptor would be taken by the first file that is opened. */
+static int hold_standard_fds(void)
+{
+	for (int fd = 0; fd < 3; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+			return -1;
+	return 0;
 }
 
 int cmd_agent(int argc, char **argv)
@@ -135,27 +242,39 @@ int cmd_agent(int argc, char **argv)
 		  .key = 'S',
 		  .arg = "DIR",
 		  .doc = "where registrations and running jobs are kept" },
+		{ .name = "ca-file",
+		  .key = 'c',
+		  .arg = "FILE",
+		  .doc = "one more authority that is trusted for every forge" },
+		{ .name = "once", .key = '1', .doc = "run one job, and end as it ended" },
 		{ .name = "check",
 		  .key = 'C',
 		  .doc = "say whether configuration, registrations and policies can be used" },
 		{ 0 }
 	};
-	static const struct argp argp = { .options = options,
-		                          .parser = parse,
-		                          .doc = "Run the jobs of the forges at which this host is "
-		                                 "registered." };
+	static const struct argp argp = {
+		.options = options,
+		.parser = parse,
+		.doc = "Run the jobs of the forges at which this host is registered."
+		       "\vSIGTERM, SIGINT: ask for no more jobs, and end when those that run have "
+		       "ended (or as `stop` of the configuration says); again: interrupt them. "
+		       "SIGQUIT: let them finish. SIGHUP: read the configuration again.\n\n"
+		       "Exit codes with --once: 0 job succeeded, 1 job failed, 4 refused by "
+		       "policy, "
+		       "5 internal error, 130 cancelled."
+	};
 	struct args args = { .check = false };
-	struct agent_world world = { .arena = NULL };
+	struct agent_world world = { .args = &args };
 	struct dd_err err = { .code = 0 };
+	if (hold_standard_fds() < 0)
+		return DRYDOCK_EXIT_INTERNAL;
 	argp_err_exit_status = DRYDOCK_EXIT_USAGE;
 	if (argp_parse(&argp, argc, argv, 0, NULL, &args) != 0)
 		return DRYDOCK_EXIT_USAGE;
-	int r = load(&args, &world, &err);
-	int code = r < 0 ? complain(&world, &err) : DRYDOCK_EXIT_OK;
-	if (r == 0)
+	(void)signal(SIGPIPE, SIG_IGN);
+	if (load(&world, &err) < 0)
+		return complain(&world, &err);
+	if (args.check)
 		show(&world);
-	diag_list_done(&world.diags);
-	arena_free(world.arena);
-	agent_config_free(&world.config);
-	return code;
+	return args.check ? DRYDOCK_EXIT_OK : run_agent(&world, &err);
 }

@@ -9,8 +9,9 @@
 #include <stdbool.h>
 
 struct event_facts {
-	bool local;    /* no --event: the operator's own run, counts as protected */
-	char name[64]; /* push, pull_request, ... */
+	bool local;     /* no --event: the operator's own run, counts as protected */
+	char forge[16]; /* "gitlab"; empty: github, the only shape of event file */
+	char name[64];  /* push, pull_request, ... */
 	char repository[256];
 	char ref[256];
 	bool fork;

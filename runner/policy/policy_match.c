@@ -293,8 +293,7 @@ bool policy_is_for(const struct policy *policy, const struct event_facts *event,
 		why = "ref";
 	else if (f->events && !among(f->events, event->name))
 		why = "event";
-	else if (f->forges &&
-	         !among(f->forges, "github")) /* the only shape of event file that there is yet */
+	else if (f->forges && !among(f->forges, event->forge[0] ? event->forge : "github"))
 		why = "forge";
 	else if (f->protected_given && f->ref_protected != event->ref_protected)
 		why = "protected";

@@ -312,12 +312,14 @@ class GitLab:
         steps = [{"name": "script", "script": script, "timeout": 3600, "when": "on_success", "allow_failure": False}]
         if after is not None:
             steps.append({"name": "after_script", "script": after, "timeout": 3600, "when": "always", "allow_failure": True})
-        return {"id": ident, "token": token, "allow_git_fetch": True,
-                "job_info": {"id": ident, "name": "compile", "stage": "build", "pipeline_id": 9077, "project_id": 312, "project_name": "keelson",
+        return {"id": ident, "token": token, "allow_git_fetch": True, **self._rest(ident, token, rows, steps), **more}
+
+    def _rest(self, ident, token, rows, steps):
+        return {"job_info": {"id": ident, "name": "compile", "stage": "build", "pipeline_id": 9077, "project_id": 312, "project_name": "keelson",
                              "project_full_path": "shipyard/keelson", "time_in_queue_seconds": 0.3, "project_jobs_running_on_instance_runners_count": "+Inf"},
                 "git_info": {"repo_url": f"https://gitlab-ci-token:{token}@{self.url[8:]}/shipyard/keelson.git", "repo_object_format": "sha1", "ref": "main",
                              "sha": "4f1c0e7b9a2d5c8e3f60718293a4b5c6d7e8f901", "before_sha": "0" * 40, "ref_type": "branch",
                              "refspecs": ["+refs/pipelines/9077:refs/pipelines/9077", "+refs/heads/main:refs/remotes/origin/main"], "depth": 20, "protected": True},
                 "runner_info": {"timeout": 3600, "runner_session_url": None}, "inputs": [], "variables": rows, "steps": steps, "hooks": [], "image": None, "services": [],
                 "artifacts": None, "cache": [], "credentials": [], "dependencies": [],
-                "features": {"trace_sections": True, "token_mask_prefixes": ["glpat-"], "failure_reasons": REASONS, "tracing": None}, **more}
+                "features": {"trace_sections": True, "token_mask_prefixes": ["glpat-"], "failure_reasons": REASONS, "tracing": None}}

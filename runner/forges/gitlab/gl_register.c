@@ -165,7 +165,7 @@ int gl_register(const struct gl_registering *what, struct plan_arena *arena,
 	if (what->ca && !whole)
 		return dd_err_blame(err, DD_BLAME_CALLER, dd_err_set(err, errno, "%s", what->ca));
 	ret->ca = arena_strdup(arena, whole);
-	if (whole && (r = authorities_write(what->state, ret->name, whole, ca, err)) < 0)
+	if (whole && (r = authorities_write(what->state, ret->name, whole, NULL, ca, err)) < 0)
 		return dd_err_blame(err, DD_BLAME_CALLER, r);
 	if ((r = system_id_get(what->state, system_id, err)) < 0)
 		return r;
@@ -185,7 +185,7 @@ int gl_unregister_runner(const char *state, const struct registration *reg, stru
 	struct frame f = { .bytes = NULL };
 	int r = system_id_get(state, system_id, err);
 	if (r == 0 && reg->ca)
-		r = authorities_write(state, reg->name, reg->ca, ca, err);
+		r = authorities_write(state, reg->name, reg->ca, NULL, ca, err);
 	if (r < 0)
 		return r;
 	struct errand errand = {

@@ -1,0 +1,501 @@
+// SPDX-License-Identifier: Apache-2.0
+/* gl_front.c - see gl_front.h.
+ *
+ * Runs in: supervisor. What steps leave is hostile: of it the shell's state is a text that only
+ * other steps read, and variables are read as data. */
+#include "gl_front.h"
+
+#include "drydock/clock.h"
+#include "forges/engine/env_carry.h"
+#include "job/job_voice.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { AFTER_SEC = 300, APART_MAX = 400 };
+
+static const char *const channel[] = { "shell", "vars", NULL };
+
+struct gl_front {
+	struct gl_front_spec spec;
+	struct job_script script;
+	struct job_sink sink;
+	struct job *voice;
+	size_t at;                    /* the segment that is next */
+	const struct gl_segment *now; /* that runs, or ran last */
+	const struct gl_step *open;   /* its section is open in the log */
+	bool reached;                 /* a command of the job began */
+	bool over;                    /* of its script nothing follows */
+	struct gl_shell_state state;
+	const char *status; /* CI_JOB_STATUS of after_script */
+	int64_t script_deadline_ms, after_deadline_ms;
+	/* of the step at hand */
+	struct plan_arena *arena;
+	struct recipe recipe;
+	struct env_layer layers[GL_LAYERS];
+	struct recipe_file file;
+	const char *apart[APART_MAX];
+	size_t n_apart;
+	/* of the state, which outlives a step */
+	struct plan_arena *kept;
+};
+
+/* ---- time ---- */
+
+unsigned gl_duration_sec(const char *text)
+{
+	static const struct {
+		const char *name;
+		double sec;
+	} units[] = { { "ms", 1e-3 }, { "us", 1e-6 }, { "ns", 1e-9 },
+		      { "h", 3600 },  { "m", 60 },    { "s", 1 } };
+	double total = 0;
+	if (!text || !*text)
+		return 0;
+	while (*text) {
+		char *end;
+		if (!isdigit((unsigned char)*text) && *text != '.')
+			return 0;
+		double n = strtod(text, &end);
+		size_t i = 0;
+		while (i < ARRAY_LEN(units) &&
+		       strncmp(end, units[i].name, strlen(units[i].name)) != 0)
+			i++;
+		if (end == text || i == ARRAY_LEN(units))
+			return 0;
+		total += n * units[i].sec;
+		text = end + strlen(units[i].name);
+	}
+	return total >= 1 && total < 30.0 * 86400 ? (unsigned)total : 0;
+}
+
+/* Of a variable of the job; @fallback with a warning where it says nothing that can be used. */
+static unsigned timeout_of(struct gl_front *f, const char *name, unsigned fallback)
+{
+	const char *text = gl_job_last(f->spec.job, name);
+	unsigned sec = gl_duration_sec(text);
+	if (!text)
+		return fallback;
+	if (sec == 0 || sec > f->spec.job->timeout_sec) {
+		gl_trace_say(f->spec.trace, GL_SAY_WARNING,
+		             "%s is no time within the job's (%u s), and is ignored: %.60s", name,
+		             f->spec.job->timeout_sec, text);
+		return fallback;
+	}
+	return sec;
+}
+
+static unsigned left_sec(int64_t deadline_ms)
+{
+	int64_t left = deadline_ms - dd_now_ms();
+	return left <= 1000 ? 1 : (unsigned)((left + 999) / 1000);
+}
+
+/* ---- what came of it ---- */
+
+__attribute__((format(printf, 3, 4))) static void conclude(struct gl_front *f, enum gl_result what,
+                                                           const char *fmt, ...)
+{
+	struct gl_outcome *o = f->spec.outcome;
+	va_list ap;
+	if (o->result != GL_RESULT_NONE) /* the first word counts */
+		return;
+	o->result = what;
+	va_start(ap, fmt);
+	(void)vsnprintf(o->why, sizeof(o->why), fmt, ap);
+	va_end(ap);
+	f->status = what == GL_TIMED_OUT   ? "timedout"
+	            : what == GL_CANCELLED ? "canceled"
+	                                   : "failed";
+}
+
+static bool job_time_is_over(const struct gl_front *f)
+{
+	return dd_now_ms() + 500 >= f->spec.deadline_ms;
+}
+
+static void judge(struct gl_front *f, const struct step_result *result)
+{
+	int code = result->signal ? 128 + result->signal : result->exit_code;
+	switch (result->outcome) {
+	case STEP_FAILED:
+		conclude(f, GL_SCRIPT_FAILED, "exit status %d", code);
+		f->spec.outcome->exit_code = f->spec.outcome->exit_code ? f->spec.outcome->exit_code
+		                                                        : code;
+		break;
+	case STEP_TIMED_OUT:
+		conclude(f, GL_TIMED_OUT, "execution took longer than %u seconds",
+		         job_time_is_over(f) ? f->spec.job->timeout_sec : f->recipe.time_sec);
+		break;
+	case STEP_CANCELLED:
+		conclude(f, GL_CANCELLED, "canceled");
+		break;
+	case STEP_REFUSED:
+		conclude(f, GL_REFUSED, "refused by the policy: %.250s", result->message);
+		break;
+	case STEP_OVER_LIMIT:
+		conclude(f, GL_SCRIPT_FAILED, "%.290s", result->message);
+		break;
+	case STEP_BROKEN:
+		conclude(f, GL_BROKEN, "%.290s", result->message);
+		break;
+	case STEP_SUCCEEDED:
+	case STEP_NOT_RUN:
+	case STEP__OUTCOMES:
+	default:
+		break;
+	}
+}
+
+/* ---- sections of the log ---- */
+
+static const char *section_of(const struct gl_step *step, char ret[140])
+{
+	if (strcmp(step->name, "after_script") == 0)
+		return "after_script";
+	(void)snprintf(ret, 140, "step_");
+	size_t n = 5;
+	for (const char *p = step->name; *p && n < 120; p++)
+		ret[n++] = isalnum((unsigned char)*p) || strchr("_.-", *p) ? *p : '_';
+	ret[n] = '\0';
+	return ret;
+}
+
+static void close_section(struct gl_front *f)
+{
+	char name[140];
+	if (f->open)
+		gl_trace_section(f->spec.trace, false, section_of(f->open, name), NULL);
+	f->open = NULL;
+}
+
+static void open_section(struct gl_front *f, const struct gl_step *step)
+{
+	char name[140];
+	const char *section = section_of(step, name);
+	if (f->open == step)
+		return;
+	close_section(f);
+	f->open = step;
+	gl_trace_section(f->spec.trace, true, section, NULL);
+	if (strcmp(section, "after_script") == 0)
+		gl_trace_say(f->spec.trace, GL_SAY_TITLE, "Running after_script");
+	else
+		gl_trace_say(f->spec.trace, GL_SAY_TITLE,
+		             "Executing \"%s\" stage of the job script", section);
+}
+
+/* ---- a turn ---- */
+
+/* Names that never cross by themselves, in either direction. */
+static void note_apart(struct gl_front *f)
+{
+	const struct plan *plan = f->spec.plan->plan;
+	for (size_t i = 0; i < plan->n_grants; i++) {
+		const struct grant *g = &plan->grants[i];
+		for (size_t k = 0; k < g->terms->n_env && f->n_apart < APART_MAX; k++)
+			f->apart[f->n_apart++] = g->terms->env[k].name;
+		for (size_t k = 0; k < g->n_leases; k++) {
+			const char *names[LEASE_VARIABLES_MAX];
+			size_t n = lease_variables(g->leases[k].as, g->leases[k].targets,
+			                           g->leases[k].n_targets, names);
+			for (size_t v = 0; v < n && f->n_apart < APART_MAX; v++)
+				f->apart[f->n_apart++] = names[v];
+		}
+	}
+	if (f->n_apart < APART_MAX)
+		f->apart[f->n_apart++] = "CI_JOB_STATUS";
+}
+
+static void tell_withheld(void *arg, const char *name, const char *reason)
+{
+	struct gl_front *f = arg;
+	struct dd_err ignored;
+	(void)job_voice_withheld(f->voice, (unsigned)f->at + 1, false, name, reason,
+	                         (unsigned)f->at, &ignored);
+}
+
+/* What the shell before it knew crosses whole only where it gains nothing by that. */
+static enum gl_carry carry_of(const struct gl_segment *s)
+{
+	if (!s->follows)
+		return GL_CARRY_NOTHING;
+	return s->phase == DD_PHASE_BUILD || s->asked ? GL_CARRY_ALL : GL_CARRY_VALUES;
+}
+
+static void make_recipe(struct gl_front *f, const struct gl_segment *s)
+{
+	struct pair *env = NULL;
+	size_t n_env = 0;
+	const struct gl_rendering what = { .elements = s->elements,
+		                           .n = s->n,
+		                           .carry = carry_of(s),
+		                           .state = &f->state,
+		                           .leaves = s->leaves,
+		                           .apart = f->apart,
+		                           .n_apart = f->n_apart,
+		                           .reason = env_carry_reason,
+		                           .withheld = tell_withheld,
+		                           .arg = f };
+	arena_free(f->arena);
+	f->arena = arena_new();
+	f->recipe = f->spec.plan->spec.steps[f->at].recipe;
+	f->recipe.script = gl_render(f->arena, &what, &env, &n_env);
+	memcpy(f->layers, f->spec.plan->layers, sizeof(f->layers));
+	f->layers[1].vars = env;
+	f->layers[1].n = n_env;
+	f->recipe.env = f->layers;
+	if (what.carry == GL_CARRY_ALL && f->state.shell) {
+		f->file = (struct recipe_file){ GL_STATE_PATH, f->state.shell, f->state.shell_len };
+		f->recipe.files = &f->file;
+		f->recipe.n_files = 1;
+	}
+	f->recipe.channel = s->leaves ? channel : NULL;
+	f->recipe.time_sec = left_sec(s->after ? f->after_deadline_ms : f->script_deadline_ms);
+	if (s->after)
+		((struct pair *)(uintptr_t)f->layers[2].vars)[f->layers[2].n - 1].value = f->status;
+}
+
+/* The next segment that is to be run; false: none is. */
+static bool find_next(struct gl_front *f, bool cancelled)
+{
+	const struct gl_plan *plan = f->spec.plan;
+	if (cancelled)
+		conclude(f, GL_CANCELLED, "canceled");
+	for (; f->at < plan->spec.n_steps; f->at++) {
+		const struct gl_segment *s = &plan->segments[f->at];
+		bool same = f->now && f->now->of == s->of;
+		if (same && f->over)
+			continue;
+		/* what always runs does where anything did, and time is left */
+		if (s->after ? f->reached && !job_time_is_over(f)
+		             : f->spec.outcome->result == GL_RESULT_NONE)
+			return true;
+	}
+	return false;
+}
+
+static int front_next(void *arg, const struct job_so_far *so_far, struct step_order *ret,
+                      enum job_conclusion *ret_conclusion, struct dd_err *err)
+{
+	struct gl_front *f = arg;
+	(void)err;
+	if (!find_next(f, so_far->cancelled)) {
+		close_section(f);
+		if (f->spec.outcome->result == GL_RESULT_NONE)
+			f->spec.outcome->result = GL_SUCCESS;
+		*ret_conclusion = f->spec.outcome->result == GL_SUCCESS ? JOB_SUCCEEDED
+		                                                        : JOB_FAILED;
+		return 0;
+	}
+	const struct gl_segment *s = &f->spec.plan->segments[f->at];
+	if (!f->now || f->now->of != s->of) {
+		f->state = (struct gl_shell_state){ .shell = NULL };
+		f->over = false;
+	}
+	if (s->after && !f->after_deadline_ms) {
+		int64_t until = dd_now_ms() +
+		                1000LL * timeout_of(f, "RUNNER_AFTER_SCRIPT_TIMEOUT", AFTER_SEC);
+		f->after_deadline_ms = until < f->spec.deadline_ms ? until : f->spec.deadline_ms;
+	}
+	open_section(f, s->of);
+	make_recipe(f, s);
+	f->now = s;
+	f->reached = true;
+	*ret = (struct step_order){ .grant = (unsigned)f->at + 1,
+		                    .written = true,
+		                    .recipe = &f->recipe,
+		                    .outlives_cancel = s->after };
+	return 1;
+}
+
+static const struct step_file *file_of(const struct step_left *left, const char *name)
+{
+	for (size_t i = 0; i < left->n; i++)
+		if (strcmp(left->files[i].name, name) == 0)
+			return &left->files[i];
+	return NULL;
+}
+
+/* Of a step that held a credential nothing crosses: its variables may be the credential. The state
+ * before it stays. */
+static bool take_state(struct gl_front *f, const struct step_left *left)
+{
+	const struct step_file *shell = file_of(left, "shell"), *vars = file_of(left, "vars");
+	const struct grant *grant = &f->spec.plan->plan->grants[f->at];
+	struct plan_arena *arena = arena_new();
+	struct gl_shell_state state;
+	const struct gl_records none = { NULL, 0 };
+	if (!shell || !shell->bytes ||
+	    !gl_state_take(arena, &f->state, carry_of(f->now) != GL_CARRY_VALUES,
+	                   (struct gl_records){ shell->bytes, shell->len },
+	                   vars && vars->bytes ? (struct gl_records){ vars->bytes, vars->len }
+	                                       : none,
+	                   &state)) {
+		arena_free(arena);
+		return false;
+	}
+	if (grant->n_leases) {
+		gl_trace_say(
+			f->spec.trace, GL_SAY,
+			"drydock: what this shell knew stays here: the step held a credential");
+		arena_free(arena);
+		return true;
+	}
+	arena_free(f->kept);
+	f->kept = arena;
+	f->state = state;
+	return true;
+}
+
+static int front_ended(void *arg, const struct step_order *order, const struct step_result *result,
+                       const struct step_left *left, struct dd_err *err)
+{
+	struct gl_front *f = arg;
+	const struct gl_segment *s = f->now;
+	(void)order;
+	(void)err;
+	bool failed = step_outcome_is_failure(result->outcome);
+	f->over = failed;
+	const char *ignore = gl_job_last(f->spec.job, "AFTER_SCRIPT_IGNORE_ERRORS");
+	bool counts = ignore && *ignore && !gl_is_true(ignore);
+	if (failed && s->after && !counts && result->outcome != STEP_REFUSED &&
+	    result->outcome != STEP_BROKEN)
+		gl_trace_say(f->spec.trace, GL_SAY_WARNING,
+		             "after_script failed, but job will continue "
+		             "unaffected: %s",
+		             result->message[0] ? result->message : "its exit status is not 0");
+	else if (failed)
+		judge(f, result);
+	else if (s->leaves && !take_state(f, left)) {
+		const struct step_file *shell = file_of(left, "shell");
+		f->over = true; /* it said exit, and meant it */
+		if (shell && !shell->bytes)
+			conclude(f, GL_SCRIPT_FAILED,
+			         "what the shell knew cannot be handed to its next step: %s",
+			         shell->why);
+	}
+	f->at++;
+	return 0;
+}
+
+/* The values are on no line from here on, and nowhere else in the job's processes. */
+static int front_begins(void *arg, struct job *job, struct dd_err *err)
+{
+	struct gl_front *f = arg;
+	int r = 0;
+	f->voice = job;
+	for (size_t i = 0; r == 0 && i < f->spec.vars->n_masked; i++) {
+		const struct lease_forge_secret *one = &f->spec.vars->masked[i];
+		size_t from = 0, len = one->len;
+		while (from < len && isspace((unsigned char)one->value[from]))
+			from++;
+		while (len > from && isspace((unsigned char)one->value[len - 1]))
+			len--;
+		r = job_voice_mask(job, one->value + from, len - from, err);
+		if (r == -EINVAL && len - from < MASK_MIN) {
+			if (len > from)
+				gl_trace_say(f->spec.trace, GL_SAY_WARNING,
+				             "%s has fewer than %d characters and cannot be masked",
+				             one->name, MASK_MIN);
+			r = 0;
+		}
+	}
+	gl_vars_wipe(f->spec.vars, true);
+	unsigned sec = timeout_of(f, "RUNNER_SCRIPT_TIMEOUT", f->spec.job->timeout_sec);
+	f->script_deadline_ms = dd_now_ms() + 1000LL * sec;
+	if (f->script_deadline_ms > f->spec.deadline_ms)
+		f->script_deadline_ms = f->spec.deadline_ms;
+	return r;
+}
+
+/* ---- who hears ---- */
+
+static void hear_line(void *arg, const struct job_step *step, const struct step_line *line)
+{
+	struct gl_front *f = arg;
+	(void)step;
+	gl_trace_line(f->spec.trace, line->stream == STEP_STDERR ? GL_STDERR : GL_STDOUT,
+	              line->coloured, line->coloured_len, line->continues);
+}
+
+static void hear_note(void *arg, const struct job_step *step, enum sink_level level,
+                      const char *text)
+{
+	struct gl_front *f = arg;
+	static const enum gl_colour colours[] = {
+		[SINK_NOTE] = GL_SAY, [SINK_WARN] = GL_SAY_WARNING, [SINK_ERROR] = GL_SAY_ERROR
+	};
+	(void)step;
+	gl_trace_say(f->spec.trace, colours[level], "drydock: %s", text);
+}
+
+static void hear_refusal(void *arg, const struct job_step *step, const char *line)
+{
+	struct gl_front *f = arg;
+	(void)step;
+	gl_trace_say(f->spec.trace, GL_SAY_WARNING, "%s%s",
+	             strncmp(line, "drydock:", 8) == 0 ? "" : "drydock: ", line);
+}
+
+static void hear_begin(void *arg, const struct job_step *step)
+{
+	struct gl_front *f = arg;
+	if (step->phase != DD_PHASE_BUILD)
+		gl_trace_say(f->spec.trace, GL_SAY, "drydock: phase %s, %s",
+		             phase_names[step->phase],
+		             step->terms->egress.n ? "the gate is open for its allowlist"
+		                                   : "its allowlist is empty");
+}
+
+static void hear_ended(void *arg, const struct job_step *step, const struct step_result *result)
+{
+	struct gl_front *f = arg;
+	(void)step;
+	if (step_outcome_is_failure(result->outcome) && result->outcome != STEP_FAILED &&
+	    result->message[0])
+		gl_trace_say(f->spec.trace, GL_SAY_WARNING, "drydock: %s", result->message);
+}
+
+static void hear_end(void *arg, const struct sink_end *end)
+{
+	struct gl_front *f = arg;
+	close_section(f);
+	(void)end;
+}
+
+/* ---- life ---- */
+
+int gl_front_new(const struct gl_front_spec *spec, struct gl_front **ret, struct dd_err *err)
+{
+	struct gl_front *f = calloc(1, sizeof(*f));
+	if (!f)
+		return dd_err_set(err, ENOMEM, "prepare the job");
+	f->spec = *spec;
+	f->status = "success";
+	f->script = (struct job_script){
+		.arg = f, .begins = front_begins, .next = front_next, .ended = front_ended
+	};
+	f->sink = (struct job_sink){ .arg = f,
+		                     .colour = true,
+		                     .step_begins = hear_begin,
+		                     .line = hear_line,
+		                     .note = hear_note,
+		                     .refusal = hear_refusal,
+		                     .step_ended = hear_ended,
+		                     .job_ended = hear_end };
+	note_apart(f);
+	*ret = f;
+	return 0;
+}
+
+const struct job_script *gl_front_script(struct gl_front *f)
+{
+	return &f->script;
+}
+
+const struct job_sink *gl_front_sink(struct gl_front *f)
+{
+	return &f->sink;
+}
