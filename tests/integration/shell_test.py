@@ -124,7 +124,7 @@ def _():
 
 @case("", "the shell has the grant of its step: phase, gate, filter, mounts, locks and limits are those of the run without it")
 def _():
-    look = "grep -E 'Seccomp:|NoNewPrivs|CapEff|CapBnd' /proc/self/status; ulimit -a; cat /proc/self/mountinfo | cut -d' ' -f5,6 | sort; env | grep -v -e ^_= -e SHLVL | sort"
+    look = "grep -E 'Seccomp:|NoNewPrivs|CapEff|CapBnd' /proc/self/status; ulimit -a; cat /proc/self/mountinfo | cut -d' ' -f5,6 | sort; env | grep -v -e ^_= -e SHLVL -e ^RUNNER_TRACKING_ID= | sort"   # its tracking id is of the run
     steps = [step("a", f"({look}) >/work/seen; cat /work/seen >&2; sha256sum /work/seen | sed 's/ .*//; s/.*/@@seen=&@@/'", FETCH)]
     job = Job(steps, {"fetch": {"egress": [{"host": "x.test", "port": 443}]}}, limits={"pids": 77})
     try:
