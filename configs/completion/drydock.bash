@@ -5,16 +5,16 @@
 # rows against what the commands themselves say.
 _drydock_rows='
 :run plan policy record doctor issuer revoke register unregister agent --help --version
-run:--job= --matrix= --jobs= --policy= --event= --workspace= --untracked --rev= --out= --record= --secret= --input= --var= --state-dir= --observe --keep --shell= --shell-program= --dry-run --rules --syscalls --json --help --usage
-plan:--job= --policy= --event= --workspace= --untracked --rev= --out= --record= --secret= --input= --var= --state-dir= --observe --keep --shell= --shell-program= --dry-run --rules --syscalls --json --help --usage
+run:--job= --matrix= --jobs= --policy= --event= --workspace= --untracked --rev= --out= --record= --record-key= --record-to= --secret= --input= --var= --state-dir= --observe --keep --shell= --shell-program= --dry-run --rules --syscalls --json --help --usage
+plan:--job= --policy= --event= --workspace= --untracked --rev= --out= --record= --record-key= --record-to= --secret= --input= --var= --state-dir= --observe --keep --shell= --shell-program= --dry-run --rules --syscalls --json --help --usage
 policy:check sets keys explain suggest replay
 policy check:--json --help --usage
 policy sets:npm pip cargo go maven gem nuget apt apk github github-api github-releases ghcr docker-hub gitlab sigstore --policy= --json --help --usage
 policy keys:--json --help --usage
-policy explain:--step= --connect= --syscall= --path= --credential= --seq= --job= --policy= --event= --workspace= --untracked --rev= --out= --record= --secret= --input= --var= --state-dir= --observe --keep --shell= --shell-program= --dry-run --rules --syscalls --json --help --usage
+policy explain:--step= --connect= --syscall= --path= --credential= --seq= --job= --policy= --event= --workspace= --untracked --rev= --out= --record= --record-key= --record-to= --secret= --input= --var= --state-dir= --observe --keep --shell= --shell-program= --dry-run --rules --syscalls --json --help --usage
 policy suggest:--directory= --no-sets --help --usage
 policy replay:--policy= --partial --json --help --usage
-record:verify show report schema --events --json --help --usage
+record:verify show report schema --events --json --key= --signature= --help --usage
 doctor:--policy= --state-dir= --json --help --usage
 issuer:init rotate show --url= --audience= --now --help --usage
 revoke:--all --state-dir= --help --usage

@@ -10,6 +10,7 @@
 
 #include "base/named_path.h"
 #include "drydock/fd.h"
+#include "lease/signed_head.h"
 #include "record/event_fields.h"
 #include "record/record.h"
 #include "record/record_events.h"
@@ -22,6 +23,7 @@
 
 struct args {
 	const char *verb, *path;
+	const char *key, *signature;
 	bool events, json;
 };
 
@@ -34,6 +36,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'J':
 		a->json = true;
+		return 0;
+	case 'k':
+		a->key = arg;
+		return 0;
+	case 's':
+		a->signature = arg;
 		return 0;
 	case ARGP_KEY_ARG:
 		if (a->verb && a->path)
@@ -62,6 +70,21 @@ static int complain(const struct dd_err *err, int r)
 	return exit_code(r);
 }
 
+/* Whoever asks for a signature gets a yes only for one. */
+static int verify_signature(const struct args *a, const struct record_state *state)
+{
+	struct dd_err err = { 0 };
+	char when[40];
+	int r = signed_head_verify(a->key, a->path, a->signature, state->lines, state->head, when,
+	                           &err);
+	if (r < 0)
+		return complain(&err, r == -ENOENT ? -EBADMSG : r);
+	char safe[sizeof(when) * TEXT_ESCAPE_MAX + 1];
+	safe[text_escape(safe, when, strlen(when))] = '\0';
+	(void)printf("signed %s with the key of %s\n", safe, a->key);
+	return 0;
+}
+
 static int verify(const struct args *a)
 {
 	struct dd_err err = { 0 };
@@ -76,7 +99,7 @@ static int verify(const struct args *a)
 		return 5;
 	(void)printf("the chain holds: %llu lines, head %s\n", (unsigned long long)lines,
 	             state.head);
-	return 0;
+	return a->key ? verify_signature(a, &state) : 0;
 }
 
 static int draw_timeline(const struct record_facts *facts, struct dd_err *err)
@@ -137,12 +160,13 @@ static const struct verb_row {
 	const char *name;
 	int (*run)(const struct args *a);
 	bool options; /* takes --events and --json */
+	bool keys;    /* takes --key and --signature */
 	bool record;  /* takes a record */
 } verbs[] = {
-	{ "verify", verify, false, true },
-	{ "show", show, true, true },
-	{ "report", report, false, true },
-	{ "schema", schema, false, false },
+	{ "verify", verify, false, true, true },
+	{ "show", show, true, false, true },
+	{ "report", report, false, false, true },
+	{ "schema", schema, false, false, false },
 };
 
 int cmd_record(int argc, char **argv)
@@ -152,6 +176,15 @@ int cmd_record(int argc, char **argv)
 		  .key = 'e',
 		  .doc = "show: one line for each event instead of the timeline" },
 		{ .name = "json", .key = 'J', .doc = "show: each event as a line of JSON" },
+		{ .name = "key",
+		  .key = 'k',
+		  .arg = "FILE",
+		  .doc = "verify: that it was signed (`run --record-key`), with the key whose "
+		         "public half this is: PEM, or an issuer's key set" },
+		{ .name = "signature",
+		  .key = 's',
+		  .arg = "FILE",
+		  .doc = "verify: the signature is here, not in RECORD.sig" },
 		{ 0 },
 	};
 	static const struct argp argp = {
@@ -169,11 +202,12 @@ int cmd_record(int argc, char **argv)
 	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
 		if (strcmp(a.verb, verbs[i].name) == 0 &&
 		    (verbs[i].options || !(a.events || a.json)) &&
+		    (verbs[i].keys || !(a.key || a.signature)) && (a.key || !a.signature) &&
 		    verbs[i].record == (a.path != NULL))
 			return verbs[i].run(&a);
 	(void)fprintf(
 		stderr,
-		"drydock record: there are verify, show (with --events or --json), report and "
-		"schema (without a record)\n");
+		"drydock record: there are verify (with --key, and then --signature), show (with "
+		"--events or --json), report and schema (without a record)\n");
 	return 2;
 }

@@ -83,6 +83,8 @@ static int run_job(void *user, const struct workflow_turn *turn)
 	                                            .hide = hide,
 	                                            .out = turn->out,
 	                                            .record = turn->record,
+	                                            .record_key = args->record_key,
+	                                            .record_to = args->record_to,
 	                                            .state_dir = args->state_dir,
 	                                            .shell = args->shell ? &shell.shell : NULL,
 	                                            .keep = args->keep,

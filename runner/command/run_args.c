@@ -2,6 +2,8 @@
 /* run_args.c - the command line that `run` and `plan` share. Runs in: command line. */
 #include "run_args.h"
 
+#include "record/record_mirror.h"
+
 #include <string.h>
 
 /* without a short form */
@@ -13,6 +15,8 @@ enum {
 	KEY_REV,
 	KEY_SHELL,
 	KEY_SHELL_PROGRAM,
+	KEY_RECORD_KEY,
+	KEY_RECORD_TO,
 };
 
 static const struct argp_option options[] = {
@@ -51,6 +55,15 @@ static const struct argp_option options[] = {
 	  .key = 'r',
 	  .arg = "FILE",
 	  .doc = "where the record goes; with `explain --seq`, the record" },
+	{ .name = "record-key",
+	  .key = KEY_RECORD_KEY,
+	  .arg = "FILE",
+	  .doc = "sign the head of the record with this private key, into RECORD.sig" },
+	{ .name = "record-to",
+	  .key = KEY_RECORD_TO,
+	  .arg = "COLLECTOR",
+	  .doc = "pass the record's lines on as they are written: " MIRROR_FORMS
+	         "; may be repeated" },
 	{ .name = "secret",
 	  .key = 's',
 	  .arg = "NAME=FILE",
@@ -111,6 +124,12 @@ static error_t parse_more(int key, char *arg, struct argp_state *state)
 		else
 			args->secrets[args->n_secrets++] = arg;
 		return 0;
+	case KEY_RECORD_TO:
+		if (args->n_record_to == RUN_COLLECTORS_MAX)
+			argp_error(state, "more than %d collectors", RUN_COLLECTORS_MAX);
+		else
+			args->record_to[args->n_record_to++] = arg;
+		return 0;
 	case 'n':
 		args->dry_run = true;
 		return 0;
@@ -153,11 +172,17 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		int key;
 		const char **out;
 	} texts[] = {
-		{ 'j', &a->job },       { 'p', &a->policy },
-		{ 'e', &a->event },     { 'w', &a->workspace },
-		{ 'o', &a->out },       { 'r', &a->record },
-		{ 'S', &a->state_dir }, { KEY_SHELL, &a->shell },
-		{ KEY_REV, &a->rev },   { KEY_SHELL_PROGRAM, &a->shell_program },
+		{ 'j', &a->job },
+		{ 'p', &a->policy },
+		{ 'e', &a->event },
+		{ 'w', &a->workspace },
+		{ 'o', &a->out },
+		{ 'r', &a->record },
+		{ 'S', &a->state_dir },
+		{ KEY_SHELL, &a->shell },
+		{ KEY_REV, &a->rev },
+		{ KEY_SHELL_PROGRAM, &a->shell_program },
+		{ KEY_RECORD_KEY, &a->record_key },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		if (texts[i].key == key) {

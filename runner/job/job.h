@@ -54,6 +54,8 @@ struct job {
 	const struct lease_forge *forge; /* its secrets, overwritten once the supervisor has them */
 	const char *out;                 /* where declared artifacts go, or NULL */
 	const char *record_path;
+	const char *record_key;        /* signs its head in the end; NULL: nothing does */
+	struct mirror *mirror;         /* where its lines go besides; NULL: nowhere */
 	const struct job_shell *shell; /* instead of one step; NULL: none */
 	bool shell_ran;
 	bool keep;       /* what a failed step leaves */

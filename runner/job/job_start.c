@@ -17,6 +17,8 @@
 #include "lease/journal.h"
 #include "lease/lease.h"
 #include "lease/replay.h"
+#include "lease/signed_head.h"
+#include "record/record_mirror.h"
 
 #include <stdlib.h>
 
@@ -64,6 +66,15 @@ static int replay(const struct job_request *request, struct job *job, struct dd_
 	return r < 0 ? r : lease_replay(dir, tell_replayed, &job->sinks, NULL, err);
 }
 
+/* In the process that passes the record on: it is a copy of this one. */
+static void forget_secrets(void *arg)
+{
+	const struct job *job = arg;
+	lease_forget(job->plan, job->forge);
+	for (char **e = environ; e && *e; e++)
+		explicit_bzero(*e, strlen(*e));
+}
+
 static int job_start_make_places(const struct job_request *request, struct job *job,
                                  struct dd_err *err)
 {
@@ -84,6 +95,11 @@ static int job_start_make_places(const struct job_request *request, struct job *
 	                     err)) < 0)
 		return r;
 	record_limit(job->rec, job->plan->record_bytes);
+	if (job->record_key && (r = signed_head_look(job->record_key, job->record_path, err)) < 0)
+		return r;
+	if ((r = mirror_new(request->record_to, forget_secrets, job, &job->mirror, err)) < 0)
+		return r;
+	record_mirror_to(job->rec, job->mirror);
 	if (lease_asks(job->plan) && (r = open_journal(request, job, err)) < 0)
 		return r;
 	return identity_slot(job->id, job->dirs.slot, &job->gate_uid, &job->step_uid, err);
@@ -105,6 +121,7 @@ int job_start(const struct job_request *request)
 		.out = request->out,
 		.shell = request->shell,
 		.keep = request->keep,
+		.record_key = request->record_key,
 		.observe = request->observe,
 		.tree = { .work_fd = -1, .pristine_fd = -1, .stamps = STAMPS_NONE },
 		.signal_fd = -1,
@@ -121,6 +138,7 @@ int job_start(const struct job_request *request)
 	lease_job_done(&job.leasing);
 	code = blame_rows[err.blame].exit_code;
 	sink_note(&job.sinks, NULL, SINK_ERROR, "%s", err.msg);
+	(void)mirror_end(job.mirror, NULL);
 	record_free(job.rec);
 	(void)job_dirs_destroy(&job.dirs, &err);
 	job_dirs_close(&job.dirs);

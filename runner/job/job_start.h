@@ -31,6 +31,10 @@ struct job_request {
 	/* each may be NULL: no artifacts come back; the record and the state lie where they do by
 	 * default */
 	const char *out, *record, *state_dir;
+	/* a private key (PEM) that signs the head of the record; NULL: none does. And where its
+	 * lines go besides, as record_mirror.h says; NULL-terminated or NULL */
+	const char *record_key;
+	const char *const *record_to;
 	/* borrowed: a shell instead of one step; NULL: none */
 	const struct job_shell *shell;
 	bool keep; /* the trees of a step that fails are left for the caller (job_keep.h) */

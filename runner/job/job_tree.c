@@ -130,6 +130,8 @@ static void hide_own(const struct job *job, struct hidden *h)
 	hide(h, logs, "..");              /* STATE/records */
 	hide(h, AT_FDCWD, job->dirs.keep);
 	hide(h, AT_FDCWD, job->record_path);
+	if (job->record_key)
+		hide(h, AT_FDCWD, job->record_key);
 	if (job->plan->policy_path)
 		hide(h, AT_FDCWD, job->plan->policy_path);
 	for (size_t i = 0; job->hide && job->hide[i]; i++)

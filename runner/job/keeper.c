@@ -18,9 +18,11 @@
 #include "lease/journal.h"
 #include "lease/lease.h"
 #include "lease/replay.h"
+#include "lease/signed_head.h"
 #include "step_shell.h"
 #include "supervisor.h"
 #include "record/event_write.h"
+#include "record/record_mirror.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -176,6 +178,27 @@ static int verdict_of(struct job *job, int status)
 	return DRYDOCK_EXIT_INTERNAL;
 }
 
+/* Its last line is written: sign it, and see that the collectors have it. */
+static int finish_record(struct job *job, int code)
+{
+	struct dd_err err = { 0 };
+	const char *why = NULL;
+	uint64_t lost = mirror_end(job->mirror, &why);
+
+	job->mirror = NULL;
+	if (lost > 0)
+		sink_note(
+			&job->sinks, NULL, SINK_WARN,
+			"%llu line%s of the record did not reach a collector (%s); the record has "
+			"%s",
+			(unsigned long long)lost, lost == 1 ? "" : "s", why,
+			lost == 1 ? "it" : "them");
+	if (!job->record_key || signed_head_write(job->record_key, job->record_path, &err) == 0)
+		return code;
+	sink_note(&job->sinks, NULL, SINK_WARN, "the record is not signed: %s", err.msg);
+	return code == DRYDOCK_EXIT_OK ? DRYDOCK_EXIT_INTERNAL : code;
+}
+
 int keeper_run(struct job *job)
 {
 	struct dd_err err = { 0 };
@@ -218,6 +241,7 @@ int keeper_run(struct job *job)
 	settle_leases(job);
 	record_free(job->rec);
 	job->rec = NULL;
+	code = finish_record(job, code);
 	if (orphans == 0)
 		orphans = job_dirs_destroy(&job->dirs, &err);
 	if (orphans < 0) {

@@ -358,6 +358,10 @@ static int finish(struct job *job, const struct outcome_row *row, struct dd_err 
 		c->would_refuse += (int64_t)job->ran[i].would_refuse;
 	}
 	c->untold = (int64_t)record_untold(job->rec);
+	bool collected = false;
+	c->undelivered = (int64_t)record_undelivered(job->rec, &collected);
+	if (!collected)
+		c->undelivered = FACTS_ABSENT;
 	int r = record_run_end(job->rec, &facts, err);
 	int code = tell_end(job, row, (uint64_t)c->would_refuse);
 	return r < 0 ? r : code;

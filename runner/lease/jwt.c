@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* jwt.c - JSON Web Tokens with libcrypto.
  *
- * Runs in: courier, and the command line for `drydock issuer`. A private key is read, used once and
- * freed (libcrypto clears it) before the network is touched. */
+ * Runs in: courier; keeper (signs the head of a record); the command line for `drydock issuer` and
+ * `record verify`. A private key is read, used once and freed (libcrypto clears it) before the
+ * network is touched. */
 #include "jwt.h"
 
 #include "base/named_path.h"
@@ -112,6 +113,12 @@ static char *encode_json(const json_t *json)
 int jwt_sign(const char *key_file, const char *kid, const json_t *claims, char **ret,
              struct dd_err *err)
 {
+	return jws_sign(key_file, "JWT", kid, claims, ret, err);
+}
+
+int jws_sign(const char *key_file, const char *typ, const char *kid, const json_t *claims,
+             char **ret, struct dd_err *err)
+{
 	unsigned char der[1024], raw[2 * P256];
 	auto_key key = NULL;
 	size_t len = 0;
@@ -126,12 +133,12 @@ int jwt_sign(const char *key_file, const char *kid, const json_t *claims, char *
 		return dd_err_say(err, EINVAL,
 		                  "%s is neither a P-256 key nor one of RSA with 2048 to 4096 bits",
 		                  key_file);
-	auto_json head = json_pack("{s:s, s:s, s:s*}", "alg", ec ? "ES256" : "RS256", "typ", "JWT",
+	auto_json head = json_pack("{s:s, s:s, s:s*}", "alg", ec ? "ES256" : "RS256", "typ", typ,
 	                           "kid", kid);
 	dd_auto_free char *first = head ? encode_json(head) : NULL;
 	dd_auto_free char *second = encode_json(claims);
 	if (!first || !second || asprintf(&input, "%s.%s", first, second) < 0)
-		return dd_err_set(err, ENOMEM, "sign an identity token");
+		return dd_err_set(err, ENOMEM, "sign with %s", key_file);
 	r = sign(key, input, der, &len);
 	if (r == 0 && ec)
 		r = raw_signature(der, len, raw);
@@ -203,5 +210,145 @@ int jwt_public(const char *key_file, json_t **ret_jwk, struct dd_err *err)
 	if (!jwk)
 		return dd_err_say(err, EINVAL, "%s is no P-256 key", key_file);
 	*ret_jwk = jwk;
+	return 0;
+}
+
+/* ---- checking ---- */
+
+/* malloc'ed; NULL: that is no base64url. */
+static unsigned char *decode(const char *text, size_t len, size_t *ret_len)
+{
+	size_t padded = (len + 3) / 4 * 4;
+	dd_auto_free char *in = malloc(padded + 1);
+	unsigned char *out = malloc(padded + 1);
+	for (size_t i = 0; in && i < padded; i++)
+		in[i] = i >= len ? '=' : text[i] == '-' ? '+' : text[i] == '_' ? '/' : text[i];
+	int n = in && out && len % 4 != 1 ? EVP_DecodeBlock(out, (unsigned char *)in, (int)padded)
+	                                  : -1;
+	if (n < 0) {
+		free(out);
+		return NULL;
+	}
+	*ret_len = (size_t)n - (padded - len);
+	out[*ret_len] = '\0';
+	return out;
+}
+
+static json_t *decode_json(const char *text, size_t len)
+{
+	size_t n = 0;
+	dd_auto_free unsigned char *bytes = decode(text, len, &n);
+	return bytes ? json_loadb((char *)bytes, n, JSON_REJECT_DUPLICATES, NULL) : NULL;
+}
+
+static EVP_PKEY *key_of_jwk(const json_t *jwk)
+{
+	unsigned char point[1 + 2 * P256] = { 4 };
+	const char *names[] = { "x", "y" };
+	for (size_t i = 0; i < 2; i++) {
+		const char *text = json_string_value(json_object_get(jwk, names[i]));
+		size_t n = 0;
+		dd_auto_free unsigned char *bytes = text ? decode(text, strlen(text), &n) : NULL;
+		if (!bytes || n != P256)
+			return NULL;
+		memcpy(point + 1 + i * P256, bytes, P256);
+	}
+	char group[] = "P-256";
+	OSSL_PARAM params[] = {
+		OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group, 0),
+		OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, point, sizeof(point)),
+		OSSL_PARAM_construct_end(),
+	};
+	EVP_PKEY *key = NULL;
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
+	if (!ctx || EVP_PKEY_fromdata_init(ctx) != 1 ||
+	    EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_PUBLIC_KEY, params) != 1)
+		key = NULL;
+	EVP_PKEY_CTX_free(ctx);
+	return key;
+}
+
+/* Of the key set of an issuer the one that is meant. */
+static EVP_PKEY *key_of_set(const char *path, const char *kid)
+{
+	auto_json set = json_load_file(path, 0, NULL);
+	const json_t *jwk;
+	size_t i;
+	json_array_foreach(json_object_get(set, "keys"), i, jwk)
+	{
+		const char *one = json_string_value(json_object_get(jwk, "kid"));
+		if (kid && one && strcmp(kid, one) == 0)
+			return key_of_jwk(jwk);
+	}
+	return NULL;
+}
+
+static int public_read(const char *path, const char *kid, EVP_PKEY **ret, struct dd_err *err)
+{
+	FILE *file = fopen(path, "re");
+	if (!file)
+		return dd_err_set(err, errno, "public key %s", path);
+	*ret = PEM_read_PUBKEY(file, NULL, NULL, NULL);
+	(void)fclose(file);
+	if (!*ret)
+		*ret = key_of_set(path, kid);
+	return *ret ? 0
+	            : dd_err_say(err, EINVAL,
+	                         "%s holds no public key in PEM form, and is no key set (JWKS) "
+	                         "with the key %s",
+	                         path, kid ? kid : "that signed");
+}
+
+static bool signature_holds(EVP_PKEY *key, const char *text, size_t len, const unsigned char *sig,
+                            size_t n)
+{
+	unsigned char *der = NULL;
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	bool ec = EVP_PKEY_is_a(key, "EC");
+	if (ec) {
+		ECDSA_SIG *both = ECDSA_SIG_new();
+		BIGNUM *r = n == 2 * P256 ? BN_bin2bn(sig, P256, NULL) : NULL;
+		BIGNUM *s = n == 2 * P256 ? BN_bin2bn(sig + P256, P256, NULL) : NULL;
+		int made = both && r && s && ECDSA_SIG_set0(both, r, s) == 1
+		                   ? i2d_ECDSA_SIG(both, &der)
+		                   : -1;
+		ECDSA_SIG_free(both);
+		n = made > 0 ? (size_t)made : 0;
+		sig = der;
+	}
+	bool good = ctx && n > 0 && EVP_DigestVerifyInit(ctx, NULL, EVP_sha256(), NULL, key) == 1 &&
+	            EVP_DigestVerify(ctx, sig, n, (const unsigned char *)text, len) == 1;
+	EVP_MD_CTX_free(ctx);
+	OPENSSL_free(der);
+	return good;
+}
+
+int jws_verify(const char *public_file, const char *typ, const char *token, json_t **ret_claims,
+               struct dd_err *err)
+{
+	const char *dot = strchr(token, '.'), *last = strrchr(token, '.');
+	auto_key key = NULL;
+	size_t n = 0;
+	if (!dot || dot == last || strchr(dot + 1, '.') != last)
+		return dd_err_say(err, EBADMSG, "that is no signature of drydock's");
+	auto_json head = decode_json(token, (size_t)(dot - token));
+	const char *alg = json_string_value(json_object_get(head, "alg"));
+	const char *is = json_string_value(json_object_get(head, "typ"));
+	const char *kid = json_string_value(json_object_get(head, "kid"));
+	if (!alg || !is || strcmp(is, typ) != 0)
+		return dd_err_say(err, EBADMSG, "that is no signature of this kind (%s)", typ);
+	int r = public_read(public_file, kid, &key, err);
+	if (r < 0)
+		return r;
+	dd_auto_free unsigned char *sig = decode(last + 1, strlen(last + 1), &n);
+	json_t *claims = decode_json(dot + 1, (size_t)(last - dot - 1));
+	/* the key decides what it signs with, not the head */
+	if (!sig || !claims || strcmp(alg, EVP_PKEY_is_a(key, "EC") ? "ES256" : "RS256") != 0 ||
+	    !signature_holds(key, token, (size_t)(last - token), sig, n)) {
+		json_decref(claims);
+		return dd_err_say(err, EBADMSG, "it was not signed with the key of %s",
+		                  public_file);
+	}
+	*ret_claims = claims;
 	return 0;
 }

@@ -138,8 +138,11 @@ static const struct event_field counts_rows[] = {
 	      .says = "what observing let pass"),
 	FIELD(COUNT, struct facts_counts, untold, "untold", ALWAYS,
 	      .says = "events for which the record had no room (`record.limited`)"),
+	FIELD(COUNT, struct facts_counts, undelivered, "undelivered", MAYBE,
+	      .says = "lines before this one that a collector (`--record-to`) did not get; absent "
+	              "without one"),
 };
-static const struct facts_counts no_counts = { .steps = FACTS_ABSENT };
+static const struct facts_counts no_counts = { .steps = FACTS_ABSENT, .undelivered = FACTS_ABSENT };
 static const struct event_shape counts_shape = SHAPE(struct facts_counts, counts_rows, no_counts,
                                                      true);
 

@@ -13,6 +13,7 @@
 #include "base/text_escape.h"
 #include "drydock/fd.h"
 #include "event_fields.h"
+#include "record_mirror.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -39,6 +40,7 @@ struct record {
 	struct digest *digest;
 	record_clean_fn clean;
 	void *clean_arg;
+	struct mirror *mirror; /* NULL: nobody else is told */
 };
 
 /* ---- clocks ---- */
@@ -273,6 +275,17 @@ uint64_t record_untold(const struct record *rec)
 	return rec->untold;
 }
 
+void record_mirror_to(struct record *rec, struct mirror *mirror)
+{
+	rec->mirror = mirror;
+}
+
+uint64_t record_undelivered(const struct record *rec, bool *ret_asked)
+{
+	*ret_asked = rec->mirror != NULL;
+	return mirror_dropped(rec->mirror);
+}
+
 void record_clean_by(struct record *rec, record_clean_fn clean, void *arg)
 {
 	rec->clean = clean;
@@ -487,6 +500,7 @@ static int add_line(struct record *rec, enum record_weight weight, const char *e
 	r = write_line(rec, text, len + 1, err);
 	if (r < 0)
 		return r;
+	mirror_line(rec->mirror, text, len);
 	memcpy(rec->head, head, sizeof(head));
 	rec->size += len + 1;
 	rec->seq++;

@@ -50,6 +50,12 @@ int record_add(struct record *rec, enum record_weight weight, const char *step, 
 typedef bool (*record_clean_fn)(void *arg, char *text, size_t size);
 /* From here on every text of an event that is no word of a table passes through @clean. */
 void record_clean_by(struct record *rec, record_clean_fn clean, void *arg);
+/* Every line that is written also goes to @mirror (record_mirror.h), which outlives the record;
+ * NULL: to nobody. */
+struct mirror;
+void record_mirror_to(struct record *rec, struct mirror *mirror);
+/* Lines that some collector did not get; *ret_asked: there is one. */
+uint64_t record_undelivered(const struct record *rec, bool *ret_asked);
 /* @text (of @len bytes) as it may be written, or NULL: as it is. The caller frees. */
 int record_clean_text(const struct record *rec, const char *text, size_t len, char **ret);
 bool record_cleans(const struct record *rec);

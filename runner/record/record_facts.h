@@ -277,7 +277,7 @@ struct facts_jump { /* of the wall clock */
 
 struct facts_counts { /* run.end */
 	bool known;
-	int64_t steps, ran, failed, refused, would_refuse, untold;
+	int64_t steps, ran, failed, refused, would_refuse, untold, undelivered;
 };
 
 struct facts_limited { /* record.limited */

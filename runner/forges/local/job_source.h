@@ -12,11 +12,19 @@
 #include "grant/plan.h"
 #include "tree/checkout.h"
 
-enum { RUN_SECRETS_MAX = 64, RUN_VALUES_MAX = 64, RUN_JOBS_AT_ONCE_MAX = 64 };
+enum {
+	RUN_SECRETS_MAX = 64,
+	RUN_VALUES_MAX = 64,
+	RUN_JOBS_AT_ONCE_MAX = 64,
+	RUN_COLLECTORS_MAX = 4
+};
 
 struct run_args {
 	/* NULL when not given */
 	const char *workflow, *job, *policy, *event, *workspace, *out, *record, *state_dir;
+	const char *record_key;                        /* signs the record's head */
+	const char *record_to[RUN_COLLECTORS_MAX + 1]; /* NULL-terminated */
+	size_t n_record_to;
 	/* NAME=FILE: the source of credential NAME is FILE, whatever the policy says */
 	const char *secrets[RUN_SECRETS_MAX];
 	size_t n_secrets;
