@@ -78,6 +78,27 @@ static void *place_artifact(const struct facts_reading *r, json_t *line, struct 
 	return event_read_text(r, line, "step", &one->step) < 0 ? NULL : one;
 }
 
+/* One more of a list, empty, with its place in the record and the step that it names. */
+#define PLACE_SAID(function, member, n_member, event)                                              \
+	static void *function(const struct facts_reading *r, json_t *line,                         \
+	                      struct facts_step *none)                                             \
+	{                                                                                          \
+		struct record_facts *f = r->facts;                                                 \
+		(void)none;                                                                        \
+		f->member = arena_grow(r->arena, f->member, f->n_member, sizeof(*f->member));      \
+		memcpy(&f->member[f->n_member], event_rows[event].shape.empty,                     \
+		       sizeof(*f->member));                                                        \
+		f->member[f->n_member].at = event_at(line);                                        \
+		return event_read_text(r, line, "step", &f->member[f->n_member].step) < 0          \
+		               ? NULL                                                              \
+		               : &f->member[f->n_member++];                                        \
+	}
+PLACE_SAID(place_not_run, not_run, n_not_run, EVENT_STEP_NOT_RUN)
+PLACE_SAID(place_annotation, annotations, n_annotations, EVENT_ANNOTATION)
+PLACE_SAID(place_summary, summaries, n_summaries, EVENT_STEP_SUMMARY)
+PLACE_SAID(place_withheld, withheld, n_withheld, EVENT_ENV_WITHHELD)
+#undef PLACE_SAID
+
 static void *place_limited(const struct facts_reading *r, json_t *line, struct facts_step *none)
 {
 	(void)none;
@@ -157,6 +178,7 @@ static const struct reading_row {
 	/* NULL: @err says why it cannot be */
 	void *(*place)(const struct facts_reading *r, json_t *line, struct facts_step *step);
 	int (*finish)(const struct facts_reading *r, void *what);
+	bool of_any_step; /* it need not have started */
 } reading_rows[EVENT__COUNT] = {
 	[EVENT_RUN_START] = { place_run_start },
 	[EVENT_RUN_END] = { place_run_end },
@@ -176,6 +198,10 @@ static const struct reading_row {
 	[EVENT_CRED_GRANT] = { facts_place_cred_grant, finish_lease },
 	[EVENT_VIOLATION] = { facts_place_violation },
 	[EVENT_FS_DELTA] = { facts_place_fs_delta },
+	[EVENT_STEP_NOT_RUN] = { place_not_run, .of_any_step = true },
+	[EVENT_ANNOTATION] = { place_annotation, .of_any_step = true },
+	[EVENT_STEP_SUMMARY] = { place_summary, .of_any_step = true },
+	[EVENT_ENV_WITHHELD] = { place_withheld, .of_any_step = true },
 };
 
 /* The latest of that name: nothing forbids two steps with one id, and events follow their
@@ -194,7 +220,8 @@ static int route(const struct facts_reading *r, json_t *line)
 	if (event == EVENT__COUNT || !reading_rows[event].place)
 		return 0;
 	struct facts_step *step = NULL;
-	if (event_rows[event].of == EVENT_OF_STEP && event != EVENT_STEP_START) {
+	if (event_rows[event].of == EVENT_OF_STEP && event != EVENT_STEP_START &&
+	    !reading_rows[event].of_any_step) {
 		step = step_named(r->facts, json_string_value(json_object_get(line, "step")));
 		if (!step)
 			return dd_err_say(r->err, EBADMSG,

@@ -131,22 +131,31 @@ struct facts_lease { /* cred.grant, cred.revoke */
 	const char *result; /* written by cred.revoke, not read */
 };
 
-struct facts_not_run { /* step.not_run: written, not read */
+/* What front ends say of steps; @step need not have started: it may never do. */
+struct facts_not_run { /* step.not_run */
+	struct facts_at at;
+	const char *step;
 	const char *id, *name, *outcome, *why;
 };
 
-struct facts_annotation { /* annotation: written, not read */
+struct facts_annotation { /* annotation */
+	struct facts_at at;
+	const char *step;
 	const char *level, *title, *file, *message;
 	int64_t line, end_line, column, end_column;
 };
 
-struct facts_summary { /* step.summary: written, not read */
+struct facts_summary { /* step.summary */
+	struct facts_at at;
+	const char *step;
 	const char *text;
 	int64_t bytes;
 	bool cut;
 };
 
-struct facts_withheld { /* env.withheld: written, not read */
+struct facts_withheld { /* env.withheld */
+	struct facts_at at;
+	const char *step;
 	const char *kind, *name, *why, *from;
 };
 
@@ -307,6 +316,14 @@ struct record_facts {
 	struct facts_workspace workspace; /* at.seq 0: it began empty, or an older record */
 	struct facts_artifact *artifacts;
 	size_t n_artifacts;
+	struct facts_not_run *not_run;
+	size_t n_not_run;
+	struct facts_annotation *annotations;
+	size_t n_annotations;
+	struct facts_summary *summaries;
+	size_t n_summaries;
+	struct facts_withheld *withheld;
+	size_t n_withheld;
 	uint64_t lines, torn_bytes; /* torn: half a line behind the last good one */
 	char head[65];
 };

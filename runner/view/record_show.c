@@ -469,6 +469,8 @@ int record_show_timeline(const struct record_facts *facts, const struct record_v
 		r = put_groups(&v, err);
 	if (r == 0)
 		r = put_receipts(&v, err);
+	if (r == 0)
+		r = record_said_show(facts, opt, out, err);
 	if (facts->torn_bytes)
 		(void)fprintf(out,
 		              "\n%sthe last line is torn: %" PRIu64

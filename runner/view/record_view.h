@@ -23,6 +23,12 @@ struct record_view_options record_view_options(void);
 /* record_show.c */
 int record_show_timeline(const struct record_facts *facts, const struct record_view_options *opt,
                          FILE *out, struct dd_err *err);
+/* record_said.c: what front ends say of steps, as sections of the same picture. */
+int record_said_show(const struct record_facts *facts, const struct record_view_options *opt,
+                     FILE *out, struct dd_err *err);
+/* "src/a.c:3:5", as far as it is known; empty where it names no file. */
+enum { RECORD_PLACE_MAX = 600 };
+void record_place_text(const struct facts_annotation *a, char ret[RECORD_PLACE_MAX]);
 /* record_report.c: -EIO when it could not be written. */
 int record_report_html(const struct record_facts *facts, FILE *out, struct dd_err *err);
 

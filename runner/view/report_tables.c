@@ -325,13 +325,126 @@ static void put_narrowed(FILE *out, const struct record_facts *f)
 	end(out);
 }
 
+/* ---- what front ends say of steps ---- */
+
+static const struct column annotation_columns[] = {
+	{ "Annotation", false }, { "Step", false }, { "Where", false }, { "Event", true }
+};
+
+static void put_annotations(FILE *out, const struct record_facts *f)
+{
+	if (f->n_annotations == 0)
+		return;
+	begin(out, "Annotations", "", annotation_columns, ARRAY_LEN(annotation_columns));
+	for (size_t i = 0; i < f->n_annotations; i++) {
+		const struct facts_annotation *a = &f->annotations[i];
+		char where[RECORD_PLACE_MAX];
+		record_place_text(a, where);
+		(void)fputs("<tr>", out);
+		open_cell(out, &annotation_columns[0]);
+		(void)fprintf(out, "<b class=\"%s\">",
+		              a->level && strcmp(a->level, "error") == 0 ? "bad" : "");
+		report_html_text(out, a->level);
+		(void)fputs("</b> ", out);
+		if (a->title) {
+			report_html_text(out, a->title);
+			(void)fputs(": ", out);
+		}
+		report_html_text(out, a->message);
+		(void)fputs("</td>", out);
+		text_cell(out, &annotation_columns[1], a->step);
+		text_cell(out, &annotation_columns[2], where);
+		number_cell(out, &annotation_columns[3],
+		            (int64_t)(a->at.seq > INT64_MAX ? 0 : a->at.seq));
+		(void)fputs("</tr>\n", out);
+	}
+	end(out);
+}
+
+static const struct column not_run_columns[] = { { "Not run", false },
+	                                         { "As", false },
+	                                         { "Why", false } };
+
+static void put_not_run(FILE *out, const struct record_facts *f)
+{
+	if (f->n_not_run == 0)
+		return;
+	begin(out, "Not run", "", not_run_columns, ARRAY_LEN(not_run_columns));
+	for (size_t i = 0; i < f->n_not_run; i++) {
+		(void)fputs("<tr>", out);
+		text_cell(out, &not_run_columns[0],
+		          text_or(f->not_run[i].name, f->not_run[i].step));
+		text_cell(out, &not_run_columns[1], f->not_run[i].outcome);
+		text_cell(out, &not_run_columns[2], f->not_run[i].why);
+		(void)fputs("</tr>\n", out);
+	}
+	end(out);
+}
+
+static const struct column withheld_columns[] = {
+	{ "Withheld", false }, { "From step", false }, { "Left by", false }, { "Why", false }
+};
+
+static void put_withheld(FILE *out, const struct record_facts *f)
+{
+	if (f->n_withheld == 0)
+		return;
+	begin(out, "Withheld from a step that is trusted more", "refused", withheld_columns,
+	      ARRAY_LEN(withheld_columns));
+	for (size_t i = 0; i < f->n_withheld; i++) {
+		const struct facts_withheld *w = &f->withheld[i];
+		(void)fputs("<tr>", out);
+		open_cell(out, &withheld_columns[0]);
+		report_html_text(out, w->name);
+		small(out, "",
+		      w->kind && strcmp(w->kind, "path") == 0 ? "entry of PATH" : "variable");
+		(void)fputs("</td>", out);
+		text_cell(out, &withheld_columns[1], w->step);
+		text_cell(out, &withheld_columns[2], w->from);
+		text_cell(out, &withheld_columns[3], w->why);
+		(void)fputs("</tr>\n", out);
+	}
+	end(out);
+}
+
+/* As it was written: it is Markdown, and nobody here reads that of a stranger. */
+static void put_summaries(FILE *out, const struct record_facts *f)
+{
+	for (size_t i = 0; i < f->n_summaries; i++) {
+		const struct facts_summary *s = &f->summaries[i];
+		(void)fputs("<section>\n<h2>Summary of ", out);
+		report_html_text(out, text_or(s->step, "?"));
+		(void)fputs("</h2>\n<pre>", out);
+		for (const char *at = text_or(s->text, ""); *at;) {
+			char line[1024];
+			size_t n = strcspn(at, "\n");
+			n = n < sizeof(line) - 1 ? n : sizeof(line) - 1;
+			(void)snprintf(line, sizeof(line), "%.*s", (int)n, at);
+			report_html_text(out, line);
+			at += n;
+			if (*at == '\n') {
+				(void)fputc('\n', out);
+				at++;
+			}
+		}
+		(void)fputs(s->cut ? "</pre>\n<p>It was longer: this is its beginning.</p>\n"
+		                     "</section>\n"
+		                   : "</pre>\n</section>\n",
+		            out);
+	}
+}
+
 int report_tables(FILE *out, const struct record_facts *facts, struct dd_err *err)
 {
 	int r = put_refused(out, facts, err);
 	put_narrowed(out, facts);
 	put_reached(out, facts);
 	put_steps(out, facts);
+	put_not_run(out, facts);
+	put_annotations(out, facts);
+	put_withheld(out, facts);
 	put_leases(out, facts);
 	put_artifacts(out, facts);
+	put_summaries(out, facts);
 	return r;
 }
