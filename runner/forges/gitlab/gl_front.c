@@ -269,7 +269,7 @@ static bool find_next(struct gl_front *f, bool cancelled)
 		if (same && f->over)
 			continue;
 		/* what always runs does where anything did, and time is left */
-		if (s->after ? f->reached && !job_time_is_over(f)
+		if (s->after ? f->reached && !job_time_is_over(f) && !f->spec.outcome->stop
 		             : f->spec.outcome->result == GL_RESULT_NONE)
 			return true;
 	}

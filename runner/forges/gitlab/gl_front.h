@@ -26,6 +26,7 @@ struct gl_outcome {
 	enum gl_result result;
 	int exit_code;
 	char why[300];
+	bool stop; /* said by the host: nothing runs any more, not even what always runs */
 };
 
 struct gl_front;

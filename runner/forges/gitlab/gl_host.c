@@ -28,7 +28,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { SENDER_END_MS = 5000, RESTARTS_MAX = 20, FILE_MAX = 64 * 1024 };
+enum { BETWEEN_WISHES_MS = 500, SENDER_END_MS = 5000, RESTARTS_MAX = 20, FILE_MAX = 64 * 1024 };
 
 struct gl_host {
 	const struct agent_runner *runner;
@@ -47,7 +47,7 @@ struct gl_host {
 	pid_t keeper;
 	unsigned interrupts;
 	bool declined, cancelled, aborted, interrupted, told, lost;
-	int64_t began_ms;
+	int64_t began_ms, next_interrupt_ms;
 	int code; /* exit code */
 	struct sender_end end;
 };
@@ -213,12 +213,18 @@ static _Noreturn void become_keeper(struct gl_host *h, struct gl_plan *plan, str
 	_exit(code);
 }
 
-/* The keeper passes one signal for each wish on to whoever runs the job. */
+/* The keeper passes one signal for each wish on to whoever runs the job. Two at one time would be
+ * one: the second comes a moment later, for a step that outlives a cancel. */
 static void pass_wishes(struct gl_host *h)
 {
-	unsigned want = h->aborted || h->interrupted ? 2 : h->cancelled ? 1 : 0;
-	for (; h->interrupts < want; h->interrupts++)
-		(void)kill(h->keeper, SIGINT);
+	bool stop = h->aborted || h->interrupted;
+	unsigned want = stop ? 2 : h->cancelled ? 1 : 0;
+	h->outcome->stop = stop;
+	if (h->interrupts >= want || dd_now_ms() < h->next_interrupt_ms)
+		return;
+	h->interrupts++;
+	h->next_interrupt_ms = dd_now_ms() + BETWEEN_WISHES_MS;
+	(void)kill(h->keeper, SIGINT);
 }
 
 static int wait_keeper(struct gl_host *h)
@@ -231,7 +237,7 @@ static int wait_keeper(struct gl_host *h)
 		if (got < 0)
 			return DRYDOCK_EXIT_INTERNAL;
 		pass_wishes(h);
-		listen_once(h, 1000);
+		listen_once(h, BETWEEN_WISHES_MS);
 	}
 	return WIFEXITED(status) ? WEXITSTATUS(status) : DRYDOCK_EXIT_INTERNAL;
 }
