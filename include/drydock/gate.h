@@ -102,7 +102,8 @@ struct gate_spec {
 	const char *const *search;
 	/* let public destinations through and report them; what is not public stays refused */
 	bool observe;
-	/* NET_FD__COUNT fds; the gate takes all but NET_FD_RULES, the caller closes its copies */
+	/* NET_FD__COUNT fds; the gate takes all but NET_FD_RULES and NET_FD_HATCH, the caller
+	 * closes its copies */
 	const int *net;
 	bool switch_ids; /* range mode */
 	uid_t uid;       /* in the caller's user namespace; only with switch_ids */

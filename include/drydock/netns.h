@@ -38,6 +38,9 @@
  * so that no step can sit on it. */
 #define NET_GATE_ADDR NET_RESOLVER_ADDR
 #define NET_GATE_PORT 1
+/* The hatch, on 127.0.0.1: likewise low. Not one of the ports that a
+ * browser, and so node, refuses to speak to. */
+#define NET_HATCH_PORT 3
 
 /* Sockets made inside the step's netns, in the order in which they cross to the supervisor. All
  * CLOEXEC. */
@@ -48,6 +51,7 @@ enum net_fd {
 	NET_FD_LISTENER, /* IP_TRANSPARENT listener, non-blocking; to the gate */
 	NET_FD_DNS_UDP,  /* bound to 198.18.0.1:53; to the gate */
 	NET_FD_DNS_TCP,  /* listening on 198.18.0.1:53; to the gate */
+	NET_FD_HATCH,    /* listening on 127.0.0.1; to the hatch of a step that has one */
 	NET_FD__COUNT
 };
 

@@ -202,8 +202,8 @@ struct sandbox_status {
 
 #define SANDBOX_NONE                                                                               \
 	{                                                                                          \
-		.pid = 0, .pidfd = -1, .ctl = -1, .deliver = -1, .net = { -1, -1, -1, -1, -1 },    \
-		.asked_fd = -1, .terminal = -1, .cgroup_fd = -1                                    \
+		.pid = 0, .pidfd = -1, .ctl = -1, .deliver = -1,                                   \
+		.net = { -1, -1, -1, -1, -1, -1 }, .asked_fd = -1, .terminal = -1, .cgroup_fd = -1 \
 	}
 
 /* ---- features ---- */

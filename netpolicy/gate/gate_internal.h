@@ -194,7 +194,7 @@ struct gate_state {
 
 /* gate_main.c. The gate from the fork on; never returns. @fds: the control socket, then
  * NET_FD_NFLOG.. in their order. */
-enum { GATE_FD_CTL = 0, GATE_FD__COUNT = NET_FD__COUNT };
+enum { GATE_FD_CTL = 0, GATE_FD__COUNT = NET_FD_HATCH };
 __attribute__((noreturn)) void gate_main(const struct gate_spec *spec,
                                          const int fds[GATE_FD__COUNT], pid_t supervisor);
 int gate_watch(struct gate_state *g, struct gate_source *s, uint32_t events);

@@ -106,7 +106,7 @@ static int gate_start_check_spec(const struct gate_spec *spec, struct dd_err *er
 		return dd_err_say(
 			err, EINVAL,
 			"gate: refuses to run as id 0; give it a subordinate id of its own");
-	for (int i = NET_FD_RULES + 1; i < NET_FD__COUNT; i++) {
+	for (int i = NET_FD_RULES + 1; i < NET_FD_HATCH; i++) {
 		if (spec->net[i] < 0)
 			return dd_err_say(err, EBADF,
 			                  "gate: socket %d of the step's network is missing", i);
@@ -138,7 +138,7 @@ int gate_start(const struct gate_spec *spec, struct gate *ret_gate, struct dd_er
 	if (pid == 0) {
 		int fds[GATE_FD__COUNT];
 		fds[GATE_FD_CTL] = theirs;
-		for (int i = NET_FD_NFLOG; i < NET_FD__COUNT; i++)
+		for (int i = NET_FD_NFLOG; i < NET_FD_HATCH; i++)
 			fds[i] = spec->net[i];
 		gate_main(spec, fds, supervisor);
 	}

@@ -121,6 +121,8 @@ static const struct socket_row socket_rows[] = {
 	  NET_GATE_PORT, true, 1024 },
 	{ NET_FD_DNS_UDP, "resolver (UDP)", SOCK_DGRAM, NET_RESOLVER_ADDR, 53, false, 0 },
 	{ NET_FD_DNS_TCP, "resolver (TCP)", SOCK_STREAM, NET_RESOLVER_ADDR, 53, false, 64 },
+	{ NET_FD_HATCH, "listener of the hatch", SOCK_STREAM, INADDR_LOOPBACK, NET_HATCH_PORT,
+	  false, 64 },
 };
 
 static int set_transparent(int fd, struct dd_err *err)
@@ -167,7 +169,7 @@ static void close_all(int (*fds)[NET_FD__COUNT])
 
 int net_inside_setup(const struct net_plan *plan, int ret_fds[NET_FD__COUNT], struct dd_err *err)
 {
-	__attribute__((cleanup(close_all))) int fds[NET_FD__COUNT] = { -1, -1, -1, -1, -1 };
+	__attribute__((cleanup(close_all))) int fds[NET_FD__COUNT] = { -1, -1, -1, -1, -1, -1 };
 
 	int r = setup_rules(plan, &fds[NET_FD_RULES], err);
 	if (r == 0)

@@ -24,6 +24,7 @@ struct grant_terms {
 	const char *const *carry_env, *const *carry_path;
 	const struct pair *env; /* the policy's variables for this phase */
 	size_t n_env;
+	struct store_terms store;
 	struct step_limits limits; /* time_sec: at most; a step has its own */
 	const char *seccomp;       /* profile name: file configs/seccomp/<name>.seccomp */
 	/* sandbox.syscalls: allowed besides the profile, NULL-terminated */

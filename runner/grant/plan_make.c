@@ -107,6 +107,7 @@ static struct grant_terms *make_terms(struct plan_build *b, const struct policy 
 		                       .carry_path = phase->carry_path,
 		                       .env = phase->env,
 		                       .n_env = phase->n_env,
+		                       .store = policy->store,
 		                       .limits = policy->limits,
 		                       .seccomp = policy->seccomp,
 		                       .syscalls = policy->syscalls,

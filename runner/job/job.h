@@ -5,6 +5,7 @@
 #define RUNNER_JOB_H
 
 #include "drydock/egress_spent.h"
+#include "hatch/store_place.h"
 #include "host_search.h"
 #include "job_dirs.h"
 #include "job_script.h"
@@ -28,6 +29,19 @@ struct job_tree {
 	struct tracked *tracked;
 	struct stamps stamps;
 };
+
+/* Caches and artifacts (step_hatch.c). */
+struct job_store {
+	char place[STORE_PLACE_MAX]; /* of all on this host */
+	const char *artifacts;       /* directory of the run's; NULL: of this job alone */
+	int cache_dir, artifact_dir; /* -1: no step has asked for a hatch yet */
+	char (*saved)[65];           /* digests of what steps of this job uploaded */
+	size_t n_saved;
+};
+#define JOB_STORE_NONE                                                                             \
+	{                                                                                          \
+		.cache_dir = -1, .artifact_dir = -1                                                \
+	}
 
 /* How urgently somebody wants the job to end. */
 enum job_cancel {
@@ -73,6 +87,7 @@ struct job {
 	struct lease_job leasing;
 	struct job_terms_set terms;
 	struct job_tree tree;
+	struct job_store store;
 	struct record *rec;
 	/* every value that was ever granted in this job; also what sinks and record are masked by
 	 */

@@ -90,6 +90,9 @@ static int job_start_make_places(const struct job_request *request, struct job *
 	if ((r = job_dirs_make(request->state_dir, job->id, &job->dirs, err)) < 0)
 		return r;
 	job_keep_look(job);
+	job->store.artifacts = request->artifacts;
+	if ((r = store_place(request->state_dir, job->id->host_uid, job->store.place, err)) < 0)
+		return r;
 	job->record_path = request->record ? request->record : job->dirs.record;
 	if ((r = record_open(job->record_path, job->dirs.run, job->plan->spec->id, &job->rec,
 	                     err)) < 0)
@@ -124,6 +127,7 @@ int job_start(const struct job_request *request)
 		.record_key = request->record_key,
 		.observe = request->observe,
 		.tree = { .work_fd = -1, .pristine_fd = -1, .stamps = STAMPS_NONE },
+		.store = JOB_STORE_NONE,
 		.signal_fd = -1,
 	};
 	struct dd_err err = { 0 };

@@ -35,6 +35,9 @@ struct job_request {
 	 * lines go besides, as record_mirror.h says; NULL-terminated or NULL */
 	const char *record_key;
 	const char *const *record_to;
+	/* directory of what jobs of the same run upload (hatch/store_place.h); NULL: this job is
+	 * alone */
+	const char *artifacts;
 	/* borrowed: a shell instead of one step; NULL: none */
 	const struct job_shell *shell;
 	bool keep; /* the trees of a step that fails are left for the caller (job_keep.h) */

@@ -16,6 +16,7 @@
 #include "meter.h"
 #include "step_asked.h"
 #include "step_gate.h"
+#include "step_hatch.h"
 #include "grant/step_env.h"
 #include "step_hint.h"
 #include "grant/step_mounts.h"
@@ -51,7 +52,7 @@ enum {
 	/* what a step left is read for at most this long, and this many times as long as it ran */
 	ACCOUNT_MS = 60000,
 	ACCOUNT_TIMES = 5,
-	STEP_POLLS = 6, /* that every step has */
+	STEP_POLLS = 7, /* that every step has */
 };
 
 /* What every step needs and none keeps: large, so there is one for the job. After each fork the
@@ -80,6 +81,7 @@ struct run {
 	const struct job_terms *terms; /* compiled; NULL: nothing is run */
 	struct sandbox sb;
 	struct step_gate gate;
+	struct step_hatch hatch;
 	bool main_ended;     /* and not because it was asked to */
 	char left_names[80]; /* of processes that it left; hostile bytes */
 	bool gate_is_started, gate_is_open, view_is_made;
@@ -197,6 +199,16 @@ static int start_gate(struct run *run, struct dd_err *err)
 		                        .tell_arg = run };
 	run->gate_is_started = true;
 	return step_gate_start(&run->gate, run->sb.net, err);
+}
+
+/* Beside the gate, and ready before the step is released. */
+static int start_hatch(struct run *run, struct dd_err *err)
+{
+	run->hatch.job = run->job;
+	run->hatch.step = run->step;
+	run->hatch.tell = tell_refusal;
+	run->hatch.tell_arg = run;
+	return step_hatch_start(&run->hatch, dd_take_fd(&run->sb.net[NET_FD_HATCH]), err);
 }
 
 static size_t list_files(const struct recipe *recipe, struct sandbox_file *ret)
@@ -323,7 +335,8 @@ static int step_run_build(struct run *run, struct dd_err *err)
 		.terminal = shell && shell->terminal,
 	};
 	/* the gate gets ready while the launcher mounts */
-	if ((r = sandbox_begin(&spec, &run->sb, err)) == 0 && (r = start_gate(run, err)) == 0)
+	if ((r = sandbox_begin(&spec, &run->sb, err)) == 0 && (r = start_hatch(run, err)) == 0 &&
+	    (r = start_gate(run, err)) == 0)
 		r = sandbox_built(&spec, &run->sb, err);
 	return r;
 }
@@ -332,7 +345,7 @@ static int open_gate(struct run *run, struct dd_err *err)
 {
 	int r = step_gate_open(&run->gate, err);
 	run->gate_is_open = r == 0;
-	return r;
+	return r < 0 ? r : step_hatch_open(&run->hatch, err);
 }
 
 /* The environment of the recipe, then the leases: they win over a variable of the same name. */
@@ -341,12 +354,16 @@ static int step_run_release(struct run *run, struct dd_err *err)
 	const struct job_step *step = run->step;
 	struct step_env env;
 	size_t n = 0;
-	int r = 0;
 
 	step_env_make(step->recipe, step->terms, step->leases, step->n_leases, &env);
-	char **envp = arena_array(env.arena, env.n + run->leases.n_env + 2, sizeof(*envp));
+	char **envp = arena_array(env.arena, env.n + run->leases.n_env + HATCH_VARIABLES + 2,
+	                          sizeof(*envp)),
+	     *hatch[HATCH_VARIABLES] = { NULL };
+	int r = run->hatch.started ? hatch_variables(&run->hatch.hatch, hatch, err) : 0;
 	const char *term = step->shell && step->shell->terminal ? step->shell->term : NULL;
 	for (size_t i = 0; r == 0 && i < env.n; i++) {
+		if (run->hatch.started && step_hatch_sets(env.rows[i].name))
+			continue;
 		char *filled = NULL;
 		r = step_secrets_fill(step->recipe, step->leases, step->n_leases, &run->leases,
 		                      env.rows[i].name, env.rows[i].value, &filled, err);
@@ -360,11 +377,15 @@ static int step_run_release(struct run *run, struct dd_err *err)
 		envp[n++] = arena_printf(env.arena, "TERM=%s", term);
 	for (size_t i = 0; i < run->leases.n_env; i++)
 		envp[n++] = run->leases.env[i];
+	for (size_t i = 0; i < HATCH_VARIABLES && hatch[i]; i++)
+		envp[n++] = hatch[i];
 	const struct sandbox_delivery what = { .envp = envp,
 		                               .files = run->leases.files,
 		                               .n_files = run->leases.n_files };
 	if (r == 0)
 		r = sandbox_release(&run->sb, &what, err);
+	for (size_t i = 0; i < HATCH_VARIABLES; i++)
+		free(hatch[i]);
 	step_env_done(&env);
 	return r;
 }
@@ -571,6 +592,7 @@ static int run_loop(struct run *run, struct dd_err *err)
 			{ .fd = run->job->signal_fd, .events = POLLIN },
 			{ .fd = run->room->asked.over || pause ? -1 : run->sb.asked_fd,
 			  .events = POLLIN },
+			{ .fd = step_hatch_fd(&run->hatch), .events = POLLIN },
 		};
 		if (run->shell)
 			step_shell_poll(run->shell, p + STEP_POLLS);
@@ -584,6 +606,8 @@ static int run_loop(struct run *run, struct dd_err *err)
 			r = serve_shell(run, p + STEP_POLLS, err);
 		if (r >= 0 && p[2].revents)
 			r = step_gate_serve(&run->gate, err);
+		if (r >= 0 && p[6].revents)
+			r = step_hatch_serve(&run->hatch, err);
 		if (r >= 0 && p[5].revents)
 			r = step_asked_serve(&run->room->asked, &run->sb, run->terms->seccomp,
 			                     run->step, run->job->mask, err);
@@ -747,6 +771,7 @@ static int end(struct run *run, struct dd_err *err)
 		break_off(run, later.msg);
 	keep_first(&first, step_run_settle(run, err));
 	keep_first(&first, sandbox_destroy(&run->sb, first < 0 ? NULL : err));
+	keep_first(&first, step_hatch_finish(&run->hatch, first < 0 ? NULL : err));
 	process_look_end(&run->look);
 	keep_first(&first, step_shell_end(run->shell, first < 0 ? NULL : err));
 	step_shell_free(run->shell);
@@ -1056,6 +1081,7 @@ int step_run(struct job *job, struct job_step *step, struct step_result *result,
 		                         .leases = step->leases,
 		                         .n = step->n_leases },
 		             .sb = SANDBOX_NONE,
+		             .hatch = STEP_HATCH_NONE,
 		             .terms = job_terms_of(&job->terms, step->terms),
 		             .log_fd = -1,
 		             .look = PROCESS_LOOK_NONE,

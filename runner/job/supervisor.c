@@ -18,6 +18,7 @@
 #include "lease/lease.h"
 #include "lease/mask_text.h"
 #include "step_run.h"
+#include "step_hatch.h"
 #include "record/event_write.h"
 
 #include <sys/prctl.h>
@@ -383,6 +384,8 @@ static int run_job(struct job *job, struct dd_err *err)
 		          "nothing goes to --out: what a shell had a hand in is no artifact");
 	if (r == 0 && row == &succeeded && !job->shell)
 		r = job_tree_out(job, err);
+	if (r == 0 && !job->shell) /* what was uploaded before something failed is there */
+		r = job_store_out(job, err);
 	return r < 0 ? r : finish(job, row, err);
 }
 
@@ -429,6 +432,7 @@ static int supervisor_make_memory(struct job *job, struct dd_err *err)
 static void job_done(struct job *job)
 {
 	job_tree_done(&job->tree);
+	job_store_done(&job->store);
 	job_terms_done(&job->terms);
 	for (int p = 0; p < DD_PHASE__COUNT; p++)
 		egress_spent_free(job->spent[p]);

@@ -63,6 +63,16 @@ static int object_at(const json_t *parent, const char *key, const json_t **ret, 
 }
 
 /* A pull request is from a fork unless both repositories are named and the same. */
+/* "main" of @value as "refs/heads/main". */
+static int copy_branch(const json_t *value, const char *what, char ret[256], struct dd_err *err)
+{
+	char branch[240] = "";
+	int r = copy_text(value, what, branch, sizeof(branch), err);
+	if (r == 0 && branch[0])
+		(void)snprintf(ret, 256, "refs/heads/%s", branch);
+	return r;
+}
+
 static int read_pull_request(const json_t *pr, struct event_facts *ev, struct dd_err *err)
 {
 	char head[sizeof(ev->repository)] = "", base[sizeof(ev->repository)] = "";
@@ -73,6 +83,12 @@ static int read_pull_request(const json_t *pr, struct event_facts *ev, struct dd
 	if (r == 0)
 		r = copy_text(json_object_get(base_repo, "full_name"),
 		              "pull_request.base.repo.full_name", base, sizeof(base), err);
+	if (r == 0)
+		r = copy_branch(json_object_get(json_object_get(pr, "base"), "ref"),
+		                "pull_request.base.ref", ev->base_ref, err);
+	const json_t *number = json_object_get(pr, "number");
+	if (json_is_integer(number) && json_integer_value(number) > 0)
+		ev->pull_number = json_integer_value(number);
 	ev->pull_request = true;
 	ev->fork = head[0] == '\0' || strcmp(head, base) != 0;
 	return r;
@@ -270,6 +286,9 @@ static int read_facts(const json_t *root, struct event_facts *ev, struct dd_err 
 	if (r == 0)
 		r = copy_text(json_object_get(repository, "full_name"), "repository.full_name",
 		              ev->repository, sizeof(ev->repository), err);
+	if (r == 0)
+		r = copy_branch(json_object_get(repository, "default_branch"),
+		                "repository.default_branch", ev->default_ref, err);
 	if (r == 0)
 		r = copy_text(json_object_get(root, "ref"), "ref", ev->ref, sizeof(ev->ref), err);
 	if (r == 0)

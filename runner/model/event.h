@@ -7,6 +7,7 @@
 #include "drydock/err.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct event_facts {
 	bool local;     /* no --event: the operator's own run, counts as protected */
@@ -17,6 +18,10 @@ struct event_facts {
 	bool fork;
 	bool pull_request;
 	bool ref_protected;
+	/* refs/heads/...: what a pull request is to be merged into, and the repository's default
+	 * branch; "" where the message does not say. Whose caches a job may read, never trust */
+	char base_ref[256], default_ref[256];
+	int64_t pull_number; /* of a pull request; 0: none, or not said */
 	/* Of the workspace, "" for what is not known: for the environment of steps alone. Never for
 	 * trust or the choice of a policy, because whoever made that directory wrote them. */
 	struct {

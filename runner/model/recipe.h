@@ -56,6 +56,9 @@ struct recipe {
 	const struct recipe_secret *secrets;
 	size_t n_secrets;
 	unsigned time_sec; /* it can only shorten what the grant gives; 0: it does not */
+	/* it is an action: the step is given the loopback service of caches and artifacts
+	 * (hatch/hatch.h), as far as the policy lets its phase */
+	bool hatch;
 	/* files in which the step leaves something for its front end, found at PLACE_CHANNEL
 	 * "/NAME": names [a-z0-9_]+, NULL-terminated. NULL: none (job/step_channel.h) */
 	const char *const *channel;

@@ -42,6 +42,7 @@ void policy_defaults(struct policy *policy)
 		policy->phases[p].carry_env = none;
 		policy->phases[p].carry_path = none;
 	}
+	policy_store_defaults(&policy->store);
 	policy->injection = INJECTION_PASS;
 	policy->limits.sandbox.pids = 4096;
 	policy->limits.sandbox.shm_bytes = 1024 * MIB;
@@ -67,6 +68,7 @@ static void widest(struct policy *policy)
 		policy->phases[p].carry_env = NULL;
 		policy->phases[p].carry_path = NULL;
 	}
+	policy_store_widest(&policy->store);
 	policy->injection = INJECTION_ALLOW;
 	policy->limits = (struct step_limits){ .sandbox.pids = UINT_MAX,
 		                               .sandbox.shm_bytes = UINT64_MAX,
@@ -347,6 +349,8 @@ static const struct key_row top_rows[] = {
 	{ .name = "injection", .kinds = TREE_SCALAR, .read = top_injection },
 	{ .name = "limits", .kinds = TREE_MAP, .read = policy_read_limits },
 	{ .name = "sandbox", .kinds = TREE_MAP, .read = policy_read_sandbox },
+	{ .name = "cache", .kinds = TREE_MAP | TREE_SCALAR, .read = policy_read_cache },
+	{ .name = "artifacts", .kinds = TREE_MAP | TREE_SCALAR, .read = policy_read_artifacts },
 };
 const struct key_table policy_top_keys = { top_rows, ARRAY_LEN(top_rows) };
 

@@ -117,6 +117,7 @@ struct policy {
 	size_t n_credentials;
 	struct step_limits limits;
 	enum injection_policy injection;
+	struct store_terms store;
 	const char *seccomp;
 	const char *const *read;
 	const char *const *syscalls; /* allowed besides the profile, NULL-terminated */
@@ -159,6 +160,11 @@ void policy_read_credentials(struct key_context *ctx, const struct tree_node *v,
 void policy_from_vault(struct key_context *ctx, const struct tree_node *v, void *out);
 void policy_from_oidc(struct key_context *ctx, const struct tree_node *v, void *out);
 void policy_from_github_app(struct key_context *ctx, const struct tree_node *v, void *out);
+/* policy_store.c */
+void policy_read_cache(struct key_context *ctx, const struct tree_node *v, void *policy);
+void policy_read_artifacts(struct key_context *ctx, const struct tree_node *v, void *policy);
+void policy_store_defaults(struct store_terms *ret);
+void policy_store_widest(struct store_terms *ret);
 void policy_read_limits(struct key_context *ctx, const struct tree_node *v, void *policy);
 void policy_read_sandbox(struct key_context *ctx, const struct tree_node *v, void *policy);
 void policy_read_egress(struct key_context *ctx, struct policy *policy,
@@ -186,7 +192,7 @@ extern const struct key_table policy_top_keys, policy_for_keys, policy_trust_key
 	policy_match_keys, policy_phases_keys, policy_phase_keys, policy_carry_keys,
 	policy_entry_keys, policy_credential_keys, policy_from_keys, policy_binding_keys,
 	policy_as_keys, policy_vault_keys, policy_oidc_keys, policy_github_app_keys,
-	policy_limit_keys, policy_sandbox_keys;
+	policy_limit_keys, policy_sandbox_keys, policy_cache_keys, policy_artifacts_keys;
 
 /* policy_load.c: @dir (with a slash at its end, or NULL) is where relative paths start. */
 int policy_parse_at(const char *name, const char *dir, const char *text, size_t len,

@@ -277,6 +277,39 @@ static void narrow_injection(struct narrowing *n)
 		n->policy->injection = n->own->injection;
 }
 
+/* Phases that may read or write: what both files let. */
+static void narrow_store_phases(struct narrowing *n, const struct tree_node *at, const char *key,
+                                unsigned own, unsigned *mine)
+{
+	if (at && (own & ~*mine))
+		narrow_refuse(n, at->mark, key, "more phases", "those of the operator's policy",
+		              more_than_operator);
+	*mine &= own;
+}
+
+static void narrow_store(struct narrowing *n)
+{
+	const struct tree_node *cache = tree_get(n->own->root, "cache"),
+			       *artifacts = tree_get(n->own->root, "artifacts");
+	const struct store_terms *own = &n->own->store;
+	struct store_terms *mine = &n->policy->store;
+
+	narrow_store_phases(n, tree_get(cache, "read"), "cache.read", own->cache_read,
+	                    &mine->cache_read);
+	narrow_store_phases(n, tree_get(cache, "write"), "cache.write", own->cache_write,
+	                    &mine->cache_write);
+	narrow_store_phases(n, tree_get(artifacts, "read"), "artifacts.read", own->artifact_read,
+	                    &mine->artifact_read);
+	narrow_store_phases(n, tree_get(artifacts, "write"), "artifacts.write", own->artifact_write,
+	                    &mine->artifact_write);
+	narrow_number(n, tree_get(cache, "size"), "cache.size", own->cache_bytes,
+	              &mine->cache_bytes, false);
+	narrow_number(n, tree_get(artifacts, "size"), "artifacts.size", own->artifact_bytes,
+	              &mine->artifact_bytes, false);
+	narrow_unsigned(n, tree_get(cache, "keep"), "cache.keep", own->cache_keep_sec,
+	                &mine->cache_keep_sec, false);
+}
+
 /* @scope: "" for the whole job, "step_" for one step. */
 static void narrow_caps(struct narrowing *n, const struct tree_node *at, const char *phase,
                         const char *scope, const struct egress_caps *own, struct egress_caps *mine)
@@ -429,6 +462,7 @@ int policy_narrow_parse(struct policy *policy, const char *name, const char *tex
 	narrow_credentials(&n);
 	narrow_limits(&n);
 	narrow_injection(&n);
+	narrow_store(&n);
 	narrow_sandbox(&n);
 	if (n.left_out)
 		n.refused[n.n++] = (struct policy_narrowed){

@@ -24,5 +24,7 @@ const struct policy_table policy_tables[] = {
 	{ "credentials.*.as", &policy_as_keys },
 	{ "limits", &policy_limit_keys },
 	{ "sandbox", &policy_sandbox_keys },
+	{ "cache", &policy_cache_keys },
+	{ "artifacts", &policy_artifacts_keys },
 };
 const size_t policy_tables_n = ARRAY_LEN(policy_tables);

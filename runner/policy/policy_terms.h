@@ -112,6 +112,15 @@ enum injection_policy {
 };
 extern const char *const injection_names[]; /* as a policy spells them */
 
+/* `cache:` and `artifacts:`: which phases may read and write, as bits of enum dd_phase, and how
+ * much there is. */
+struct store_terms {
+	unsigned cache_read, cache_write, artifact_read, artifact_write;
+	uint64_t cache_bytes;    /* of a repository, written by jobs of the same trust */
+	uint64_t artifact_bytes; /* of a run */
+	unsigned cache_keep_sec; /* since an entry was last asked for */
+};
+
 /* Of so many variables of one step no rule that asks about them matches. */
 enum { STEP_VARIABLES_MAX = 256 };
 

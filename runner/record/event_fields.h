@@ -92,6 +92,7 @@ enum event_of {
 	X(FS_DELTA, fs_delta, struct facts_delta, STEP)                                            \
 	X(STEP_END, step_end, struct facts_step, STEP)                                             \
 	X(STEP_SUMMARY, step_summary, struct facts_summary, STEP)                                  \
+	X(HATCH, hatch, struct facts_hatch, STEP)                                                  \
 	X(ARTIFACT, artifact, struct facts_artifact, SOME_STEP)                                    \
 	X(RUN_END, run_end, struct record_facts, RUN)
 

@@ -332,6 +332,26 @@ static const struct event_field artifact_rows[] = {
 	FIELD(TEXT, struct facts_artifact, sha256, "sha256", ALWAYS, .says = "of its content"),
 };
 
+static const char *const hatch_of[] = { "cache", "artifact", NULL };
+static const char *const hatch_did[] = { "saved",  "restored", "missed", "removed",
+	                                 "served", "refused",  NULL };
+static const struct event_field hatch_rows[] = {
+	FIELD(TEXT, struct facts_hatch, did, "did", ALWAYS, .words = hatch_did,
+	      .says = "`restored` and `served`: bytes were offered to the step"),
+	FIELD(TEXT, struct facts_hatch, of, "of", MAYBE, .words = hatch_of, .says = "of what"),
+	FIELD(TEXT, struct facts_hatch, name, "name", MAYBE,
+	      .says = "key of the cache, or name of the artifact; the step's words"),
+	FIELD(TEXT, struct facts_hatch, scope, "scope", MAYBE,
+	      .says = "the ref that it was written for; of `missed`: that was looked at first"),
+	FIELD(BOOL, struct facts_hatch, trusted, "trusted", ALWAYS,
+	      .says = "a job of a protected ref wrote it; of `missed`: asked for it"),
+	FIELD(COUNT, struct facts_hatch, size, "size", MAYBE, .unit = "bytes", .says = "of it"),
+	FIELD(TEXT, struct facts_hatch, sha256, "sha256", MAYBE,
+	      .says = "of its bytes, taken when nobody could write them any more"),
+	FIELD(TEXT, struct facts_hatch, why, "why", MAYBE,
+	      .says = "it was removed or refused, and what would change that"),
+};
+
 /* ---- a step ---- */
 
 static const struct event_field step_start_rows[] = {
@@ -641,6 +661,7 @@ static const struct facts_workspace no_workspace = { .files = FACTS_ABSENT,
 	                                             .changed = FACTS_ABSENT,
 	                                             .missing = FACTS_ABSENT };
 static const struct facts_limited no_limited = { .limit_bytes = FACTS_ABSENT };
+static const struct facts_hatch no_hatch = { .size = FACTS_ABSENT };
 static const struct facts_artifact no_artifact = { .size = FACTS_ABSENT };
 static const struct facts_lease no_lease = { .ttl_sec = FACTS_ABSENT };
 #define NO_GATE                                                                                    \
@@ -742,6 +763,8 @@ const struct event_row event_rows[EVENT__COUNT] = {
 	                         "what the step did to the workspace"),
 	[EVENT_STEP_END] = EVENT(step_end, "step.end", STEP, ENDS, step_end_rows, no_step,
 	                         "the step is over"),
+	[EVENT_HATCH] = EVENT(hatch, "hatch", STEP, REPEATS, hatch_rows, no_hatch,
+	                      "a step and the store of caches and artifacts"),
 	[EVENT_ARTIFACT] = EVENT(artifact, "artifact", SOME_STEP, BEGINS, artifact_rows,
 	                         no_artifact, "a file went to a push step, or to `--out`"),
 	[EVENT_RUN_END] = EVENT(run_end, "run.end", RUN, ENDS, run_end_rows, no_run,

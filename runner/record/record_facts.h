@@ -273,6 +273,13 @@ struct facts_artifact {
 	int64_t size;
 };
 
+struct facts_hatch { /* hatch: written, not read */
+	struct facts_at at;
+	const char *of, *did, *name, *sha256, *scope, *why;
+	int64_t size;
+	bool trusted;
+};
+
 enum facts_mode { FACTS_MODE_UNKNOWN = 0, FACTS_ENFORCED, FACTS_OBSERVED };
 
 struct facts_policy {

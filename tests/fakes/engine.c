@@ -2,11 +2,15 @@
 /* engine.c - one job of a workflow file with contexts of one's own: for tests of the engine that
  * need another event, or a matrix, without a forge.
  *
- *     fake_engine POLICY WORKSPACE RECORD WORKFLOW JOB CONTEXTS.json
+ *     fake_engine POLICY WORKSPACE RECORD WORKFLOW JOB CONTEXTS.json [OPTION...]
+ *
+ * Options: `hatch` (every step is treated as an action: it has the hatch), event=FILE, state=DIR,
+ * artifacts=DIR, out=DIR.
  *
  * CONTEXTS holds github, inputs, vars, secrets, needs, matrix, strategy and timeout_sec, each or
  * none. What it hears as a sink is printed, a line a call, and last what the job came to. */
 #include "drydock/err.h"
+#include "drydock/fault.h"
 #include "forges/actions/taint.h"
 #include "forges/engine/job_engine.h"
 #include "forges/engine/job_result.h"
@@ -37,6 +41,12 @@ static void hear_note(void *arg, const struct job_step *step, enum sink_level le
 	(void)arg;
 	(void)step;
 	printf("note %d: %s\n", (int)level, text);
+}
+
+static void hear_refusal(void *arg, const struct job_step *step, const char *line)
+{
+	(void)arg;
+	printf("refused %s: %s\n", step->ref, line);
 }
 
 static void hear_ended(void *arg, const struct job_step *step, const struct step_result *result)
@@ -188,11 +198,38 @@ static const struct wf_job *read_workflow(const char *path, const char *job, str
 	return wf_find_job((*ret)->jobs, (*ret)->n_jobs, job);
 }
 
+static const struct job_script *engine_script;
+
+/* The order of the engine, for a step that is an action. */
+static int next_with_hatch(void *arg, const struct job_so_far *so_far, struct step_order *ret,
+                           enum job_conclusion *conclusion, struct dd_err *err)
+{
+	static struct recipe recipe;
+	int r = engine_script->next(arg, so_far, ret, conclusion, err);
+	if (r == 1) {
+		recipe = *ret->recipe;
+		recipe.hatch = true;
+		ret->recipe = &recipe;
+	}
+	return r;
+}
+
+/* "NAME=VALUE" among the options; NULL: not there. */
+static const char *option(char **options, const char *name)
+{
+	size_t len = strlen(name);
+	for (; *options; options++)
+		if (strncmp(*options, name, len) == 0 && (*options)[len] == '=')
+			return *options + len + 1;
+	return NULL;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct job_sink sink = { .step_begins = hear_step,
 		                              .line = hear_line,
 		                              .note = hear_note,
+		                              .refusal = hear_refusal,
 		                              .step_ended = hear_ended,
 		                              .not_run = hear_not_run,
 		                              .forgiven = hear_forgiven,
@@ -211,7 +248,9 @@ int main(int argc, char **argv)
 	struct wf_doc *doc = NULL;
 	struct dd_err err = { 0 };
 	struct identity id;
+	char **options = argv + (argc < 7 ? argc : 7);
 
+	dd_fault_init();
 	if (argc < 7 || identity_enter(&id, &err) < 0)
 		return 5;
 	setvbuf(stdout, NULL, _IOLBF, 0);
@@ -226,6 +265,8 @@ int main(int argc, char **argv)
 		.source = argv[4], .pipeline = "fake", .id = what.id, .name = what.id
 	};
 	event_local(&spec.event);
+	if (option(options, "event") && event_load(option(options, "event"), &spec.event, &err) < 0)
+		return 2;
 	make_steps(mem.arena, what.job, &spec);
 	if (policy_load(argv[1], &policy, &diags, &err) < 0 ||
 	    plan_make(&spec, policy, &plan, &diags) < 0) {
@@ -237,10 +278,17 @@ int main(int argc, char **argv)
 		(void)fprintf(stderr, "fake_engine: %s\n", err.msg);
 		return 5;
 	}
+	struct job_script script = *job_engine_script(engine);
+	engine_script = job_engine_script(engine);
+	if (argc > 7 && strcmp(argv[7], "hatch") == 0)
+		script.next = next_with_hatch;
 	int code = job_start(&(struct job_request){ .plan = plan,
 	                                            .id = &id,
 	                                            .checkout = &checkout,
-	                                            .script = job_engine_script(engine),
+	                                            .script = &script,
+	                                            .state_dir = option(options, "state"),
+	                                            .artifacts = option(options, "artifacts"),
+	                                            .out = option(options, "out"),
 	                                            .sinks = sinks,
 	                                            .n_sinks = 1,
 	                                            .record = argv[3] });

@@ -29,6 +29,8 @@ AROUND = {
     "credentials.*.as": "version: 1\ncredentials: { token: { from: { file: /x }, for: { phase: push, steps: [ a ] }, as: { %s } } }\n",
     "limits": "version: 1\nlimits: { %s }\n",
     "sandbox": "version: 1\nsandbox: { %s }\n",
+    "cache": "version: 1\ncache: { %s }\n",
+    "artifacts": "version: 1\nartifacts: { %s }\n",
 }
 
 # A value that is fine, for every key that there is; the generator fails when the parser has one that is not here.
@@ -45,6 +47,8 @@ GOOD = {
     ("phases.*", "egress"): "[ { host: a.example.com } ]", ("phases.*", "upload"): "1MiB", ("phases.*", "connections"): "10", ("phases.*", "wildcard_names"): "10",
     ("phases.*", "cidr_addresses"): "10", ("phases.*", "step_upload"): "1MiB", ("phases.*", "step_wildcard_names"): "10", ("phases.*", "step_cidr_addresses"): "10",
     ("phases.*", "env"): "{ A: b }", ("phases.*", "trust"): "protected", ("phases.*", "workspace"): "pristine", ("phases.*", "artifacts"): "[ \"dist/**\" ]",
+    ("", "cache"): "{ read: [ build ] }", ("", "artifacts"): "{ read: [ push ] }", ("cache", "read"): "[ fetch ]", ("cache", "write"): "none", ("cache", "size"): "1GiB", ("cache", "keep"): "2d",
+    ("artifacts", "read"): "[ build, push ]", ("artifacts", "write"): "build", ("artifacts", "size"): "1GiB",
     ("", "injection"): "refuse", ("phases.*", "carry"): "{ env: [ A ] }", ("phases.*.carry", "env"): "[ MAVEN_OPTS, 'GIT_*' ]", ("phases.*.carry", "path"): "/work/bin",
     ("phases.*.egress[]", "host"): "a.example.com", ("phases.*.egress[]", "port"): "8443", ("phases.*.egress[]", "cidr"): "45.1.0.0/16", ("phases.*.egress[]", "use"): "github",
     ("phases.*.egress[]", "address"): "45.1.2.3", ("phases.*.egress[]", "private"): "allow", ("phases.*.egress[]", "why"): "a reason", ("phases.*.egress[]", "tls"): "raw",
@@ -180,6 +184,11 @@ BAD_VALUES = [
     (("phases.*.egress[]", "tls"), ["inspect", "none", "SNI"], []),
     (("phases.*", "trust"), ["all", "protect", "true"], []),
     (("", "injection"), ["passed", "deny", "none", "true"], []),
+    (("", "cache"), ["all", "true", "[ build ]"], []),
+    (("", "artifacts"), ["all", "[ build ]"], []),
+    (("cache", "read"), ["push", "[ build, push ]", "all"], []),
+    (("cache", "write"), ["[ push ]", "deploy"], []),
+    (("artifacts", "read"), ["all", "[ deploy ]"], []),
     (("phases.*", "workspace"), ["share", "none", "pristin"], []),
     (("phases.*", "artifacts"), ["/etc/passwd", "'../x'", "'a/../../x'", "'..'"], []),
     (("phases.*", "egress"), ["all", "open", "a.example.com"], []),

@@ -970,7 +970,7 @@ static unsigned open_fds(void)
 static void fault_child(void)
 {
 	struct dd_err err = { 0 };
-	int fds[NET_FD__COUNT] = { -7, -7, -7, -7, -7 };
+	int fds[NET_FD__COUNT] = { -7, -7, -7, -7, -7, -7 };
 	wall.list = open_list();
 	CHECK(net_plan_new(&wall.list, &wall.plan, &err) == 0, "%s", err.msg);
 	unsigned before = open_fds();

@@ -185,6 +185,7 @@ static int run_node(struct job_engine *e, const struct engine_use *use, const ch
 	argv[0] = node;
 	argv[1] = script;
 	now->recipe.argv = argv;
+	now->recipe.hatch = true;
 	now->recipe.workdir = PLACE_WORKSPACE;
 	engine_recipe_rest(e);
 	return 0;
