@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /* inside.h - the contract between the files that run after the namespace line.
  *
- * One process walks through it: the *launcher* (clone3 -> inside_main) opens sources with the
- * supervisor's uid, waits for its id maps, builds network and root, forks, and becomes *init*
- * (inside_init). The forked process waits for the delivery, locks itself and becomes the *step*
- * (inside_step). None of them returns into the supervisor's code.
+ * The *zygote* (clone3 -> inside_zygote) opens sources with the supervisor's uid, waits for its id
+ * maps, builds the tree that steps have in common, and serves requests for as long as the job
+ * lasts. Each makes a *launcher* (clone3 -> inside_main): it builds the network and what of the
+ * tree is the step's own, forks, and becomes *init* (inside_init). The forked process waits for the
+ * delivery, locks itself and becomes the *step* (inside_step). None of them returns into the
+ * supervisor's code.
  */
 #ifndef DRYDOCK_SANDBOX_INSIDE_H
 #define DRYDOCK_SANDBOX_INSIDE_H
@@ -23,14 +25,14 @@ enum {
 enum ctl_type {
 	CTL_INVALID = 0,
 	/* inside -> supervisor */
-	CTL_MAPS_WANTED, /* only when the supervisor is not dumpable: /proc/PID/uid_map can be
-	                    opened now */
+	CTL_MAPS_WANTED, /* zygote to supervisor, launcher to zygote, each on a socket of its own:
+	                    /proc/PID/uid_map can be opened now */
 	CTL_NET,         /* the next message is one byte and NET_FD__COUNT descriptors */
 	CTL_BUILT,
 	CTL_FAILED, /* err */
 	CTL_STATUS, /* status: the main process of the step has ended */
+	CTL_GO,     /* the answer: they are written */
 	/* supervisor -> inside */
-	CTL_GO,   /* the id maps are written */
 	CTL_KILL, /* sig: to every process of the step */
 };
 
@@ -72,15 +74,54 @@ struct delivered {
 	size_t n_fds;
 };
 
-/* ---- what the launcher knows ---- */
+/* ---- zygote: supervisor <-> zygote, SEQPACKET, one request at a time ----
+ *
+ * A request is its head, one byte with the descriptors, and the spec in messages of ZYGOTE_CHUNK
+ * bytes: packed at the address where the zygote has the same room, so that its pointers hold. Both
+ * took the room before they parted. Nothing secret is in it. The answer is a struct zygote_reply,
+ * and when that says 0, one byte with a pidfd of the launcher. */
+
+enum { ZYGOTE_ROOM = 32 * 1024 * 1024, ZYGOTE_CHUNK = 64 * 1024 };
+
+/* In the order in which they cross; @has of the request has a bit for each that does. */
+enum zygote_fd {
+	ZYGOTE_CTL = 0,
+	ZYGOTE_DELIVER,
+	ZYGOTE_OUT,
+	ZYGOTE_ERR,
+	ZYGOTE_INPUT,
+	ZYGOTE_CGROUP,
+	ZYGOTE_FD__COUNT
+};
+
+struct zygote_request {
+	uint32_t has;
+	uint32_t bytes; /* of the room */
+};
+
+/* Where the room begins. */
+struct zygote_packed {
+	struct sandbox_spec spec;
+	bool asks; /* seccomp_program_asks(), whose answer is not packed */
+};
+
+struct zygote_reply {
+	int32_t r;
+	struct dd_err err;
+};
+
+/* ---- what zygote and launcher know ---- */
 
 struct inside {
-	const struct sandbox_spec *spec;
+	const struct sandbox_spec *spec; /* of the launcher: in @room */
+	int zygote;                      /* the zygote's end of its socket */
+	char *room;
+	bool asks;
+	int maps; /* the launcher's end of the socket over which it is mapped */
 	int ctl;
 	int deliver;
-	int out, err;  /* the step's fds 1 and 2 */
-	int input;     /* its fd 0; -1: /dev/null */
-	bool announce; /* the supervisor is not dumpable: ask for the maps */
+	int out, err; /* the step's fds 1 and 2 */
+	int input;    /* its fd 0; -1: /dev/null */
 	/* The supervisor's command line, which /proc/1/cmdline would show to the step, and the
 	 * environment that the operator started it with. */
 	struct inside_block {
@@ -94,14 +135,28 @@ struct inside {
 	int mounts[SANDBOX_MOUNTS_MAX];
 	bool mount_is_dir[SANDBOX_MOUNTS_MAX];
 	int dev[INSIDE_DEV_MAX];
-	int made_sys;
 	int tree; /* likewise of spec->root; -1: none */
 
 	int root;                  /* the new root */
 	int made[INSIDE_MADE_MAX]; /* its directories that hold made-up files */
 };
 
-_Noreturn void inside_main(struct inside *in); /* inside_main.c */
+_Noreturn void inside_zygote(struct inside *in); /* inside_zygote.c */
+_Noreturn void inside_main(struct inside *in);   /* inside_main.c */
+/* Close every descriptor but those in @keep (-1: none). */
+enum { INSIDE_KEEP_MAX = 6 };
+int inside_close_others(const int keep[INSIDE_KEEP_MAX], struct dd_err *err);
+/* Ask the other end of @sock for the id maps; dumpable from here on. */
+int inside_ask_for_maps(int sock, struct dd_err *err);
+/* Until they are written; the process ends when the other end does. */
+void inside_wait_for_maps(int sock);
+/* @groups: supplementary ones can be dropped here. */
+int inside_become(uid_t uid, gid_t gid, bool groups, struct dd_err *err);
+/* Die with the parent; now, if the supervisor, which holds the other end of @sock, is dead already.
+ * Not dumpable. After the last change of uid. */
+int inside_tie_to_parent(int sock, struct dd_err *err);
+/* The command line and the name of the process; what it was is overwritten. */
+void inside_rename(const struct inside *in, const char *name);
 
 /* inside_mount.c - thin, checked wrappers of the mount API. Paths in messages are those inside the
  * new root. */
@@ -121,15 +176,18 @@ int mnt_target(int root, const char *path, bool dir, int *ret_target, struct dd_
  * -errno (EXDEV: a mounted tree is in the way). */
 int mnt_create(int root, const char *path, mode_t mode);
 
-/* inside_root.c - host view, workspace, shared memory; inside_dev_proc.c - /dev and /proc;
- * inside_etc.c - made-up files */
+/* Where the zygote has its own /proc. */
+#define INSIDE_JOB_PROC "/dev/pts"
+/* Zygote: inside_root.c - host view, workspace, places; inside_dev.c - devices; inside_etc.c -
+ * made-up files. Launcher: inside_own.c - what is the step's own */
 int inside_open_view(struct inside *in, struct dd_err *err);
 int inside_open_root(struct inside *in, struct dd_err *err); /* after the view */
 int inside_open_mounts(struct inside *in, struct dd_err *err);
 int inside_open_dev(struct inside *in, struct dd_err *err);
 int inside_root(struct inside *in, struct dd_err *err);
 int inside_dev(struct inside *in, struct dd_err *err);
-int inside_proc(struct inside *in, struct dd_err *err);
+int inside_own(const struct sandbox_spec *spec, struct dd_err *err);
+int inside_workdir(const char *workdir, struct dd_err *err);
 
 /* What lies over a part of /proc; where the kernel does not have it, nothing does. */
 enum inside_proc_cover {

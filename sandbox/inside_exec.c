@@ -208,9 +208,8 @@ static int step_run(const struct inside *in, struct dd_err *err)
 	if (r == 0)
 		r = inside_landlock(in->spec, err);
 	if (r == 0)
-		r = seccomp_program_asks(in->spec->seccomp)
-		            ? inside_seccomp_asking(in->spec->seccomp, in->deliver, err)
-		            : inside_seccomp(in->spec->seccomp, err);
+		r = in->asks ? inside_seccomp_asking(in->spec->seccomp, in->deliver, err)
+		             : inside_seccomp(in->spec->seccomp, err);
 	return r < 0 ? r : exec_search(in->spec->argv, got.envp, err);
 }
 

@@ -64,14 +64,14 @@ static void init_obey(int ctl)
 	(void)kill(-1, msg.sig);
 }
 
-/* The step can read pid 1's command line, which is the supervisor's until now, with the paths that
- * the operator gave. Our copy of that memory is private (fork), so it can simply be overwritten. */
-static void rename_self(const struct inside *in)
+/* The step can read pid 1's command line, which would be the supervisor's, with the paths that the
+ * operator gave. Our copy of that memory is private (fork), so it can simply be overwritten. */
+void inside_rename(const struct inside *in, const char *name)
 {
-	static const char name[] = "drydock-init";
+	size_t len = strlen(name) + 1;
 
 	explicit_bzero(in->args.at, in->args.len);
-	memcpy(in->args.at, name, in->args.len < sizeof(name) ? in->args.len - 1 : sizeof(name));
+	memcpy(in->args.at, name, in->args.len < len ? in->args.len - 1 : len);
 	(void)prctl(PR_SET_NAME, name, 0, 0, 0);
 }
 
@@ -80,7 +80,7 @@ _Noreturn void inside_init(const struct inside *in, pid_t step)
 	struct ctl_msg failed = { .type = CTL_FAILED }, built = { .type = CTL_BUILT };
 	sigset_t all, chld;
 
-	rename_self(in);
+	inside_rename(in, "drydock-init");
 	(void)sigfillset(&all);
 	(void)sigemptyset(&chld);
 	(void)sigaddset(&chld, SIGCHLD);

@@ -3,33 +3,29 @@
  * init and step.
  *
  * Who am I: pid 1 of seven new namespaces, with a full capability set in the new user namespace and
- * nothing outside. What do I hold: ctl, delivery, the step's two output descriptors; everything
- * else of the supervisor is closed at once. Order: host trees are opened with the supervisor's
- * kernel uid; then the maps arrive and the uid becomes the step's; then network, root, pivot. Every
- * failure travels as one dd_err over ctl, and the process ends.
+ * nothing outside; my tree is a locked copy of the zygote's. What do I hold: ctl, delivery, the
+ * step's output descriptors and, until ids are mapped, a socket to the zygote. Order: the network
+ * needs no id, and is built while the zygote writes the maps; then the uid becomes the step's; then
+ * comes what of the tree is its own. Every failure travels as one dd_err over ctl, and the process
+ * ends.
  */
 #include "inside.h"
 
 #include "drydock/fault.h"
 #include "drydock/fd.h"
 
-#include <fcntl.h>
 #include <grp.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
+#include <sys/syscall.h>
 
-enum { KEEP_MAX = 5 };
-
-/* Close every descriptor but those in @keep (-1: none). close_range(2) is Linux 5.9; a loop over
- * /proc would miss what it cannot see. */
-static int close_others(const int keep[KEEP_MAX], struct dd_err *err)
+/* close_range(2) is Linux 5.9; a loop over /proc would miss what it cannot see. */
+int inside_close_others(const int keep[INSIDE_KEEP_MAX], struct dd_err *err)
 {
 	for (unsigned first = 0; first != ~0u;) {
 		unsigned next = ~0u;
-		for (size_t i = 0; i < KEEP_MAX; i++)
+		for (size_t i = 0; i < INSIDE_KEEP_MAX; i++)
 			if (keep[i] >= 0 && (unsigned)keep[i] >= first && (unsigned)keep[i] < next)
 				next = (unsigned)keep[i];
 		if (next > first && close_range(first, next == ~0u ? next : next - 1, 0) < 0)
@@ -39,63 +35,61 @@ static int close_others(const int keep[KEEP_MAX], struct dd_err *err)
 	return 0;
 }
 
-/* Keep ours, out of the way of 0, 1 and 2, and nothing else that the supervisor has open. */
-static int keep_only_ours(struct inside *in, struct dd_err *err)
+static int launcher_keep(const struct inside *in, int also, struct dd_err *err)
 {
-	int *const ours[KEEP_MAX] = { &in->ctl, &in->deliver, &in->out, &in->err, &in->input };
-
-	for (size_t i = 0; i < KEEP_MAX; i++) {
-		if (*ours[i] < 0)
-			continue;
-		int up = fcntl(*ours[i], F_DUPFD_CLOEXEC, INSIDE_FD_FLOOR);
-		if (up < 0)
-			return dd_err_set(err, errno, "descriptor %d", *ours[i]);
-		*ours[i] = up;
-	}
-	return close_others(
-		(const int[KEEP_MAX]){ in->ctl, in->deliver, in->out, in->err, in->input }, err);
+	return inside_close_others((const int[INSIDE_KEEP_MAX]){ in->ctl, in->deliver, in->out,
+	                                                         in->err, in->input, also },
+	                           err);
 }
 
 /* ---- maps and identity ---- */
 
-static int wait_for_maps(const struct inside *in, struct dd_err *err)
+/* The files of a process that is not dumpable belong to the host's root, and whoever writes the
+ * maps could not open them. The window ends with inside_tie_to_parent(). */
+int inside_ask_for_maps(int sock, struct dd_err *err)
 {
-	struct ctl_msg msg = { .type = CTL_MAPS_WANTED };
-	int r = 0;
+	const struct ctl_msg msg = { .type = CTL_MAPS_WANTED };
 
-	/* The files of a process that is not dumpable belong to the host's root, and the supervisor
-	 * could not open uid_map. The window ends with setresuid() below, which turns dumpability
-	 * off again. */
-	if (in->announce) {
-		if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0)
-			return dd_err_set(err, errno, "PR_SET_DUMPABLE");
-		r = dd_send_msg(in->ctl, &msg, sizeof(msg), NULL, 0);
-		if (r < 0)
-			return dd_err_set(err, -r, "ask for the id maps");
-	}
-	r = dd_recv_msg(in->ctl, &msg, sizeof(msg), NULL, 0);
-	if (r != 1 || msg.type != CTL_GO)
-		_exit(1); /* the supervisor gave up or died */
+	if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0)
+		return dd_err_set(err, errno, "PR_SET_DUMPABLE");
+	int r = dd_send_msg(sock, &msg, sizeof(msg), NULL, 0);
+	return r < 0 ? dd_err_set(err, -r, "ask for the id maps") : 0;
+}
+
+void inside_wait_for_maps(int sock)
+{
+	struct ctl_msg msg = { .type = CTL_INVALID };
+
+	if (dd_recv_msg(sock, &msg, sizeof(msg), NULL, 0) != 1 || msg.type != CTL_GO)
+		_exit(1); /* the other end gave up or died */
+}
+
+int inside_become(uid_t uid, gid_t gid, bool groups, struct dd_err *err)
+{
+	if (groups && setgroups(0, NULL) < 0)
+		return dd_err_set(err, errno, "drop supplementary groups");
+	if (setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
+		return dd_err_set(err, errno, "become id %u", (unsigned)uid);
 	return 0;
 }
 
-static int become_step_uid(const struct inside *in, struct dd_err *err)
+static int stop_being_dumpable(struct dd_err *err)
 {
-	if (in->spec->identity->mode == IDENTITY_RANGE && setgroups(0, NULL) < 0)
-		return dd_err_set(err, errno, "drop supplementary groups");
-	if (setresgid(SANDBOX_GID, SANDBOX_GID, SANDBOX_GID) < 0 ||
-	    setresuid(SANDBOX_UID, SANDBOX_UID, SANDBOX_UID) < 0)
-		return dd_err_set(err, errno, "become runner (%d)", SANDBOX_UID);
-	/* A change of uid clears it, so only now. The parent may have died before: then ctl is at
-	 * its end (getppid() is no help, it is 0 in a new pid namespace). */
+	return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? dd_err_set(err, errno, "PR_SET_DUMPABLE")
+	                                              : 0;
+}
+
+/* A launcher needs no such tie: its parent is gone soon, and the zygote's death is its own. */
+int inside_tie_to_parent(int sock, struct dd_err *err)
+{
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
 		return dd_err_set(err, errno, "parent-death signal");
-	struct pollfd gone = { .fd = in->ctl };
+	/* The supervisor may have died before: then the socket is at its end (getppid() is no help,
+	 * it is 0 in a new pid namespace). */
+	struct pollfd gone = { .fd = sock };
 	if (poll(&gone, 1, 0) > 0)
 		_exit(1);
-	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
-		return dd_err_set(err, errno, "PR_SET_DUMPABLE");
-	return 0;
+	return stop_being_dumpable(err);
 }
 
 /* ---- network ---- */
@@ -120,49 +114,27 @@ static int network(const struct inside *in, struct dd_err *err)
 
 /* ---- all of it ---- */
 
-static int open_host(struct inside *in, struct dd_err *err)
+static int launch(struct inside *in, struct dd_err *err)
 {
-	/* Nothing that happens here reaches the host, nothing mounted there later appears here. */
-	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-		return dd_err_set(err, errno, "make all mounts private");
-	int r = inside_open_mounts(in, err);
+	/* The zygote ignores the ends of its children; init waits for them. */
+	if (signal(SIGCHLD, SIG_DFL) == SIG_ERR)
+		return dd_err_set(err, errno, "default action of SIGCHLD");
+	int r = launcher_keep(in, in->maps, err);
 	if (r == 0)
-		r = inside_open_dev(in, err);
-	if (r == 0)
-		r = inside_open_view(in, err);
-	if (r == 0)
-		r = inside_open_root(in, err);
-	return r;
-}
-
-/* C-20: whatever the operator's environment holds (tokens, often) is of no use from here on, and
- * init would keep it for as long as the step lives. Our copy of that memory is private (fork). */
-static void forget_environment(const struct inside *in)
-{
-	explicit_bzero(in->env.at, in->env.len);
-	environ = NULL;
-}
-
-static int inside_launch(struct inside *in, struct dd_err *err)
-{
-	forget_environment(in);
-	(void)umask(022);
-	int r = keep_only_ours(in, err);
-	if (r == 0)
-		r = open_host(in, err);
-	if (r == 0)
-		r = wait_for_maps(in, err);
-	if (r == 0)
-		r = become_step_uid(in, err);
+		r = inside_ask_for_maps(in->maps, err);
 	if (r == 0)
 		r = network(in, err);
 	if (r < 0)
 		return r;
-	r = inside_root(in, err);
-	if (r == 0 && sethostname(in->spec->hostname, strlen(in->spec->hostname)) < 0)
-		r = dd_err_set(err, errno, "hostname %s", in->spec->hostname);
+	inside_wait_for_maps(in->maps);
+	r = inside_become(SANDBOX_UID, SANDBOX_GID, in->spec->identity->mode == IDENTITY_RANGE,
+	                  err);
 	if (r == 0)
-		r = inside_pivot(in, err);
+		r = stop_being_dumpable(err);
+	if (r == 0)
+		r = inside_own(in->spec, err);
+	if (r == 0)
+		r = inside_workdir(in->spec->workdir, err);
 	/* Both that this becomes give it up, and neither needs it: once is enough. */
 	return r < 0 ? r : inside_empty_bounding_set(err);
 }
@@ -170,14 +142,12 @@ static int inside_launch(struct inside *in, struct dd_err *err)
 _Noreturn void inside_main(struct inside *in)
 {
 	struct ctl_msg failed = { .type = CTL_FAILED };
-	int r = inside_launch(in, &failed.err);
-	/* The host's trees and the new root are attached or unwanted now; a descriptor left open
-	 * would keep a way back. */
+	int r = launch(in, &failed.err);
+	/* A directory of the tree that is left open would keep a way to it. */
 	if (r == 0)
-		r = close_others(
-			(const int[KEEP_MAX]){ in->ctl, in->deliver, in->out, in->err, in->input },
-			&failed.err);
-	pid_t step = r < 0 ? -1 : fork();
+		r = launcher_keep(in, -1, &failed.err);
+	/* not fork(3): a library that is not here may have left a handler for it */
+	pid_t step = r < 0 ? -1 : (pid_t)syscall(SYS_clone, (long)SIGCHLD, 0L, 0L, 0L, 0L);
 	if (step == 0) {
 		dd_close(in->ctl);
 		inside_step(in);
@@ -187,7 +157,8 @@ _Noreturn void inside_main(struct inside *in)
 	/* P-11: init holds neither end of the step's output, or a reader would never see its end.
 	 */
 	if (r == 0)
-		r = close_others((const int[KEEP_MAX]){ in->ctl, -1, -1, -1, -1 }, &failed.err);
+		r = inside_close_others((const int[INSIDE_KEEP_MAX]){ in->ctl, -1, -1, -1, -1, -1 },
+		                        &failed.err);
 	if (r < 0) {
 		(void)dd_send_msg(in->ctl, &failed, sizeof(failed), NULL, 0);
 		_exit(1);

@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-/* inside_root.c - the step's file tree: a directory of the job (or a new tmpfs) with read-only
- * copies of the few host trees that a build needs.
+/* inside_root.c - the file tree that steps have in common: a directory of the job (or a new tmpfs)
+ * with read-only copies of the few host trees that a build needs.
  *
- * Runs in: launcher. Two halves, because rights differ: inside_open_*() take detached copies while
- * the process still has the supervisor's uid (it can walk to the workspace); inside_root() puts
- * them together after the uid has become the step's. Nothing is masked away from a copy of the
- * host's root: what is not in the table is not there (F-02).
+ * Runs in: zygote; the working directory is entered by the launcher. Two halves: inside_open_*()
+ * take detached copies before the new root hides anything; inside_root() puts them together once
+ * ids are mapped. Nothing is masked away from a copy of the host's root: what is not in the table
+ * is not there (F-02). A step gets a copy of the finished tree in which every mount is locked: no
+ * capability in its own namespaces lets it take one off, or make a read-only one writable.
  */
 #include "host_view.h"
 #include "inside.h"
 
 #include "drydock/fault.h"
 #include "drydock/fd.h"
+#include "drydock/made_sys.h"
 #include "drydock/sandbox_shown.h"
 
 #include <fcntl.h>
@@ -82,22 +84,6 @@ static int mount_source(const struct sandbox_mount *m, struct stat *ret_st, stru
 	return dd_take_fd(&fd);
 }
 
-/* The job's own tree, in a directory that no step reaches. */
-static int open_made_sys(struct inside *in, struct dd_err *err)
-{
-	const struct sandbox_mount m = { .source = in->spec->made_sys };
-	struct stat st;
-
-	in->made_sys = -1;
-	if (!m.source)
-		return 0;
-	dd_auto_fd int source = mount_source(&m, &st, err);
-	if (source < 0)
-		return source;
-	return mnt_clone(source, "", AT_EMPTY_PATH, HOST_ATTRS | MOUNT_ATTR_NOEXEC, &in->made_sys,
-	                 err);
-}
-
 /* A place of the root tree is there already, and must not be lost behind another mount. */
 static int root_check_place(const struct sandbox_spec *spec, const struct sandbox_mount *m,
                             struct dd_err *err)
@@ -143,7 +129,7 @@ int inside_open_mounts(struct inside *in, struct dd_err *err)
 		if (r < 0)
 			return dd_err_ctx(err, r, "mount source %s", m->source);
 	}
-	return open_made_sys(in, err);
+	return 0;
 }
 
 /* ---- the root ---- */
@@ -152,7 +138,9 @@ int inside_open_mounts(struct inside *in, struct dd_err *err)
 static const char *const made_dirs[] = { "/etc", "/run", "/dev" };
 _Static_assert(ARRAY_LEN(made_dirs) == INSIDE_MADE_MAX, "struct inside holds one fd for each");
 /* What they are begun with, parents first. */
-static const char *const made_subdirs[] = { "dev/pts", "run/drydock", "run/drydock/cred" };
+static const char *const made_subdirs[] = {
+	"dev/pts", "dev/shm", "dev/mqueue", "run/drydock", "run/drydock/cred", "run/drydock/step",
+};
 
 /* Directories of the root itself: mount points, or expected by programs. */
 static const char *const root_dirs[] = {
@@ -233,7 +221,7 @@ static int root_fill(const struct inside *in, int root, struct dd_err *err)
 	for (size_t i = 0; r == 0 && i < spec->n_mounts; i++)
 		if (in->mounts[i] >= 0)
 			r = root_target(root, spec->mounts[i].target, in->mount_is_dir[i], err);
-	return r == 0 && in->made_sys >= 0 ? root_target(root, "/sys", true, err) : r;
+	return r == 0 && spec->made_sys ? root_target(root, "/sys", true, err) : r;
 }
 
 /* Filled with the supervisor's id: that is whose the tree is, and not the step's. */
@@ -346,37 +334,6 @@ static int view_attach(const struct inside *in, struct dd_err *err)
 	return r < 0 ? r : 0;
 }
 
-/* Shared memory is of processes, and those of a step end with it: so this is the step's own. */
-static const char shm_target[] = "/dev/shm";
-
-static int shm_attach(const struct inside *in, struct dd_err *err)
-{
-	const struct sandbox_limits *l = &in->spec->limits;
-	char size[32], inodes[32];
-	(void)snprintf(size, sizeof(size), "%llu",
-	               (unsigned long long)(l->shm_bytes ? l->shm_bytes : 1ULL << 30));
-	(void)snprintf(inodes, sizeof(inodes), "%u", l->shm_files ? l->shm_files : 200000);
-	const struct mnt_opt opts[] = {
-		{ "mode", "1777" }, { "size", size }, { "nr_inodes", inodes }, { NULL, NULL }
-	};
-
-	dd_auto_fd int shm = -1;
-	int r = mnt_new("tmpfs", opts, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, &shm, err);
-	return r < 0 ? r : inside_attach(in, shm, shm_target, true, err);
-}
-
-/* ramfs, because it is never swapped; writable only until the delivery is in (inside_delivery.c).
- */
-static int credentials_mount(const struct inside *in, struct dd_err *err)
-{
-	const struct mnt_opt opts[] = { { "mode", "0700" }, { NULL, NULL } };
-	dd_auto_fd int ram = -1;
-
-	int r = mnt_new("ramfs", opts, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
-	                &ram, err);
-	return r < 0 ? r : inside_attach(in, ram, SANDBOX_CREDENTIALS_DIR, true, err);
-}
-
 static int mounts_attach(const struct inside *in, struct dd_err *err)
 {
 	for (size_t i = 0; i < in->spec->n_mounts; i++) {
@@ -390,6 +347,43 @@ static int mounts_attach(const struct inside *in, struct dd_err *err)
 	return 0;
 }
 
+/* On a tmpfs: on a disk its hundred inodes would be the most of what a short job writes. */
+static int make_sys(const struct inside *in, struct dd_err *err)
+{
+	const struct mnt_opt opts[] = {
+		{ "mode", "0755" }, { "size", "64m" }, { "nr_inodes", "0" }, { NULL, NULL }
+	};
+	dd_auto_fd int sys = -1;
+	int r = mnt_new("tmpfs", opts, HOST_ATTRS & ~(unsigned)MOUNT_ATTR_RDONLY, &sys, err);
+
+	if (r == 0)
+		r = inside_attach(in, sys, "/sys", true, err);
+	if (r == 0)
+		r = dd_err_ctx(err, made_sys_fill(sys, err), "the made-up /sys");
+	return r < 0 ? r : mnt_set(sys, "", HOST_ATTRS | MOUNT_ATTR_NOEXEC, err);
+}
+
+/* A step may mount a proc of its own only where one is wholly visible in its tree. This one shows
+ * the job's processes. It lies where every step mounts its terminals, so no step sees it; the
+ * kernel counts it all the same, since that mount is not a locked one. */
+static int job_proc(const struct inside *in, struct dd_err *err)
+{
+	dd_auto_fd int proc = -1;
+
+	if (dd_fault("proc"))
+		return dd_err_set(err, ENOSYS, "mount proc");
+	int r = mnt_new("proc", NULL, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
+	                &proc, err);
+	if (r == -EPERM)
+		return dd_err_ctx(err, r,
+		                  "the kernel allows a new proc only where the present one is "
+		                  "wholly visible, and something covers "
+		                  "part of it here (unit: drop ProtectKernelTunables, "
+		                  "ProtectKernelLogs, InaccessiblePaths below /proc; "
+		                  "docker: --security-opt systempaths=unconfined)");
+	return r < 0 ? r : inside_attach(in, proc, INSIDE_JOB_PROC, true, err);
+}
+
 int inside_root(struct inside *in, struct dd_err *err)
 {
 	if (dd_fault("mounts"))
@@ -401,21 +395,13 @@ int inside_root(struct inside *in, struct dd_err *err)
 		r = view_attach(in, err);
 	if (r == 0)
 		r = inside_dev(in, err);
-	if (r == 0)
-		r = shm_attach(in, err);
-	if (r == 0)
-		r = credentials_mount(in, err);
-	if (r == 0 && in->made_sys >= 0)
-		r = inside_attach(in, in->made_sys, "/sys", true, err);
+	if (r == 0 && in->spec->made_sys)
+		r = make_sys(in, err);
 	if (r == 0)
 		r = mounts_attach(in, err);
 	if (r == 0)
 		r = inside_etc(in, err);
-	for (size_t i = 0; r == 0 && i < in->spec->n_files; i++)
-		r = inside_file(in, &in->spec->files[i], err);
-	if (r == 0)
-		r = inside_proc(in, err);
-	return r;
+	return r < 0 ? r : job_proc(in, err);
 }
 
 /* ---- the last word ---- */
@@ -432,7 +418,7 @@ static int no_workdir(struct dd_err *err, const char *workdir, const char *remar
 
 /* F-08: the kernel reports a directory outside the root as "(unreachable)"; a link in the workspace
  * can only lead to another place of the new root, a magic link of /proc is refused. */
-static int enter_workdir(const char *workdir, struct dd_err *err)
+int inside_workdir(const char *workdir, struct dd_err *err)
 {
 	struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
 		                .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
@@ -488,9 +474,7 @@ int inside_pivot(const struct inside *in, struct dd_err *err)
 	 * up. */
 	if (umount2(".", MNT_DETACH) < 0)
 		return dd_err_set(err, errno, "detach the host's root");
-	if (chdir("/") < 0)
-		return dd_err_set(err, errno, "enter the new root");
-	return enter_workdir(in->spec->workdir, err);
+	return chdir("/") < 0 ? dd_err_set(err, errno, "enter the new root") : 0;
 }
 
 /* ---- the same tables, shown ---- */
@@ -500,7 +484,7 @@ static const struct made_row {
 	enum sandbox_place_kind kind;
 	const char *why;
 } made_rows[] = {
-	{ shm_target, SANDBOX_PLACE_PRIVATE, "shared memory" },
+	{ "/dev/shm", SANDBOX_PLACE_PRIVATE, "shared memory" },
 	{ "/proc", SANDBOX_PLACE_MADE,
 	  "own processes only; sysctls read-only, kernel memory and the host's tables covered" },
 	{ "/dev", SANDBOX_PLACE_MADE,

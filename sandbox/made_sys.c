@@ -2,8 +2,8 @@
 /* made_sys.c - a /sys made up from the number of processors: what lscpu, hwloc, psutil and language
  * runtimes read there, and nothing else of the host.
  *
- * Runs in: supervisor, once per job, in a directory of the job; each launch binds it read-only
- * (inside_root.c), which costs the same however many processors there are. The real file system
+ * Runs in: zygote, once for the steps of a tree, on a tmpfs (inside_root.c), so a launch costs the
+ * same however many processors there are. The real file system
  * cannot be shown: it has the host's disks, cards, serial numbers, other interfaces and knobs. What
  * stands here a step knows already, from /proc/stat, /proc/meminfo and its own `lo`. The topology
  * is the plainest one: one package, one node, each processor a core of its own.

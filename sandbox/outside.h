@@ -1,9 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-/* outside.h - what outside_launch.c asks of outside_cgroup.c. Supervisor only. */
+/* outside.h - what outside_launch.c asks of outside_zygote.c and outside_cgroup.c. Supervisor only.
+ */
 #ifndef DRYDOCK_SANDBOX_OUTSIDE_H
 #define DRYDOCK_SANDBOX_OUTSIDE_H
 
-#include "drydock/sandbox.h"
+#include "inside.h"
+
+/* The zygote that has the tree of @spec, started if need be. Without spec->zygotes it is also
+ * *@ret_own, which the caller drops. */
+int outside_zygote_for(const struct sandbox_spec *spec, struct sandbox_zygote **ret_own,
+                       struct sandbox_zygote **ret, struct dd_err *err);
+/* A launcher for @spec, with @fds (borrowed; -1: none): sets pid and pidfd of @sb. */
+int outside_zygote_launch(struct sandbox_zygote *z, const struct sandbox_spec *spec,
+                          const int fds[ZYGOTE_FD__COUNT], struct sandbox *sb, struct dd_err *err);
+void outside_zygote_drop(struct sandbox_zygote **own); /* and whatever lives below it */
+/* What a process of ours said before it ended, for a terminal and a log. Returns -errno. */
+int outside_child_error(struct dd_err *err, struct dd_err *from);
 
 /* Make the step's leaf below spec->cgroup_parent with its limits, and open it. Without a parent:
  * sb->cgroup_fd stays -1, and limits that need a controller are an error. */

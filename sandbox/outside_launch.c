@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-/* outside_launch.c - the supervisor's half of a sandbox's life: clone, maps, release, status,
- * death.
+/* outside_launch.c - the supervisor's half of a sandbox's life: launch, release, status, death.
  *
  * Runs in: supervisor (id 0 of the outer user namespace, or the caller's own id in single mode).
- * One thread: the parent-death signal of the launcher follows the *thread* that cloned it. What
- * comes back over ctl was written by drydock's own code, but by a process that may have failed
+ * A launcher is a child of its zygote (outside_zygote.c): here it is known by its pidfd. What comes
+ * back over ctl was written by drydock's own code, but by a process that may have failed
  * half-way, so its text is terminated and escaped here.
  */
-#include "host_view.h"
 #include "inside.h"
 #include "outside.h"
 #include "seccomp_internal.h"
@@ -17,13 +15,9 @@
 #include "drydock/fd.h"
 
 #include <fcntl.h>
-#include <linux/sched.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <sys/pidfd.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -34,27 +28,7 @@ enum {
 	DEATH_TIMEOUT_MS = 5000,
 };
 
-#define STEP_NAMESPACES                                                                            \
-	(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | \
-	 CLONE_NEWCGROUP)
-
 /* ---- what the child says ---- */
-
-/* The child's text for a terminal and a log: terminated, printable. */
-static int child_error(struct dd_err *err, struct dd_err *from)
-{
-	from->msg[sizeof(from->msg) - 1] = '\0';
-	for (char *p = from->msg; *p; p++)
-		if (*p < 0x20 || *p > 0x7e)
-			*p = '?';
-	int code = from->code > 0 && from->code < 4096 ? from->code : EPROTO;
-	/* the launcher cannot accuse the policy: it has not seen it */
-	enum dd_blame blame = from->blame == DD_BLAME_STEP ? DD_BLAME_STEP : DD_BLAME_HOST;
-	return dd_err_blame(
-		err, blame,
-		dd_err_say(err, code, "%s",
-	                   *from->msg ? from->msg : "the launcher failed without a word"));
-}
 
 static int wait_readable(int fd, int timeout_ms, const char *what, struct dd_err *err)
 {
@@ -98,20 +72,6 @@ static int ctl_recv(const struct sandbox *sb, struct ctl_msg *ret)
 	return r;
 }
 
-/* What is known of the end of the launcher, which said nothing. */
-static const char *how_it_ended(const struct sandbox *sb)
-{
-	siginfo_t info = { 0 };
-	if (wait_readable(sb->pidfd, DEATH_TIMEOUT_MS, "the end of the launcher", NULL) < 0 ||
-	    waitid(P_PIDFD, (id_t)sb->pidfd, &info, WEXITED | WNOWAIT | WNOHANG) < 0)
-		return "";
-	bool killed = info.si_code == CLD_KILLED || info.si_code == CLD_DUMPED;
-	return killed && info.si_status == SIGSYS ? " (by SIGSYS, as a system call filter around "
-	                                            "drydock does: `drydock doctor` "
-	                                            "names the calls that it takes away)"
-	                                          : "";
-}
-
 static int outside_expect(const struct sandbox *sb, enum ctl_type type, const char *what,
                           struct dd_err *err)
 {
@@ -123,11 +83,11 @@ static int outside_expect(const struct sandbox *sb, enum ctl_type type, const ch
 	if (r == 0)
 		return dd_err_say(err, ECHILD,
 		                  "the launcher died without a word while %s was awaited%s", what,
-		                  how_it_ended(sb));
+		                  "");
 	if (r < 0)
 		return dd_err_set(err, -r, "message of the launcher");
 	if (msg.type == CTL_FAILED)
-		return child_error(err, &msg.err);
+		return outside_child_error(err, &msg.err);
 	if (msg.type != (uint32_t)type)
 		return dd_err_say(err, EPROTO, "the launcher sent message %u while %s was awaited",
 		                  msg.type, what);
@@ -187,6 +147,15 @@ static bool label_is_sane(const char *s, size_t max)
 	       s[0] != '-';
 }
 
+static bool lies_in_files_dir(const char *path)
+{
+	static const char dir[] = SANDBOX_FILES_DIR "/";
+	const char *name = path + sizeof(dir) - 1;
+
+	return strncmp(path, dir, sizeof(dir) - 1) == 0 && *name && *name != '.' &&
+	       !strchr(name, '/');
+}
+
 static int outside_check_spec(const struct sandbox_spec *spec, struct dd_err *err)
 {
 	if (!spec->identity || !spec->net || !spec->seccomp || !spec->argv || !spec->argv[0])
@@ -197,113 +166,17 @@ static int outside_check_spec(const struct sandbox_spec *spec, struct dd_err *er
 		                                   : "argv");
 	if (!label_is_sane(spec->name, 64) || !label_is_sane(spec->hostname, 63))
 		return dd_err_say(err, EINVAL, "step name and hostname must be of a-z, 0-9 and -");
+	for (size_t i = 0; i < spec->n_files; i++)
+		if (!lies_in_files_dir(spec->files[i].path))
+			return dd_err_say(err, EINVAL, "file '%.200s': must lie in %s",
+			                  spec->files[i].path, SANDBOX_FILES_DIR);
 	return check_ids(spec, err);
 }
 
 /* ---- build ---- */
 
-static int proc_write(pid_t pid, const char *file, const char *text, struct dd_err *err)
-{
-	char path[64];
-	(void)snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
-
-	dd_auto_fd int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (fd < 0)
-		return dd_err_set(err, errno, "open %s", path);
-	size_t len = strlen(text);
-	return write(fd, text, len) == (ssize_t)len ? 0 : dd_err_set(err, errno, "write %s", path);
-}
-
-/* The maps and, while the process's files are open to us, its place in the queue of the OOM killer:
- * before the supervisor. */
-static int write_maps(const struct sandbox_spec *spec, pid_t pid, struct dd_err *err)
-{
-	char uid[48], gid[48];
-	(void)snprintf(uid, sizeof(uid), "%d %u 1\n", SANDBOX_UID, spec->step_uid);
-	(void)snprintf(gid, sizeof(gid), "%d %u 1\n", SANDBOX_GID, spec->step_gid);
-
-	if (dd_fault("maps"))
-		return dd_err_set(err, ENOSYS, "write the id maps");
-	int r = 0;
-	/* Without privilege the kernel takes a group map only after this; with it setgroups(0) must
-	 * stay possible. */
-	if (spec->identity->mode == IDENTITY_SINGLE)
-		r = proc_write(pid, "setgroups", "deny", err);
-	if (r == 0)
-		r = proc_write(pid, "uid_map", uid, err);
-	if (r == 0)
-		r = proc_write(pid, "gid_map", gid, err);
-	if (r == 0)
-		r = proc_write(pid, "oom_score_adj", "500", err);
-	return r;
-}
-
-/* At the clone: the child is inside_main.c's launcher and never returns here; it may do anything in
- * its own namespaces and nothing outside; it holds copies of all our descriptors until its first
- * call closes them. */
-static int clone_launcher(struct inside *in, struct sandbox *sb, int parent_ends[2],
-                          struct dd_err *err)
-{
-	struct clone_args args = {
-		.flags = STEP_NAMESPACES | CLONE_PIDFD |
-		         (sb->cgroup_fd >= 0 ? CLONE_INTO_CGROUP : 0ULL),
-		.pidfd = (uint64_t)(uintptr_t)&sb->pidfd,
-		.exit_signal = SIGCHLD,
-		.cgroup = sb->cgroup_fd >= 0 ? (unsigned long long)sb->cgroup_fd : 0ULL,
-	};
-
-	if (dd_fault("clone3"))
-		return dd_err_set(err, ENOSYS, "clone3 with seven namespaces");
-	long pid = syscall(SYS_clone3, &args, sizeof(args));
-	if (pid == 0) {
-		dd_close(parent_ends[0]);
-		dd_close(parent_ends[1]);
-		inside_main(in);
-	}
-	if (pid < 0)
-		return dd_err_set(
-			err, errno, "clone3 with seven namespaces%s%s%s",
-			sb->cgroup_fd >= 0 ? " into cgroup " : "", sb->cgroup,
-			errno == ENOSYS
-				? " (needs Linux 5.7; in a unit, RestrictNamespaces= hides it)"
-			: errno == EPERM ? " (user namespaces are forbidden here: AppArmor, "
-					   "user.max_user_namespaces)"
-					 : "");
-	sb->pid = (pid_t)pid;
-	return 0;
-}
-
-/* Where this process's command line and environment lie (proc_pid_stat(5), fields 48 to 51), found
- * once. */
-static int find_start_blocks(struct inside *in, struct dd_err *err)
-{
-	static struct inside_block args, env;
-	unsigned long at[4] = { 0 };
-	char text[1024], *p;
-
-	if (!args.at) {
-		dd_auto_fd int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
-		ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-		text[n < 0 ? 0 : n] = '\0';
-		p = strrchr(text, ')'); /* field 2; what it encloses may hold anything */
-		for (int field = 2; p && field < 48; field++)
-			p = strchr(p + 1, ' ');
-		if (!p || sscanf(p, " %lu %lu %lu %lu", &at[0], &at[1], &at[2], &at[3]) != 4 ||
-		    !at[0] || at[1] <= at[0] || !at[2] || at[3] < at[2])
-			return dd_err_say(
-				err, EPROTO,
-				"/proc/self/stat does not tell where the command line and "
-				"the environment are, and a step must read neither");
-		args = (struct inside_block){ (char *)at[0], at[1] - at[0] };
-		env = (struct inside_block){ (char *)at[2], at[3] - at[2] };
-	}
-	in->args = args;
-	in->env = env;
-	return 0;
-}
-
-static int outside_launch_step(const struct sandbox_spec *spec, struct sandbox *sb,
-                               struct dd_err *err)
+static int outside_launch_step(struct sandbox_zygote *zygote, const struct sandbox_spec *spec,
+                               struct sandbox *sb, struct dd_err *err)
 {
 	int ctl[2], deliver[2];
 
@@ -316,48 +189,21 @@ static int outside_launch_step(const struct sandbox_spec *spec, struct sandbox *
 	sb->deliver = deliver[0];
 	dd_auto_fd int deliver_child = deliver[1];
 
-	struct inside in = {
-		.spec = spec,
-		.ctl = ctl_child,
-		.deliver = deliver_child,
-		.out = spec->stdout_fd,
-		.err = spec->stderr_fd,
-		.input = spec->stdin_fd > 0 ? spec->stdin_fd : -1,
-		.announce = prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) != 1,
-		.tree = -1,
-		.root = -1,
+	const int fds[ZYGOTE_FD__COUNT] = {
+		[ZYGOTE_CTL] = ctl_child,
+		[ZYGOTE_DELIVER] = deliver_child,
+		[ZYGOTE_OUT] = spec->stdout_fd,
+		[ZYGOTE_ERR] = spec->stderr_fd,
+		[ZYGOTE_INPUT] = spec->stdin_fd > 0 ? spec->stdin_fd : -1,
+		[ZYGOTE_CGROUP] = sb->cgroup_fd,
 	};
-	int r = find_start_blocks(&in, err);
-	if (r < 0)
-		return r;
-	view_refresh();
-	return clone_launcher(&in, sb, (int[2]){ sb->ctl, sb->deliver }, err);
+	return outside_zygote_launch(zygote, spec, fds, sb, err);
 }
 
-static int converse(const struct sandbox_spec *spec, struct sandbox *sb, struct dd_err *err)
+static int converse(struct sandbox *sb, struct dd_err *err)
 {
-	struct ctl_msg go = { .type = CTL_GO };
 	char byte = 0;
-	int r = 0;
-
-	if (prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) != 1)
-		r = outside_expect(sb, CTL_MAPS_WANTED, "the request for id maps", err);
-	if (r < 0)
-		return r;
-	r = write_maps(spec, sb->pid, err);
-	if (r < 0) {
-		/* Its files vanish when it has failed meanwhile: then its own reason counts, not
-		 * ours. */
-		struct pollfd said = { .fd = sb->ctl, .events = POLLIN };
-		return poll(&said, 1, 0) == 1 && said.revents & POLLIN
-		               ? outside_expect(sb, CTL_NET, "the network", err)
-		               : r;
-	}
-	outside_trace("->", sb, &go);
-	r = dd_send_msg(sb->ctl, &go, sizeof(go), NULL, 0);
-	if (r < 0 && r != -EPIPE) /* EPIPE: it failed already, and its reason is still to be read */
-		return dd_err_set(err, -r, "release the launcher");
-	r = outside_expect(sb, CTL_NET, "the network", err);
+	int r = outside_expect(sb, CTL_NET, "the network", err);
 	if (r < 0)
 		return r;
 	r = wait_readable(sb->ctl, BUILD_TIMEOUT_MS, "the network sockets", err);
@@ -377,14 +223,17 @@ static int build_failed(const struct sandbox_spec *spec, struct sandbox *sb, int
 int sandbox_begin(const struct sandbox_spec *spec, struct sandbox *ret, struct dd_err *err)
 {
 	struct sandbox sb = SANDBOX_NONE;
+	struct sandbox_zygote *zygote = NULL;
 
 	int r = outside_check_spec(spec, err);
 	if (r == 0)
+		r = outside_zygote_for(spec, &sb.zygote, &zygote, err);
+	if (r == 0)
 		r = cgroup_step_make(spec, &sb, err);
 	if (r == 0)
-		r = outside_launch_step(spec, &sb, err);
+		r = outside_launch_step(zygote, spec, &sb, err);
 	if (r == 0)
-		r = converse(spec, &sb, err);
+		r = converse(&sb, err);
 	if (r < 0)
 		return build_failed(spec, &sb, r, err);
 	sb.asks = seccomp_program_asks(spec->seccomp);
@@ -407,19 +256,38 @@ int sandbox_build(const struct sandbox_spec *spec, struct sandbox *ret, struct d
 
 /* ---- release ---- */
 
-static int outside_send_all(int sock, const void *buf, size_t len)
+/* What goes out with the next call, in pieces where they lie: what is secret is copied nowhere. */
+struct gathered {
+	int sock, r; /* 0, or -errno of the first that failed: then nothing more is sent */
+	size_t n;
+	struct iovec iov[256];
+};
+
+static void gathered_send(struct gathered *g)
 {
-	const char *p = buf;
-	while (len > 0) {
-		ssize_t n = send(sock, p, len, MSG_NOSIGNAL);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		p += n;
-		len -= (size_t)n;
+	struct msghdr msg = { .msg_iov = g->iov, .msg_iovlen = g->n };
+
+	while (g->r == 0 && msg.msg_iovlen > 0) {
+		ssize_t n = sendmsg(g->sock, &msg, MSG_NOSIGNAL);
+		if (n < 0 && errno != EINTR)
+			g->r = -errno;
+		for (; n > 0 && (size_t)n >= msg.msg_iov->iov_len; msg.msg_iovlen--)
+			n -= (ssize_t)msg.msg_iov++->iov_len;
+		if (n > 0) {
+			msg.msg_iov->iov_base = (char *)msg.msg_iov->iov_base + n;
+			msg.msg_iov->iov_len -= (size_t)n;
+		}
 	}
-	return 0;
+	g->n = 0;
+}
+
+static void gather(struct gathered *g, const void *bytes, size_t len)
+{
+	if (len == 0)
+		return;
+	if (g->n == ARRAY_LEN(g->iov))
+		gathered_send(g);
+	g->iov[g->n++] = (struct iovec){ (void *)(uintptr_t)bytes, len };
 }
 
 static int delivery_measure(const struct sandbox_delivery *what, struct delivery_head *ret,
@@ -450,21 +318,23 @@ static int delivery_measure(const struct sandbox_delivery *what, struct delivery
 static int delivery_send(int sock, const struct sandbox_delivery *what,
                          const struct delivery_head *head)
 {
-	int r = outside_send_all(sock, head, sizeof(*head));
-	for (size_t i = 0; r == 0 && what->envp[i]; i++)
-		r = outside_send_all(sock, what->envp[i], strlen(what->envp[i]) + 1);
-	for (size_t i = 0; r == 0 && i < what->n_files; i++) {
+	struct delivery_file files[DELIVERY_FILES_MAX];
+	struct gathered g = { .sock = sock };
+
+	gather(&g, head, sizeof(*head));
+	for (size_t i = 0; what->envp[i]; i++)
+		gather(&g, what->envp[i], strlen(what->envp[i]) + 1);
+	for (size_t i = 0; i < what->n_files; i++) {
 		const struct sandbox_secret_file *f = &what->files[i];
-		struct delivery_file file = { .name_len = (uint32_t)strlen(f->name),
-			                      .content_len = (uint32_t)f->len,
-			                      .unnamed = f->unnamed };
-		r = outside_send_all(sock, &file, sizeof(file));
-		if (r == 0)
-			r = outside_send_all(sock, f->name, file.name_len);
-		if (r == 0)
-			r = outside_send_all(sock, f->content, f->len);
+		files[i] = (struct delivery_file){ .name_len = (uint32_t)strlen(f->name),
+			                           .content_len = (uint32_t)f->len,
+			                           .unnamed = f->unnamed };
+		gather(&g, &files[i], sizeof(files[i]));
+		gather(&g, f->name, files[i].name_len);
+		gather(&g, f->content, f->len);
 	}
-	return r;
+	gathered_send(&g);
+	return g.r;
 }
 
 /* As recv(2), and a descriptor that comes along goes to @ret_fd (-1: none). */
@@ -563,7 +433,7 @@ static int wait_exec_for(int sock, struct handed *rows, size_t n_rows, struct dd
 			                                       "without a whole message");
 		got += (size_t)n;
 	}
-	return child_error(err, &from);
+	return outside_child_error(err, &from);
 }
 
 int sandbox_release(struct sandbox *sb, const struct sandbox_delivery *what, struct dd_err *err)
@@ -623,13 +493,12 @@ int sandbox_recv_status(const struct sandbox *sb, struct sandbox_status *ret, st
 	return 1;
 }
 
-/* Init is our child, and its exit is complete only when every other process of its pid namespace
- * has been reaped. */
+/* The exit of init is complete, and its pidfd readable, only when every other process of its pid
+ * namespace has been reaped. Its parent, the zygote, ignores SIGCHLD, so that it leaves no zombie.
+ */
 static int kill_init(struct sandbox *sb, struct dd_err *err)
 {
-	siginfo_t info = { 0 };
-
-	if (sb->pid <= 0)
+	if (sb->pidfd < 0)
 		return 0;
 	if (pidfd_send_signal(sb->pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
 		return dd_err_set(err, errno, "kill init of the step");
@@ -637,9 +506,6 @@ static int kill_init(struct sandbox *sb, struct dd_err *err)
 	                      err);
 	if (r < 0)
 		return r;
-	if (waitid(P_PIDFD, (id_t)sb->pidfd, &info, WEXITED) < 0 &&
-	    errno != ECHILD) /* ECHILD: the caller ignores SIGCHLD */
-		return dd_err_set(err, errno, "reap init of the step");
 	sb->pid = 0;
 	return 0;
 }
@@ -660,6 +526,7 @@ int sandbox_destroy(struct sandbox *sb, struct dd_err *err)
 	dd_close_p(&sb->terminal);
 	for (size_t i = 0; i < NET_FD__COUNT; i++)
 		dd_close_p(&sb->net[i]);
+	outside_zygote_drop(&sb->zygote);
 	if (r == 0) {
 		dd_close_p(&sb->pidfd);
 		dd_close_p(&sb->cgroup_fd);

@@ -2,8 +2,9 @@
 /* shown_path.c - what a step finds at a path, besides the mounts of its spec. Data for `policy
  * explain`; nothing is mounted from here.
  *
- * Pure. The launcher's own tables (host_view.c, inside_root.c, inside_dev_proc.c, inside_etc.c)
- * decide; tests/integration/explain_test.py holds each answer against what a step finds.
+ * Pure. The launcher's own tables (host_view.c, inside_root.c, inside_dev.c, inside_own.c,
+ * inside_etc.c) decide; tests/integration/explain_test.py holds each answer against what a step
+ * finds.
  */
 #include "drydock/sandbox.h"
 #include "host_view.h"

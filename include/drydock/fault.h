@@ -76,6 +76,9 @@ static const char *const dd_fault_points[] = {
 	"subids",
 	"tproxy",
 	"userns",
+	"zygote",
+	"zygote_maps",
+	"zygote_request",
 };
 
 /* One copy in the whole program: weak, because the ground floor has no object of its own. */

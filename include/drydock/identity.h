@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /* identity.h - who runs what: the outer user namespace, entered once, never per step.
  *
- * range:  id 0 outside-of-step = supervisor and launcher; each job has two ids of its own, one for
+ * range:  id 0 outside-of-step = supervisor and zygote; each job has two ids of its own, one for
  * its gates, one for its steps. Host ids come from /etc/subuid and /etc/subgid through
  * newuidmap(1)/newgidmap(1), or, when started as root (or with CAP_SETUID and CAP_SETGID), from the
  * maps that root writes itself. Root without subordinate ids uses the last 65536 ids of the range
  * that systemd reserves for containers (1878982656..1879048191), refused if an account lives there.
- * single: one id, mapped to the caller's own. Weaker: the step's kernel uid is the launcher's
+ * single: one id, mapped to the caller's own. Weaker: the step's kernel uid is the zygote's
  * (shared pipe, process and inotify quotas). Never for root: a step is never host root. Named in
  * doctor, in the output and in the record.
  *

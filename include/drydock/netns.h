@@ -30,6 +30,8 @@
 
 #include "egress.h"
 
+#include <sys/types.h>
+
 #define NET_RESOLVER_ADDR   0xC6120001u /* 198.18.0.1, host byte order */
 #define NET_STEP_ADDR       0xC6120002u /* 198.18.0.2 */
 #define NET_SYNTHETIC_FIRST 0xC6120100u /* 198.18.1.0 */
@@ -76,6 +78,12 @@ void net_plan_free(struct net_plan *plan);
 
 /* The rules in `nft` syntax, for `plan` and docs; heap, caller frees; NULL without memory. */
 char *net_plan_text(const struct net_plan *plan);
+
+/* What net_inside_setup() reads of @plan, and nothing else of it, in the @size bytes at @room
+ * (aligned as malloc(3) would): for a process that is sent bytes and inherits none. Returns how
+ * many were used; -E2BIG. *@ret lies in them, holds no other pointer, and is never freed. */
+ssize_t net_plan_pack(const struct net_plan *plan, void *room, size_t size,
+                      const struct net_plan **ret);
 
 /* Launcher only, inside the new netns, before capabilities go: lo up, addresses, routes, the whole
  * rule set in one batch with every ack checked, the sockets. On failure nothing is kept open. */

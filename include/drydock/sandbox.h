@@ -16,11 +16,11 @@
  *   sandbox_destroy()          kills what is left, reaps, removes the cgroup; afterwards the step
  *                              has no process
  *
- * Roles: the *supervisor* calls; the child is the *launcher* until it has built everything, then
- * pid 1 of the step (*init*: reaps, forwards signals, nothing else); init's only child becomes the
- * *step*. The child inherits the spec by fork, never by marshalling; secrets are not in its memory:
- * they come through a pipe that only the process about to exec reads. If the supervisor dies, the
- * pid namespace dies (parent-death signal, and EOF on ctl).
+ * Roles: the *supervisor* calls; a *zygote* holds the tree that steps have in common; its child is
+ * the *launcher* until it has built the rest, then pid 1 of the step (*init*: reaps, forwards
+ * signals, nothing else); init's only child becomes the *step*. The spec goes to the zygote packed;
+ * secrets are not in it: they come through a pipe that only the process about to exec reads. If the
+ * supervisor dies, the zygote dies, and with it the pid namespaces of all its steps.
  */
 #ifndef DRYDOCK_SANDBOX_H
 #define DRYDOCK_SANDBOX_H
@@ -40,6 +40,7 @@ enum {
 	SANDBOX_FD_FIRST = 3, /* of the descriptors that are handed over beside 0, 1 and 2 */
 	SANDBOX_FDS_MAX = 4,  /* so many at most */
 };
+#define SANDBOX_FILES_DIR "/run/drydock/step" /* the files of a spec; nothing else is below */
 #define SANDBOX_CREDENTIALS_DIR                                                                    \
 	"/run/drydock/cred" /* private ramfs 0500, read-only, files 0400; empty without a file     \
 	                       lease */
@@ -77,7 +78,7 @@ const char *seccomp_program_digest(
 /* ---- spec ---- */
 
 enum {
-	SANDBOX_MOUNTS_MAX = 160, /* of one spec; the launcher has no heap */
+	SANDBOX_MOUNTS_MAX = 160, /* of one spec; the zygote has no heap */
 	SANDBOX_READ_MAX = 128,   /* of them, what a policy may show of the host */
 };
 
@@ -92,7 +93,7 @@ enum sandbox_mount_flags {
 	SANDBOX_MOUNT_PLACE = 1 << 3,
 };
 
-/* Bind @source (host path, opened O_PATH|O_NOFOLLOW by the launcher) at @target (absolute,
+/* Bind @source (host path, opened O_PATH|O_NOFOLLOW by the zygote) at @target (absolute,
  * normalised, inside the new root). */
 struct sandbox_mount {
 	const char *source;
@@ -100,7 +101,8 @@ struct sandbox_mount {
 	unsigned flags;
 };
 
-/* A file made up for this sandbox, read-only: /etc/passwd, /etc/resolv.conf, the step's script. */
+/* A file made up for this sandbox, read-only, directly below SANDBOX_FILES_DIR: the step's script.
+ */
 struct sandbox_file {
 	const char *path;
 	const void *content;
@@ -121,7 +123,17 @@ struct sandbox_limits {
 	unsigned shm_files;       /* inodes of it; 0 = 200000 */
 };
 
+/* The zygotes of one job (sandbox/outside_zygote.c): each holds a finished tree, from which the
+ * steps that have the same tree are cloned. */
+struct sandbox_zygotes;
+/* -ENOMEM. None is started before a sandbox asks for it. */
+int sandbox_zygotes_new(struct sandbox_zygotes **ret, struct dd_err *err);
+/* Kills what is left in them, every sandbox too; accepts NULL. Before the job's directories go. */
+void sandbox_zygotes_free(struct sandbox_zygotes *zygotes);
+
 struct sandbox_spec {
+	/* NULL: one for this sandbox alone, which ends with it */
+	struct sandbox_zygotes *zygotes;
 	const struct identity *identity;
 	/* in the caller's user namespace; from identity_slot(); never maps to host root */
 	uid_t step_uid;
@@ -136,10 +148,9 @@ struct sandbox_spec {
 	const struct sandbox_mount
 		*mounts; /* besides the host root view (sandbox/inside_root.c), in order */
 	size_t n_mounts;
-	const struct sandbox_file *files; /* besides the synthesised /etc files */
+	const struct sandbox_file *files;
 	size_t n_files;
-	const char
-		*made_sys; /* directory that made_sys_fill() filled, shown at /sys; NULL: no /sys */
+	bool made_sys;       /* /sys of made_sys.h; otherwise none */
 	const char *workdir; /* absolute, inside the new root; checked after pivot_root (F-08) */
 	/* argv[0] searched in PATH of the delivered environment when it has no slash */
 	char *const *argv;
@@ -176,8 +187,11 @@ struct sandbox_delivery {
 	size_t n_files;
 };
 
+struct sandbox_zygote;
+
 struct sandbox {
-	pid_t pid; /* init, as the caller sees it */
+	struct sandbox_zygote *zygote; /* its own; NULL: it came from one of the job's */
+	pid_t pid;                     /* init, as the caller sees it */
 	int pidfd;
 	int ctl;     /* SEQPACKET to init, non-blocking after sandbox_release() */
 	int deliver; /* our end of the delivery socket; -1 after release */

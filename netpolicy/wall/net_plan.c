@@ -304,6 +304,38 @@ int net_plan_new_with(const struct egress_list *list, bool observe, struct net_p
 	return 0;
 }
 
+/* @used of @room are taken. */
+static int pack_batch(const struct nl_batch *batch, char *room, size_t size, size_t *used,
+                      struct nl_batch *ret)
+{
+	const size_t bytes = NLMSG_ALIGN(batch->len), labels = (size_t)batch->n * NL_LABEL_MAX;
+
+	if (bytes + labels > size - *used)
+		return -E2BIG;
+	*ret = (struct nl_batch){ .len = batch->len, .n = batch->n };
+	ret->bytes = (uint8_t *)memcpy(room + *used, batch->bytes, batch->len);
+	ret->labels = memcpy(room + *used + bytes, batch->labels, labels);
+	*used += bytes + labels;
+	return 0;
+}
+
+ssize_t net_plan_pack(const struct net_plan *plan, void *room, size_t size,
+                      const struct net_plan **ret)
+{
+	struct net_plan *copy = room;
+	size_t used = sizeof(*copy);
+
+	if (size < used)
+		return -E2BIG;
+	*copy = (struct net_plan){ .closed = plan->closed, .observe = plan->observe };
+	if (pack_batch(&plan->nft, room, size, &used, &copy->nft) < 0 ||
+	    pack_batch(&plan->nflog, room, size, &used, &copy->nflog) < 0 ||
+	    pack_batch(&plan->routes, room, size, &used, &copy->routes) < 0)
+		return -E2BIG;
+	*ret = copy;
+	return (ssize_t)used;
+}
+
 void net_plan_free(struct net_plan *plan)
 {
 	if (!plan)

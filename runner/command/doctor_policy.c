@@ -83,7 +83,7 @@ static void check_profile(struct diagnosis *d, const struct policy_text *text)
 		     "%s", err.msg);
 }
 
-/* The same question that the launcher will put: no component may be a link. */
+/* The same question that the zygote will put: no component may be a link. */
 static void check_directory(struct diagnosis *d, const struct tree_node *node)
 {
 	struct open_how how = { .flags = O_PATH | O_CLOEXEC,

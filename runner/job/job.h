@@ -86,6 +86,7 @@ struct job {
 	uid_t gate_uid, step_uid;
 	struct lease_job leasing;
 	struct job_terms_set terms;
+	struct sandbox_zygotes *zygotes; /* what its steps are cloned from */
 	struct job_tree tree;
 	struct job_store store;
 	struct record *rec;

@@ -52,7 +52,7 @@ static int make_path(const char *path, mode_t mode, struct dd_err *err)
 	return 0;
 }
 
-/* Paths of the job's trees go to the launcher, which takes absolute ones only. */
+/* Paths of the job's trees go to the zygote, which takes absolute ones only. */
 static int state_base(const char *state, char *base, size_t size, struct dd_err *err)
 {
 	char here[300];

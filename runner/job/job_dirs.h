@@ -7,9 +7,8 @@
  *   whose lock can be taken belongs to a dead job, and the next start removes it (S-03).
  * - shared: the writable places of the job's fetch and build steps (step_mounts.h), each at the
  * path that it has in a sandbox; the places are the step id's, the directories above them are ours.
- * - sys: what every step sees at /sys.
  * - pristine: the checkout as it was copied in; no step ever sees this one.
- * - step-NN-own: the same places of a push step; step-NN-channel: what a step leaves.
+ * - step-NN-own: the same places of a push step; channel: what a step leaves, empty between steps.
  * - cgroup: the path of the job's cgroup, for whoever cleans up.
  *
  * STATE/keep/RUN/ is what `--keep` left of a job (job_keep.h): no job's directory, so it is never

@@ -14,7 +14,6 @@
 #include "job_sink.h"
 #include "step_channel.h"
 #include "drydock/fd.h"
-#include "drydock/made_sys.h"
 #include "base/named_path.h"
 #include "base/text_escape.h"
 #include "record/event_write.h"
@@ -275,16 +274,6 @@ static int keep_pristine(struct job *job, struct dd_err *err)
 	                  "keep a pristine copy of the checkout");
 }
 
-/* Read by every step of the job, written by none. */
-static int make_up_sys(struct job *job, struct dd_err *err)
-{
-	dd_auto_fd int fd = -1;
-	int r = job_dirs_sub(&job->dirs, JOB_TREE_SYS, 0755, &fd, err);
-	return r < 0 ? r
-	             : dd_err_ctx(err, made_sys_fill(fd, err), "below %s/" JOB_TREE_SYS,
-	                          job->dirs.root);
-}
-
 int job_tree_prepare(struct job *job, struct dd_err *err)
 {
 	struct job_tree *tree = &job->tree;
@@ -292,8 +281,7 @@ int job_tree_prepare(struct job *job, struct dd_err *err)
 	int r;
 
 	if ((r = tree_make_places(job, SHARED_TREE, &tree->work_fd, err)) < 0 ||
-	    (r = copy_in(job, &tracked, err)) < 0 || (r = keep_pristine(job, err)) < 0 ||
-	    (r = make_up_sys(job, err)) < 0)
+	    (r = copy_in(job, &tracked, err)) < 0 || (r = keep_pristine(job, err)) < 0)
 		return r;
 	stamps_prepare(&tree->stamps, job->dirs.root_fd);
 	if ((r = manifest_scan(tree->work_fd, NULL, &tree->initial, err)) < 0)
@@ -579,16 +567,12 @@ int job_tree_view(struct job *job, const struct job_step *step, struct step_view
 
 int job_tree_drop_view(struct job *job, const struct job_step *step, struct dd_err *err)
 {
-	char names[2][64];
-	int first = 0;
+	char own[64];
 
-	own_tree(step, names[0]);
-	(void)snprintf(names[1], sizeof(names[1]), "step-%02u-channel", step->number);
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		int r = job_dirs_drop(&job->dirs, names[i], first < 0 ? NULL : err);
-		first = first < 0 ? first : r;
-	}
-	return first;
+	own_tree(step, own);
+	int first = job_dirs_drop(&job->dirs, own, err);
+	int r = step_channel_clear(job, first < 0 ? NULL : err);
+	return first < 0 ? first : r;
 }
 
 int job_tree_out(struct job *job, struct dd_err *err)

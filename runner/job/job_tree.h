@@ -12,9 +12,6 @@
 #include "grant/step_mounts.h"
 #include "job.h"
 
-/* In the job's directory: what every step sees at /sys. */
-#define JOB_TREE_SYS "sys"
-
 int job_tree_prepare(struct job *job, struct dd_err *err);
 
 /* Make the directories of @step. For push: a fresh copy of the checkout and the artifacts, each

@@ -10,14 +10,30 @@
 #include "drydock/fd.h"
 #include "job.h"
 #include "job_tree.h"
+#include "tree/workspace.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
-static int channel_dir(const struct job_step *step, char ret[64])
+/* One for the job, and the same directory each time: the tree that steps are cloned from has it
+ * mounted. */
+static const char channel_dir[] = "channel";
+
+static int channel_open(const struct job *job)
 {
-	return snprintf(ret, 64, "step-%02u-channel", step->number);
+	int fd = openat(job->dirs.root_fd, channel_dir,
+	                O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+int step_channel_clear(const struct job *job, struct dd_err *err)
+{
+	dd_auto_fd int dir = channel_open(job);
+
+	if (dir < 0)
+		return dir == -ENOENT ? 0 : dd_err_set(err, -dir, "open the channel of the job");
+	return tree_remove(dir, err);
 }
 
 static int channel_make_file(struct job *job, int dir, const char *name, struct dd_err *err)
@@ -35,13 +51,12 @@ int step_channel_make(struct job *job, const struct job_step *step, char ret_dir
                       struct dd_err *err)
 {
 	dd_auto_fd int dir = -1;
-	char rel[64];
-
-	(void)channel_dir(step, rel);
-	int r = job_dirs_sub(&job->dirs, rel, 0755, &dir, err);
+	int r = step_channel_clear(job, err);
+	if (r == 0)
+		r = job_dirs_sub(&job->dirs, channel_dir, 0755, &dir, err);
 	for (size_t i = 0; r == 0 && step->recipe->channel[i]; i++)
 		r = channel_make_file(job, dir, step->recipe->channel[i], err);
-	(void)snprintf(ret_dir, 600, "%s/%s", job->dirs.root, rel);
+	(void)snprintf(ret_dir, 600, "%s/%s", job->dirs.root, channel_dir);
 	return r;
 }
 
@@ -103,14 +118,10 @@ static struct step_file channel_read_file(int dir, const char *name)
 
 void step_channel_read(struct job *job, const struct job_step *step, struct step_left *ret)
 {
-	char rel[64];
-
 	*ret = (struct step_left){ .n = 0 };
 	if (!step->recipe->channel)
 		return;
-	(void)channel_dir(step, rel);
-	dd_auto_fd int dir = openat(job->dirs.root_fd, rel,
-	                            O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	dd_auto_fd int dir = channel_open(job);
 	for (; ret->n < RECIPE_CHANNEL_MAX && step->recipe->channel[ret->n]; ret->n++) {
 		const char *name = step->recipe->channel[ret->n];
 		ret->files[ret->n] = dir < 0 ? (struct step_file){ .name = name,

@@ -2,9 +2,9 @@
 /* step_channel.h - the files in which a step leaves something for its front end: outputs,
  * environment, a summary.
  *
- * Made for one step, empty, in a directory of their own at PLACE_CHANNEL in its sandbox; read by
- * the supervisor when every process of the step is dead; gone before the next step. Order of use:
- * make, run the step, read, hand to the script, free.
+ * Made for one step, empty, in a directory that holds nothing else, at PLACE_CHANNEL in its
+ * sandbox; read by the supervisor when every process of the step is dead; gone before the next
+ * step. Order of use: make, run the step, read, hand to the script, free.
  *
  * The step owns the files and may do with them what it likes: fill the disk, leave a link, a FIFO
  * or nothing at all in their place. Nothing is followed, nothing is waited for, and a file is
@@ -41,6 +41,8 @@ struct step_left {
  * mount. */
 int step_channel_make(struct job *job, const struct job_step *step, char ret_dir[600],
                       struct dd_err *err);
+/* Nothing of a step is left in it. The directory stays: the steps of a job find it mounted. */
+int step_channel_clear(const struct job *job, struct dd_err *err);
 /* Only when no process of the step is left. What cannot be handed on says why in its row. */
 void step_channel_read(struct job *job, const struct job_step *step, struct step_left *ret);
 void step_left_done(struct step_left *left); /* wipes: a step may have left a secret */

@@ -300,17 +300,16 @@ static int step_run_build(struct run *run, struct dd_err *err)
 	dd_auto_fd int out = -1, errs = -1;
 	dd_auto_fd int input = -1;
 	struct step_mounts mounts;
-	char made_sys[600];
 	int r;
 
 	if ((r = make_stream(run, 0, &out, err)) < 0 || (r = make_stream(run, 1, &errs, err)) < 0 ||
 	    (r = make_input(run, &input, err)) < 0)
 		return r;
 	step_mounts_make(step->terms, step->recipe, &run->view, &mounts);
-	(void)snprintf(made_sys, sizeof(made_sys), "%s/" JOB_TREE_SYS, run->job->dirs.root);
 	struct sandbox_file files[RECIPE_FILES_MAX + 1];
 	size_t n_files = list_files(step->recipe, files);
 	const struct sandbox_spec spec = {
+		.zygotes = run->job->zygotes,
 		.identity = run->job->id,
 		.step_uid = run->job->step_uid,
 		.step_gid = run->job->step_uid,
@@ -321,7 +320,7 @@ static int step_run_build(struct run *run, struct dd_err *err)
 		.n_mounts = mounts.n,
 		.files = files,
 		.n_files = n_files,
-		.made_sys = made_sys,
+		.made_sys = true,
 		.workdir = step->recipe->workdir,
 		.argv = (char *const *)(uintptr_t)(shell ? shell->argv : step->recipe->argv),
 		.seccomp = run->terms->seccomp,

@@ -422,7 +422,9 @@ static int supervisor_make_memory(struct job *job, struct dd_err *err)
 	job->brought = calloc(n + 1, sizeof(*job->brought));
 	if (!job->result || !job->written || !job->brought)
 		return dd_err_set(err, ENOMEM, "prepare the job");
-	int r = mask_new(&job->mask, err);
+	int r = sandbox_zygotes_new(&job->zygotes, err);
+	if (r == 0)
+		r = mask_new(&job->mask, err);
 	job->sinks.mask = job->mask;
 	if (r == 0)
 		record_clean_by(job->rec, clean_record, job->mask);
@@ -433,6 +435,7 @@ static void job_done(struct job *job)
 {
 	job_tree_done(&job->tree);
 	job_store_done(&job->store);
+	sandbox_zygotes_free(job->zygotes);
 	job_terms_done(&job->terms);
 	for (int p = 0; p < DD_PHASE__COUNT; p++)
 		egress_spent_free(job->spent[p]);

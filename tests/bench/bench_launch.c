@@ -7,7 +7,6 @@
  * interleaved (one of each per round), so that a noisy moment hits all alike. */
 #include "drydock/fd.h"
 #include "drydock/identity.h"
-#include "drydock/made_sys.h"
 #include "drydock/netns.h"
 #include "drydock/sandbox.h"
 
@@ -202,16 +201,16 @@ static _Noreturn void drydock_child(int requests, int answers)
 	const struct sandbox_mount mounts[] = {
 		{ .source = true_path, .target = "/opt/true", .flags = SANDBOX_MOUNT_RO }
 	};
-	char made_sys[64];
-	(void)snprintf(made_sys, sizeof(made_sys), "%s/sys", stage);
-	dd_auto_fd int sys = mkdir(made_sys, 0755) < 0 ? -1 : open(made_sys, O_RDONLY | O_CLOEXEC);
-	if (sys < 0 || made_sys_fill(sys, &err) < 0) {
-		fprintf(stderr, "bench_launch: made-up /sys: %s\n", err.msg);
+	struct sandbox_zygotes *zygotes =
+		NULL; /* as the steps of a job: the first launch starts it */
+	if (sandbox_zygotes_new(&zygotes, &err) < 0) {
+		fprintf(stderr, "bench_launch: %s\n", err.msg);
 		_exit(1);
 	}
 	char target[] = "/opt/true";
 	char *const argv[] = { target, NULL };
 	const struct sandbox_spec spec = {
+		.zygotes = zygotes,
 		.identity = &identity,
 		.step_uid = step_uid,
 		.step_gid = step_uid,
@@ -219,7 +218,7 @@ static _Noreturn void drydock_child(int requests, int answers)
 		.root = root,
 		.mounts = mounts,
 		.n_mounts = 1,
-		.made_sys = made_sys,
+		.made_sys = true,
 		.workdir = "/",
 		.argv = argv,
 		.seccomp = filter,

@@ -39,8 +39,8 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
-	(void)unlinkat(job.dirs.root_fd, "step-03-channel", 0); /* where a test made it a link */
-	int r = job_dirs_drop(&job.dirs, "step-03-channel", &err);
+	(void)unlinkat(job.dirs.root_fd, "channel", 0); /* where a test made it a link */
+	int r = job_dirs_drop(&job.dirs, "channel", &err);
 	dd_close_p(&job.dirs.root_fd);
 	return rmdir(where) < 0 ? -1 : r;
 }
@@ -49,7 +49,7 @@ static int teardown(void **state)
 static void leave(const char *command)
 {
 	char whole[400];
-	(void)snprintf(whole, sizeof(whole), "cd %s/step-03-channel && %s", where, command);
+	(void)snprintf(whole, sizeof(whole), "cd %s/channel && %s", where, command);
 	assert_int_equal(system(whole), 0); /* NOLINT(cert-env33-c) */
 }
 
@@ -104,7 +104,7 @@ static void nothing_is_followed_waited_for_or_taken_in_part(void **state)
 static void a_channel_whose_directory_is_gone_leaves_nothing(void **state)
 {
 	(void)state;
-	leave("cd .. && rm -rf step-03-channel && ln -s /etc step-03-channel");
+	leave("cd .. && rm -rf channel && ln -s /etc channel");
 	struct step_left left = left_now();
 	for (size_t i = 0; i < left.n; i++) {
 		assert_null(left.files[i].bytes);

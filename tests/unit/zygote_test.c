@@ -1,0 +1,541 @@
+// SPDX-License-Identifier: Apache-2.0
+/* zygote_test.c - steps that are cloned from one tree share it, cannot change it, and share nothing
+ * else; and a zygote that ends takes its steps with it.
+ *
+ * Runs as root (identity range) and as an ordinary user (range or single). Everything it makes lies
+ * below one directory of its own.
+ */
+#include "drydock/fault.h"
+#include "drydock/fd.h"
+#include "drydock/sandbox.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <sys/mount.h>
+#include <sys/pidfd.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+
+static struct identity self;
+static struct net_plan *plan;
+static struct seccomp_program *prog;
+static uid_t step_uid;
+static gid_t step_gid;
+static struct sandbox_zygotes *zygotes; /* of the test at hand */
+static char base[64], tree[96], work[110], shown[96];
+static struct sandbox_mount mounts[2];
+static char out[4096];
+static char *const env[] = { (char *)(uintptr_t) "PATH=/usr/bin:/bin", NULL };
+
+/* ---- harness ---- */
+
+static int suite_setup(void **state)
+{
+	static const struct egress_list none;
+	struct dd_err err = { 0 };
+	uid_t gate;
+
+	(void)state;
+	if (identity_enter(&self, &err) < 0 ||
+	    identity_slot(&self, 0, &gate, &step_uid, &err) < 0 ||
+	    net_plan_new(&none, &plan, &err) < 0 ||
+	    seccomp_program_load("configs/seccomp/default.seccomp", &prog, &err) < 0) {
+		print_error("%s\n", err.msg);
+		return -1;
+	}
+	step_gid = self.mode == IDENTITY_RANGE ? (gid_t)step_uid : getegid();
+	return 0;
+}
+
+static int suite_teardown(void **state)
+{
+	(void)state;
+	net_plan_free(plan);
+	seccomp_program_free(prog);
+	return 0;
+}
+
+static int make_world(void **state)
+{
+	struct dd_err err = { 0 };
+	(void)state;
+
+	(void)snprintf(base, sizeof(base), "/tmp/drydock-zygote-test.%d", (int)getpid());
+	(void)snprintf(tree, sizeof(tree), "%s/tree", base);
+	(void)snprintf(work, sizeof(work), "%s/w", tree);
+	(void)snprintf(shown, sizeof(shown), "%s/shown", base);
+	mounts[0] = (struct sandbox_mount){ work, "/w", SANDBOX_MOUNT_RW | SANDBOX_MOUNT_PLACE };
+	mounts[1] = (struct sandbox_mount){ shown, "/opt/shown", SANDBOX_MOUNT_RO };
+	return mkdir(base, 0755) < 0 || mkdir(tree, 0755) < 0 || mkdir(work, 0755) < 0 ||
+	                       mkdir(shown, 0755) < 0 || chown(work, step_uid, step_gid) < 0 ||
+	                       sandbox_zygotes_new(&zygotes, &err) < 0
+	               ? -1
+	               : 0;
+}
+
+static int remove_world(void **state)
+{
+	char command[128];
+	(void)state;
+
+	sandbox_zygotes_free(zygotes);
+	zygotes = NULL;
+	(void)snprintf(command, sizeof(command), "rm -rf '%s'", base);
+	return system(command); /* NOLINT(cert-env33-c): of our own making */
+}
+
+static struct sandbox_spec spec_of(char *const argv[], int fd)
+{
+	return (struct sandbox_spec){
+		.zygotes = zygotes,
+		.identity = &self,
+		.step_uid = step_uid,
+		.step_gid = step_gid,
+		.hostname = "box",
+		.root = tree,
+		.mounts = mounts,
+		.n_mounts = ARRAY_LEN(mounts),
+		.workdir = "/w",
+		.argv = argv,
+		.seccomp = prog,
+		.net = plan,
+		.name = "test",
+		.stdout_fd = fd,
+		.stderr_fd = fd,
+	};
+}
+
+/* A step that runs @script, released. Its output comes from *@ret_out, which the caller closes. */
+static int start(const char *script, const struct sandbox_file *file, struct sandbox *sb,
+                 int *ret_out, struct dd_err *err)
+{
+	char *const argv[] = { (char *)(uintptr_t) "/bin/sh", (char *)(uintptr_t) "-c",
+		               (char *)(uintptr_t)script, NULL };
+	const struct sandbox_delivery d = { .envp = env };
+	int ends[2];
+
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	struct sandbox_spec spec = spec_of(argv, ends[1]);
+	spec.files = file;
+	spec.n_files = file != NULL;
+	int r = sandbox_build(&spec, sb, err);
+	if (r == 0)
+		r = sandbox_release(sb, &d, err);
+	dd_close(ends[1]);
+	*ret_out = ends[0];
+	return r;
+}
+
+static void hear(int fd)
+{
+	size_t len = 0;
+	ssize_t n;
+	do {
+		struct pollfd p = { .fd = fd, .events = POLLIN };
+		assert_int_equal(poll(&p, 1, 20000), 1);
+		n = read(fd, out + len, sizeof(out) - 1 - len);
+		len += n > 0 ? (size_t)n : 0;
+	} while (n > 0 && len < sizeof(out) - 1);
+	out[len] = '\0';
+	dd_close(fd);
+}
+
+/* One step from beginning to end, its output in `out`. */
+static void run_ok(const char *script, const struct sandbox_file *file)
+{
+	struct sandbox sb = SANDBOX_NONE;
+	struct dd_err err = { 0 };
+	int fd;
+
+	if (start(script, file, &sb, &fd, &err) < 0)
+		fail_msg("%s", err.msg);
+	hear(fd);
+	if (sandbox_destroy(&sb, &err) < 0)
+		fail_msg("%s", err.msg);
+}
+
+static pid_t parent_of(pid_t pid)
+{
+	char path[48], text[512];
+	int parent = 0;
+	(void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	dd_auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	assert_true(n > 0);
+	text[n > 0 ? n : 0] = '\0';
+	assert_int_equal(sscanf(strrchr(text, ')'), ") %*c %d", &parent), 1);
+	return parent;
+}
+
+/* Which zygote a step comes from. */
+static pid_t zygote_of_a_step(void)
+{
+	struct sandbox sb = SANDBOX_NONE;
+	struct dd_err err = { 0 };
+	int fd;
+
+	if (start("exit 0", NULL, &sb, &fd, &err) < 0)
+		fail_msg("%s", err.msg);
+	pid_t zygote = parent_of(sb.pid);
+	hear(fd);
+	assert_int_equal(sandbox_destroy(&sb, &err), 0);
+	return zygote;
+}
+
+/* ---- which ---- */
+
+static void steps_of_one_tree_come_from_one_zygote_and_those_of_another_do_not(void **state)
+{
+	(void)state;
+	pid_t first = zygote_of_a_step();
+	assert_int_equal(zygote_of_a_step(), first);
+	mounts[1].target = "/opt/elsewhere";
+	pid_t second = zygote_of_a_step();
+	assert_int_not_equal(second, first);
+	mounts[1].target = "/opt/shown";
+	assert_int_equal(zygote_of_a_step(), first);
+	assert_int_equal(parent_of(first), getpid());
+}
+
+static void a_directory_that_is_another_by_now_makes_another_tree(void **state)
+{
+	char old[128];
+	(void)state;
+
+	(void)snprintf(old, sizeof(old), "%s.old", shown);
+	run_ok("touch /w/a; ls /opt/shown", NULL);
+	assert_string_equal(out, "");
+	assert_int_equal(rename(shown, old), 0);
+	assert_int_equal(mkdir(shown, 0755), 0);
+	assert_int_equal(chdir(shown), 0);
+	dd_close(open("new", O_CREAT | O_WRONLY, 0644));
+	assert_int_equal(chdir("/"), 0);
+	run_ok("ls /w /opt/shown | tr '\n' ' '", NULL);
+	assert_string_equal(out, "/opt/shown: new  /w: a ");
+}
+
+static size_t count_children(void)
+{
+	char path[64];
+	size_t n = 0;
+	int pid;
+	(void)snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
+	FILE *f = fopen(path, "re");
+	assert_non_null(f);
+	while (fscanf(f, "%d", &pid) == 1)
+		n++;
+	(void)fclose(f);
+	return n;
+}
+
+static size_t count_fds(void)
+{
+	size_t n = 0;
+	for (int fd = 0; fd < 1024; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+static void zygotes_that_nobody_asks_any_more_end_and_leave_nothing(void **state)
+{
+	char targets[12][24];
+	size_t fds = count_fds();
+	(void)state;
+
+	for (size_t i = 0; i < ARRAY_LEN(targets); i++) {
+		(void)snprintf(targets[i], sizeof(targets[i]), "/opt/shown-%zu", i);
+		mounts[1].target = targets[i];
+		(void)zygote_of_a_step();
+	}
+	assert_true(count_children() <= 4);
+	sandbox_zygotes_free(zygotes);
+	zygotes = NULL;
+	assert_int_equal(count_children(), 0);
+	assert_int_equal(count_fds(), fds);
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+}
+
+/* ---- what steps share, and what not ---- */
+
+static void a_step_finds_nothing_of_the_one_before_but_what_lies_in_its_places(void **state)
+{
+	static const char text[] = "echo from the file\n";
+	const struct sandbox_file file = { SANDBOX_FILES_DIR "/script", text, sizeof(text) - 1,
+		                           0444 };
+	(void)state;
+
+	run_ok("echo kept >/w/kept; echo gone >/dev/shm/gone; sh " SANDBOX_FILES_DIR "/script; "
+	       "echo x >" SANDBOX_FILES_DIR "/script; echo x >" SANDBOX_FILES_DIR "/more; "
+	       "mkdir /dev/mqueue/x; true",
+	       &file);
+	assert_non_null(strstr(out, "from the file\n"));
+	assert_non_null(strstr(out, "more: "));
+	assert_null(strstr(out, "x\n"));
+	run_ok("cat /w/kept; ls -A /dev/shm " SANDBOX_FILES_DIR " /dev/mqueue /run/drydock/cred "
+	       "2>/dev/null | grep -v : | tr -d '\n'",
+	       NULL);
+	assert_string_equal(out, "kept\n");
+}
+
+static void two_steps_at_once_see_neither_process_nor_memory_of_each_other(void **state)
+{
+	struct sandbox one = SANDBOX_NONE;
+	struct dd_err err = { 0 };
+	int fd;
+	(void)state;
+
+	if (start("echo x >/dev/shm/x; echo ready; exec sleep 1000", NULL, &one, &fd, &err) < 0)
+		fail_msg("%s", err.msg);
+	char ready[6];
+	assert_int_equal(read(fd, ready, sizeof(ready)), 6);
+	run_ok("ls /dev/shm; cat /proc/[0-9]*/comm | grep -c sleep; kill -KILL -1 2>/dev/null; "
+	       "echo alive",
+	       NULL);
+	assert_string_equal(out, "0\nalive\n");
+	assert_int_equal(pidfd_send_signal(one.pidfd, 0, NULL, 0), 0);
+	assert_int_equal(sandbox_destroy(&one, &err), 0);
+	hear(fd);
+}
+
+/* ---- locks ---- */
+
+static pid_t child_of(pid_t pid)
+{
+	char path[64];
+	int child = 0;
+	(void)snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)pid, (int)pid);
+	FILE *f = fopen(path, "re");
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%d", &child), 1);
+	(void)fclose(f);
+	return child;
+}
+
+/* All that a process could do that has every capability in the namespaces of a step. Exit status:
+ * the first that went well, or 0. */
+_Noreturn static void try_everything(int pidfd)
+{
+	static const char *const covers[] = { "/usr", "/etc",      "/run",
+		                              "/dev", "/dev/null", "/opt/shown" };
+
+	if (setns(pidfd, CLONE_NEWUSER) < 0 || setns(pidfd, CLONE_NEWNS) < 0)
+		_exit(100);
+	/* the proof that we have the power: what the step's own launcher mounted comes off */
+	if (umount2("/dev/shm", MNT_DETACH) < 0)
+		_exit(101);
+	for (size_t i = 0; i < ARRAY_LEN(covers); i++) {
+		if (umount2(covers[i], MNT_DETACH) == 0 || errno != EINVAL)
+			_exit(1);
+		struct mount_attr rw = { .attr_clr = MOUNT_ATTR_RDONLY };
+		struct mount_attr suid = { .attr_clr = MOUNT_ATTR_NOSUID };
+		if (i != 4 &&
+		    (mount_setattr(AT_FDCWD, covers[i], 0, &rw, sizeof(rw)) == 0 || errno != EPERM))
+			_exit(2);
+		if (mount_setattr(AT_FDCWD, covers[i], 0, &suid, sizeof(suid)) == 0 ||
+		    errno != EPERM)
+			_exit(3);
+		if (mount(NULL, covers[i], NULL, MS_REMOUNT | MS_BIND, NULL) == 0)
+			_exit(4);
+	}
+	/* one that holds mounts cannot be copied without them: it would show what they cover */
+	if (open_tree(AT_FDCWD, "/", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC) >= 0)
+		_exit(5);
+	if (syscall(SYS_pivot_root, "/w", "/w") == 0)
+		_exit(6);
+	_exit(0);
+}
+
+static void what_steps_share_stays_as_it_is_even_for_one_with_every_capability_F01(void **state)
+{
+	struct sandbox sb = SANDBOX_NONE;
+	struct dd_err err = { 0 };
+	int fd, status = 0;
+	(void)state;
+
+	if (start("exec sleep 1000", NULL, &sb, &fd, &err) < 0)
+		fail_msg("%s", err.msg);
+	int step = pidfd_open(child_of(sb.pid), 0);
+	assert_true(step >= 0);
+	pid_t child = fork();
+	assert_true(child >= 0);
+	if (child == 0)
+		try_everything(step);
+	dd_close(step);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+	assert_int_equal(sandbox_destroy(&sb, &err), 0);
+	hear(fd);
+}
+
+static void no_step_can_see_or_reach_the_job_s_own_proc_P02(void **state)
+{
+	(void)state;
+	run_ok("ls /dev/pts; grep -c ' /proc proc ' /proc/mounts; cat /proc/1/comm", NULL);
+	assert_string_equal(out, "ptmx\n1\ndrydock-init\n");
+}
+
+/* ---- ends ---- */
+
+static void a_zygote_that_ends_takes_its_steps_along_and_the_next_step_gets_another(void **state)
+{
+	struct sandbox one = SANDBOX_NONE, none = SANDBOX_NONE;
+	struct dd_err err = { 0 };
+	int fd, other;
+	(void)state;
+
+	if (start("exec sleep 1000", NULL, &one, &fd, &err) < 0)
+		fail_msg("%s", err.msg);
+	pid_t zygote = parent_of(one.pid);
+	assert_int_equal(kill(zygote, SIGKILL), 0);
+	struct pollfd gone = { .fd = one.pidfd, .events = POLLIN };
+	assert_int_equal(poll(&gone, 1, 10000), 1);
+	hear(fd);
+	assert_int_equal(sandbox_destroy(&one, &err), 0);
+
+	/* it is not tried twice in silence: this step ends */
+	assert_true(start("echo ran", NULL, &none, &other, &err) < 0);
+	assert_non_null(strstr(err.msg, "zygote"));
+	hear(other);
+	assert_string_equal(out, "");
+	run_ok("echo ran", NULL);
+	assert_string_equal(out, "ran\n");
+}
+
+static void a_supervisor_that_dies_leaves_neither_zygote_nor_step_G07(void **state)
+{
+	int fds[2];
+	pid_t pids[2];
+	(void)state;
+
+	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+	pid_t supervisor = fork();
+	assert_true(supervisor >= 0);
+	if (supervisor == 0) {
+		struct sandbox sb = SANDBOX_NONE;
+		struct dd_err err = { 0 };
+		int fd;
+		if (start("trap '' TERM HUP; sleep 1000", NULL, &sb, &fd, &err) < 0)
+			_exit(1);
+		const pid_t mine[] = { sb.pid, parent_of(sb.pid) };
+		if (write(fds[1], mine, sizeof(mine)) == sizeof(mine))
+			(void)pause();
+		_exit(1);
+	}
+	assert_int_equal(read(fds[0], pids, sizeof(pids)), sizeof(pids));
+	struct pollfd p[] = { { .fd = pidfd_open(pids[0], 0), .events = POLLIN },
+		              { .fd = pidfd_open(pids[1], 0), .events = POLLIN } };
+	assert_true(p[0].fd >= 0 && p[1].fd >= 0);
+	assert_int_equal(kill(supervisor, SIGKILL), 0);
+	assert_int_equal(waitpid(supervisor, NULL, 0), supervisor);
+	for (size_t i = 0; i < ARRAY_LEN(p); i++) {
+		assert_int_equal(poll(&p[i], 1, 10000), 1);
+		dd_close(p[i].fd);
+	}
+	dd_close(fds[0]);
+	dd_close(fds[1]);
+}
+
+static void every_fault_of_a_zygote_ends_the_step_and_none_falls_back_X09(void **state)
+{
+	static const char *const points[] = { "zygote", "zygote_maps", "zygote_request",
+		                              "clone3", "maps",        "cgroup_clone" };
+	(void)state;
+
+	for (size_t standing = 0; standing < 2; standing++) {
+		size_t fds = count_fds(), children = count_children();
+		for (size_t i = 0; i < ARRAY_LEN(points); i++) {
+			struct sandbox sb = SANDBOX_NONE;
+			struct dd_err err = { 0 };
+			int fd;
+			/* one that stands already took its own faults along when it began */
+			if (standing && i != 2)
+				continue;
+			assert_int_equal(setenv("DRYDOCK_FAULT", points[i], 1), 0);
+			dd_fault_init();
+			int r = start("echo ran", NULL, &sb, &fd, &err);
+			assert_int_equal(unsetenv("DRYDOCK_FAULT"), 0);
+			dd_fault_init();
+			hear(fd);
+			if (r >= 0 || *out || !*err.msg)
+				fail_msg("with %s taken away the step ran", points[i]);
+			sandbox_zygotes_free(standing ? NULL : zygotes);
+			if (!standing)
+				assert_int_equal(sandbox_zygotes_new(&zygotes, &err), 0);
+		}
+		assert_int_equal(count_fds(), fds);
+		assert_int_equal(count_children(), children);
+		run_ok("echo ran", NULL);
+		assert_string_equal(out, "ran\n");
+	}
+}
+
+static void a_step_that_is_too_long_for_a_request_is_refused_and_the_next_one_runs(void **state)
+{
+	const size_t len = 40u << 20;
+	char *text = calloc(1, len);
+	struct sandbox_file file = { SANDBOX_FILES_DIR "/script", text, len, 0444 };
+	struct sandbox sb = SANDBOX_NONE;
+	struct dd_err err = { 0 };
+	int fd;
+	(void)state;
+
+	assert_non_null(text);
+	memset(text, 'x', len);
+	assert_int_equal(start("echo ran", &file, &sb, &fd, &err), -E2BIG);
+	hear(fd);
+	file.len = 3u << 20; /* many messages */
+	run_ok("wc -c <" SANDBOX_FILES_DIR "/script", &file);
+	assert_string_equal(out, "3145728\n");
+	free(text);
+}
+
+static void a_file_of_a_step_lies_in_its_directory_or_is_refused(void **state)
+{
+	static const char *const elsewhere[] = {
+		"/etc/passwd",           SANDBOX_FILES_DIR,        SANDBOX_FILES_DIR "/",
+		SANDBOX_FILES_DIR "/..", SANDBOX_FILES_DIR "/a/b", SANDBOX_FILES_DIR "/../cred/x"
+	};
+	(void)state;
+
+	for (size_t i = 0; i < ARRAY_LEN(elsewhere); i++) {
+		const struct sandbox_file file = { elsewhere[i], "x", 1, 0444 };
+		struct sandbox sb = SANDBOX_NONE;
+		struct dd_err err = { 0 };
+		int fd;
+		assert_int_equal(start("echo ran", &file, &sb, &fd, &err), -EINVAL);
+		hear(fd);
+		assert_string_equal(out, "");
+	}
+}
+
+#define T(test) cmocka_unit_test_setup_teardown(test, make_world, remove_world)
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		T(steps_of_one_tree_come_from_one_zygote_and_those_of_another_do_not),
+		T(a_directory_that_is_another_by_now_makes_another_tree),
+		T(zygotes_that_nobody_asks_any_more_end_and_leave_nothing),
+		T(a_step_finds_nothing_of_the_one_before_but_what_lies_in_its_places),
+		T(two_steps_at_once_see_neither_process_nor_memory_of_each_other),
+		T(what_steps_share_stays_as_it_is_even_for_one_with_every_capability_F01),
+		T(no_step_can_see_or_reach_the_job_s_own_proc_P02),
+		T(a_zygote_that_ends_takes_its_steps_along_and_the_next_step_gets_another),
+		T(a_supervisor_that_dies_leaves_neither_zygote_nor_step_G07),
+		T(every_fault_of_a_zygote_ends_the_step_and_none_falls_back_X09),
+		T(a_step_that_is_too_long_for_a_request_is_refused_and_the_next_one_runs),
+		T(a_file_of_a_step_lies_in_its_directory_or_is_refused),
+	};
+
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
+	return cmocka_run_group_tests_name("zygote", tests, suite_setup, suite_teardown);
+}
