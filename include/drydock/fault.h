@@ -74,6 +74,7 @@ static const char *const dd_fault_points[] = {
 	"state",
 	"step",
 	"subids",
+	"swap",
 	"tproxy",
 	"userns",
 	"zygote",

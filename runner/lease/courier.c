@@ -2,12 +2,13 @@
 /* courier.c - forks the process that asks an issuer, and speaks with it over one socket.
  *
  * Runs in: supervisor, keeper, command line (the asking side); courier, below the line. Order in a
- * courier: descriptors closed, locks, the job's identity (a private key is read and freed), then
- * the network. It is never killed by the death of who forked it: it may hold a token that nobody
- * has written down, and takes it back first. */
+ * courier: descriptors closed, libraries loaded, memory locked, the job's identity (a private key
+ * is read and freed), the other locks, then the network. It is never killed by the death of who
+ * forked it: it may hold a token that nobody has written down, and takes it back first. */
 #include "courier.h"
 
 #include "courier_issuers.h"
+#include "courier_memory.h"
 #include "journal.h"
 #include "crash_point.h"
 #include "drydock/clock.h"
@@ -242,6 +243,10 @@ static _Noreturn void courier_main(int sock, int journal, const struct courier_e
 	int r = settle(&sock, journal, &err);
 
 	c = (struct courier){ .sock = sock, .errand = errand };
+	if (r == 0)
+		r = http_load(&err);
+	if (r == 0)
+		r = courier_memory_hold(&c, sizeof(c), &err);
 	if (r == 0)
 		r = courier_begin(&c, errand, revoke, &key, &err);
 	if (r == 0)

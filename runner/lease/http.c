@@ -44,7 +44,7 @@ struct http {
 	CURL *easy;
 };
 
-static int load(struct dd_err *err)
+int http_load(struct dd_err *err)
 {
 	static const struct {
 		const char *name;
@@ -75,7 +75,7 @@ static int load(struct dd_err *err)
 
 int http_new(const struct http_tls *tls, struct http **ret, struct dd_err *err)
 {
-	int r = load(err);
+	int r = http_load(err);
 	if (r < 0)
 		return r;
 	struct http *h = calloc(1, sizeof(*h));

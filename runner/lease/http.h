@@ -18,6 +18,9 @@ enum { HTTP_BODY_MAX = 256 * 1024, HTTP_HEADERS_MAX = 12 };
 
 struct http;
 
+/* Load libcurl, once; http_new() does it where nobody did. -ENOENT with the remedy. */
+int http_load(struct dd_err *err);
+
 struct http_tls {
 	const char *ca, *certificate, *key; /* files, or NULL */
 };

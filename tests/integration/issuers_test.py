@@ -544,6 +544,45 @@ def _():
         check(process.returncode == 0 and "@@ran=1@@" in out, out)
 
 
+def smaps_of(pid):
+    """name -> (flags, kilobytes) of the writable mappings"""
+    found, name = {}, None
+    with open(f"/proc/{pid}/smaps", encoding="ascii", errors="replace") as file:
+        for line in file:
+            words = line.split()
+            if "-" in words[0] and not words[0].endswith(":"):
+                name = words[5] if len(words) > 5 else "anonymous"
+            elif words[0] == "VmFlags:" and name in ("[heap]", "[stack]"):
+                found[name] = words[1:]
+    return found
+
+
+@case("C-16 P-09", "what a courier says and hears, session keys too, is in locked memory: nothing of it is in swap or in a core")
+def _():
+    with World(("vault", {"read": "database/creds/ci"}), script="echo @@ran=1@@") as w:
+        w.fake.slow["/v1/auth/jwt/login"] = 2
+        process = w.job.popen("--state-dir", os.path.join(w.dir, "state"))
+        deadline, pid, status = time.monotonic() + 30, None, {}
+        while pid is None and process.poll() is None and time.monotonic() < deadline:
+            pid, status = courier_of(process)
+        check(pid is not None, "no courier was seen")
+        maps = smaps_of(pid)
+        check(all("lo" in maps.get(name, []) and "lf" not in maps for name in ("[heap]", "[stack]")), f"not locked: {maps}")
+        check(256 < int(status["VmLck"].split()[0]) < 8192, f"locked: {status['VmLck']}")
+        out = process.communicate(timeout=60)[0].decode("utf-8", "replace")
+        check(process.returncode == 0 and "@@ran=1@@" in out, out)
+
+
+@case("C-16", "on a host with swap and a limit that is too low a courier does not speak, and says what to raise; without swap it does")
+def _():
+    for fault, rc in (("swap", 3), ("", 0)):
+        with World(script="echo @@ran=1@@") as w:
+            limit = ["prlimit", f"--memlock={3 << 20}:{3 << 20}", "--"]
+            r = w.job.run("--state-dir", os.path.join(w.dir, "state"), env={"DRYDOCK_FAULT": fault} if fault else {}, prefix=limit)
+            check((r.rc == 0) == (rc == 0) and ("ran" in r.marks) == (rc == 0), f"fault {fault}", r)
+            check(rc == 0 or ("raise RLIMIT_MEMLOCK to 8 MiB" in r.out and not w.fake.log), "not told, or it spoke", r)
+
+
 @case("", "a courier without its filter does not speak")
 def _():
     with World(script="echo @@ran=1@@") as w:
