@@ -447,6 +447,72 @@ JOBS = [
         - { id: a, run: 'echo "::add-mask::"; echo "::error::no failure"' }
         - run: test ${{ steps.a.outcome }} = success
      """, {}),
+    ("7.5", "a condition over several lines, with functions of status in it", """
+        - { id: a, run: exit 1, continue-on-error: true }
+        - id: b
+          if: |
+            always() &&
+            steps.a.outcome == 'failure' &&
+            !cancelled()
+          run: "true"
+        - { id: c, if: "${{ !cancelled() && (failure() || steps.a.conclusion == 'success') }}", run: "true" }
+        - run: test "${{ steps.b.outcome }}${{ steps.c.outcome }}" = successsuccess
+     """, {}),
+    ("7.5", "steps.X.outcome and conclusion of a step that has not run yet are empty", """
+        - run: test -z "${{ steps.later.outcome }}${{ steps.later.conclusion }}${{ steps.later.outputs.v }}"
+        - { id: later, run: 'echo v=1 >>"$GITHUB_OUTPUT"' }
+     """, {}),
+    ("7.5", "a script killed by a signal fails its step", """
+        - { id: a, continue-on-error: true, run: 'kill -9 $$' }
+        - run: test ${{ steps.a.outcome }} = failure
+     """, {}),
+    ("7.4", "an env that is empty is there and empty, and a variable of the caller is not there at all", """
+        - { env: { EMPTY: "" }, run: 'test "${EMPTY-unset}" = "" && test "${SHOULD_NOT_LEAK-unset}" = unset' }
+     """, {"env": {"SHOULD_NOT_LEAK": "1"}}),
+    ("7.4", "values with quotes, dollars, line feeds and UTF-8 arrive as they are", """
+        - id: s
+          run: printf 'v<<E\\na"b $HOME `x` %s\\nE\\n' é >>"$GITHUB_OUTPUT"
+        - env:
+            V: ${{ steps.s.outputs.v }}
+            W: |-
+              line1
+              line2 $(x) 'q'
+          run: |
+            test "$V" = "a\\"b \\$HOME \\`x\\` é"
+            test "$W" = "$(printf "line1\\nline2 \\$(x) 'q'")"
+     """, {}),
+    ("7.6", "the last of one name in a file counts, and a later file over an earlier one", """
+        - { id: s, run: 'printf "v=1\\nv=2\\n" >>"$GITHUB_OUTPUT"; printf "A=1\\nA=2\\n" >>"$GITHUB_ENV"' }
+        - run: test "${{ steps.s.outputs.v }}$A" = 22; echo A=3 >>"$GITHUB_ENV"
+        - run: test "$A" = 3
+     """, {}),
+    ("7.6", "a name with spaces around it keeps them in an output, and values keep theirs", """
+        - { id: s, run: 'echo "v=  two  " >>"$GITHUB_OUTPUT"' }
+        - { env: { V: "${{ steps.s.outputs.v }}" }, run: 'test "$V" = "  two  "' }
+     """, {}),
+    ("7.7", "a group and its end frame what is between them, in the log", """
+        - name: g
+          run: |
+            echo "::group::My part"
+            echo inside
+            echo "::endgroup::"
+     """, {"has": ["My part", "| inside"], "hasnt": ["| ::group::", "| ::endgroup::"]}),
+    ("7.7", "a mask holds for later steps, and its value is not shown by the command itself", """
+        - name: m
+          run: |
+            v=$(printf 'late%s' -value); echo "::add-mask::$v"
+        - { name: later, run: "printf 'late%s\\n' -value" }
+     """, {"has": ["| ***"], "hasnt": ["| late-value", "::add-mask::late-value"]}),
+    ("8.6", "masked: the value in base64, and quoted for JSON", """
+        - name: m
+          run: |
+            v=$(printf 'pass"word%s' -123456); echo "::add-mask::$v"
+            printf '%s' "$v" | base64
+            printf '%s\\n' 'pass\\"word-123456'
+     """, {"hasnt": ["cGFzcyJ3b3JkLTEyMzQ1Ng", 'pass\\"word-123456\n']}),
+    ("7.5", "a hundred megabytes of output, in bounded memory and to its end", """
+        - { name: big, run: 'yes 0123456789012345678901234567890123456789012345678901234567890 | head -c 100000000 >/dev/stderr; echo @@end=1@@' }
+     """, {"rc": None, "within": 60}),
     # -- W1, W2, W3, W6 --
     ("W1", "anchors and aliases are understood", """
         - { env: &e { A: "1" }, run: test "$A" = 1 }
@@ -699,6 +765,96 @@ FLOWS = [
             runs-on: x
             steps: [ { run: "test '${{ matrix.o.os }} ${{ matrix.o.ver }} ${{ matrix.o.on == true }} ${{ toJSON(matrix.o.ver) }}' = 'lin 3.1 true 3.1'" } ]
      """, {"has": ["a (lin, 3.1, true)"]}),
+    ("W5", "a vector out of an expression, and one of maps", """
+        on: push
+        jobs:
+          a:
+            strategy: { matrix: { v: "${{ fromJSON('[1,2]') }}", include: [ { v: 2, x: two } ] } }
+            runs-on: x
+            steps: [ { run: "echo '@@v${{ matrix.v }}=${{ matrix.x }}@@'" } ]
+     """, {"marks": {"v1": "", "v2": "two"}, "has": ["a (1)", "a (2)"]}),
+    ("W5", "only include: each entry is a combination", """
+        on: push
+        jobs:
+          a:
+            strategy: { matrix: { include: [ { os: lin, v: 1 }, { os: win, v: 2 } ] } }
+            runs-on: x
+            steps: [ { run: "echo '@@${{ matrix.os }}=${{ matrix.v }}@@'" } ]
+     """, {"marks": {"lin": "1", "win": "2"}, "has": ["a (lin, 1)", "a (win, 2)"]}),
+    ("W5", "a combination that is let fail ends no other one, and the job is a success for its dependants", """
+        on: push
+        jobs:
+          a:
+            strategy: { max-parallel: 1, matrix: { v: [ 1, 2, 3 ] } }
+            continue-on-error: "${{ matrix.v == 1 }}"
+            runs-on: x
+            steps: [ { run: "echo @@v${{ matrix.v }}=ran@@; test ${{ matrix.v }} != 1" } ]
+          b: { needs: a, runs-on: x, steps: [ { run: "echo @@b=${{ needs.a.result }}@@" } ] }
+     """, {"marks": {"v1": "ran", "v2": "ran", "v3": "ran", "b": "success"}}),
+    ("W5", "a long name is cut at 97 and three dots", """
+        on: push
+        jobs:
+          a: { strategy: { matrix: { v: [ "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" ] } }, runs-on: x, steps: [ { run: "true" } ] }
+     """, {"plan": ["a (" + "a" * 94 + "..."]}),
+    ("W3", "a condition of a job over outputs of another", """
+        on: push
+        jobs:
+          a: { runs-on: x, outputs: { go: "${{ steps.s.outputs.go }}" }, steps: [ { id: s, run: 'echo go=yes >>"$GITHUB_OUTPUT"' } ] }
+          b: { needs: a, if: needs.a.outputs.go == 'yes', runs-on: x, steps: [ { run: echo @@b=1@@ } ] }
+          c: { needs: a, if: needs.a.outputs.go != 'yes', runs-on: x, steps: [ { run: echo @@c=1@@ } ] }
+     """, {"marks": {"b": "1"}}),
+    ("W3", "the name of a job and of a step may be computed", """
+        on: push
+        jobs:
+          a:
+            strategy: { matrix: { v: [ 7 ] } }
+            name: job ${{ matrix.v }} on ${{ github.event_name }}
+            runs-on: x
+            env: { W: word }
+            steps: [ { name: "step ${{ matrix.v }} ${{ env.W }}", run: "true" } ]
+          b: { runs-on: x, steps: [ { run: "true" } ] }
+     """, {"has": ["job 7 on push", "step 7 word"]}),
+    ("W4", "timeout-minutes of a job cancels it, always() follows, and what needs it sees that", """
+        on: push
+        jobs:
+          a:
+            timeout-minutes: 0.03
+            runs-on: x
+            steps: [ { run: sleep 60 }, { if: always(), run: echo @@always=1@@ }, { run: echo @@plain=1@@ } ]
+          b: { needs: a, if: always(), runs-on: x, steps: [ { run: "test ${{ needs.a.result }} = cancelled && echo @@b=1@@" } ] }
+     """, {"rc": None, "marks": {"always": "1", "b": "1"}, "within": 40}),
+    ("W4", "an output of a matrix job is that of the last combination that gives one", """
+        on: push
+        jobs:
+          a:
+            strategy: { max-parallel: 1, matrix: { v: [ 1, 2, 3 ] } }
+            runs-on: x
+            outputs: { o: "${{ steps.s.outputs.o }}" }
+            steps: [ { id: s, run: 'test ${{ matrix.v }} = 3 || echo o=${{ matrix.v }} >>"$GITHUB_OUTPUT"' } ]
+          b: { needs: a, runs-on: x, steps: [ { run: "test ${{ needs.a.outputs.o }} = 2" } ] }
+     """, {}),
+    ("W7", "a call in a call, with a matrix over it, and outputs all the way up", """
+        on: push
+        jobs:
+          call: { strategy: { max-parallel: 1, matrix: { v: [ 1, 2 ] } }, uses: ./.github/workflows/one.yml, with: { v: "${{ matrix.v }}" } }
+          after: { needs: call, runs-on: x, steps: [ { run: "echo '@@o=${{ needs.call.outputs.o }}@@'" } ] }
+     """, {"marks": {"o": "2-two"}, "files": {
+         ".github/workflows/one.yml": "on: { workflow_call: { inputs: { v: { type: string } }, outputs: { o: { value: '${{ jobs.in.outputs.o }}' } } } }\njobs: { in: { uses: ./.github/workflows/two.yml, with: { v: '${{ inputs.v }}' } } }\n",
+         ".github/workflows/two.yml": "on: { workflow_call: { inputs: { v: { type: string } }, outputs: { o: { value: '${{ jobs.x.outputs.o }}' } } } }\njobs: { x: { runs-on: x, outputs: { o: '${{ steps.s.outputs.o }}' }, steps: [ { id: s, run: 'echo \"o=${{ inputs.v }}-two\" >>\"$GITHUB_OUTPUT\"' } ] } }\n"}}),
+    ("W8", "an event file is github.event, with its name, and nothing of it is the token", """
+        on: push
+        jobs:
+          a:
+            runs-on: x
+            env: { G: "${{ toJSON(github) }}" }
+            steps:
+              - run: test "${{ github.event.head_commit.id }},${{ github.event.repository.full_name }},${{ github.repository }}" = "abc,acme/widget,acme/widget"
+              - run: printf '%s' "$G" | python3 -c 'import json,sys; g=json.load(sys.stdin); assert g["event"]["head_commit"]["id"] == "abc"; assert not g.get("token")'
+     """, {"options": ("--event", "src/event.json"), "files": {"event.json": '{"ref": "refs/heads/main", "head_commit": {"id": "abc"}, "repository": {"full_name": "acme/widget"}}'}}),
+    ("W8", "a choice that is none, a number that is none and a boolean that is none are refused", """
+        on: { workflow_dispatch: { inputs: { c: { type: choice, options: [ x, y ] }, b: { type: boolean } } } }
+        jobs: { a: { runs-on: x, steps: [ { run: echo @@ran=1@@ } ] } }
+     """, {"rc": 2, "options": ("--input", "c=z"), "marks": {}}),
     ("W5", "without a matrix: index 0, total 1, max-parallel 1", """
         on: push
         jobs:
@@ -779,18 +935,22 @@ GIT = (("init", "-q", "-b", "main"), ("remote", "add", "origin", "https://github
        ("-c", "user.name=t", "-c", "user.email=t@example.com", "commit", "-qm", "one"))
 
 
-def run_row(text, rc=0, has=(), hasnt=(), marks=None, annotations=None, annotations_any=None, summary=None, summaries=None, options=(), files=None, within=None, git=False):
+def run_row(text, rc=0, has=(), hasnt=(), marks=None, annotations=None, annotations_any=None, summary=None, summaries=None, options=(), files=None, within=None, git=False, env=None, plan=()):
     job = Job([], files=files)
     try:
         job.write("workflow.yml", text)
         job.write("policy.yml", "version: 1\n")
         for words in (GIT if git else ()):
             subprocess.run(["git", "-C", os.path.join(job.dir, "src"), *words], check=True, stdout=subprocess.DEVNULL)
-        r = job.run(*options, timeout=90)
+        r = job.run(*options, timeout=90, env=env)
+        planned = job.run("--json", command="plan").out if plan else ""
     finally:
         job.close()
-    equal(r.rc, rc, "exit status", r)
-    r.marks = dict(re.findall(r"^ *\| .*?@@([\w.:/-]+)=(.*?)@@", r.out, re.M))
+    if rc is not None:
+        equal(r.rc, rc, "exit status", r)
+    for one in plan:
+        check(f'"name": "{one}"' in planned, f"not planned: {one!r}\n{planned[:600]}")
+    r.marks = dict(re.findall(r"^(?:\[[^]]*\])? *\| .*?@@([\w.:/-]+)=(.*?)@@", r.out, re.M))
     for one in has:
         check(one in r.out, f"not told: {one!r}", r)
     for one in hasnt:

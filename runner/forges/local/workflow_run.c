@@ -197,7 +197,10 @@ static void end_turn(struct handing_out *h, struct run_turn *turn, int status)
 	if (job_result_read(p->result_fd, &h->run.mem, &result, &err) < 0)
 		(void)fprintf(h->run.errors, "drydock: the result of %s cannot be used: %s\n",
 		              label_of(h, turn), err.msg);
-	if (turn->exit_code != 0)
+	/* a job that ran out of its own time was cancelled, as it says */
+	bool out_of_time = turn->exit_code == DRYDOCK_EXIT_JOB_FAILED &&
+	                   result.is == JOB_RESULT_CANCELLED;
+	if (turn->exit_code != 0 && !out_of_time)
 		result.is = turn->exit_code == DRYDOCK_EXIT_CANCELLED ? JOB_RESULT_CANCELLED
 		                                                      : JOB_RESULT_FAILURE;
 	/* only a job that failed by itself can be forgiven, not a host or a policy that refused */
