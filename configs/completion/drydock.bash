@@ -20,7 +20,7 @@ issuer:init rotate show --url= --audience= --now --help --usage
 revoke:--all --state-dir= --help --usage
 register:gitlab --url= --token-file= --ca-file= --name= --state-dir= --help --usage
 unregister:--state-dir= --help --usage
-agent:--config= --policy-dir= --state-dir= --ca-file= --once --check --help --usage
+agent:--config= --policy-dir= --state-dir= --ca-file= --once --jitconfig-file= --runner-version= --check --help --usage
 '
 
 _drydock() {

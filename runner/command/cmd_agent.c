@@ -5,9 +5,11 @@
 #include "commands.h"
 
 #include "agent/agent_loop.h"
+#include "agent_jit.h"
 #include "base/exit_code.h"
 #include "base/text_escape.h"
 #include "drydock/identity.h"
+#include "forges/github/github_runner.h"
 #include "forges/gitlab/gl_agent.h"
 #include "job/job_dirs.h"
 #include "job/step_result.h"
@@ -22,7 +24,7 @@
 #include <unistd.h>
 
 struct args {
-	const char *config, *policy_dir, *state_dir, *ca;
+	const char *config, *policy_dir, *state_dir, *ca, *jitconfig, *runner_version;
 	bool check, once;
 };
 
@@ -209,9 +211,21 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case '1':
 		a->once = true;
 		return 0;
+	case 'j':
+		a->jitconfig = arg;
+		return 0;
+	case 'V':
+		a->runner_version = arg;
+		return 0;
 	case ARGP_KEY_END:
 		if (a->check && a->once)
 			argp_error(state, "--check asks nobody for a job, so not also --once");
+		else if (a->jitconfig && (!a->once || a->config))
+			argp_error(state, "a just-in-time configuration is for one job and holds "
+			                  "all of it: --once, and no --config");
+		else if (a->runner_version && !a->jitconfig)
+			argp_error(state, "--runner-version is about a runner of GitHub's: "
+			                  "--jitconfig-file says which");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -250,6 +264,15 @@ int cmd_agent(int argc, char **argv)
 		{ .name = "check",
 		  .key = 'C',
 		  .doc = "say whether configuration, registrations and policies can be used" },
+		{ .name = "jitconfig-file",
+		  .key = 'j',
+		  .arg = "FILE",
+		  .doc = "a just-in-time configuration of GitHub's; - is standard input" },
+		{ .name = "runner-version",
+		  .key = 'V',
+		  .arg = "VERSION",
+		  .doc = "the version that the runner reports to GitHub, which refuses old ones "
+		         "(default: " GITHUB_RUNNER_VERSION ")" },
 		{ 0 }
 	};
 	static const struct argp argp = {
@@ -272,6 +295,12 @@ int cmd_agent(int argc, char **argv)
 	if (argp_parse(&argp, argc, argv, 0, NULL, &args) != 0)
 		return DRYDOCK_EXIT_USAGE;
 	(void)signal(SIGPIPE, SIG_IGN);
+	if (args.jitconfig)
+		return agent_jit(&(struct agent_jit_args){ .file = args.jitconfig,
+		                                           .state_dir = args.state_dir,
+		                                           .policy_dir = args.policy_dir,
+		                                           .ca_file = args.ca,
+		                                           .version = args.runner_version });
 	if (load(&world, &err) < 0)
 		return complain(&world, &err);
 	if (args.check)

@@ -26,6 +26,7 @@ struct actions_world {
 	const struct actions_secret *secrets;
 	size_t n_secrets;
 	bool secrets_all;       /* every other name stands for the credential of the same name */
+	bool secrets_sent;      /* the forge sends secrets along with the job */
 	const char *event_text; /* content of GITHUB_EVENT_PATH; NULL: github.event as JSON */
 	size_t event_len;
 };

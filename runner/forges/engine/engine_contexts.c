@@ -257,9 +257,9 @@ int engine_contexts_make(struct job_engine *e, struct dd_err *err)
 		return r;
 	return make_github(e) && make_runner(e) &&
 	                       engine_secrets_context(e, false, &e->mem, &e->secrets) &&
-	                       make_debug(e) && make_event(e) &&
-	                       engine_contexts_frame(e, &e->root) && make_views(e) &&
-	                       expr_object_new(&e->mem, false, &e->job_context) &&
+	                       engine_secrets_token(e, &e->secrets) && make_debug(e) &&
+	                       make_event(e) && engine_contexts_frame(e, &e->root) &&
+	                       make_views(e) && expr_object_new(&e->mem, false, &e->job_context) &&
 	                       set(&e->mem, &e->job_context, "status", expr_text("success"))
 	               ? 0
 	               : engine_no_memory(err);
@@ -299,6 +299,7 @@ int engine_contexts_turn(struct job_engine *e, struct dd_err *err)
 	const char *status = frame->outer ? engine_statuses[frame->status] : NULL;
 
 	return engine_secrets_context(e, true, &e->now.mem, &e->now.secrets) &&
+	                       engine_secrets_token(e, &e->now.secrets) &&
 	                       set(&e->mem, &e->github, "action", expr_text(e->now.step->id)) &&
 	                       set_action(e, around) &&
 	                       set(&e->mem, &e->github, "action_path",

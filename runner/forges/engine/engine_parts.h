@@ -206,6 +206,8 @@ int engine_secrets_make(struct job_engine *e, struct dd_err *err);
 /* The context: of what the step at hand holds, or of all that any step does. */
 bool engine_secrets_context(struct job_engine *e, bool held_only, struct expr_memory *mem,
                             struct expr_value *ret);
+/* github.token, of such a context. False when over the limit. */
+bool engine_secrets_token(struct job_engine *e, const struct expr_value *secrets);
 /* Names that the texts of the step at hand ask for and that are empty in it. */
 void engine_secrets_tell(struct job_engine *e);
 bool engine_secrets_in(const struct job_engine *e, const char *text);

@@ -14,6 +14,8 @@
 #include <strings.h>
 #include <sys/random.h>
 
+#define TOKEN_NAME "GITHUB_TOKEN"
+
 /* ---- names ---- */
 
 /* A credential is called like a file, a secret like a variable: `-` is `_`. */
@@ -121,6 +123,16 @@ bool engine_secrets_context(struct job_engine *e, bool held_only, struct expr_me
 	return true;
 }
 
+/* The same secret by its other name. */
+bool engine_secrets_token(struct job_engine *e, const struct expr_value *secrets)
+{
+	static const char token[] = "token";
+	const struct expr_value *value = expr_object_get(secrets->object, TOKEN_NAME,
+	                                                 sizeof(TOKEN_NAME) - 1);
+	return expr_object_set(&e->mem, e->github.object, token, sizeof(token) - 1,
+	                       value ? *value : expr_null());
+}
+
 /* ---- what a step does not get ---- */
 
 /* The line of a policy that gives @credential to the step at hand. */
@@ -141,9 +153,11 @@ static const char *line_for(struct job_engine *e, const char *name, const struct
 		                    give_id, there->name, id);
 	return arena_printf(
 		e->now.arena,
-		"%scredentials: { %s: { from: { file: FILE }, for: { phase: %s, steps: [ "
-		"%s ] }, as: { env: %s }, ttl: 5m } }",
-		give_id, name, g->phase == DD_PHASE_FETCH ? "fetch" : "push", id, name);
+		"%scredentials: { %s: { from: { %s%s }, for: { phase: %s, steps: [ %s ] }, as: { "
+		"env: %s }, ttl: 5m } }",
+		give_id, name,
+		e->world.secrets_sent ? "forge: " : "file: ", e->world.secrets_sent ? name : "FILE",
+		g->phase == DD_PHASE_FETCH ? "fetch" : "push", id, name);
 }
 
 static void tell_withheld(struct job_engine *e, const char *name, const struct grant_lease *there)
@@ -171,6 +185,9 @@ static bool see_path(void *user, const char *path)
 {
 	static const char context[] = "secrets.";
 	struct naming *n = user;
+
+	if (strcasecmp(path, "github.token") == 0)
+		path = "secrets." TOKEN_NAME;
 	const char *name = path + sizeof(context) - 1;
 
 	if (strncasecmp(path, context, sizeof(context) - 1) != 0 || !*name || *name == '*' ||

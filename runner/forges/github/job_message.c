@@ -375,12 +375,17 @@ int job_message_read(const char *bytes, size_t len, struct job_message *ret,
 	return read_steps(ret, diags, err);
 }
 
+void job_message_forget(struct job_message *m)
+{
+	wipe(m->token);
+	wipe_secrets(m->document);
+}
+
 void job_message_done(struct job_message *m)
 {
 	for (size_t i = 0; i < m->secrets.n; i++)
 		explicit_bzero(m->secrets.secrets[i].value, m->secrets.secrets[i].len);
-	wipe(m->token);
-	wipe_secrets(m->document);
+	job_message_forget(m);
 	wf_free(m->doc);
 	json_decref(m->document);
 	arena_free(m->arena);

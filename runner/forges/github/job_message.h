@@ -43,7 +43,10 @@ struct job_address {
 /* The caller frees, also after a failure. -EINVAL: it cannot be run, and @diags or @err say why. */
 int job_message_read(const char *bytes, size_t len, struct job_message *ret,
                      struct diag_list *diags, struct dd_err *err);
-/* Wipes what is secret. */
+/* Wipes the token and what is left of secrets in the document: not the secrets themselves, which a
+ * supervisor is to take. */
+void job_message_forget(struct job_message *message);
+/* Wipes what is secret, and frees. */
 void job_message_done(struct job_message *message);
 
 int job_address_read(const char *bytes, size_t len, struct job_address *ret, struct dd_err *err);

@@ -1,0 +1,568 @@
+// SPDX-License-Identifier: Apache-2.0
+/* github_job.c - see github_job.h.
+ *
+ * Runs in: job host; the keeper below the line where it is forked. Order: the message is read and
+ * its secrets are taken out of it; the courier is started with the little that it needs; the lease
+ * is renewed; policy and plan are made; the keeper runs. */
+#include "github_job.h"
+
+#include "base/exit_code.h"
+#include "base/text_escape.h"
+#include "drydock/clock.h"
+#include "drydock/fd.h"
+#include "forges/actions/wf_spec.h"
+#include "forges/engine/job_engine.h"
+#include "forges/engine/job_result.h"
+#include "github_courier.h"
+#include "job/job_dirs.h"
+#include "job/job_start.h"
+#include "job_message.h"
+#include "job_spool.h"
+#include "policy/policy_find.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+	COURIERS_MAX = 4,
+	COURIER_END_MS = 10 * 60 * 1000,
+	FORCE_EARLIER_SEC = 15,
+	ORPHAN_MS = 10 * 1000,
+};
+
+struct job_host {
+	const struct github_job_args *args;
+	struct job_message message;
+	struct diag_list diags;
+	struct dd_err err;
+	/* the spool */
+	int jobs_fd, dir_fd, state_fd;
+	char name[80]; /* of its directory */
+	struct job_spool *spool;
+	/* the courier */
+	char *address; /* the message with nothing but what a courier needs */
+	struct courier_process courier;
+	unsigned couriers;
+	bool go, lost, complete, left;
+	/* what runs */
+	struct policy *policy;
+	struct job_spec *spec;
+	struct plan *plan;
+	struct actions_world world;
+	struct job_engine *engine;
+	int result_fd, signal_fd;
+	pid_t keeper;
+	bool cancelled, agent_gone;
+	int64_t force_ms; /* 0: nobody asked */
+};
+
+static void told(const char *text)
+{
+	char shown[TEXT_ESCAPE_MAX * 1000 + 1];
+	size_t len = strlen(text);
+	(void)text_escape(shown, text, len < 1000 ? len : 1000);
+	(void)fprintf(stderr, "drydock: %s\n", shown);
+}
+
+/* ---- the spool ---- */
+
+static int open_below(int at, const char *name, int *ret, struct dd_err *err)
+{
+	if (mkdirat(at, name, 0700) < 0 && errno != EEXIST)
+		return dd_err_set(err, errno, "make %s", name);
+	*ret = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	return *ret < 0 ? dd_err_set(err, errno, "open %s", name) : 0;
+}
+
+static int make_spool(struct job_host *h, struct dd_err *err)
+{
+	char where[600];
+	int r;
+
+	(void)snprintf(where, sizeof(where), "%s/github", h->args->state);
+	(void)snprintf(h->name, sizeof(h->name), "%.64s", h->message.job_id);
+	if ((r = open_below(AT_FDCWD, where, &h->jobs_fd, err)) < 0 ||
+	    (r = job_dirs_remove(h->jobs_fd, h->name, err)) < 0 ||
+	    (r = open_below(h->jobs_fd, h->name, &h->dir_fd, err)) < 0)
+		return r;
+	h->state_fd = openat(h->dir_fd, "state", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (h->state_fd < 0)
+		return dd_err_set(err, errno, "make the spool of a job");
+	return job_spool_new(h->dir_fd, h->message.workflow.records, h->message.workflow.n_steps,
+	                     &h->spool, err);
+}
+
+/* ---- the courier ---- */
+
+/* A message that holds no step, no context, no secret but the token of the job. */
+static char *address_of(const struct job_message *m)
+{
+	json_t *all = json_pack("{s:{s:s}, s:s, s:s, s:{s:[{s:s, s:s, s:{s:{s:s}}}]}, s:{s:{s:s}}}",
+	                        "plan", "planId", m->plan_id, "jobId", m->job_id, "billingOwnerId",
+	                        m->billing_owner, "resources", "endpoints", "name",
+	                        "SystemVssConnection", "url", m->run_service, "authorization",
+	                        "parameters", "AccessToken", m->token, "variables",
+	                        "system.github.results_endpoint", "value", m->results);
+	char *text = all ? json_dumps(all, JSON_COMPACT) : NULL;
+	json_decref(all);
+	return text;
+}
+
+static int start_courier(struct job_host *h, struct dd_err *err)
+{
+	static struct github_courier_work work;
+	work = (struct github_courier_work){ .message = h->address,
+		                             .len = strlen(h->address),
+		                             .ca = h->args->ca };
+	const struct courier_work what = {
+		.run = github_courier_main,
+		.arg = &work,
+		.lent = { [COURIER_LENT_DIR] = h->dir_fd, [COURIER_LENT_STATE] = h->state_fd },
+		.n_lent = COURIER_LENT,
+		.name = "dd-courier",
+	};
+	h->couriers++;
+	return courier_process_start(&what, &h->courier, err);
+}
+
+static void hear_courier(struct job_host *h)
+{
+	struct frame frame;
+
+	if (frame_recv(h->courier.sock, &frame) <= 0) {
+		(void)courier_process_end(&h->courier, 100);
+		h->courier = (struct courier_process)COURIER_PROCESS_NONE;
+		if (h->complete || h->left || h->lost)
+			return;
+		if (h->couriers >= COURIERS_MAX || start_courier(h, &h->err) < 0) {
+			told("the courier of the job cannot be kept alive: the server is not told "
+			     "what becomes of it");
+			h->left = true;
+		}
+		return;
+	}
+	h->go |= frame.kind == COURIER_GO;
+	h->lost |= frame.kind == COURIER_LOST;
+	h->complete |= frame.kind == COURIER_COMPLETE;
+	h->left |= frame.kind == COURIER_LEFT;
+	if (frame.bytes)
+		told(frame.bytes);
+	frame_done(&frame);
+}
+
+/* ---- what becomes of a job that does not run ---- */
+
+/* Each complaint in the log of "Set up job", and the first as an annotation. */
+static int refuse(struct job_host *h, int code)
+{
+	bool annotated = false;
+	char line[800];
+
+	for (size_t i = 0; i < h->diags.n; i++) {
+		const struct diag *d = &h->diags.items[i];
+		(void)snprintf(line, sizeof(line), "%s:%u:%u: %s%s%s%s",
+		               d->mark.file ? d->mark.file : "", d->mark.line, d->mark.column,
+		               d->text, d->hint[0] ? " (" : "", d->hint, d->hint[0] ? ")" : "");
+		job_spool_say(h->spool, "##[error]drydock: ", "%s", line);
+		told(line);
+		if (!annotated)
+			job_spool_annotate(h->spool, "failure", line);
+		annotated = true;
+	}
+	if (h->err.code) {
+		job_spool_say(h->spool, "##[error]drydock: ", "%s", h->err.msg);
+		told(h->err.msg);
+		if (!annotated)
+			job_spool_annotate(h->spool, "failure", h->err.msg);
+	}
+	return code;
+}
+
+static int refuse_notes(struct job_host *h)
+{
+	for (size_t i = 0; i < h->spec->n_notes; i++)
+		diag_add(&h->diags, h->spec->notes[i].mark, h->spec->notes[i].hint, "%s",
+		         h->spec->notes[i].text);
+	for (size_t i = 0; i < h->spec->n_steps; i++)
+		if (h->spec->steps[i].recipe.nothing)
+			diag_add(&h->diags, h->spec->steps[i].mark,
+			         "clone in a `run:` step of phase fetch",
+			         "`uses: %.100s` is not supported yet for a job of a forge",
+			         h->spec->steps[i].facts.uses ? h->spec->steps[i].facts.uses : "");
+	return h->diags.n > 0 ? -EINVAL : 0;
+}
+
+/* ---- what runs ---- */
+
+static void make_world(struct job_host *h)
+{
+	struct job_message *m = &h->message;
+	h->world = (struct actions_world){ .mem = &m->mem,
+		                           .github = m->world.github,
+		                           .inputs = m->world.inputs,
+		                           .vars = m->world.vars,
+		                           .needs = m->needs,
+		                           .matrix = m->matrix,
+		                           .strategy = m->strategy,
+		                           .secrets_all = true,
+		                           .secrets_sent = true };
+}
+
+static int make_engine(struct job_host *h)
+{
+	const struct wf_flat_job *job = &h->message.flat.jobs[0];
+	const struct actions_job what = {
+		.job = job->job,
+		.file_env = job->file_env,
+		.file_defaults = job->file_defaults,
+		.id = job->job->id->text,
+		.name = h->message.name,
+		.result_fd = h->result_fd,
+	};
+	make_world(h);
+	return job_engine_new(&what, &h->world, h->plan, &h->engine, &h->err);
+}
+
+/* 0, or the exit code of a job that does not run. */
+static int prepare(struct job_host *h)
+{
+	struct job_message *m = &h->message;
+	struct diag_list notes = { 0 };
+	int r = policy_find(h->args->policy_dir ? h->args->policy_dir : POLICY_DIR, &m->event,
+	                    &h->policy, &h->diags, &h->err);
+
+	if (r == 0)
+		r = policy_check_host(h->policy, &h->diags, &notes, &h->err);
+	for (size_t i = 0; i < notes.n; i++)
+		job_spool_say(h->spool, "drydock: ", "%s:%u: %s", notes.items[i].mark.file,
+		              notes.items[i].mark.line, notes.items[i].text);
+	diag_list_done(&notes);
+	if (r < 0)
+		return refuse(h, blame_rows[h->err.blame].exit_code);
+	r = wf_job_spec(&m->flat, &m->flat.jobs[0], &m->event, &m->world, &h->spec, &h->diags);
+	if (r == 0)
+		r = refuse_notes(h);
+	if (r < 0)
+		return refuse(h, DRYDOCK_EXIT_JOB_FAILED);
+	if ((r = plan_make(h->spec, h->policy, &h->plan, &h->diags)) < 0)
+		return refuse(h, r == -EACCES ? DRYDOCK_EXIT_REFUSED : DRYDOCK_EXIT_JOB_FAILED);
+	h->result_fd = job_result_open(&h->err);
+	if (h->result_fd < 0 || make_engine(h) < 0)
+		return refuse(h, DRYDOCK_EXIT_INTERNAL);
+	return 0;
+}
+
+/* who: keeper of the job; can do: what the agent can; holds: the secrets of the job until its
+ * supervisor has taken them, no token and no message */
+static _Noreturn void become_keeper(struct job_host *h, pid_t parent)
+{
+	const struct job_sink *const sinks[] = { &h->spool->sink };
+	sigset_t none;
+
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (getppid() != parent)
+		_exit(DRYDOCK_EXIT_CANCELLED);
+	(void)close(h->signal_fd);
+	dd_close_p(&h->courier.sock);
+	(void)close(h->args->sock);
+	explicit_bzero(h->address, strlen(h->address));
+	job_message_forget(&h->message);
+	_exit(job_start(&(struct job_request){ .plan = h->plan,
+	                                       .id = h->args->id,
+	                                       .script = job_engine_script(h->engine),
+	                                       .sinks = sinks,
+	                                       .n_sinks = 1,
+	                                       .secrets = &h->message.secrets,
+	                                       .state_dir = h->args->state }));
+}
+
+static int start_keeper(struct job_host *h)
+{
+	pid_t parent = getpid();
+
+	(void)fflush(NULL);
+	h->keeper = fork();
+	if (h->keeper == 0)
+		become_keeper(h, parent);
+	if (h->keeper < 0)
+		return dd_err_set(&h->err, errno, "start the keeper of a job");
+	for (size_t i = 0; i < h->message.secrets.n; i++)
+		explicit_bzero(h->message.secrets.secrets[i].value,
+		               h->message.secrets.secrets[i].len);
+	return 0;
+}
+
+/* The supervisor dies, and with it every process of a step; the keeper cleans up behind it. */
+static void end_at_once(const struct job_host *h)
+{
+	char path[64];
+	int pid;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)h->keeper,
+	               (int)h->keeper);
+	FILE *f = fopen(path, "re");
+	while (f && fscanf(f, "%d", &pid) == 1)
+		(void)kill((pid_t)pid, SIGKILL);
+	if (f)
+		(void)fclose(f);
+}
+
+/* ---- cancelling ---- */
+
+static void cancel(struct job_host *h, int64_t sec)
+{
+	if (h->keeper > 0)
+		(void)kill(h->keeper, SIGINT);
+	if (!h->cancelled && sec > 0)
+		h->force_ms = dd_now_ms() +
+		              (sec > 2 * FORCE_EARLIER_SEC ? sec - FORCE_EARLIER_SEC : sec) * 1000;
+	h->cancelled = true;
+}
+
+static void hear_agent(struct job_host *h)
+{
+	struct frame frame;
+	if (frame_recv(h->args->sock, &frame) <= 0) {
+		h->agent_gone = true;
+		return;
+	}
+	if (frame.kind == GITHUB_JOB_CANCEL)
+		cancel(h, frame.a);
+	frame_done(&frame);
+}
+
+static void hear_signals(struct job_host *h)
+{
+	struct signalfd_siginfo info;
+	while (read(h->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
+		if (info.ssi_signo != SIGCHLD)
+			cancel(h, 0);
+}
+
+/* Waits for a word of anybody, at most @ms. */
+static void listen_once(struct job_host *h, int ms)
+{
+	struct pollfd p[] = {
+		{ .fd = h->signal_fd, .events = POLLIN },
+		{ .fd = h->courier.sock, .events = POLLIN },
+		{ .fd = h->agent_gone ? -1 : h->args->sock, .events = POLLIN },
+	};
+	if (poll(p, ARRAY_LEN(p), ms) <= 0)
+		return;
+	if (p[0].revents)
+		hear_signals(h);
+	if (p[1].revents)
+		hear_courier(h);
+	if (p[2].revents)
+		hear_agent(h);
+}
+
+/* ---- the life of a job ---- */
+
+static int wait_for_lease(struct job_host *h)
+{
+	while (!h->go && !h->lost && !h->left && !h->cancelled)
+		listen_once(h, -1);
+	return h->go ? 0 : -1;
+}
+
+/* Is anybody below us but the courier? Those who have ended are reaped. */
+static bool somebody_lives(const struct job_host *h, int sig)
+{
+	char path[64];
+	bool lives = false;
+	int pid;
+
+	(void)snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
+	FILE *f = fopen(path, "re");
+	while (f && fscanf(f, "%d", &pid) == 1) {
+		if (pid == h->courier.pid || waitpid((pid_t)pid, NULL, WNOHANG) != 0)
+			continue;
+		lives = true;
+		if (sig)
+			(void)kill((pid_t)pid, sig);
+	}
+	if (f)
+		(void)fclose(f);
+	return lives;
+}
+
+/* The keeper was killed: its supervisor ends by itself, and falls to us; what they leave on the
+ * disk the next start would take away, and here there may be none. */
+static void clear_up(struct job_host *h)
+{
+	const struct timespec tick = { .tv_nsec = 20L * 1000 * 1000 };
+	const struct job_sink *const sinks[] = { &h->spool->sink };
+	const struct job_sinks all = { .items = sinks, .n = 1 };
+
+	for (int waited = 0; somebody_lives(h, waited >= ORPHAN_MS ? SIGKILL : 0); waited += 20)
+		(void)nanosleep(&tick, NULL);
+	if (job_dirs_reap(h->args->state, h->args->id, &all, &h->err) < 0)
+		told(h->err.msg);
+}
+
+/* The exit code of the keeper. */
+static int attend(struct job_host *h)
+{
+	bool forced = false;
+	int status = 0;
+
+	while (waitpid(h->keeper, &status, WNOHANG) != h->keeper) {
+		int ms = -1;
+		if ((h->lost || (h->force_ms && dd_now_ms() >= h->force_ms)) && !forced) {
+			end_at_once(h);
+			forced = true;
+		}
+		if (h->force_ms && !forced)
+			ms = (int)(h->force_ms - dd_now_ms() + 1);
+		listen_once(h, ms);
+	}
+	h->keeper = 0;
+	if (!WIFEXITED(status))
+		clear_up(h);
+	if (forced && !h->lost)
+		return DRYDOCK_EXIT_CANCELLED;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : DRYDOCK_EXIT_INTERNAL;
+}
+
+static json_t *outputs_of(struct job_host *h)
+{
+	struct expr_memory mem = { .arena = h->message.arena, .limit = 256 * 1024 * 1024 };
+	struct job_result result;
+	struct dd_err err = { 0 };
+	json_t *all = json_object();
+
+	if (h->result_fd < 0 || job_result_read(h->result_fd, &mem, &result, &err) < 0)
+		return all;
+	for (size_t i = 0; result.outputs.kind == EXPR_OBJECT && i < result.outputs.object->n;
+	     i++) {
+		const struct expr_member *m = &result.outputs.object->members[i];
+		(void)json_object_setn_new(all, m->key, m->key_len,
+		                           json_stringn(m->value.text, m->value.len));
+	}
+	return all;
+}
+
+static const char *conclusion_of(const struct job_host *h, int code)
+{
+	return code == DRYDOCK_EXIT_OK                          ? "succeeded"
+	       : code == DRYDOCK_EXIT_CANCELLED || h->cancelled ? "canceled"
+	                                                        : "failed";
+}
+
+/* The server has the result, or never will. */
+static void hand_over(struct job_host *h, int code)
+{
+	int64_t until = dd_now_ms() + COURIER_END_MS;
+
+	job_spool_over(h->spool, conclusion_of(h, code), outputs_of(h));
+	while (!h->complete && !h->left && !h->lost && dd_now_ms() < until)
+		listen_once(h, (int)(until - dd_now_ms()));
+	(void)courier_process_end(&h->courier, 1000);
+	if (h->complete || h->lost)
+		(void)job_dirs_remove(h->jobs_fd, h->name, &h->err);
+	else
+		(void)fprintf(stderr,
+		              "drydock: what the server was to be told is in %s/github/%s\n",
+		              h->args->state, h->name);
+}
+
+static int run_job(struct job_host *h)
+{
+	if (start_courier(h, &h->err) < 0) {
+		told(h->err.msg);
+		return DRYDOCK_EXIT_INTERNAL;
+	}
+	if (wait_for_lease(h) < 0 && !h->cancelled) {
+		(void)courier_process_end(&h->courier, 1000);
+		(void)job_dirs_remove(h->jobs_fd, h->name, &h->err);
+		return DRYDOCK_EXIT_INTERNAL;
+	}
+	int code = h->cancelled ? DRYDOCK_EXIT_CANCELLED : prepare(h);
+	if (code == 0)
+		code = start_keeper(h) < 0 ? refuse(h, DRYDOCK_EXIT_INTERNAL) : attend(h);
+	hand_over(h, code);
+	if (h->lost)
+		told("the job was given up: its lease is lost");
+	return h->lost ? DRYDOCK_EXIT_INTERNAL : code;
+}
+
+/* It cannot be read whole: the server is told so, as far as it can be. */
+static int run_unreadable(struct job_host *h)
+{
+	refuse(h, 0);
+	if (start_courier(h, &h->err) == 0 && wait_for_lease(h) == 0)
+		hand_over(h, DRYDOCK_EXIT_JOB_FAILED);
+	return DRYDOCK_EXIT_JOB_FAILED;
+}
+
+static int listen_to_signals(struct job_host *h)
+{
+	static const int signals[] = { SIGCHLD, SIGINT, SIGTERM, SIGHUP, SIGQUIT };
+	sigset_t set;
+
+	(void)sigemptyset(&set);
+	for (size_t i = 0; i < ARRAY_LEN(signals); i++)
+		(void)sigaddset(&set, signals[i]);
+	(void)sigprocmask(SIG_SETMASK, &set, NULL);
+	h->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return h->signal_fd < 0 ? dd_err_set(&h->err, errno, "hear signals") : 0;
+}
+
+static void job_host_done(struct job_host *h)
+{
+	job_engine_free(h->engine);
+	plan_free(h->plan);
+	job_spec_free(h->spec);
+	policy_free(h->policy);
+	job_spool_free(h->spool);
+	if (h->address)
+		explicit_bzero(h->address, strlen(h->address));
+	free(h->address);
+	job_message_done(&h->message);
+	diag_list_done(&h->diags);
+	dd_close(h->dir_fd);
+	dd_close(h->jobs_fd);
+	dd_close(h->state_fd);
+	dd_close(h->result_fd);
+	dd_close(h->signal_fd);
+}
+
+int github_job_run(const struct github_job_args *args)
+{
+	struct job_host h = { .args = args,
+		              .jobs_fd = -1,
+		              .dir_fd = -1,
+		              .state_fd = -1,
+		              .result_fd = -1,
+		              .signal_fd = -1,
+		              .courier = COURIER_PROCESS_NONE };
+	int code = DRYDOCK_EXIT_INTERNAL;
+
+	(void)signal(SIGPIPE, SIG_IGN);
+	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
+	int read = job_message_read(args->message, args->len, &h.message, &h.diags, &h.err);
+	explicit_bzero(args->message, args->len);
+	struct dd_err err = { 0 };
+	/* without an address there is nobody who could be told */
+	h.address = h.message.run_service && *h.message.run_service ? address_of(&h.message) : NULL;
+	if (!h.address)
+		told(h.err.msg);
+	else if (listen_to_signals(&h) < 0 || make_spool(&h, &err) < 0)
+		told(err.code ? err.msg : h.err.msg);
+	else
+		code = read < 0 ? run_unreadable(&h) : run_job(&h);
+	job_host_done(&h);
+	return code;
+}

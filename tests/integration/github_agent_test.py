@@ -1,0 +1,543 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""github_agent_test.py - `drydock agent --once` as a runner of GitHub's, against a strict stand-in for its services (tests/fakes/github_server.py)."""
+import base64
+import glob
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.join(HERE, "..", "lib"), os.path.join(HERE, "..", "fakes")]
+from dd import DRYDOCK, case, check, descendants, equal, main  # noqa: E402
+from github_server import GitHub, action, context, expression, mapping, script  # noqa: E402
+from issuers import make_ca  # noqa: E402
+
+TLS = None
+
+
+def tls():
+    global TLS   # pylint: disable=global-statement
+    if not TLS:
+        where = tempfile.mkdtemp(prefix="dd-github-tls-")
+        os.chmod(where, 0o755)
+        TLS = make_ca(where)
+        TLS["where"] = where
+    return TLS
+
+
+class World:
+    """A server and a host. .start(): the agent with a JIT configuration; .finish(): (exit code, what it said)."""
+
+    def __init__(self, policy=None, **more):
+        self.server = GitHub(tls(), **more)
+        self.dir = tempfile.mkdtemp(prefix="dd-github-")
+        os.chmod(self.dir, 0o755)
+        self.policies = os.path.join(self.dir, "policy.d")
+        os.mkdir(self.policies)
+        if policy is not None:
+            self.write("policy.d/p.yml", policy if isinstance(policy, str) else json.dumps(policy))
+        self.process, self.out, self.violations = None, "", []
+
+    def write(self, name, text):
+        with open(os.path.join(self.dir, name), "w", encoding="utf-8") as file:
+            file.write(text)
+        return os.path.join(self.dir, name)
+
+    def start(self, *options, jit=None, stdin=None):
+        blob = jit if jit is not None else self.server.jit()
+        where = "-" if stdin else self.write("jit", blob)
+        self.process = subprocess.Popen([DRYDOCK, "agent", "--once", "--jitconfig-file", where, "--state-dir", os.path.join(self.dir, "state"), "--policy-dir", self.policies,
+                                         "--ca-file", tls()["ca.pem"], *options], cwd=self.dir, stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+        if stdin:
+            self.process.stdin.write(blob.encode())
+            self.process.stdin.close()
+            self.process.stdin = None
+        return self
+
+    def finish(self, timeout=120):
+        try:
+            out, _ = self.process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"the agent does not end; log: {self.server.log[-30:]}") from None
+        self.out = out.decode("utf-8", "replace")
+        return self.process.returncode
+
+    def run(self, *options, **more):
+        return self.start(*options, **more).finish()
+
+    def clean(self, *allowed):
+        """Nothing that a careful server would wonder about, and nothing left on the host."""
+        wrong = [v for v in self.server.violations if not any(a in v for a in allowed)]
+        equal(wrong, [], f"violations; the agent said:\n{self.out}\nlog: {self.server.log}")
+        equal(glob.glob(self.dir + "/state/github/*"), [], "left in the spool")
+        equal(os.listdir(self.dir + "/state/jobs") if os.path.isdir(self.dir + "/state/jobs") else [], [], "left of jobs")
+
+    def files(self):
+        for where, _, names in os.walk(self.dir):
+            for name in names:
+                path = os.path.join(where, name)
+                if os.path.isfile(path) and not os.path.islink(path):
+                    with open(path, "rb") as file:
+                        yield path, file.read()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process and self.process.poll() is None:
+            pids = descendants(self.process.pid)
+            self.process.kill()
+            for pid in pids:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+            self.process.communicate()
+        self.server.end()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
+# ---- one job ----
+
+@case("", "a job of a just-in-time runner: acquired, leased, run, told step by step, logs brought whole, completed once, session ended")
+def _():
+    with World() as w:
+        job = w.server.job([
+            script("echo hello; echo \"v=1.4.2\" >>\"$GITHUB_OUTPUT\"", name="ver"),
+            script(expression("format('echo \"run {0} of {1}\"', github.run_number, steps.ver.outputs.v)"), displayNameToken=expression("format('Show {0}', github.run_number)")),
+            script("echo never", condition="failure()"),
+        ], jobOutputs=mapping({"version": expression("steps.ver.outputs.v")}))
+        equal(w.run(), 0, f"exit status; {w.out}")
+        done = job.completed
+        equal((done["conclusion"], done["outputs"]), ("succeeded", {"version": {"value": "1.4.2", "isSecret": False}}), "result")
+        equal([(s["name"], s["conclusion"]) for s in done["stepResults"]],
+              [("Set up job", "succeeded"), ("Run echo hello; echo \"v=1.4.2\" >>\"$GITHUB_OUTPUT\"", "succeeded"), ("Show 17", "succeeded"), ("Run echo never", "skipped"), ("Complete job", "succeeded")], "steps")
+        steps = job.document["steps"]
+        check("hello" in job.log(steps[0]) and "run 17 of 1.4.2" in job.log(steps[1]), f"logs: {job.log(steps[0])} {job.log(steps[1])}")
+        check(b"hello\n" in job.job_blob.data, "the log of the job")
+        equal(w.server.names()[:5], ["token", "session", "message", "acknowledge", "acquirejob"], "order")
+        equal([n for n in w.server.names() if n in ("completejob", "session-end")], ["completejob", "session-end"], "the end")
+        equal(job.states[steps[0]["id"]][-1], (6, 2), "the state of a step")
+        w.clean()
+
+
+
+@case("", "the configuration comes by standard input, which nobody else can read; what is no configuration is refused before anybody is asked")
+def _():
+    with World() as w:
+        w.server.job([script("true")])
+        equal(w.run(stdin=True), 0, f"exit status; {w.out}")
+        w.clean()
+    with World() as w:
+        for blob in ("", "no base64!", base64.b64encode(b"[]").decode(), base64.b64encode(b'{".runner": "e30="}').decode(), w.server.jit(ServerUrlV2=w.server.url.replace("https", "http") + "/broker/"),
+                     w.server.jit(UseV2Flow="False")):
+            equal(w.run(jit=blob), 2, f"exit status of {blob[:20]!r}; {w.out}")
+            check("drydock: " in w.out, w.out)
+        equal(w.server.log, [], "requests")
+
+
+@case("", "a job whose step fails has failed: exit 1, the step says with which status, continue-on-error forgives another")
+def _():
+    with World() as w:
+        job = w.server.job([script("exit 4", continueOnError=True), script("echo '::error file=src/a.c,line=3,title=T::no good'; exit 3"), script("true")])
+        equal(w.run(), 1, f"exit status; {w.out}")
+        steps, done = job.document["steps"], job.completed
+        equal([job.result(s)["conclusion"] for s in steps], ["succeeded", "failed", "skipped"], "conclusions")
+        check("##[error]Process completed with exit code 3." in job.log(steps[1]), str(job.log(steps[1])))
+        [note] = job.result(steps[1])["annotations"]
+        equal((note["level"], note["message"], note["path"], note["startLine"], note["title"], note["stepNumber"]), ("failure", "no good", "src/a.c", 3, "T", 3), "annotation")
+        equal(done["conclusion"], "failed", "conclusion")
+        w.clean()
+
+
+@case("", "a summary is brought as its step wrote it")
+def _():
+    with World() as w:
+        job = w.server.job([script("printf '# Title\\n\\n* one\\n' >>\"$GITHUB_STEP_SUMMARY\"")])
+        equal(w.run(), 0, f"exit status; {w.out}")
+        equal(job.summaries, {job.document["steps"][0]["id"]: "# Title\n\n* one\n"}, "summary")
+        w.clean()
+
+
+# ---- trust and credentials ----
+
+PUBLISH = {"version": 1, "steps": [{"phase": "push", "match": {"id": "publish"}}], "phases": {"push": {"trust": "protected"}},
+           "credentials": {"deploy": {"from": {"forge": "DEPLOY_KEY"}, "for": {"phase": "push", "steps": ["publish"]}, "as": {"env": "TOKEN"}}}}
+ASK = 'printf %s "${TOKEN:-none}" | sha256sum | cut -c 1-64 | sed "s/^/digest=/"; echo "it is <${TOKEN:-}>"'
+
+
+def digest(text):
+    import hashlib
+    return "digest=" + hashlib.sha256(text.encode()).hexdigest()
+
+
+@case("C-12 L-01", "a secret of the forge reaches the one step that the policy names, masked everywhere; any other step that asks for it is told which line would give it")
+def _():
+    secret = "canary-deploy-key-0123456789"
+    with World(PUBLISH) as w:
+        env = mapping({"TOKEN": expression("secrets.DEPLOY_KEY"), "G": expression("github.token"), "X": expression("secrets.NOT_SENT")})
+        job = w.server.job([script(ASK + "; env", name="other", environment=env), script(ASK + "; echo \"::error::$TOKEN\"; echo \"$TOKEN\" >>\"$GITHUB_STEP_SUMMARY\"", name="publish")],
+                           secrets_={"DEPLOY_KEY": secret})
+        equal(w.run(), 0, f"exit status; {w.out}")
+        other, publish = (job.log(s) for s in job.document["steps"])
+        check(digest("none") in other and digest(secret) in publish, f"who holds it: {other} {publish}")
+        setup = "\n".join(job.log(next(iter(job.step_blobs))) + other)
+        check("secrets.DEPLOY_KEY is empty here" in setup and "credentials.deploy.for.steps: [ ..., other ]" in setup, f"not told: {setup}")
+        check("secrets.GITHUB_TOKEN is empty here" in setup and "from: { forge: GITHUB_TOKEN }" in setup, f"not told: {setup}")
+        everything = json.dumps(job.completed) + "".join(b.data.decode() for b in [*job.step_blobs.values(), job.job_blob]) + str(job.summaries) + w.out
+        check(secret not in everything and "ghs_" not in everything and job.token not in everything, "a secret is shown")
+        for path, blob in w.files():
+            check(secret.encode() not in blob and job.token.encode() not in blob and b"ghs_" + job.token.encode() not in blob, f"a secret is in {path}")
+        w.clean()
+
+
+@case("L-01", "secrets.NAME and github.token in a step's env are what the policy grants to that step: the workflow runs unmodified")
+def _():
+    policy = {"version": 1, "steps": [{"phase": "push", "match": {"id": "publish"}}],
+              "credentials": {"deploy": {"from": {"forge": "DEPLOY_KEY"}, "for": {"phase": "push", "steps": ["publish"]}, "as": {"env": "UNUSED"}},
+                              "token": {"from": {"forge": "GITHUB_TOKEN"}, "for": {"phase": "push", "steps": ["publish"]}, "as": {"env": "UNUSED2"}}}}
+    with World(policy) as w:
+        env = mapping({"TOKEN": expression("secrets.DEPLOY_KEY"), "G": expression("github.token"), "H": expression("secrets.GITHUB_TOKEN")})
+        job = w.server.job([script(ASK + '; TOKEN=$G; ' + ASK + '; test "$G" = "$H" && echo the-same', name="publish", environment=env), script('echo "<$TOKEN$G$H>"', environment=env)],
+                           secrets_={"DEPLOY_KEY": "canary-key-0123456789"})
+        equal(w.run(), 0, f"exit status; {w.out}")
+        publish, other = (job.log(s) for s in job.document["steps"])
+        check(digest("canary-key-0123456789") in publish and digest("ghs_" + job.token) in publish and "the-same" in publish, str(publish))
+        check("<>" in other, str(other))
+        w.clean()
+
+
+@case("C-12", "no workflow text makes a job trusted: a pull request, an unprotected ref and a fork are refused what the policy keeps for protected ones, exit 4")
+def _():
+    for github in ({"event_name": "pull_request", "event": {"pull_request": {"head": {"repo": {"full_name": "evil/app"}}, "base": {"repo": {"full_name": "acme/app"}}}}},
+                   {"ref_protected": False}, {"event_name": "issue_comment"}, {"event": {"ref_protected": True, "ref": "refs/heads/main"}, "ref_protected": None}):
+        with World(PUBLISH) as w:
+            job = w.server.job([script(ASK, name="publish")], github=github, secrets_={"DEPLOY_KEY": "canary-secret-value"})
+            equal(w.run(), 4, f"exit status; {w.out}")
+            equal(job.completed["conclusion"], "failed", "conclusion")
+            check("canary" not in job.all_log(), "a secret is shown")
+            w.clean()
+
+
+@case("", "a job for which no policy is, and a policy that cannot be read, end before a step: exit 4 and 2, and the server is told in words")
+def _():
+    with World({"version": 1, "for": {"repository": "other/*"}}) as w:
+        job = w.server.job([script("echo ran")])
+        equal(w.run(), 4, f"exit status; {w.out}")
+        check("is for this job" in job.all_log() and "ran" not in job.all_log() and any("is for this job" in a["message"] for a in job.completed["annotations"]), job.all_log())
+        w.clean()
+    with World("version: 1\nstepz: []\n") as w:
+        w.server.job([script("echo ran")])
+        equal(w.run(), 2, f"exit status; {w.out}")
+        equal(w.server.log, [], "requests")
+
+
+@case("", "what this build cannot run is refused before the first step, by its own name: containers, services, Docker actions, background steps")
+def _():
+    rows = [({"jobContainer": mapping({"image": "debian:12"})}, "container"), ({"jobServiceContainers": mapping({"db": mapping({"image": "postgres:16"})})}, "services")]
+    for more, words in rows:
+        with World() as w:
+            job = w.server.job([script("echo ran-it")], **more)
+            equal(w.run(), 1, f"exit status; {w.out}")
+            check(f"`{words}` is not supported yet" in job.all_log() and "ran-it" not in job.all_log(), job.all_log())
+            w.clean()
+    with World() as w:
+        job = w.server.job([script("echo ran-it"), script("true", background=True)])
+        equal(w.run(), 1, f"exit status; {w.out}")
+        equal(job.completed["conclusion"], "failed", "conclusion")
+        check(any("in the background" in a["message"] for a in job.completed["annotations"]), str(job.completed))
+        w.clean()
+
+
+# ---- the broker ----
+
+@case("", "a token that is not taken any more is replaced once, in the middle of polling, and the job comes")
+def _():
+    with World() as w:
+        w.start()
+        w.server.wait(lambda: "message" in w.server.names() or w.server.polls)
+        w.server.forget_tokens()
+        job = w.server.job([script("true")])
+        w.server.wait(lambda: job.acquired)
+        equal(w.finish(), 0, f"exit status; {w.out}")
+        check(w.server.names().count("token") >= 2, str(w.server.names()))
+        w.clean()
+
+
+@case("", "each error of the broker has its reaction: too old and not found end the agent with words, a session that is gone is begun anew")
+def _():
+    for kind, words in (("RunnerVersionTooOld", "--runner-version"), ("RunnerNotFound", "register it again"), ("HostedRunnerDeprovisioned", "taken this runner out")):
+        with World() as w:
+            w.server.script["message"] = [GitHub.broker_error(kind, 403, "no longer")]
+            equal(w.run(), 5, f"exit status; {w.out}")
+            check(words in w.out and kind in w.out and "no longer" in w.out, w.out)
+            equal("session-end" in w.server.names(), kind == "RunnerVersionTooOld", "the session is ended")
+            w.clean()
+    with World() as w:
+        w.server.script["message"] = [GitHub.broker_error("RunnerSessionInvalid", 404)]
+        w.server.sessions.clear()
+        w.start()
+        w.server.wait(lambda: "message" in w.server.names())
+        w.server.sessions.clear()
+        w.server.job([script("true")])
+        equal(w.finish(), 0, f"exit status; {w.out}")
+        check(w.server.names().count("session") >= 2, str(w.server.names()))
+        w.clean()
+    with World() as w:
+        w.server.script["message"] = [GitHub.broker_error("RunnerSessionInvalid", 404)]
+        equal(w.run(jit=w.server.jit(SkipSessionRecover="True")), 5, f"exit status; {w.out}")
+        equal(w.server.names().count("session"), 1, "sessions")
+
+
+@case("", "a session that is refused, and a client that the server does not know, end the agent with words; a conflict and an outage are waited for")
+def _():
+    with World() as w:
+        w.server.script["session"] = [(403, {"message": "not allowed"})]
+        equal(w.run(), 5, f"exit status; {w.out}")
+        check("refuses a session" in w.out and "not allowed" in w.out, w.out)
+    with World() as w:
+        blob = w.server.jit()
+        w.server.runners[41]["alive"] = False
+        equal(w.run(jit=blob), 5, f"exit status; {w.out}")
+        check("register it again" in w.out, w.out)
+    with World() as w:
+        w.server.script["session"] = [(409, {"message": "conflict"}), (500, None)]
+        w.server.script["message"] = [(500, None), (502, None)]
+        w.server.job([script("true")])
+        equal(w.run(), 0, f"exit status; {w.out}")
+        w.clean()
+
+
+@case("", "this host's clock is wrong: the server's own time is taken from its answer, and the operator is told")
+def _():
+    with World() as w:
+        w.server.clock = 4000
+        date = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(time.time() + 4000))
+        real = w.server._token   # pylint: disable=protected-access
+        w.server._token = lambda *a: (lambda r: (r[0], r[1], {"Date": date}))(real(*a))   # pylint: disable=protected-access
+        w.server.job([script("true")])
+        equal(w.run(), 0, f"exit status; {w.out}")
+        check("does not accept this host's time" in w.out and "set the clock" in w.out, w.out)
+
+
+@case("", "a job that cannot be had any more is left, and the next one is run; a message that means nothing is told")
+def _():
+    with World() as w:
+        w.server.say("Nonsense", {})
+        w.server.say("RunnerRefresh", {"target_version": "9.9.9", "download_url": "https://evil.example/x"})
+        first = w.server.job([script("echo first")])
+        w.server.script["acquirejob"] = [GitHub.run_error(409, "MissingKey")]
+        second = w.server.job([script("echo second")])
+        equal(w.run(), 0, f"exit status; {w.out}")
+        check(not first.completed and second.completed and "MissingKey" in w.out and "9.9.9" in w.out and "Nonsense" in w.out, w.out)
+        w.clean()
+
+
+@case("", "while a job runs another one is left to others, not acknowledged and not acquired")
+def _():
+    with World() as w:
+        first = w.server.job([script("until test -e go; do sleep 0.1; done & sleep 2")])
+        w.start()
+        w.server.wait(lambda: first.states)
+        second = w.server.job([script("echo second")])
+        equal(w.finish(), 0, f"exit status; {w.out}")
+        check(first.completed and not second.acknowledged and not second.acquired and "left to other runners" in w.out, w.out)
+        w.clean()
+
+
+@case("", "a signal before a job ends the session: exit 130")
+def _():
+    with World() as w:
+        w.start()
+        w.server.wait(lambda: w.server.polls)
+        w.process.send_signal(signal.SIGTERM)
+        equal(w.finish(), 130, f"exit status; {w.out}")
+        equal(w.server.sessions, {}, "sessions")
+        w.clean()
+
+
+# ---- the lease and the end ----
+
+@case("X-08", "a job that is cancelled: the step ends, always() cleans up, the result is canceled, exit 130")
+def _():
+    with World() as w:
+        job = w.server.job([script("sleep 60"), script("echo cleaned", condition="always()"), script("echo not-this")])
+        w.start()
+        w.server.wait(lambda: job.states.get(job.document["steps"][0]["id"]))
+        w.server.cancel(job)
+        equal(w.finish(), 130, f"exit status; {w.out}")
+        steps = job.document["steps"]
+        equal((job.completed["conclusion"], [job.result(s)["conclusion"] for s in steps]), ("canceled", ["canceled", "succeeded", "skipped"]), "conclusions")
+        check("cleaned" in job.log(steps[1]), str(job.log(steps[1])))
+        w.clean()
+
+
+@case("X-08", "a signal to the agent cancels the job, which is told to the server")
+def _():
+    with World() as w:
+        job = w.server.job([script("sleep 60")])
+        w.start()
+        w.server.wait(lambda: job.states.get(job.document["steps"][0]["id"]))
+        w.process.send_signal(signal.SIGTERM)
+        equal(w.finish(), 130, f"exit status; {w.out}")
+        equal(job.completed["conclusion"], "canceled", "conclusion")
+        w.clean()
+
+
+@case("P-01", "the lease is lost while a step runs: every process of the job is gone within a second, and nothing is completed")
+def _():
+    with World() as w:
+        w.server.lease = 3
+        job = w.server.job([script("trap '' TERM INT; sleep 47 & sleep 48")])
+        w.start()
+        w.server.wait(lambda: job.states.get(job.document["steps"][0]["id"]))
+        job.gone = True
+        w.server.wait(lambda: ("renewjob", 404) in w.server.log)
+        since = time.monotonic()
+        while "sleep" in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=False).stdout.replace("sleep 47", "sleep").replace("sleep 48", "sleep") and any(
+                a.startswith(("sleep 47", "sleep 48")) for a in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=False).stdout.splitlines()):
+            check(time.monotonic() - since < 1.0, "still alive after a second")
+            time.sleep(0.02)
+        equal(w.finish(), 5, f"exit status; {w.out}")
+        check(not job.completed and "completejob" not in w.server.names() and "lease is lost" in w.out, w.out)
+        w.clean()
+
+
+@case("", "a lease that cannot be renewed for a while is kept; the first renewal comes before any step")
+def _():
+    with World() as w:
+        w.server.script["renewjob"] = [(500, None), (503, None)]
+        job = w.server.job([script("true")])
+        equal(w.run(), 0, f"exit status; {w.out}")
+        check(len(job.renewals) >= 1, "renewals")
+        w.clean()
+    with World() as w:
+        w.server.script["renewjob"] = [GitHub.run_error(404)]
+        job = w.server.job([script("echo ran")])
+        equal(w.run(), 5, f"exit status; {w.out}")
+        check(not job.step_blobs and not job.completed, "it ran without a lease")
+        w.clean()
+
+
+@case("", "a result that the server does not take at once is brought again; one that it has already is not brought twice")
+def _():
+    with World() as w:
+        w.server.script["completejob"] = [(500, None), (500, None), (503, None)]
+        job = w.server.job([script("true")])
+        equal(w.run(), 0, f"exit status; {w.out}")
+        equal(job.completed["conclusion"], "succeeded", "conclusion")
+        w.clean()
+    with World() as w:
+        def lost(*a):   # it arrives, and its answer does not
+            w.server._completejob(*a)   # pylint: disable=protected-access
+            return 500, None, {}
+        w.server.script["completejob"] = [lost]
+        job = w.server.job([script("true")])
+        equal(w.run(), 0, f"exit status; {w.out}")
+        equal(job.completed["conclusion"], "succeeded", "conclusion")
+        w.clean()
+
+
+# ---- logs ----
+
+@case("L-07", "a log of more than two megabytes goes in blocks with a seal, whole")
+def _():
+    with World() as w:
+        job = w.server.job([script("seq -f '%09g line of a long log that is long enough' 1 60000")])
+        equal(w.run(), 0, f"exit status; {w.out}")
+        step = job.document["steps"][0]
+        blob = job.step_blobs[step["id"]]
+        check(blob.kind == "AppendBlob" and blob.sealed and len(blob.data) > 2 * 1024 * 1024, f"{blob.kind} {blob.sealed} {len(blob.data)}")
+        lines = [line for line in job.log(step) if "line of a long log" in line]
+        equal((len(lines), lines[0][:9], lines[-1][:9]), (60000, "000000001", "000060000"), "lines")
+        w.clean()
+
+
+@case("", "a log that is refused twice is brought again, and the job is complete with it")
+def _():
+    with World() as w:
+        w.server.script["GetStepLogsSignedBlobURL"] = [(500, None)] * 6
+        job = w.server.job([script("echo it-is-there")])
+        equal(w.run(), 0, f"exit status; {w.out}")
+        check("it-is-there" in job.log(job.document["steps"][0]), "log")
+        w.clean()
+
+
+# ---- death ----
+
+def process_of(w, name):
+    """The pid of the agent's descendant that ps shows as @name."""
+    for pid in descendants(w.process.pid):
+        try:
+            with open(f"/proc/{pid}/comm", encoding="ascii") as file:
+                if file.read().strip() == name:
+                    return pid
+        except OSError:
+            pass
+    return None
+
+
+@case("", "the courier of a job is killed: another one goes on, nothing is lost and nothing is told twice")
+def _():
+    with World() as w:
+        job = w.server.job([script("echo before; sleep 3; echo after"), script("echo second")])
+        w.start()
+        w.server.wait(lambda: job.states.get(job.document["steps"][0]["id"]))
+        os.kill(process_of(w, "dd-courier"), signal.SIGKILL)
+        equal(w.finish(), 0, f"exit status; {w.out}")
+        steps = job.document["steps"]
+        check({"before", "after"} <= set(job.log(steps[0])) and "second" in job.log(steps[1]), "logs")
+        equal(w.server.names().count("completejob"), 1, "completed how often")
+        w.clean()
+
+
+def kin(w):
+    """job host, keeper, supervisor of the job that runs, by their place."""
+    def children(pid):
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+            return [int(n) for n in file.read().split()]
+
+    def name(pid):
+        with open(f"/proc/{pid}/comm", encoding="ascii") as file:
+            return file.read().strip()
+    host = next(p for p in children(w.process.pid) if name(p) != "dd-broker")
+    keeper = next(p for p in children(host) if name(p) != "dd-courier")
+    return host, keeper, children(keeper)[0]
+
+
+@case("P-01 X-08", "supervisor, keeper, job host or agent are killed while a step runs: the server is told once that the job failed, and no process stays")
+def _():
+    for which in ("supervisor", "keeper", "host", "agent"):
+        with World() as w:
+            job = w.server.job([script("echo begun; sleep 50")])
+            w.start()
+            w.server.wait(lambda: job.states.get(job.document["steps"][0]["id"]))
+            host, keeper, supervisor = kin(w)
+            everybody = descendants(w.process.pid)
+            os.kill({"supervisor": supervisor, "keeper": keeper, "host": host, "agent": w.process.pid}[which], signal.SIGKILL)
+            if which == "agent":
+                os.kill(host, signal.SIGTERM)   # it goes on by itself; whoever stops the service ends it
+                w.process.wait()
+            else:
+                equal(w.finish(), 5, f"{which}: exit status; {w.out}")
+            w.server.wait(lambda: job.completed)
+            check(job.completed["conclusion"] in ("failed", "canceled"), f"{which}: {job.completed['conclusion']}")
+            until = time.monotonic() + 15
+            while left := [p for p in everybody if os.path.exists(f"/proc/{p}") and open(f"/proc/{p}/stat", encoding="ascii").read().split()[2] != "Z"]:
+                check(time.monotonic() < until, f"{which}: still alive: {left}")
+                time.sleep(0.05)
+            equal(w.server.names().count("completejob"), 1, f"{which}: completed how often")
+            if which in ("supervisor", "keeper"):
+                equal((glob.glob(w.dir + "/state/jobs/*"), glob.glob(w.dir + "/state/github/*")), ([], []), f"{which}: left on disk")
+            equal([v for v in w.server.violations if "busy" not in v.lower() and "a poll says" not in v], [], which)
+
+
+if __name__ == "__main__":
+    main(teardown=lambda: TLS and shutil.rmtree(TLS["where"], ignore_errors=True))
