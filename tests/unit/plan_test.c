@@ -229,6 +229,26 @@ static void working_directories_are_joined_by_name_and_have_no_dots(void **state
 	}
 }
 
+static void a_working_directory_in_proc_is_refused(void **state)
+{
+	(void)state;
+	static const char *const rows[] = { "/proc", "/proc/self/fd/3", "../proc/1/cwd",
+		                            "/proc/self/fd/7/../../..", "/tmp/../proc/self/root" };
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct made m;
+		struct event_facts local;
+		event_local(&local);
+		char text[300];
+		(void)snprintf(text, sizeof(text),
+		               "jobs: { a: { runs-on: x, steps: [ { run: x, working-directory: "
+		               "'%s' } ] } }",
+		               rows[i]);
+		assert_int_equal(made_try(&m, text, NULL, NULL, &local), -EINVAL);
+		assert_non_null(strstr(m.diags.items[0].text, "lies in /proc"));
+		made_done(&m);
+	}
+}
+
 static void several_jobs_need_a_choice(void **state)
 {
 	(void)state;
@@ -473,6 +493,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(an_untrusted_job_that_may_push_still_gets_no_credential),
 		cmocka_unit_test(a_credential_bound_to_a_step_of_another_phase_is_refused),
 		cmocka_unit_test(working_directories_are_joined_by_name_and_have_no_dots),
+		cmocka_unit_test(a_working_directory_in_proc_is_refused),
 		cmocka_unit_test(several_jobs_need_a_choice),
 		cmocka_unit_test(the_shortest_time_counts),
 		cmocka_unit_test(a_policy_for_another_repository_is_refused),

@@ -203,7 +203,7 @@ static void choose_command(struct spec_build *b, const struct wf_step *from, str
 
 /* Joined lexically: `.` and `..` are taken away by name. The sandbox looks at the real directory,
  * after pivot_root (F-08): a symlink is not seen here. */
-const char *wf_workdir(struct plan_arena *arena, const char *dir)
+const char *wf_place(struct plan_arena *arena, const char *dir)
 {
 	char *out = arena_alloc(arena, strlen(PLACE_WORKSPACE) + strlen(dir) + 2);
 	size_t n = 0;
@@ -229,6 +229,12 @@ const char *wf_workdir(struct plan_arena *arena, const char *dir)
 	return out;
 }
 
+const char *wf_workdir(struct plan_arena *arena, const char *dir)
+{
+	const char *place = wf_place(arena, dir);
+	return strcmp(place, "/proc") == 0 || strncmp(place, "/proc/", 6) == 0 ? NULL : place;
+}
+
 /* The default counts only where the step says nothing: an empty text is the workspace. */
 static void choose_workdir(struct spec_build *b, const struct wf_step *from, struct recipe *recipe)
 {
@@ -236,6 +242,9 @@ static void choose_workdir(struct spec_build *b, const struct wf_step *from, str
 	                                                           : b->default_workdir;
 	const char *dir = node ? wf_literal(b->arena, node) : "";
 	recipe->workdir = dir ? wf_workdir(b->arena, dir) : wf_written(b->arena, node);
+	if (!recipe->workdir)
+		diag_add(b->diags, node->mark, "a directory that is the same for every process",
+		         "working-directory `%s` lies in /proc", dir);
 }
 
 /* The shorter of the step's and the job's timeout-minutes; 0: neither is given. */

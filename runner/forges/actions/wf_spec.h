@@ -23,8 +23,11 @@ void wf_about(const struct wf_flat *flat, const struct wf_flat_job *job,
 /* "contents: read, id-token: write"; NULL for NULL. */
 const char *wf_permissions_text(struct plan_arena *arena, const struct wf_permissions *permissions);
 
-/* For whoever makes recipes late: @dir inside the sandbox, from the workspace where it is relative.
- * A step may work wherever its sandbox has a directory: it could as well change into it. */
+/* @dir inside the sandbox, from the workspace where it is relative, without `.` and `..`. */
+const char *wf_place(struct plan_arena *arena, const char *dir);
+/* The same for whoever makes recipes late. A step may work wherever its sandbox has a directory: it
+ * could as well change into it. NULL for a place of /proc: it is another one for each process that
+ * asks, and ours asks first (F-08). */
 const char *wf_workdir(struct plan_arena *arena, const char *dir);
 unsigned wf_seconds(double minutes); /* 0: no bound */
 

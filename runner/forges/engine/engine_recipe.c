@@ -226,7 +226,9 @@ static int make_directory(struct job_engine *e)
 		return -EINVAL;
 	}
 	now->recipe.workdir = wf_workdir(now->arena, dir);
-	return 0;
+	if (!now->recipe.workdir)
+		(void)snprintf(e->why, sizeof(e->why), "working-directory `%s` lies in /proc", dir);
+	return now->recipe.workdir ? 0 : -EINVAL;
 }
 
 int engine_recipe_make(struct job_engine *e)

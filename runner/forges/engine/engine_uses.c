@@ -48,7 +48,7 @@ static const struct engine_builtin *builtin_of(const char *uses)
 /* @path without `.` and `..`, which count by name; NULL: it is not below @root. */
 static const char *place_below(struct job_engine *e, const char *root, const char *path)
 {
-	const char *place = wf_workdir(e->now.arena, path);
+	const char *place = wf_place(e->now.arena, path);
 	size_t len = strlen(root);
 	return strncmp(place, root, len) == 0 && (place[len] == '/' || place[len] == '\0') ? place
 	                                                                                   : NULL;
