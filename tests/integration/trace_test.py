@@ -35,7 +35,7 @@ def _():
         check(name in text[at:], f"{name} is not there, or too early:\n{text}")
         at = text.index(name, at)
     for line in text.splitlines():
-        check(re.fullmatch(r"\d+\.\d{6} \d+ (->|<-) (gate|init) \d+ [A-Za-z0-9_ ]+", line), line)
+        check(re.fullmatch(r"\d+\.\d{6} \d+ (->|<-) (gate|init|zygote) \d+ [A-Za-z0-9_ :]+", line), line)
 
 
 @case("L-08", "the trace holds no value, no name of a variable and no host")
