@@ -29,6 +29,7 @@ static const struct command {
 	{ "doctor", cmd_doctor, "what this host can and cannot enforce, each with the remedy" },
 	{ "issuer", cmd_issuer, "the keys with which drydock says who a step is" },
 	{ "revoke", cmd_revoke, "take back what runs that were killed left at issuers" },
+	{ "cache", cmd_cache, "what actions have put into the caches of this host" },
 	{ "register", cmd_register, "make this host a runner of a forge" },
 	{ "unregister", cmd_unregister, "this host is a runner of that forge no more" },
 	{ "agent", cmd_agent, "run the jobs of the forges that this host is registered at" },

@@ -4,7 +4,7 @@
 # One row for each command: its words, then its options. An option that ends in = takes a value. tests/integration/help_test.py holds the
 # rows against what the commands themselves say.
 _drydock_rows='
-:run plan policy record doctor issuer revoke register unregister agent --help --version
+:run plan policy record doctor issuer revoke cache register unregister agent --help --version
 run:--job= --matrix= --jobs= --policy= --event= --workspace= --untracked --rev= --out= --record= --record-key= --record-to= --secret= --input= --var= --state-dir= --observe --keep --shell= --shell-program= --dry-run --rules --syscalls --json --help --usage
 plan:--job= --policy= --event= --workspace= --untracked --rev= --out= --record= --record-key= --record-to= --secret= --input= --var= --state-dir= --observe --keep --shell= --shell-program= --dry-run --rules --syscalls --json --help --usage
 policy:check sets keys explain suggest replay
@@ -18,6 +18,7 @@ record:verify show report schema --events --json --key= --signature= --help --us
 doctor:--policy= --state-dir= --json --help --usage
 issuer:init rotate show --url= --audience= --now --help --usage
 revoke:--all --state-dir= --help --usage
+cache:list prune --of= --days= --untrusted --all --json --state-dir= --help --usage
 register:gitlab --url= --token-file= --ca-file= --name= --state-dir= --help --usage
 unregister:--state-dir= --help --usage
 agent:--config= --policy-dir= --state-dir= --ca-file= --once --jitconfig-file= --runner-version= --check --help --usage
@@ -44,6 +45,7 @@ _drydock() {
 	local verb=
 	case $command in '' | policy) verb=wanted ;; record) if [ "$COMP_CWORD" -eq 2 ]; then verb=wanted; else words=${words#verify show report schema}; fi ;;
 	issuer) if [ "$COMP_CWORD" -eq 2 ]; then verb=wanted; else words=${words#init rotate show}; fi ;;
+	cache) if [ "$COMP_CWORD" -eq 2 ]; then verb=wanted; else words=${words#list prune}; fi ;;
 	register) if [ "$COMP_CWORD" -eq 2 ]; then verb=wanted; else words=${words#gitlab}; fi ;; esac
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
 	if [[ ${COMPREPLY[0]:-} == *= ]] && [ ${#COMPREPLY[@]} -eq 1 ]; then compopt -o nospace 2>/dev/null; fi

@@ -86,6 +86,7 @@ static int run_job(void *user, const struct workflow_turn *turn)
 	                                            .record_key = args->record_key,
 	                                            .record_to = args->record_to,
 	                                            .state_dir = args->state_dir,
+	                                            .artifacts = turn->artifacts,
 	                                            .shell = args->shell ? &shell.shell : NULL,
 	                                            .keep = args->keep,
 	                                            .observe = args->observe });
@@ -223,6 +224,7 @@ int cmd_run(int argc, char **argv)
 		code = workflow_run(&(struct workflow_request){
 			.args = &args,
 			.source = source,
+			.id = &id,
 			.run = run_job,
 			.tell = tell,
 			.user = &(struct run_common){ &args, &id, source },

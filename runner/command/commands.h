@@ -11,6 +11,7 @@ int cmd_record(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_issuer(int argc, char **argv);
 int cmd_revoke(int argc, char **argv);
+int cmd_cache(int argc, char **argv);
 int cmd_agent(int argc, char **argv);
 int cmd_register(int argc, char **argv);
 int cmd_unregister(int argc, char **argv);

@@ -9,6 +9,7 @@
 #include "base/exit_code.h"
 #include "base/named_path.h"
 #include "drydock/fd.h"
+#include "hatch/store_place.h"
 #include "workflow_state.h"
 
 #include <poll.h>
@@ -37,6 +38,9 @@ struct handing_out {
 	unsigned running, most;
 	unsigned asked; /* how often somebody wanted the end */
 	int worst;      /* exit code so far */
+	/* of the run's artifacts; held as long as this process lives */
+	char artifacts[STORE_PLACE_MAX];
+	int artifacts_fd;
 };
 
 static double now_sec(void)
@@ -125,6 +129,7 @@ static int run_turn(struct handing_out *h, struct run_turn *turn, int result_fd,
 					   .name = turn->name,
 					   .prefix = h->most > 1 ? turn->name : NULL,
 					   .out = out_of(h, turn, alone),
+					   .artifacts = alone ? NULL : h->artifacts,
 					   .record = record_of(h, turn, alone),
 					   .told_record = told_record,
 				   });
@@ -427,9 +432,18 @@ static int make_out(const struct run_args *args, struct dd_err *err)
 	return args->out ? named_make_dir(args->out, &fd, err) : 0;
 }
 
+/* What one job uploads, another downloads. */
+static int make_artifacts(struct handing_out *h, struct dd_err *err)
+{
+	char place[STORE_PLACE_MAX];
+	int r = store_place(h->request->args->state_dir, h->request->id->host_uid, place, err);
+	return r < 0 ? r : store_make_run(place, h->artifacts, &h->artifacts_fd, err);
+}
+
 int workflow_run(const struct workflow_request *request)
 {
 	struct handing_out h = { .request = request,
+		                 .artifacts_fd = -1,
 		                 .most = request->args->at_once ? request->args->at_once : 1 };
 	struct dd_err err = { 0 };
 	double began = now_sec();
@@ -449,9 +463,14 @@ int workflow_run(const struct workflow_request *request)
 	} else if (make_out(request->args, &err) < 0) {
 		(void)fprintf(stderr, "drydock: --out: %s\n", err.msg);
 		code = DRYDOCK_EXIT_USAGE;
+	} else if (make_artifacts(&h, &err) < 0) {
+		(void)fprintf(stderr, "drydock: %s\n", err.msg);
+		code = DRYDOCK_EXIT_HOST;
 	} else {
 		code = hand_out(&h);
 		code = code ? code : finish(&h, began);
+		store_remove_run(h.artifacts);
+		dd_close(h.artifacts_fd);
 	}
 	arena_free(h.run.mem.arena);
 	return code;

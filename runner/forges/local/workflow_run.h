@@ -16,8 +16,9 @@
 struct workflow_turn {
 	const struct plan *plan;
 	const struct job_script *script;
-	const char *name;         /* as people know it */
-	const char *prefix;       /* what its lines begin with; NULL: it runs alone */
+	const char *name;      /* as people know it */
+	const char *prefix;    /* what its lines begin with; NULL: it runs alone */
+	const char *artifacts; /* directory of what the jobs of the run upload; NULL: it is alone */
 	const char *out, *record; /* as of the command line, or this turn's part of that */
 	/* where to write down which record it is, of WORKFLOW_RECORD_MAX bytes; NULL: nobody asks
 	 */
@@ -37,6 +38,7 @@ struct workflow_row {
 struct workflow_request {
 	const struct run_args *args;
 	const struct job_source *source;
+	const struct identity *id; /* who the caller is */
 	/* Runs one to its end, in a process that may become a keeper; an exit code. */
 	int (*run)(void *user, const struct workflow_turn *turn);
 	/* In the process that the user started; the rows are in the order of the file. */
