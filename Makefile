@@ -64,6 +64,7 @@ $(B)/%.o: %.c
 # What the assembler takes in (.incbin) is not seen by -MMD.
 EMBEDDED := runner/view/report.html runner/view/report.css
 $(B)/runner/view/report_files.o $(B)/fuzz/obj/runner/view/report_files.o: $(EMBEDDED)
+$(B)/runner/forges/engine/checkout_script.o $(B)/fuzz/obj/runner/forges/engine/checkout_script.o: runner/forges/engine/checkout.sh
 
 # A version that changed rebuilds this one object.
 $(B)/version: FORCE

@@ -84,7 +84,7 @@ def _():
           "what can be written", r)
 
 
-@case("", "a checkout of the workspace runs no process, and says so; a checkout of something else is refused with its position")
+@case("", "a checkout of the workspace runs no process, and says so; one that asks for what is not done is refused with its position")
 def _():
     checkout = {"uses": "actions/checkout@v4", "with": {"fetch-depth": 0}, "_phase": BUILD_PHASE, "id": "src"}
     r = run([checkout, step("a", "test -f README && echo @@a=ran@@")])
@@ -93,8 +93,8 @@ def _():
     start, = r.events("step.start", step="src")
     equal(start["nothing"], "the workspace already is the checkout", "record", r)
     equal(r.events("step.end", step="src")[0]["outcome"], "succeeded", "outcome", r)
-    r = run([{**checkout, "with": {"repository": "other/one"}}, step("a", "echo @@a=ran@@")], rc=2)
-    check("workflow.yml:" in r.out and "`repository` of a checkout" in r.out, "no position", r)
+    r = run([{**checkout, "with": {"ssh-key": "x"}}, step("a", "echo @@a=ran@@")], rc=2)
+    check("workflow.yml:" in r.out and "`ssh-key` of a checkout" in r.out, "no position", r)
     check("a" not in r.marks, "a step ran", r)
 
 

@@ -56,9 +56,22 @@ bool wf_is_local_checkout(const struct wf_step *step)
 	return is_checkout(step) && !other_tree(step->with);
 }
 
+/* What of it is never done, whatever the value is. */
+static const struct template_node *checkout_not_done(const struct template_node *with)
+{
+	static const char *const names[] = { "ssh-key", "ssh-known-hosts" };
+	for (size_t i = 0; with && with->kind == TEMPLATE_MAP && i < with->n; i++)
+		for (size_t k = 0; k < ARRAY_LEN(names); k++)
+			if (with->pairs[i].key->kind == TEMPLATE_STRING &&
+			    strcasecmp(with->pairs[i].key->text, names[k]) == 0)
+				return with->pairs[i].key;
+	return NULL;
+}
+
 static void note_uses(const struct wf_step *step, struct plan_arena *arena, struct diag_list *notes)
 {
-	const struct template_node *other = other_tree(step->with);
+	const struct template_node *other = is_checkout(step) ? checkout_not_done(step->with)
+	                                                      : NULL;
 	const enum wf_uses kind = wf_uses_kind(step->uses->text);
 	if (kind == WF_USES_LOCAL || kind == WF_USES_SELF)
 		return;
@@ -70,8 +83,10 @@ static void note_uses(const struct wf_step *step, struct plan_arena *arena, stru
 		diag_add(notes, step->uses->mark, no_action, "`uses: %.100s` is not supported yet",
 		         wf_written(arena, step->uses));
 	else if (other)
-		diag_add(notes, other->mark, "a local run works on a copy of --workspace",
-		         "`%.60s` of a checkout is not supported yet", wf_written(arena, other));
+		diag_add(notes, other->mark,
+		         "a checkout fetches over https: `token`, or a credential of the policy "
+		         "with `as: { git: HOST }`",
+		         "`%.60s` of a checkout is not done", wf_written(arena, other));
 }
 
 /* ---- secrets that a called workflow is given ---- */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* engine_recipe.c - what the step at hand runs: its name, script, shell and directory, computed the
  * moment before it runs. Runs in: supervisor. */
+#include "checkout.h"
 #include "engine_uses.h"
 
 #include "forges/actions/shell_command.h"
@@ -238,8 +239,11 @@ int engine_recipe_make(struct job_engine *e)
 	now->recipe.name = now->name;
 	if (!now->frame->outer && now->stage == STAGE_MAIN)
 		now->recipe.nothing = now->grant->written->recipe.nothing;
-	if (now->recipe.nothing)
+	if (now->recipe.nothing) {
+		if (now->step->uses) /* what is known ahead is a checkout of the workspace */
+			checkout_outputs(e);
 		return 0;
+	}
 	if (now->stage == STAGE_POST)
 		return engine_use_post(e);
 	if (now->step->uses)

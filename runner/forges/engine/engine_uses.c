@@ -6,6 +6,8 @@
  * run in the sandbox of the step, and in the same place for each stage. */
 #include "engine_uses.h"
 
+#include "checkout.h"
+
 #include "forges/actions/wf_notes.h"
 #include "forges/actions/wf_spec.h"
 #include "model/places.h"
@@ -17,19 +19,11 @@ enum { MANIFEST_MAX = 1024 * 1024 };
 
 /* ---- actions that drydock itself is ---- */
 
-static int checkout_main(struct job_engine *e, struct engine_use *use)
-{
-	if (wf_is_local_checkout(use->step)) {
-		e->now.recipe.nothing = "the workspace already is the checkout";
-		return 0;
-	}
-	(void)snprintf(e->why, sizeof(e->why),
-	               "a checkout of another tree inside of an action is not supported yet");
-	return -EINVAL;
-}
-
 const struct engine_builtin engine_builtins[] = {
-	{ .name = "actions/checkout", .main = checkout_main },
+	{ .name = "actions/checkout",
+	  .inputs = checkout_inputs,
+	  .n_inputs = CHECKOUT_INPUTS,
+	  .main = checkout_main },
 };
 const size_t engine_n_builtins = ARRAY_LEN(engine_builtins);
 
