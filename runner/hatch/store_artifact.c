@@ -155,7 +155,7 @@ void store_artifact_get(struct store *s, const struct store_ask *ask, struct sto
 	a->code = STORE_NONE;
 	if (!e)
 		(void)snprintf(a->why, sizeof(a->why), "this run has no artifact of that name");
-	else if (store_open_blob(s->artifact_dir, e, ret_fd, &err) < 0)
+	else if (store_open_same(s->artifact_dir, e, s->digest, ret_fd, &err) < 0)
 		store_refuse(s, a, STORE_BROKEN, e, err.msg);
 	else {
 		fill(a, e);

@@ -234,6 +234,46 @@ int store_open_blob(int dir, const struct store_entry *e, int *ret_fd, struct dd
 	return 0;
 }
 
+int store_digest(struct digest *digest, int fd, uint64_t *ret_size, char ret_hex[65],
+                 struct dd_err *err)
+{
+	static char bytes[1 << 20];
+	uint64_t size = 0;
+	ssize_t n = 0;
+	int r = digest_start(digest, err);
+	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+	while (r == 0 && (n = read(fd, bytes, sizeof(bytes))) > 0) {
+		r = digest_update(digest, bytes, (size_t)n, err);
+		size += (uint64_t)n;
+	}
+	if (r == 0 && n < 0)
+		r = dd_err_set(err, errno, "read a file of the store");
+	if (r == 0)
+		r = digest_hex(digest, ret_hex, err);
+	if (r == 0)
+		*ret_size = size;
+	return r;
+}
+
+int store_open_same(int dir, const struct store_entry *e, struct digest *digest, int *ret_fd,
+                    struct dd_err *err)
+{
+	char hex[65] = "";
+	uint64_t size = 0;
+	dd_auto_fd int fd = -1;
+	int r = store_open_blob(dir, e, &fd, err);
+	if (r == 0)
+		r = store_digest(digest, fd, &size, hex, err);
+	if (r == 0 && (size != e->size || strcmp(hex, e->sha256) != 0))
+		r = dd_err_say(err, EBADMSG, "%.100s is not what was put in: its digest differs",
+		               e->key);
+	if (r == 0 && lseek(fd, 0, SEEK_SET) < 0)
+		r = dd_err_set(err, errno, "read a file of the store");
+	if (r == 0)
+		*ret_fd = dd_take_fd(&fd);
+	return r;
+}
+
 void store_touch(int dir, const struct store_entry *e)
 {
 	char name[40];

@@ -9,6 +9,7 @@
 #ifndef RUNNER_STORE_FILES_H
 #define RUNNER_STORE_FILES_H
 
+#include "base/digest.h"
 #include "hatch_messages.h"
 
 #include <stddef.h>
@@ -44,6 +45,12 @@ int store_incoming(int dir, char ret[32], int *ret_fd, struct dd_err *err);
 /* @incoming becomes the blob of @entry, whose id is made here. Under the lock. */
 int store_publish(int dir, const char *incoming, struct store_entry *entry, struct dd_err *err);
 int store_open_blob(int dir, const struct store_entry *entry, int *ret_fd, struct dd_err *err);
+/* Size and SHA-256 of what @fd has from where it stands. */
+int store_digest(struct digest *digest, int fd, uint64_t *ret_size, char ret_hex[65],
+                 struct dd_err *err);
+/* The blob, if it still is what its digest says; @fd stands at its beginning. */
+int store_open_same(int dir, const struct store_entry *entry, struct digest *digest, int *ret_fd,
+                    struct dd_err *err);
 /* It was asked for: now. */
 void store_touch(int dir, const struct store_entry *entry);
 int store_remove(int dir, const struct store_entry *entry, struct dd_err *err);

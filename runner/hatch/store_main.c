@@ -94,22 +94,6 @@ static int make_stable(struct store_upload *u, int *ret_fd, struct dd_err *err)
 	return 0;
 }
 
-static int take_digest(struct store *s, int fd, struct store_entry *e, struct dd_err *err)
-{
-	static char bytes[1 << 20];
-	ssize_t n;
-	int r = digest_start(s->digest, err);
-	e->size = 0;
-	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-	while (r == 0 && (n = read(fd, bytes, sizeof(bytes))) != 0) {
-		if (n < 0)
-			return dd_err_set(err, errno, "read an upload");
-		r = digest_update(s->digest, bytes, (size_t)n, err);
-		e->size += (uint64_t)n;
-	}
-	return r < 0 ? r : digest_hex(s->digest, e->sha256, err);
-}
-
 static void upload_done(struct store *s, const struct store_ask *ask, struct store_answer *a)
 {
 	struct store_upload *u = upload_find(s, ask->upload);
@@ -123,7 +107,7 @@ static void upload_done(struct store *s, const struct store_ask *ask, struct sto
 	struct store_entry *e = &u->entry;
 	int r = make_stable(u, &fd, &err);
 	if (r == 0)
-		r = take_digest(s, fd, e, &err);
+		r = store_digest(s->digest, fd, &e->size, e->sha256, &err);
 	if (r < 0) {
 		store_refuse(s, a, STORE_BROKEN, e, err.msg);
 	} else if (e->size != ask->size || (ask->hash[0] && strcmp(ask->hash, e->sha256) != 0)) {

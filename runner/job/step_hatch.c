@@ -303,8 +303,8 @@ static int copy_bytes(int from, int to, uint64_t left, struct dd_err *err)
 }
 
 /* A zip by its name unless it says to be something else. */
-static int artifact_out(const struct job_store *store, const struct store_entry *e, int out,
-                        struct dd_err *err)
+static int artifact_out(const struct job_store *store, const struct store_entry *e,
+                        struct digest *digest, int out, struct dd_err *err)
 {
 	const bool zip = !e->mime[0] || strstr(e->mime, "zip");
 	char name[HATCH_NAME_MAX + 8], part[40];
@@ -312,7 +312,7 @@ static int artifact_out(const struct job_store *store, const struct store_entry 
 
 	(void)snprintf(name, sizeof(name), "%.250s%s", e->key, zip ? ".zip" : "");
 	(void)snprintf(part, sizeof(part), ".%s.part", e->id);
-	int r = store_open_blob(store->artifact_dir, e, &from, err);
+	int r = store_open_same(store->artifact_dir, e, digest, &from, err);
 	if (r < 0)
 		return r;
 	to = openat(out, part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
@@ -330,16 +330,20 @@ int job_store_out(struct job *job, struct dd_err *err)
 {
 	const struct job_store *store = &job->store;
 	struct store_list list = { NULL, 0 };
+	struct digest *digest = NULL;
 	dd_auto_fd int out = -1;
 
 	if (!job->out || store->n_saved == 0)
 		return 0;
 	int r = named_make_dir(job->out, &out, err);
 	if (r == 0)
+		r = digest_new(&digest, err);
+	if (r == 0)
 		r = store_scan(store->artifact_dir, 'a', &list, err);
 	for (size_t i = 0; r == 0 && i < list.n; i++)
 		if (was_saved_here(store, &list.entries[i]))
-			r = artifact_out(store, &list.entries[i], out, err);
+			r = artifact_out(store, &list.entries[i], digest, out, err);
+	digest_free(digest);
 	store_list_done(&list);
 	return r < 0 ? dd_err_ctx(err, r, "--out") : 0;
 }

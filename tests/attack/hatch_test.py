@@ -278,6 +278,17 @@ def artifact_set():
         equal(sorted(os.listdir(s.path("out"))), ["one.zip"], "--out", r)
 
 
+@case("A-03", "an artifact that was changed on the disk between upload and use is not handed out, and does not get to --out")
+def altered():
+    with Store() as s:
+        ok(s.run("mark('up', upload('one', b'as it was built')[0])"))
+        blob, = [os.path.join(s.path("artifacts"), n) for n in os.listdir(s.path("artifacts")) if n.endswith(".blob")]
+        with open(blob, "r+b") as file:
+            file.write(b"AS")
+        r = ok(s.run("mark('down', call('ArtifactService', 'GetSignedArtifactURL', name='one'))"))
+        check("507" in r.marks.get("down", "") and "its digest differs" in r.marks["down"], "told", r)
+
+
 @case("", "blocks that come out of order are put together as their list says, and ranges of them are served")
 def blocks():
     with Store() as s:
