@@ -99,8 +99,12 @@ static int add_lo_up(struct nl_batch *batch, struct dd_err *err)
 	return r < 0 ? r : lo_add(batch, msg, "interface lo up", err);
 }
 
-/* 127.0.0.1/8, by itself or with a peer. */
-static int add_address(struct nl_batch *batch, bool with_peer, struct dd_err *err)
+/* getaddrinfo with AI_ADDRCONFIG fails where no interface has an IPv4 address but 127.0.0.1, and
+ * what counts for glibc is the far end of a point-to-point address (check_pf.c); a second address
+ * would make programs believe in a second interface (Open MPI then uses neither). So the one
+ * address of lo gets a far end that is its own. The kernel gives lo 127.0.0.1 when it comes up
+ * without an address, and does not let that be changed: this one is there before. */
+static int add_loopback_address(struct nl_batch *batch, struct dd_err *err)
 {
 	auto_addr struct rtnl_addr *addr = rtnl_addr_alloc();
 	auto_nl_addr struct nl_addr *local = address4(INADDR_LOOPBACK, LOOPBACK_PREFIX);
@@ -111,28 +115,12 @@ static int add_address(struct nl_batch *batch, bool with_peer, struct dd_err *er
 	rtnl_addr_set_ifindex(addr, LO_INDEX);
 	rtnl_addr_set_scope(addr, RT_SCOPE_HOST);
 	int r = built(rtnl_addr_set_local(addr, local), "address of lo", err);
-	if (r == 0 && with_peer)
+	if (r == 0)
 		r = built(rtnl_addr_set_peer(addr, peer), "address of lo", err);
 	if (r == 0)
-		r = with_peer ? rtnl_addr_build_add_request(addr, NLM_F_CREATE | NLM_F_EXCL, &msg)
-		              : rtnl_addr_build_delete_request(addr, 0, &msg);
-	r = built(r, "address of lo", err);
-	return r < 0 ? r
-	             : lo_add(batch, msg,
-	                      with_peer ? "address 127.0.0.1 peer 127.0.0.2 on lo"
-	                                : "address 127.0.0.1 that lo came with",
-	                      err);
-}
-
-/* getaddrinfo with AI_ADDRCONFIG fails where no interface has an IPv4 address but 127.0.0.1, and
- * what counts for glibc is the far end of a point-to-point address (check_pf.c); a second address
- * would make programs believe in a second interface (Open MPI then uses neither). So the one
- * address of lo gets a far end that is its own. The kernel adds 127.0.0.1 when lo comes up, and
- * does not let it be changed. */
-static int add_loopback_address(struct nl_batch *batch, struct dd_err *err)
-{
-	int r = add_address(batch, false, err);
-	return r < 0 ? r : add_address(batch, true, err);
+		r = built(rtnl_addr_build_add_request(addr, NLM_F_CREATE | NLM_F_EXCL, &msg),
+		          "address of lo", err);
+	return r < 0 ? r : lo_add(batch, msg, "address 127.0.0.1 peer 127.0.0.2 on lo", err);
 }
 
 struct route_row {
@@ -282,9 +270,9 @@ int routes_compile(struct net_plan *plan, struct dd_err *err)
 {
 	struct nl_batch *batch = &plan->routes;
 
-	int r = add_lo_up(batch, err);
+	int r = add_loopback_address(batch, err);
 	if (r == 0)
-		r = add_loopback_address(batch, err);
+		r = add_lo_up(batch, err);
 	if (r == 0)
 		r = add_local(batch, NET_STEP_ADDR, 32, "route local 198.18.0.2", err);
 	if (r == 0)
