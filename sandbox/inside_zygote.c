@@ -443,6 +443,8 @@ static void serve(struct inside *in)
 	failed.r = clone_maker(in, fds[ZYGOTE_CGROUP], done, &failed.err);
 	for (size_t i = 0; i < ZYGOTE_FD__COUNT; i++)
 		dd_close_p(&fds[i]);
+	/* a large request is not kept until the next one */
+	(void)madvise(in->room + ZYGOTE_CHUNK, ZYGOTE_ROOM - ZYGOTE_CHUNK, MADV_DONTNEED);
 	/* it has answered when it says so; killed, it cannot */
 	if (failed.r == 0 && read(done[0], &byte, 1) != 1)
 		failed.r = dd_err_say(&failed.err, ECHILD,

@@ -175,6 +175,18 @@ static int outside_check_spec(const struct sandbox_spec *spec, struct dd_err *er
 
 /* ---- build ---- */
 
+/* The files of a launcher vanish when it has failed: then its own reason counts, and not that they
+ * could not be written. */
+static int launcher_reason(const struct sandbox *sb, int r, struct dd_err *err)
+{
+	struct ctl_msg msg = { .type = CTL_INVALID };
+	struct pollfd said = { .fd = sb->ctl, .events = POLLIN };
+
+	return poll(&said, 1, 0) == 1 && ctl_recv(sb, &msg) > 0 && msg.type == CTL_FAILED
+	               ? outside_child_error(err, &msg.err)
+	               : r;
+}
+
 static int outside_launch_step(struct sandbox_zygote *zygote, const struct sandbox_spec *spec,
                                struct sandbox *sb, struct dd_err *err)
 {
@@ -197,7 +209,8 @@ static int outside_launch_step(struct sandbox_zygote *zygote, const struct sandb
 		[ZYGOTE_INPUT] = spec->stdin_fd > 0 ? spec->stdin_fd : -1,
 		[ZYGOTE_CGROUP] = sb->cgroup_fd,
 	};
-	return outside_zygote_launch(zygote, spec, fds, sb, err);
+	int r = outside_zygote_launch(zygote, spec, fds, sb, err);
+	return r < 0 ? launcher_reason(sb, r, err) : 0;
 }
 
 static int converse(struct sandbox *sb, struct dd_err *err)

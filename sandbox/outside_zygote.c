@@ -370,7 +370,8 @@ static struct sandbox_zygote *find(struct sandbox_zygotes *zygotes, const char *
 	return NULL;
 }
 
-/* A push step's tree is its own and never comes again, so those that nobody used lately go. */
+/* A push step's tree is its own and never comes again, so those that nobody used lately go. A job
+ * has one step at a time: none of them has one that runs. */
 static void keep_few(struct sandbox_zygotes *zygotes)
 {
 	struct sandbox_zygote **at = &zygotes->first;

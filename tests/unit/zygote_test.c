@@ -477,6 +477,26 @@ static void every_fault_of_a_zygote_ends_the_step_and_none_falls_back_X09(void *
 	}
 }
 
+/* It ends while its maps are written: whose files vanish is not what the person must know. */
+static void a_launcher_that_fails_says_why_itself(void **state)
+{
+	(void)state;
+
+	assert_int_equal(setenv("DRYDOCK_FAULT", "nftables", 1), 0);
+	dd_fault_init();
+	for (size_t i = 0; i < 30; i++) {
+		struct sandbox sb = SANDBOX_NONE;
+		struct dd_err err = { 0 };
+		int fd;
+		int r = start("echo ran", NULL, &sb, &fd, &err);
+		hear(fd);
+		if (r >= 0 || !strstr(err.msg, "nftables"))
+			fail_msg("%zu: %s", i, err.msg);
+	}
+	assert_int_equal(unsetenv("DRYDOCK_FAULT"), 0);
+	dd_fault_init();
+}
+
 static void a_step_that_is_too_long_for_a_request_is_refused_and_the_next_one_runs(void **state)
 {
 	const size_t len = 40u << 20;
@@ -531,6 +551,7 @@ int main(int argc, char **argv)
 		T(a_zygote_that_ends_takes_its_steps_along_and_the_next_step_gets_another),
 		T(a_supervisor_that_dies_leaves_neither_zygote_nor_step_G07),
 		T(every_fault_of_a_zygote_ends_the_step_and_none_falls_back_X09),
+		T(a_launcher_that_fails_says_why_itself),
 		T(a_step_that_is_too_long_for_a_request_is_refused_and_the_next_one_runs),
 		T(a_file_of_a_step_lies_in_its_directory_or_is_refused),
 	};
