@@ -595,6 +595,6 @@ int outside_zygote_launch(struct sandbox_zygote *z, const struct sandbox_spec *s
 		zygote_give_up(z);
 	else
 		sb->pid = pid_of(sb->pidfd);
-	dd_trace("<- zygote %d reply: init %d", (int)z->pid, (int)sb->pid);
+	dd_trace("<- zygote %d reply init %d", (int)z->pid, (int)sb->pid);
 	return r;
 }
