@@ -17,6 +17,7 @@
  * lists are the policy's own. */
 struct grant_terms {
 	enum dd_phase phase;
+	bool of_forge; /* of a step of drydock's own (spec_forge): not the policy's list */
 	struct egress_list egress;    /* n == 0: the gate stays closed */
 	enum workspace_view view;     /* only in push */
 	const char *const *artifacts; /* globs, NULL-terminated */

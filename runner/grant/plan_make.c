@@ -159,6 +159,10 @@ static void make_grant(struct plan_build *b, const struct policy *policy, unsign
 	grant->label = written->label;
 	grant->ref = grant->id[0] ? grant->id : grant->label;
 	grant->run_sha256 = plan_run_sha256(b, arena_of(b), written->facts.run);
+	if (written->forge) {
+		plan_forge_grant(b, policy, grant);
+		return;
+	}
 	choose_phase(b, grant);
 	apply_policy(b, policy, grant);
 	plan_make_leases(b, grant);

@@ -50,6 +50,13 @@ enum job_cancel {
 	JOB_KILLED,    /* asked twice, or nobody is left to ask: nothing follows */
 };
 
+/* Whose list a step has: its phase's, or that of drydock's own step at the forge. */
+enum { JOB_LIST_FORGE = DD_PHASE__COUNT, JOB_LISTS };
+static inline int job_list_of(const struct grant_terms *terms)
+{
+	return terms->of_forge ? JOB_LIST_FORGE : (int)terms->phase;
+}
+
 struct job;
 /* Take what waits on the job's signal descriptor: nobody counts the same signal twice. Returns how
  * urgent the end is now. Supervisor only (supervisor.c). */
@@ -100,7 +107,7 @@ struct job {
 	bool *written;     /* by grant: the written step has had its turn */
 	unsigned *brought; /* by grant: how many steps it brought so far */
 	/* what the steps so far have used of the list of each phase; made by the first of them */
-	struct egress_spent *spent[DD_PHASE__COUNT];
+	struct egress_spent *spent[JOB_LISTS]; /* by job_list_of() */
 	/* the list of each phase that the record has already, and in which event */
 	struct {
 		const struct egress_entry *entries;

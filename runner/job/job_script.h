@@ -44,6 +44,9 @@ struct step_order {
 	const struct recipe *recipe;
 	/* it goes on when the job is cancelled while it runs, for a few minutes: what cleans up */
 	bool outlives_cancel;
+	/* it brings the sources: what it leaves in the workspace is what later steps are compared
+	 * with, as a checkout is that was copied in. Only before anything of the job ran */
+	bool brings_sources;
 };
 
 /* What the job came to, in the front end's judgement. Zero is the safe value. */

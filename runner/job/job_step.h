@@ -18,7 +18,7 @@ struct job_step {
 	/* the written step itself; false: one that it brought (pre, post, inside an action). Such a
 	 * step has the grant, and no lease: the policy names written steps */
 	bool written;
-	bool outlives_cancel; /* see job_script.h */
+	bool outlives_cancel, brings_sources; /* see job_script.h */
 	/* of the grant, and for a step that it brought with a number behind it: unique in the job.
 	 * The label is fit for a file and a cgroup, the ref is what the record calls the step */
 	char label[JOB_STEP_NAME_MAX], ref[JOB_STEP_NAME_MAX];

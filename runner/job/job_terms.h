@@ -19,8 +19,8 @@ struct job_terms {
 	bool owns_seccomp;
 };
 
-/* A phase each, and one more where nothing is run. */
-enum { JOB_TERMS_MAX = 2 * DD_PHASE__COUNT };
+/* A phase each, one more where nothing is run, and one of drydock's own step at the forge. */
+enum { JOB_TERMS_MAX = 2 * DD_PHASE__COUNT + 1 };
 
 struct job_terms_set {
 	struct job_terms rows[JOB_TERMS_MAX];

@@ -289,10 +289,27 @@ int job_tree_prepare(struct job *job, struct dd_err *err)
 	tree->now = tree->initial;
 	if ((r = tracked_load(tree->work_fd, tree->initial, tracked, &tree->tracked, err)) < 0)
 		return r;
-	if (tracked_note(tree->tracked))
+	if (job->checkout && tracked_note(tree->tracked))
 		sink_note(&job->sinks, NULL, SINK_NOTE, "workspace: %s",
 		          tracked_note(tree->tracked));
 	return 0;
+}
+
+int job_tree_sources(struct job *job, struct dd_err *err)
+{
+	struct job_tree *tree = &job->tree;
+	int r;
+
+	if (tree->initial != tree->now)
+		manifest_free(tree->initial);
+	tree->initial = tree->now;
+	tracked_free(tree->tracked);
+	tree->tracked = NULL;
+	dd_close_p(&tree->pristine_fd);
+	if ((r = job_dirs_drop(&job->dirs, "pristine", err)) < 0 ||
+	    (r = keep_pristine(job, err)) < 0)
+		return r;
+	return tracked_load(tree->work_fd, tree->initial, false, &tree->tracked, err);
 }
 
 /* ---- after a step ---- */
@@ -356,6 +373,8 @@ static int count_change(void *arg, enum manifest_change what, const char *path, 
 	d->changed += what == MANIFEST_CHANGED;
 	d->removed += what == MANIFEST_REMOVED;
 	d->bytes += what == MANIFEST_REMOVED ? 0 : size;
+	if (d->step->brings_sources) /* there was nothing before it */
+		return 0;
 	if (!is_tampering(d->job->tree.tracked, what, path) || ++d->tampered > TAMPER_NAMED_MAX)
 		return 0;
 	return note_tampering(d, path, change_words[what]);

@@ -30,6 +30,9 @@ int job_tree_drop_view(struct job *job, const struct job_step *step, struct dd_e
 /* Compare the tree with what it was, write fs.delta and violation events. */
 int job_tree_after_step(struct job *job, const struct job_step *step, struct dd_err *err);
 
+/* A step brought the sources, and nothing else has run: they are the checkout from here on. */
+int job_tree_sources(struct job *job, struct dd_err *err);
+
 /* Copy the declared artifacts of the last build to job->out; artifact events. */
 int job_tree_out(struct job *job, struct dd_err *err);
 void job_tree_done(struct job_tree *tree);

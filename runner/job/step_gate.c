@@ -123,7 +123,7 @@ static int bind_name(struct step_gate *sg, const char *host, struct in_addr addr
 
 static struct egress_spent *spent_of(const struct step_gate *sg)
 {
-	return sg->job->spent[sg->step->phase];
+	return sg->job->spent[job_list_of(sg->step->terms)];
 }
 
 static bool has_cap(const struct egress_entry *entry)
@@ -813,7 +813,7 @@ static int step_gate_launch(struct step_gate *sg, int net[NET_FD__COUNT], struct
 /* What the gate is held to, in this step and in the job. */
 static int step_gate_make_memory(struct step_gate *sg, struct dd_err *err)
 {
-	struct egress_spent **spent = &sg->job->spent[sg->step->phase];
+	struct egress_spent **spent = &sg->job->spent[job_list_of(sg->step->terms)];
 
 	sg->counted = calloc(sg->step->terms->egress.n + 1, sizeof(*sg->counted));
 	if (!*spent)

@@ -186,6 +186,9 @@ static int check_order(const struct job *job, const struct step_order *order, st
 			"the plan says that nothing is run for step %u, and the front end "
 			"ordered something",
 			order->grant);
+	if (order->brings_sources && job->n_ran > 0)
+		return dd_err_say(err, EPROTO,
+		                  "the front end fetches sources when a step has run already");
 	if (job->n_ran == JOB_STEPS_RUN_MAX)
 		return dd_err_say(err, E2BIG, "more than %d steps in one job", JOB_STEPS_RUN_MAX);
 	return recipe_check(order->recipe, err);
@@ -205,6 +208,7 @@ static int make_step(struct job *job, const struct step_order *order, struct job
 		                  .number = grant->index,
 		                  .written = order->written,
 		                  .outlives_cancel = order->outlives_cancel,
+		                  .brings_sources = order->brings_sources,
 		                  .name = order->recipe->name,
 		                  .phase = grant->phase,
 		                  .terms = grant->terms,
@@ -254,7 +258,10 @@ static int run_order(struct job *job, const struct step_order *order, struct dd_
 	step_result_clear(job->result);
 	if ((r = step_run(job, &step, job->result, &left, err)) < 0)
 		(void)dd_err_ctx(err, r, "step %u", step.number);
-	else if ((r = supervisor_remember(job, &step, err)) == 0)
+	else if ((r = supervisor_remember(job, &step, err)) == 0 && order->brings_sources &&
+	         job->result->outcome == STEP_SUCCEEDED)
+		r = job_tree_sources(job, err);
+	if (r == 0)
 		r = job->script->ended(job->script->arg, order, job->result, &left, err);
 	step_left_done(&left);
 	return r;
@@ -437,8 +444,8 @@ static void job_done(struct job *job)
 	job_store_done(&job->store);
 	sandbox_zygotes_free(job->zygotes);
 	job_terms_done(&job->terms);
-	for (int p = 0; p < DD_PHASE__COUNT; p++)
-		egress_spent_free(job->spent[p]);
+	for (int i = 0; i < JOB_LISTS; i++)
+		egress_spent_free(job->spent[i]);
 	record_free(job->rec);
 	job->sinks.mask = NULL;
 	mask_free(job->mask);

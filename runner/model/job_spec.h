@@ -39,6 +39,16 @@ struct spec_outsider {
 	const char *refused;    /* why it cannot be handed over in a variable; NULL: it can */
 };
 
+/* A step of drydock's own that speaks with the job's forge, whatever the policy lists: it fetches
+ * the sources and runs nothing of theirs. Its grant is that one place, and that one secret. */
+struct spec_forge {
+	const char *host; /* as egress_host_parse() gives it */
+	unsigned short port;
+	const char *target;        /* "host" or "host:port", as git names it */
+	const char *user, *secret; /* of the forge's secrets, by name */
+	const char *origin;        /* where the operator said so */
+};
+
 /* A step as it is written. */
 struct spec_step {
 	struct diag_mark mark; /* where it stands */
@@ -51,6 +61,7 @@ struct spec_step {
 	/* as far as that can be told before anything runs */
 	const struct spec_outsider *outsiders;
 	size_t n_outsiders;
+	const struct spec_forge *forge; /* NULL: the policy says what it may */
 	unsigned time_sec; /* asked for; 0: not. It can only shorten what the policy gives */
 	bool continue_on_error;
 	/* [a-z0-9-]+, unique in the job, fit for a file and a cgroup: job_spec_label() */

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """gitlab_server.py - a strict GitLab for runners, over real TLS, made from the protocol's description: it refuses what GitLab refuses, and says in .wrong what a
 client must not do. A test scripts it: jobs wait in .queue, answers that come before the real one in .answers, and .hook sees every request."""
+import base64
 import http.server
 import json
 import re
 import ssl
+import subprocess
 import threading
 import time
 import zlib
@@ -45,6 +47,7 @@ class GitLab:
         self.answers = {}     # "PUT jobs/1" or a prefix of it -> list of (status, body, headers) that come first; body None: the connection is dropped
         self.hook = None      # called with (method, path, body) before anything is judged
         self.last_update, self.poll_sec, self.watched = "update-0", 0.2, False
+        self.repositories, self.git_log = None, []   # a directory with group/project.git; (path, user, token) of what git asked
         self.artifacts = {}   # id of a job -> bytes of its archive
         self.lock, self.changed = threading.RLock(), threading.Condition()
         owner = self
@@ -67,6 +70,9 @@ class GitLab:
 
             def serve(self):
                 body = self.body()
+                if not self.path.startswith("/api/") and owner.repositories:
+                    owner.git(self, body)
+                    return
                 answer = owner.answer(self.command, self.path, self.headers, body)
                 if answer is None:
                     self.close_connection = True
@@ -169,6 +175,36 @@ class GitLab:
                 self._bad(f"info without {key}")
         if sorted(info.get("features", {})) != sorted(FEATURES) or not all(isinstance(v, bool) for v in info["features"].values()):
             self._bad("features are not the 31 booleans")
+
+    # ---- git ----
+
+    def git(self, handler, body):
+        """git http-backend behind the job's token, as GitLab has it."""
+        given = handler.headers.get("Authorization", "")
+        user, _, token = base64.b64decode(given[6:] if given.startswith("Basic ") else "").decode("latin-1").partition(":")
+        path, _, query = handler.path.partition("?")
+        self.git_log.append((path, user, token))
+        if user != "gitlab-ci-token" or token not in [job.token for job in self.jobs.values() if job.state == "running"]:
+            handler.send_response(401)
+            handler.send_header("WWW-Authenticate", 'Basic realm="GitLab"')
+            handler.send_header("Content-Length", "0")
+            handler.end_headers()
+            return
+        env = {"PATH": "/usr/bin:/bin", "GIT_PROJECT_ROOT": self.repositories, "GIT_HTTP_EXPORT_ALL": "1", "PATH_INFO": path, "QUERY_STRING": query, "REQUEST_METHOD": handler.command,
+               "CONTENT_TYPE": handler.headers.get("Content-Type", ""), "CONTENT_LENGTH": str(len(body)), "HTTP_CONTENT_ENCODING": handler.headers.get("Content-Encoding", ""),
+               "GIT_PROTOCOL": handler.headers.get("Git-Protocol", ""), "GIT_CONFIG_COUNT": "2", "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*",
+               "GIT_CONFIG_KEY_1": "uploadpack.allowAnySHA1InWant", "GIT_CONFIG_VALUE_1": "true"}
+        done = subprocess.run(["/usr/lib/git-core/git-http-backend"], input=body, env=env, capture_output=True, check=False)
+        head, _, rest = done.stdout.partition(b"\r\n\r\n")
+        lines = [line.split(": ", 1) for line in head.decode("latin-1").split("\r\n") if ": " in line]
+        status = next((int(v.split()[0]) for k, v in lines if k == "Status"), 200)
+        handler.send_response(status)
+        for name, value in lines:
+            if name != "Status":
+                handler.send_header(name, value)
+        handler.send_header("Content-Length", str(len(rest)))
+        handler.end_headers()
+        handler.wfile.write(rest)
 
     # ---- the runner's own ----
 

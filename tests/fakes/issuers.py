@@ -254,12 +254,12 @@ class Issuers:
         return 201, {"token": token, "expires_at": "2030-01-01T00:00:00Z", "permissions": {"contents": "write", "metadata": "read"}, "repository_selection": "selected", "repositories": []}, {}
 
 
-def make_ca(where):
-    """An authority, a server's certificate for localhost, a client's; names -> paths."""
+def make_ca(where, *names):
+    """An authority, a server's certificate for localhost and @names, a client's; names -> paths."""
     def openssl(*args):
         subprocess.run(["openssl", *args], cwd=where, check=True, capture_output=True)
     with open(os.path.join(where, "san"), "w", encoding="ascii") as file:
-        file.write("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
+        file.write("subjectAltName=DNS:localhost,IP:127.0.0.1" + "".join(f",DNS:{name}" for name in names) + "\n")
     openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "ca.key", "-out", "ca.pem", "-days", "2", "-subj", "/CN=test authority")
     for name in ("server", "client"):
         openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", name + ".key", "-out", name + ".csr", "-subj", "/CN=" + name)

@@ -19,7 +19,7 @@ class Host:
     def __init__(self, policy=None, config=None, register=True, **more):
         self.dir = tempfile.mkdtemp(prefix="dd-gitlab-")
         os.chmod(self.dir, 0o755)
-        self.tls = make_ca(self.dir)
+        self.tls = make_ca(self.dir, *([more["host"]] if "host" in more else []))
         self.gitlab = GitLab(self.tls, **more)
         self.state = os.path.join(self.dir, "state")
         os.mkdir(os.path.join(self.dir, "policy.d"))

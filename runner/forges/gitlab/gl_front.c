@@ -152,8 +152,8 @@ static void judge(struct gl_front *f, const struct step_result *result)
 
 static const char *section_of(const struct gl_step *step, char ret[140])
 {
-	if (strcmp(step->name, "after_script") == 0)
-		return "after_script";
+	if (strcmp(step->name, "after_script") == 0 || step->script == NULL)
+		return step->name;
 	(void)snprintf(ret, 140, "step_");
 	size_t n = 5;
 	for (const char *p = step->name; *p && n < 120; p++)
@@ -170,6 +170,8 @@ static void close_section(struct gl_front *f)
 	f->open = NULL;
 }
 
+static const struct gl_step sources_step = { .name = "get_sources" };
+
 static void open_section(struct gl_front *f, const struct gl_step *step)
 {
 	char name[140];
@@ -179,7 +181,9 @@ static void open_section(struct gl_front *f, const struct gl_step *step)
 	close_section(f);
 	f->open = step;
 	gl_trace_section(f->spec.trace, true, section, NULL);
-	if (strcmp(section, "after_script") == 0)
+	if (step == &sources_step)
+		gl_trace_say(f->spec.trace, GL_SAY_TITLE, "Getting source from Git repository");
+	else if (strcmp(section, "after_script") == 0)
 		gl_trace_say(f->spec.trace, GL_SAY_TITLE, "Running after_script");
 	else
 		gl_trace_say(f->spec.trace, GL_SAY_TITLE,
@@ -290,6 +294,17 @@ static int front_next(void *arg, const struct job_so_far *so_far, struct step_or
 		return 0;
 	}
 	const struct gl_segment *s = &f->spec.plan->segments[f->at];
+	if (s->sources) {
+		open_section(f, &sources_step);
+		f->recipe = f->spec.plan->spec.steps[f->at].recipe;
+		f->recipe.time_sec = left_sec(f->spec.deadline_ms);
+		f->now = s;
+		*ret = (struct step_order){ .grant = (unsigned)f->at + 1,
+			                    .written = true,
+			                    .recipe = &f->recipe,
+			                    .brings_sources = true };
+		return 1;
+	}
 	if (!f->now || f->now->of != s->of) {
 		f->state = (struct gl_shell_state){ .shell = NULL };
 		f->over = false;

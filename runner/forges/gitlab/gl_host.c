@@ -13,6 +13,7 @@
 #include "base/exit_code.h"
 #include "drydock/clock.h"
 #include "drydock/fd.h"
+#include "input/read_file.h"
 #include "job/job_start.h"
 #include "policy/policy.h"
 #include "policy/policy_find.h"
@@ -260,13 +261,12 @@ static void run_plan(struct gl_host *h, struct gl_plan *plan, struct gl_vars *va
 	}
 	for (size_t i = 0; i < plan->n_notes; i++)
 		gl_trace_say(h->trace, GL_SAY_WARNING, "drydock: %s", plan->notes[i]);
-	for (size_t i = 0; i < vars->n_secrets; i++)
-		if (i == 0)
-			gl_trace_say(
-				h->trace, GL_SAY,
-				"drydock: %zu variables are secrets and reach a step only by a "
-				"credential of the policy (from: { forge: NAME })",
-				vars->n_secrets);
+	if (vars->n_secrets > 1) /* one is the job's token, by a name of our own */
+		gl_trace_say(
+			h->trace, GL_SAY,
+			"drydock: secrets among the variables: %zu; each reaches a step only by "
+			"a credential of the policy (from: { forge: NAME })",
+			vars->n_secrets - 1);
 	pid_t parent = getpid();
 	(void)fflush(NULL);
 	h->keeper = fork();
@@ -294,6 +294,9 @@ static void run_plan(struct gl_host *h, struct gl_plan *plan, struct gl_vars *va
 static void run_job(struct gl_host *h)
 {
 	struct gl_vars vars = { .plain = NULL };
+	struct gl_sources sources = { .strategy = GL_SOURCES_NONE };
+	char *authorities = NULL;
+	size_t authorities_len = 0;
 	struct gl_plan plan = { .plan = NULL };
 	struct policy *policy = NULL;
 	struct diag_list diags = { 0 }, notes = { 0 };
@@ -311,6 +314,19 @@ static void run_job(struct gl_host *h)
 	}
 	gl_short_token(h->runner->reg.token, token);
 	gl_job_event(&h->job, &event);
+	if (h->runner->authorities)
+		(void)read_file_bounded(h->runner->authorities, 8 * READ_FILE_TEXT_MAX,
+		                        &authorities, &authorities_len, NULL);
+	if (gl_sources_make(&h->job, h->runner->reg.url, authorities, authorities_len, h->arena,
+	                    &sources, &err) < 0) {
+		gl_trace_say(h->trace, GL_SAY_ERROR, "%s", err.msg);
+		refuse(h, GL_REFUSED, err.msg);
+		h->code = DRYDOCK_EXIT_JOB_FAILED;
+		free(authorities);
+		return;
+	}
+	for (size_t i = 0; i < sources.n_notes; i++)
+		gl_trace_say(h->trace, GL_SAY_WARNING, "drydock: %s", sources.notes[i]);
 	int r = policy_find(dir ? dir : POLICY_DIR, &event, &policy, &diags, &err);
 	if (r == 0)
 		r = policy_check_host(policy, &diags, &notes, &err);
@@ -318,7 +334,8 @@ static void run_job(struct gl_host *h)
 		r = gl_vars_make(&h->job, &(struct gl_runner_facts){ .short_token = token },
 		                 h->arena, &vars, &err);
 	if (r == 0)
-		r = gl_plan_make(&h->job, &vars, &event, policy, h->arena, &plan, &diags, &err);
+		r = gl_plan_make(&h->job, &vars, &sources, &event, policy, h->arena, &plan, &diags,
+		                 &err);
 	if (r < 0) {
 		tell_diags(h, &diags, &err);
 		refuse(h, r == -EACCES ? GL_REFUSED : GL_BROKEN,
@@ -332,6 +349,7 @@ static void run_job(struct gl_host *h)
 	gl_vars_wipe(&vars, true);
 	gl_plan_done(&plan);
 	policy_free(policy);
+	free(authorities);
 	diag_list_done(&diags);
 	diag_list_done(&notes);
 }

@@ -27,6 +27,7 @@ struct piece {
 
 struct planning {
 	const struct gl_job *job;
+	const struct gl_sources *sources;
 	const struct event_facts *event;
 	const struct policy *policy;
 	struct plan_arena *arena;
@@ -218,7 +219,7 @@ static const char *id_of(struct planning *p, size_t n, const struct gl_segment *
 {
 	unsigned nth = 1;
 	for (size_t i = 0; i < n; i++)
-		nth += p->plan->segments[i].of == segment->of &&
+		nth += p->plan->segments[i].of == segment->of && !p->plan->segments[i].sources &&
 		       p->plan->segments[i].phase == segment->phase;
 	const char *id = arena_printf(p->arena, "%s-%s", segment->of->name,
 	                              phase_names[segment->phase]);
@@ -227,7 +228,7 @@ static const char *id_of(struct planning *p, size_t n, const struct gl_segment *
 
 static void join(struct planning *p, struct spec_step *steps, size_t *ret_n)
 {
-	size_t n = 0;
+	size_t n = *ret_n;
 	const char **elements = arena_array(p->arena, p->n_pieces + 1, sizeof(*elements));
 	struct gl_segment *now = NULL;
 	for (size_t i = 0; i < p->n_pieces; i++) {
@@ -262,6 +263,8 @@ static void show_scripts(struct planning *p, struct spec_step *steps, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		const struct gl_segment *s = &p->plan->segments[i];
+		if (s->sources)
+			continue;
 		const char *script = s->elements[0];
 		for (size_t k = 1; k < s->n; k++)
 			script = arena_printf(p->arena, "%s\n%s", script, s->elements[k]);
@@ -269,11 +272,25 @@ static void show_scripts(struct planning *p, struct spec_step *steps, size_t n)
 	}
 }
 
+static void put_sources(struct planning *p, struct spec_step *steps)
+{
+	if (p->sources->strategy == GL_SOURCES_NONE)
+		return;
+	steps[0] = step_of(p, 0, "get_sources", NULL);
+	steps[0].facts.id = "get_sources";
+	steps[0].facts.uses = "gitlab/sources";
+	steps[0].forge = &p->sources->forge;
+	steps[0].recipe = p->sources->recipe;
+	p->plan->segments[0] = (struct gl_segment){ .sources = true, .phase = DD_PHASE_FETCH };
+	p->plan->spec.n_steps = 1;
+}
+
 static int second_round(struct planning *p)
 {
 	struct gl_plan *plan = p->plan;
-	struct spec_step *steps = arena_array(p->arena, p->n_pieces + 1, sizeof(*steps));
-	plan->segments = arena_array(p->arena, p->n_pieces + 1, sizeof(*plan->segments));
+	struct spec_step *steps = arena_array(p->arena, p->n_pieces + 2, sizeof(*steps));
+	plan->segments = arena_array(p->arena, p->n_pieces + 2, sizeof(*plan->segments));
+	put_sources(p, steps);
 	join(p, steps, &plan->spec.n_steps);
 	show_scripts(p, steps, plan->spec.n_steps);
 	plan->spec.steps = steps;
@@ -295,11 +312,12 @@ static int second_round(struct planning *p)
 }
 
 int gl_plan_make(const struct gl_job *job, const struct gl_vars *vars,
-                 const struct event_facts *event, const struct policy *policy,
-                 struct plan_arena *arena, struct gl_plan *ret, struct diag_list *diags,
-                 struct dd_err *err)
+                 const struct gl_sources *sources, const struct event_facts *event,
+                 const struct policy *policy, struct plan_arena *arena, struct gl_plan *ret,
+                 struct diag_list *diags, struct dd_err *err)
 {
 	struct planning p = { .job = job,
+		              .sources = sources,
 		              .event = event,
 		              .policy = policy,
 		              .arena = arena,
@@ -339,7 +357,6 @@ static bool is_among(const char *const *globs, const char *text)
 const char *gl_unsupported(const struct gl_job *job, const char *const *images,
                            const char *const *projects, struct plan_arena *arena)
 {
-	const char *strategy = gl_job_last(job, "GIT_STRATEGY");
 	if (projects && !is_among(projects, job->project))
 		return arena_printf(arena,
 		                    "this runner runs no jobs of %.200s: `projects` of drydock.yml "
@@ -366,7 +383,5 @@ const char *gl_unsupported(const struct gl_job *job, const char *const *images,
 	if (job->n_dependencies)
 		return "this runner downloads no artifacts of other jobs yet: say `dependencies: "
 		       "[]`";
-	if (!strategy || (strcmp(strategy, "none") != 0 && strcmp(strategy, "empty") != 0))
-		return "this runner fetches no sources yet: say `GIT_STRATEGY: none`";
 	return NULL;
 }

@@ -11,12 +11,14 @@
 #define RUNNER_GL_PLAN_H
 
 #include "gl_script.h"
+#include "gl_sources.h"
 #include "gl_vars.h"
 #include "grant/plan.h"
 
 enum { GL_LAYERS = 3 };
 
 struct gl_segment {
+	bool sources; /* the step that fetches them; the rest is empty then */
 	const struct gl_step *of;
 	const char *const *elements;
 	size_t n;
@@ -38,9 +40,9 @@ struct gl_plan {
 
 /* -EACCES: the policy refuses the job; -EINVAL: it cannot be run. Both with @diags or @err. */
 int gl_plan_make(const struct gl_job *job, const struct gl_vars *vars,
-                 const struct event_facts *event, const struct policy *policy,
-                 struct plan_arena *arena, struct gl_plan *ret, struct diag_list *diags,
-                 struct dd_err *err);
+                 const struct gl_sources *sources, const struct event_facts *event,
+                 const struct policy *policy, struct plan_arena *arena, struct gl_plan *ret,
+                 struct diag_list *diags, struct dd_err *err);
 void gl_plan_done(struct gl_plan *plan);
 
 /* What the job asks for and this build, or this host, has not: a sentence for its log; NULL: it can

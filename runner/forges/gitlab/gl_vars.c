@@ -117,8 +117,6 @@ static void assemble(struct assembly *a, const struct gl_job *job,
 	put(a, "CI_CONCURRENT_PROJECT_ID", "0");
 	put(a, "CI_SERVER", "yes");
 	put(a, "CI_JOB_TIMEOUT", arena_printf(a->arena, "%u", job->timeout_sec));
-	if (facts->tls_ca)
-		put(a, "CI_SERVER_TLS_CA_FILE", facts->tls_ca);
 	for (size_t i = 0; i < job->n_vars; i++)
 		if (strncmp(job->vars[i].key, "FF_", 3) != 0)
 			a->vars[a->n++] = job->vars[i];
@@ -164,7 +162,7 @@ int gl_vars_make(const struct gl_job *job, const struct gl_runner_facts *facts,
                  struct plan_arena *arena, struct gl_vars *ret, struct dd_err *err)
 {
 	struct assembly a = { .arena = arena };
-	size_t n = 0, room = strlen(job->token) + 1;
+	size_t n = 0, room = 2 * (strlen(job->token) + 1);
 	assemble(&a, job, facts);
 	struct expanded *all = arena_array(arena, a.n, sizeof(*all));
 	for (size_t i = 0; i < a.n; i++) {
@@ -180,7 +178,7 @@ int gl_vars_make(const struct gl_job *job, const struct gl_runner_facts *facts,
 		room += one->secret ? strlen(one->value) + 1 : 0;
 	}
 	*ret = (struct gl_vars){ .plain = arena_array(arena, n + 1, sizeof(*ret->plain)),
-		                 .secrets = arena_array(arena, n + 1, sizeof(*ret->secrets)),
+		                 .secrets = arena_array(arena, n + 2, sizeof(*ret->secrets)),
 		                 .masked = arena_array(arena, n + 1, sizeof(*ret->masked)) };
 	ret->secret_len = room;
 	int r = secret_room(MAP_PRIVATE, room, &ret->secret_memory, err);
@@ -190,6 +188,7 @@ int gl_vars_make(const struct gl_job *job, const struct gl_runner_facts *facts,
 		return r;
 	char *at = ret->secret_memory, *masked_at = ret->masked_memory;
 	ret->masked[ret->n_masked++] = keep(&masked_at, "CI_JOB_TOKEN", job->token);
+	ret->secrets[ret->n_secrets++] = keep(&at, GL_TOKEN_NAME, job->token);
 	for (size_t i = 0; i < n; i++) {
 		if (!all[i].secret) {
 			ret->plain[ret->n_plain++] = (struct pair){ .name = all[i].var->key,

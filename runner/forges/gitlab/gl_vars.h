@@ -8,6 +8,9 @@
 #include "lease/lease.h"
 #include "model/pair.h"
 
+/* The job's token among the secrets, whatever variables say: no policy can name it. */
+#define GL_TOKEN_NAME "drydock:job-token"
+
 struct gl_vars {
 	struct pair *plain; /* what every step sees, expanded */
 	size_t n_plain;
@@ -27,7 +30,6 @@ struct gl_vars {
 /* What the runner itself says, besides what came. */
 struct gl_runner_facts {
 	const char *short_token;
-	const char *tls_ca; /* where steps find the forge's authorities, or NULL */
 };
 
 int gl_vars_make(const struct gl_job *job, const struct gl_runner_facts *facts,
