@@ -12,8 +12,6 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-static const char *const files[] = { "message", "job", "trace", "end", "lock" };
-
 static void agent_dir(const char *state, char ret[560])
 {
 	(void)snprintf(ret, 560, "%.500s/agent", state);
@@ -98,8 +96,13 @@ void ticket_runner(const char *name, char ret[TICKET_NAME_MAX])
 
 void ticket_remove(struct ticket *t)
 {
-	for (size_t i = 0; i < ARRAY_LEN(files); i++)
-		ticket_drop(t, files[i]);
+	DIR *dir = opendir(t->dir);
+	const struct dirent *e;
+	while (dir && (e = readdir(dir)))
+		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+			(void)unlinkat(dirfd(dir), e->d_name, 0);
+	if (dir)
+		(void)closedir(dir);
 	(void)rmdir(t->dir);
 	ticket_close(t);
 }

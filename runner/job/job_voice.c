@@ -252,3 +252,41 @@ int job_voice_read(const struct job *job, unsigned grant, const char *path, size
 	dd_auto_fd int fd = open_beneath(tree_of(job, grant), path, err);
 	return fd < 0 ? fd : read_fd_bounded(fd, path, max, ret, ret_len, err);
 }
+
+/* ---- files of the workspace ---- */
+
+struct voice_files {
+	const struct job *job;
+	job_voice_file_fn fn;
+	void *arg;
+};
+
+static int one_file(void *arg, enum manifest_change what, const char *path, uint64_t size,
+                    const char *sha256)
+{
+	const struct voice_files *f = arg;
+	const char *found;
+	(void)what;
+	if (manifest_find(f->job->tree.now, path, &found, &size) < 0) /* no regular file */
+		return 0;
+	return f->fn(f->arg, path, size, sha256, tracked_has(f->job->tree.tracked, path));
+}
+
+int job_voice_files(const struct job *job, job_voice_file_fn fn, void *arg)
+{
+	struct voice_files f = { job, fn, arg };
+	return manifest_each(job->tree.now, one_file, &f);
+}
+
+int job_voice_take(struct job *job, const char *path, uint64_t size, const char *sha256, int to_fd,
+                   struct dd_err *err)
+{
+	int r = artifact_copy(job->tree.work_fd, to_fd, path, sha256,
+	                      (struct tree_owner){ .change = false }, err);
+	if (r < 0)
+		return r;
+	return record_artifact(
+		job->rec, NULL,
+		&(struct facts_artifact){ .path = path, .size = (int64_t)size, .sha256 = sha256 },
+		err);
+}

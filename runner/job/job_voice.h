@@ -58,6 +58,16 @@ int job_voice_file(const struct job *job, const char *path, size_t max, char **r
 /* Is there such a regular file now? */
 bool job_voice_has_file(const struct job *job, const char *path);
 
+/* Every regular file of the workspace as it stood when the step that ran last had ended. @tracked:
+ * it came with the sources. @fn may stop by returning non-zero, which is returned. */
+typedef int (*job_voice_file_fn)(void *arg, const char *path, uint64_t size, const char *sha256,
+                                 bool tracked);
+int job_voice_files(const struct job *job, job_voice_file_fn fn, void *arg);
+/* Copy one of them to the same path below @to_fd, if it still is what its digest says, and record
+ * it as an artifact. */
+int job_voice_take(struct job *job, const char *path, uint64_t size, const char *sha256, int to_fd,
+                   struct dd_err *err);
+
 /* hashFiles (tree/hash_files.h) over the workspace as @grant sees it, in a process of its own and
  * at most two minutes long. @follow: links to directories, too. */
 int job_voice_hash(const struct job *job, unsigned grant, const char *const *patterns, size_t n,

@@ -8,9 +8,13 @@
 #include "drydock/fd.h"
 
 #include <ctype.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <time.h>
+#include <unistd.h>
 
 #define BELOW "api/v4/"
 
@@ -50,19 +54,19 @@ static const struct feature_row {
 	{ "variables", true },
 	{ "image", false },
 	{ "services", false },
-	{ "artifacts", false },
+	{ "artifacts", true },
 	{ "cache", false },
 	{ "fallback_cache_keys", false },
 	{ "shared", false },
-	{ "upload_multiple_artifacts", false },
-	{ "upload_raw_artifacts", false },
+	{ "upload_multiple_artifacts", true },
+	{ "upload_raw_artifacts", true },
 	{ "session", false },
 	{ "terminal", false },
 	{ "refspecs", true },
 	{ "masking", true },
 	{ "proxy", false },
 	{ "raw_variables", true },
-	{ "artifacts_exclude", false },
+	{ "artifacts_exclude", true },
 	{ "multi_build_steps", true },
 	{ "trace_reset", true },
 	{ "trace_checksum", true },
@@ -512,4 +516,132 @@ enum gl_patch gl_patch_trace(struct wire *w, const struct gl_job_ref *job, uint6
 		ret->offset = from + len;
 	wire_answer_done(&a);
 	return patch;
+}
+
+/* ---- artifacts ---- */
+
+enum { UPLOAD_TRIES = 3, UPLOAD_TRIES_BUSY = 6, UPLOAD_SEC = 3600, UPLOAD_PAUSE_MS = 1000 };
+
+#define BOUNDARY "drydock-7f3a1c5e9b2d48060af1"
+
+/* One part of a form, around a file. */
+struct form {
+	char head[600];
+	size_t head_len;
+	int fd;
+	uint64_t file_len;
+};
+
+static const char form_tail[] = "\r\n--" BOUNDARY "--\r\n";
+
+static size_t copy_from(char *ret, size_t room, const char *from, size_t len, uint64_t at)
+{
+	size_t n = at < len ? len - (size_t)at : 0;
+	n = n < room ? n : room;
+	memcpy(ret, from + at, n);
+	return n;
+}
+
+static long form_read(void *arg, uint64_t at, char *ret, size_t len)
+{
+	const struct form *f = arg;
+	if (at < f->head_len)
+		return (long)copy_from(ret, len, f->head, f->head_len, at);
+	at -= f->head_len;
+	if (at < f->file_len) {
+		size_t want = f->file_len - at < len ? (size_t)(f->file_len - at) : len;
+		ssize_t n = pread(f->fd, ret, want, (off_t)at);
+		return n > 0 ? (long)n : -1; /* it became shorter */
+	}
+	at -= f->file_len;
+	return at < sizeof(form_tail) - 1
+	               ? (long)copy_from(ret, len, form_tail, sizeof(form_tail) - 1, at)
+	               : 0;
+}
+
+static int form_open(const struct gl_upload *what, struct form *ret)
+{
+	struct stat st;
+	int n = snprintf(ret->head, sizeof(ret->head),
+	                 "--" BOUNDARY "\r\nContent-Disposition: form-data; name=\"file\"; "
+	                 "filename=\"%s\"\r\nContent-Type: application/octet-stream\r\n\r\n",
+	                 what->name);
+	ret->head_len = n > 0 ? (size_t)n : 0;
+	ret->fd = open(what->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (ret->fd < 0 || fstat(ret->fd, &st) < 0)
+		return -errno;
+	ret->file_len = (uint64_t)st.st_size;
+	return 0;
+}
+
+static void upload_path(const struct gl_job_ref *job, const struct gl_upload *what, char ret[600])
+{
+	const char *const query[][2] = { { "artifact_format", what->format },
+		                         { "artifact_type", what->type },
+		                         { "expire_in", what->expire_in } };
+	int n = snprintf(ret, 600, "jobs/%lld/artifacts", job->id);
+	char between = '?';
+	for (size_t i = 0; i < ARRAY_LEN(query); i++) {
+		dd_auto_free char *value = *query[i][1] ? http_escape(query[i][1]) : NULL;
+		if (!value)
+			continue;
+		n += snprintf(ret + n, 600 - (size_t)n, "%c%s=%s", between, query[i][0], value);
+		between = '&';
+	}
+}
+
+static enum gl_uploaded upload_once(struct wire *w, const struct gl_job_ref *job,
+                                    const struct gl_upload *what, bool *ret_busy,
+                                    char said[GL_SAID_MAX])
+{
+	struct form form = { .fd = -1 };
+	struct wire_answer a;
+	struct dd_err err = { 0 };
+	char path[600], token[RUNNER_TOKEN_MAX + 32];
+	int r = form_open(what, &form);
+	*ret_busy = false;
+	if (r < 0) {
+		(void)snprintf(said, GL_SAID_MAX, "the file is gone");
+		return GL_UPLOAD_REFUSED;
+	}
+	const struct http_source source = { &form, form_read,
+		                            form.head_len + form.file_len + sizeof(form_tail) - 1 };
+	upload_path(job, what, path);
+	(void)snprintf(token, sizeof(token), "JOB-TOKEN: %s", job->token);
+	r = wire_ask(w,
+	             &(struct wire_ask){ .method = "POST",
+	                                 .path = path,
+	                                 .secret = token,
+	                                 .type = "multipart/form-data; boundary=" BOUNDARY,
+	                                 .source = &source,
+	                                 .total_sec = UPLOAD_SEC,
+	                                 .tries = 1 },
+	             &a, &err);
+	dd_close(form.fd);
+	explicit_bzero(token, sizeof(token));
+	if (r < 0) {
+		(void)snprintf(said, GL_SAID_MAX, "%.390s", err.msg);
+		return GL_UPLOAD_FAILED;
+	}
+	wire_says(&a, said, GL_SAID_MAX);
+	*ret_busy = a.http.status == 503;
+	enum gl_uploaded done = a.http.status == 201                           ? GL_UPLOAD_DONE
+	                        : a.http.status == 403 || a.http.status == 413 ? GL_UPLOAD_REFUSED
+	                                                                       : GL_UPLOAD_FAILED;
+	wire_answer_done(&a);
+	return done;
+}
+
+enum gl_uploaded gl_upload(struct wire *w, const struct gl_job_ref *job,
+                           const struct gl_upload *what, char said[GL_SAID_MAX])
+{
+	enum gl_uploaded done = GL_UPLOAD_FAILED;
+	bool busy = false;
+	for (int try = 0;
+	     done == GL_UPLOAD_FAILED && try < (busy ? UPLOAD_TRIES_BUSY : UPLOAD_TRIES); try++) {
+		if (try > 0)
+			(void)poll(NULL, 0, UPLOAD_PAUSE_MS * (try < 5 ? try : 5));
+		done = upload_once(w, job, what, &busy, said);
+	}
+	return done;
 }

@@ -120,6 +120,18 @@ enum gl_patch {
 enum gl_patch gl_patch_trace(struct wire *w, const struct gl_job_ref *job, uint64_t from,
                              const char *bytes, size_t len, bool debug, struct gl_reply *ret);
 
+struct gl_upload {
+	char type[64], format[16], expire_in[64];
+	char name[256]; /* of the file, at GitLab */
+	char path[700]; /* of the file, here */
+};
+
+enum gl_uploaded { GL_UPLOAD_FAILED = 0, GL_UPLOAD_DONE, GL_UPLOAD_REFUSED };
+
+/* With its own tries. @said: what the server said. */
+enum gl_uploaded gl_upload(struct wire *w, const struct gl_job_ref *job,
+                           const struct gl_upload *what, char said[GL_SAID_MAX]);
+
 /* ---- pure, for tests ---- */
 
 /* What an answer to a PUT or PATCH means, by its status and its Job-Status header. */

@@ -6,6 +6,7 @@
 #include "gl_front.h"
 
 #include "drydock/clock.h"
+#include "gl_artifacts.h"
 #include "forges/engine/env_carry.h"
 #include "job/job_voice.h"
 
@@ -26,7 +27,8 @@ struct gl_front {
 	const struct gl_segment *now; /* that runs, or ran last */
 	const struct gl_step *open;   /* its section is open in the log */
 	bool reached;                 /* a command of the job began */
-	bool over;                    /* of its script nothing follows */
+	bool packed;
+	bool over; /* of its script nothing follows */
 	struct gl_shell_state state;
 	const char *status; /* CI_JOB_STATUS of after_script */
 	int64_t script_deadline_ms, after_deadline_ms;
@@ -280,6 +282,62 @@ static bool find_next(struct gl_front *f, bool cancelled)
 	return false;
 }
 
+/* ---- artifacts ---- */
+
+static void say_packing(void *arg, bool warning, const char *text)
+{
+	struct gl_front *f = arg;
+	gl_trace_say(f->spec.trace, warning ? GL_SAY_WARNING : GL_SAY, "%s", text);
+}
+
+const char *gl_upload_section(bool succeeded)
+{
+	return succeeded ? "upload_artifacts_on_success" : "upload_artifacts_on_failure";
+}
+
+static void pack_one(struct gl_front *f, unsigned i)
+{
+	const struct env_layer *own = &f->spec.plan->layers[0], *forges = &f->spec.plan->layers[2];
+	struct plan_arena *arena = arena_new();
+	struct pair *vars = arena_array(arena, own->n + forges->n, sizeof(*vars));
+	struct dd_err err = { 0 };
+	memcpy(vars, own->vars, own->n * sizeof(*vars));
+	memcpy(vars + own->n, forges->vars, forges->n * sizeof(*vars));
+	const struct gl_packing how = { .job = f->voice,
+		                        .dir = f->spec.ticket,
+		                        .number = i,
+		                        .vars = vars,
+		                        .n_vars = own->n + forges->n,
+		                        .say = say_packing,
+		                        .arg = f };
+	if (gl_pack(&how, &f->spec.job->artifacts[i], &err) < 0) {
+		gl_trace_say(f->spec.trace, GL_SAY_ERROR, "%s", err.msg);
+		conclude(f, GL_SCRIPT_FAILED, "artifacts: %.280s", err.msg);
+	}
+	arena_free(arena);
+}
+
+/* No process of the job lives. What is packed here is uploaded by the host. */
+static void pack(struct gl_front *f)
+{
+	bool succeeded = f->spec.outcome->result == GL_RESULT_NONE;
+	if (f->packed || f->spec.outcome->stop || job_time_is_over(f) ||
+	    f->spec.outcome->result == GL_REFUSED || f->spec.outcome->result == GL_BROKEN)
+		return;
+	f->packed = true;
+	for (unsigned i = 0; i < f->spec.job->n_artifacts; i++) {
+		if (!gl_artifact_wanted(&f->spec.job->artifacts[i], succeeded))
+			continue;
+		if (!f->spec.outcome->uploads) {
+			f->spec.outcome->uploads = true;
+			gl_trace_section(f->spec.trace, true, gl_upload_section(succeeded), NULL);
+			gl_trace_say(f->spec.trace, GL_SAY_TITLE, "Uploading artifacts for %s job",
+			             succeeded ? "successful" : "failed");
+		}
+		pack_one(f, i);
+	}
+}
+
 static int front_next(void *arg, const struct job_so_far *so_far, struct step_order *ret,
                       enum job_conclusion *ret_conclusion, struct dd_err *err)
 {
@@ -287,6 +345,7 @@ static int front_next(void *arg, const struct job_so_far *so_far, struct step_or
 	(void)err;
 	if (!find_next(f, so_far->cancelled)) {
 		close_section(f);
+		pack(f);
 		if (f->spec.outcome->result == GL_RESULT_NONE)
 			f->spec.outcome->result = GL_SUCCESS;
 		*ret_conclusion = f->spec.outcome->result == GL_SUCCESS ? JOB_SUCCEEDED

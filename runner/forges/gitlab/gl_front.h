@@ -26,8 +26,11 @@ struct gl_outcome {
 	enum gl_result result;
 	int exit_code;
 	char why[300];
-	bool stop; /* said by the host: nothing runs any more, not even what always runs */
+	bool uploads; /* something was packed, and its section of the log is open */
+	bool stop;    /* said by the host: nothing runs any more, not even what always runs */
 };
+
+const char *gl_upload_section(bool succeeded);
 
 struct gl_front;
 struct gl_front_spec {
@@ -36,6 +39,7 @@ struct gl_front_spec {
 	struct gl_plan *plan;
 	struct gl_trace *trace;
 	struct gl_outcome *outcome; /* shared with the host */
+	const char *ticket;         /* directory: where what is uploaded is put */
 	int64_t deadline_ms;        /* of the job */
 };
 int gl_front_new(const struct gl_front_spec *spec, struct gl_front **ret, struct dd_err *err);

@@ -7,6 +7,7 @@
  * disk before the job begins; what its end was is on disk before the forge is told, so that it is
  * told once whoever dies. The keeper is a child, and so the host can end it. */
 #include "gl_agent.h"
+#include "gl_artifacts.h"
 #include "gl_front.h"
 #include "gl_sender.h"
 
@@ -48,6 +49,9 @@ struct gl_host {
 	pid_t keeper;
 	unsigned interrupts;
 	bool declined, cancelled, aborted, interrupted, told, lost;
+	bool uploaded; /* the answer is there */
+	enum gl_uploaded upload;
+	char upload_said[GL_SAID_MAX];
 	int64_t began_ms, next_interrupt_ms;
 	int code; /* exit code */
 	struct sender_end end;
@@ -119,6 +123,12 @@ static void hear_sender(struct gl_host *h)
 	case SENDER_ABORT:
 		h->aborted = true;
 		break;
+	case SENDER_UPLOADED:
+		h->uploaded = true;
+		h->upload = (enum gl_uploaded)f.a;
+		(void)snprintf(h->upload_said, sizeof(h->upload_said), "%.390s",
+		               f.bytes ? f.bytes : "");
+		break;
 	case SENDER_DONE:
 		h->told = true;
 		break;
@@ -130,6 +140,7 @@ static void hear_sender(struct gl_host *h)
 		              h->job.id, f.bytes ? f.bytes : "", h->ticket->dir);
 		break;
 	case SENDER_START:
+	case SENDER_UPLOAD:
 	case SENDER_END:
 	default:
 		break;
@@ -243,6 +254,55 @@ static int wait_keeper(struct gl_host *h)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : DRYDOCK_EXIT_INTERNAL;
 }
 
+/* ---- artifacts ---- */
+
+/* The courier sends it; one that died meanwhile is started anew, and asked again. */
+static void upload(struct gl_host *h, const struct gl_artifact *a, const struct gl_upload *what)
+{
+	unsigned restarts;
+	h->upload = GL_UPLOAD_FAILED;
+	(void)snprintf(h->upload_said, sizeof(h->upload_said), "nobody sent it");
+	do {
+		restarts = h->restarts;
+		h->uploaded = false;
+		if (gl_sender_upload(&h->sender, what) < 0)
+			restart_sender(h);
+		while (!h->uploaded && !h->lost && !h->aborted && h->restarts == restarts)
+			listen_once(h, 60000);
+	} while (!h->uploaded && !h->lost && !h->aborted);
+	const char *type = *a->type ? a->type : "archive";
+	bool done = h->upload == GL_UPLOAD_DONE;
+	gl_trace_say(h->trace, done ? GL_SAY : GL_SAY_ERROR,
+	             "Uploading artifacts as \"%s\" to coordinator... %s (%s)", type,
+	             h->upload_said, what->name);
+	if (!done && h->outcome->result == GL_SUCCESS)
+		refuse(h, GL_SCRIPT_FAILED, "the artifacts could not be uploaded");
+}
+
+static void upload_all(struct gl_host *h, const struct gl_plan *plan)
+{
+	bool succeeded = h->outcome->result == GL_SUCCESS;
+	const struct env_layer *forges = &plan->layers[2];
+	for (unsigned i = 0; i < h->job.n_artifacts; i++) {
+		const struct gl_artifact *a = &h->job.artifacts[i];
+		struct gl_upload what = { .type = "" };
+		(void)snprintf(what.path, sizeof(what.path), "%.640s/artifact-%u", h->ticket->dir,
+		               i);
+		if (access(what.path, F_OK) < 0)
+			continue;
+		(void)snprintf(what.type, sizeof(what.type), "%s", a->type);
+		(void)snprintf(what.format, sizeof(what.format), "%s", a->format);
+		(void)snprintf(what.expire_in, sizeof(what.expire_in), "%s", a->expire_in);
+		(void)snprintf(what.name, sizeof(what.name), "%s",
+		               gl_artifact_name(h->arena, a, forges->vars, forges->n));
+		if (!h->aborted && !h->interrupted)
+			upload(h, a, &what);
+		(void)unlink(what.path);
+	}
+	if (h->outcome->uploads)
+		gl_trace_section(h->trace, false, gl_upload_section(succeeded), NULL);
+}
+
 static void run_plan(struct gl_host *h, struct gl_plan *plan, struct gl_vars *vars)
 {
 	struct gl_front *front = NULL;
@@ -253,6 +313,7 @@ static void run_plan(struct gl_host *h, struct gl_plan *plan, struct gl_vars *va
 		.plan = plan,
 		.trace = h->trace,
 		.outcome = h->outcome,
+		.ticket = h->ticket->dir,
 		.deadline_ms = h->began_ms + 1000LL * h->job.timeout_sec,
 	};
 	if (gl_front_new(&spec, &front, &err) < 0) {
@@ -288,6 +349,7 @@ static void run_plan(struct gl_host *h, struct gl_plan *plan, struct gl_vars *va
 	} else if (code == DRYDOCK_EXIT_CANCELLED || h->outcome->result == GL_RESULT_NONE) {
 		refuse(h, GL_CANCELLED, "canceled");
 	}
+	upload_all(h, plan);
 }
 
 /* Everything between the message and the first step. Pure, but for reading the policy. */
@@ -586,8 +648,10 @@ int gl_host(const struct agent_runner *runner, struct ticket *ticket)
 	(void)snprintf(path, sizeof(path), "%s/message", ticket->dir);
 	if (access(path, F_OK) == 0)
 		run_ticket(&h, &err);
-	else
+	else {
+		gl_pack_sweep(ticket->dir);
 		finish_ticket(&h, &err);
+	}
 	if (err.code)
 		(void)fprintf(stderr, "drydock: job %s: %s\n", ticket->name, err.msg);
 	(void)courier_process_end(&h.sender, SENDER_END_MS);

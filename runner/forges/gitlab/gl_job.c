@@ -172,6 +172,27 @@ static void read_image(struct gl_reading *r, const json_t *o, struct gl_job *job
 	job->services = (struct gl_texts){ names, json_array_size(services) };
 }
 
+static void read_artifacts(struct gl_reading *r, const json_t *o, struct gl_job *job)
+{
+	const json_t *v = list(r, o, "artifacts", GL_ARTIFACTS_MAX);
+	struct gl_artifact *all = arena_array(r->arena, json_array_size(v) + 1, sizeof(*all));
+	for (size_t i = 0; i < json_array_size(v); i++) {
+		const json_t *one = json_array_get(v, i);
+		all[i] = (struct gl_artifact){ .name = text(r, one, "name"),
+			                       .when = text(r, one, "when"),
+			                       .expire_in = text(r, one, "expire_in"),
+			                       .type = text(r, one, "artifact_type"),
+			                       .format = text(r, one, "artifact_format"),
+			                       .paths = texts(r, one, "paths", 1000),
+			                       .exclude = texts(r, one, "exclude", 1000),
+			                       .untracked = flag(r, one, "untracked") };
+		if (!json_is_object(one))
+			bad(r, "artifacts");
+	}
+	job->artifacts = all;
+	job->n_artifacts = json_array_size(v);
+}
+
 static void read_rest(struct gl_reading *r, const json_t *o, struct gl_job *job)
 {
 	const json_t *info = object(r, o, "job_info"), *features = object(r, o, "features");
@@ -191,7 +212,7 @@ static void read_rest(struct gl_reading *r, const json_t *o, struct gl_job *job)
 	job->has_secrets = json_object_size(object(r, o, "secrets")) > 0;
 	job->has_hooks = json_array_size(list(r, o, "hooks", 100)) > 0;
 	job->has_cache = json_array_size(list(r, o, "cache", 100)) > 0;
-	job->n_artifacts = json_array_size(list(r, o, "artifacts", 100));
+	read_artifacts(r, o, job);
 	for (size_t i = 0; i < json_array_size(dependencies); i++)
 		job->n_dependencies +=
 			*text(r, object(r, json_array_get(dependencies, i), "artifacts_file"),

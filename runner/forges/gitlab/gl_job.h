@@ -18,7 +18,7 @@ enum {
 	GL_ELEMENTS_MAX = 900, /* of all scripts together */
 	GL_TEXT_MAX = 1024 * 1024,
 	GL_TIMEOUT_DEFAULT_SEC = 7200,
-	GL_PREFIXES_MAX = 15,
+	GL_ARTIFACTS_MAX = 50,
 };
 
 struct gl_var {
@@ -35,6 +35,13 @@ struct gl_step {
 struct gl_texts {
 	const char *const *items;
 	size_t n;
+};
+
+/* One upload: the archive, or a report. */
+struct gl_artifact {
+	const char *name, *when, *expire_in, *type, *format;
+	struct gl_texts paths, exclude;
+	bool untracked;
 };
 
 struct gl_git {
@@ -59,7 +66,8 @@ struct gl_job {
 	const char *image; /* NULL: none */
 	struct gl_texts services;
 	bool has_run, has_secrets, has_hooks, has_cache;
-	size_t n_artifacts, n_dependencies; /* with files */
+	const struct gl_artifact *artifacts;
+	size_t n_artifacts, n_dependencies; /* n_dependencies: with files */
 	bool trace_sections;
 	struct gl_texts prefixes, failure_reasons;
 };

@@ -378,8 +378,6 @@ const char *gl_unsupported(const struct gl_job *job, const char *const *images,
 		       "same issuer (docs/credentials.md)";
 	if (job->has_hooks)
 		return "this runner runs no `hooks:`";
-	if (job->n_artifacts)
-		return "this runner uploads no `artifacts:` yet";
 	if (job->n_dependencies)
 		return "this runner downloads no artifacts of other jobs yet: say `dependencies: "
 		       "[]`";

@@ -59,6 +59,19 @@ static void sender_wish(struct sender *s, enum gl_wish wish, bool abort)
 	}
 }
 
+static void sender_upload(struct sender *s, const struct frame *f)
+{
+	struct gl_upload what;
+	char said[GL_SAID_MAX] = "";
+	memcpy(&what, f->bytes, sizeof(what));
+	enum gl_uploaded done = gl_upload(s->wire, &s->job, &what, said);
+	const struct frame answer = {
+		.kind = SENDER_UPLOADED, .a = done, .len = (uint32_t)strlen(said), .bytes = said
+	};
+	if (frame_send(s->sock, &answer) < 0)
+		s->gone = true;
+}
+
 /* False: the other side is gone, or says what it must not. */
 static bool sender_hear(struct sender *s)
 {
@@ -68,6 +81,11 @@ static bool sender_hear(struct sender *s)
 		return false;
 	}
 	bool fine = f.kind == SENDER_END && f.len == sizeof(s->end);
+	if (f.kind == SENDER_UPLOAD && f.len == sizeof(struct gl_upload)) {
+		sender_upload(s, &f);
+		frame_done(&f);
+		return true;
+	}
 	if (fine) {
 		memcpy(&s->end, f.bytes, sizeof(s->end));
 		s->end.state[sizeof(s->end.state) - 1] = '\0';
@@ -318,6 +336,13 @@ int gl_sender_begin(const struct courier_process *c, const struct sender_job *jo
 	explicit_bzero(bytes, len);
 	free(bytes);
 	return r;
+}
+
+int gl_sender_upload(const struct courier_process *c, const struct gl_upload *what)
+{
+	return frame_send(c->sock, &(struct frame){ .kind = SENDER_UPLOAD,
+	                                            .len = sizeof(*what),
+	                                            .bytes = (char *)(uintptr_t)what });
 }
 
 int gl_sender_end(const struct courier_process *c, const struct sender_end *end)

@@ -2,7 +2,7 @@
 /* gl_sender.h - the courier of one job: accepts it, sends its log as it grows, tells how it ended,
  * and hears whether it is still wanted.
  *
- * Frames to it: SENDER_START once, SENDER_END once, SENDER_HURRY. From it: the rest of the list.
+ * Frames to it: SENDER_START once, SENDER_UPLOAD, SENDER_END once. From it: the rest of the list.
  */
 #ifndef RUNNER_GL_SENDER_H
 #define RUNNER_GL_SENDER_H
@@ -13,6 +13,8 @@
 enum sender_frame {
 	SENDER_START = 1, /* struct sender_job, then the token */
 	SENDER_END,       /* struct sender_end: no byte comes to the log any more */
+	SENDER_UPLOAD,    /* struct gl_upload: an artifact; before the end */
+	SENDER_UPLOADED,  /* a: enum gl_uploaded; what the server said */
 	SENDER_ACCEPTED,  /* the job is ours */
 	SENDER_DECLINED,  /* it is not: nothing is to be run or said; with a sentence */
 	SENDER_CANCEL,    /* end it, and run what always runs */
@@ -37,6 +39,7 @@ int gl_sender_start(const struct gl_instance *instance, int trace_fd, struct cou
                     struct dd_err *err);
 int gl_sender_begin(const struct courier_process *c, const struct sender_job *job,
                     const char *token);
+int gl_sender_upload(const struct courier_process *c, const struct gl_upload *what);
 int gl_sender_end(const struct courier_process *c, const struct sender_end *end);
 
 #endif
