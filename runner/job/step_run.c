@@ -12,6 +12,7 @@
 #include "job_keep.h"
 #include "job_tree.h"
 #include "lease/lease.h"
+#include "lease/lease_life.h"
 #include "lease/mask_text.h"
 #include "meter.h"
 #include "step_asked.h"
@@ -52,7 +53,7 @@ enum {
 	/* what a step left is read for at most this long, and this many times as long as it ran */
 	ACCOUNT_MS = 60000,
 	ACCOUNT_TIMES = 5,
-	STEP_POLLS = 7, /* that every step has */
+	STEP_POLLS = 8, /* that every step has */
 };
 
 /* What every step needs and none keeps: large, so there is one for the job. After each fork the
@@ -85,12 +86,9 @@ struct run {
 	bool main_ended;     /* and not because it was asked to */
 	char left_names[80]; /* of processes that it left; hostile bytes */
 	bool gate_is_started, gate_is_open, view_is_made;
-	int streams[2];                     /* read ends of the step's stdout and stderr */
-	int64_t deadline_ms;                /* of the step */
-	const struct grant_lease *shortest; /* that ends first; NULL: the step holds none */
-	unsigned lease_ttl_sec;             /* after so long */
-	int64_t lease_end_ms;               /* when it does */
-	int64_t kill_at_ms;                 /* after TERM; 0: not asked to end yet */
+	int streams[2];      /* read ends of the step's stdout and stderr */
+	int64_t deadline_ms; /* of the step */
+	int64_t kill_at_ms;  /* after TERM; 0: not asked to end yet */
 	struct meter meter;
 	struct process_look look;
 	struct step_shell *shell; /* that it is instead of its script; NULL: none, or over */
@@ -269,11 +267,11 @@ static void tell_shell(const struct run *run)
 	          "step %u: a shell (%s) instead of its script, with the rights of the step; the "
 	          "step would run: %s",
 	          step->number, step->shell->argv[0], shown);
-	if (run->shortest)
+	const struct grant_lease *first = lease_life_first(&run->holder);
+	if (first)
 		sink_note(&run->job->sinks, step, SINK_NOTE,
 		          "step %u: credential %s ends it after %u s, its limit after %u s",
-		          step->number, run->shortest->name, run->shortest->ttl_sec,
-		          step->time_sec);
+		          step->number, first->name, first->ttl_sec, step->time_sec);
 }
 
 static int start_shell(struct run *run, struct dd_err *err)
@@ -517,16 +515,19 @@ static int read_status(struct run *run, struct dd_err *err)
 static bool lease_is_over(struct run *run, int64_t now)
 {
 	char text[JOB_STEP_NAME_MAX + 260];
-	if (!run->shortest || now < run->lease_end_ms)
+	unsigned sec = 0;
+	bool theirs = false;
+	const struct grant_lease *over = lease_life_over(&run->holder, &run->leases, now, &sec,
+	                                                 &theirs);
+	if (!over)
 		return false;
-	bool shorter = run->lease_ttl_sec < run->shortest->ttl_sec;
 	(void)snprintf(text, sizeof(text),
 	               "credential %.100s has lived its ttl of %u s; the step that holds it ends "
 	               "(%s%.60s%s)",
-	               run->shortest->name, run->lease_ttl_sec,
-	               shorter ? "its issuer gives no more; the policy would: credentials."
-	                       : "credentials.",
-	               run->shortest->name, shorter ? ".ttl" : ".ttl in the policy");
+	               over->name, sec,
+	               theirs ? "its issuer gives no more; the policy would: credentials."
+	                      : "credentials.",
+	               over->name, theirs ? ".ttl" : ".ttl in the policy");
 	decide(run, STEP_OVER_LIMIT, text);
 	tell_step(run, text);
 	return true;
@@ -552,8 +553,9 @@ static int step_run_check_clock(struct run *run)
 		next_measure = TERM_GRACE_MS;
 	}
 	int64_t wake = run->kill_at_ms ? run->kill_at_ms : run->deadline_ms;
-	if (run->shortest && run->lease_end_ms < wake)
-		wake = run->lease_end_ms;
+	int64_t lease_wake = lease_life_wake(&run->leases);
+	if (lease_wake < wake)
+		wake = lease_wake;
 	int64_t sleep = wake - now < next_measure ? wake - now : next_measure;
 	return sleep < 1 ? 1 : sleep > 60000 ? 60000 : (int)sleep;
 }
@@ -592,6 +594,7 @@ static int run_loop(struct run *run, struct dd_err *err)
 			{ .fd = run->room->asked.over || pause ? -1 : run->sb.asked_fd,
 			  .events = POLLIN },
 			{ .fd = step_hatch_fd(&run->hatch), .events = POLLIN },
+			{ .fd = lease_life_fd(&run->leases), .events = POLLIN },
 		};
 		if (run->shell)
 			step_shell_poll(run->shell, p + STEP_POLLS);
@@ -610,6 +613,8 @@ static int run_loop(struct run *run, struct dd_err *err)
 		if (r >= 0 && p[5].revents)
 			r = step_asked_serve(&run->room->asked, &run->sb, run->terms->seccomp,
 			                     run->step, run->job->mask, err);
+		if (r >= 0)
+			r = lease_life_serve(&run->holder, &run->leases, dd_now_ms(), err);
 		if (r < 0)
 			return r;
 		if (p[4].revents)
@@ -1088,9 +1093,8 @@ int step_run(struct job *job, struct job_step *step, struct step_result *result,
 		             .streams = { -1, -1 } };
 	/* before anything is written down or told: neither must hold the step's own secrets */
 	leases = lease_grant(&run->holder, job->mask, &run->leases, &why);
-	run->shortest = lease_shortest(&run->holder, &run->leases, &run->lease_ttl_sec);
-	if (run->shortest) /* from now on: to build the sandbox is a part of it */
-		run->lease_end_ms = dd_now_ms() + (int64_t)run->lease_ttl_sec * 1000;
+	/* from now on: to build the sandbox is a part of it */
+	lease_life_begin(&run->holder, &run->leases, dd_now_ms());
 	show_name(job, step);
 	sink_step_begins(&job->sinks, step);
 	if ((r = record_start(run, err)) == 0) {

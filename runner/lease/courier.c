@@ -98,7 +98,8 @@ static struct message *say(struct courier *c, enum message_kind kind, const char
 {
 	struct message *m = &c->message;
 	m->kind = kind;
-	m->name_len = (uint32_t)strnlen(name, NAME_BYTES - 1);
+	size_t n = strlen(name);
+	m->name_len = (uint32_t)(n < NAME_BYTES - 1 ? n : NAME_BYTES - 1);
 	memcpy(m->name, name, m->name_len);
 	m->name[m->name_len] = '\0';
 	m->len = (uint32_t)len;
@@ -162,9 +163,9 @@ int courier_say_user(struct courier *c, const char *user, struct dd_err *err)
 	return send_wanted(c, err);
 }
 
-int courier_say_ttl(struct courier *c, long long sec, struct dd_err *err)
+int courier_say_ttl(struct courier *c, long long sec, bool renewable, struct dd_err *err)
 {
-	say(c, MESSAGE_TTL, "", NULL, 0)->number = sec;
+	say(c, MESSAGE_TTL, renewable ? "renewable" : "", NULL, 0)->number = sec;
 	return send_wanted(c, err);
 }
 
@@ -206,6 +207,7 @@ struct revocation {
 	const char *handle;
 	const char *key; /* NULL: none */
 	size_t key_len;
+	unsigned renew_sec; /* it is to live on for so long; 0: it is to end */
 };
 
 /* What is read of our own files is read before anybody is spoken to. */
@@ -260,6 +262,11 @@ static _Noreturn void courier_main(int sock, int journal, const struct courier_e
 		        : left ? MESSAGE_LEFT
 		               : MESSAGE_ERROR,
 		        &err, r == 0 ? 0 : sizeof(err));
+	} else if (r == 0 && revoke->renew_sec) {
+		long long sec = 0;
+		r = courier_give_more(revoke->handle, key, revoke->renew_sec, &sec, &err);
+		say(&c, r == 0 ? MESSAGE_DONE : MESSAGE_ERROR, "", &err, sizeof(err))->number = sec;
+		(void)message_send(c.sock, &c.message);
 	} else if (r == 0) {
 		r = courier_take_back(revoke->handle, key, answers, sizeof(answers), &err);
 		say(&c, r == 0 ? MESSAGE_DONE : MESSAGE_LEFT, answers, &err, sizeof(err));
@@ -385,6 +392,14 @@ static int take_error(const struct message *m, struct dd_err *err)
 	return r;
 }
 
+static void take_ttl(const struct message *m, struct lease_value *v)
+{
+	unsigned sec = m->number > 0 && m->number < UINT32_MAX ? (unsigned)m->number : 0;
+	v->renewable = m->name_len > 0 && (v->ttl_sec == 0 || v->renewable);
+	if (v->ttl_sec == 0 || (sec > 0 && sec < v->ttl_sec))
+		v->ttl_sec = sec;
+}
+
 /* 1: it goes on; 0: done; negative. *@left: something may still be at the server. */
 static int take(const struct courier_errand *errand, struct asked *a, struct secret_memory *memory,
                 struct lease_value *v, struct dd_err *err)
@@ -404,7 +419,7 @@ static int take(const struct courier_errand *errand, struct asked *a, struct sec
 		r = v->user ? 0 : dd_err_set(err, ENOMEM, "secret memory is full");
 		break;
 	case MESSAGE_TTL:
-		v->ttl_sec = m->number > 0 && m->number < UINT32_MAX ? (unsigned)m->number : 0;
+		take_ttl(m, v);
 		break;
 	case MESSAGE_KEY:
 		r = take_key(m, memory, v, err);
@@ -456,7 +471,7 @@ int courier_grant(const struct courier_errand *errand, struct secret_memory *mem
 static int revoke_by(const struct lease_job *job, const char *handle, const char *key,
                      size_t key_len, char ret[200], struct dd_err *err)
 {
-	const struct revocation revoke = { handle, key, key_len };
+	const struct revocation revoke = { handle, key, key_len, 0 };
 	struct secret_memory *memory = NULL;
 	struct asked a = { .sock = -1 };
 	int64_t deadline = dd_now_ms() + REVOKE_MS;
@@ -488,6 +503,72 @@ static int revoke_by(const struct lease_job *job, const char *handle, const char
 	}
 	secret_memory_free(memory);
 	return r;
+}
+
+/* ---- renewals: the same conversation, and nobody waits ---- */
+
+struct courier_renewal {
+	struct asked asked;
+	struct secret_memory *memory;
+	int64_t deadline_ms;
+};
+
+int courier_renew(const struct lease_job *job, const char *handle, const char *key, size_t key_len,
+                  unsigned ttl_sec, struct courier_renewal **ret, struct dd_err *err)
+{
+	const struct revocation renew = { handle, key, key_len, ttl_sec };
+	struct courier_renewal *r = calloc(1, sizeof(*r));
+	if (!r)
+		return dd_err_set(err, ENOMEM, "renew a credential");
+	r->asked = (struct asked){ .sock = -1 };
+	r->deadline_ms = dd_now_ms() + REVOKE_MS;
+	int failed = secret_memory_new(sizeof(*r->asked.m) + 64, &r->memory, err);
+	if (failed == 0) {
+		r->asked.m = secret_alloc(r->memory, sizeof(*r->asked.m));
+		failed = begin(job, NULL, &renew, &r->asked, err);
+	}
+	if (failed < 0) {
+		secret_memory_free(r->memory);
+		free(r);
+		return failed;
+	}
+	r->asked.m->kind = MESSAGE_KEY;
+	r->asked.m->len = (uint32_t)key_len;
+	memcpy(r->asked.m->bytes, key, key_len);
+	(void)message_send(r->asked.sock, r->asked.m);
+	explicit_bzero(r->asked.m->bytes, key_len);
+	*ret = r;
+	return 0;
+}
+
+int courier_renewal_fd(const struct courier_renewal *r)
+{
+	return r->asked.sock;
+}
+
+int courier_renewal_take(struct courier_renewal *r, long long *ret_sec, struct dd_err *err)
+{
+	struct pollfd p = { .fd = r->asked.sock, .events = POLLIN };
+	if (poll(&p, 1, 0) <= 0)
+		return dd_now_ms() < r->deadline_ms
+		               ? -EAGAIN
+		               : dd_err_say(err, ETIMEDOUT, "the issuer was asked for too long");
+	if (message_recv(r->asked.sock, r->asked.m) != 1)
+		return dd_err_say(err, ECHILD, "the courier ended without a word");
+	if (r->asked.m->kind != MESSAGE_DONE || r->asked.m->number <= 0 ||
+	    r->asked.m->number > UINT32_MAX)
+		return take_error(r->asked.m, err);
+	*ret_sec = r->asked.m->number;
+	return 0;
+}
+
+void courier_renewal_free(struct courier_renewal *r)
+{
+	if (!r)
+		return;
+	finish(&r->asked, true); /* it has nothing that could be lost */
+	secret_memory_free(r->memory);
+	free(r);
 }
 
 int courier_revoke(const struct lease_job *job, const char *handle, const char *key, size_t key_len,

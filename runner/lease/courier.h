@@ -39,6 +39,16 @@ int courier_grant(const struct courier_errand *errand, struct secret_memory *mem
 int courier_revoke(const struct lease_job *job, const char *handle, const char *key, size_t key_len,
                    char ret[200], struct dd_err *err);
 
+/* Ask for more time, @ttl_sec from now at most, by the secret itself. Returns at once; -EAGAIN from
+ * _take: there is no answer yet. */
+struct courier_renewal;
+int courier_renew(const struct lease_job *job, const char *handle, const char *key, size_t key_len,
+                  unsigned ttl_sec, struct courier_renewal **ret, struct dd_err *err);
+int courier_renewal_fd(const struct courier_renewal *r);
+/* @ret_sec: so long it lives from now on. */
+int courier_renewal_take(struct courier_renewal *r, long long *ret_sec, struct dd_err *err);
+void courier_renewal_free(struct courier_renewal *r); /* also one that runs; NULL is allowed */
+
 /* ---- the courier's side (courier_*.c) ---- */
 
 struct courier;
@@ -50,7 +60,8 @@ int courier_say_handle(struct courier *c, const json_t *handle, struct dd_err *e
 int courier_say_field(struct courier *c, const char *name, const char *bytes, size_t len,
                       struct dd_err *err);
 int courier_say_user(struct courier *c, const char *user, struct dd_err *err);
-int courier_say_ttl(struct courier *c, long long sec, struct dd_err *err);
+/* Said twice, the shorter one counts. @renewable: it can be asked for more. */
+int courier_say_ttl(struct courier *c, long long sec, bool renewable, struct dd_err *err);
 /* What revokes it without asking for an identity again. */
 int courier_say_key(struct courier *c, const char *key, struct dd_err *err);
 const struct courier_errand *courier_errand_of(const struct courier *c);

@@ -19,10 +19,13 @@ static const struct issuer_row {
 	int (*ask)(struct issuer_errand *e, struct dd_err *err);
 	int (*take_back)(struct http *http, const struct lease_issuer *issuer, const json_t *handle,
 	                 const char *key, char *ret, size_t size, struct dd_err *err);
+	/* NULL: nobody gives more time */
+	int (*give_more)(struct http *http, const struct lease_issuer *issuer, const json_t *handle,
+	                 const char *key, unsigned ttl_sec, long long *ret_sec, struct dd_err *err);
 } issuer_rows[] = {
-	{ LEASE_FROM_VAULT, vault_ask, vault_take_back },
-	{ LEASE_FROM_OIDC, exchange_ask, exchange_take_back },
-	{ LEASE_FROM_GITHUB_APP, github_app_ask, github_app_take_back },
+	{ LEASE_FROM_VAULT, vault_ask, vault_take_back, vault_give_more },
+	{ LEASE_FROM_OIDC, exchange_ask, exchange_take_back, NULL },
+	{ LEASE_FROM_GITHUB_APP, github_app_ask, github_app_take_back, NULL },
 };
 
 int courier_ask(struct courier *c, const struct grant_lease *lease, bool *left, struct dd_err *err)
@@ -86,30 +89,61 @@ static void handle_read(const json_t *handle, struct lease_issuer *ret)
 	}
 }
 
+/* What a handle says, opened: who is to be asked, by which row. */
+struct handled {
+	json_t *said;
+	struct lease_issuer issuer;
+	struct http *http;
+	const struct issuer_row *row;
+};
+
+static void handled_done(struct handled *h)
+{
+	http_free(h->http);
+	json_decref(h->said);
+}
+
+static int handled_open(const char *handle, struct handled *h, struct dd_err *err)
+{
+	json_error_t why;
+	*h = (struct handled){ .said = json_loads(handle, JSON_REJECT_DUPLICATES, &why) };
+	const char *kind = json_string_value(json_object_get(h->said, "kind"));
+	for (size_t i = 0; kind && i < ARRAY_LEN(issuer_rows); i++)
+		if (strcmp(lease_from_names[issuer_rows[i].from], kind) == 0)
+			h->row = &issuer_rows[i];
+	if (!h->row)
+		return dd_err_say(err, EBADMSG, "what was remembered of it cannot be read");
+	handle_read(h->said, &h->issuer);
+	if (!h->issuer.url)
+		return dd_err_say(err, EBADMSG, "it does not say where it is from");
+	bool mutual = h->row->from != LEASE_FROM_GITHUB_APP;
+	const struct http_tls tls = { h->issuer.ca, mutual ? h->issuer.certificate : NULL,
+		                      mutual ? h->issuer.key : NULL };
+	return http_new(&tls, &h->http, err);
+}
+
 int courier_take_back(const char *handle, const char *key, char *ret, size_t size,
                       struct dd_err *err)
 {
-	json_error_t why;
-	json_t *said = json_loads(handle, JSON_REJECT_DUPLICATES, &why);
-	const char *kind = json_string_value(json_object_get(said, "kind"));
-	struct lease_issuer issuer;
-	struct http *http = NULL;
-	int r = kind ? 0 : dd_err_say(err, EBADMSG, "what was remembered of it cannot be read");
-	if (r == 0) {
-		handle_read(said, &issuer);
-		bool mutual = strcmp(kind, lease_from_names[LEASE_FROM_GITHUB_APP]) != 0;
-		const struct http_tls tls = { issuer.ca, mutual ? issuer.certificate : NULL,
-			                      mutual ? issuer.key : NULL };
-		r = issuer.url ? http_new(&tls, &http, err)
-		               : dd_err_say(err, EBADMSG, "it does not say where it is from");
-	}
-	for (size_t i = 0; r == 0 && i < ARRAY_LEN(issuer_rows); i++)
-		if (strcmp(lease_from_names[issuer_rows[i].from], kind) == 0) {
-			r = issuer_rows[i].take_back(http, &issuer, said, key, ret, size, err);
-			break;
-		}
-	http_free(http);
-	json_decref(said);
+	struct handled h;
+	int r = handled_open(handle, &h, err);
+	if (r == 0)
+		r = h.row->take_back(h.http, &h.issuer, h.said, key, ret, size, err);
+	handled_done(&h);
+	return r;
+}
+
+int courier_give_more(const char *handle, const char *key, unsigned ttl_sec, long long *ret_sec,
+                      struct dd_err *err)
+{
+	struct handled h;
+	int r = handled_open(handle, &h, err);
+	if (r == 0)
+		r = h.row->give_more && key
+		            ? h.row->give_more(h.http, &h.issuer, h.said, key, ttl_sec, ret_sec,
+		                               err)
+		            : dd_err_say(err, EOPNOTSUPP, "its issuer renews nothing");
+	handled_done(&h);
 	return r;
 }
 

@@ -184,7 +184,7 @@ static int take_token(struct issuer_errand *e, const json_t *said, struct dd_err
 	}
 	/* RFC 6749 leaves it out where it is said elsewhere: then the policy's word holds */
 	if (r == 0 && json_is_integer(sec) && json_integer_value(sec) > 0)
-		r = courier_say_ttl(e->c, json_integer_value(sec), err);
+		r = courier_say_ttl(e->c, json_integer_value(sec), false, err);
 	return r < 0 ? r : say(e, "access_token", token, err);
 }
 

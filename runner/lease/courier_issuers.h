@@ -13,6 +13,10 @@ int courier_ask(struct courier *c, const struct grant_lease *lease, bool *left, 
 int courier_take_back(const char *handle, const char *key, char *ret, size_t size,
                       struct dd_err *err);
 
+/* What @handle says is to live @ttl_sec from now on; *ret_sec: so long it does. */
+int courier_give_more(const char *handle, const char *key, unsigned ttl_sec, long long *ret_sec,
+                      struct dd_err *err);
+
 struct issuer_errand {
 	struct courier *c;
 	const struct lease_issuer *issuer;
@@ -25,6 +29,8 @@ struct issuer_errand {
 int vault_ask(struct issuer_errand *e, struct dd_err *err);
 int vault_take_back(struct http *http, const struct lease_issuer *issuer, const json_t *handle,
                     const char *key, char *ret, size_t size, struct dd_err *err);
+int vault_give_more(struct http *http, const struct lease_issuer *issuer, const json_t *handle,
+                    const char *key, unsigned ttl_sec, long long *ret_sec, struct dd_err *err);
 int exchange_ask(struct issuer_errand *e, struct dd_err *err);
 int exchange_take_back(struct http *http, const struct lease_issuer *issuer, const json_t *handle,
                        const char *key, char *ret, size_t size, struct dd_err *err);

@@ -395,7 +395,8 @@ static int look(struct issuer_errand *e, const struct vault *v, json_t *handle, 
 		                      json_integer_value(json_object_get(said, "lease_duration")),
 		                      json_is_true(json_object_get(said, "renewable")), e->ttl_sec);
 		if ((r = check_life(e, "secret", sec, err)) < 0 ||
-		    (r = courier_say_ttl(e->c, sec, err)) < 0)
+		    (r = courier_say_ttl(
+			     e->c, sec, json_is_true(json_object_get(said, "renewable")), err)) < 0)
 			return r;
 	}
 	json_t *data = data_of(said);
@@ -422,7 +423,9 @@ static int ask_with(struct issuer_errand *e, struct vault *v, const json_t *auth
 			type ? type : "unknown");
 	long long sec = renew(v, NULL, json_integer_value(json_object_get(auth, "lease_duration")),
 	                      json_is_true(json_object_get(auth, "renewable")), e->ttl_sec);
-	if ((r = check_life(e, "token", sec, err)) < 0 || (r = courier_say_ttl(e->c, sec, err)) < 0)
+	if ((r = check_life(e, "token", sec, err)) < 0 ||
+	    (r = courier_say_ttl(e->c, sec, json_is_true(json_object_get(auth, "renewable")),
+	                         err)) < 0)
 		return r;
 	return e->issuer->read ? look(e, v, handle, err)
 	                       : courier_say_field(e->c, "token", v->token, strlen(v->token), err);
@@ -438,11 +441,55 @@ int vault_ask(struct issuer_errand *e, struct dd_err *err)
 	if (r < 0)
 		return r;
 	const json_t *auth = json_object_get(said, "auth");
-	auto_json handle = handle_new("vault", e->issuer,
-	                              json_integer_value(json_object_get(auth, "lease_duration")));
+	/* it may be renewed: then the policy's word is the end */
+	long long good = json_integer_value(json_object_get(auth, "lease_duration"));
+	if (json_is_true(json_object_get(auth, "renewable")) && good < (long long)e->ttl_sec)
+		good = e->ttl_sec;
+	auto_json handle = handle_new("vault", e->issuer, good);
 	(void)json_object_set(handle, "accessor", json_object_get(auth, "accessor"));
 	r = ask_with(e, &v, auth, handle, err);
 	if (r < 0) /* whatever it was: nothing stays */
 		e->left = take_back_all(&v, handle, true, answers, sizeof(answers), &ignored) < 0;
+	return r;
+}
+
+/* ---- more time ---- */
+
+static int more(const struct vault *v, const char *lease, unsigned ttl_sec, long long *ret_sec,
+                struct dd_err *err)
+{
+	struct http_answer answer;
+	auto_json body = lease ? json_pack("{s:s, s:i}", "lease_id", lease, "increment",
+	                                   (int)ttl_sec)
+	                       : json_pack("{s:i}", "increment", (int)ttl_sec);
+	int r = request(v, "POST", lease ? "sys/leases/renew" : "auth/token/renew-self", body, 0,
+	                false, &answer, err);
+	if (r < 0)
+		return r;
+	auto_json said = is_good(&answer) ? http_json(&answer) : NULL;
+	const json_t *at = lease ? said : json_object_get(said, "auth");
+	const json_t *sec = json_object_get(at, "lease_duration");
+	r = is_good(&answer) ? 0
+	                     : refused(lease ? "renew the lease" : "renew the token", &answer, err);
+	http_answer_done(&answer);
+	if (r == 0 && (!json_is_integer(sec) || json_integer_value(sec) <= 0))
+		r = dd_err_say(err, EPROTO, "the server does not say for how long it renewed it");
+	if (r == 0)
+		*ret_sec = json_integer_value(sec);
+	return r;
+}
+
+/* The token first: what it asked for dies with it. */
+int vault_give_more(struct http *http, const struct lease_issuer *issuer, const json_t *handle,
+                    const char *key, unsigned ttl_sec, long long *ret_sec, struct dd_err *err)
+{
+	const struct vault v = { http, issuer, key };
+	const char *lease = json_string_value(json_object_get(handle, "lease_id"));
+	long long token = 0, secret = 0;
+	int r = more(&v, NULL, ttl_sec, &token, err);
+	if (r == 0 && lease)
+		r = more(&v, lease, ttl_sec, &secret, err);
+	if (r == 0)
+		*ret_sec = lease && secret < token ? secret : token;
 	return r;
 }

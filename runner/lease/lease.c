@@ -4,6 +4,8 @@
  * Runs in: supervisor; lease_look() in the process that becomes the keeper. */
 #include "lease.h"
 
+#include "lease_life.h"
+
 #include "base/interrupt.h"
 #include "crash_point.h"
 #include "deliver.h"
@@ -52,9 +54,11 @@ static int check_withheld(const struct lease_holder *holder, struct dd_err *err)
 static void remember_live(struct lease_set *set, const struct lease_value *v)
 {
 	set->ttl_sec[set->n_live] = v->ttl_sec;
-	set->live[set->n_live++] = (struct lease_live){
-		.id = v->id, .handle = v->handle, .key = v->key, .key_len = v->key_len
-	};
+	set->live[set->n_live++] = (struct lease_live){ .id = v->id,
+		                                        .handle = v->handle,
+		                                        .key = v->key,
+		                                        .key_len = v->key_len,
+		                                        .renewable = v->renewable };
 }
 
 /* In the middle of a text it is the value alone: a file ends with a line, a secret does not. */
@@ -150,19 +154,6 @@ int lease_record(const struct lease_holder *holder, struct lease_set *set, struc
 	return r;
 }
 
-const struct grant_lease *lease_shortest(const struct lease_holder *holder,
-                                         const struct lease_set *set, unsigned *ret_ttl_sec)
-{
-	size_t best = 0;
-	for (size_t i = 1; i < holder->n; i++)
-		if (ttl_of(holder, set, i) < ttl_of(holder, set, best))
-			best = i;
-	if (holder->n == 0)
-		return NULL;
-	*ret_ttl_sec = ttl_of(holder, set, best);
-	return &holder->leases[best];
-}
-
 bool lease_asks(const struct plan *plan)
 {
 	for (size_t i = 0; i < plan->n_grants; i++)
@@ -237,6 +228,7 @@ static int end_one(const struct lease_holder *holder, const struct lease_set *se
 int lease_revoke(const struct lease_holder *holder, struct lease_set *set, struct dd_err *err)
 {
 	int first = 0;
+	lease_life_end(set);
 
 	for (size_t i = 0; i < holder->n && (i < set->n_granted || i < set->n_live); i++) {
 		int r = end_one(holder, set, i, first < 0 ? NULL : err);

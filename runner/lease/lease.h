@@ -14,6 +14,7 @@
 #include "record/record.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 enum { LEASES_MAX = 64, LEASE_VALUE_MAX = 16384, LEASE_KEY_MAX = 4096 };
 
@@ -40,8 +41,17 @@ struct lease_set {
 		char *handle;
 		const char *key; /* in secret memory; NULL: none */
 		size_t key_len;
+		bool renewable; /* its issuer gives it more time when it is asked to */
 	} live[LEASES_MAX];
 	size_t n_live; /* of the holder's leases so many were asked for */
+	/* lease_life.c: when each ends, on the clock of dd_now_ms() */
+	struct lease_life {
+		int64_t began_ms, end_ms, policy_ms, renew_ms;
+		bool told; /* that it could not be renewed */
+	} life[LEASES_MAX];
+	size_t n_life;
+	struct courier_renewal *renewal; /* that runs; NULL: none does */
+	size_t renewing;
 };
 
 /* What a front end took out of the forge's job message. The supervisor and the keeper overwrite the
@@ -107,10 +117,6 @@ int lease_grant(const struct lease_holder *holder, struct mask *mask, struct lea
 
 /* Write down that the step has them: one cred.grant each, before the step gets any. */
 int lease_record(const struct lease_holder *holder, struct lease_set *set, struct dd_err *err);
-
-/* The one whose time is over first, and when; NULL: there is none. */
-const struct grant_lease *lease_shortest(const struct lease_holder *holder,
-                                         const struct lease_set *set, unsigned *ret_ttl_sec);
 
 /* Take back what was issued, wipe the values, and write cred.revoke with the answers. What cannot
  * be taken back now stays in the journal, and is told. Idempotent. */

@@ -26,6 +26,7 @@ struct lease_value {
 	const char *user; /* that belongs to it, in secret memory; NULL: the source names none */
 	/* of one that was issued: */
 	unsigned ttl_sec; /* as the issuer says; 0: it does not */
+	bool renewable;   /* it says that it can give more */
 	unsigned id;      /* in the journal; 0: it is not there */
 	const char *key;  /* what takes it back, in secret memory; NULL: nothing, or an identity */
 	size_t key_len;

@@ -79,6 +79,7 @@ enum event_of {
 	X(ENV_WITHHELD, env_withheld, struct facts_withheld, STEP)                                 \
 	X(STEP_START, step_start, struct facts_step, STEP)                                         \
 	X(CRED_GRANT, cred_grant, struct facts_lease, STEP)                                        \
+	X(CRED_RENEW, cred_renew, struct facts_lease, STEP)                                        \
 	X(CRED_REVOKE, cred_revoke, struct facts_lease, STEP)                                      \
 	X(GATE_OPEN, gate_open, struct facts_gate, STEP)                                           \
 	X(NET_ALLOW, net_allow, struct facts_net, STEP)                                            \

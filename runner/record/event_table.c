@@ -442,6 +442,14 @@ static const struct event_field grant_rows[] = {
 	      .says = "as the policy says, or as its issuer gives where that is less"),
 };
 
+static const struct event_field renew_rows[] = {
+	FIELD(TEXT, struct facts_lease, name, "credential", ALWAYS, .says = "its name"),
+	FIELD(TEXT, struct facts_lease, result, "result", ALWAYS,
+	      .says = "`renewed`, or `not renewed: ...`"),
+	FIELD(COUNT, struct facts_lease, ttl_sec, "ttl_sec", MAYBE, .unit = "seconds",
+	      .says = "it lives from now on, if it was renewed; never beyond the policy's `ttl`"),
+};
+
 static const struct event_field revoke_rows[] = {
 	FIELD(TEXT, struct facts_lease, name, "credential", ALWAYS, .says = "its name"),
 	FIELD(TEXT, struct facts_lease, result, "result", ALWAYS,
@@ -736,6 +744,8 @@ const struct event_row event_rows[EVENT__COUNT] = {
 	                           "a step begins"),
 	[EVENT_CRED_GRANT] = EVENT(cred_grant, "cred.grant", STEP, BEGINS, grant_rows, no_lease,
 	                           "a step gets a credential; its value is nowhere"),
+	[EVENT_CRED_RENEW] = EVENT(cred_renew, "cred.renew", STEP, REPEATS, renew_rows, no_lease,
+	                           "its issuer was asked to let a credential live on"),
 	[EVENT_CRED_REVOKE] = EVENT(cred_revoke, "cred.revoke", STEP, ENDS, revoke_rows, no_lease,
 	                            "the credential is taken back"),
 	[EVENT_GATE_OPEN] = EVENT(gate_open, "gate.open", STEP, BEGINS, gate_open_rows, no_gate,

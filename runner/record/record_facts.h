@@ -123,12 +123,12 @@ struct facts_block {
 	int64_t addresses;
 };
 
-struct facts_lease { /* cred.grant, cred.revoke */
+struct facts_lease { /* cred.grant, cred.renew, cred.revoke */
 	struct facts_at at;
 	const char *name, *kind, *delivery;
 	const char *from, *as; /* "file:/path", "env:NAME"; NULL in older records */
 	int64_t ttl_sec;
-	const char *result; /* written by cred.revoke, not read */
+	const char *result; /* written by cred.renew and cred.revoke, not read */
 };
 
 /* What front ends say of steps; @step need not have started: it may never do. */

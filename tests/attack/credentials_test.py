@@ -203,6 +203,29 @@ def _():
         job.close()
 
 
+@case("C-03", "no step has the address or the bearer of an identity broker, whatever it asks for with permissions: there is none to reach")
+def _():
+    script = py('''
+        mark("vars-{label}", sorted(k for k in os.environ if "ID_TOKEN" in k or "OIDC" in k or k == "ACTIONS_RUNTIME_TOKEN"))
+        import glob
+        mark("files-{label}", [p for top in ("/run", "/tmp", "/var") for w, _, fs in os.walk(top) for f in fs for p in [os.path.join(w, f)] if "token" in f.lower() or "oidc" in f.lower()])
+    ''')
+    steps = [step(name, script.replace("{label}", name), phase) for name, phase in (("deps", FETCH), ("make", "build"), ("publish", PUSH))]
+    job = Job(steps, {"fetch": {}, "push": {}})
+    try:
+        import json
+        with open(os.path.join(job.dir, "workflow.yml"), encoding="utf-8") as file:
+            workflow = json.load(file)
+        workflow["permissions"] = {"id-token": "write", "contents": "read"}
+        job.write("workflow.yml", json.dumps(workflow))
+        r = job.run()
+        equal(r.rc, 0, "exit status", r)
+        for name in ("deps", "make", "publish"):
+            equal((r.mark("vars-" + name), r.mark("files-" + name)), ("[]", "[]"), f"what {name} has", r)
+    finally:
+        job.close()
+
+
 @case("C-14", "a value that would break out of a variable, or that nothing could mask, is handed to no step, and its form is named")
 def _():
     for value, form, wrong in ((b"first line\nEVIL=1", {"env": "TOKEN"}, "0x0a"), (b"with\0nul", {"env": "TOKEN"}, "0x00"), (b"abc", {"env": "TOKEN"}, "masked"),

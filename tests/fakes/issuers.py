@@ -52,6 +52,7 @@ class Issuers:
         self.slow = {}      # path -> seconds before it is answered
         self.answers = {}   # path prefix -> list of (status, body, headers) that come before the real answer
         self.ttl, self.kind, self.audience, self.date = 300, "service", None, date
+        self.renewable, self.ends = True, None   # when nothing is renewed beyond, as with a max_ttl
         self.secret = {"username": "robot", "password": "canary-vault-" + secrets.token_hex(8)}
         self.lock = threading.Lock()
         owner = self
@@ -141,7 +142,7 @@ class Issuers:
             self.tokens[token] = {"accessor": accessor, "alive": True, "claims": claims, "role": body["role"]}
             if body["role"] != "janitor":
                 self.made["token " + accessor] = 1
-            return 200, {"auth": {"client_token": token, "accessor": accessor, "lease_duration": self.ttl, "renewable": True, "token_type": self.kind}}, {}
+            return 200, {"auth": {"client_token": token, "accessor": accessor, "lease_duration": self.ttl, "renewable": self.renewable, "token_type": self.kind}}, {}
         token = self.tokens.get(headers.get("X-Vault-Token", ""))
         if not token or not token["alive"]:
             return 403, {"errors": ["permission denied"]}, {}
@@ -154,9 +155,9 @@ class Issuers:
             found = [t for t in self.tokens.values() if t["accessor"] == body["accessor"] and t["alive"]]
             return self._take(found[0]) if found else (403, {"errors": ["invalid accessor"]}, {})
         if path == "auth/token/renew-self":
-            return 200, {"auth": {"lease_duration": min(body["increment"], self.ttl)}}, {}
+            return 200, {"auth": {"lease_duration": self._more(body["increment"])}}, {}
         if path == "sys/leases/renew":
-            return 200, {"lease_duration": min(body["increment"], self.ttl), "renewable": True}, {}
+            return 200, {"lease_duration": self._more(body["increment"]), "renewable": True}, {}
         if path == "sys/leases/revoke":
             if body.get("sync") is not True:
                 return 400, {"errors": ["this test wants sync"]}, {}
@@ -173,8 +174,12 @@ class Issuers:
             self.leases[lease] = True
             token["leases"] = [*token.get("leases", []), lease]
             self.made["lease " + lease] = 1
-            return 200, {"lease_id": lease, "lease_duration": self.ttl, "renewable": True, "data": {"username": "v-" + secrets.token_hex(4), "password": self.secret["password"]}}, {}
+            return 200, {"lease_id": lease, "lease_duration": self.ttl, "renewable": self.renewable, "data": {"username": "v-" + secrets.token_hex(4), "password": self.secret["password"]}}, {}
         return 404, {"errors": []}, {}
+
+    def _more(self, increment):
+        left = max(1, int(self.ends - time.time())) if self.ends else increment
+        return min(increment, self.ttl, left)
 
     def _wrap(self):
         accessor = secrets.token_hex(12)

@@ -254,6 +254,68 @@ def _():
         shutil.rmtree(where)
 
 
+def renewals(w):
+    return [path for _, path in w.fake.log if "renew" in path]
+
+
+@case("C-18", "what an issuer gives for a short time is renewed while the step runs, token and lease, never beyond the policy's ttl, and then taken back")
+def _():
+    for read in ("secret/data/app", "database/creds/ci"):
+        with World(("vault", {"read": read}), ttl="60s", script="sleep 5; echo @@done=yes@@") as w:
+            w.fake.ttl = 2
+            r = w.run()
+            equal((r.rc, r.marks.get("done")), (0, "yes"), f"{read}: the step", r)
+            done = r.events("cred.renew")
+            check(len(done) >= 2 and all(e["result"] == "renewed" and 0 < e["ttl_sec"] <= 2 for e in done), f"{read}: {done}", r)
+            check(("/v1/sys/leases/renew" in renewals(w)) == (read != "secret/data/app"), f"{read}: {renewals(w)}", r)
+            check("revoked: " in r.events("cred.revoke")[0]["result"] and not w.journals(), "not taken back", r)
+            asked = [json.loads(body)["increment"] for (_, path), (_, body) in zip(w.fake.log, w.fake.bodies) if "renew" in path]
+            check(all(n <= 60 for n in asked) and asked[-1] < 60, f"{read}: asked for {asked}", r)
+    with World(ttl="4s", script="sleep 20; echo @@late=1@@") as w:
+        w.fake.ttl = 2
+        r = w.run()
+        check(r.rc == 1 and "late" not in r.marks and "has lived its ttl of 4 s" in r.out and ".ttl in the policy" in r.out, "the policy's ttl", r)
+        check(r.events("cred.renew"), "not renewed", r)
+
+
+@case("C-18", "a renewal that is refused, or that gives no more time, is told while there is some left, and the step ends with its credential")
+def _():
+    with World(ttl="60s", script="sleep 20; echo @@late=1@@") as w:
+        w.fake.ttl, w.fake.answers["/v1/auth/token/renew-self"] = 3, [(200, {"auth": {"lease_duration": 3}}, {})] + [(403, {"errors": ["permission denied"]}, {})] * 50
+        r = w.run()
+        check(r.rc == 1 and "late" not in r.marks and r.took < 12, "it went on", r)
+        check(r.out.count("credential registry: not renewed: renew the token: HTTP 403") == 1 and "the step that holds it with it" in r.out, "not told once", r)
+        check("has lived its ttl of 3 s" in r.out and "its issuer gives no more" in r.out, "why it ended", r)
+        check(len([p for p in renewals(w)]) < 8, f"hammered: {renewals(w)}", r)
+        check(any(e["result"].startswith("not renewed: ") and "ttl_sec" not in e for e in r.events("cred.renew")), "the record", r)
+    with World(ttl="60s", script="sleep 20; echo @@late=1@@") as w:
+        w.fake.ttl, w.fake.ends = 3, time.time() + 5
+        r = w.run()
+        check(r.rc == 1 and "late" not in r.marks and "its issuer gives no more time; it ends in" in r.out, "not told", r)
+    with World(ttl="60s", script="sleep 4; echo @@done=yes@@") as w:
+        w.fake.ttl = 3
+        w.fake.answers["/v1/auth/token/renew-self"] = [(200, {"auth": {"lease_duration": 3}}, {}), (503, {"errors": []}, {}), (503, {"errors": []}, {}), (503, {"errors": []}, {})]
+        r = w.run()
+        equal((r.rc, r.marks.get("done")), (0, "yes"), "a server that comes back in time", r)
+
+
+@case("X-08 C-18", "a server that stalls a renewal holds nobody: output, cancel and the end of the step come as ever, and no courier stays")
+def _():
+    with World(ttl="60s", script="for i in 1 2 3 4 5 6; do echo tick $i; sleep 0.5; done; echo @@done=yes@@") as w:
+        w.fake.ttl = 8
+        w.fake.answers["/v1/auth/token/renew-self"] = [(200, {"auth": {"lease_duration": 3}}, {})]
+        process = w.job.popen("--state-dir", os.path.join(w.dir, "state"))
+        deadline = time.monotonic() + 20
+        while "/v1/auth/token/renew-self" not in renewals(w) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        w.fake.slow["/v1/auth/token/renew-self"] = 6
+        started = time.monotonic()
+        out = process.communicate(timeout=60)[0].decode("utf-8", "replace")
+        check(time.monotonic() - started < 6, "the step's end waited for the server")
+        check("tick 6" in out or "has lived its ttl" in out, out)
+        check(not w.journals(), "something is left in the journal")
+
+
 @case("", "a server's longer life is shortened to the policy's ttl, or the credential is refused and taken back; a shorter one ends the step")
 def _():
     with World(ttl="2m") as w:
@@ -267,7 +329,7 @@ def _():
         check("would live for 3600 s" in r.out and "ran" not in r.marks, "too long", r)
         equal((w.fake.open(), w.journals()), ([], []), "left", r)
     with World(ttl="2m", script="echo @@ran=1@@; sleep 20; echo @@late=1@@") as w:
-        w.fake.ttl = 1
+        w.fake.ttl, w.fake.renewable = 1, False
         r = w.run()
         check("ran" in r.marks and "late" not in r.marks and "its issuer gives no more" in r.out, "too short", r)
 
