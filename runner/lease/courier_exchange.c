@@ -213,6 +213,8 @@ static int impersonate(struct issuer_errand *e, const char *federated, struct dd
 	auto_json said = answer.status == 200 ? http_json(&answer) : NULL;
 	r = answer.status == 200 ? 0 : refused("impersonate the account", &answer, err);
 	http_answer_done(&answer);
+	if (r == 0) /* as long as it was asked for, not as long as the policy would */
+		r = courier_say_ttl(e->c, e->ttl_sec < 3600 ? e->ttl_sec : 3600, false, err);
 	return r < 0 ? r
 	             : say(e, "access_token",
 	                   json_string_value(json_object_get(said, "accessToken")), err);

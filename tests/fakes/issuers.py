@@ -117,7 +117,7 @@ class Issuers:
         if path.startswith("/v1/"):
             return self.vault(method, path[4:], headers, json.loads(body) if body else {})
         form = dict(urllib.parse.parse_qsl(body.decode("latin-1")))
-        return {"/token": self.exchange, "/revoke": self.revoke_token, "/sts": self.sts}.get(path, self.github)(method, path, headers, form if "json" not in headers.get("Content-Type", "") else json.loads(body))
+        return {"/token": self.exchange, "/revoke": self.revoke_token, "/sts": self.sts, "/google": self.google, self.GOOGLE_ACCOUNT: self.google_account}.get(path, self.github)(method, path, headers, form if "json" not in headers.get("Content-Type", "") else json.loads(body))
 
     def _identity(self, jwt):
         """None, or why not, in OpenBao's words."""
@@ -215,6 +215,35 @@ class Issuers:
         self.tokens[token] = {"alive": True, "claims": claims}
         self.made["access " + token] = 1
         return 200, {"access_token": token, "token_type": "Bearer", "expires_in": self.ttl, "scope": form.get("scope", "")}, {"Cache-Control": "no-store"}
+
+    # Google: as sts.googleapis.com and iamcredentials.googleapis.com refuse and answer
+
+    GOOGLE_ACCOUNT = "/google/v1/projects/-/serviceAccounts/ci@p.iam.gserviceaccount.com:generateAccessToken"
+    GOOGLE_PROVIDER = "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/ci/providers/drydock"
+
+    def google(self, method, path, headers, form):
+        urn = "urn:ietf:params:oauth:"
+        wanted = {"grant_type": urn + "grant-type:token-exchange", "subject_token_type": urn + "token-type:jwt", "requested_token_type": urn + "token-type:access_token",
+                  "audience": self.GOOGLE_PROVIDER, "scope": "https://www.googleapis.com/auth/cloud-platform"}
+        wrong = [name for name, value in wanted.items() if form.get(name) != value] + [name for name in form if name not in wanted and name != "subject_token"]
+        if method != "POST" or wrong or headers.get("Authorization") or not headers["Content-Type"].startswith("application/x-www-form-urlencoded"):
+            return 400, {"error": "invalid_request", "error_description": f"Invalid value for {wrong}"}, {}
+        _, why = self._identity(form.get("subject_token", ""))
+        if why:
+            return 400, {"error": "invalid_grant", "error_description": why}, {}
+        token = "ya29.d." + secrets.token_hex(24)
+        self.tokens[token] = {"alive": True, "federated": True}
+        return 200, {"access_token": token, "issued_token_type": urn + "token-type:access_token", "token_type": "Bearer", "expires_in": 3599}, {}
+
+    def google_account(self, method, path, headers, body):
+        token = self.tokens.get(headers.get("Authorization", "").removeprefix("Bearer "), {})
+        if not token.get("federated"):
+            return 401, {"error": {"code": 401, "message": "Request had invalid authentication credentials.", "status": "UNAUTHENTICATED"}}, {}
+        life = body.get("lifetime", "")
+        if set(body) != {"scope", "lifetime"} or not body["scope"] or not life.endswith("s") or not 0 < int(life[:-1]) <= 3600:
+            return 400, {"error": {"code": 400, "message": "Request contains an invalid argument.", "status": "INVALID_ARGUMENT"}}, {}
+        self.google_asked = body
+        return 200, {"accessToken": "ya29." + self.secret["password"], "expireTime": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + int(life[:-1])))}, {}
 
     def revoke_token(self, method, path, headers, form):
         token = form.get("token", "")

@@ -415,6 +415,25 @@ def _():
         equal(r.rc, 0, "azure", r)
 
 
+@case("", "Google exchanges the identity for a federated token and that for an account's, asked for as long as the policy says and an hour at most; its refusals are said")
+def _():
+    for ttl, asked in (("5m", 300), ("2h", 3600)):
+        with World(("oidc", {"form": "gcp", "scope": "https://www.googleapis.com/auth/devstorage.read_write"}), ttl=ttl) as w:
+            w.credential["from"]["oidc"].update(url=w.url + "/google", resource=w.fake.GOOGLE_PROVIDER, account=w.url + w.fake.GOOGLE_ACCOUNT)
+            w.write()
+            r = w.run()
+            equal((r.rc, r.mark("digest")), (0, digest("ya29." + w.fake.secret["password"])), "the account's token", r)
+            equal(w.fake.google_asked, {"scope": ["https://www.googleapis.com/auth/devstorage.read_write"], "lifetime": f"{asked}s"}, "what was asked for", r)
+            equal(r.events("cred.grant")[0]["ttl_sec"], asked, "its true life", r)
+            check(not any("ya29.d." in str(e) for e in r.record) and "ya29.d." not in r.out, "the federated token is shown", r)
+            w.fake.answers[w.fake.GOOGLE_ACCOUNT] = [(403, {"error": {"code": 403, "status": "PERMISSION_DENIED"}}, {})]
+            r = w.run()
+            check(r.rc != 0 and "impersonate the account: HTTP 403" in r.out and "digest" not in r.marks, "an account that may not be used", r)
+            w.fake.audience = "another"
+            r = w.run()
+            check(r.rc != 0 and "does not take the identity token" in r.out and "digest" not in r.marks, "an identity that it does not take", r)
+
+
 @case("C-08", "a GitHub App's token is narrowed to repositories and permissions, is git's password, and is deleted; a wider one is refused")
 def _():
     with World(("github-app", {"app": "12", "installation": "34", "repositories": ["app"], "permissions": {"contents": "write"}}), {"git": "github.test"},
