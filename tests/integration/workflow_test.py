@@ -174,6 +174,15 @@ def _():
     equal(list(r.marks), ["say"], "one job of it", r)
 
 
+@case("", "--job says which jobs it runs without, also those behind them, and says nothing where there are none")
+def _():
+    text = "on: push\njobs:\n  a: { steps: [ { run: 'true' } ] }\n  b: { needs: a, steps: [ { run: 'true' } ] }\n  c: { needs: b, steps: [ { run: \"echo '@@c=${{ needs.b.result }}@@'\" } ] }\n"
+    r = flow(text, "--job", "c")
+    equal(r.marks, {"c": "success"}, "what ran", r)
+    check("--job: c runs without what it needs (a, b): they count as done well, and have no outputs" in r.out, "not told", r)
+    check("runs without" not in flow(text, "--job", "a").out and "runs without" not in flow(text).out, "told without a reason")
+
+
 @case("", "a called workflow that calls itself, needs in a circle and a file that is not there are refused with their places")
 def _():
     for text, says in (

@@ -43,6 +43,42 @@ static bool is_on_the_way(const struct job_source *source, const struct wf_flat_
 	return false;
 }
 
+/* All that the job waits for, and what those wait for. */
+static void mark_needs(const struct run_file *file, const struct wf_job *job, bool *seen)
+{
+	for (size_t i = 0; i < job->n_needs; i++) {
+		size_t at = job->need_jobs[i];
+		if (seen[at])
+			continue;
+		seen[at] = true;
+		mark_needs(file, file->jobs[at].flat->job, seen);
+	}
+}
+
+/* A job that is run alone sees those that it waits for as they are not: that is worth a line. */
+static void tell_left_out(struct workflow_run *run, const struct run_file *file)
+{
+	for (size_t i = 0; i < file->n; i++) {
+		const struct run_job *job = &file->jobs[i];
+		bool *seen = arena_array(run->mem.arena, file->n, sizeof(*seen));
+		const char *names = NULL;
+		if (job->why == workflow_not_asked)
+			continue;
+		mark_needs(file, job->flat->job, seen);
+		for (size_t k = 0; k < file->n; k++)
+			if (seen[k] && file->jobs[k].why == workflow_not_asked)
+				names = arena_printf(run->mem.arena, "%s%s%s", names ? names : "",
+				                     names ? ", " : "",
+				                     file->jobs[k].flat->job->id->text);
+		if (names)
+			(void)fprintf(
+				run->errors,
+				"drydock: --job: %s runs without what it needs (%.500s): they "
+				"count as done well, and have no outputs\n",
+				job->flat->job->id->text, names);
+	}
+}
+
 /* With --job the rest is over before it begins, and counts as done well. */
 void workflow_open_file(struct workflow_run *run, struct run_file *file, size_t first, size_t n,
                         struct run_turn *caller)
@@ -62,6 +98,7 @@ void workflow_open_file(struct workflow_run *run, struct run_file *file, size_t 
 		job->result = JOB_RESULT_SUCCESS;
 		job->why = workflow_not_asked;
 	}
+	tell_left_out(run, file);
 }
 
 void workflow_state_init(struct workflow_run *run)
@@ -103,18 +140,6 @@ static bool make_needs(struct workflow_run *run, const struct run_job *job, stru
 		if (!describe(run, &job->file->jobs[from->need_jobs[i]], ret))
 			return false;
 	return true;
-}
-
-/* All that the job waits for, and what those wait for. */
-static void mark_needs(const struct run_file *file, const struct wf_job *job, bool *seen)
-{
-	for (size_t i = 0; i < job->n_needs; i++) {
-		size_t at = job->need_jobs[i];
-		if (seen[at])
-			continue;
-		seen[at] = true;
-		mark_needs(file, file->jobs[at].flat->job, seen);
-	}
 }
 
 struct status_question {
