@@ -94,9 +94,9 @@ def _(repo):
     told({"SHA": head, "REF": "refs/heads/feature/x", "REF_NAME": "feature/x", **both})
     head = repo.sh("cd r; git worktree add -q ../w -b side; cd ../w; git commit -q --allow-empty -m w; git rev-parse HEAD")
     told({"SHA": head, "REF": "refs/heads/side", **both}, cwd="w")
-    told({"SHA": repo.sh("cd r; git checkout -q --detach HEAD~1; git rev-parse HEAD"), "REF": "unset", "REF_NAME": "unset", **both})
+    told({"SHA": repo.sh("cd r; git checkout -q --detach HEAD~1; git rev-parse HEAD"), "REF": "", "REF_NAME": "", **both})
     repo.sh("git init -q new; touch new/x")
-    told({"SHA": "unset", "REF": "refs/heads/main", "REPOSITORY": "unset"}, cwd="new")
+    told({"SHA": "", "REF": "refs/heads/main", "REPOSITORY": ""}, cwd="new")
 
 
 @case("", "the forge's event has the last word on ref and repository, and a workflow cannot say who it is")
@@ -269,7 +269,7 @@ def _(repo):
     main_, side = "refs/heads/main", "refs/heads/side"
     kinds = [("HEAD", new, main_), ("@", new, main_), ("main", new, main_), ("side", old, side), ("refs/heads/side", old, side), ("heads/side", old, side),
              ("light", new, "refs/tags/light"), ("heavy", old, "refs/tags/heavy"), ("heavier", old, "refs/tags/heavier"), ("origin/far", old, "refs/heads/far"),
-             ("origin", old, "refs/heads/far"), (old, old, "unset"), (old[:7], old, "unset"), (new[:12].upper(), new, "unset")]
+             ("origin", old, "refs/heads/far"), (old, old, ""), (old[:7], old, ""), (new[:12].upper(), new, "")]
     for packed in (False, True):
         for rev, sha, ref in kinds[::2] if packed else kinds:
             r = repo.drydock("cat src/main.c | sed 's/.*/@@main=&@@/'; git rev-parse HEAD | sed 's/.*/@@head=&@@/'\n" + LIST, "--rev", rev)
