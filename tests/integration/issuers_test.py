@@ -276,6 +276,10 @@ def _():
         r = w.run()
         check(r.rc == 1 and "late" not in r.marks and "has lived its ttl of 4 s" in r.out and ".ttl in the policy" in r.out, "the policy's ttl", r)
         check(r.events("cred.renew"), "not renewed", r)
+    with World(ttl="4s", script="sleep 20; echo @@late=1@@") as w:  # a server that gives more than it is asked for
+        w.fake.ttl, w.fake.answers["/v1/auth/token/renew-self"] = 2, [(200, {"auth": {"lease_duration": n}}, {}) for n in (2, 3600)]
+        r = w.run()
+        check(r.rc == 1 and "late" not in r.marks and "has lived its ttl of 4 s" in r.out and r.took < 10, "beyond the policy's ttl", r)
 
 
 @case("C-18", "a renewal that is refused, or that gives no more time, is told while there is some left, and the step ends with its credential")
