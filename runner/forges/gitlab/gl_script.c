@@ -147,7 +147,8 @@ static void add_leaving(struct gl_text *t, const struct gl_rendering *what)
 	    "builtin declare -f\n"
 	    "builtin declare -F | while builtin read -r __drydock_n; do case $__drydock_n in "
 	    "'declare -fx '*) builtin printf '%s\\n' \"$__drydock_n\" ;; esac; done\n"
-	    "builtin alias -p\n"
+	    "builtin alias -p\nbuiltin printf 'builtin set --'\nfor __drydock_n in \"$@\"; do "
+	    "builtin printf ' %q' \"$__drydock_n\"; done\nbuiltin echo\n"
 	    "builtin printf 'builtin cd -- %q\\n' \"$PWD\"\n"
 	    ") >" PLACE_CHANNEL "/shell 2>/dev/null\n"
 	    "( builtin set +euxv +o pipefail; builtin trap - ERR DEBUG; IFS=$'\\n'\n"
@@ -335,8 +336,13 @@ const char *gl_render(struct plan_arena *arena, const struct gl_rendering *what,
 			add_options(&t, what->state);
 		add_dir(&t, what->state->dir);
 	} else if (what->carry == GL_CARRY_ALL && what->state && what->state->newer.len) {
+		/* unseen, also under `set -x` */
+		add(&t, "{ case $- in *x*) builtin set +x; __drydock_x=1 ;; esac; } 2>/dev/null\n");
 		add_newer(&t, what);
 		add_dir(&t, what->state->dir);
+		add(&t,
+		    "{ case ${__drydock_x-} in 1) builtin unset -v __drydock_x; builtin set -x ;; "
+		    "esac; } 2>/dev/null\n");
 	}
 	for (size_t i = 0; i < what->n; i++) {
 		add_echo(&t, what->elements[i]);
