@@ -19,6 +19,12 @@ static const struct egress_entry *forge_entry(struct plan_build *b, const struct
 	struct egress_entry *entry = arena_alloc(b->plan->arena, sizeof(*entry));
 	*entry = (struct egress_entry){ .host = forge->host,
 		                        .port = forge->port,
+		                        .cidr = { forge->host ? 0 : forge->address },
+		                        .prefix = forge->host ? 0 : 32,
+		                        .pins = { forge->pin },
+		                        /* the client says the name that it knows */
+		                        .tls = forge->pin || !forge->host ? EGRESS_TLS_RAW
+		                                                          : EGRESS_TLS_SNI,
 		                        .private_ok = true,
 		                        .ech = EGRESS_ECH_PASS,
 		                        .why = "the job's forge",
@@ -35,7 +41,8 @@ static struct grant_terms *forge_terms(struct plan_build *b, const struct policy
 		                       .of_forge = true,
 		                       .egress = { .entries = forge_entry(b, forge),
 		                                   .n = 1,
-		                                   .job = { .upload_bytes = UPLOAD_BYTES },
+		                                   .job = { .upload_bytes = UPLOAD_BYTES,
+		                                            .cidr_addresses = 1 },
 		                                   .step = EGRESS_CAPS_WIDEST,
 		                                   .connections = CONNECTIONS },
 		                       .artifacts = none,

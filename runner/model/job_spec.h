@@ -42,7 +42,11 @@ struct spec_outsider {
 /* A step of drydock's own that speaks with the job's forge, whatever the policy lists: it fetches
  * the sources and runs nothing of theirs. Its grant is that one place, and that one secret. */
 struct spec_forge {
-	const char *host; /* as egress_host_parse() gives it */
+	const char *host;     /* as egress_host_parse() gives it; NULL: @address */
+	unsigned int address; /* IPv4, network byte order */
+	/* the forge is on this host: @host is a name for the step alone, and this is dialled; NULL:
+	 * @host is resolved */
+	const char *pin;
 	unsigned short port;
 	const char *target;        /* "host" or "host:port", as git names it */
 	const char *user, *secret; /* of the forge's secrets, by name */

@@ -293,7 +293,7 @@ def make_ca(where, *names):
     def openssl(*args):
         subprocess.run(["openssl", *args], cwd=where, check=True, capture_output=True)
     with open(os.path.join(where, "san"), "w", encoding="ascii") as file:
-        file.write("subjectAltName=DNS:localhost,IP:127.0.0.1" + "".join(f",DNS:{name}" for name in names) + "\n")
+        file.write("subjectAltName=DNS:localhost,IP:127.0.0.1" + "".join(f",{'IP' if name[0].isdigit() else 'DNS'}:{name}" for name in names) + "\n")
     openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "ca.key", "-out", "ca.pem", "-days", "2", "-subj", "/CN=test authority")
     for name in ("server", "client"):
         openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", name + ".key", "-out", name + ".csr", "-subj", "/CN=" + name)

@@ -25,7 +25,7 @@ class Project(Host):
     """A host whose GitLab has a repository with three commits on main, served by git's own server."""
 
     def __init__(self, *args, files=None, **more):
-        super().__init__(*args, host=NAME, address=ALLOWED, **more)
+        super().__init__(*args, **{"host": NAME, "address": ALLOWED, **more})
         self.gitlab.repositories = os.path.join(self.dir, "repositories")
         self.work = os.path.join(self.dir, "work")
         os.makedirs(self.work)
@@ -114,6 +114,14 @@ def _():
         job = host.job(["echo evil >README; mkdir dist; echo made >dist/a; echo left >other", "cat README dist/a; ls"])
         at = job.lines.index("$ cat README dist/a; ls")
         check(job.lines[at + 1:at + 3] == ["commit 2", "made"] and "other" not in job.lines[at:], job.text)
+
+
+@case("", "a GitLab on this very host, or one without a name, is reached all the same, and nothing else of this host")
+def _():
+    for more in ({"host": "localhost", "address": "127.0.0.1"}, {"host": ALLOWED, "address": ALLOWED}):
+        with Project(**more) as host:
+            job = host.job(["cat README", f"curl -sSk --max-time 5 https://{more['host']}:{host.gitlab.port}/ && echo reached || echo refused"])
+            check("commit 2" in job.lines and "refused" in job.lines, job.text)
 
 
 @case("", "what cannot be fetched ends the job, and no command of it runs")

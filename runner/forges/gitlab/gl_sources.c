@@ -14,9 +14,11 @@
 #include "gl_vars.h"
 #include "model/places.h"
 
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum { ATTEMPTS_MAX = 10, ARGS_MAX = 140 };
 
@@ -31,6 +33,11 @@ static const char script[] =
 	"shift\n"
 	"git=(git -c core.hooksPath=/dev/null -c submodule.recurse=false -c gc.auto=0 "
 	"-c advice.detachedHead=false)\n"
+	"if [ -n \"${DRYDOCK_ALIAS-}\" ]; then\n"
+	"  address=$(getent ahostsv4 \"$DRYDOCK_ALIAS\") || { echo \"the forge is not reached\"; "
+	"exit 1; }\n"
+	"  git+=(-c \"http.curloptResolve=$DRYDOCK_NAME:${address%%[[:space:]]*}\")\n"
+	"fi\n"
 	"[ \"$depth\" = 0 ] || flags+=(\"--depth=$depth\")\n"
 	"get() {\n"
 	"  \"${git[@]}\" init --quiet --template= \"--object-format=$format\" . || return\n"
@@ -131,6 +138,16 @@ static size_t add_flags(struct gl_sources *s, const struct gl_job *job, struct p
 	return n;
 }
 
+/* What a step takes for itself: there the forge gets another name, which git is told. */
+#define ALIAS "forge.drydock.internal"
+
+static bool is_this_host(const char *name)
+{
+	size_t len = strlen(name);
+	return strcasecmp(name, "localhost") == 0 ||
+	       (len > 10 && strcasecmp(name + len - 10, ".localhost") == 0);
+}
+
 /* Host, port and name of the repository's server, which is the GitLab that sent the job. */
 static int find_forge(const struct gl_job *job, const char *url, struct plan_arena *arena,
                       struct gl_sources *ret, const char **ret_url, struct dd_err *err)
@@ -153,19 +170,28 @@ static int find_forge(const struct gl_job *job, const char *url, struct plan_are
 	const char *colon = strchr(target, ':');
 	long port = colon ? strtol(colon + 1, NULL, 10) : 443;
 	const char *name = arena_strndup(arena, target, strcspn(target, ":"));
+	struct in_addr address = { 0 };
+	bool number = inet_pton(AF_INET, name, &address) == 1;
+	bool here = is_this_host(name);
 	if (*name == '[' || port <= 0 || port > 65535 ||
-	    egress_host_parse(name, host, &wildcard, err) < 0 || wildcard)
+	    (number && (ntohl(address.s_addr) >> 24) == 127) ||
+	    (!number && !here && (egress_host_parse(name, host, &wildcard, err) < 0 || wildcard)))
 		return dd_err_say(
 			err, EINVAL,
-			"sources cannot be fetched from %.100s: the gate knows names, and "
-			"this is none",
+			"sources cannot be fetched from %.100s: a step has a 127.0.0.1 of "
+			"its own, and the gate knows names and IPv4 addresses",
 			target);
-	ret->forge = (struct spec_forge){ .host = arena_strdup(arena, host),
+	ret->forge = (struct spec_forge){ .host = number ? NULL
+		                                  : here ? ALIAS
+		                                         : arena_strdup(arena, host),
+		                          .address = address.s_addr,
+		                          .pin = here ? "127.0.0.1" : NULL,
 		                          .port = (unsigned short)port,
 		                          .target = target,
 		                          .user = "gitlab-ci-token",
 		                          .secret = GL_TOKEN_NAME,
 		                          .origin = "the registration of this runner" };
+	ret->alias_name = here ? arena_printf(arena, "%s:%ld", name, port) : NULL;
 	return 0;
 }
 
@@ -215,6 +241,10 @@ static void make_env(struct gl_sources *ret, const char *authorities, size_t len
 		ret->recipe.files = &ret->file;
 		ret->recipe.n_files = 1;
 		ret->env[n++] = (struct pair){ .name = "GIT_SSL_CAINFO", .value = GL_CA_PATH };
+	}
+	if (ret->alias_name) {
+		ret->env[n++] = (struct pair){ .name = "DRYDOCK_ALIAS", .value = ALIAS };
+		ret->env[n++] = (struct pair){ .name = "DRYDOCK_NAME", .value = ret->alias_name };
 	}
 	if (gl_is_true(gl_job_last(job, "GIT_SUBMODULE_FORCE_HTTPS"))) {
 		ret->env[n++] = (struct pair){ .name = "GIT_CONFIG_PARAMETERS",

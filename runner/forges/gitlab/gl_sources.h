@@ -16,7 +16,8 @@ struct gl_sources {
 	struct spec_forge forge;
 	struct recipe recipe;
 	struct recipe_file file; /* authorities */
-	struct pair env[8];
+	const char *alias_name; /* "localhost:8443": what git calls a forge on this host, or NULL */
+	struct pair env[10];
 	struct env_layer layer;
 	const char *notes[8]; /* what of the job's wishes is not done */
 	size_t n_notes;
