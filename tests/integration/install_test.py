@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """install_test.py - make install goes wholly or not at all, for root and for a user, and make uninstall takes away just what it put there."""
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "lib"))
-from dd import BUILD, ROOT, case, check, equal, main  # noqa: E402
+from dd import BUILD, ROOT, Skip, case, check, equal, main  # noqa: E402
 
 SCRIPT = os.path.join(HERE, "..", "..", "scripts", "install")
 
@@ -41,12 +42,33 @@ def _():
         equal(code, 0, out)
         found = files_below(dest)
         for path in ("usr/bin/drydock", "usr/share/drydock/seccomp/default.seccomp", "usr/share/man/man1/drydock.1",
-                     "usr/share/bash-completion/completions/drydock", "etc/modules-load.d/drydock.conf"):
+                     "usr/share/bash-completion/completions/drydock", "etc/modules-load.d/drydock.conf",
+                     "usr/lib/systemd/system/drydock.service", "usr/lib/sysusers.d/drydock.conf"):
             check(path in found, f"{path} is missing: {found}")
         equal(os.stat(dest + "/etc/drydock/secrets").st_mode & 0o777, 0o700, "mode of secrets")
         code, out = script("--uninstall", dest, "/usr")
         equal((code, files_below(dest)), (0, []), out)
         equal((os.listdir(dest + "/usr"), os.path.exists(dest + "/etc/drydock")), ([], False), "directories are left")
+
+
+@case("", "the unit is one that systemd takes without a word, and its exposure is at most 4.1")
+def _():
+    if not shutil.which("systemd-analyze"):
+        raise Skip("no systemd-analyze on this host")
+    with tempfile.TemporaryDirectory(prefix="dd-install-") as dest:
+        code, out = script(build_dir(), dest, "/usr")
+        equal(code, 0, out)
+        unit = dest + "/usr/lib/systemd/system/drydock.service"
+        with open(unit, encoding="utf-8") as file:
+            text = file.read()
+        check("ExecStart=/usr/bin/drydock agent --state-dir /var/lib/drydock\n" in text, text)
+        with open(unit, "w", encoding="utf-8") as file:   # what is verified must be there
+            file.write(text.replace("/usr/bin/drydock", dest + "/usr/bin/drydock"))
+        done = subprocess.run(["systemd-analyze", "verify", "--man=no", unit], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, env={**os.environ, "SYSTEMD_LOG_LEVEL": "notice"})
+        said = [line for line in done.stdout.splitlines() if "drydock.service" in line]
+        equal(said, [], "what systemd says of it")
+        done = subprocess.run(["systemd-analyze", "security", "--offline=true", "--threshold=41", unit], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        check(done.returncode == 0, done.stdout[-600:])
 
 
 @case("", "a user installs below a prefix of their own: whole, working, and told what was left out")
