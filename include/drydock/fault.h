@@ -72,6 +72,7 @@ static const char *const dd_fault_points[] = {
 	"seccomp_notify",
 	"sh",
 	"state",
+	"store_lease",
 	"step",
 	"subids",
 	"swap",

@@ -9,6 +9,7 @@
  * and a digest is taken here, of a file that provably nobody can write any more. */
 #include "store_keep.h"
 
+#include "drydock/fault.h"
 #include "drydock/fd.h"
 #include "drydock/hatch_lock.h"
 
@@ -70,25 +71,25 @@ static int make_stable(struct store_upload *u, int *ret_fd, struct dd_err *err)
 	if (fd < 0)
 		return dd_err_set(err, errno, "open an upload");
 	(void)flock(fd, LOCK_SH | LOCK_NB);
-	if (fcntl(fd, F_SETLEASE, F_RDLCK) == 0) {
+	if (!dd_fault("store_lease") && fcntl(fd, F_SETLEASE, F_RDLCK) == 0) {
 		*ret_fd = dd_take_fd(&fd);
 		return 0;
 	}
-	if (errno == EAGAIN)
+	if (errno == EAGAIN && !dd_fault("store_lease"))
 		return dd_err_say(err, EBUSY, "an upload is still being written");
 	dd_auto_fd int copy = -1;
 	static char bytes[65536];
 	char name[32];
-	ssize_t n;
+	ssize_t n = 0;
 	int r = store_incoming(u->dir, name, &copy, err);
 	if (r < 0)
 		return r;
-	while ((n = read(fd, bytes, sizeof(bytes))) > 0)
-		if (write(copy, bytes, (size_t)n) != n)
-			n = -1;
+	bool whole = true;
+	while (whole && (n = read(fd, bytes, sizeof(bytes))) > 0)
+		whole = write(copy, bytes, (size_t)n) == n;
 	(void)unlinkat(u->dir, u->name, 0);
 	(void)snprintf(u->name, sizeof(u->name), "%s", name);
-	if (n < 0 || lseek(copy, 0, SEEK_SET) < 0)
+	if (!whole || n < 0 || lseek(copy, 0, SEEK_SET) < 0)
 		return dd_err_set(err, EIO, "copy an upload");
 	*ret_fd = dd_take_fd(&copy);
 	return 0;

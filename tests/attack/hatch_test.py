@@ -380,6 +380,14 @@ def race():
         equal(r.marks.get("got"), "{'a'}", "one of them", r)
 
 
+@case("A-09", "on a file system without leases what was put in is copied before its digest is taken, and served as it was put in")
+def no_lease():
+    with Store() as s:
+        r = ok(s.run("mark('save', save('k', b'x' * 200000)[0]); mark('up', upload('a', b'y' * 50)[0]); mark('got', len(get('k')))", fault="store_lease"))
+        equal([r.marks.get(n) for n in ("save", "up", "got")], ["200", "200", "200000"], "answers", r)
+        equal([n for n in os.listdir(s.path("artifacts")) if n.startswith("in-")], [], "what was copied is gone", r)
+
+
 @case("", "without its locks no hatch serves, and no byte of the step runs")
 def locks():
     with Store() as s:
