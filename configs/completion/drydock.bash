@@ -19,8 +19,8 @@ doctor:--policy= --state-dir= --json --help --usage
 issuer:init rotate show --url= --audience= --now --help --usage
 revoke:--all --state-dir= --help --usage
 cache:list prune --of= --days= --untrusted --all --json --state-dir= --help --usage
-register:gitlab --url= --token-file= --ca-file= --name= --state-dir= --help --usage
-unregister:--state-dir= --help --usage
+register:gitlab github --url= --token-file= --ca-file= --name= --labels= --group= --ephemeral --replace --jitconfig-file= --runner-version= --state-dir= --help --usage
+unregister:--token-file= --state-dir= --help --usage
 agent:--config= --policy-dir= --state-dir= --ca-file= --once --jitconfig-file= --runner-version= --check --help --usage
 '
 
@@ -46,7 +46,7 @@ _drydock() {
 	case $command in '' | policy) verb=wanted ;; record) if [ "$COMP_CWORD" -eq 2 ]; then verb=wanted; else words=${words#verify show report schema}; fi ;;
 	issuer) if [ "$COMP_CWORD" -eq 2 ]; then verb=wanted; else words=${words#init rotate show}; fi ;;
 	cache) if [ "$COMP_CWORD" -eq 2 ]; then verb=wanted; else words=${words#list prune}; fi ;;
-	register) if [ "$COMP_CWORD" -eq 2 ]; then verb=wanted; else words=${words#gitlab}; fi ;; esac
+	register) if [ "$COMP_CWORD" -eq 2 ]; then verb=wanted; else words=${words#gitlab github}; fi ;; esac
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
 	if [[ ${COMPREPLY[0]:-} == *= ]] && [ ${#COMPREPLY[@]} -eq 1 ]; then compopt -o nospace 2>/dev/null; fi
 	if [[ $word != -* && ! $verb ]]; then

@@ -96,11 +96,12 @@ static int registration_parse(struct plan_arena *arena, const char *path, const 
 	ret->id = json_integer_value(json_object_get(o, "id"));
 	ret->expires = json_integer_value(json_object_get(o, "expires"));
 	ret->since = json_integer_value(json_object_get(o, "since"));
-	if (!ret->forge || strcmp(ret->forge, "gitlab") != 0 || !ret->url || !ret->token ||
-	    !*ret->token)
+	if (!ret->forge ||
+	    (strcmp(ret->forge, "gitlab") != 0 && strcmp(ret->forge, "github") != 0) || !ret->url ||
+	    !ret->token || !*ret->token)
 		return dd_err_say(err, EINVAL,
 		                  "%s is no registration that can be used: register again "
-		                  "(`drydock register gitlab`)",
+		                  "(`drydock register`)",
 		                  path);
 	return 0;
 }

@@ -18,9 +18,9 @@ enum { RUNNER_NAME_MAX = 64, RUNNER_TOKEN_MAX = 8192, SYSTEM_ID_LEN = 14, RUNNER
 
 struct registration {
 	const char *name;  /* [a-z0-9._-]+ */
-	const char *forge; /* "gitlab" */
+	const char *forge; /* "gitlab", "github" */
 	const char *url;
-	const char *token;
+	const char *token; /* of a runner of GitHub's: its configuration, as JSON */
 	const char *ca;    /* a file with one more authority, absolute; or NULL */
 	long long id;      /* as the forge calls it */
 	long long expires; /* of the token, seconds since the epoch; 0: never */

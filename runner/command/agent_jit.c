@@ -140,12 +140,13 @@ int agent_jit(const struct agent_jit_args *args)
 		return fail(&err);
 	int r = read_runner(args->file, &runner, &err);
 	int code = r < 0 ? fail(&err)
-	                 : github_agent_once(
+	                 : github_agent_run(
 				   &(struct github_agent_args){ .id = &id,
 	                                                        .state = state,
 	                                                        .policy_dir = args->policy_dir,
 	                                                        .ca = ca[0] ? ca : NULL,
-	                                                        .version = args->version },
+	                                                        .version = args->version,
+	                                                        .once = true },
 				   &runner);
 	if (r < 0)
 		github_runner_done(&runner);

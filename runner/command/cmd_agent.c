@@ -9,7 +9,8 @@
 #include "base/exit_code.h"
 #include "base/text_escape.h"
 #include "drydock/identity.h"
-#include "forges/github/github_runner.h"
+#include "forges/github/github_agent.h"
+#include "forges/github/message_json.h"
 #include "forges/gitlab/gl_agent.h"
 #include "job/job_dirs.h"
 #include "job/step_result.h"
@@ -83,8 +84,8 @@ static int read_all(struct agent_world *world, struct dd_err *err)
 	world->n_regs = (size_t)r;
 	if (world->n_regs == 0)
 		return dd_err_say(err, ENOENT,
-		                  "no runner is registered in %s: `drydock register gitlab --url "
-		                  "URL --token-file FILE` does it",
+		                  "no runner is registered in %s: `drydock register gitlab` or "
+		                  "`drydock register github` does it",
 		                  world->state);
 	r = agent_config_check(&world->config, world->regs, world->n_regs, &world->diags);
 	return r < 0 ? dd_err_say(err, -r, "the configuration cannot be used")
@@ -110,6 +111,51 @@ static void show(const struct agent_world *world)
 		(void)printf("%s: runner %lld of %s (%s), %u job%s at a time\n", reg->name, reg->id,
 		             reg->url, reg->forge, config->jobs, config->jobs == 1 ? "" : "s");
 	}
+}
+
+/* ---- runners of GitHub's ---- */
+
+static bool is_github(const struct registration *reg)
+{
+	return strcmp(reg->forge, "github") == 0;
+}
+
+static size_t count_github(const struct agent_world *world)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < world->n_regs; i++)
+		n += is_github(&world->regs[i]);
+	return n;
+}
+
+static int run_github(const struct agent_world *world, const struct registration *reg,
+                      const char *authorities)
+{
+	struct github_runner runner;
+	struct dd_err err = { .code = 0 };
+	char why[200];
+	json_t *document = message_json_load(reg->token, strlen(reg->token), why, sizeof(why));
+	int r = github_runner_of_json(document ? document : json_object(), &runner, &err);
+
+	if (r < 0) {
+		(void)fprintf(stderr, "drydock: %s: %s\n", reg->name, err.msg);
+		github_runner_done(&runner);
+		return DRYDOCK_EXIT_USAGE;
+	}
+	bool ephemeral = runner.ephemeral;
+	int code = github_agent_run(
+		&(struct github_agent_args){
+			.id = &world->id,
+			.state = world->state,
+			.policy_dir = world->args->policy_dir,
+			.ca = authorities,
+			.version = world->args->runner_version,
+			.once = world->args->once || ephemeral,
+		},
+		&runner);
+	if (ephemeral && code != DRYDOCK_EXIT_INTERNAL)
+		(void)registration_remove(world->state, reg->name, &err); /* it was for one job */
+	return code;
 }
 
 /* ---- the agent ---- */
@@ -164,11 +210,20 @@ static bool reload(void *arg, struct agent_run *run)
 	return true;
 }
 
+/* One agent speaks GitHub's protocol for one runner, or GitLab's for any number. */
 static int run_agent(struct agent_world *world, struct dd_err *err)
 {
 	static const struct agent_forge *const forges[] = { &gl_agent_forge };
 	int r = system_id_get(world->state, world->system_id, err);
 	if (r < 0)
+		return complain(world, err);
+	if (count_github(world) > 0 && world->n_regs > 1)
+		(void)dd_err_blame(err, DD_BLAME_CALLER,
+		                   dd_err_say(err, ENOTSUP,
+		                              "a runner of GitHub's needs an agent of its own: "
+		                              "register it with another --state-dir, and start an "
+		                              "agent for that"));
+	if (err->code)
 		return complain(world, err);
 	world->setup = (struct agent_setup){ .id = &world->id,
 		                             .state = world->state,
@@ -177,6 +232,8 @@ static int run_agent(struct agent_world *world, struct dd_err *err)
 		                             .ca = world->args->ca };
 	if ((r = make_runners(world, err)) < 0)
 		return complain(world, err);
+	if (count_github(world) == 1)
+		return run_github(world, &world->regs[0], world->runners[0].authorities);
 	struct agent_run run = { .setup = &world->setup,
 		                 .forges = forges,
 		                 .n_forges = ARRAY_LEN(forges),
@@ -223,9 +280,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		else if (a->jitconfig && (!a->once || a->config))
 			argp_error(state, "a just-in-time configuration is for one job and holds "
 			                  "all of it: --once, and no --config");
-		else if (a->runner_version && !a->jitconfig)
-			argp_error(state, "--runner-version is about a runner of GitHub's: "
-			                  "--jitconfig-file says which");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;

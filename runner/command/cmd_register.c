@@ -9,6 +9,7 @@
 #include "base/exit_code.h"
 #include "base/text_escape.h"
 #include "drydock/identity.h"
+#include "forges/github/github_register.h"
 #include "forges/gitlab/gl_register.h"
 #include "job/job_dirs.h"
 #include "job/step_result.h"
@@ -20,6 +21,7 @@
 struct args {
 	const char *forge, *state_dir;
 	struct gl_registering what;
+	struct github_registering github; /* what is GitHub's alone */
 };
 
 static int complain(const struct dd_err *err)
@@ -52,6 +54,29 @@ static error_t parse_common(int key, char *arg, struct argp_state *state)
 	}
 }
 
+static bool is_github(const struct args *a)
+{
+	return a->forge && strcmp(a->forge, "github") == 0;
+}
+
+static void check_register(const struct args *a, struct argp_state *state)
+{
+	const struct github_registering *g = &a->github;
+	if (!a->forge || (strcmp(a->forge, "gitlab") != 0 && !is_github(a)))
+		argp_error(state, "say which forge: gitlab or github");
+	else if (!is_github(a) && (g->jitconfig_file || g->labels || g->group || g->version ||
+	                           g->replace || g->ephemeral))
+		argp_error(state, "--jitconfig-file, --labels, --group, --ephemeral, --replace and "
+		                  "--runner-version are about a runner of GitHub's");
+	else if (is_github(a) && g->jitconfig_file &&
+	         (g->labels || g->group || g->version || g->replace || g->ephemeral))
+		argp_error(state, "a just-in-time configuration says all of it already");
+	else if (!(is_github(a) && g->jitconfig_file) && (!a->what.url || !a->what.token_file))
+		argp_error(state,
+		           "--url and --token-file are needed: the address, and a file with "
+		           "the token (of GitLab: glrt-...; of GitHub: a registration token)");
+}
+
 static error_t parse_register(int key, char *arg, struct argp_state *state)
 {
 	struct args *a = state->input;
@@ -70,13 +95,26 @@ static error_t parse_register(int key, char *arg, struct argp_state *state)
 			return ARGP_ERR_UNKNOWN;
 		a->forge = arg;
 		return 0;
+	case 'j':
+		a->github.jitconfig_file = arg;
+		return 0;
+	case 'l':
+		a->github.labels = arg;
+		return 0;
+	case 'g':
+		a->github.group = arg;
+		return 0;
+	case 'V':
+		a->github.version = arg;
+		return 0;
+	case 'r':
+		a->github.replace = true;
+		return 0;
+	case 'e':
+		a->github.ephemeral = true;
+		return 0;
 	case ARGP_KEY_END:
-		if (!a->forge || strcmp(a->forge, "gitlab") != 0)
-			argp_error(state, "say which forge: gitlab is the only one yet");
-		else if (!a->what.url || !a->what.token_file)
-			argp_error(state, "--url and --token-file are needed: the address of the "
-			                  "GitLab, and a file with the runner's authentication "
-			                  "token (glrt-...)");
+		check_register(a, state);
 		return 0;
 	default:
 		return parse_common(key, arg, state);
@@ -88,6 +126,10 @@ static error_t parse_unregister(int key, char *arg, struct argp_state *state)
 	struct args *a = state->input;
 	if (key == ARGP_KEY_ARG && !a->what.name) {
 		a->what.name = arg;
+		return 0;
+	}
+	if (key == 't') {
+		a->what.token_file = arg;
 		return 0;
 	}
 	if (key == ARGP_KEY_END && !a->what.name)
@@ -108,6 +150,17 @@ static int enter(struct args *a, char state[512], struct dd_err *err)
 	return 0;
 }
 
+static int register_github(struct args *a, struct plan_arena *arena, struct registration *reg,
+                           struct dd_err *err)
+{
+	a->github.url = a->what.url;
+	a->github.token_file = a->what.token_file;
+	a->github.ca = a->what.ca;
+	a->github.name = a->what.name;
+	a->github.state = a->what.state;
+	return github_register(&a->github, arena, reg, err);
+}
+
 int cmd_register(int argc, char **argv)
 {
 	static const struct argp_option options[] = {
@@ -118,7 +171,8 @@ int cmd_register(int argc, char **argv)
 		{ .name = "token-file",
 		  .key = 't',
 		  .arg = "FILE",
-		  .doc = "holds the runner's authentication token" },
+		  .doc = "holds the token: of GitLab the runner's, of GitHub one for "
+		         "registrations" },
 		{ .name = "ca-file",
 		  .key = 'c',
 		  .arg = "FILE",
@@ -126,7 +180,29 @@ int cmd_register(int argc, char **argv)
 		{ .name = "name",
 		  .key = 'n',
 		  .arg = "NAME",
-		  .doc = "what the runner is called on this host; the forge's host otherwise" },
+		  .doc = "what the runner is called; the forge's host otherwise, for GitHub this "
+		         "host" },
+		{ .name = "labels",
+		  .key = 'l',
+		  .arg = "A,B",
+		  .doc = "GitHub: further labels, besides self-hosted, the system and the "
+		         "architecture" },
+		{ .name = "group",
+		  .key = 'g',
+		  .arg = "NAME",
+		  .doc = "GitHub: the group of runners" },
+		{ .name = "ephemeral", .key = 'e', .doc = "GitHub: for one job, and then no more" },
+		{ .name = "replace",
+		  .key = 'r',
+		  .doc = "GitHub: in the place of one of that name" },
+		{ .name = "jitconfig-file",
+		  .key = 'j',
+		  .arg = "FILE",
+		  .doc = "GitHub: a just-in-time configuration, instead of a token" },
+		{ .name = "runner-version",
+		  .key = 'V',
+		  .arg = "VERSION",
+		  .doc = "GitHub: the version that is reported" },
 		{ .name = "state-dir",
 		  .key = 'S',
 		  .arg = "DIR",
@@ -136,10 +212,10 @@ int cmd_register(int argc, char **argv)
 	static const struct argp argp = {
 		.options = options,
 		.parser = parse_register,
-		.args_doc = "gitlab",
-		.doc = "Make this host a runner of a GitLab: the token is shown to it once, and "
-		       "written to the agent's state, readable for nobody else. `drydock agent` "
-		       "then runs its jobs."
+		.args_doc = "gitlab|github",
+		.doc = "Make this host a runner of a forge. What it is known by there is written "
+		       "to the agent's state, readable for nobody else; `drydock agent` then runs "
+		       "its jobs."
 	};
 	struct args args = { .forge = NULL };
 	struct dd_err err = { .code = 0 };
@@ -152,7 +228,8 @@ int cmd_register(int argc, char **argv)
 		return DRYDOCK_EXIT_USAGE;
 	int entered = enter(&args, state, &err), r = entered;
 	if (r == 0)
-		r = gl_register(&args.what, arena, &reg, &replaced, &err);
+		r = is_github(&args) ? register_github(&args, arena, &reg, &err)
+		                     : gl_register(&args.what, arena, &reg, &replaced, &err);
 	if (r == 0)
 		(void)printf("runner %lld of %s is registered as %s%s\n", reg.id, reg.url, reg.name,
 		             replaced ? ", in the place of another token" : "");
@@ -164,11 +241,18 @@ int cmd_register(int argc, char **argv)
 
 int cmd_unregister(int argc, char **argv)
 {
-	static const struct argp_option options[] = { { .name = "state-dir",
-		                                        .key = 'S',
-		                                        .arg = "DIR",
-		                                        .doc = "where the agent keeps its state" },
-		                                      { 0 } };
+	static const struct argp_option options[] = {
+		{ .name = "state-dir",
+		  .key = 'S',
+		  .arg = "DIR",
+		  .doc = "where the agent keeps its state" },
+		{ .name = "token-file",
+		  .key = 't',
+		  .arg = "FILE",
+		  .doc = "GitHub: holds a removal token; without, only this host forgets the "
+		         "runner" },
+		{ 0 }
+	};
 	static const struct argp argp = { .options = options,
 		                          .parser = parse_unregister,
 		                          .args_doc = "NAME",
@@ -186,9 +270,20 @@ int cmd_unregister(int argc, char **argv)
 	if (r == 0 &&
 	    (r = registration_read(arena, args.what.state, args.what.name, &reg, &err)) < 0)
 		err.blame = DD_BLAME_CALLER;
-	if (r == 0)
+	if (r == 0 && strcmp(reg.forge, "github") == 0)
+		r = github_unregister(args.what.state, &reg, args.what.token_file, &err);
+	else if (r == 0 && args.what.token_file)
+		r = dd_err_blame(
+			&err, DD_BLAME_CALLER,
+			dd_err_say(&err, EINVAL, "--token-file is about a runner of GitHub's"));
+	else if (r == 0)
 		r = gl_unregister_runner(args.what.state, &reg, &err);
-	if (r == 0)
+	if (r == 0 && strcmp(reg.forge, "github") == 0 && !args.what.token_file)
+		(void)printf(
+			"%s is forgotten on this host; the runner is still listed at %s: with a "
+			"removal token (--token-file) it is not\n",
+			args.what.name, reg.url);
+	else if (r == 0)
 		(void)printf("%s is no runner any more\n", args.what.name);
 	arena_free(arena);
 	if (r == 0)

@@ -470,6 +470,99 @@ def _():
         w.clean()
 
 
+# ---- registration ----
+
+def register(w, *options, token="REGTOKEN", path="/acme/app"):
+    w.write("token", token + "\n")
+    return subprocess.run([DRYDOCK, "register", "github", "--url", w.server.url + path, "--token-file", "token", "--ca-file", tls()["ca.pem"], "--state-dir", os.path.join(w.dir, "state"), *options],
+                          cwd=w.dir, capture_output=True, text=True, check=False, timeout=60)
+
+
+def agent(w, *options):
+    w.process = subprocess.Popen([DRYDOCK, "agent", "--state-dir", os.path.join(w.dir, "state"), "--policy-dir", w.policies, *options], cwd=w.dir, stdin=subprocess.DEVNULL,
+                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+    return w
+
+
+@case("", "a host that is registered with a token is a runner with its own key, labels and group, and runs one job after the other until a signal lets it end")
+def _():
+    with World() as w:
+        w.server.registration_tokens.add("REGTOKEN")
+        done = register(w, "--name", "Dock.1", "--labels", "drydock,fast", "--group", "special")
+        equal(done.returncode, 0, done.stderr)
+        [runner] = w.server.runners.values()
+        equal((runner["name"], runner["group"], runner["ephemeral"], runner["updates_disabled"], runner["version"]), ("Dock.1", 4, False, True, "2.336.0"), "the runner")
+        equal({k for k, v in runner["labels"].items() if v == "system"} - {"X64", "ARM64"}, {"self-hosted", "Linux"}, "labels")
+        equal({k for k, v in runner["labels"].items() if v == "user"}, {"drydock", "fast"}, "labels")
+        [kept] = glob.glob(w.dir + "/state/runners/*.json")
+        equal((os.path.basename(kept), os.stat(kept).st_mode & 0o777), ("dock.1.json", 0o600), "the file")
+        with open(kept, encoding="utf-8") as file:
+            check("REGTOKEN" not in file.read(), "the registration token is kept")
+        first = w.server.job([script("echo one")])
+        agent(w)
+        w.server.wait(lambda: first.completed)
+        second = w.server.job([script("sleep 2; echo two")])
+        w.server.wait(lambda: second.states.get(second.document["steps"][0]["id"]))
+        w.process.send_signal(signal.SIGTERM)
+        equal(w.finish(), 0, f"exit status; {w.out}")
+        equal((first.completed["conclusion"], second.completed["conclusion"]), ("succeeded", "succeeded"), "results")
+        equal((w.server.names().count("session"), w.server.sessions), (1, {}), "sessions")
+        w.clean("a poll says")
+
+
+@case("", "registering says what is wrong: a token that is not taken, a place that is none, a name that is there, a group that is not, an old server; --replace takes the place")
+def _():
+    with World() as w:
+        done = register(w)
+        check(done.returncode == 5 and "not taken" in done.stderr and "good for an hour" in done.stderr, f"{done.returncode} {done.stderr}")
+        w.server.registration_tokens.add("REGTOKEN")
+        for path in ("", "/a/b/c", "/a b"):
+            done = register(w, path=path)
+            check(done.returncode == 2 and "not the address" in done.stderr, f"{path}: {done.returncode} {done.stderr}")
+        done = register(w, "--group", "nowhere")
+        check(done.returncode != 0 and "no group of runners `nowhere`" in done.stderr, done.stderr)
+        done = register(w, "--runner-version", "2.300.0")
+        check(done.returncode != 0 and "out of date" in done.stderr, done.stderr)
+        equal(register(w, "--name", "one").returncode, 0, "the first")
+        done = register(w, "--name", "ONE")
+        check(done.returncode != 0 and "--replace" in done.stderr, done.stderr)
+        equal(register(w, "--name", "one", "--replace").returncode, 0, "the second")
+        equal(len(w.server.runners), 1, "runners")
+        w.server.script["exchange"] = [(200, {"url": w.server.url, "token": "t"})]
+        done = register(w, "--name", "two")
+        check(done.returncode != 0 and "older protocol" in done.stderr, done.stderr)
+        equal(w.server.violations, [], "violations")
+
+
+@case("", "an ephemeral runner is one for one job; unregister with a removal token removes the runner at the server, too")
+def _():
+    with World() as w:
+        w.server.registration_tokens.add("REGTOKEN")
+        equal(register(w, "--name", "one", "--ephemeral").returncode, 0, "register")
+        job = w.server.job([script("exit 3")])
+        equal(agent(w).finish(), 1, f"exit status; {w.out}")
+        equal((job.completed["conclusion"], glob.glob(w.dir + "/state/runners/*.json")), ("failed", []), "afterwards")
+        w.clean()
+    with World() as w:
+        w.server.registration_tokens.add("REGTOKEN")
+        w.server.removal_tokens.add("REMOVAL")
+        equal(register(w, "--name", "one").returncode, 0, "register")
+        w.write("removal", "REMOVAL")
+        done = subprocess.run([DRYDOCK, "unregister", "one", "--token-file", "removal", "--state-dir", w.dir + "/state"], cwd=w.dir, capture_output=True, text=True, check=False)
+        equal((done.returncode, [r["alive"] for r in w.server.runners.values()], glob.glob(w.dir + "/state/runners/*.json")), (0, [False], []), done.stderr)
+
+
+@case("", "a just-in-time configuration can be registered, and is used up by its job")
+def _():
+    with World() as w:
+        w.write("jit", w.server.jit())
+        done = subprocess.run([DRYDOCK, "register", "github", "--jitconfig-file", "jit", "--ca-file", tls()["ca.pem"], "--state-dir", w.dir + "/state"], cwd=w.dir, capture_output=True, text=True, check=False)
+        equal(done.returncode, 0, done.stderr)
+        job = w.server.job([script("true")])
+        equal(agent(w, "--once").finish(), 0, f"exit status; {w.out}")
+        equal((job.completed["conclusion"], glob.glob(w.dir + "/state/runners/*.json")), ("succeeded", []), "afterwards")
+
+
 # ---- death ----
 
 def process_of(w, name):

@@ -2,6 +2,7 @@
 /* github_protocol_test.c - small parts of GitHub's runner protocol: addresses, pauses, times, a
  * configuration, and what a client says to prove who it is. */
 #include "forges/github/github_ask.h"
+#include "forges/github/github_register.h"
 #include "forges/github/github_runner.h"
 
 #include <setjmp.h>
@@ -133,6 +134,49 @@ static void the_older_protocol_and_plain_http_are_refused_with_words(void **stat
 	}
 }
 
+static void an_address_says_whom_to_ask_and_for_what(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *url, *api, *entity;
+	} rows[] = {
+		{ "https://github.com/acme", "https://api.github.com", "/orgs/acme/actions" },
+		{ "https://github.com/acme/app/", "https://api.github.com",
+		  "/repos/acme/app/actions" },
+		{ "https://acme.ghe.com/a/b", "https://api.acme.ghe.com", "/repos/a/b/actions" },
+		{ "https://git.test:8443/enterprises/big", "https://git.test:8443/api/v3",
+		  "/enterprises/big/actions" },
+		{ "https://notgithub.com/a/b", "https://notgithub.com/api/v3",
+		  "/repos/a/b/actions" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct github_place place;
+		struct dd_err err = { 0 };
+		assert_int_equal(github_place(rows[i].url, &place, &err), 0);
+		assert_string_equal(place.api, rows[i].api);
+		assert_string_equal(place.entity, rows[i].entity);
+	}
+}
+
+static void an_address_of_nothing_that_has_runners_is_refused(void **state)
+{
+	(void)state;
+	static const char *const rows[] = { "",
+		                            "http://github.com/a/b",
+		                            "https://github.com",
+		                            "https://github.com/a/b/c",
+		                            "https://u@github.com/a",
+		                            "https://github.com/a/../b",
+		                            "https://github.com/a?b",
+		                            "https:///a/b" };
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct github_place place;
+		struct dd_err err = { 0 };
+		assert_int_equal(github_place(rows[i], &place, &err), -EINVAL);
+		assert_int_equal(err.blame, DD_BLAME_CALLER);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -144,6 +188,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_configuration_that_is_none_says_so),
 		cmocka_unit_test(names_in_any_case_and_numbers_as_texts_are_read),
 		cmocka_unit_test(the_older_protocol_and_plain_http_are_refused_with_words),
+		cmocka_unit_test(an_address_says_whom_to_ask_and_for_what),
+		cmocka_unit_test(an_address_of_nothing_that_has_runners_is_refused),
 	};
 	cmocka_set_test_filter(argc > 1 ? argv[1] : NULL);
 	return cmocka_run_group_tests(tests, NULL, NULL);

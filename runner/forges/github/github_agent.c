@@ -27,7 +27,9 @@ struct github_agent {
 	pid_t job;
 	bool ending; /* somebody wants the end */
 	bool broker_over;
-	int code; /* so far; -1: none */
+	int code;         /* so far; -1: none */
+	unsigned n_asked; /* for the end */
+	bool ephemeral;
 };
 
 static void told(const char *bytes, size_t len)
@@ -99,7 +101,12 @@ static void reap(struct github_agent *a)
 	if (!WIFEXITED(status))
 		told("the process that ran the job was killed", 39);
 	dd_close_p(&a->job_sock);
-	a->ending = true;
+	if (a->args->once || a->ephemeral || a->ending) {
+		a->ending = true;
+		return;
+	}
+	a->code = -1;
+	(void)frame_send(a->broker.sock, &(struct frame){ .kind = BROKER_FREE });
 }
 
 /* ---- what others say ---- */
@@ -154,7 +161,10 @@ static void hear_signals(struct github_agent *a)
 		if (info.ssi_signo == SIGCHLD)
 			continue;
 		a->ending = true;
-		cancel_job(a, 0);
+		if (a->args->once || a->n_asked++ > 0)
+			cancel_job(a, 0);
+		else if (a->job > 0)
+			told("no further job; the one that runs is let finish", 48);
 	}
 	reap(a);
 }
@@ -203,7 +213,7 @@ static int agent_start_broker(struct github_agent *a, struct github_runner *runn
 	return r;
 }
 
-int github_agent_once(const struct github_agent_args *args, struct github_runner *runner)
+int github_agent_run(const struct github_agent_args *args, struct github_runner *runner)
 {
 	static const int signals[] = { SIGCHLD, SIGINT, SIGTERM, SIGHUP, SIGQUIT };
 	struct github_agent a = {
@@ -212,6 +222,7 @@ int github_agent_once(const struct github_agent_args *args, struct github_runner
 	struct dd_err err = { 0 };
 	sigset_t set;
 
+	a.ephemeral = runner->ephemeral;
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)sigemptyset(&set);
 	for (size_t i = 0; i < ARRAY_LEN(signals); i++)
@@ -231,5 +242,7 @@ int github_agent_once(const struct github_agent_args *args, struct github_runner
 	else
 		(void)courier_process_end(&a.broker, 1000);
 	dd_close(a.signal_fd);
+	if (!args->once && a.ending)
+		return DRYDOCK_EXIT_OK;
 	return a.code < 0 ? DRYDOCK_EXIT_CANCELLED : a.code;
 }
