@@ -9,7 +9,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from dd import PUSH, Job, case, check, equal, main, step  # noqa: E402
 
 SECRET = "trace-secret-0123456789"
-ORDER = ["CTL_GO", "CTL_NET", "CTL_BUILT", "GATE_READY", "delivery", "GATE_DNS_DENY", "CTL_STATUS", "GATE_CLOSE ", "GATE_CLOSED", "GATE_FINISH", "GATE_DONE"]
+ORDER = ["CTL_MAPS_WANTED", "CTL_GO", "request", "reply", "CTL_NET", "CTL_BUILT", "GATE_READY", "delivery", "GATE_DNS_DENY", "CTL_STATUS", "GATE_CLOSE ", "GATE_CLOSED", "GATE_FINISH", "GATE_DONE"]
 
 
 def traced(env):
@@ -35,7 +35,7 @@ def _():
         check(name in text[at:], f"{name} is not there, or too early:\n{text}")
         at = text.index(name, at)
     for line in text.splitlines():
-        check(re.fullmatch(r"\d+\.\d{6} \d+ (->|<-) (gate|init|zygote) \d+ [A-Za-z0-9_ :]+", line), line)
+        check(re.fullmatch(r"\d+\.\d{6} \d+ (->|<-) (gate|init|zygote) \d+ [A-Za-z0-9_ ]+", line), line)
 
 
 @case("L-08", "the trace holds no value, no name of a variable and no host")
