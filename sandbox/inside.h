@@ -68,7 +68,8 @@ struct delivery_file {
 
 /* What came, for the process about to exec. */
 struct delivered {
-	char **envp;
+	char *block;             /* room for the strings of the environment, */
+	char **envp;             /* and for pointers to them; untouched until they come */
 	int fd[SANDBOX_FDS_MAX]; /* CLOEXEC, above INSIDE_FD_FLOOR; they become SANDBOX_FD_FIRST ..
 	                          */
 	size_t n_fds;
@@ -219,7 +220,12 @@ int inside_pivot(const struct inside *in, struct dd_err *err);
 _Noreturn void inside_init(const struct inside *in, pid_t step);
 /* inside_exec.c: never returns. */
 _Noreturn void inside_step(const struct inside *in);
-int inside_delivery(int sock, struct delivered *ret, struct dd_err *err); /* inside_delivery.c */
+/* inside_delivery.c: the room first, while memory may be had; there is no heap after a filter. */
+int inside_delivery_room(struct delivered *ret, struct dd_err *err);
+/* With @files the directory of credentials is filled and sealed; without, it must be sealed, and
+ * only read(2) is called. */
+int inside_delivery(int sock, bool files, struct delivered *ret, struct dd_err *err);
+int inside_seal_credentials(struct dd_err *err);
 
 /* ---- locks, in this order, in the process that will exec (inside_lock.c, landlock.c, seccomp*.c) ---- */
 

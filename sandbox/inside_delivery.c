@@ -2,8 +2,9 @@
 /* inside_delivery.c - receives the environment and the secret files of the step, in the process
  * about to exec and nowhere else.
  *
- * Runs in: the process that becomes the step, before its locks, not dumpable. Every length is
- * checked before it is used, although the supervisor is believed. Files go to a ramfs of their own,
+ * Runs in: the process that becomes the step, not dumpable: under all of its locks, or before them
+ * when files come, which a capability has to seal. Every length is checked before it is used,
+ * although the supervisor is believed. Files go to a ramfs of their own,
  * which is never swapped, and which turns read-only when they are there.
  */
 #include "inside.h"
@@ -11,6 +12,7 @@
 #include "drydock/fd.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 
@@ -31,28 +33,35 @@ static int read_all(int sock, void *buf, size_t len, struct dd_err *err)
 	return 0;
 }
 
-static int env_read(int sock, const struct delivery_head *head, char ***ret_envp,
+int inside_delivery_room(struct delivered *ret, struct dd_err *err)
+{
+	const size_t block = DELIVERY_MAX + 1, envp = (DELIVERY_MAX + 1) * sizeof(*ret->envp);
+	char *room = mmap(NULL, envp + block, PROT_READ | PROT_WRITE,
+	                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (room == MAP_FAILED)
+		return dd_err_set(err, errno, "room for the environment");
+	ret->envp = (char **)(void *)room;
+	ret->block = room + envp;
+	return 0;
+}
+
+static int env_read(int sock, const struct delivery_head *head, const struct delivered *to,
                     struct dd_err *err)
 {
-	dd_auto_free char *block = calloc(1, (size_t)head->env_bytes + 1);
-	dd_auto_free char **envp = calloc((size_t)head->n_env + 1, sizeof(*envp));
-	if (!block || !envp)
-		return dd_err_set(err, ENOMEM, "environment of %u bytes", head->env_bytes);
-	int r = read_all(sock, block, head->env_bytes, err);
+	int r = read_all(sock, to->block, head->env_bytes, err);
 	if (r < 0)
 		return r;
-	char *p = block, *end = block + head->env_bytes;
+	char *p = to->block, *end = to->block + head->env_bytes;
+	*end = '\0';
 	for (uint32_t i = 0; i < head->n_env; i++) {
 		if (p >= end)
 			return dd_err_say(err, EBADMSG,
 			                  "delivery: %u environment strings announced, fewer came",
 			                  head->n_env);
-		envp[i] = p;
+		to->envp[i] = p;
 		p += strlen(p) + 1;
 	}
-	*ret_envp = envp; /* both live until exec: envp points into block */
-	envp = NULL;
-	block = NULL;
+	to->envp[head->n_env] = NULL;
 	return 0;
 }
 
@@ -116,21 +125,14 @@ static int secret_read(int sock, int dir, struct delivered *ret, struct dd_err *
 	return r == 0 && file.unnamed ? secret_unname(dir, name, ret, err) : r;
 }
 
-/* Mounted at build time (inside_root.c): by now max_mnt_namespaces is 0, and the kernel counts a
- * detached mount as one. It turns read-only also when nothing came, or a step could fill memory
- * through it. */
-static int secrets_read(int sock, uint32_t n, struct delivered *ret, struct dd_err *err)
+static int credentials_open(struct dd_err *err)
 {
-	int r = 0;
+	int dir = open(SANDBOX_CREDENTIALS_DIR, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return dir < 0 ? dd_err_set(err, errno, "%s", SANDBOX_CREDENTIALS_DIR) : dir;
+}
 
-	dd_auto_fd int dir = open(SANDBOX_CREDENTIALS_DIR,
-	                          O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (dir < 0)
-		return dd_err_set(err, errno, "%s", SANDBOX_CREDENTIALS_DIR);
-	for (uint32_t i = 0; r == 0 && i < n; i++)
-		r = secret_read(sock, dir, ret, err);
-	if (r < 0)
-		return r;
+static int credentials_seal(int dir, struct dd_err *err)
+{
 	if (fchmodat(dir, ".", 0500, 0) < 0)
 		return dd_err_set(err, errno, "mode of %s", SANDBOX_CREDENTIALS_DIR);
 	return mnt_set(dir, "",
@@ -138,15 +140,35 @@ static int secrets_read(int sock, uint32_t n, struct delivered *ret, struct dd_e
 	               err);
 }
 
-int inside_delivery(int sock, struct delivered *ret, struct dd_err *err)
+/* Mounted at build time (inside_own.c): by now max_mnt_namespaces is 0, and the kernel counts a
+ * detached mount as one. It turns read-only also when nothing will come, or a step could fill
+ * memory through it. */
+int inside_seal_credentials(struct dd_err *err)
+{
+	dd_auto_fd int dir = credentials_open(err);
+	return dir < 0 ? dir : credentials_seal(dir, err);
+}
+
+static int secrets_read(int sock, uint32_t n, struct delivered *ret, struct dd_err *err)
+{
+	dd_auto_fd int dir = credentials_open(err);
+	int r = dir < 0 ? dir : 0;
+
+	for (uint32_t i = 0; r == 0 && i < n; i++)
+		r = secret_read(sock, dir, ret, err);
+	return r < 0 ? r : credentials_seal(dir, err);
+}
+
+int inside_delivery(int sock, bool files, struct delivered *ret, struct dd_err *err)
 {
 	struct delivery_head head;
 	int r = read_all(sock, &head, sizeof(head), err);
 	if (r < 0)
 		return r;
 	if (head.magic != DELIVERY_MAGIC || head.env_bytes > DELIVERY_MAX ||
-	    head.n_env > head.env_bytes || head.n_files > DELIVERY_FILES_MAX)
+	    head.n_env > head.env_bytes || head.n_files > DELIVERY_FILES_MAX ||
+	    (head.n_files && !files))
 		return dd_err_say(err, EBADMSG, "delivery: not in the expected form or too long");
-	r = env_read(sock, &head, &ret->envp, err);
-	return r < 0 ? r : secrets_read(sock, head.n_files, ret, err);
+	r = env_read(sock, &head, ret, err);
+	return r < 0 || !files ? r : secrets_read(sock, head.n_files, ret, err);
 }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-/* inside_exec.c - the last metres of the step: delivery, limits, descriptors, locks, exec.
+/* inside_exec.c - the last metres of the step: limits, descriptors, locks, delivery, exec.
  *
  * Runs in: the process forked by init that becomes the step; capabilities last until
- * inside_drop_capabilities(). Order: secrets are written and their mount made read-only while the
- * process still may; descriptors are closed before anything hostile can run; capabilities before
- * Landlock (which needs no_new_privs); seccomp last, because it forbids the others.
+ * inside_drop_capabilities(). Order: files of credentials are written and their mount made
+ * read-only while the process still may; descriptors are closed before anything hostile can run;
+ * capabilities before Landlock (which needs no_new_privs); seccomp last, because it forbids the
+ * others.
  */
 #include "inside.h"
 
@@ -187,18 +188,11 @@ static int exec_search(char *const *argv, char *const *envp, struct dd_err *err)
 	                               path ? path : "(not set)", strerrordesc_np(worst)));
 }
 
-static int step_run(const struct inside *in, struct dd_err *err)
+static int step_lock(const struct inside *in, const struct delivered *got, struct dd_err *err)
 {
-	struct delivered got = { .envp = NULL };
-	if (setsid() < 0)
-		return dd_err_set(err, errno, "new session");
-	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
-		return dd_err_set(err, errno, "PR_SET_DUMPABLE");
-	int r = inside_delivery(in->deliver, &got, err);
+	int r = limits_set(&in->spec->limits, err);
 	if (r == 0)
-		r = limits_set(&in->spec->limits, err);
-	if (r == 0)
-		r = descriptors_set(in, &got, err);
+		r = descriptors_set(in, got, err);
 	if (r == 0)
 		r = signals_reset(err);
 	if (r == 0)
@@ -210,6 +204,27 @@ static int step_run(const struct inside *in, struct dd_err *err)
 	if (r == 0)
 		r = in->asks ? inside_seccomp_asking(in->spec->seccomp, in->deliver, err)
 		             : inside_seccomp(in->spec->seccomp, err);
+	return r;
+}
+
+/* What waits for the delivery holds every lock already, and the delivery is the permission to exec;
+ * only credential files need a capability after it. */
+static int step_run(const struct inside *in, struct dd_err *err)
+{
+	const bool files = in->spec->secret_files;
+	struct delivered got = { .envp = NULL };
+	if (setsid() < 0)
+		return dd_err_set(err, errno, "new session");
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		return dd_err_set(err, errno, "PR_SET_DUMPABLE");
+	int r = inside_delivery_room(&got, err);
+	if (r == 0)
+		r = files ? inside_delivery(in->deliver, true, &got, err)
+		          : inside_seal_credentials(err);
+	if (r == 0)
+		r = step_lock(in, &got, err);
+	if (r == 0 && !files)
+		r = inside_delivery(in->deliver, false, &got, err);
 	return r < 0 ? r : exec_search(in->spec->argv, got.envp, err);
 }
 

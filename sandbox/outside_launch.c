@@ -251,6 +251,7 @@ int sandbox_begin(const struct sandbox_spec *spec, struct sandbox *ret, struct d
 		return build_failed(spec, &sb, r, err);
 	sb.asks = seccomp_program_asks(spec->seccomp);
 	sb.has_terminal = spec->terminal;
+	sb.takes_files = spec->secret_files;
 	*ret = sb;
 	return 0;
 }
@@ -455,6 +456,10 @@ int sandbox_release(struct sandbox *sb, const struct sandbox_delivery *what, str
 
 	if (sb->deliver < 0)
 		return dd_err_say(err, EINVAL, "this sandbox has been released already");
+	if (what->n_files && !sb->takes_files)
+		return dd_err_say(
+			err, EINVAL,
+			"files are to be delivered, and the spec of this sandbox has none");
 	dd_auto_fd int sock = dd_take_fd(&sb->deliver);
 	int r = delivery_measure(what, &head, err);
 	if (r < 0)

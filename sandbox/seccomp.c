@@ -84,8 +84,8 @@ int seccomp_profile_load(const char *path, struct seccomp_profile *prof, struct 
 	return r == 0 && prof->base[0] ? load_base(path, prof, err) : r;
 }
 
-/* Between the filter and exec the step hands its listener over and has nobody to ask yet: these
- * calls must be answered by the filter alone. */
+/* Between the filter and exec the step hands its listener over, reads its delivery, and has nobody
+ * to ask yet: these calls must be answered by the filter alone. */
 static int check_before_exec(const char *path, const struct seccomp_profile *prof,
                              struct dd_err *err)
 {
@@ -96,6 +96,7 @@ static int check_before_exec(const char *path, const struct seccomp_profile *pro
 	} calls[] = {
 		{ "sendmsg", "with MSG_NOSIGNAL", false, { [2] = MSG_NOSIGNAL } },
 		{ "sendto", "with MSG_NOSIGNAL", false, { [3] = MSG_NOSIGNAL } },
+		{ "read", "without a condition", true, { 0 } },
 		{ "execve", "without a condition", true, { 0 } },
 		{ "exit_group", "without a condition", true, { 0 } },
 	};

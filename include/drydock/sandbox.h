@@ -156,6 +156,9 @@ struct sandbox_spec {
 	char *const *argv;
 	const struct seccomp_program *seccomp;
 	unsigned landlock_abi_min; /* refuse below; 0 = 1 */
+	/* The delivery will bring files. Without them nothing is left to do that takes a
+	 * capability, so the step puts on every lock before it hears anything. */
+	bool secret_files;
 	struct sandbox_limits limits;
 	const struct net_plan *net;
 	/* job cgroup as cgroup_job_make() returned it (file system path), NULL or empty: none */
@@ -196,8 +199,9 @@ struct sandbox {
 	int ctl;     /* SEQPACKET to init, non-blocking after sandbox_release() */
 	int deliver; /* our end of the delivery socket; -1 after release */
 	int net[NET_FD__COUNT];
-	bool asks;    /* the step was given a filter that asks */
-	int asked_fd; /* listener of that filter, from release on; -1: none */
+	bool takes_files; /* as its spec said */
+	bool asks;        /* the step was given a filter that asks */
+	int asked_fd;     /* listener of that filter, from release on; -1: none */
 	bool has_terminal;
 	int terminal;     /* our end of the step's terminal, from release on; -1: none, or taken */
 	int cgroup_fd;    /* -1: none */

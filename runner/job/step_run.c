@@ -322,6 +322,7 @@ static int step_run_build(struct run *run, struct dd_err *err)
 		.workdir = step->recipe->workdir,
 		.argv = (char *const *)(uintptr_t)(shell ? shell->argv : step->recipe->argv),
 		.seccomp = run->terms->seccomp,
+		.secret_files = run->leases.n_files > 0,
 		.limits = step->terms->limits.sandbox,
 		.net = run->terms->net,
 		.cgroup_parent = run->job->cgroup[0] ? run->job->cgroup : NULL,

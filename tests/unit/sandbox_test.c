@@ -127,6 +127,7 @@ static struct sandbox_spec spec_of(const struct run *run, char *const argv[], in
 		.workdir = run->workdir ? run->workdir : "/tmp",
 		.argv = argv,
 		.seccomp = prog,
+		.secret_files = run->n_files > 0,
 		.limits = run->limits,
 		.net = plan,
 		.name = "test",

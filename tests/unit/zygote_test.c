@@ -5,6 +5,7 @@
  * Runs as root (identity range) and as an ordinary user (range or single). Everything it makes lies
  * below one directory of its own.
  */
+#include "drydock/clock.h"
 #include "drydock/fault.h"
 #include "drydock/fd.h"
 #include "drydock/sandbox.h"
@@ -382,6 +383,68 @@ static void no_step_can_see_or_reach_the_job_s_own_proc_P02(void **state)
 	assert_string_equal(out, "ptmx\n1\ndrydock-init\n");
 }
 
+/* ---- locks before the delivery ---- */
+
+static bool status_has(pid_t pid, const char *line)
+{
+	char path[48], text[4096];
+	(void)snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	dd_auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	text[n > 0 ? n : 0] = '\0';
+	return strstr(text, line) != NULL;
+}
+
+/* Built and not released: it has no byte of its environment yet, and nothing that it could abuse.
+ */
+static void what_waits_for_the_delivery_has_every_lock_on_P07(void **state)
+{
+	char *const argv[] = { (char *)(uintptr_t) "true", NULL };
+	const struct sandbox_delivery d = { .envp = env };
+	struct sandbox sb = SANDBOX_NONE;
+	struct dd_err err = { 0 };
+	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	struct sandbox_spec spec = spec_of(argv, null);
+	(void)state;
+
+	if (sandbox_build(&spec, &sb, &err) < 0)
+		fail_msg("%s", err.msg);
+	pid_t step = child_of(sb.pid);
+	/* it is the last lock */
+	for (int64_t until = dd_now_ms() + 20000; !status_has(step, "\nSeccomp:\t2\n");)
+		if (dd_now_ms() > until)
+			fail_msg("no filter");
+	assert_true(status_has(step, "\nCapEff:\t0000000000000000\n"));
+	assert_true(status_has(step, "\nCapPrm:\t0000000000000000\n"));
+	assert_true(status_has(step, "\nCapBnd:\t0000000000000000\n"));
+	assert_true(status_has(step, "\nNoNewPrivs:\t1\n"));
+	if (sandbox_release(&sb, &d, &err) < 0)
+		fail_msg("%s", err.msg);
+	assert_int_equal(sandbox_destroy(&sb, &err), 0);
+	dd_close(null);
+}
+
+static void files_that_the_spec_does_not_announce_are_not_delivered(void **state)
+{
+	char *const argv[] = { (char *)(uintptr_t) "true", NULL };
+	const struct sandbox_secret_file file = { "token", "secret", 6, false };
+	const struct sandbox_delivery d = { .envp = env, .files = &file, .n_files = 1 };
+	struct sandbox sb = SANDBOX_NONE;
+	struct dd_err err = { 0 };
+	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	struct sandbox_spec spec = spec_of(argv, null);
+	(void)state;
+
+	for (int announced = 0; announced < 2; announced++) {
+		spec.secret_files = announced;
+		if (sandbox_build(&spec, &sb, &err) < 0)
+			fail_msg("%s", err.msg);
+		assert_int_equal(sandbox_release(&sb, &d, &err), announced ? 0 : -EINVAL);
+		assert_int_equal(sandbox_destroy(&sb, &err), 0);
+	}
+	dd_close(null);
+}
+
 /* ---- ends ---- */
 
 static void a_zygote_that_ends_takes_its_steps_along_and_the_next_step_gets_another(void **state)
@@ -548,6 +611,8 @@ int main(int argc, char **argv)
 		T(two_steps_at_once_see_neither_process_nor_memory_of_each_other),
 		T(what_steps_share_stays_as_it_is_even_for_one_with_every_capability_F01),
 		T(no_step_can_see_or_reach_the_job_s_own_proc_P02),
+		T(what_waits_for_the_delivery_has_every_lock_on_P07),
+		T(files_that_the_spec_does_not_announce_are_not_delivered),
 		T(a_zygote_that_ends_takes_its_steps_along_and_the_next_step_gets_another),
 		T(a_supervisor_that_dies_leaves_neither_zygote_nor_step_G07),
 		T(every_fault_of_a_zygote_ends_the_step_and_none_falls_back_X09),
