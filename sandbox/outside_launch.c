@@ -429,7 +429,9 @@ static int wait_exec_for(int sock, struct handed *rows, size_t n_rows, struct dd
 		                                     been read before */
 			return dd_err_set(err, errno, "wait for exec");
 		if (fd >= 0) {
-			char mark = got == 0 && n == 1 ? *(const char *)&from : '\0';
+			char mark = '\0'; /* of no row */
+			if (got == 0 && n == 1)
+				memcpy(&mark, &from, 1);
 			r = take_handed(rows, n_rows, mark, &fd, err);
 			if (r < 0)
 				return r;
