@@ -42,10 +42,8 @@ struct engine_turn {
 	const struct wf_step *step;
 	struct engine_frame *frame; /* where it is written */
 	struct engine_use *use;     /* of an action, from when that is found on; NULL */
-	enum engine_stage stage;
 	const struct grant *grant;
 	struct plan_arena *arena;
-	bool arena_is_kept; /* the frame of its action owns it */
 	struct expr_memory mem;
 	struct expr_value env;     /* the context: global and the step's own */
 	struct expr_value own_env; /* of the step itself */
@@ -53,21 +51,23 @@ struct engine_turn {
 	/* an outsider's values that its script refers to; over everything */
 	struct env_layer values;
 	struct env_layer given[2]; /* to an action: its inputs and its state */
-	bool has_bash;             /* where the step names no shell */
 	const char *name;          /* for people; the written one where the evaluated one fails */
-	unsigned timeout_sec;      /* of timeout-minutes; 0: none */
 	double timeout_minutes;    /* as it was evaluated */
-	bool time_is_jobs;         /* what ends it first is the time of the whole job */
 	/* an outsider's value reached it: what it leaves is theirs, too. The path, or NULL */
 	const char *saw_outsider;
 	struct expr_value secrets; /* the context, of this step */
 	const char **told_secrets; /* names that are empty here, and told */
 	size_t n_told_secrets;
 	struct recipe recipe;
+	enum engine_stage stage;
+	unsigned timeout_sec; /* of timeout-minutes; 0: none */
+	bool arena_is_kept;   /* the frame of its action owns it */
+	bool has_bash;        /* where the step names no shell */
+	bool time_is_jobs;    /* what ends it first is the time of the whole job */
 	/* what it printed so far */
-	char token[256]; /* commands are stopped until ::TOKEN::; empty: they are not */
 	bool echo, command_failed, told_annotations, told_dead[6];
 	unsigned n_annotations;
+	char token[256]; /* commands are stopped until ::TOKEN::; empty: they are not */
 };
 
 /* fetch and build see one another's files anyway; push trusts neither */

@@ -75,7 +75,8 @@ static void remove_at(struct matcher_set *set, size_t at)
 {
 	matcher_free(set->items[at]);
 	set->n--;
-	memmove(&set->items[at], &set->items[at + 1], (set->n - at) * sizeof(set->items[0]));
+	for (size_t i = at; i < set->n; i++)
+		set->items[i] = set->items[i + 1];
 }
 
 void matcher_set_remove(struct matcher_set *set, const char *owner)
@@ -101,9 +102,9 @@ int matcher_set_add(struct matcher_set *set, const char *text, size_t len, struc
 			matcher_free(list[i]);
 			continue;
 		}
-		memmove(&set->items[1], &set->items[0], set->n * sizeof(set->items[0]));
+		for (size_t k = set->n++; k > 0; k--)
+			set->items[k] = set->items[k - 1];
 		set->items[0] = list[i];
-		set->n++;
 	}
 	free(list);
 	return r;
@@ -190,10 +191,10 @@ static struct plan_arena *hit_arena(struct matcher_set *set)
 /* The text of a group; one that took no part is empty. */
 static const char *group_text(struct matcher_set *set, const char *line, int group, int found)
 {
-	const PCRE2_SIZE *at = pcre2_get_ovector_pointer(set->data);
-	if (group >= found || at[2 * group] == PCRE2_UNSET || at[2 * group + 1] < at[2 * group])
+	const PCRE2_SIZE *at = pcre2_get_ovector_pointer(set->data) + 2 * (size_t)group;
+	if (group >= found || at[0] == PCRE2_UNSET || at[1] < at[0])
 		return "";
-	const size_t from = at[2 * group], to = at[2 * group + 1];
+	const size_t from = at[0], to = at[1];
 	char *text = arena_strndup(hit_arena(set), line + from, to - from);
 	for (size_t i = 0; i < to - from; i++)
 		if (!text[i])

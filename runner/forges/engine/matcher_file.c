@@ -172,7 +172,8 @@ static int read_matcher(struct reading *r, const json_t *object, struct matcher 
 static bool is_twice(struct matcher *const *list, size_t n)
 {
 	for (size_t i = 0; i + 1 < n; i++)
-		if (strcasecmp(list[i]->owner, list[n - 1]->owner) == 0)
+		if (list[i]->owner && list[n - 1]->owner &&
+		    strcasecmp(list[i]->owner, list[n - 1]->owner) == 0)
 			return true;
 	return false;
 }
@@ -212,7 +213,7 @@ int matcher_file_read(const char *text, size_t len, struct matcher ***ret, size_
 	json_t *all = json_loadb(text, len, JSON_REJECT_DUPLICATES, &where);
 	if (!all)
 		return dd_err_say(err, EINVAL, "line %d: %.100s", where.line, where.text);
-	struct matcher **list = calloc(MATCHERS_MAX, sizeof(*list));
+	struct matcher **list = calloc(MATCHERS_MAX, sizeof(struct matcher *));
 	int code = list ? read_list(&r, all, list, &n)
 	                : dd_err_set(err, ENOMEM, "keep problem matchers");
 	json_decref(all);
