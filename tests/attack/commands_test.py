@@ -199,8 +199,8 @@ def _():
 @case("", "a file of matchers that cannot be taken fails the step with a sentence, whatever lies in its place, and nothing is waited for")
 def _():
     rows = [("none.json", "true", "No such file"), ("x", "mkfifo x", "no regular file"), ("x", "mkdir x", "no regular file"), ("x", "truncate -s 1G x", "more than 262144 bytes"),
-            ("x", "ln -s /etc/passwd x", ""), ("/etc/passwd", "true", "none of the job's directories"), ("../../etc/passwd", "true", ""), ("x", "echo '{' >x", "line 2"),
-            ("x", """echo '{"problemMatcher":[{"owner":"o","pattern":[{"regexp":"(","message":0}]}]}' >x""", "parenthesis"), ("/proc/self/environ", "true", "none of")]
+            ("x", "ln -s /etc/passwd x", ""), ("../../etc/passwd", "true", ""), ("x", "echo '{' >x", "line 2"),
+            ("x", """echo '{"problemMatcher":[{"owner":"o","pattern":[{"regexp":"(","message":0}]}]}' >x""", "parenthesis")]
     for file, before, why in rows:
         r = engine(steps_of(f"""
             - id: a
@@ -211,6 +211,17 @@ def _():
             - run: test ${{{{ steps.a.outcome }}}} = failure
         """), timeout=30)
         check(r.noted("add-matcher: " + file) and r.noted(why) and "root:" not in r.out, f"told: {file}, {before}", r)
+
+
+@case("", "a file of matchers that lies in none of the job's directories is not read, is told, and fails nothing")
+def _():
+    r = engine(steps_of("""
+        - { id: a, run: 'echo "::add-matcher::/etc/passwd"; echo "::add-matcher::/proc/self/environ"' }
+        - run: test ${{ steps.a.outcome }} = success
+    """))
+    for file in ("/etc/passwd", "/proc/self/environ"):
+        check(r.noted(f"add-matcher: {file} is not read: it lies in none of the job's directories"), file, r)
+    check("root:" not in r.out, "the host's file", r)
 
 
 @case("", "a matcher in RUNNER_TEMP counts, also in a push step")

@@ -57,9 +57,14 @@ bool engine_matchers_add(struct job_engine *e, struct plan_arena *arena, const c
 		engine_complain(e, "add-matcher: no memory for problem matchers");
 		return false;
 	}
-	if (read_matchers(e, arena, file, &text, &len, &err) == 0 &&
-	    matcher_set_add(e->matchers, text, len, &err) == 0)
+	int r = read_matchers(e, arena, file, &text, &len, &err);
+	if (r == 0 && matcher_set_add(e->matchers, text, len, &err) == 0)
 		return true;
+	if (r == -ENXIO) { /* a place that is not looked into is no failure of the step */
+		job_voice_note(e->job, e->now.grant->index, SINK_WARN,
+		               "add-matcher: %.200s is not read: %s", file, err.msg);
+		return true;
+	}
 	engine_complain(e, "add-matcher: %.200s: %s", file, err.msg);
 	return false;
 }
