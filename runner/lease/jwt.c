@@ -222,7 +222,10 @@ static unsigned char *decode(const char *text, size_t len, size_t *ret_len)
 	dd_auto_free char *in = malloc(padded + 1);
 	unsigned char *out = malloc(padded + 1);
 	for (size_t i = 0; in && i < padded; i++)
-		in[i] = i >= len ? '=' : text[i] == '-' ? '+' : text[i] == '_' ? '/' : text[i];
+		in[i] = (char)(i >= len         ? '='
+		               : text[i] == '-' ? '+'
+		               : text[i] == '_' ? '/'
+		                                : text[i]);
 	int n = in && out && len % 4 != 1 ? EVP_DecodeBlock(out, (unsigned char *)in, (int)padded)
 	                                  : -1;
 	if (n < 0) {
@@ -251,7 +254,7 @@ static EVP_PKEY *key_of_jwk(const json_t *jwk)
 		dd_auto_free unsigned char *bytes = text ? decode(text, strlen(text), &n) : NULL;
 		if (!bytes || n != P256)
 			return NULL;
-		memcpy(point + 1 + i * P256, bytes, P256);
+		memcpy(point + 1 + i * P256, bytes, (size_t)P256);
 	}
 	char group[] = "P-256";
 	OSSL_PARAM params[] = {
@@ -299,6 +302,24 @@ static int public_read(const char *path, const char *kid, EVP_PKEY **ret, struct
 	                         path, kid ? kid : "that signed");
 }
 
+/* The other way round than raw_signature(). Returns the length; 0: that is no signature. */
+static size_t der_signature(const unsigned char *raw, size_t len, unsigned char **ret_der)
+{
+	ECDSA_SIG *both = ECDSA_SIG_new();
+	bool whole = len == (size_t)2 * P256;
+	BIGNUM *r = whole ? BN_bin2bn(raw, P256, NULL) : NULL;
+	BIGNUM *s = whole ? BN_bin2bn(raw + P256, P256, NULL) : NULL;
+	int made = -1;
+	if (both && r && s && ECDSA_SIG_set0(both, r, s) == 1) {
+		made = i2d_ECDSA_SIG(both, ret_der);
+	} else {
+		BN_free(r);
+		BN_free(s);
+	}
+	ECDSA_SIG_free(both);
+	return made > 0 ? (size_t)made : 0;
+}
+
 static bool signature_holds(EVP_PKEY *key, const char *text, size_t len, const unsigned char *sig,
                             size_t n)
 {
@@ -306,14 +327,7 @@ static bool signature_holds(EVP_PKEY *key, const char *text, size_t len, const u
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 	bool ec = EVP_PKEY_is_a(key, "EC");
 	if (ec) {
-		ECDSA_SIG *both = ECDSA_SIG_new();
-		BIGNUM *r = n == 2 * P256 ? BN_bin2bn(sig, P256, NULL) : NULL;
-		BIGNUM *s = n == 2 * P256 ? BN_bin2bn(sig + P256, P256, NULL) : NULL;
-		int made = both && r && s && ECDSA_SIG_set0(both, r, s) == 1
-		                   ? i2d_ECDSA_SIG(both, &der)
-		                   : -1;
-		ECDSA_SIG_free(both);
-		n = made > 0 ? (size_t)made : 0;
+		n = der_signature(sig, n, &der);
 		sig = der;
 	}
 	bool good = ctx && n > 0 && EVP_DigestVerifyInit(ctx, NULL, EVP_sha256(), NULL, key) == 1 &&

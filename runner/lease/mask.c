@@ -241,6 +241,8 @@ static int tier_fill(const struct mask *m, struct tier *t, struct secret_memory 
 	if (!scratch)
 		return dd_err_set(err, ENOMEM, "prepare the masking of secrets");
 	take_forms(m, t, scratch, &f);
+	if (f.n == 0)
+		return dd_err_say(err, EINVAL, "there is no secret to mask");
 	/* the automaton counts what they share; this bounds what is copied for it */
 	if (f.bytes > (size_t)AUTOMATON_BYTES_MAX)
 		return dd_err_say(err, E2BIG,

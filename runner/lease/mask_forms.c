@@ -99,8 +99,9 @@ static bool form_is_word(char c)
 
 static size_t form_put(char *out, const char *word)
 {
-	size_t n = strlen(word);
-	memcpy(out, word, n);
+	size_t n = 0;
+	for (; word[n]; n++)
+		out[n] = word[n];
 	return n;
 }
 
@@ -158,7 +159,7 @@ static size_t form_json(const struct form_row *row, const char *v, size_t len, c
 		n = 1;
 		if (known || (v[i] == '/' && strchr(row->set, '/'))) {
 			out[o++] = '\\';
-			out[o++] = known ? words[known - plain] : v[i];
+			out[o++] = (char)(known ? words[known - plain] : v[i]);
 		} else if (c < 0x20 || c == 0x7f || (c < 0x80 && strchr(row->set, v[i]))) {
 			/* DEL stays as it is where only ASCII counts */
 			if (c == 0x7f && !row->flag)

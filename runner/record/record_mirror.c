@@ -100,10 +100,12 @@ static char *journal_field(const char *name, const char *value)
 {
 	char *field = NULL;
 	int n = asprintf(&field, "DRYDOCK_%s=%s", name, value);
-	for (char *p = field; n > 0 && *p && *p != '='; p++)
-		*p = *p >= 'a' && *p <= 'z'                                 ? (char)(*p - 32)
-		     : (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') ? *p
-		                                                            : '_';
+	for (char *p = field; n > 0 && *p && *p != '='; p++) {
+		if (*p >= 'a' && *p <= 'z')
+			*p = (char)(*p - 32);
+		else if (!(*p >= 'A' && *p <= 'Z') && !(*p >= '0' && *p <= '9'))
+			*p = '_';
+	}
 	return n > 0 ? field : NULL;
 }
 
