@@ -81,7 +81,8 @@ static uint32_t filter_slot(const char *four)
 	return x * 0x9e3779b1U >> (32 - FILTER_BITS);
 }
 
-static bool filter_says_maybe(const struct automaton *a, const char *four)
+/* Not 0: maybe. A number, so that four answers are looked at with one branch. */
+static uint32_t filter_says_maybe(const struct automaton *a, const char *four)
 {
 	uint32_t slot = filter_slot(four);
 	return a->filter[slot / 32] >> slot % 32 & 1;
