@@ -17,6 +17,7 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -89,8 +90,24 @@ static const struct agent_forge *forge_of(const struct agent_run *run, const cha
 	return NULL;
 }
 
+/* A token that dies in the night is found by nobody before the morning. */
+static void tell_expiry(const struct registration *reg)
+{
+	enum { AHEAD_SEC = 7 * 86400 };
+	long long left = reg->expires - (long long)time(NULL);
+	if (reg->expires == 0 || left > AHEAD_SEC)
+		return;
+	if (left <= 0)
+		say("%s: its token is over: reset it in the forge and register again", reg->name);
+	else
+		say("%s: its token is over in %lld hours: reset it in the forge and register again",
+		    reg->name, left / 3600);
+}
+
 static void askers_make(struct loop *l)
 {
+	for (size_t i = 0; i < l->run->n_runners; i++)
+		tell_expiry(&l->run->runners[i].reg);
 	l->askers = calloc(l->run->n_runners ? l->run->n_runners : 1, sizeof(*l->askers));
 	for (size_t i = 0; l->askers && i < l->run->n_runners; i++)
 		l->askers[i] =

@@ -43,6 +43,11 @@ int job_voice_mask(struct job *job, const char *value, size_t len, struct dd_err
 	return mask_add(job->mask, value, len, err);
 }
 
+void job_voice_mask_word(struct job *job, const char *word)
+{
+	mask_word(job->mask, word);
+}
+
 int job_voice_mask_said(struct job *job, const char *value, size_t len, struct dd_err *err)
 {
 	return step_run_mask(job, value, len, err);

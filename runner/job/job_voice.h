@@ -21,6 +21,8 @@ __attribute__((format(printf, 4, 5))) void job_voice_note(const struct job *job,
 /* From now on no line of the job shows @value. -EINVAL: too short or too long for that; -E2BIG: too
  * many of them. */
 int job_voice_mask(struct job *job, const char *value, size_t len, struct dd_err *err);
+/* What stands in the place of masked values, as people know it from the forge; static text. */
+void job_voice_mask_word(struct job *job, const char *word);
 /* The same from within the script's said(), while the step prints: from its next line on. */
 int job_voice_mask_said(struct job *job, const char *value, size_t len, struct dd_err *err);
 /* Would anything of @text be masked? True also when nobody can tell. */

@@ -43,6 +43,7 @@ struct mask {
 	size_t longest; /* form in a tier */
 	struct tier tiers[TIERS];
 	unsigned streams;
+	const char *word; /* instead of a value; NULL: three stars */
 };
 
 struct mask_stream {
@@ -396,6 +397,16 @@ static int mark(void *arg, size_t begin, size_t end)
 	return 0;
 }
 
+void mask_word(struct mask *m, const char *word)
+{
+	m->word = word;
+}
+
+static const char *mask_shown_word(const struct mask *m)
+{
+	return m->word ? m->word : "***";
+}
+
 static int tell_plain(struct mask_stream *s, size_t from, size_t to, const struct out *o)
 {
 	from = from < s->shown ? s->shown : from;
@@ -422,7 +433,8 @@ static int tell(struct mask_stream *s, size_t end, const struct out *o)
 			r = tell_plain(s, plain, p, o);
 		plain = p + 1;
 		if (r == 0 && p >= s->shown && !s->starred) {
-			r = o->fn(o->arg, "***", 3);
+			const char *word = mask_shown_word(s->mask);
+			r = o->fn(o->arg, word, strlen(word));
 			s->starred = true;
 		}
 	}

@@ -33,6 +33,9 @@ int mask_add(struct mask *m, const char *value, size_t len, struct dd_err *err);
  * looked at again with the next. */
 int mask_add_live(struct mask *m, const char *value, size_t len, struct mask_stream *const *live,
                   size_t n_live, struct dd_err *err);
+/* What stands in the place of a value, "***" where nobody says another word: @word lives as long as
+ * the mask, and is not empty. */
+void mask_word(struct mask *m, const char *word);
 /* Has it any value yet? NULL has none. */
 bool mask_holds(const struct mask *m);
 /* Would every value still be found in a text whose unprintable bytes were replaced and whose URLs

@@ -76,6 +76,7 @@ def _():
         job = host.run(["echo ${DEPLOY_KEY-none} ${SETTING-none} ${PEM-none} ${INDIRECT-none} ${URL-none} ${CI_JOB_TOKEN-none}", "env | grep -c jobtoken || true",
                         "printf 's3cr3t-'; printf 'deploy-key\\n'; echo glrt-t1_abcDEF. https://x/?a=1\\&private_token=abc"], variables=SECRETS)
         check("none none none none none none" in job.lines and "0" in job.lines, job.text)
+        check("[MASKED]" in job.lines, job.text)
         check("s3cr3t-deploy-key" not in job.text and "glrt-[MASKED] https://x/?a=1&private_token=[MASKED]" in job.lines, job.text)
 
 

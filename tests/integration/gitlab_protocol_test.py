@@ -195,6 +195,17 @@ def _():
         check("its token is not taken" in host.said(process), host.said(process))
 
 
+@case("expiry", "a token that is over within a week is told when the agent begins")
+def _():
+    for days, said in ((3, "its token is over in 7"), (-1, "its token is over:"), (30, None)):
+        with Host(register=False) as host:
+            host.gitlab.expires = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(time.time() + days * 86400 + 60))
+            done = host.drydock("register", "gitlab", "--url", host.gitlab.url, "--token-file", "token", "--ca-file", "ca.pem", "--name", "builder", "--state-dir", host.state)
+            equal(done.returncode, 0, done.stdout + done.stderr)
+            job = host.run(["true"])
+            check((said in job.out) if said else ("is over" not in job.out), job.out)
+
+
 @case("unreadable", "a message that is no JSON ends as a failed job where it says which, and the agent asks on")
 def _():
     with Host() as host:

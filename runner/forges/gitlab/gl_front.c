@@ -460,6 +460,7 @@ static int front_begins(void *arg, struct job *job, struct dd_err *err)
 	struct gl_front *f = arg;
 	int r = 0;
 	f->voice = job;
+	job_voice_mask_word(job, "[MASKED]");
 	for (size_t i = 0; r == 0 && i < f->spec.vars->n_masked; i++) {
 		const struct lease_forge_secret *one = &f->spec.vars->masked[i];
 		size_t from = 0, len = one->len;
