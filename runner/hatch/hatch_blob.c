@@ -280,6 +280,43 @@ static struct hatch_blob *blob_at(struct hatch_state *h, const char *path)
 	return NULL;
 }
 
+/* One answer: a part of a file. */
+struct blob_part {
+	int fd;
+	uint64_t first, len;
+};
+
+static ssize_t part_read(void *arg, uint64_t at, char *into, size_t room)
+{
+	const struct blob_part *part = arg;
+	size_t left = part->len - at < room ? (size_t)(part->len - at) : room;
+	ssize_t n = pread(part->fd, into, left, (off_t)(part->first + at));
+	return n > 0 ? n : MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
+static void part_free(void *arg)
+{
+	struct blob_part *part = arg;
+	dd_close(part->fd);
+	free(part);
+}
+
+/* With a descriptor of its own: the address may end before the answer does. */
+static struct MHD_Response *blob_response(const struct hatch_blob *b, uint64_t first, uint64_t len)
+{
+	struct blob_part *part = calloc(1, sizeof(*part));
+	if (!part)
+		return NULL;
+	*part = (struct blob_part){ .fd = dup(b->fd), .first = first, .len = len };
+	struct MHD_Response *answer =
+		part->fd < 0 ? NULL
+			     : mhd.create_response_from_callback(len, HATCH_SEND_BYTES, part_read,
+	                                                         part, part_free);
+	if (!answer)
+		part_free(part);
+	return answer;
+}
+
 static void add_blob_headers(struct MHD_Response *r, const struct hatch_blob *b)
 {
 	char text[HATCH_KEY_MAX + 60];
@@ -314,13 +351,9 @@ enum MHD_Result hatch_get(struct hatch_state *h, struct MHD_Connection *c, const
 		                    "it is shorter");
 	if (r == 0)
 		status = MHD_HTTP_PARTIAL_CONTENT;
-	int fd = dup(b->fd);
-	struct MHD_Response *answer =
-		fd < 0 ? NULL : mhd.create_response_from_fd_at_offset64(len, fd, first);
-	if (!answer) {
-		dd_close(fd);
+	struct MHD_Response *answer = blob_response(b, first, len);
+	if (!answer)
 		return MHD_NO;
-	}
 	add_blob_headers(answer, b);
 	(void)snprintf(text, sizeof(text), "bytes %llu-%llu/%llu", (unsigned long long)first,
 	               (unsigned long long)(first + len - 1), (unsigned long long)b->size);

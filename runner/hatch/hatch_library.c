@@ -30,7 +30,7 @@ int hatch_library_load(struct dd_err *err)
 		CALL(run),
 		CALL(lookup_connection_value),
 		CALL(create_response_from_buffer),
-		CALL(create_response_from_fd_at_offset64),
+		CALL(create_response_from_callback),
 		CALL(add_response_header),
 		CALL(queue_response),
 		CALL(destroy_response),

@@ -10,7 +10,8 @@
 
 enum {
 	HATCH_CONNECTIONS_MAX = 64,
-	HATCH_CONNECTION_BYTES = 256 * 1024, /* headers and what is read at once */
+	HATCH_CONNECTION_BYTES = 1024 * 1024, /* headers and what is read at once */
+	HATCH_SEND_BYTES = 512 * 1024,        /* of a blob at once; libmicrohttpd's own are 4096 */
 	HATCH_IDLE_SEC = 120,
 	HATCH_UPLOADS_MAX = 32,
 	HATCH_BLOBS_MAX = 256,
@@ -79,7 +80,7 @@ extern struct mhd {
 	__typeof__(MHD_run) *run;
 	__typeof__(MHD_lookup_connection_value) *lookup_connection_value;
 	__typeof__(MHD_create_response_from_buffer) *create_response_from_buffer;
-	__typeof__(MHD_create_response_from_fd_at_offset64) *create_response_from_fd_at_offset64;
+	__typeof__(MHD_create_response_from_callback) *create_response_from_callback;
 	__typeof__(MHD_add_response_header) *add_response_header;
 	__typeof__(MHD_queue_response) *queue_response;
 	__typeof__(MHD_destroy_response) *destroy_response;
