@@ -64,7 +64,7 @@ static bool meta_number(const json_t *root, const char *name, int64_t *ret)
 
 static bool meta_read(const json_t *root, struct store_entry *e)
 {
-	int64_t size, number;
+	int64_t size = 0, number = 0;
 	bool ok = meta_text(root, "key", e->key, sizeof(e->key)) &&
 	          meta_text(root, "version", e->version, sizeof(e->version)) &&
 	          meta_text(root, "scope", e->scope, sizeof(e->scope)) &&
