@@ -49,6 +49,7 @@ static const int calls[] = {
 	SCMP_SYS(openat2),
 	SCMP_SYS(openat),
 	SCMP_SYS(read),
+	SCMP_SYS(pread64),
 	SCMP_SYS(getdents64),
 	SCMP_SYS(fstat),
 	SCMP_SYS(newfstatat),

@@ -22,12 +22,13 @@ const struct step_place step_places[STEP_PLACE__COUNT] = {
 
 static void add(struct step_mounts *m, const char *source, const char *target, unsigned flags)
 {
-	if (m->n == STEP_MOUNTS_MAX)
+	if (m->n == STEP_MOUNTS_MAX) {
 		m->left_out++;
-	else
-		m->mount[m->n++] = (struct sandbox_mount){ .source = source,
-			                                   .target = target,
-			                                   .flags = flags };
+		return;
+	}
+	m->digest[m->n] = NULL;
+	m->mount[m->n++] =
+		(struct sandbox_mount){ .source = source, .target = target, .flags = flags };
 }
 
 /* A place that is a mount of its own: its files are in another tree, or what is shown of the host
@@ -57,6 +58,11 @@ void step_mounts_make(const struct grant_terms *terms, const struct recipe *reci
 		    SANDBOX_MOUNT_RW | (is_apart(terms, i) ? 0 : SANDBOX_MOUNT_PLACE));
 	if (recipe->channel)
 		add(ret, view->channel, PLACE_CHANNEL, SANDBOX_MOUNT_RW);
+	for (size_t i = 0; i < recipe->n_shown; i++) {
+		add(ret, recipe->shown[i].source, recipe->shown[i].target, SANDBOX_MOUNT_RO);
+		if (ret->n > 0)
+			ret->digest[ret->n - 1] = recipe->shown[i].digest;
+	}
 }
 
 int step_mounts_digest(const struct grant_terms *terms, const struct step_mounts *mounts,
@@ -76,7 +82,9 @@ int step_mounts_digest(const struct grant_terms *terms, const struct step_mounts
 	for (size_t i = 0; r == 0 && i < mounts->n; i++) {
 		char line[1200];
 		int n = snprintf(line, sizeof(line), "%s %s %u\n", mounts->mount[i].target,
-		                 i < of_host ? mounts->mount[i].source : "job",
+		                 mounts->digest[i] ? mounts->digest[i]
+		                 : i < of_host     ? mounts->mount[i].source
+		                                   : "job",
 		                 mounts->mount[i].flags);
 		r = n < 0 || (size_t)n >= sizeof(line)
 		            ? dd_err_say(err, ENAMETOOLONG, "mount %s has too long a path",

@@ -34,19 +34,20 @@ struct step_view {
 
 /* Of sandbox.read, and the job's own directories: policy_limits.c accepts no more. */
 enum {
-	STEP_MOUNTS_OWN = STEP_PLACE__COUNT + 1,
+	STEP_MOUNTS_OWN = STEP_PLACE__COUNT + 1 + RECIPE_SHOWN_MAX,
 	STEP_MOUNTS_MAX = SANDBOX_READ_MAX + STEP_MOUNTS_OWN
 };
 _Static_assert((int)STEP_MOUNTS_MAX <= (int)SANDBOX_MOUNTS_MAX, "a launcher takes all of them");
 
 struct step_mounts {
 	struct sandbox_mount mount[STEP_MOUNTS_MAX];
+	const char *digest[STEP_MOUNTS_MAX]; /* what stands for it; NULL: see there */
 	size_t n;
 	size_t left_out; /* no room: then there is no digest either, and so no step */
 };
 
-/* The strings are borrowed from @terms and @view; of @recipe it only matters whether it has a
- * channel. */
+/* The strings are borrowed from @terms and @view; of @recipe what it is shown, and whether it has
+ * a channel. */
 void step_mounts_make(const struct grant_terms *terms, const struct recipe *recipe,
                       const struct step_view *view, struct step_mounts *ret);
 

@@ -153,6 +153,17 @@ int job_dirs_place(const char *state, const struct identity *id, char ret_dir[51
 	return r;
 }
 
+int job_dirs_actions(const char *state, const struct identity *id, char ret_dir[512],
+                     struct dd_err *err)
+{
+	struct places p;
+	int r = places_find(state, id, &p, err);
+	if (r == 0)
+		(void)snprintf(ret_dir, 512, "%.*s/actions",
+		               (int)(strlen(p.state) - strlen("/jobs")), p.state);
+	return r;
+}
+
 int job_dirs_leases(const char *state, const struct identity *id, char ret_dir[512],
                     struct dd_err *err)
 {

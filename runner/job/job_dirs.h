@@ -52,6 +52,10 @@ int job_dirs_make(const char *state, const struct identity *id, struct job_dirs 
 int job_dirs_place(const char *state, const struct identity *id, char ret_dir[512],
                    struct dd_err *err);
 
+/* STATE/actions, where actions of other repositories are kept; makes nothing. */
+int job_dirs_actions(const char *state, const struct identity *id, char ret_dir[512],
+                     struct dd_err *err);
+
 /* STATE/leases, where the journals of credentials lie; makes nothing. */
 int job_dirs_leases(const char *state, const struct identity *id, char ret_dir[512],
                     struct dd_err *err);

@@ -58,8 +58,8 @@ bool job_voice_is_masked(const struct job *job, const char *text, size_t len)
 	return mask_holds(job->mask) && mask_would_change(job->mask, text, len);
 }
 
-int job_voice_not_run(struct job *job, unsigned grant, const char *name, bool failed,
-                      const char *why, struct dd_err *err)
+int job_voice_not_run(struct job *job, unsigned grant, const char *name, const char *stage,
+                      bool failed, const char *why, struct dd_err *err)
 {
 	const struct grant *of = &job->plan->grants[grant - 1];
 	char clean[WHY_MAX];
@@ -69,15 +69,18 @@ int job_voice_not_run(struct job *job, unsigned grant, const char *name, bool fa
 		return dd_err_set(err, ENOMEM, "record a step that is not run");
 	(void)snprintf(clean, sizeof(clean), "%s", why);
 	mask_text(job->mask, clean, sizeof(clean));
-	const struct facts_not_run facts = {
-		.id = of->id, .name = shown, .outcome = failed ? "failure" : "skipped", .why = clean
-	};
+	const struct facts_not_run facts = { .id = of->id,
+		                             .name = shown,
+		                             .outcome = failed ? "failure" : "skipped",
+		                             .stage = stage,
+		                             .why = clean };
 	job_voice_note(job, grant, failed ? SINK_WARN : SINK_NOTE, "%s: %s: %s",
 	               failed ? "failed before it began" : "skipped", name, why);
 	char named[WHY_MAX];
 	(void)snprintf(named, sizeof(named), "%s", shown);
 	mask_text(job->mask, named, sizeof(named));
-	sink_not_run(&job->sinks, of, named, failed, clean);
+	if (!stage)
+		sink_not_run(&job->sinks, of, named, failed, clean);
 	return record_step_not_run(job->rec, of->ref, of->phase, &facts, err);
 }
 

@@ -28,10 +28,11 @@ int job_voice_mask_said(struct job *job, const char *value, size_t len, struct d
 /* Would anything of @text be masked? True also when nobody can tell. */
 bool job_voice_is_masked(const struct job *job, const char *text, size_t len);
 
-/* A written step that was not run, and whose turn is over: its condition did not hold, or something
- * failed before it. @failed: that counts as its failure. */
-int job_voice_not_run(struct job *job, unsigned grant, const char *name, bool failed,
-                      const char *why, struct dd_err *err);
+/* A step that was not run, and whose turn is over: its condition did not hold, or something failed
+ * before it. @stage: of one that the written step @grant brought, as in recipe.h; NULL: it is that
+ * step itself. @failed: that counts as its failure. */
+int job_voice_not_run(struct job *job, unsigned grant, const char *name, const char *stage,
+                      bool failed, const char *why, struct dd_err *err);
 /* What ended last of the written step @grant failed, and continue-on-error lets that pass. */
 void job_voice_forgiven(const struct job *job, unsigned grant);
 /* A variable, or an entry of PATH, that the written step @from left and the more trusted @grant

@@ -40,6 +40,12 @@ const char *job_spec_workdir(const struct spec_step *step)
 	return dir[root] == '/' && dir[root + 1] ? dir + root + 1 : NULL;
 }
 
+const char *const spec_note_names[] = {
+	[SPEC_NOTE_UNSUPPORTED] = "unsupported",
+	[SPEC_NOTE_REFUSED] = "refused",
+	[SPEC_NOTE_MISSING] = "missing",
+};
+
 /* ---- one step ---- */
 
 static bool is_label(const char *label)

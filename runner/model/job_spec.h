@@ -53,6 +53,20 @@ struct spec_forge {
 	const char *origin;        /* where the operator said so */
 };
 
+/* What a step uses, as far as that can be told before anything runs; for people, it decides
+ * nothing.
+ */
+struct spec_action {
+	const char *uses, *kind;              /* as written; "composite", "node20" */
+	const char *pre, *main, *post;        /* files; NULL: none */
+	const char *source, *sha256, *commit; /* where it came from; NULL: the workspace */
+	const struct spec_inner {
+		const char *shown; /* its name, the first line of its script, what it uses */
+		const struct spec_action *action; /* that it uses; NULL: none, or not known */
+	} * steps;                                /* of a composite one */
+	size_t n_steps;
+};
+
 /* A step as it is written. */
 struct spec_step {
 	struct diag_mark mark; /* where it stands */
@@ -63,6 +77,7 @@ struct spec_step {
 	const struct pair *with; /* parameters of what it uses */
 	size_t n_with;
 	/* as far as that can be told before anything runs */
+	const struct spec_action *action; /* NULL: none, or not known */
 	const struct spec_outsider *outsiders;
 	size_t n_outsiders;
 	const struct spec_forge *forge; /* NULL: the policy says what it may */
@@ -105,9 +120,17 @@ struct spec_workspace {
 	size_t n_notes;
 };
 
+enum spec_note_kind {
+	SPEC_NOTE_UNSUPPORTED = 0, /* by this build */
+	SPEC_NOTE_REFUSED,         /* by the policy */
+	SPEC_NOTE_MISSING,         /* it is not on this host */
+};
+extern const char *const spec_note_names[];
+
 struct spec_note { /* what cannot be run, and where it stands */
 	struct diag_mark mark;
 	const char *text, *hint; /* hint: may be empty */
+	enum spec_note_kind kind;
 };
 
 struct job_spec {

@@ -13,6 +13,8 @@
 	                       cannot replace it */
 #define PLACE_CHANNEL                                                                              \
 	"/run/drydock/channel" /* files for what the step leaves; only where its recipe has any */
+#define PLACE_ACTIONS                                                                              \
+	"/run/drydock/actions" /* files of actions, read-only; only where a step is of one */
 #define PLACE_TOOLS "/opt/hostedtoolcache"
 #define PLACE_PATH                                                                                 \
 	"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" /* PATH, where nobody says  \

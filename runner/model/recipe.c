@@ -45,6 +45,19 @@ static int check_files(const struct recipe *recipe, struct dd_err *err)
 	return 0;
 }
 
+static int check_shown(const struct recipe *recipe, struct dd_err *err)
+{
+	if (recipe->n_shown > RECIPE_SHOWN_MAX)
+		return dd_err_say(err, EINVAL, "step `%.80s` is shown more than %d directories",
+		                  recipe->name, RECIPE_SHOWN_MAX);
+	for (size_t i = 0; i < recipe->n_shown; i++)
+		if (!is_below(recipe->shown[i].target, PLACE_ACTIONS) ||
+		    recipe->shown[i].source[0] != '/' || !recipe->shown[i].digest)
+			return dd_err_say(err, EINVAL, "a directory of step `%.80s` lies elsewhere",
+			                  recipe->name);
+	return 0;
+}
+
 static int check_channel(const struct recipe *recipe, struct dd_err *err)
 {
 	size_t n = 0;
@@ -98,6 +111,8 @@ int recipe_check(const struct recipe *recipe, struct dd_err *err)
 			"the working directory of step `%.80s` is not absolute, or has .. in it",
 			recipe->name);
 	int r = check_files(recipe, err);
+	if (r == 0)
+		r = check_shown(recipe, err);
 	if (r == 0)
 		r = check_channel(recipe, err);
 	return r < 0 ? r : check_env(recipe, err);

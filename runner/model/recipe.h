@@ -38,9 +38,19 @@ struct recipe_secret {
 	const char *blank, *credential;
 };
 
+/* A directory that a step is shown, read-only: the files of an action, a runtime for it. */
+struct recipe_shown {
+	const char *source; /* on this host; the front end's own, and no text of the job's */
+	const char *target; /* in the sandbox, below PLACE_ACTIONS */
+	const char *digest; /* what stands for it in the record: of its content, or its path */
+};
+
 struct recipe {
 	/* as log and record call the step; never empty */
 	const char *name;
+	/* of an action: as it is named, the digest of its files (NULL: the workspace's), and "pre",
+	 * "main", "post" or "inside"; NULL: of none. For people and the record */
+	const char *action, *action_sha256, *stage;
 	/* why no process is started for it; then everything below is empty. NULL: one is */
 	const char *nothing;
 	/* NULL-terminated, with the script's path where the shell wants it. Empty: not known before
@@ -50,6 +60,8 @@ struct recipe {
 	const char *script_path; /* inside the sandbox, below PLACE_SCRIPTS */
 	const struct recipe_file *files; /* besides the script */
 	size_t n_files;
+	const struct recipe_shown *shown;
+	size_t n_shown;
 	const char *workdir; /* inside the sandbox, absolute, without `..` */
 	const struct env_layer *env;
 	size_t n_env;
@@ -64,7 +76,12 @@ struct recipe {
 	const char *const *channel;
 };
 
-enum { RECIPE_FILES_MAX = 4, RECIPE_CHANNEL_MAX = 8, RECIPE_CHANNEL_NAME_MAX = 32 };
+enum {
+	RECIPE_FILES_MAX = 4,
+	RECIPE_CHANNEL_MAX = 8,
+	RECIPE_CHANNEL_NAME_MAX = 32,
+	RECIPE_SHOWN_MAX = 16
+};
 
 /* Is it whole, and fit to be run? What needs an expression is not. 0, or -EINVAL. */
 int recipe_check(const struct recipe *recipe, struct dd_err *err);

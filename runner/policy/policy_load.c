@@ -347,6 +347,7 @@ static const struct key_row top_rows[] = {
 	{ .name = "phases", .kinds = TREE_MAP, .read = policy_read_phases },
 	{ .name = "credentials", .kinds = TREE_MAP, .read = policy_read_credentials },
 	{ .name = "injection", .kinds = TREE_SCALAR, .read = top_injection },
+	{ .name = "actions", .kinds = TREE_MAP, .read = policy_read_actions },
 	{ .name = "limits", .kinds = TREE_MAP, .read = policy_read_limits },
 	{ .name = "sandbox", .kinds = TREE_MAP, .read = policy_read_sandbox },
 	{ .name = "cache", .kinds = TREE_MAP | TREE_SCALAR, .read = policy_read_cache },

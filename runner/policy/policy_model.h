@@ -12,6 +12,7 @@
 #include "model/recipe.h"
 #include "model/pair.h"
 #include "policy.h"
+#include "policy_actions.h"
 #include "policy_terms.h"
 #include "policy_units.h"
 
@@ -118,6 +119,7 @@ struct policy {
 	struct step_limits limits;
 	enum injection_policy injection;
 	struct store_terms store;
+	struct policy_actions actions; /* the operator's alone */
 	const char *seccomp;
 	const char *const *read;
 	const char *const *syscalls; /* allowed besides the profile, NULL-terminated */
@@ -165,6 +167,7 @@ void policy_read_cache(struct key_context *ctx, const struct tree_node *v, void 
 void policy_read_artifacts(struct key_context *ctx, const struct tree_node *v, void *policy);
 void policy_store_defaults(struct store_terms *ret);
 void policy_store_widest(struct store_terms *ret);
+void policy_read_actions(struct key_context *ctx, const struct tree_node *v, void *policy);
 void policy_read_limits(struct key_context *ctx, const struct tree_node *v, void *policy);
 void policy_read_sandbox(struct key_context *ctx, const struct tree_node *v, void *policy);
 void policy_read_egress(struct key_context *ctx, struct policy *policy,
@@ -192,7 +195,8 @@ extern const struct key_table policy_top_keys, policy_for_keys, policy_trust_key
 	policy_match_keys, policy_phases_keys, policy_phase_keys, policy_carry_keys,
 	policy_entry_keys, policy_credential_keys, policy_from_keys, policy_binding_keys,
 	policy_as_keys, policy_vault_keys, policy_oidc_keys, policy_github_app_keys,
-	policy_limit_keys, policy_sandbox_keys, policy_cache_keys, policy_artifacts_keys;
+	policy_limit_keys, policy_sandbox_keys, policy_cache_keys, policy_artifacts_keys,
+	policy_actions_keys;
 
 /* policy_load.c: @dir (with a slash at its end, or NULL) is where relative paths start. */
 int policy_parse_at(const char *name, const char *dir, const char *text, size_t len,

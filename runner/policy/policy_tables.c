@@ -22,6 +22,7 @@ const struct policy_table policy_tables[] = {
 	{ "credentials.*.from.github-app", &policy_github_app_keys },
 	{ "credentials.*.for", &policy_binding_keys },
 	{ "credentials.*.as", &policy_as_keys },
+	{ "actions", &policy_actions_keys },
 	{ "limits", &policy_limit_keys },
 	{ "sandbox", &policy_sandbox_keys },
 	{ "cache", &policy_cache_keys },

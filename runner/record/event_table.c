@@ -78,6 +78,7 @@ static const char *const hands[] = { "terminal", "pipe", NULL };
 static const char *const deny[] = { "deny", NULL };
 static const char *const annotation_levels[] = { "notice", "warning", "error", NULL };
 static const char *const withheld_kinds[] = { "env", "path", NULL };
+static const char *const action_stages[] = { "pre", "main", "post", "inside", NULL };
 static const char *const not_run_outcomes[] = { "skipped", "failure", NULL };
 
 /* ---- parts ---- */
@@ -375,6 +376,13 @@ static const struct event_field step_start_rows[] = {
 	FIELD(TEXT, struct facts_step, brought_by, "brought_by", MAYBE,
 	      .says = "`step` of the written step that this one belongs to, and whose rights it "
 	              "has"),
+	FIELD(TEXT, struct facts_step, action, "action", MAYBE,
+	      .says = "that it is a part of, as it was named: the innermost one"),
+	FIELD(TEXT, struct facts_step, action_sha256, "action_sha256", MAYBE,
+	      .says = "of all the action's files; absent when they are the workspace's"),
+	FIELD(TEXT, struct facts_step, stage, "stage", MAYBE, .words = action_stages,
+	      .says = "`pre`, `main`, `post` of the action, or `inside`: a step of a composite "
+	              "one"),
 	FIELD(TEXTS, struct facts_step, read, "read", ALWAYS,
 	      .says = "host directories that are shown"),
 	FIELD(TEXTS, struct facts_step, syscalls, "syscalls", ALWAYS,
@@ -625,6 +633,8 @@ static const struct event_field not_run_rows[] = {
 	      .says = "as the forge shows it; evaluated, where that is possible"),
 	FIELD(TEXT, struct facts_not_run, outcome, "outcome", ALWAYS, .words = not_run_outcomes,
 	      .says = "`skipped`, or `failure` for an error before it began"),
+	FIELD(TEXT, struct facts_not_run, stage, "stage", MAYBE, .words = action_stages,
+	      .says = "of an action that the written step uses; absent when it is that step"),
 	FIELD(TEXT, struct facts_not_run, why, "why", ALWAYS,
 	      .says = "the condition that did not hold, or the error"),
 };
@@ -730,8 +740,9 @@ const struct event_row event_rows[EVENT__COUNT] = {
 		EVENT(record_limited, "record.limited", RUN, BEGINS, limited_rows, no_limited,
 	              "the record has come to three quarters of its limit: from here on "
 	              "connections, refusals and violations are counted, not told one by one"),
-	[EVENT_STEP_NOT_RUN] = EVENT(step_not_run, "step.not_run", STEP, BEGINS, not_run_rows,
-	                             no_not_run, "a written step had its turn and was not run"),
+	[EVENT_STEP_NOT_RUN] =
+		EVENT(step_not_run, "step.not_run", STEP, BEGINS, not_run_rows, no_not_run,
+	              "a step had its turn and was not run: a written one, or one that it brought"),
 	[EVENT_ENV_WITHHELD] = EVENT(env_withheld, "env.withheld", STEP, BEGINS, withheld_rows,
 	                             no_withheld,
 	                             "what a less trusted step left for later ones and this step "

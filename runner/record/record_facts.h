@@ -135,7 +135,7 @@ struct facts_lease { /* cred.grant, cred.renew, cred.revoke */
 struct facts_not_run { /* step.not_run */
 	struct facts_at at;
 	const char *step;
-	const char *id, *name, *outcome, *why;
+	const char *id, *name, *outcome, *why, *stage;
 };
 
 struct facts_annotation { /* annotation */
@@ -222,6 +222,7 @@ struct facts_step {
 	const char *evaluated; /* what was run, where it differs from the written script; or NULL */
 	const char
 		*brought_by; /* ref of the written step that it belongs to; NULL: itself written */
+	const char *action, *action_sha256, *stage; /* of an action; NULL: of none */
 	const char *const *read; /* the three: NULL-terminated, or NULL: not known */
 	const char *const *artifacts;
 	const char *const *syscalls;

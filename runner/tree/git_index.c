@@ -360,11 +360,17 @@ static int name_end(EVP_MD_CTX *md, bool fine, unsigned char ret[GIT_OID_MAX], s
 	return 0;
 }
 
+int git_name(const char *type, const void *bytes, size_t len, size_t oid_len,
+             unsigned char ret[GIT_OID_MAX], struct dd_err *err)
+{
+	EVP_MD_CTX *md = name_start(type, len, oid_len);
+	return md ? name_end(md, EVP_DigestUpdate(md, bytes, len), ret, err) : fault(err);
+}
+
 int git_bytes_name(const void *bytes, size_t len, size_t oid_len, unsigned char ret[GIT_OID_MAX],
                    struct dd_err *err)
 {
-	EVP_MD_CTX *md = name_start("blob", len, oid_len);
-	return md ? name_end(md, EVP_DigestUpdate(md, bytes, len), ret, err) : fault(err);
+	return git_name("blob", bytes, len, oid_len, ret, err);
 }
 
 int git_blob_name(int fd, uint64_t size, size_t oid_len, unsigned char ret[GIT_OID_MAX],

@@ -52,7 +52,10 @@ int git_index_tree(const struct git_index *index, unsigned char ret[GIT_OID_MAX]
  */
 int git_blob_name(int fd, uint64_t size, size_t oid_len, unsigned char ret[GIT_OID_MAX],
                   struct dd_err *err);
-/* The same of bytes in memory. */
+/* Of any object: "commit", "tree", "blob", "tag". */
+int git_name(const char *type, const void *bytes, size_t len, size_t oid_len,
+             unsigned char ret[GIT_OID_MAX], struct dd_err *err);
+/* The same of a blob in memory. */
 int git_bytes_name(const void *bytes, size_t len, size_t oid_len, unsigned char ret[GIT_OID_MAX],
                    struct dd_err *err);
 

@@ -15,21 +15,28 @@
 #include <zlib.h>
 
 enum {
-	OBJECT_MAX = 1024 * 1024, /* a commit is its message and a few lines */
+	COMMIT_MAX = 1024 * 1024, /* a commit is its message and a few lines */
 	PACKS_MAX = 4096,
 	CHAIN_MAX = 64, /* differences to differences */
-	OBJ_COMMIT = 1,
-	OBJ_TAG = 4,
+	OBJ_COMMIT = GIT_COMMIT,
+	OBJ_TAG = GIT_TAG,
 	OBJ_OFS_DELTA = 6,
 	OBJ_REF_DELTA = 7,
 	IDX_HEAD = 8,
 	IDX_FANOUT = 256 * 4,
 };
 
+const char *const git_type_names[] = {
+	[GIT_COMMIT] = "commit",
+	[GIT_TREE] = "tree",
+	[GIT_BLOB] = "blob",
+	[GIT_TAG] = "tag",
+};
+
 struct bytes {
 	unsigned char *data;
 	size_t len;
-	unsigned type; /* OBJ_COMMIT or OBJ_TAG */
+	unsigned type; /* enum git_type */
 };
 
 static void bytes_done(struct bytes *b)
@@ -42,8 +49,15 @@ static void bytes_done(struct bytes *b)
 struct store {
 	int objects_fd;
 	size_t oid_len;
+	size_t max; /* of an object; 0: of a commit or a tag, and nothing else is read */
 	struct dd_err *err;
 };
+
+static int too_large(const struct store *s, uint64_t size)
+{
+	const size_t max = s->max ? s->max : COMMIT_MAX;
+	return size > max ? dd_err_say(s->err, E2BIG, "git object: larger than %zu bytes", max) : 0;
+}
 
 static int broken(const struct store *s, const char *what)
 {
@@ -113,16 +127,36 @@ static int inflate_at(const struct store *s, int fd, uint64_t at, unsigned char 
 static int inflate_whole(const struct store *s, int fd, uint64_t at, uint64_t size,
                          struct bytes *ret)
 {
-	if (size > OBJECT_MAX)
-		return dd_err_say(s->err, E2BIG, "git object: larger than %d bytes", OBJECT_MAX);
+	int r = too_large(s, size);
+	if (r < 0)
+		return r;
 	ret->data = malloc((size_t)size + 1);
 	if (!ret->data)
 		return dd_err_set(s->err, ENOMEM, "git object");
-	int r = inflate_at(s, fd, at, ret->data, (size_t)size, &ret->len);
+	r = inflate_at(s, fd, at, ret->data, (size_t)size, &ret->len);
 	return r < 0 || ret->len == size ? r : broken(s, "shorter than it says");
 }
 
 /* ---- loose ---- */
+
+static bool is_wanted(const struct store *s, unsigned type)
+{
+	return type == OBJ_COMMIT || type == OBJ_TAG ||
+	       (s->max && (type == GIT_TREE || type == GIT_BLOB));
+}
+
+/* The length of "commit " and its kin; 0: it is none of them. */
+static size_t type_of_word(const char *head, unsigned *ret)
+{
+	for (unsigned t = GIT_COMMIT; t <= GIT_TAG; t++) {
+		size_t len = strlen(git_type_names[t]);
+		if (strncmp(head, git_type_names[t], len) == 0 && head[len] == ' ') {
+			*ret = t;
+			return len + 1;
+		}
+	}
+	return 0;
+}
 
 static int read_loose(const struct store *s, const unsigned char *oid, struct bytes *ret)
 {
@@ -138,14 +172,12 @@ static int read_loose(const struct store *s, const unsigned char *oid, struct by
 	if (r < 0)
 		return r;
 	const unsigned char *nul = memchr(head, 0, got);
-	bool tag = nul && strncmp((char *)head, "tag ", 4) == 0;
-	if (!nul || (!tag && strncmp((char *)head, "commit ", 7) != 0))
+	size_t word = nul ? type_of_word((char *)head, &ret->type) : 0;
+	if (word == 0 || !is_wanted(s, ret->type))
 		return broken(s, "is no commit");
-	ret->type = tag ? OBJ_TAG : OBJ_COMMIT;
-	uint64_t size = strtoull((char *)head + (tag ? 4 : 7), NULL, 10),
-		 skip = (uint64_t)(nul - head) + 1;
-	if (size > OBJECT_MAX)
-		return dd_err_say(s->err, E2BIG, "git object: larger than %d bytes", OBJECT_MAX);
+	uint64_t size = strtoull((char *)head + word, NULL, 10), skip = (uint64_t)(nul - head) + 1;
+	if ((r = too_large(s, size)) < 0)
+		return r;
 	r = inflate_whole(s, fd, 0, size + skip, ret);
 	if (r == 0) {
 		memmove(ret->data, ret->data + skip, (size_t)size);
@@ -248,7 +280,7 @@ static int apply_delta(const struct store *s, const struct bytes *base, const st
 	size_t at = 0;
 	uint64_t base_size, size;
 	if (delta_size(d, &at, &base_size) < 0 || delta_size(d, &at, &size) < 0 ||
-	    base_size != base->len || size > OBJECT_MAX)
+	    base_size != base->len || too_large(s, size) < 0)
 		return broken(s, "a difference does not fit what it is to");
 	ret->data = malloc((size_t)size + 1);
 	if (!ret->data)
@@ -335,7 +367,7 @@ static int read_packed(const struct store *s, const struct pack *p, uint64_t sta
 		size |= i == 0 ? (uint64_t)(c & 15) : (uint64_t)(c & 0x7f) << (4 + 7 * (i - 1));
 	}
 	ret->type = type;
-	if (type == OBJ_COMMIT || type == OBJ_TAG)
+	if (is_wanted(s, type))
 		return inflate_whole(s, p->pack, at, size, ret);
 	if (type != OBJ_OFS_DELTA && type != OBJ_REF_DELTA)
 		return broken(s, "is no commit");
@@ -533,5 +565,31 @@ int git_oid_complete(const int *objects, size_t n, const char *hex, size_t oid_l
 	if (!p.found[0])
 		return -ENOENT;
 	(void)snprintf(ret, 65, "%s", p.found);
+	return 0;
+}
+
+/* ---- any object, by what it holds ---- */
+
+int git_object_read(int objects_fd, const unsigned char *oid, size_t oid_len, size_t max,
+                    struct git_bytes *ret, struct dd_err *err)
+{
+	const struct store s = {
+		.objects_fd = objects_fd, .oid_len = oid_len, .max = max, .err = err
+	};
+	auto_bytes object = { NULL, 0, 0 };
+	unsigned char name[GIT_OID_MAX];
+	int r = read_object(&s, oid, &object);
+	if (r == 0)
+		r = git_name(git_type_names[object.type], object.data, object.len, oid_len, name,
+		             err);
+	if (r == 0 && memcmp(name, oid, oid_len) != 0)
+		r = broken(&s, "its bytes have another name than it");
+	if (r < 0)
+		return r;
+	object.data[object.len] = '\0'; /* there is room: numbers in it end here */
+	*ret = (struct git_bytes){ .data = object.data,
+		                   .len = object.len,
+		                   .type = (enum git_type)object.type };
+	object.data = NULL;
 	return 0;
 }

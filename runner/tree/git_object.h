@@ -20,6 +20,19 @@ int git_commit_tree(int common_fd, const unsigned char *oid, size_t oid_len,
 int git_tag_target(int objects_fd, const unsigned char *oid, size_t oid_len,
                    unsigned char ret[GIT_OID_MAX], struct dd_err *err);
 
+/* Any object of at most @max bytes, and only if its name is what its bytes are called: who asks for
+ * a name gets what that names, whoever wrote the store. The caller frees ret->data. As above, and
+ * -EBADMSG for other bytes. */
+enum git_type { GIT_COMMIT = 1, GIT_TREE, GIT_BLOB, GIT_TAG };
+extern const char *const git_type_names[]; /* from 1 on */
+struct git_bytes {
+	unsigned char *data;
+	size_t len;
+	enum git_type type;
+};
+int git_object_read(int objects_fd, const unsigned char *oid, size_t oid_len, size_t max,
+                    struct git_bytes *ret, struct dd_err *err);
+
 /* The one object of the @n directories whose name begins with @hex (2 digits at least). -ENOENT,
  * -ENOTUNIQ. */
 int git_oid_complete(const int *objects, size_t n, const char *hex, size_t oid_len, char ret[65]);

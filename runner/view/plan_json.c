@@ -226,6 +226,23 @@ static json_t *outsiders_json(const struct spec_step *step)
 	return out;
 }
 
+/* What an action is made of, as far as it is there. */
+static json_t *action_json(const struct spec_action *a)
+{
+	json_t *steps = a && a->steps ? json_array() : NULL;
+
+	if (!a)
+		return json_null();
+	for (size_t i = 0; i < a->n_steps; i++)
+		(void)json_array_append_new(steps,
+		                            json_pack("{s:s, s:o}", "shown", a->steps[i].shown,
+		                                      "action", action_json(a->steps[i].action)));
+	return json_pack("{s:s, s:s, s:s?, s:s?, s:s?, s:s?, s:s?, s:s?, s:o}", "uses", a->uses,
+	                 "kind", a->kind, "pre", a->pre, "main", a->main, "post", a->post, "source",
+	                 a->source, "sha256", a->sha256, "commit", a->commit, "steps",
+	                 steps ? steps : json_array());
+}
+
 static json_t *step_json(const struct plan *plan, const struct grant *g,
                          const struct seccomp_view *view)
 {
@@ -248,6 +265,8 @@ static json_t *step_json(const struct plan *plan, const struct grant *g,
 	                            seccomp_json(terms, view), "read", texts(terms->read),
 	                            "continue_on_error", w->continue_on_error));
 	out = joined(out, files_json(g));
+	if (w->action)
+		out = joined(out, json_pack("{s:o}", "action", action_json(w->action)));
 	if (w->n_outsiders)
 		out = joined(out, json_pack("{s:o, s:s}", "outsiders", outsiders_json(w),
 		                            "injection", injection_names[plan->injection]));
@@ -319,8 +338,9 @@ static json_t *notes_json(const struct job_spec *spec)
 	for (size_t i = 0; i < spec->n_notes; i++)
 		(void)json_array_append_new(
 			out, joined(place_json(&spec->notes[i].mark),
-		                    json_pack("{s:s, s:s}", "text", spec->notes[i].text, "hint",
-		                              spec->notes[i].hint)));
+		                    json_pack("{s:s, s:s, s:s}", "text", spec->notes[i].text,
+		                              "hint", spec->notes[i].hint, "kind",
+		                              spec_note_names[spec->notes[i].kind])));
 	return out;
 }
 

@@ -381,6 +381,35 @@ static void print_outsiders(FILE *out, const struct plan *plan, const struct spe
 	}
 }
 
+/* What an action is made of, as far as it is there: a line each, deeper ones further in. */
+static void print_action(FILE *out, const struct spec_action *a, unsigned depth)
+{
+	const struct {
+		const char *stage, *file;
+	} stages[] = { { "pre", a->pre }, { "main", a->main }, { "post", a->post } };
+
+	(void)fprintf(out, "    %-11s%*s%s", depth ? "" : "action", (int)(2 * depth), "", a->kind);
+	for (size_t i = 0; i < ARRAY_LEN(stages); i++)
+		if (stages[i].file) {
+			(void)fprintf(out, ", %s ", stages[i].stage);
+			put(out, stages[i].file, 100);
+		}
+	if (a->sha256) {
+		(void)fputs(", of ", out);
+		put(out, a->source, 150);
+		(void)fprintf(out, " %s%.12s, sha256 %.12s", a->commit ? "commit " : "",
+		              a->commit ? a->commit : "(no commit)", a->sha256);
+	}
+	(void)fputc('\n', out);
+	for (size_t i = 0; i < a->n_steps; i++) {
+		(void)fprintf(out, "    %-11s%*s- ", "", (int)(2 * depth), "");
+		put(out, a->steps[i].shown, 100);
+		(void)fputc('\n', out);
+		if (a->steps[i].action)
+			print_action(out, a->steps[i].action, depth + 2);
+	}
+}
+
 static void print_step(FILE *out, const struct plan *plan, const struct grant *grant,
                        const struct seccomp_view *view, bool rules_in_full, struct said *said)
 {
@@ -392,6 +421,8 @@ static void print_step(FILE *out, const struct plan *plan, const struct grant *g
 	if (grant->written->cond)
 		put_field(out, "if", grant->written->cond);
 	print_command(out, grant->written);
+	if (grant->written->action)
+		print_action(out, grant->written->action, 0);
 	if (grant->written->recipe.nothing)
 		return;
 	print_outsiders(out, plan, grant->written);

@@ -49,7 +49,7 @@ def _():
 @case("", "2: usage, a workflow that does not parse, what is not supported yet - with the position")
 def _():
     equal(status(Job([step("a", "true")]), "--no-such-option").rc, 2, "unknown option")
-    for text in ("jobs: [\n", "jobs: {a: {runs-on: x, steps: [{uses: actions/setup-node@v4}]}}\n", "on: push\njobs:\n  a:\n    runs-on: x\n    steps:\n      - run: echo ${{ github.sh\n",
+    for text in ("jobs: [\n", "jobs: {a: {runs-on: x, steps: [{uses: 'docker://alpine'}]}}\n", "on: push\njobs:\n  a:\n    runs-on: x\n    steps:\n      - run: echo ${{ github.sh\n",
                  "jobs: {}\n", "on: push\njobs:\n  a:\n    runs-on: x\n    steps:\n      - {run: x, if: \"alwys()\"}\n"):
         job = Job([step("a", "true")])
         job.write("workflow.yml", text)

@@ -228,8 +228,8 @@ def _():
         """)
     equal(r.rows, {"w": "skipped", "m (ubuntu-latest)": "success", "m (macos-14)": "skipped", "off": "skipped"}, "table", r)
     check("it runs on windows-latest, and this is Linux" in r.out and "its `if` is false" in r.out, "not told", r)
-    r = flow("on: push\njobs:\n  a: { steps: [ { run: echo @@a=ran@@ } ] }\n  b: { needs: a, steps: [ { uses: a/b@v1 } ] }\n", rc=2)
-    check("workflow.yml:4:35: error: `uses: a/b@v1` is not supported yet" in r.out and not r.marks, "not refused", r)
+    r = flow("on: push\njobs:\n  a: { steps: [ { run: echo @@a=ran@@ } ] }\n  b: { needs: a, steps: [ { uses: a/b@v1 } ] }\n", rc=4)
+    check("workflow.yml:4:35: error: `uses: a/b@v1` is not allowed by the policy" in r.out and not r.marks, "not refused", r)
 
 
 @case("", "a push step of an untrusted event refuses the whole workflow before anything runs")

@@ -31,6 +31,7 @@ AROUND = {
     "sandbox": "version: 1\nsandbox: { %s }\n",
     "cache": "version: 1\ncache: { %s }\n",
     "artifacts": "version: 1\nartifacts: { %s }\n",
+    "actions": "version: 1\nactions: { %s }\n",
 }
 
 # A value that is fine, for every key that there is; the generator fails when the parser has one that is not here.
@@ -49,6 +50,8 @@ GOOD = {
     ("phases.*", "env"): "{ A: b }", ("phases.*", "trust"): "protected", ("phases.*", "workspace"): "pristine", ("phases.*", "artifacts"): "[ \"dist/**\" ]",
     ("", "cache"): "{ read: [ build ] }", ("", "artifacts"): "{ read: [ push ] }", ("cache", "read"): "[ fetch ]", ("cache", "write"): "none", ("cache", "size"): "1GiB", ("cache", "keep"): "2d",
     ("artifacts", "read"): "[ build, push ]", ("artifacts", "write"): "build", ("artifacts", "size"): "1GiB",
+    ("", "actions"): "{ pin: tag }", ("actions", "pin"): "any", ("actions", "allow"): "[ 'actions/*', acme/tool ]", ("actions", "mirror"): "/srv/actions",
+    ("actions", "node"): "{ '24': /opt/node24 }",
     ("", "injection"): "refuse", ("phases.*", "carry"): "{ env: [ A ] }", ("phases.*.carry", "env"): "[ MAVEN_OPTS, 'GIT_*' ]", ("phases.*.carry", "path"): "/work/bin",
     ("phases.*.egress[]", "host"): "a.example.com", ("phases.*.egress[]", "port"): "8443", ("phases.*.egress[]", "cidr"): "45.1.0.0/16", ("phases.*.egress[]", "use"): "github",
     ("phases.*.egress[]", "address"): "45.1.2.3", ("phases.*.egress[]", "private"): "allow", ("phases.*.egress[]", "why"): "a reason", ("phases.*.egress[]", "tls"): "raw",
@@ -183,6 +186,10 @@ BAD_VALUES = [
     (("phases.*.egress[]", "ech"), ["allow", "true", "Refuse", "refuse, tls: raw"], []),
     (("phases.*.egress[]", "tls"), ["inspect", "none", "SNI"], []),
     (("phases.*", "trust"), ["all", "protect", "true"], []),
+    (("actions", "pin"), ["commit", "none", "Sha"], []),
+    (("actions", "allow"), ["actions/checkout@v4", "[ acme/x, 'a/b@*' ]"], []),
+    (("actions", "mirror"), ["actions", "./mirror"], []),
+    (("actions", "node"), ["{ '18': /opt/node18 }", "{ node24: /opt/node24 }", "{ '24': bin }"], []),
     (("", "injection"), ["passed", "deny", "none", "true"], []),
     (("", "cache"), ["all", "true", "[ build ]"], []),
     (("", "artifacts"), ["all", "[ build ]"], []),

@@ -11,7 +11,8 @@
 static const char workflow_text[] =
 	"jobs:\n  j:\n    name: \"J\\e[31m\"\n    runs-on: x\n    steps:\n      - { id: get, run: "
 	"\"npm ci\\n\\e[2Jevil\" }\n      - { run: make }\n"
-	"      - { id: out, run: x, continue-on-error: true }\n      - { uses: a/b@v1, with: { t: "
+	"      - { id: out, run: x, continue-on-error: true }\n      - { uses: 'docker://x', with: "
+	"{ t: "
 	"\"\\e[0m\" }, if: \"'\\e]0;x'\" }\n";
 static const char policy_text[] = "version: 1\nsteps:\n  - { phase: fetch, match: { id: get } }\n  "
 				  "- { phase: push, match: { id: out } }\n"
@@ -82,7 +83,8 @@ static void the_text_says_what_each_step_gets(void **state)
 		"Landlock",
 		"/var/lib/dpkg",
 		"the job goes on",
-		"`run` would refuse this: w.yml:9:17: `uses: a/b@v1`",
+		"`run` would refuse this: w.yml:9:17: an action in a container (`uses: "
+		"docker://x`)",
 		"nftables (--rules shows them)",
 	};
 	struct made m = made_fine(workflow_text, policy_text, NULL);

@@ -10,12 +10,11 @@
 static const struct wrong noted[] = {
 	{ J("    services: |>{ db: { image: x } }\n" R), "`services` is not supported yet" },
 	{ J("    container: |>x\n" R), "`container` is not supported yet" },
-	{ S("uses: |>actions/setup-node@v4"), "`uses: actions/setup-node@v4` is not supported" },
 	{ S("uses: actions/checkout@v4\n        with: { fetch-depth: 0, |>ssh-key: x }"),
 	  "`ssh-key` of a checkout is not done" },
 	{ S("uses: actions/checkout@v4\n        with: { |>SSH-Key: a }"),
 	  "`SSH-Key` of a checkout" },
-	{ S("uses: |>actions/checkout-else@v4"), "not supported yet" },
+	{ S("uses: |>docker://alpine:3"), "an action in a container" },
 	{ S("run: x\n        shell: |>cmd"), "shell `cmd` is not supported yet" },
 };
 

@@ -374,8 +374,9 @@ static void keep_notes(struct spec_build *b)
 	struct spec_note *notes = arena_array(b->arena, b->notes.n, sizeof(*notes));
 	for (size_t i = 0; i < b->notes.n; i++) {
 		const struct diag *d = &b->notes.items[i];
-		notes[i] = (struct spec_note){ d->mark, arena_strdup(b->arena, d->text),
-			                       arena_strdup(b->arena, d->hint) };
+		notes[i] = (struct spec_note){ .mark = d->mark,
+			                       .text = arena_strdup(b->arena, d->text),
+			                       .hint = arena_strdup(b->arena, d->hint) };
 		notes[i].mark.file = arena_strdup(b->arena, d->mark.file);
 	}
 	b->spec->notes = notes;

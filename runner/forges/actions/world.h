@@ -8,6 +8,7 @@
 #ifndef RUNNER_WORLD_H
 #define RUNNER_WORLD_H
 
+#include "action_manifest.h"
 #include "wf_doc.h"
 
 /* What `secrets.NAME` stands for. */
@@ -18,6 +19,22 @@ struct actions_secret {
 	const char *literal; /* or else a text that the caller gives; NULL: none */
 };
 
+/* An action of another repository, as it was found before anything ran. */
+struct actions_found {
+	const char *uses; /* as written: "owner/repo/path@ref" */
+	const struct action_manifest *manifest;
+	const char *repository, *path, *ref; /* "owner/repo", "" or "path", "ref" */
+	const char *tree;            /* of the repository, on this host; nobody writes there */
+	const char *sha256;          /* of everything in it */
+	const char *commit, *source; /* as its own bytes say, or NULL; where it came from */
+};
+
+/* A Node.js of this host for actions, where the operator names one. */
+struct actions_runtime {
+	unsigned major;
+	const char *dir;
+};
+
 struct actions_world {
 	struct expr_memory *mem; /* where the values live */
 	/* taint_mark_github() was called for it */
@@ -25,8 +42,12 @@ struct actions_world {
 	struct expr_value inputs, vars, needs, matrix, strategy; /* null: there is none */
 	const struct actions_secret *secrets;
 	size_t n_secrets;
-	bool secrets_all;       /* every other name stands for the credential of the same name */
-	bool secrets_sent;      /* the forge sends secrets along with the job */
+	bool secrets_all;  /* every other name stands for the credential of the same name */
+	bool secrets_sent; /* the forge sends secrets along with the job */
+	const struct actions_found *found;
+	size_t n_found;
+	const struct actions_runtime *runtimes;
+	size_t n_runtimes;
 	const char *event_text; /* content of GITHUB_EVENT_PATH; NULL: github.event as JSON */
 	size_t event_len;
 };

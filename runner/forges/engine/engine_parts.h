@@ -122,8 +122,10 @@ struct job_engine {
 	struct expr_scope scope;
 	/* contexts */
 	struct expr_value github, secrets, runner, job_context;
-	struct engine_frame root, *frame;   /* of the job; the one at hand */
-	struct engine_frame *frames;        /* all others, the newest first */
+	struct engine_frame root, *frame; /* of the job; the one at hand */
+	struct engine_frame *frames;      /* all others, the newest first */
+	struct engine_use **uses; /* of the job's steps, where they are known before the first */
+	size_t next_pre; /* of these: whose stage before the first step is looked at next */
 	struct engine_use *posts;           /* stages that are still to come, the next one first */
 	struct action_manifest **manifests; /* that were read on the way */
 	size_t n_manifests;

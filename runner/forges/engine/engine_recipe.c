@@ -44,6 +44,8 @@ void engine_name_make(struct job_engine *e)
 	                    : arena_printf(now->arena, "Run %s", first_line(now->arena, text.text));
 	if (!*now->name)
 		now->name = now->grant->name;
+	if (now->stage == STAGE_PRE)
+		now->name = arena_printf(now->arena, "Pre %s", now->name);
 }
 
 /* Lines end as Linux has them. */
@@ -244,12 +246,13 @@ int engine_recipe_make(struct job_engine *e)
 			checkout_outputs(e);
 		return 0;
 	}
-	if (now->stage == STAGE_POST)
-		return engine_use_post(e);
+	if (now->stage != STAGE_MAIN)
+		return engine_use_stage(e);
 	if (now->step->uses)
 		return engine_use_begin(e);
 	if (make_command(e) < 0 || make_directory(e) < 0)
 		return -EINVAL;
+	engine_use_inside(e);
 	engine_recipe_rest(e);
 	return 0;
 }

@@ -110,6 +110,31 @@ static int find_local(struct job_engine *e, const char *uses, struct engine_acti
 	return read_manifest(e, place + strlen(PLACE_WORKSPACE), &ret->manifest);
 }
 
+/* Only what was there before the first step: nothing that runs brings further code in. */
+static int find_remote(struct job_engine *e, const char *uses, struct engine_action *ret)
+{
+	for (size_t i = 0; i < e->world.n_found; i++) {
+		const struct actions_found *f = &e->world.found[i];
+		if (strcmp(f->uses, uses) != 0)
+			continue;
+		ret->manifest = f->manifest;
+		ret->repository = f->repository;
+		ret->ref = f->ref;
+		ret->root = arena_printf(e->arena, PLACE_ACTIONS "/%s/%s", f->repository, f->ref);
+		ret->path = arena_printf(e->arena, "%s%s%s", ret->root, f->path[0] ? "/" : "",
+		                         f->path);
+		ret->shown = (struct recipe_shown){ .source = f->tree,
+			                            .target = ret->root,
+			                            .digest = f->sha256 };
+		return 0;
+	}
+	(void)snprintf(e->why, sizeof(e->why),
+	               "`uses: %.150s` was not known before the job began: an action of the "
+	               "workspace must name its own where the workspace comes from, or name none",
+	               uses);
+	return -EINVAL;
+}
+
 static int find_action(struct job_engine *e, const struct wf_step *step,
                        const struct engine_action **ret)
 {
@@ -125,10 +150,8 @@ static int find_action(struct job_engine *e, const struct wf_step *step,
 		r = find_local(e, uses, made);
 		break;
 	case WF_USES_REPOSITORY:
-		if (made->builtin)
-			break;
-		(void)snprintf(e->why, sizeof(e->why), "`uses: %.150s` is not supported yet", uses);
-		r = -EINVAL;
+		if (!made->builtin)
+			r = find_remote(e, uses, made);
 		break;
 	case WF_USES_DOCKER:
 		(void)snprintf(e->why, sizeof(e->why), "`uses: %.150s`: " ENGINE_NO_CONTAINER,
@@ -141,15 +164,69 @@ static int find_action(struct job_engine *e, const struct wf_step *step,
 	return r;
 }
 
-static struct engine_use *use_new(struct job_engine *e)
+static struct engine_use *use_new(struct job_engine *e, const struct wf_step *step,
+                                  struct engine_frame *frame, const struct grant *grant,
+                                  const char *name)
 {
 	struct engine_use *use = arena_alloc(e->arena, sizeof(*use));
 
-	*use = (struct engine_use){ .step = e->now.step,
-		                    .frame = e->now.frame,
-		                    .grant = e->now.grant,
-		                    .name = arena_strdup(e->arena, e->now.name) };
+	*use = (struct engine_use){
+		.step = step, .frame = frame, .grant = grant, .name = arena_strdup(e->arena, name)
+	};
 	return expr_object_new(&e->mem, true, &use->state) ? use : NULL;
+}
+
+/* ---- what it is shown, and called ---- */
+
+const char *engine_stage_name(const struct job_engine *e)
+{
+	static const char *const names[] = {
+		[STAGE_MAIN] = "main", [STAGE_PRE] = "pre", [STAGE_POST] = "post"
+	};
+	return e->now.use ? names[e->now.stage] : e->now.frame->outer ? "inside" : NULL;
+}
+
+/* The files of the actions that the step at hand is in, and of @action. @node: a runtime besides,
+ * or NULL. */
+static void engine_use_shown(struct job_engine *e, const struct engine_action *action,
+                             const struct recipe_shown *node)
+{
+	struct recipe_shown *all = arena_array(e->now.arena, RECIPE_SHOWN_MAX, sizeof(*all));
+	const struct engine_frame *frame = e->now.frame;
+	size_t n = 0;
+
+	if (node && node->source)
+		all[n++] = *node;
+	while (action || frame->outer) {
+		if (!action) {
+			action = frame->turn.use->action;
+			frame = frame->outer;
+		}
+		bool twice = !action->shown.source;
+		for (size_t i = 0; i < n; i++)
+			twice |= strcmp(all[i].target, action->shown.target) == 0;
+		if (!twice && n < RECIPE_SHOWN_MAX)
+			all[n++] = action->shown;
+		action = NULL;
+	}
+	e->now.recipe.shown = all;
+	e->now.recipe.n_shown = n;
+}
+
+/* For people and the record: which action it is that runs. */
+static void call_it(struct job_engine *e, const struct engine_use *use)
+{
+	e->now.recipe.action = use->step->uses->text;
+	e->now.recipe.action_sha256 = use->action->shown.digest;
+	e->now.recipe.stage = engine_stage_name(e);
+}
+
+void engine_use_inside(struct job_engine *e)
+{
+	if (!e->now.frame->outer)
+		return;
+	engine_use_shown(e, NULL, NULL);
+	call_it(e, e->now.frame->turn.use);
 }
 
 /* ---- JavaScript ---- */
@@ -171,7 +248,8 @@ static int run_node(struct job_engine *e, const struct engine_use *use, const ch
 {
 	struct engine_turn *now = &e->now;
 	const char **argv = arena_array(now->arena, 3, sizeof(*argv));
-	const char *node = engine_node(e, use->action->manifest->using);
+	struct recipe_shown runtime;
+	const char *node = engine_node(e, use->action->manifest->using, &runtime);
 	const char *script = file_of(e, use->action, file);
 
 	if (!node || !script)
@@ -181,6 +259,7 @@ static int run_node(struct job_engine *e, const struct engine_use *use, const ch
 	now->recipe.argv = argv;
 	now->recipe.hatch = true;
 	now->recipe.workdir = PLACE_WORKSPACE;
+	engine_use_shown(e, use->action, &runtime);
 	engine_recipe_rest(e);
 	return 0;
 }
@@ -244,24 +323,42 @@ static int begin_kind(struct job_engine *e, struct engine_use *use)
 static void tell_no_pre(struct job_engine *e, const struct engine_use *use)
 {
 	if (use->action->manifest && use->action->manifest->kind == ACTION_NODE &&
-	    use->action->manifest->pre && !use->action->repository[0])
+	    use->action->manifest->pre && (!use->action->repository[0] || use->frame->outer))
 		job_voice_note(e->job, use->grant->index, SINK_WARN,
-		               "`pre` of %.150s is not run: an action of the workspace is known "
-		               "only when its step begins, at GitHub as well",
-		               use->step->uses->text);
+		               "`pre` of %.150s is not run: %s", use->step->uses->text,
+		               use->action->repository[0]
+		                       ? "it is used by another action, and only the job's own "
+		                         "steps have a stage before the first one"
+		                       : "an action of the workspace is known only when its step "
+		                         "begins, at GitHub as well");
+}
+
+static const char *pre_of(const struct engine_action *action)
+{
+	const struct action_manifest *m = action->manifest;
+	return m && m->kind == ACTION_NODE && action->repository[0] ? m->pre : NULL;
+}
+
+/* The one of a step of the job may have had its stage before the first step. */
+static struct engine_use *known_use(const struct job_engine *e)
+{
+	return e->now.frame->outer || !e->uses ? NULL : e->uses[e->now.step - e->root.steps];
 }
 
 int engine_use_begin(struct job_engine *e)
 {
-	struct engine_use *use = use_new(e);
+	struct engine_use *use = known_use(e);
 	int r;
 
+	if (!use)
+		use = use_new(e, e->now.step, e->now.frame, e->now.grant, e->now.name);
 	if (!use) {
 		(void)snprintf(e->why, sizeof(e->why), "it needs more memory than it may use");
 		return -EINVAL;
 	}
-	if ((r = find_action(e, e->now.step, &use->action)) < 0)
+	if (!use->action && (r = find_action(e, e->now.step, &use->action)) < 0)
 		return r;
+	use->name = arena_strdup(e->arena, e->now.name);
 	e->now.use = use;
 	stack_post(e, use);
 	tell_no_pre(e, use);
@@ -272,18 +369,53 @@ int engine_use_begin(struct job_engine *e)
 	if ((r = engine_inputs_make(e, use)) < 0)
 		return r;
 	engine_inputs_layers(e, use);
+	call_it(e, use);
 	return use->action->builtin ? use->action->builtin->main(e, use) : begin_kind(e, use);
 }
 
-int engine_use_post(struct job_engine *e)
+int engine_use_stage(struct job_engine *e)
 {
 	struct engine_use *use = e->now.use;
+	const bool post = e->now.stage == STAGE_POST;
 
+	if (!post)
+		stack_post(e, use);
 	if (!engine_contexts_use(e, use) || engine_inputs_make(e, use) < 0)
 		return -EINVAL;
 	engine_inputs_layers(e, use);
-	return use->action->builtin ? use->action->builtin->post(e, use)
-	                            : run_node(e, use, post_of(use->action));
+	call_it(e, use);
+	if (use->action->builtin)
+		return use->action->builtin->post(e, use);
+	return run_node(e, use, post ? post_of(use->action) : pre_of(use->action));
+}
+
+int engine_uses_know(struct job_engine *e, struct dd_err *err)
+{
+	e->uses = arena_array(e->arena, e->root.n_steps, sizeof(struct engine_use *));
+	for (size_t i = 0; i < e->root.n_steps; i++) {
+		const struct wf_step *step = &e->root.steps[i];
+		const struct grant *grant = &e->plan->grants[i];
+		const struct engine_action *action = NULL;
+		if (!step->uses || grant->written->recipe.nothing ||
+		    wf_uses_kind(step->uses->text) != WF_USES_REPOSITORY ||
+		    find_action(e, step, &action) < 0)
+			continue; /* it is said when its turn comes */
+		e->uses[i] = use_new(e, step, &e->root, grant, grant->name);
+		if (!e->uses[i])
+			return engine_no_memory(err);
+		e->uses[i]->action = action;
+	}
+	return 0;
+}
+
+struct engine_use *engine_use_next_pre(struct job_engine *e)
+{
+	while (e->uses && e->next_pre < e->root.n_steps) {
+		struct engine_use *use = e->uses[e->next_pre++];
+		if (use && pre_of(use->action))
+			return use;
+	}
+	return NULL;
 }
 
 const struct template_node *engine_use_condition(const struct job_engine *e)
@@ -294,7 +426,10 @@ const struct template_node *engine_use_condition(const struct job_engine *e)
 	if (e->now.stage == STAGE_MAIN)
 		return e->now.step->cond;
 	const struct action_manifest *m = e->now.use->action->manifest;
-	return m && m->post_if ? m->post_if : &always;
+	const struct template_node *cond = !m                           ? NULL
+	                                   : e->now.stage == STAGE_POST ? m->post_if
+	                                                                : m->pre_if;
+	return cond ? cond : &always;
 }
 
 static bool forgives(struct job_engine *e, const struct wf_step *step)

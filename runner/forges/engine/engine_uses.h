@@ -3,8 +3,8 @@
  * first stage to its last.
  *
  * Order of use, for each step with `uses`: engine_use_begin() when its condition holds; where that
- * was a composite action engine_frame_end() when its steps are over; engine_use_post() for the
- * stages behind the last step. Everything that an action brings is hostile:
+ * was a composite action engine_frame_end() when its steps are over; engine_use_stage() for the
+ * stages before the first and behind the last step. Everything that an action brings is hostile:
  * its manifest, its files, what its inputs say. What it may is the grant of the written step.
  */
 #ifndef RUNNER_ENGINE_USES_H
@@ -37,6 +37,8 @@ struct engine_action {
 	const char *path;             /* its directory in the sandbox: github.action_path */
 	const char *root;             /* what none of its files lies outside of */
 	const char *repository, *ref; /* of one that came from elsewhere; "": from the workspace */
+	/* where its files are on this host; .source NULL: in the workspace */
+	struct recipe_shown shown;
 };
 
 struct engine_use {
@@ -47,6 +49,7 @@ struct engine_use {
 	struct expr_value state;  /* what its stages left for one another */
 	struct expr_value inputs; /* as the stage at hand has them */
 	const char *name;         /* of the step, for people */
+	bool pre_is_over;         /* or there is none */
 	bool is_stacked;          /* its last stage is among those to come */
 	struct engine_use *below; /* the one that comes after it */
 };
@@ -54,8 +57,16 @@ struct engine_use {
 /* The action of the step at hand, its post stage, its inputs, and the recipe of its main stage.
  * -EINVAL with e->why: it fails by that. */
 int engine_use_begin(struct job_engine *e);
-/* The recipe of the post stage at hand. -EINVAL with e->why. */
-int engine_use_post(struct job_engine *e);
+/* The recipe of the stage at hand, which is not the main one. -EINVAL with e->why. */
+int engine_use_stage(struct job_engine *e);
+/* Before the first step: those of the job's steps whose actions are known by now. */
+int engine_uses_know(struct job_engine *e, struct dd_err *err);
+/* The next of them with a stage before the first step; NULL: there is none. */
+struct engine_use *engine_use_next_pre(struct job_engine *e);
+/* A script of an action: it is shown the files of the actions that it is in. */
+void engine_use_inside(struct job_engine *e);
+/* "pre", "main", "post" of an action, "inside" for a step of a composite one; NULL: of none. */
+const char *engine_stage_name(const struct job_engine *e);
 /* Its condition. */
 const struct template_node *engine_use_condition(const struct job_engine *e);
 /* Does its failure not count? A composite action's word covers all in it. */
@@ -65,8 +76,9 @@ bool engine_use_is_forgiven(struct job_engine *e);
 
 /* ---- engine_node.c ---- */
 
-/* The program for `using: node20` and its kin, by its path in the sandbox. NULL with e->why. */
-const char *engine_node(struct job_engine *e, const char *using);
+/* The program for `using: node20` and its kin, by its path in the sandbox; @ret: what the step must
+ * be shown for it, .source NULL: nothing. NULL with e->why. */
+const char *engine_node(struct job_engine *e, const char *using, struct recipe_shown *ret);
 
 /* ---- engine_contexts.c ---- */
 

@@ -57,6 +57,15 @@ static int post_begin(struct job_engine *e, struct dd_err *err)
 	return r < 0 ? r : engine_contexts_turn(e, err); /* it holds no credential */
 }
 
+/* The stage of @use before the first step. */
+static int pre_begin(struct job_engine *e, struct engine_use *use, struct dd_err *err)
+{
+	int r = turn_begin(e, use->frame, use->step, use->grant, err);
+	e->now.use = use;
+	e->now.stage = STAGE_PRE;
+	return r;
+}
+
 static bool condition_holds(struct job_engine *e, bool *ret)
 {
 	struct expr_value v;
@@ -114,6 +123,12 @@ static void fail_around(struct job_engine *e)
 		fail(e);
 }
 
+/* NULL: the step at hand is a written one. */
+static const char *brought_stage(const struct job_engine *e)
+{
+	return e->now.stage == STAGE_MAIN && !e->now.frame->outer ? NULL : engine_stage_name(e);
+}
+
 /* The step is over: what steps.X says of it, and what it means for the job. */
 static int conclude(struct job_engine *e, enum engine_outcome outcome, bool forgivable,
                     struct dd_err *err)
@@ -122,7 +137,12 @@ static int conclude(struct job_engine *e, enum engine_outcome outcome, bool forg
 
 	if (outcome == OUTCOME_FAILURE && forgivable && engine_use_is_forgiven(e)) {
 		conclusion = OUTCOME_SUCCESS;
-		job_voice_forgiven(e->job, e->now.grant->index);
+		if (brought_stage(e))
+			job_voice_note(e->job, e->now.grant->index, SINK_NOTE,
+			               "%s failed, and continue-on-error lets it pass",
+			               e->now.name);
+		else
+			job_voice_forgiven(e->job, e->now.grant->index);
 	}
 	if (conclusion == OUTCOME_FAILURE)
 		fail_around(e);
@@ -134,7 +154,8 @@ static int conclude(struct job_engine *e, enum engine_outcome outcome, bool forg
 static int not_run(struct job_engine *e, bool failed, bool forgivable, const char *why,
                    struct dd_err *err)
 {
-	int r = job_voice_not_run(e->job, e->now.grant->index, e->now.name, failed, why, err);
+	int r = job_voice_not_run(e->job, e->now.grant->index, e->now.name, brought_stage(e),
+	                          failed, why, err);
 	if (r < 0)
 		return r;
 	return conclude(e, failed ? OUTCOME_FAILURE : OUTCOME_SKIPPED, forgivable, err);
@@ -277,11 +298,10 @@ static int engine_begins(void *arg, struct job *job, struct dd_err *err)
 	if (e->what.timeout_sec)
 		e->deadline_ms = dd_now_ms() + (int64_t)e->what.timeout_sec * 1000;
 	if (engine_env_begin(e) == 0)
-		return 0;
+		return engine_uses_know(e, err);
 	job_voice_note(job, 0, SINK_ERROR, "the job cannot be set up: %s", e->why);
 	fail(e);
 	e->root.next = e->root.n_steps;
-	(void)err;
 	return 0;
 }
 
@@ -317,8 +337,11 @@ static int action_ended(struct job_engine *e, struct dd_err *err)
 /* 1: the turn of a step has begun; 0: none is left. */
 static int next_turn(struct job_engine *e, struct dd_err *err)
 {
+	struct engine_use *pre = engine_use_next_pre(e);
 	int r = 0;
 
+	if (pre)
+		return (r = pre_begin(e, pre, err)) < 0 ? r : 1;
 	while (r == 0 && e->frame->outer && engine_frame_is_over(e))
 		r = action_ended(e, err);
 	if (r < 0)

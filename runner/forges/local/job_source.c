@@ -10,6 +10,7 @@
 #include "base/exit_code.h"
 #include "base/named_path.h"
 #include "forges/actions/wf_spec.h"
+#include "actions_find.h"
 #include "wf_load.h"
 #include "workflow_choice.h"
 #include "job/step_result.h"
@@ -162,9 +163,12 @@ static int refuse_notes(struct loading *s)
 		if (spec->n_notes == 0 || workflow_never_runs(source, &source->planned[k]))
 			continue;
 		r = -EINVAL;
-		for (size_t i = 0; i < spec->n_notes; i++)
+		for (size_t i = 0; i < spec->n_notes; i++) {
 			diag_add(&s->diags, spec->notes[i].mark, spec->notes[i].hint, "%s",
 			         spec->notes[i].text);
+			if (spec->notes[i].kind == SPEC_NOTE_REFUSED)
+				s->err.blame = DD_BLAME_POLICY;
+		}
 	}
 	return r;
 }
@@ -273,6 +277,8 @@ static int load(const struct run_args *args, struct loading *s)
 		r = plan_jobs(args, s);
 	}
 	if (r == 0)
+		r = actions_find(args, source, &s->err);
+	if (r == 0)
 		r = named(s, apply_secrets(args, source, &s->err));
 	if (r == 0 && !args->dry_run)
 		r = refuse_notes(s);
@@ -305,6 +311,7 @@ void job_source_free(struct job_source *source)
 		job_spec_free(source->planned[i].spec);
 	}
 	policy_free(source->policy);
+	actions_find_done(source);
 	wf_free(source->wf);
 	checkout_close(&source->checkout);
 	free(source->event_text);

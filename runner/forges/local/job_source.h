@@ -9,6 +9,8 @@
 #define RUNNER_JOB_SOURCE_H
 
 #include "forges/actions/wf_world.h"
+#include "forges/actions/world.h"
+#include "drydock/identity.h"
 #include "grant/plan.h"
 #include "tree/checkout.h"
 
@@ -31,8 +33,9 @@ struct run_args {
 	/* NAME=VALUE, each: inputs, vars, and keys of a matrix */
 	const char *inputs[RUN_VALUES_MAX], *vars[RUN_VALUES_MAX], *picks[RUN_VALUES_MAX];
 	size_t n_inputs, n_vars, n_picks;
-	unsigned at_once; /* jobs at one time; 0: one */
-	bool whole;       /* set by a command that takes all jobs when none is named */
+	const struct identity *id; /* that was entered; NULL: none, nothing will run */
+	unsigned at_once;          /* jobs at one time; 0: one */
+	bool whole;                /* set by a command that takes all jobs when none is named */
 	bool dry_run; /* only look: a plan may then hold what `run` cannot do (its spec's notes) */
 	bool json, observe;
 	const char *shell, *shell_program; /* a shell instead of this step, and which one */
@@ -66,6 +69,11 @@ struct job_source {
 	char takes[300]; /* with --rev: what of the workspace */
 	const char *notes[CHECKOUT_NOTES_MAX];
 	struct spec_workspace workspace;
+	/* actions of other repositories (actions_find.h) */
+	struct actions_found *found;
+	struct actions_runtime *runtimes;
+	struct action_manifest **manifests;
+	size_t n_found, n_runtimes, n_manifests;
 	/* the chosen job, or all of them in the order of the list; those that call a workflow have
 	 * no steps */
 	struct source_job *planned;

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+/* store.h - the actions that this host has, each tree under the digest of all that is in it.
+ *
+ * Runs in: command line, before a job begins and before any secret is read. A mirror is the
+ * operator's directory of archives, checkouts and repositories; what is in them is somebody else's.
+ * Order of use: store_open(), store_take() for each action, store_close(). What is taken stays for
+ * the next run, and is looked at again there: a tree that is not what its name says is thrown away.
+ */
+#ifndef RUNNER_STORE_H
+#define RUNNER_STORE_H
+
+#include "drydock/err.h"
+
+#include <stdbool.h>
+
+struct store {
+	int fd;
+	char path[512];
+};
+#define STORE_NONE                                                                                 \
+	{                                                                                          \
+		.fd = -1                                                                           \
+	}
+
+/* The directory @path, made where it is missing. */
+int store_open(const char *path, struct store *ret, struct dd_err *err);
+void store_close(struct store *store);
+
+/* "owner/repo" and what stands behind the @. */
+struct store_asked {
+	const char *mirror; /* a directory of this host */
+	const char *repository, *ref;
+};
+
+struct store_took_action {
+	char tree[600];   /* on this host; nobody writes there */
+	char sha256[65];  /* of everything in it */
+	char commit[65];  /* as its own bytes say; "": nobody can tell */
+	char source[600]; /* where it came from, below the mirror */
+	/* what the ref is in that repository: "commit", "tag", "branch"; "": it came as files */
+	const char *ref_is;
+};
+
+/* -ENOENT: the mirror has none of that name and ref; @err says what was looked for. -EACCES: it has
+ * one that is not what it says it is, or may be a fork's. */
+int store_take(const struct store *store, const struct store_asked *asked,
+               struct store_took_action *ret, struct dd_err *err);
+
+/* Can it be the name of a repository ("owner/repo"), and of a ref? */
+bool store_is_repository(const char *name);
+bool store_is_ref(const char *ref);
+
+#endif

@@ -1,0 +1,322 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""actions_test.py - actions of other repositories: what an archive, a repository or an action itself tries, and what then runs."""
+import gzip
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from dd import BUILD_PHASE, PUSH, Job, Skip, case, check, equal, main, py, step  # noqa: E402
+
+NODE = any(os.access(os.path.join(d, "node"), os.X_OK) for d in ("/usr/local/bin", "/usr/bin", "/bin"))
+COMPOSITE = "name: x\nruns:\n  using: composite\n  steps:\n    - { shell: bash, run: 'echo @@%s=1@@', name: say }\n"
+
+
+class Mirror:
+    """A directory that actions come from, filled by the test."""
+
+    def __init__(self):
+        self.dir = tempfile.mkdtemp(prefix="dd-mirror-")
+        os.chmod(self.dir, 0o755)
+
+    def path(self, name):
+        full = os.path.join(self.dir, name)
+        os.makedirs(os.path.dirname(full), exist_ok=True)
+        return full
+
+    def tree(self, name, files):
+        for path, text in files.items():
+            with open(self.path(f"{name}/{path}"), "w", encoding="utf-8") as file:
+                file.write(text)
+
+    def tar(self, name, entries, top="top"):
+        """@entries: (path, bytes) or TarInfo with a name below the top folder."""
+        with tarfile.open(self.path(name), "w:gz") as tar:
+            for entry in entries:
+                info, data = (entry, b"") if isinstance(entry, tarfile.TarInfo) else (tarfile.TarInfo(f"{top}/{entry[0]}" if top else entry[0]), entry[1])
+                info.size = len(data)
+                tar.addfile(info, io.BytesIO(data))
+
+    def git(self, name, *argv):
+        env = {"PATH": os.environ["PATH"], "HOME": self.dir, "GIT_CONFIG_NOSYSTEM": "1", "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a",
+               "GIT_COMMITTER_EMAIL": "a@b"}
+        return subprocess.run(["git", "-C", self.path(name + "/x").rsplit("/", 1)[0], *argv], env=env, check=True, capture_output=True, text=True).stdout.strip()
+
+    def repository(self, name, files, message="one"):
+        """A repository with a work tree; returns the commit."""
+        if not os.path.isdir(self.path(name + "/.git")):
+            self.git(name, "init", "-q", "-b", "main")
+        self.tree(name, files)
+        self.git(name, "add", "-A")
+        self.git(name, "commit", "-qm", message)
+        return self.git(name, "rev-parse", "HEAD")
+
+    def run(self, steps, rc=0, options=(), command="run", pin="any", allow=("acme/*",), files=None, phases=None, **keys):
+        steps = [{"_phase": BUILD_PHASE, **(s if isinstance(s, dict) else {"uses": s})} for s in steps]
+        job = Job(steps, phases, files, actions={"pin": pin, "allow": list(allow), "mirror": self.dir}, **keys)
+        try:
+            r = job.run("--state-dir", os.path.join(job.dir, "state"), *options, command=command)
+        finally:
+            job.close()
+        if rc is not None:
+            equal(r.rc, rc, f"exit status of {steps}", r)
+        return r
+
+    def close(self):
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
+def mirrored(test):
+    def run_it():
+        mirror = Mirror()
+        try:
+            test(mirror)
+        finally:
+            mirror.close()
+    return run_it
+
+
+def link(name, target, kind=tarfile.SYMTYPE):
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = kind, target
+    return info
+
+
+def header(name):
+    """A tar header of an empty file, without tarfile's own pace."""
+    blank = name.encode().ljust(100, b"\0") + b"0000644\0" + b"0000000\0" * 2 + b"00000000000\0" * 2 + b" " * 8 + b"0" + bytes(355)
+    return blank[:148] + b"%06o\0 " % sum(blank) + blank[156:]
+
+
+ACTION = ("action.yml", (COMPOSITE % "ran").encode())
+
+
+@case("", "an action comes out of a directory, an archive of each kind, and a repository by tag, branch and commit")
+@mirrored
+def _(m):
+    m.tree("acme/dir@v1", {"action.yml": COMPOSITE % "dir", "sub/action.yaml": COMPOSITE % "sub"})
+    m.tar("acme/tgz@v1.tar.gz", [("action.yml", (COMPOSITE % "tgz").encode())])
+    with tarfile.open(m.path("acme/tar@feature/x.tar"), "w") as tar:
+        info = tarfile.TarInfo("tar-1/action.yml")
+        data = (COMPOSITE % "tar").encode()
+        info.size = len(data)
+        tar.addfile(info, io.BytesIO(data))
+    with zipfile.ZipFile(m.path("acme/zip@v1.zip"), "w") as archive:
+        archive.writestr("zip-1/action.yml", COMPOSITE % "zip")
+    first = m.repository("acme/repo", {"action.yml": COMPOSITE % "first"})
+    m.git("acme/repo", "tag", "-am", "annotated", "v1")
+    m.repository("acme/repo", {"action.yml": COMPOSITE % "second"}, "two")
+    m.git("acme/repo", "gc", "-q")
+    r = m.run(["acme/dir@v1", "acme/dir/sub@v1", "acme/tgz@v1", "acme/tar@feature/x", "acme/zip@v1", "acme/repo@v1", "acme/repo@main", f"acme/repo@{first}"])
+    equal(set(r.marks), {"dir", "sub", "tgz", "tar", "zip", "first", "second"}, "what ran", r)
+    starts = r.events("step.start", stage="inside")
+    equal(starts[5]["action_sha256"], starts[7]["action_sha256"], "one commit by tag and by name: one tree", r)
+    plan = m.run([f"acme/repo@{first}"], options=["--json"], command="plan")
+    action = json.loads(plan.out)["steps"][0]["action"]
+    equal((action["commit"], action["sha256"], action["kind"]), (first, starts[5]["action_sha256"], "composite"), "what the plan says", plan)
+
+
+@case("X-03", "what the policy does not allow, and a name that is less firm than it asks for, ends the run with status 4 before anything runs")
+@mirrored
+def _(m):
+    sha = m.repository("acme/tool", {"action.yml": COMPOSITE % "ran"})
+    m.git("acme/tool", "tag", "v1")
+    before = step("before", "echo @@before=1@@")
+    for uses, more, text in (("acme/tool@v1", {"allow": ["other/*"]}, "is not allowed by the policy"), ("acme/tool@v1", {"pin": "sha"}, "names no commit"),
+                             ("acme/tool@main", {"pin": "tag"}, "names a branch"), ("acme/tool@v1", {"allow": ["acme/tool/sub"]}, "is not allowed by the policy")):
+        r = m.run([before, uses], rc=4, **more)
+        check(text in r.out and not r.marks, f"{uses}: {text}", r)
+    for uses, more in (("acme/tool@v1", {"pin": "tag"}), (f"acme/tool@{sha}", {"pin": "sha"}), ("Acme/Tool@v1", {"allow": ["ACME/*"]})):
+        if uses[0] == "A":
+            os.rename(m.path("acme"), m.path("Acme"))
+            os.rename(m.path("Acme/tool"), m.path("Acme/Tool"))
+        r = m.run([before, uses], **more)
+        equal(set(r.marks), {"before", "ran"}, uses, r)
+    r = Job([{"uses": "acme/tool@v1", "_phase": BUILD_PHASE}])
+    try:
+        out = r.run()
+    finally:
+        r.close()
+    check(out.rc == 4 and 'actions: { allow: [ "acme/tool" ] }' in out.out, "without a policy for actions", out)
+
+
+@case("X-03", "an action that is not there is said before anything runs, with what was looked for; so is one inside of another")
+@mirrored
+def _(m):
+    m.tree("acme/outer@v1", {"action.yml": "name: x\nruns: { using: composite, steps: [ { uses: acme/inner@v9 } ] }\n"})
+    m.tree("acme/box@v1", {"action.yml": "name: x\nruns: { using: docker, image: Dockerfile }\n"})
+    m.tree("acme/none@v1", {"README": "x"})
+    for uses, text in (("acme/gone@v1", "neither acme/gone@v1"), ("acme/outer@v1", "uses acme/inner@v9, which cannot be had"), ("acme/box@v1", "is an action in a container"),
+                       ("acme/none@v1", "has no action.yml"), ("./local", "uses acme/gone@v1, which cannot be had")):
+        r = m.run([step("before", "echo @@before=1@@"), uses], rc=2, files={"local/action.yml": "name: x\nruns: { using: composite, steps: [ { uses: acme/gone@v1 } ] }\n"})
+        check(text in r.out and not r.marks, f"{uses}: {text}", r)
+
+
+@case("X-03", "a commit that is on no branch or tag of the repository, as a fork's is, does not run, also by its full name")
+@mirrored
+def _(m):
+    good = m.repository("acme/tool", {"action.yml": COMPOSITE % "good"})
+    m.git("acme/tool", "checkout", "-q", "--detach")
+    evil = m.repository("acme/tool", {"action.yml": COMPOSITE % "evil"}, "a fork's")
+    m.git("acme/tool", "update-ref", "refs/pull/1/head", evil)
+    m.git("acme/tool", "checkout", "-q", "main")
+    r = m.run([f"acme/tool@{evil}"], rc=4, pin="sha")
+    check("is on none of the branches and tags" in r.out and not r.marks, "the fork's commit", r)
+    m.repository("acme/tool", {"more": "x"}, "later")
+    equal(set(m.run([f"acme/tool@{good}"], pin="sha").marks), {"good"}, "one that lies behind a branch")
+    m.git("acme/tool", "tag", "v2", evil)
+    equal(set(m.run([f"acme/tool@{evil}"], pin="sha").marks), {"evil"}, "the same commit with a tag of the repository")
+
+
+@case("X-03 X-04", "a repository whose objects are not what their names say gives nothing")
+@mirrored
+def _(m):
+    import zlib
+    sha = m.repository("acme/tool", {"action.yml": COMPOSITE % "good"})
+    for what in (f"{sha}:action.yml", f"{sha}^{{tree}}", sha):
+        name = m.git("acme/tool", "rev-parse", what)
+        path = m.path(f"acme/tool/.git/objects/{name[:2]}/{name[2:]}")
+        with open(path, "rb") as file:
+            whole = file.read()
+        data = zlib.decompress(whole)
+        os.chmod(path, 0o644)
+        for changed in (data.replace(b"good", b"evil").replace(b"one", b"two").replace(b"100644", b"100755"), data[:-1], b"blob 3\0abc", b""):
+            with open(path, "wb") as file:
+                file.write(zlib.compress(changed) if changed else b"")
+            r = m.run([f"acme/tool@{sha}"], rc=None, pin="sha")
+            check(r.rc in (2, 4) and not r.marks, f"{what} changed to {changed[:40]!r}: {r.rc}", r)
+        with open(path, "wb") as file:
+            file.write(whole)
+    equal(set(m.run([f"acme/tool@{sha}"], pin="sha").marks), {"good"}, "as it was")
+
+
+@case("A-01", "an archive with a name, a link or a file that no archive of a repository has is refused, and nothing lies outside of its place")
+@mirrored
+def _(m):
+    fifo, device, hard = tarfile.TarInfo("top/fifo"), tarfile.TarInfo("top/null"), link("top/hard", "top/action.yml", tarfile.LNKTYPE)
+    fifo.type, device.type = tarfile.FIFOTYPE, tarfile.CHRTYPE
+    rows = {
+        "up": [ACTION, ("../../up", b"x")], "absolute": [ACTION, tarfile.TarInfo("/etc/dd-evil")], "beside": [ACTION, tarfile.TarInfo("other/x")],
+        "dots": [ACTION, ("a/./b", b"x")], "link-up": [ACTION, link("top/l", "../../..")], "link-abs": [ACTION, link("top/l", "/etc/passwd")],
+        "through": [ACTION, link("top/d", "sub"), ("sub/x", b"x"), ("d/evil", b"x")], "through-up": [ACTION, link("top/a/b", ".."), ("a/b/../../../evil", b"x")],
+        "hard": [ACTION, hard], "fifo": [ACTION, fifo], "device": [ACTION, device], "twice": [ACTION, ("x", b"1"), ("x", b"2")], "case": [ACTION, ("X", b"1"), ("x", b"2")],
+        "over": [ACTION, link("top/l", "x"), ("l", b"x")], "git": [ACTION, (".git/config", b"x")], "Git": [ACTION, ("sub/.GIT/hooks/x", b"x")], "file-dir": [ACTION, ("f", b"x"), ("f/g", b"x")],
+        "deep": [ACTION, ("d/" * 70 + "x", b"x")], "long": [ACTION, ("n" * 300, b"x")],
+    }
+    for name, entries in rows.items():
+        m.tar(f"acme/{name}@v1.tar.gz", entries)
+    with open(m.path("acme/nothing@v1.tar.gz"), "wb") as file:
+        file.write(b"\x1f\x8b not an archive")
+    with open(m.path("acme/cut@v1.tar"), "wb") as file:
+        data = io.BytesIO()
+        with tarfile.open(fileobj=data, mode="w") as tar:
+            info = tarfile.TarInfo("top/action.yml")
+            info.size = 100000
+            tar.addfile(info, io.BytesIO(b"x" * 100000))
+        file.write(data.getvalue()[:5000])
+    with zipfile.ZipFile(m.path("acme/zip-up@v1.zip"), "w") as archive:
+        archive.writestr("top/action.yml", COMPOSITE % "ran")
+        archive.writestr("top/../../../evil", "x")
+    names = [*rows, "nothing", "cut", "zip-up"]
+    around = set(os.listdir(os.path.dirname(m.dir)))
+    for name in names:
+        r = m.run([f"acme/{name}@v1"], rc=4)
+        check(not r.marks, f"{name} ran", r)
+    check(not os.path.exists("/etc/dd-evil"), "a file outside")
+    left = {n for n in set(os.listdir(os.path.dirname(m.dir))) - around if "evil" in n or n == "up"}
+    check(not left, f"files outside: {left}")
+
+
+@case("A-02", "an archive that grows without end, by bytes or by entries, stops at its limit, and little of it is written")
+@mirrored
+def _(m):
+    zeros = tarfile.TarInfo("top/zeros")
+    zeros.size = 80 << 20
+    with gzip.open(m.path("acme/bytes@v1.tar.gz"), "wb", compresslevel=9) as file:
+        for part in [tarfile.TarInfo("top/").tobuf(), zeros.tobuf(), *[bytes(1 << 20)] * 80]:
+            file.write(part)
+    with gzip.open(m.path("acme/entries@v1.tar.gz"), "wb", compresslevel=1) as file:
+        for first in range(0, 101000, 1000):
+            file.write(b"".join(header(f"top/{i}") for i in range(first, first + 1000)))
+    for name, text in (("bytes", "are more than"), ("entries", "more than 100000 entries")):
+        r = m.run([f"acme/{name}@v1"], rc=4)
+        check(text in r.out, f"{name}: {text}", r)
+
+
+@case("", "an action sees its own files read-only, and those of no action that it is not a part of")
+@mirrored
+def _(m):
+    code = py("""
+        import os
+        here = os.environ['GITHUB_ACTION_PATH']
+        for name, function in (('write', lambda: open(here + '/action.yml', 'a')), ('make', lambda: open(here + '/new', 'w')), ('remove', lambda: os.unlink(here + '/action.yml')),
+                               ('rename', lambda: os.rename(here, here + '2')), ('chmod', lambda: os.chmod(here + '/action.yml', 0o777))):
+            attempt(name, function)
+        mark('others', sorted(os.listdir('/run/drydock/actions/acme')))
+    """)
+    inner = json.dumps({"name": "x", "runs": {"using": "composite", "steps": [{"shell": "bash", "run": code, "name": "try"}]}})
+    m.tree("acme/one@v1", {"action.yml": inner})
+    m.tree("acme/two@v1", {"action.yml": COMPOSITE % "two"})
+    r = m.run(["acme/one@v1", "acme/two@v1", step("after", py("mark('left', os.path.exists('/run/drydock/actions'))"))])
+    for name in ("write", "make", "remove", "rename", "chmod"):
+        check(r.mark(name) in ("EROFS", "EACCES", "EPERM", "EBUSY"), f"{name}: {r.mark(name)}", r)
+    equal(r.mark("others"), "['one']", "what it sees of the others", r)
+    equal(r.mark("left"), "False", "what a plain step sees", r)
+
+
+@case("X-04", "a tree in the store that is not what it was any more is thrown away, not run")
+@mirrored
+def _(m):
+    m.tree("acme/tool@v1", {"action.yml": COMPOSITE % "good"})
+    job = Job([{"uses": "acme/tool@v1", "_phase": BUILD_PHASE}], actions={"pin": "any", "allow": ["acme/*"], "mirror": m.dir})
+    try:
+        state = os.path.join(job.dir, "state")
+        equal(set(job.run("--state-dir", state).marks), {"good"}, "first")
+        store = os.path.join(state, "actions")
+        tree = [n for n in os.listdir(store) if len(n) == 64]
+        equal(len(tree), 1, f"trees in the store: {os.listdir(store)}")
+        with open(os.path.join(store, tree[0], "action.yml"), "w", encoding="utf-8") as file:
+            file.write(COMPOSITE % "evil")
+        equal(set(job.run("--state-dir", state).marks), {"good"}, "after somebody changed the store")
+    finally:
+        job.close()
+
+
+@case("G-05", "what an action is and brings never changes what its step may: the plan's grants are those of the run")
+@mirrored
+def _(m):
+    if not NODE:
+        raise Skip("no node in /usr/local/bin, /usr/bin or /bin (scripts/deps --peers)")
+    m.tree("acme/js@v1", {"action.yml": "name: x\nruns: { using: node20, pre: m.js, main: m.js, post: m.js }\n", "m.js": "console.log('x')\n"})
+    m.tree("acme/comp@v1", {"action.yml": "name: x\nruns: { using: composite, steps: [ { uses: acme/js@v1 }, { shell: bash, run: 'true' } ] }\n"})
+    phases = {"fetch": {"egress": [{"host": "allowed.test", "port": 443, "why": "x"}]}}
+    steps = [{"uses": "acme/js@v1", "id": "a", "_phase": "fetch"}, {"uses": "acme/comp@v1", "id": "b", "_phase": BUILD_PHASE}, {"uses": "acme/comp@v1", "id": "c", "_phase": PUSH}]
+    plan = json.loads(m.run(steps, command="plan", options=["--json"], phases=phases).out)
+    r = m.run(steps, phases=phases)
+    phase = {s["ref"]: s["phase"] for s in plan["steps"]}
+    for e in r.events("step.start"):
+        equal(e["phase"], phase[e.get("brought_by") or e["step"]], f"phase of {e['step']}", r)
+        equal(e["gate"], "open" if e["phase"] == "fetch" else "closed", f"gate of {e['step']}", r)
+    equal([(e["step"], e.get("stage")) for e in r.events("step.start")][:2], [("a#2", "pre"), ("a", "main")], "the first steps", r)
+    equal(sorted(e["step"] for e in r.events("step.start", stage="post")), ["a#3", "b#4", "c#4"], "post stages", r)
+
+
+@case("A-06 G-10", "what a build step leaves in the tool directory is not what a push step's action finds there, and neither is its post stage's")
+@mirrored
+def _(m):
+    find = "name: x\nruns: { using: composite, steps: [ { shell: bash, run: 'echo @@%s=$(ls $RUNNER_TOOL_CACHE | wc -l)@@; touch $RUNNER_TOOL_CACHE/poison; ln -s x $HOME/.npmrc || true', name: look } ] }\n"
+    m.tree("acme/build@v1", {"action.yml": find % "build"})
+    m.tree("acme/push@v1", {"action.yml": find % "push"})
+    r = m.run([{"uses": "acme/build@v1", "id": "a", "_phase": BUILD_PHASE}, {"uses": "acme/push@v1", "id": "b", "_phase": PUSH}])
+    equal((r.mark("build"), r.mark("push")), ("0", "0"), "what lay in the tool directory", r)
+
+
+if __name__ == "__main__":
+    main()
