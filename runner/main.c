@@ -25,6 +25,7 @@ static const struct command {
 	{ "run", cmd_run, "run a local workflow file, every step in its own sandbox" },
 	{ "plan", cmd_plan, "print what every step would get; runs nothing" },
 	{ "policy", cmd_policy, "check, explain, suggest or replay a policy" },
+	{ "actions", cmd_actions, "write down which actions a workflow uses" },
 	{ "record", cmd_record, "verify a record, draw it, make a page of it" },
 	{ "doctor", cmd_doctor, "what this host can and cannot enforce, each with the remedy" },
 	{ "issuer", cmd_issuer, "the keys with which drydock says who a step is" },

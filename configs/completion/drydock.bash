@@ -4,14 +4,15 @@
 # One row for each command: its words, then its options. An option that ends in = takes a value. tests/integration/help_test.py holds the
 # rows against what the commands themselves say.
 _drydock_rows='
-:run plan policy record doctor issuer revoke cache register unregister agent --help --version
-run:--job= --matrix= --jobs= --policy= --event= --workspace= --untracked --rev= --out= --record= --record-key= --record-to= --secret= --input= --var= --state-dir= --observe --keep --shell= --shell-program= --dry-run --rules --syscalls --json --help --usage
-plan:--job= --policy= --event= --workspace= --untracked --rev= --out= --record= --record-key= --record-to= --secret= --input= --var= --state-dir= --observe --keep --shell= --shell-program= --dry-run --rules --syscalls --json --help --usage
+:run plan policy actions record doctor issuer revoke cache register unregister agent --help --version
+run:--job= --matrix= --jobs= --policy= --event= --workspace= --untracked --rev= --out= --record= --record-key= --record-to= --secret= --input= --var= --state-dir= --observe --keep --locked --shell= --shell-program= --dry-run --rules --syscalls --json --help --usage
+plan:--job= --policy= --event= --workspace= --untracked --rev= --out= --record= --record-key= --record-to= --secret= --input= --var= --state-dir= --observe --keep --locked --shell= --shell-program= --dry-run --rules --syscalls --json --help --usage
+actions:lock --job= --policy= --event= --workspace= --untracked --rev= --out= --record= --record-key= --record-to= --secret= --input= --var= --state-dir= --observe --keep --locked --shell= --shell-program= --dry-run --rules --syscalls --json --help --usage
 policy:check sets keys explain suggest replay
 policy check:--json --help --usage
-policy sets:npm pip cargo go maven gem nuget apt apk github github-api github-releases ghcr docker-hub gitlab sigstore --policy= --json --help --usage
+policy sets:npm pip cargo go maven gem nuget apt apk github github-api github-releases setup-node setup-python setup-go rustup ghcr docker-hub gitlab sigstore --policy= --json --help --usage
 policy keys:--json --help --usage
-policy explain:--step= --connect= --syscall= --path= --credential= --seq= --job= --policy= --event= --workspace= --untracked --rev= --out= --record= --record-key= --record-to= --secret= --input= --var= --state-dir= --observe --keep --shell= --shell-program= --dry-run --rules --syscalls --json --help --usage
+policy explain:--step= --connect= --syscall= --path= --credential= --seq= --job= --policy= --event= --workspace= --untracked --rev= --out= --record= --record-key= --record-to= --secret= --input= --var= --state-dir= --observe --keep --locked --shell= --shell-program= --dry-run --rules --syscalls --json --help --usage
 policy suggest:--directory= --no-sets --help --usage
 policy replay:--policy= --partial --json --help --usage
 record:verify show report schema --events --json --key= --signature= --help --usage
@@ -44,6 +45,7 @@ _drydock() {
 	# A verb comes first, and only there; where it must, no file of the directory is in its way.
 	local verb=
 	case $command in '' | policy) verb=wanted ;; record) if [ "$COMP_CWORD" -eq 2 ]; then verb=wanted; else words=${words#verify show report schema}; fi ;;
+	actions) if [ "$COMP_CWORD" -eq 2 ]; then verb=wanted; else words=${words#lock}; fi ;;
 	issuer) if [ "$COMP_CWORD" -eq 2 ]; then verb=wanted; else words=${words#init rotate show}; fi ;;
 	cache) if [ "$COMP_CWORD" -eq 2 ]; then verb=wanted; else words=${words#list prune}; fi ;;
 	register) if [ "$COMP_CWORD" -eq 2 ]; then verb=wanted; else words=${words#gitlab github}; fi ;; esac

@@ -12,6 +12,7 @@ enum {
 	KEY_INPUT,
 	KEY_VAR,
 	KEY_KEEP,
+	KEY_LOCKED,
 	KEY_REV,
 	KEY_SHELL,
 	KEY_SHELL_PROGRAM,
@@ -80,6 +81,9 @@ static const struct argp_option options[] = {
 	{ .name = "keep",
 	  .key = KEY_KEEP,
 	  .doc = "leave a copy of what a failed step left, and say where it is" },
+	{ .name = "locked",
+	  .key = KEY_LOCKED,
+	  .doc = "run no action that is not what .drydock.lock of the workspace says" },
 	{ .name = "shell",
 	  .key = KEY_SHELL,
 	  .arg = "STEP",
@@ -135,6 +139,9 @@ static error_t parse_more(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'u':
 		args->untracked = true;
+		return 0;
+	case KEY_LOCKED:
+		args->locked = true;
 		return 0;
 	case KEY_OBSERVE:
 		args->observe = true;

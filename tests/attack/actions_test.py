@@ -289,6 +289,54 @@ def _(m):
         job.close()
 
 
+@case("X-03 X-04", "what is locked runs as long as it is what it was: a tag that moved, other files, and what is not in the lock end a locked run before its first step")
+@mirrored
+def _(m):
+    m.repository("acme/tool", {"action.yml": COMPOSITE % "first"})
+    m.git("acme/tool", "tag", "v1")
+    m.tree("acme/outer@v1", {"action.yml": "name: x\nruns: { using: composite, steps: [ { uses: acme/files@v1 } ] }\n"})
+    m.tree("acme/files@v1", {"action.yml": COMPOSITE % "files"})
+    steps = [step("before", "echo @@before=1@@"), *({"uses": u, "_phase": BUILD_PHASE} for u in ("acme/tool@v1", "acme/outer@v1"))]
+    job = Job(steps, actions={"pin": "tag", "allow": ["acme/*"], "mirror": m.dir})
+    locked = ("--locked", "--state-dir", os.path.join(job.dir, "state"))
+    try:
+        r = job.run(*locked)
+        check(r.rc == 2 and ".drydock.lock" in r.out and not r.marks, "--locked without a lock", r)
+        made = subprocess.run([*job.argv()[:1], "actions", "lock", "workflow.yml", "--policy", "policy.yml", "--workspace", "src", *locked[1:]], cwd=job.dir, env=job.environ(),
+                              capture_output=True, text=True, check=False)
+        check(made.returncode == 0, made.stdout + made.stderr)
+        with open(os.path.join(job.dir, "src/.drydock.lock"), encoding="utf-8") as file:
+            lock = json.load(file)
+        equal(sorted(lock["actions"]), ["acme/files@v1", "acme/outer@v1", "acme/tool@v1"], "what is in the lock")
+        equal(set(job.run(*locked).marks), {"before", "first", "files"}, "as it was locked")
+
+        def refused(text):
+            r = job.run(*locked)
+            check(r.rc == 4 and text in r.out and not r.marks, f"{text}: {r.rc}", r)
+
+        m.repository("acme/tool", {"action.yml": COMPOSITE % "moved"}, "two")
+        m.git("acme/tool", "tag", "-f", "v1")
+        refused("is another commit than .drydock.lock says")
+        equal(set(job.run(*locked[1:]).marks), {"before", "moved", "files"}, "without --locked")
+        m.git("acme/tool", "tag", "-f", "v1", lock["actions"]["acme/tool@v1"]["commit"])
+        m.tree("acme/files@v1", {"README": "more"})
+        refused("has other files than .drydock.lock says")
+        os.unlink(m.path("acme/files@v1/README"))
+        equal(set(job.run(*locked).marks), {"before", "first", "files"}, "as it was again")
+        for change, text in ((lambda l: l["actions"].pop("acme/files@v1"), "is not in .drydock.lock"), (lambda l: l["actions"]["acme/tool@v1"].update(sha256="0" * 64), "has other files"),
+                             (lambda l: l["actions"]["acme/tool@v1"].pop("sha256"), "has other files")):
+            other = json.loads(json.dumps(lock))
+            change(other)
+            job.write("src/.drydock.lock", json.dumps(other))
+            refused(text)
+        for text in ("", "[]", '{"version": 2, "actions": {}}', '{"version": 1, "actions": {}, "actions": {}}'):
+            job.write("src/.drydock.lock", text)
+            r = job.run(*locked)
+            check(r.rc == 2 and not r.marks, f"{text!r}: {r.rc}", r)
+    finally:
+        job.close()
+
+
 @case("G-05", "what an action is and brings never changes what its step may: the plan's grants are those of the run")
 @mirrored
 def _(m):

@@ -6,6 +6,8 @@
  * from: as far as it is there, and for what it uses alone, since the step reads it again. */
 #include "actions_find.h"
 
+#include "actions_lock.h"
+
 #include "drydock/fd.h"
 #include "forges/actions/wf_notes.h"
 #include "forges/actions/wf_spec.h"
@@ -40,6 +42,7 @@ struct finding {
 	const struct policy_actions *policy;
 	struct plan_arena *arena;
 	struct store store;
+	struct actions_lock *lock; /* NULL: nothing is held against one */
 	struct known *known;
 	size_t n_known;
 	struct dd_err *err;
@@ -212,6 +215,25 @@ static void keep(struct finding *f, struct known *k, const struct remote *r,
 	k->action = action;
 }
 
+/* Before its manifest is read: what is not what was agreed on is not looked at. */
+static bool is_agreed(struct finding *f, struct known *k, const struct remote *r,
+                      const struct store_took_action *took)
+{
+	const struct actions_found found = { .repository = r->repository,
+		                             .ref = r->ref,
+		                             .sha256 = took->sha256,
+		                             .commit = took->commit[0] ? took->commit : NULL };
+	char why[300] = "";
+
+	if (f->lock)
+		actions_lock_judge(f->lock, &found, why);
+	if (why[0])
+		(void)refuse(k, SPEC_NOTE_REFUSED, arena_strdup(f->arena, why),
+		             "drydock actions lock WORKFLOW writes what is here, for a person to "
+		             "look at");
+	return !why[0];
+}
+
 static int find_remote(struct finding *f, struct known *k)
 {
 	struct store_took_action took;
@@ -235,6 +257,8 @@ static int find_remote(struct finding *f, struct known *k)
 		             "");
 		return 0;
 	}
+	if (!is_agreed(f, k, &r, &took))
+		return 0;
 	dd_auto_fd int tree = open(took.tree, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (tree < 0)
 		return dd_err_set(f->err, errno, "open %s", took.tree);
@@ -444,10 +468,13 @@ int actions_find(const struct run_args *args, struct job_source *source, struct 
 	/* fixed places: steps of an action point to what was found before */
 	f.known = arena_array(f.arena, KNOWN_MAX, sizeof(*f.known));
 	list_runtimes(&f);
+	if (args->locked && (r = actions_lock_read(source->checkout.dir_fd, &f.lock, err)) < 0)
+		return dd_err_blame(err, DD_BLAME_CALLER, dd_err_ctx(err, r, "--locked"));
 	for (size_t i = 0; r == 0 && i < source->n_planned; i++)
 		if (!workflow_never_runs(source, &source->planned[i]))
 			r = find_of_job(&f, &source->planned[i]);
 	store_close(&f.store);
+	actions_lock_free(f.lock);
 	return r;
 }
 
