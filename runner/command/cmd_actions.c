@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* cmd_actions.c - `drydock actions lock WORKFLOW`: writes down which actions a workflow uses, by
- * digest and commit, for `run --locked`. Runs in: command line (an edge: it prints); runs nothing. */
+ * digest and commit, for `run --locked`. Runs in: command line (an edge: it prints); runs nothing.
+ */
 #include "commands.h"
 
 #include "base/exit_code.h"

@@ -86,12 +86,14 @@ void actions_lock_judge(const struct actions_lock *lock, const struct actions_fo
 		(void)snprintf(ret, 300, "is not in " ACTIONS_LOCK_FILE);
 	else if (found->commit && commit[0] && strcmp(found->commit, commit) != 0)
 		(void)snprintf(ret, 300,
-		               "is another commit than " ACTIONS_LOCK_FILE " says: %.64s here, %.64s "
+		               "is another commit than " ACTIONS_LOCK_FILE
+		               " says: %.64s here, %.64s "
 		               "there",
 		               found->commit, commit);
 	else if (strcmp(found->sha256, sha256) != 0)
 		(void)snprintf(ret, 300,
-		               "has other files than " ACTIONS_LOCK_FILE " says: sha256 %.64s here, "
+		               "has other files than " ACTIONS_LOCK_FILE
+		               " says: sha256 %.64s here, "
 		               "%.64s there",
 		               found->sha256, sha256);
 }
@@ -118,7 +120,8 @@ int actions_lock_write(int dir_fd, const struct actions_found *found, size_t n, 
 	json_decref(root);
 	(void)unlinkat(dir_fd, beside, 0);
 	dd_auto_fd int fd = text ? openat(dir_fd, beside,
-	                                  O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644)
+	                                  O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+	                                  0644)
 	                         : -1;
 	int r = 0;
 	if (fd < 0 || dprintf(fd, "%s\n", text) < 0 || fsync(fd) < 0 ||

@@ -21,7 +21,6 @@ void actions_lock_judge(const struct actions_lock *lock, const struct actions_fo
                         char ret[300]);
 
 /* All of @found into the checkout @dir_fd, whole or not at all. */
-int actions_lock_write(int dir_fd, const struct actions_found *found, size_t n,
-                       struct dd_err *err);
+int actions_lock_write(int dir_fd, const struct actions_found *found, size_t n, struct dd_err *err);
 
 #endif
