@@ -160,12 +160,13 @@ class Blob:
 class GitHub:
     """.url; .runners: id -> registration; .job(steps): queue one; .violations: what was wrong, in words; .log: (name, status) of every request."""
 
-    def __init__(self, tls, poll=5.0, min_version="2.329.0"):
+    def __init__(self, tls, poll=5.0, min_version="2.329.0", host="localhost", address="127.0.0.1"):
         self.violations, self.log, self.jobs, self.queue, self.script, self.runners = [], [], [], [], {}, {}
         self.tokens, self.sessions, self.blobs, self.jtis, self.polls, self.archives = {}, {}, {}, set(), [], {}
         self.registration_tokens, self.removal_tokens, self.requests = set(), set(), []
         self.poll, self.min_version, self.token_life, self.clock, self.lease = poll, min_version, 3600, 0, 600
         self.changed = threading.Condition()
+        self.repositories, self.git_log = None, []   # a directory of bare repositories; (path, user, token)
         owner = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -176,6 +177,9 @@ class GitHub:
 
             def serve(self):
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                if owner.repositories and re.search("/(info/refs|git-upload-pack)(\\?|$)", self.path):
+                    owner.git(self, body)
+                    return
                 try:
                     status, answer, headers = owner.answer(self.command, self.path, self.headers, body)
                 except Exception as error:   # pylint: disable=broad-except
@@ -199,11 +203,11 @@ class GitHub:
             def handle_error(self, *_):
                 pass   # a client that was killed
 
-        self.server = Server(("127.0.0.1", 0), Handler)
+        self.server = Server((address, 0), Handler)
         secure = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         secure.load_cert_chain(tls["server.pem"], tls["server.key"])
         self.server.socket = secure.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
-        self.url = f"https://localhost:{self.server.server_port}"
+        self.url = f"https://{host}:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def end(self):
@@ -313,6 +317,33 @@ class GitHub:
 
     def _nothing(self, *_):
         return 404, {"message": "Not Found"}, {}
+
+    def git(self, handler, body):
+        """git http-backend behind the token of a job that runs, as GitHub has it."""
+        given = handler.headers.get("Authorization", "")
+        user, _, token = base64.b64decode(given[6:] if given.startswith("Basic ") else "").decode("latin-1").partition(":")
+        path, _, query = handler.path.partition("?")
+        self.git_log.append((path, user, token))
+        if user != "x-access-token" or token not in ["ghs_" + job.token for job in self.jobs if job.acquired and not job.completed]:
+            handler.send_response(401)
+            handler.send_header("WWW-Authenticate", 'Basic realm="GitHub"')
+            handler.send_header("Content-Length", "0")
+            handler.end_headers()
+            return
+        env = {"PATH": "/usr/bin:/bin", "GIT_PROJECT_ROOT": self.repositories, "GIT_HTTP_EXPORT_ALL": "1", "PATH_INFO": re.sub("^(/[^/]+/[^/.]+)(\\.git)?/", "\\1.git/", path), "QUERY_STRING": query,
+               "REQUEST_METHOD": handler.command, "CONTENT_TYPE": handler.headers.get("Content-Type", ""), "CONTENT_LENGTH": str(len(body)),
+               "HTTP_CONTENT_ENCODING": handler.headers.get("Content-Encoding", ""), "GIT_PROTOCOL": handler.headers.get("Git-Protocol", ""), "GIT_CONFIG_COUNT": "2",
+               "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*", "GIT_CONFIG_KEY_1": "uploadpack.allowAnySHA1InWant", "GIT_CONFIG_VALUE_1": "true"}
+        done = subprocess.run(["/usr/lib/git-core/git-http-backend"], input=body, env=env, capture_output=True, check=False)
+        head, _, rest = done.stdout.partition(b"\r\n\r\n")
+        lines = [line.split(": ", 1) for line in head.decode("latin-1").split("\r\n") if ": " in line]
+        handler.send_response(next((int(v.split()[0]) for k, v in lines if k == "Status"), 200))
+        for name, value in lines:
+            if name != "Status":
+                handler.send_header(name, value)
+        handler.send_header("Content-Length", str(len(rest)))
+        handler.end_headers()
+        handler.wfile.write(rest)
 
     # ---- registration ----
 

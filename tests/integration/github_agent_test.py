@@ -17,8 +17,10 @@ sys.path[:0] = [os.path.join(HERE, "..", "lib"), os.path.join(HERE, "..", "fakes
 from dd import DRYDOCK, case, check, descendants, equal, main  # noqa: E402
 from github_server import GitHub, action, context, expression, mapping, script  # noqa: E402
 from issuers import make_ca  # noqa: E402
+from world import ALLOWED, Resolver  # noqa: E402
 
 TLS = None
+NAME, RESOLVER = "git.corp.test", []
 
 
 def tls():
@@ -26,7 +28,7 @@ def tls():
     if not TLS:
         where = tempfile.mkdtemp(prefix="dd-github-tls-")
         os.chmod(where, 0o755)
-        TLS = make_ca(where)
+        TLS = make_ca(where, NAME)
         TLS["where"] = where
     return TLS
 
@@ -163,6 +165,58 @@ def _():
         job = w.server.job([script("printf '# Title\\n\\n* one\\n' >>\"$GITHUB_STEP_SUMMARY\"")])
         equal(w.run(), 0, f"exit status; {w.out}")
         equal(job.summaries, {job.document["steps"][0]["id"]: "# Title\n\n* one\n"}, "summary")
+        w.clean()
+
+
+# ---- sources ----
+
+def git(where, *args):
+    env = {"PATH": "/usr/bin:/bin", "HOME": where, "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b"}
+    return subprocess.run(["git", *args], cwd=where, env=env, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def with_repository(policy=None, commits=3):
+    if not RESOLVER:
+        RESOLVER.append(Resolver())
+    RESOLVER[0].say(NAME, ALLOWED)
+    w = World(policy, host=NAME, address=ALLOWED)
+    work = os.path.join(w.dir, "work")
+    os.mkdir(work)
+    git(work, "init", "-q", "-b", "main")
+    for i in range(commits):
+        with open(os.path.join(work, "README"), "w", encoding="utf-8") as file:
+            file.write(f"commit {i}\n")
+        git(work, "add", "-A")
+        git(work, "commit", "-qm", f"commit {i}")
+    w.server.repositories = os.path.join(w.dir, "repositories")
+    os.makedirs(w.server.repositories + "/acme")
+    git(work, "clone", "-q", "--bare", work, w.server.repositories + "/acme/app.git")
+    w.sha = [git(work, "rev-parse", f"HEAD~{i}") for i in range(commits)]
+    return w
+
+
+@case("C-11", "actions/checkout fetches the commit of the job from its own forge, with the job's GITHUB_TOKEN for git alone; no policy names either, and no later step has them")
+def _():
+    with with_repository() as w:
+        look = ("cat README; git rev-parse HEAD; git status --porcelain | wc -l | sed 's/^/changes=/'; git config --list | grep -i -e helper -e extraheader || echo no-helper; "
+                "env | grep -c ghs_ | sed 's/^/tokens=/'; grep -rsl ghs_ /work /home /tmp /work-temp || echo nowhere; git fetch -q 2>&1 | tail -n 1 | sed 's/^/fetch: /'")
+        job = w.server.job([action("actions/checkout@v5"), script(look)], github={"server_url": w.server.url, "sha": w.sha[1]})
+        equal(w.run(), 0, f"exit status; {w.out}; {job.all_log()}")
+        first, second = (job.log(s) for s in job.document["steps"])
+        check({"commit 1", w.sha[1], "changes=0", "no-helper", "tokens=0", "nowhere"} <= set(second), f"{first}\n{second}")
+        check(any(line.startswith("fetch: ") for line in second), f"a later step can fetch: {second}")
+        equal({(u, t) for _, u, t in w.server.git_log if u}, {("x-access-token", "ghs_" + job.token)}, "who asked")
+        check("ghs_" not in job.all_log(), "the token is shown")
+        w.clean()
+
+
+@case("", "with: of a checkout is done: another ref, depth 0, a path; a checkout behind another step, too")
+def _():
+    with with_repository() as w:
+        job = w.server.job([script("echo before >file"), action("actions/checkout@v5", {"fetch-depth": "0", "path": "src", "ref": "main"}),
+                            script("git -C src rev-list --count HEAD | sed 's/^/count=/'; cat src/README file; git -C src branch --show-current | sed 's/^/on=/'")], github={"server_url": w.server.url, "sha": w.sha[2]})
+        equal(w.run(), 0, f"exit status; {w.out}; {job.all_log()}")
+        check({"count=3", "commit 2", "before", "on=main"} <= set(job.log(job.document["steps"][2])), str(job.all_log()))
         w.clean()
 
 

@@ -35,6 +35,13 @@ struct actions_runtime {
 	const char *dir;
 };
 
+/* Where the job's own repository comes from when no workspace was copied in: its forge, asked by a
+ * checkout. */
+struct actions_sources {
+	const char *ca; /* authorities that git trusts, as PEM; NULL: those that steps see anyway */
+	size_t ca_len;
+};
+
 struct actions_world {
 	struct expr_memory *mem; /* where the values live */
 	/* taint_mark_github() was called for it */
@@ -48,6 +55,7 @@ struct actions_world {
 	size_t n_found;
 	const struct actions_runtime *runtimes;
 	size_t n_runtimes;
+	const struct actions_sources *sources; /* NULL: the workspace is there before the job */
 	const char *event_text; /* content of GITHUB_EVENT_PATH; NULL: github.event as JSON */
 	size_t event_len;
 };

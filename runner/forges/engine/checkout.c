@@ -10,6 +10,8 @@
 
 #include <string.h>
 
+#define CA_PATH PLACE_SCRIPTS "/authorities.pem"
+
 #define INPUT(name_)                                                                               \
 	{                                                                                          \
 		.name = (name_)                                                                    \
@@ -187,6 +189,32 @@ static const char *word(bool truth)
 	return truth ? "true" : "false";
 }
 
+/* The tree of the job's own repository; else another one. */
+static bool is_own(const struct job_engine *e, const char *repository)
+{
+	const char *own = of_github(e, "repository");
+	return !*repository || (*own && strcasecmp(repository, own) == 0);
+}
+
+/* As it stands, where a ref is asked for that it stands on. */
+static bool is_own_ref(const struct job_engine *e, const char *ref)
+{
+	const char *own = of_github(e, "ref");
+	return !*ref || (*own && strcmp(ref, own) == 0) ||
+	       (strlen(ref) >= 40 && strcasecmp(ref, of_github(e, "sha")) == 0);
+}
+
+/* At its forge the job's own tree is one commit, wherever its branch is by now. */
+static const char *ref_of(const struct job_engine *e, const struct engine_use *use,
+                          const char *repository)
+{
+	const char *ref = input(use, "ref"), *sha = of_github(e, "sha");
+	return e->world.sources && is_own(e, repository) && is_own_ref(e, ref) && is_ref(sha) &&
+	                       *sha
+	               ? sha
+	               : ref;
+}
+
 static void make_vars(struct job_engine *e, const struct engine_use *use, const char *kind)
 {
 	struct engine_turn *now = &e->now;
@@ -203,7 +231,7 @@ static void make_vars(struct job_engine *e, const struct engine_use *use, const 
 	set(&v, "CHECKOUT_KIND", kind);
 	set(&v, "CHECKOUT_ROOT", PLACE_WORKSPACE);
 	set(&v, "CHECKOUT_PATH", path);
-	set(&v, "CHECKOUT_REF", input(use, "ref"));
+	set(&v, "CHECKOUT_REF", ref_of(e, use, repository));
 	set(&v, "CHECKOUT_SERVER", is_server(server) ? server : "https://github.com");
 	set(&v, "CHECKOUT_REPOSITORY", is_repository(repository) ? repository : "");
 	set(&v, "CHECKOUT_TOKEN", input(use, "token"));
@@ -223,23 +251,10 @@ static void make_vars(struct job_engine *e, const struct engine_use *use, const 
 	set(&v, "GIT_CONFIG_GLOBAL", "/dev/null");
 	set(&v, "GIT_TERMINAL_PROMPT", "0");
 	set(&v, "GIT_LFS_SKIP_SMUDGE", "1");
+	if (e->world.sources && e->world.sources->ca)
+		set(&v, "GIT_SSL_CAINFO", CA_PATH);
 	now->values =
 		(struct env_layer){ .origin = "drydock", .vars = v.vars, .n = v.n, .fixed = true };
-}
-
-/* The tree of the job's own repository; else another one. */
-static bool is_own(const struct job_engine *e, const char *repository)
-{
-	const char *own = of_github(e, "repository");
-	return !*repository || (*own && strcasecmp(repository, own) == 0);
-}
-
-/* As it stands, where a ref is asked for that it stands on. */
-static bool is_own_ref(const struct job_engine *e, const char *ref)
-{
-	const char *own = of_github(e, "ref");
-	return !*ref || (*own && strcmp(ref, own) == 0) ||
-	       (strlen(ref) >= 40 && strcasecmp(ref, of_github(e, "sha")) == 0);
 }
 
 void checkout_outputs(struct job_engine *e)
@@ -256,6 +271,18 @@ void checkout_outputs(struct job_engine *e)
 		                      expr_text(arena_strdup(e->arena, rows[i][1])));
 }
 
+/* Of the forge, besides those of the host, where the operator named one. */
+static void add_authorities(struct job_engine *e)
+{
+	struct recipe_file *files = arena_array(e->now.arena, 2, sizeof(*files));
+	files[0] = e->event_file;
+	files[1] = (struct recipe_file){ .path = CA_PATH,
+		                         .bytes = e->world.sources->ca,
+		                         .len = e->world.sources->ca_len };
+	e->now.recipe.files = files;
+	e->now.recipe.n_files = 2;
+}
+
 int checkout_main(struct job_engine *e, struct engine_use *use)
 {
 	struct engine_turn *now = &e->now;
@@ -266,7 +293,7 @@ int checkout_main(struct job_engine *e, struct engine_use *use)
 
 	if (r < 0)
 		return r;
-	if (same && root && !*input(use, "sparse-checkout")) {
+	if (same && root && !e->world.sources && !*input(use, "sparse-checkout")) {
 		checkout_outputs(e);
 		now->recipe.nothing = "the workspace already is the checkout";
 		return 0;
@@ -283,7 +310,10 @@ int checkout_main(struct job_engine *e, struct engine_use *use)
 	now->recipe.script = checkout_script;
 	now->recipe.script_path = script;
 	now->recipe.workdir = PLACE_WORKSPACE;
-	make_vars(e, use, !own ? "fetch" : same ? "copy" : "own");
+	make_vars(e, use, !own || e->world.sources ? "fetch" : same ? "copy" : "own");
+	now->brings_sources = own && root && e->world.sources;
 	engine_recipe_rest(e);
+	if (e->world.sources && e->world.sources->ca)
+		add_authorities(e);
 	return 0;
 }

@@ -42,6 +42,7 @@ struct engine_turn {
 	const struct wf_step *step;
 	struct engine_frame *frame; /* where it is written */
 	struct engine_use *use;     /* of an action, from when that is found on; NULL */
+	bool brings_sources;        /* job_script.h; for the first step alone */
 	const struct grant *grant;
 	struct plan_arena *arena;
 	struct expr_memory mem;

@@ -8,12 +8,14 @@
 
 #include "base/exit_code.h"
 #include "base/text_escape.h"
+#include "drydock/egress.h"
 #include "drydock/clock.h"
 #include "drydock/fd.h"
 #include "forges/actions/wf_spec.h"
 #include "forges/engine/job_engine.h"
 #include "forges/engine/job_result.h"
 #include "github_courier.h"
+#include "input/read_file.h"
 #include "job/job_dirs.h"
 #include "job/job_start.h"
 #include "job_message.h"
@@ -58,6 +60,8 @@ struct job_host {
 	struct job_spec *spec;
 	struct plan *plan;
 	struct actions_world world;
+	struct actions_sources sources;
+	char *authorities; /* heap */
 	struct job_engine *engine;
 	int result_fd, signal_fd;
 	pid_t keeper;
@@ -192,13 +196,81 @@ static int refuse_notes(struct job_host *h)
 	for (size_t i = 0; i < h->spec->n_notes; i++)
 		diag_add(&h->diags, h->spec->notes[i].mark, h->spec->notes[i].hint, "%s",
 		         h->spec->notes[i].text);
-	for (size_t i = 0; i < h->spec->n_steps; i++)
-		if (h->spec->steps[i].recipe.nothing)
-			diag_add(&h->diags, h->spec->steps[i].mark,
-			         "clone in a `run:` step of phase fetch",
-			         "`uses: %.100s` is not supported yet for a job of a forge",
-			         h->spec->steps[i].facts.uses ? h->spec->steps[i].facts.uses : "");
 	return h->diags.n > 0 ? -EINVAL : 0;
+}
+
+/* ---- sources ---- */
+
+/* A checkout of the job's own repository, as far as its text says so. */
+static bool is_own_checkout(const struct job_host *h, const struct wf_step *step)
+{
+	static const char checkout[] = "actions/checkout@";
+	const struct template_node *repository = template_get(step->with, "repository");
+
+	if (!step->uses || strncasecmp(step->uses->text, checkout, sizeof(checkout) - 1) != 0 ||
+	    (step->with && step->with->kind != TEMPLATE_MAP))
+		return false;
+	return !repository || (repository->kind == TEMPLATE_STRING &&
+	                       strcasecmp(repository->text, h->message.event.repository) == 0);
+}
+
+static bool is_sent(const struct job_host *h, const char *name)
+{
+	for (size_t i = 0; i < h->message.secrets.n; i++)
+		if (strcmp(h->message.secrets.secrets[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+/* The server that the job's repository is at, by the forge's own word. NULL: the gate knows no such
+ * place, so a checkout has what the policy gives it. */
+static const struct spec_forge *find_forge(struct job_host *h)
+{
+	const struct expr_value *server = expr_object_get(h->message.world.github.object,
+	                                                  "server_url", strlen("server_url"));
+	const char *url = server && server->kind == EXPR_STRING ? server->text : "";
+	struct plan_arena *arena = h->message.arena;
+	char host[EGRESS_HOST_MAX + 1];
+	struct dd_err err = { 0 };
+	bool wildcard = false;
+
+	if (strncasecmp(url, "https://", 8) != 0 || !is_sent(h, "GITHUB_TOKEN"))
+		return NULL;
+	const char *target = arena_strndup(arena, url + 8, strcspn(url + 8, "/?#"));
+	const char *colon = strchr(target, ':');
+	long port = colon ? strtol(colon + 1, NULL, 10) : 443;
+	const char *name = arena_strndup(arena, target, strcspn(target, ":"));
+	if (strchr(target, '@') || *name == '[' || port <= 0 || port > 65535 ||
+	    egress_host_parse(name, host, &wildcard, &err) < 0 || wildcard)
+		return NULL;
+	struct spec_forge *forge = arena_alloc(arena, sizeof(*forge));
+	*forge = (struct spec_forge){ .host = arena_strdup(arena, host),
+		                      .port = (unsigned short)port,
+		                      .target = target,
+		                      .user = "x-access-token",
+		                      .secret = "GITHUB_TOKEN",
+		                      .origin = "the job message" };
+	return forge;
+}
+
+/* Nothing was copied in, so a checkout is git's work, in a step that reaches that one place. */
+static void prepare_checkouts(struct job_host *h)
+{
+	const struct wf_job *job = h->message.flat.jobs[0].job;
+	const struct spec_forge *forge = find_forge(h);
+
+	for (size_t i = 0; i < job->n_steps; i++) {
+		struct spec_step *step = (struct spec_step *)(uintptr_t)&h->spec->steps[i];
+		if (step->recipe.nothing)
+			step->recipe.nothing = NULL;
+		if (is_own_checkout(h, &job->steps[i]))
+			step->forge = forge;
+	}
+	if (h->args->ca)
+		(void)read_file_bounded(h->args->ca, 8 * READ_FILE_TEXT_MAX, &h->authorities,
+		                        &h->sources.ca_len, &h->err);
+	h->err.code = 0; /* git says it when it trusts nobody */
+	h->sources.ca = h->authorities;
 }
 
 /* ---- what runs ---- */
@@ -214,7 +286,8 @@ static void make_world(struct job_host *h)
 		                           .matrix = m->matrix,
 		                           .strategy = m->strategy,
 		                           .secrets_all = true,
-		                           .secrets_sent = true };
+		                           .secrets_sent = true,
+		                           .sources = &h->sources };
 }
 
 static int make_engine(struct job_host *h)
@@ -253,6 +326,7 @@ static int prepare(struct job_host *h)
 		r = refuse_notes(h);
 	if (r < 0)
 		return refuse(h, DRYDOCK_EXIT_JOB_FAILED);
+	prepare_checkouts(h);
 	if ((r = plan_make(h->spec, h->policy, &h->plan, &h->diags)) < 0)
 		return refuse(h, r == -EACCES ? DRYDOCK_EXIT_REFUSED : DRYDOCK_EXIT_JOB_FAILED);
 	h->result_fd = job_result_open(&h->err);
@@ -530,6 +604,7 @@ static void job_host_done(struct job_host *h)
 	if (h->address)
 		explicit_bzero(h->address, strlen(h->address));
 	free(h->address);
+	free(h->authorities);
 	job_message_done(&h->message);
 	diag_list_done(&h->diags);
 	dd_close(h->dir_fd);
