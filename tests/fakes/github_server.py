@@ -3,7 +3,10 @@
 
 Written from the protocol's description alone and sharing nothing with our client. Real TLS. Signatures, tokens, audiences, order of calls, ids and states are checked; what a
 server would refuse is refused, and what a careful server would wonder about is in .violations, which a test expects to be empty. Answers can be scripted: .script[name] holds
-(status, body) pairs that come before the real answer of the endpoint of that name."""
+(status, body) pairs that come before the real answer of the endpoint of that name.
+
+It is not only our own opinion: with quirks=True ChristopherHX/github-act-runner 0.13.0 (built from its source; SSL_CERT_FILE names the authority) registers here and runs a job from
+its JIT blob to completejob. What it does otherwise than the official runner (names in Pascal case, `Bearer` at registration, a look at the older protocol first) is then in .differences."""
 import base64
 import hashlib
 import http.server
@@ -160,12 +163,14 @@ class Blob:
 class GitHub:
     """.url; .runners: id -> registration; .job(steps): queue one; .violations: what was wrong, in words; .log: (name, status) of every request."""
 
-    def __init__(self, tls, poll=5.0, min_version="2.329.0", host="localhost", address="127.0.0.1"):
+    def __init__(self, tls, poll=5.0, min_version="2.329.0", host="localhost", address="127.0.0.1", quirks=False):
         self.violations, self.log, self.jobs, self.queue, self.script, self.runners = [], [], [], [], {}, {}
         self.tokens, self.sessions, self.blobs, self.jtis, self.polls, self.archives = {}, {}, {}, set(), [], {}
         self.registration_tokens, self.removal_tokens, self.requests = set(), set(), []
         self.poll, self.min_version, self.token_life, self.clock, self.lease = poll, min_version, 3600, 0, 600
         self.changed = threading.Condition()
+        self.differences = []
+        self.quirks = quirks   # let pass what ChristopherHX/github-act-runner does otherwise than the official runner
         self.repositories, self.git_log = None, []   # a directory of bare repositories; (path, user, token)
         owner = self
 
@@ -221,7 +226,15 @@ class GitHub:
         return time.time() + self.clock
 
     def wrong(self, text):
-        self.violations.append(text)
+        (self.differences if self.quirks else self.violations).append(text)
+
+    def _json(self, body):
+        """With quirks, names in Pascal case are taken for those in camel case, as GitHub's own server does."""
+        def camel(value):
+            if isinstance(value, dict):
+                return {k.lower() if k.isupper() else k[:1].lower() + re.sub("ID$", "Id", k[1:]): camel(v) for k, v in value.items()}
+            return [camel(v) for v in value] if isinstance(value, list) else value
+        return camel(json.loads(body)) if self.quirks else json.loads(body)
 
     # ---- what tests ask for ----
 
@@ -233,7 +246,8 @@ class GitHub:
         return number
 
     def jit(self, name="jit-1", **more):
-        """The blob of a just-in-time runner. @more: members of .runner that are laid over."""
+        """The blob of a just-in-time runner. @more: members of .runner that are laid over. With a byte order mark in front of each file, as the server has it."""
+        mark = b"" if self.quirks else b"\xef\xbb\xbf"
         runner = self.runners[self.runner(name)]
         files = {
             ".runner": {"AgentId": str(runner["id"]), "AgentName": name, "PoolId": "1", "PoolName": "Default", "DisableUpdate": "True", "Ephemeral": "True", "ServerUrl": self.url + "/tenant/",
@@ -241,7 +255,7 @@ class GitHub:
             ".credentials": {"scheme": "OAuth", "data": {"clientId": runner["client_id"], "authorizationUrl": self.url + "/oauth/token", "requireFipsCryptography": "True"}},
             ".credentials_rsaparams": runner["parameters"],
         }
-        packed = {key: base64.b64encode(b"\xef\xbb\xbf" + json.dumps(value).encode()).decode() for key, value in files.items()}
+        packed = {key: base64.b64encode(mark + json.dumps(value).encode()).decode() for key, value in files.items()}
         return base64.b64encode(json.dumps(packed).encode()).decode()
 
     def job(self, steps, **more):
@@ -297,6 +311,10 @@ class GitHub:
         fixed = {("POST", api + "/actions/runner-registration"): ("exchange", self._exchange), ("POST", api + "/actions/runners/register"): ("register", self._register),
                  ("POST", "/oauth/token"): ("token", self._token), ("POST", "/broker/session"): ("session", self._session), ("DELETE", "/broker/session"): ("session-end", self._session_end),
                  ("GET", "/broker/message"): ("message", self._message), ("POST", "/broker/acknowledge"): ("acknowledge", self._acknowledge)}
+        if self.quirks and where == "/tenant/_apis/connectionData":
+            return "connection", self._connection
+        if self.quirks and re.match(r"/tenant/_apis/distributedtask/pools/\d+/sessions$", where) and method == "POST":
+            return "migrate", self._migrate
         if (method, where) in fixed:
             return fixed[(method, where)]
         if match := re.match(rf"{api}/(repos/[^/]+/[^/]+|orgs/[^/]+|enterprises/[^/]+)/actions/(runner-groups|runners)(/\d+)?$", where):
@@ -314,6 +332,14 @@ class GitHub:
         if where.startswith("/archive/") and method == "GET":
             return "archive", self._archive
         return "?", self._nothing
+
+    def _connection(self, *_):
+        """Asked for by a client that knows the older protocol; nothing is offered there."""
+        return 200, {"locationServiceData": {"serviceDefinitions": [{"serviceType": "distributedtask", "identifier": "134e239e-2df3-4794-a6f6-24f1f19ec8dc",
+                                                                     "relativePath": "_apis/distributedtask/pools/{poolId}/sessions", "relativeToSetting": "fullyQualified"}]}}, {}
+
+    def _migrate(self, where, query, headers, body):
+        return (200, {"sessionId": ZERO, "brokerMigrationMessage": {"brokerBaseUrl": self.url + "/broker"}}, {}) if self._runner(headers) else (401, None, {})
 
     def _nothing(self, *_):
         return 404, {"message": "Not Found"}, {}
@@ -348,10 +374,12 @@ class GitHub:
     # ---- registration ----
 
     def _remote(self, headers, tokens):
+        if self.quirks and headers.get("Authorization", "").lower() == "bearer tenant-token":
+            return True
         return re.fullmatch(r"RemoteAuth (\S+)", headers.get("Authorization", "")) is not None and headers["Authorization"][11:] in tokens
 
     def _exchange(self, where, query, headers, body):
-        asked = json.loads(body)
+        asked = self._json(body)
         tokens = self.registration_tokens if asked["runner_event"] == "register" else self.removal_tokens
         if not self._remote(headers, tokens):
             return 401, {"message": "Bad credentials"}, {}
@@ -374,7 +402,7 @@ class GitHub:
     def _register(self, where, query, headers, body):
         if not self._remote(headers, self.registration_tokens):
             return 401, {"message": "Bad credentials"}, {}
-        asked = json.loads(body)
+        asked = self._json(body)
         if [int(n) for n in asked["version"].split(".")] < [int(n) for n in self.min_version.split(".")]:
             return 400, {"message": "Runner version " + asked["version"] + " is out of date and can no longer register"}, {}
         key = re.fullmatch(r"<RSAKeyValue><Modulus>([A-Za-z0-9+/=]+)</Modulus><Exponent>([A-Za-z0-9+/=]+)</Exponent></RSAKeyValue>", asked["public_key"])
@@ -433,7 +461,7 @@ class GitHub:
         return 200, {"access_token": token, "token_type": "access_token", "expires_in": self.token_life}, {}
 
     def _runner(self, headers):
-        match = re.fullmatch(r"Bearer (\S+)", headers.get("Authorization", ""))
+        match = re.fullmatch(r"(?:Bearer|bearer) (\S+)" if self.quirks else r"Bearer (\S+)", headers.get("Authorization", ""))
         known = self.tokens.get(match[1]) if match else None
         if match and match[1].startswith("job-token"):
             self.wrong("the job's token went to the broker")
@@ -452,8 +480,8 @@ class GitHub:
         runner = self._runner(headers)
         if not runner:
             return 401, None, {}
-        asked = json.loads(body)
-        if asked["agent"]["id"] != runner["id"] or asked["agent"]["name"] != runner["name"] or asked["sessionId"] != ZERO or not asked["ownerName"] or asked.get("useFipsEncryption") not in (False, None):
+        asked = self._json(body)
+        if asked["agent"]["id"] != runner["id"] or asked["agent"]["name"] != runner["name"] or asked.get("sessionId", ZERO) != ZERO or not asked["ownerName"] or asked.get("useFipsEncryption") not in (False, None):
             self.wrong(f"session: {asked}")
         if any(s["runner"] == runner["id"] for s in self.sessions.values()):
             return 409, {"message": "a session exists"}, {}
@@ -479,7 +507,7 @@ class GitHub:
         session = self.sessions.get(query["sessionId"])
         if not session or session["runner"] != runner["id"]:
             return self.broker_error("RunnerSessionInvalid", 404)
-        if query["status"] not in ("Online", "Busy") or query["os"] != "Linux" or query["architecture"] not in ("X64", "ARM64", "ARM", "X86") or query["disableUpdate"] != "true" or query["runnerVersion"] != session["version"]:
+        if query["status"] not in ("Online", "Busy") or query.get("os") != "Linux" or query.get("architecture") not in ("X64", "ARM64", "ARM", "X86") or query.get("disableUpdate") != "true" or query.get("runnerVersion") != session["version"]:
             self.wrong(f"poll: {query}")
         with self.changed:
             self.polls.append(query["status"])
@@ -501,7 +529,7 @@ class GitHub:
         runner = self._runner(headers)
         if not runner:
             return 401, None, {}
-        asked = json.loads(body)
+        asked = self._json(body)
         job = next((j for j in self.jobs if j.request_id == asked["runnerRequestId"]), None)
         if not job:
             return self.broker_error("AcknowledgeJobNotFound", 404)
@@ -520,7 +548,7 @@ class GitHub:
         runner = self._runner(headers)
         if not runner:
             return 401, None, {}
-        asked = json.loads(body)
+        asked = self._json(body)
         job = self.jobs[int(where.split("/")[2]) - 1]
         if asked != {"jobMessageId": job.request_id, "runnerOS": "Linux", "billingOwnerId": "O_1"}:
             self.wrong(f"acquirejob: {asked}")
@@ -532,7 +560,7 @@ class GitHub:
         return 200, job.document, {}
 
     def _job(self, headers, where=None):
-        match = re.fullmatch(r"Bearer (\S+)", headers.get("Authorization", ""))
+        match = re.fullmatch(r"(?:Bearer|bearer) (\S+)" if self.quirks else r"Bearer (\S+)", headers.get("Authorization", ""))
         if match and match[1].startswith("runner-token"):
             self.wrong("the runner's token went where the job's belongs")
         job = next((j for j in self.jobs if match and j.token == match[1]), None)
@@ -544,7 +572,7 @@ class GitHub:
         job = self._job(headers, where)
         if not job:
             return 401, None, {}
-        if json.loads(body) != {"planId": job.plan_id, "jobId": job.job_id}:
+        if self._json(body) != {"planId": job.plan_id, "jobId": job.job_id}:
             self.wrong(f"renewjob: {body}")
         if job.gone or job.completed:
             return self.run_error(404, "job not found")
@@ -555,12 +583,12 @@ class GitHub:
         job = self._job(headers, where)
         if not job:
             return 401, None, {}
-        said = json.loads(body)
+        said = self._json(body)
         if job.gone or job.completed:
             return self.run_error(404, "job not found")
         if not job.renewals:
             self.wrong("completed without a renewal")
-        if (said["planId"], said["jobId"], said["billingOwnerId"]) != (job.plan_id, job.job_id, "O_1"):
+        if (said["planId"], said["jobId"], said.get("billingOwnerId")) != (job.plan_id, job.job_id, "O_1"):
             self.wrong(f"completejob: {said}")
         if said["conclusion"] not in ("succeeded", "failed", "canceled", "skipped", "abandoned"):
             self.wrong(f"conclusion {said['conclusion']}")
@@ -573,18 +601,18 @@ class GitHub:
         return 204, None, {}
 
     def _check_steps(self, job, said):
-        numbers = [s["number"] for s in said["stepResults"]]
+        numbers = [s.get("number", 0) for s in said["stepResults"]]
         if numbers != sorted(set(numbers)) or len({s["external_id"] for s in said["stepResults"]}) != len(numbers):
             self.wrong(f"numbers or ids of steps: {numbers}")
         for s in said["stepResults"]:
-            if not GUID.match(s["external_id"]) or s["status"] != "completed" or s["conclusion"] not in ("succeeded", "failed", "canceled", "skipped", "abandoned") or not s["name"]:
+            if not GUID.match(s["external_id"]) or s["status"] != "completed" or s["conclusion"] not in ("succeeded", "failed", "canceled", "skipped", "abandoned") or not s.get("name"):
                 self.wrong(f"step: {s}")
             if s["external_id"] in self.pending(job):
                 self.wrong(f"the log of {s['name']} is not whole")
-            if s["conclusion"] != "skipped" and not (s["started_at"] <= s["completed_at"]):
+            if s["conclusion"] != "skipped" and not ((s.get("started_at") or "") <= (s.get("completed_at") or "")):
                 self.wrong(f"times of {s['name']}")
             for a in s.get("annotations", []):
-                if a["level"].lower() not in ("notice", "warning", "failure") or len(a["message"]) > 4096:
+                if str(a.get("level", "")).lower() not in ("notice", "warning", "failure") or len(a.get("message", "")) > 4096:
                     self.wrong(f"annotation: {a}")
         for name, output in (said.get("outputs") or {}).items():
             if set(output) - {"value", "isSecret"} or not isinstance(output["value"], str):
@@ -597,7 +625,7 @@ class GitHub:
     # ---- results ----
 
     def _results_job(self, headers, body):
-        job, asked = self._job(headers), json.loads(body)
+        job, asked = self._job(headers), self._json(body)
         if job and (asked["workflow_run_backend_id"], asked["workflow_job_run_backend_id"]) != (job.plan_id, job.job_id):
             self.wrong(f"results: {asked}")
         if job and job.completed:
@@ -702,7 +730,7 @@ class GitHub:
         if where.split("/")[3] != job.plan_id or where.split("/")[5] != job.job_id:
             self.wrong("resolve: ids")
         found, missing = {}, {}
-        for a in json.loads(body)["actions"]:
+        for a in self._json(body)["actions"]:
             key = f"{a['action']}@{a['version']}"
             if key not in self.archives:
                 missing[key] = {"message": f"Unable to resolve action `{key}`"}
