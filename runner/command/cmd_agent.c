@@ -230,7 +230,7 @@ static int run_agent(struct agent_world *world, struct dd_err *err)
 		                             .policy_dir = world->args->policy_dir,
 		                             .system_id = world->system_id,
 		                             .ca = world->args->ca };
-	if ((r = make_runners(world, err)) < 0)
+	if (make_runners(world, err) < 0)
 		return complain(world, err);
 	if (count_github(world) == 1)
 		return run_github(world, &world->regs[0], world->runners[0].authorities);

@@ -80,7 +80,7 @@ const char *github_answer_text(const struct github_answer *answer, char ret[200]
 	for (size_t i = 0; i < ARRAY_LEN(names) && n == 2; i++) {
 		const char *text = message_text(answer->said, names[i]);
 		for (; text && *text && n < 180; text++)
-			ret[n++] = *text >= ' ' && *text < 0x7f ? *text : '?';
+			ret[n++] = (char)(*text >= ' ' && *text < 0x7f ? *text : '?');
 	}
 	ret[n == 2 ? 0 : n] = '\0';
 	return ret;

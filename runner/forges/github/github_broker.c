@@ -445,7 +445,7 @@ static unsigned seconds_of(const char *text)
 		if (sscanf(text, "%3u:%2u:%2u", &h, &m, &s) != 3)
 			return CANCEL_SEC;
 	}
-	uint64_t all = (uint64_t)days * 86400 + h * 3600u + m * 60u + s;
+	uint64_t all = (uint64_t)days * 86400 + (uint64_t)h * 3600 + (uint64_t)m * 60 + s;
 	return all < CANCEL_LEAST_SEC ? CANCEL_LEAST_SEC : all > 86400 ? 86400 : (unsigned)all;
 }
 

@@ -400,7 +400,7 @@ static void cancel(struct job_host *h, int64_t sec)
 		(void)kill(h->keeper, SIGINT);
 	if (!h->cancelled && sec > 0)
 		h->force_ms = dd_now_ms() +
-		              (sec > 2 * FORCE_EARLIER_SEC ? sec - FORCE_EARLIER_SEC : sec) * 1000;
+		              (sec > 2L * FORCE_EARLIER_SEC ? sec - FORCE_EARLIER_SEC : sec) * 1000;
 	h->cancelled = true;
 }
 
@@ -512,7 +512,7 @@ static int attend(struct job_host *h)
 
 static json_t *outputs_of(struct job_host *h)
 {
-	struct expr_memory mem = { .arena = h->message.arena, .limit = 256 * 1024 * 1024 };
+	struct expr_memory mem = { .arena = h->message.arena, .limit = 256UL * 1024 * 1024 };
 	struct job_result result;
 	struct dd_err err = { 0 };
 	json_t *all = json_object();

@@ -414,7 +414,7 @@ static void local_name(const char *name, char ret[RUNNER_NAME_MAX + 1])
 	for (; *name && n < RUNNER_NAME_MAX; name++) {
 		char c = (char)tolower((unsigned char)*name);
 		bool fits = isalnum((unsigned char)c) || strchr("_-", c) || (c == '.' && n > 0);
-		ret[n++] = fits ? c : '-';
+		ret[n++] = (char)(fits ? c : '-');
 	}
 	ret[n] = '\0';
 }
@@ -491,9 +491,10 @@ int github_register(const struct github_registering *what, struct plan_arena *ar
 	t.ca = ca[0] ? ca : NULL;
 	r = talk_in_courier(&t, &text, err);
 	explicit_bzero(token, sizeof(token));
-	if (r == 0 && !text)
-		r = dd_err_say(err, EBADMSG, "the server's answer holds no runner");
-	return r < 0 ? r : keep_document(what, text, t.name, arena, ret, err);
+	if (r < 0)
+		return r;
+	return text ? keep_document(what, text, t.name, arena, ret, err)
+	            : dd_err_say(err, EBADMSG, "the server's answer holds no runner");
 }
 
 int github_unregister(const char *state, const struct registration *reg, const char *token_file,
