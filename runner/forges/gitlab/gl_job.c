@@ -204,8 +204,8 @@ static void read_rest(struct gl_reading *r, const json_t *o, struct gl_job *job)
 	job->project = text(r, info, "project_full_path");
 	job->project_id = number(r, info, "project_id");
 	job->pipeline_id = number(r, info, "pipeline_id");
-	job->timeout_sec = timeout > 0 && timeout < 30 * 86400 ? (unsigned)timeout
-	                                                       : GL_TIMEOUT_DEFAULT_SEC;
+	job->timeout_sec = timeout > 0 && timeout < 30LL * 86400 ? (unsigned)timeout
+	                                                         : GL_TIMEOUT_DEFAULT_SEC;
 	/* a string that holds JSON, and so may be empty */
 	job->has_run = json_string_length(member(o, "run")) > 2 ||
 	               json_array_size(member(o, "run"));

@@ -24,7 +24,7 @@ struct gl_text {
 
 static void add_len(struct gl_text *t, const char *bytes, size_t len)
 {
-	if (t->len + len + 1 > t->cap) {
+	if (!t->bytes || t->len + len + 1 > t->cap) {
 		size_t cap = 2 * (t->len + len + 1);
 		char *more = arena_alloc(t->arena, cap);
 		if (t->len)

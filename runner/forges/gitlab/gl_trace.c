@@ -46,7 +46,7 @@ static const char *const colours[] = {
 	[GL_SAY_GOOD] = "\033[32;1m",
 	[GL_SAY_WARNING] = "\033[0;33mWARNING: ",
 	[GL_SAY_ERROR] = "\033[31;1mERROR: ",
-	[GL_SAY_TITLE] = CLEAR "\033[36;1m",
+	[GL_SAY_TITLE] = "\033[0K\033[36;1m",
 };
 
 /* What tokens of GitLab begin with, whatever the server says. */
