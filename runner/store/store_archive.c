@@ -41,7 +41,7 @@ enum { RATIO_MAX = 200 };
 	X(archive_entry_size_is_set)
 
 static struct {
-#define MEMBER(name) __typeof__(&(name)) name;
+#define MEMBER(name) __typeof__(&(name)) name; /* NOLINT(bugprone-macro-parentheses) */
 	ARCHIVE_CALLS(MEMBER)
 #undef MEMBER
 } lib;

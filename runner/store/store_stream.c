@@ -368,6 +368,8 @@ static int name_all(struct writing *w)
 {
 	if (!w->took->has_commit)
 		return 0;
+	if (w->n == 0)
+		return dd_err_say(w->err, EBADMSG, "a commit without a file");
 	qsort(w->entries, w->n, sizeof(*w->entries), compare_entries);
 	const struct git_index index = { .entries = w->entries,
 		                         .n = w->n,

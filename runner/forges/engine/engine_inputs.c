@@ -90,7 +90,7 @@ static int fill(struct job_engine *e, const struct engine_use *use,
 int engine_inputs_make(struct job_engine *e, struct engine_use *use)
 {
 	const struct action_manifest_input *inputs;
-	struct expr_value given, all;
+	struct expr_value given = expr_null(), all = expr_null();
 	size_t n;
 	int r = read_given(e, use->step->with, &given);
 
@@ -101,7 +101,7 @@ int engine_inputs_make(struct job_engine *e, struct engine_use *use)
 	names_of(use->action, &inputs, &n);
 	for (size_t i = 0; r == 0 && i < n; i++)
 		r = fill(e, use, &inputs[i], &given, &all);
-	for (size_t i = 0; r == 0 && i < given.object->n; i++) {
+	for (size_t i = 0; r == 0 && given.kind == EXPR_OBJECT && i < given.object->n; i++) {
 		const struct expr_member *m = &given.object->members[i];
 		if (!expr_object_set(&e->now.mem, all.object, m->key, m->key_len, m->value))
 			r = -ENOMEM;
@@ -130,7 +130,7 @@ static const char *input_variable(struct plan_arena *arena, const char *name)
 {
 	char *out = arena_printf(arena, "INPUT_%s", name);
 	for (char *at = out; *at; at++)
-		*at = *at == ' ' ? '_' : (char)toupper((unsigned char)*at);
+		*at = (char)(*at == ' ' ? '_' : toupper((unsigned char)*at));
 	return out;
 }
 

@@ -59,7 +59,8 @@ static int parse_manifest(struct job_engine *e, const char *name, const char *te
 		wf_errors_done(&errors);
 		return -EINVAL;
 	}
-	e->manifests = arena_grow(e->arena, e->manifests, e->n_manifests, sizeof(*e->manifests));
+	e->manifests = arena_grow(e->arena, e->manifests, e->n_manifests,
+	                          sizeof(struct action_manifest *));
 	e->manifests[e->n_manifests++] = made;
 	*ret = made;
 	return 0;
@@ -356,8 +357,8 @@ int engine_use_begin(struct job_engine *e)
 		(void)snprintf(e->why, sizeof(e->why), "it needs more memory than it may use");
 		return -EINVAL;
 	}
-	if (!use->action && (r = find_action(e, e->now.step, &use->action)) < 0)
-		return r;
+	if (!use->action && (find_action(e, e->now.step, &use->action) < 0 || !use->action))
+		return -EINVAL;
 	use->name = arena_strdup(e->arena, e->now.name);
 	e->now.use = use;
 	stack_post(e, use);

@@ -83,7 +83,7 @@ static const struct action_manifest *read_manifest(struct finding *f, int dir, c
 		if (action_manifest_parse(name, text, len, &made, &errors) == 0) {
 			struct job_source *s = f->source;
 			s->manifests = arena_grow(f->arena, s->manifests, s->n_manifests,
-			                          sizeof(*s->manifests));
+			                          sizeof(struct action_manifest *));
 			s->manifests[s->n_manifests++] = made;
 			return made;
 		}
