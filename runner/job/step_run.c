@@ -61,6 +61,7 @@ enum {
 struct step_room {
 	struct step_output *output;   /* NULL: no step has printed yet */
 	const struct step_view *view; /* of the step at hand; NULL: there is none */
+	const struct recipe *recipe;  /* likewise */
 	struct step_asked asked;
 	struct step_hint hint;
 	char chunk[READ_CHUNK];
@@ -1051,6 +1052,12 @@ int step_run_open(const struct job *job, const char *path, struct dd_err *err)
 		    path[len + 1])
 			return open_in_place(view->place[i], path + len + 1, err);
 	}
+	for (size_t i = 0; view && i < job->room->recipe->n_shown; i++) {
+		const struct recipe_shown *s = &job->room->recipe->shown[i];
+		size_t len = strlen(s->target);
+		if (strncmp(path, s->target, len) == 0 && path[len] == '/' && path[len + 1])
+			return open_in_place(s->source, path + len + 1, err);
+	}
 	return dd_err_say(err, ENXIO, "it lies in none of the job's directories");
 }
 
@@ -1075,6 +1082,7 @@ int step_run(struct job *job, struct job_step *step, struct step_result *result,
 	step_asked_begin(&job->room->asked);
 	job->room->hint.n = 0;
 	job->room->view = &run->view;
+	job->room->recipe = step->recipe;
 	*run = (struct run){ .job = job,
 		             .room = job->room,
 		             .step = step,

@@ -18,9 +18,9 @@ void step_room_free(struct step_room *room); /* of a job; NULL: no step has run 
 /* From the next line of the step at hand on; from within its script's said() only. */
 int step_run_mask(struct job *job, const char *value, size_t len, struct dd_err *err);
 
-/* What the step at hand sees at @path, absolute, below one of the job's places; read while it runs,
- * so anything may be there by now. A descriptor of a regular file, or -errno: -ENXIO for a path
- * that is in no place. From within said() only. */
+/* What the step at hand sees at @path, absolute, below one of the job's places or in the files of
+ * its action; read while it runs, so anything may be there by now. A descriptor of a regular file,
+ * or -errno: -ENXIO for a path that is in no place. From within said() only. */
 int step_run_open(const struct job *job, const char *path, struct dd_err *err);
 
 #endif

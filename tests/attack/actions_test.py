@@ -271,6 +271,17 @@ def _(m):
     equal(r.mark("left"), "False", "what a plain step sees", r)
 
 
+@case("", "a problem matcher in an action's own files counts, and nothing beside them is read as one")
+@mirrored
+def _(m):
+    matcher = json.dumps({"problemMatcher": [{"owner": "o", "pattern": [{"regexp": "^found (.*)$", "message": 1}]}]})
+    script = 'echo "::add-matcher::$GITHUB_ACTION_PATH/m.json"; echo "found it"; echo "::add-matcher::$GITHUB_ACTION_PATH/../../../../etc/passwd"; echo "::add-matcher::$GITHUB_ACTION_PATH/link.json"'
+    m.tree("acme/one@v1", {"action.yml": json.dumps({"name": "x", "runs": {"using": "composite", "steps": [{"shell": "bash", "run": script, "name": "try"}]}}), "m.json": matcher})
+    r = m.run(["acme/one@v1"], rc=None)
+    equal([e["message"] for e in r.events("annotation", level="error") if e["message"] == "it"], ["it"], "annotations", r)
+    check("root:" not in r.out and "passwd" in r.out, "a file beside them", r)
+
+
 @case("X-04", "a tree in the store that is not what it was any more is thrown away, not run")
 @mirrored
 def _(m):
