@@ -303,6 +303,11 @@ def _():
             check(f"`{words}` is not supported yet" in job.all_log() and "ran-it" not in job.all_log(), job.all_log())
             w.clean()
     with World() as w:
+        job = w.server.job([script("echo ran-it"), action("acme/tool@v1")])
+        equal(w.run(), 1, f"exit status; {w.out}")
+        check("`uses: acme/tool@v1` is not supported yet" in job.all_log() and "ran-it" not in job.all_log(), job.all_log())
+        w.clean()
+    with World() as w:
         job = w.server.job([script("echo ran-it"), script("true", background=True)])
         equal(w.run(), 1, f"exit status; {w.out}")
         equal(job.completed["conclusion"], "failed", "conclusion")

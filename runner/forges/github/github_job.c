@@ -191,11 +191,27 @@ static int refuse(struct job_host *h, int code)
 	return code;
 }
 
+/* Actions of other repositories are not fetched for a job of a forge: that is said before its first
+ * step, and not by the step that would need one. */
+static bool is_elsewhere(const struct wf_step *step)
+{
+	static const char checkout[] = "actions/checkout@";
+	return step->uses && wf_uses_kind(step->uses->text) == WF_USES_REPOSITORY &&
+	       strncasecmp(step->uses->text, checkout, sizeof(checkout) - 1) != 0;
+}
+
 static int refuse_notes(struct job_host *h)
 {
 	for (size_t i = 0; i < h->spec->n_notes; i++)
 		diag_add(&h->diags, h->spec->notes[i].mark, h->spec->notes[i].hint, "%s",
 		         h->spec->notes[i].text);
+	const struct wf_job *job = h->message.flat.jobs[0].job;
+	for (size_t i = 0; i < job->n_steps; i++)
+		if (is_elsewhere(&job->steps[i]))
+			diag_add(&h->diags, job->steps[i].uses->mark,
+			         "write what it does as a `run:` step",
+			         "`uses: %.150s` is not supported yet for a job of a forge",
+			         job->steps[i].uses->text);
 	return h->diags.n > 0 ? -EINVAL : 0;
 }
 
