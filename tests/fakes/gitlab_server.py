@@ -25,7 +25,7 @@ class Job:
     def __init__(self, message):
         self.message, self.id, self.token = message, message["id"], message["token"]
         self.state, self.trace, self.reason, self.exit_code, self.ends, self.puts, self.patches = "pending", b"", None, 0, [], [], []
-        self.uploads, self.said, self.handed = [], None, 0
+        self.uploads, self.said, self.handed, self.handed_at, self.accepted = [], None, 0, 0, 0
         self.done = threading.Event()
 
     @property
@@ -49,6 +49,7 @@ class GitLab:
         self.last_update, self.poll_sec, self.watched = "update-0", 0.2, False
         self.repositories, self.git_log = None, []   # a directory with group/project.git; (path, user, token) of what git asked
         self.artifacts = {}   # id of a job -> bytes of its archive
+        self.watchdog_sec = None   # a job that was handed over and that nobody accepted for so long is handed over again
         self.lock, self.changed = threading.RLock(), threading.Condition()
         owner = self
 
@@ -243,10 +244,13 @@ class GitLab:
             with self.changed:
                 self.changed.wait_for(lambda: self.queue, self.poll_sec)
         with self.lock:
+            if self.watchdog_sec:
+                late = time.monotonic() - self.watchdog_sec
+                self.queue += [j for j in self.jobs.values() if j.handed and j.state == "pending" and j.handed_at < late and j not in self.queue]
             if not self.queue:
                 return 204, b"", {"X-GitLab-Last-Update": self.last_update}
             job = self.queue.pop(0)
-            job.handed += 1
+            job.handed, job.handed_at = job.handed + 1, time.monotonic()
             return 201, job.message, {"X-GitLab-Last-Update": self.last_update}
 
     # ---- a job's own ----
@@ -281,6 +285,7 @@ class GitLab:
         state = body.get("state")
         if state == "running":
             if job.state == "pending":
+                job.accepted += 1
                 job.state = status["Job-Status"] = "running"
             return 200, b"200", status
         if state not in ("success", "failed"):
