@@ -227,6 +227,9 @@ static int zip_begin(struct packer *p, struct dd_err *err)
 	return p->zip ? 0 : dd_err_say(err, EIO, "the archive cannot be made");
 }
 
+/* The parts of a date are unsigned in minizip 1.2 and signed in 1.3. */
+typedef __typeof__(((zip_fileinfo *)0)->tmz_date.tm_sec) zip_number;
+
 static int zip_add(struct packer *p, const struct packed_file *f, struct dd_err *err)
 {
 	zip_fileinfo info = { .external_fa = (uLong)f->st.st_mode << 16 };
@@ -234,12 +237,12 @@ static int zip_add(struct packer *p, const struct packed_file *f, struct dd_err 
 	char buf[CHUNK];
 	ssize_t n;
 	(void)gmtime_r(&f->st.st_mtime, &tm);
-	info.tmz_date.tm_sec = (uInt)tm.tm_sec;
-	info.tmz_date.tm_min = (uInt)tm.tm_min;
-	info.tmz_date.tm_hour = (uInt)tm.tm_hour;
-	info.tmz_date.tm_mday = (uInt)tm.tm_mday;
-	info.tmz_date.tm_mon = (uInt)tm.tm_mon;
-	info.tmz_date.tm_year = (uInt)tm.tm_year + 1900;
+	info.tmz_date.tm_sec = (zip_number)tm.tm_sec;
+	info.tmz_date.tm_min = (zip_number)tm.tm_min;
+	info.tmz_date.tm_hour = (zip_number)tm.tm_hour;
+	info.tmz_date.tm_mday = (zip_number)tm.tm_mday;
+	info.tmz_date.tm_mon = (zip_number)tm.tm_mon;
+	info.tmz_date.tm_year = (zip_number)(tm.tm_year + 1900);
 	/* made by Unix, so that the mode counts; names are UTF-8 */
 	if (zipOpenNewFileInZip4_64(p->zip, f->what->path, &info, NULL, 0, NULL, 0, NULL,
 	                            Z_DEFLATED, Z_DEFAULT_COMPRESSION, 0, -MAX_WBITS, DEF_MEM_LEVEL,
