@@ -156,16 +156,19 @@ static int look_later(struct search_ *s, const unsigned char *oid)
 		return dd_err_set(s->g->err, ENOMEM, "look at a history");
 	memcpy(seen->oid, oid, s->g->oid_len);
 	struct seen **found = tsearch(seen, &s->known, compare_seen);
-	if (found && *found != seen) {
+	if (!found || *found != seen) {
 		free(seen);
-		return 0;
+		return found ? 0 : dd_err_set(s->g->err, ENOMEM, "look at a history");
 	}
+	/* from here on the tree of those known owns it */
 	if (s->n == s->cap) {
-		s->cap = s->cap ? 2 * s->cap : 1024;
-		s->queue = reallocarray(s->queue, s->cap, sizeof(struct seen *));
+		const size_t cap = s->cap ? 2 * s->cap : 1024;
+		struct seen **more = reallocarray(s->queue, cap, sizeof(struct seen *));
+		if (!more)
+			return dd_err_set(s->g->err, ENOMEM, "look at a history");
+		s->queue = more;
+		s->cap = cap;
 	}
-	if (!found || !s->queue)
-		return dd_err_set(s->g->err, ENOMEM, "look at a history");
 	s->queue[s->n++] = seen;
 	return 0;
 }

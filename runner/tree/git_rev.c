@@ -175,7 +175,7 @@ static int find_object(const struct git_place *place, const struct git_stores *s
 {
 	char hex[65] = "", head[65];
 	size_t oid_len = git_ref_read(place, "HEAD", head, NULL) && strlen(head) == 64 ? 32 : 20;
-	for (size_t i = 0; rev[i] && i < 64; i++)
+	for (size_t i = 0; i < 64 && rev[i]; i++)
 		hex[i] = (char)tolower(rev[i]);
 	ret->ref[0] = '\0';
 	int r = git_oid_complete(stores->fd, stores->n, hex, oid_len, ret->sha);

@@ -83,8 +83,8 @@ static void the_text_says_what_each_step_gets(void **state)
 		"Landlock",
 		"/var/lib/dpkg",
 		"the job goes on",
-		"`run` would refuse this: w.yml:9:17: an action in a container (`uses: "
-		"docker://x`)",
+		("`run` would refuse this: w.yml:9:17: an action in a container (`uses: "
+		 "docker://x`)"),
 		"nftables (--rules shows them)",
 	};
 	struct made m = made_fine(workflow_text, policy_text, NULL);

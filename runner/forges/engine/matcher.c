@@ -226,20 +226,20 @@ static int try_matcher(struct matcher_set *set, struct matcher *m, const char *l
 		const size_t at = i - 1;
 		const struct matcher_pattern *p = &m->patterns[at];
 		const bool last = i == m->n;
-		struct matcher_found before = { .there = false };
-		if (at > 0 && !m->state[at - 1].there)
+		const struct matcher_found *before = at > 0 ? &m->state[at - 1] : NULL;
+		if (before && !before->there)
 			continue;
-		if (at > 0)
-			before = m->state[at - 1];
-		int fits = try_pattern(set, p, line, len, at > 0 ? &before : NULL, ret);
+		int fits = try_pattern(set, p, line, len, before, ret);
 		if (fits < 0)
 			return fits;
 		if (fits && last) {
+			struct matcher_found again = { .there = false };
+			if (before && p->loop)
+				again = keep(hit_arena(set), before);
 			*ret = keep(hit_arena(set), ret);
-			before = keep(hit_arena(set), &before);
 			forget(m);
-			if (p->loop)
-				remember(m, at - 1, &before);
+			if (again.there)
+				remember(m, at - 1, &again);
 			return 1;
 		}
 		if (fits)
