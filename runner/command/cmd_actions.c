@@ -71,7 +71,9 @@ int cmd_actions(int argc, char **argv)
 		       "they use, into " ACTIONS_LOCK_FILE " of the workspace: the digest and the "
 		       "commit of each. `run --locked` runs no other."
 	};
-	struct actions_args args = { .run = { .dry_run = true, .whole = true } };
+	struct actions_args args = { .run = { .dry_run = true, .whole = true, .fetch = true } };
+	struct dd_err no_sandbox = { 0 };
+	struct identity id;
 	struct job_source *source = NULL;
 	struct dd_err err = { 0 };
 
@@ -82,6 +84,8 @@ int cmd_actions(int argc, char **argv)
 		(void)fprintf(stderr, "drydock: %s\n", err.msg);
 		return DRYDOCK_EXIT_HOST;
 	}
+	/* a mirror needs no sandbox: what must be fetched says that there is none */
+	args.run.id = identity_enter(&id, &no_sandbox) == 0 ? &id : NULL;
 	int code = job_source_load(&args.run, &source, stderr);
 	if (code != 0)
 		return code;

@@ -204,6 +204,7 @@ int cmd_run(int argc, char **argv)
 		return DRYDOCK_EXIT_HOST;
 	}
 	args.id = args.dry_run ? NULL : &id;
+	args.fetch = !args.dry_run;
 	int code = job_source_load(&args, &source, stderr);
 	if (args.observe && args.dry_run)
 		fprintf(stderr, "drydock: --observe changes nothing in a plan: this is what every "

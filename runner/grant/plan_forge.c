@@ -5,7 +5,8 @@
  * Runs in: command line and supervisor. Whether a job is trusted does not matter here: its forge
  * gave it that token to fetch with, and no byte of the sources runs beside it. No rule of a policy
  * and no text of the job takes part; the operator registered at that forge, so its address may be
- * private. */
+ * private. The same for actions that come from the forge of a policy: with no token, and with a
+ * private address only where the policy says so. */
 #include "plan_build.h"
 
 #include <string.h>
@@ -25,9 +26,9 @@ static const struct egress_entry *forge_entry(struct plan_build *b, const struct
 		                        /* the client says the name that it knows */
 		                        .tls = forge->pin || !forge->host ? EGRESS_TLS_RAW
 		                                                          : EGRESS_TLS_SNI,
-		                        .private_ok = true,
+		                        .private_ok = !forge->public_only,
 		                        .ech = EGRESS_ECH_PASS,
-		                        .why = "the job's forge",
+		                        .why = forge->why ? forge->why : "the job's forge",
 		                        .origin = forge->origin };
 	return entry;
 }
@@ -57,9 +58,8 @@ static struct grant_terms *forge_terms(struct plan_build *b, const struct policy
 	return terms;
 }
 
-void plan_forge_grant(struct plan_build *b, const struct policy *policy, struct grant *grant)
+static void hold_token(struct plan_build *b, const struct spec_forge *forge, struct grant *grant)
 {
-	const struct spec_forge *forge = grant->written->forge;
 	struct lease_target *target = arena_alloc(b->plan->arena, sizeof(*target));
 	struct grant_lease *lease = arena_alloc(b->plan->arena, sizeof(*lease));
 	*target = (struct lease_target){ .name = forge->target };
@@ -72,10 +72,19 @@ void plan_forge_grant(struct plan_build *b, const struct policy *policy, struct 
 		                       .n_targets = 1,
 		                       .user = forge->user,
 		                       .ttl_sec = TTL_SEC };
-	grant->phase = DD_PHASE_FETCH;
-	grant->phase_why = "drydock's own step: it fetches the sources from the job's forge";
-	grant->terms = forge_terms(b, policy, forge);
 	grant->leases = lease;
 	grant->n_leases = 1;
+}
+
+void plan_forge_grant(struct plan_build *b, const struct policy *policy, struct grant *grant)
+{
+	const struct spec_forge *forge = grant->written->forge;
+	grant->phase = DD_PHASE_FETCH;
+	grant->phase_why = forge->why ? forge->why
+	                              : "drydock's own step: it fetches the sources from the "
+	                                "job's forge";
+	grant->terms = forge_terms(b, policy, forge);
+	if (forge->secret)
+		hold_token(b, forge, grant);
 	grant->time_sec = policy->limits.time_sec;
 }

@@ -49,8 +49,11 @@ struct spec_forge {
 	const char *pin;
 	unsigned short port;
 	const char *target;        /* "host" or "host:port", as git names it */
-	const char *user, *secret; /* of the forge's secrets, by name */
+	const char *user, *secret; /* of the forge's secrets, by name; NULL: it holds none */
 	const char *origin;        /* where the operator said so */
+	/* why it speaks with the forge, for people; NULL: it fetches the job's sources */
+	const char *why;
+	bool public_only; /* the operator said nothing of a private address */
 };
 
 /* What a step uses, as far as that can be told before anything runs; for people, it decides

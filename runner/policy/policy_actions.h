@@ -4,6 +4,8 @@
 #ifndef RUNNER_POLICY_ACTIONS_H
 #define RUNNER_POLICY_ACTIONS_H
 
+#include "input/diag.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -23,10 +25,22 @@ struct actions_node {
 	const char *dir;
 };
 
+/* Where repositories are fetched from that the mirror lacks. */
+struct actions_from {
+	const char *url;      /* "https://host[:port][/path]", no slash at its end; NULL: nowhere */
+	const char *host;     /* of it, as egress_host_parse() gives it; NULL: @address */
+	unsigned int address; /* IPv4, network byte order */
+	unsigned short port;
+	const char *ca;  /* a file of this host with the authorities; NULL: the host's own */
+	bool private_ok; /* its address may be a private one */
+	struct diag_mark mark;
+};
+
 struct policy_actions {
 	enum actions_pin pin;
 	const char *const *allow; /* globs over "owner/repo[/path]", NULL-terminated; NULL: none */
 	const char *mirror;       /* a directory of this host; NULL: none */
+	struct actions_from from;
 	const struct actions_node *nodes;
 	size_t n_nodes;
 };

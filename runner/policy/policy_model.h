@@ -196,7 +196,7 @@ extern const struct key_table policy_top_keys, policy_for_keys, policy_trust_key
 	policy_entry_keys, policy_credential_keys, policy_from_keys, policy_binding_keys,
 	policy_as_keys, policy_vault_keys, policy_oidc_keys, policy_github_app_keys,
 	policy_limit_keys, policy_sandbox_keys, policy_cache_keys, policy_artifacts_keys,
-	policy_actions_keys;
+	policy_actions_keys, policy_actions_from_keys;
 
 /* policy_load.c: @dir (with a slash at its end, or NULL) is where relative paths start. */
 int policy_parse_at(const char *name, const char *dir, const char *text, size_t len,

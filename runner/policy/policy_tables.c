@@ -23,6 +23,7 @@ const struct policy_table policy_tables[] = {
 	{ "credentials.*.for", &policy_binding_keys },
 	{ "credentials.*.as", &policy_as_keys },
 	{ "actions", &policy_actions_keys },
+	{ "actions.from", &policy_actions_from_keys },
 	{ "limits", &policy_limit_keys },
 	{ "sandbox", &policy_sandbox_keys },
 	{ "cache", &policy_cache_keys },

@@ -91,19 +91,26 @@ struct arriving {
 	struct dd_err *err;
 };
 
-static int begin(struct arriving *a)
+int store_make_room(const struct store *store, char ret_name[64], int *ret_fd, struct dd_err *err)
 {
 	static unsigned nth;
-	(void)snprintf(a->name, sizeof(a->name), "arriving-%d-%u", (int)getpid(), nth++);
-	if (mkdirat(a->store->fd, a->name, 0755) < 0)
-		return dd_err_set(a->err, errno, "make a directory in %s", a->store->path);
-	a->to = openat(a->store->fd, a->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	return a->to < 0 || fchmod(a->to, 0755) < 0 /* the umask is the caller's */
-	               ? dd_err_set(a->err, errno, "make a directory in %s", a->store->path)
-	               : 0;
+	(void)snprintf(ret_name, 64, "arriving-%d-%u", (int)getpid(), nth++);
+	dd_auto_fd int fd = mkdirat(store->fd, ret_name, 0755) < 0
+	                            ? -1
+	                            : openat(store->fd, ret_name,
+	                                     O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || fchmod(fd, 0755) < 0) /* the umask is the caller's */
+		return dd_err_set(err, errno, "make a directory in %s", store->path);
+	*ret_fd = dd_take_fd(&fd);
+	return 0;
 }
 
-static int remove_tree(const struct store *store, const char *name, struct dd_err *err)
+static int begin(struct arriving *a)
+{
+	return store_make_room(a->store, a->name, &a->to, a->err);
+}
+
+int store_drop_room(const struct store *store, const char *name, struct dd_err *err)
 {
 	dd_auto_fd int fd = openat(store->fd, name,
 	                           O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -113,7 +120,7 @@ static int remove_tree(const struct store *store, const char *name, struct dd_er
 	return r;
 }
 
-static int digest_of(int dir, char ret[65], struct dd_err *err)
+int store_tree_digest(int dir, char ret[65], struct dd_err *err)
 {
 	struct manifest *m = NULL;
 	int r = manifest_scan(dir, NULL, &m, err);
@@ -132,15 +139,15 @@ static int is_there(struct arriving *a)
 	                           O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return 0;
-	int r = digest_of(fd, sha256, a->err);
+	int r = store_tree_digest(fd, sha256, a->err);
 	if (r == 0 && strcmp(sha256, a->ret->sha256) == 0)
 		return 1;
-	return remove_tree(a->store, a->ret->sha256, a->err);
+	return store_drop_room(a->store, a->ret->sha256, a->err);
 }
 
 static int settle(struct arriving *a)
 {
-	int r = digest_of(a->to, a->ret->sha256, a->err);
+	int r = store_tree_digest(a->to, a->ret->sha256, a->err);
 	if (r == 0)
 		r = is_there(a);
 	if (r == 0 && renameat(a->store->fd, a->name, a->store->fd, a->ret->sha256) < 0 &&
@@ -277,6 +284,11 @@ static int resolve(struct arriving *a, int git_fd, const struct store_refs *refs
 		if (!found)
 			continue;
 		came_from(a, path, kinds[i].is);
+		if (a->asked->commit) {
+			(void)snprintf(a->ret->commit, sizeof(a->ret->commit), "%.64s",
+			               a->asked->commit);
+			return 1;
+		}
 		int r = peel(a, git_fd, found->oid, a->ret->commit);
 		return r < 0 ? r : 1;
 	}
@@ -345,8 +357,8 @@ int store_take(const struct store *store, const struct store_asked *asked,
 		r = look(&a);
 	dd_close(a.to);
 	if (a.name[0])
-		(void)remove_tree(store, a.name,
-		                  &ignored); /* what has moved is not there any more */
+		(void)store_drop_room(store, a.name,
+		                      &ignored); /* what has moved is not there any more */
 	arena_free(a.arena);
 	return r < 0 ? dd_err_ctx(err, r, "%.100s@%.100s", asked->repository, asked->ref) : 0;
 }

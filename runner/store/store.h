@@ -30,6 +30,8 @@ void store_close(struct store *store);
 struct store_asked {
 	const char *mirror; /* a directory of this host */
 	const char *repository, *ref;
+	/* hex: what the ref was agreed to be; NULL: what it is there now. Of a repository alone */
+	const char *commit;
 };
 
 struct store_took_action {
@@ -45,6 +47,21 @@ struct store_took_action {
  * one that is not what it says it is, or may be a fork's. */
 int store_take(const struct store *store, const struct store_asked *asked,
                struct store_took_action *ret, struct dd_err *err);
+
+/* What was fetched before from @url needs no network: the tree of that commit by that name, if it
+ * still is what was kept. 1: *@ret is set; 0: not known. */
+int store_known(const struct store *store, const char *url, const struct store_asked *asked,
+                struct store_took_action *ret, struct dd_err *err);
+/* Remember it. @took: of store_take(), of a repository that was fetched from @url. */
+int store_note(const struct store *store, const char *url, const struct store_asked *asked,
+               const struct store_took_action *took, struct dd_err *err);
+/* Of a tree on this host, as sha256 names it. */
+int store_tree_digest(int dir_fd, char ret[65], struct dd_err *err);
+
+/* A directory of its own in the store, for what is on its way into it; gone with
+ * store_drop_room(). */
+int store_make_room(const struct store *store, char ret_name[64], int *ret_fd, struct dd_err *err);
+int store_drop_room(const struct store *store, const char *name, struct dd_err *err);
 
 /* Can it be the name of a repository ("owner/repo"), and of a ref? */
 bool store_is_repository(const char *name);

@@ -32,6 +32,7 @@ AROUND = {
     "cache": "version: 1\ncache: { %s }\n",
     "artifacts": "version: 1\nartifacts: { %s }\n",
     "actions": "version: 1\nactions: { %s }\n",
+    "actions.from": "version: 1\nactions: { from: { %s } }\n",
 }
 
 # A value that is fine, for every key that there is; the generator fails when the parser has one that is not here.
@@ -51,7 +52,8 @@ GOOD = {
     ("", "cache"): "{ read: [ build ] }", ("", "artifacts"): "{ read: [ push ] }", ("cache", "read"): "[ fetch ]", ("cache", "write"): "none", ("cache", "size"): "1GiB", ("cache", "keep"): "2d",
     ("artifacts", "read"): "[ build, push ]", ("artifacts", "write"): "build", ("artifacts", "size"): "1GiB",
     ("", "actions"): "{ pin: tag }", ("actions", "pin"): "any", ("actions", "allow"): "[ 'actions/*', acme/tool ]", ("actions", "mirror"): "/srv/actions",
-    ("actions", "node"): "{ '24': /opt/node24 }",
+    ("actions", "node"): "{ '24': /opt/node24 }", ("actions", "from"): "https://github.com", ("actions.from", "forge"): "https://ghe.corp.test:8443/git", ("actions.from", "ca"): "/ca.pem",
+    ("actions.from", "private"): "allow",
     ("", "injection"): "refuse", ("phases.*", "carry"): "{ env: [ A ] }", ("phases.*.carry", "env"): "[ MAVEN_OPTS, 'GIT_*' ]", ("phases.*.carry", "path"): "/work/bin",
     ("phases.*.egress[]", "host"): "a.example.com", ("phases.*.egress[]", "port"): "8443", ("phases.*.egress[]", "cidr"): "45.1.0.0/16", ("phases.*.egress[]", "use"): "github",
     ("phases.*.egress[]", "address"): "45.1.2.3", ("phases.*.egress[]", "private"): "allow", ("phases.*.egress[]", "why"): "a reason", ("phases.*.egress[]", "tls"): "raw",
@@ -189,6 +191,11 @@ BAD_VALUES = [
     (("actions", "pin"), ["commit", "none", "Sha"], []),
     (("actions", "allow"), ["actions/checkout@v4", "[ acme/x, 'a/b@*' ]"], []),
     (("actions", "mirror"), ["actions", "./mirror"], []),
+    (("actions", "from"), ["github.com", "http://github.com", "'https://u:p@github.com'", "'https://github.com?x=1'", "git@github.com:acme", "https://localhost/x", "https://127.0.0.1:8443",
+                           "'https://*.corp.test'", "'https://[::1]'", "'https://a b.test'"], ["https://github.com:99999", "https://github.com:x"]),
+    (("actions.from", "forge"), ["github.com", "https://localhost"], []),
+    (("actions.from", "ca"), ["ca.pem"], []),
+    (("actions.from", "private"), ["true", "deny"], []),
     (("actions", "node"), ["{ '18': /opt/node18 }", "{ node24: /opt/node24 }", "{ '24': bin }"], []),
     (("", "injection"), ["passed", "deny", "none", "true"], []),
     (("", "cache"), ["all", "true", "[ build ]"], []),

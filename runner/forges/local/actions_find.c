@@ -6,6 +6,7 @@
  * from: as far as it is there, and for what it uses alone, since the step reads it again. */
 #include "actions_find.h"
 
+#include "actions_fetch.h"
 #include "actions_lock.h"
 
 #include "drydock/fd.h"
@@ -152,11 +153,12 @@ static const char *judge(struct finding *f, struct known *k, const struct remote
 		              "names no commit, and the policy asks for one (actions.pin: sha)",
 		              arena_printf(f->arena, "%s@COMMIT, or in %s: actions: { pin: tag }",
 		                           r->name, policy));
-	if (!f->policy->mirror)
+	if (!f->policy->mirror && !f->policy->from.url)
 		return refuse(k, SPEC_NOTE_MISSING, "is not on this host",
 		              arena_printf(f->arena,
-		                           "in %s: actions: { mirror: DIRECTORY }, which holds "
-		                           "%s@%s or a repository %s",
+		                           "in %s: actions: { from: https://github.com }, or { "
+		                           "mirror: DIRECTORY }, which holds %s@%s or a "
+		                           "repository %s",
 		                           policy, r->repository, r->ref, r->repository));
 	return "fine";
 }
@@ -173,19 +175,103 @@ static int open_store(struct finding *f)
 	return r < 0 ? r : store_open(dir, &f->store, f->err);
 }
 
+/* In the order in which they are asked: 1: it is there; 0: it is not, or may not be used (@why);
+ * -errno: nothing more is looked for. */
+struct place {
+	const struct store_asked *asked;
+	struct store_took_action *ret;
+	struct dd_err *why;
+};
+
+static int look_in_mirror(struct finding *f, const struct place *p)
+{
+	struct store_asked asked = *p->asked;
+	asked.mirror = f->policy->mirror;
+	asked.commit = NULL; /* what it has is held against the lock as it is */
+	int r = f->policy->mirror ? store_take(&f->store, &asked, p->ret, p->why)
+	                          : dd_err_say(p->why, ENOENT, "there is no mirror");
+	return r == 0 ? 1 : r == -ENOENT && f->policy->from.url ? 0 : r;
+}
+
+static int look_in_store(struct finding *f, const struct place *p)
+{
+	return p->asked->commit
+	               ? store_known(&f->store, f->policy->from.url, p->asked, p->ret, p->why)
+	               : 0;
+}
+
+static int take_fetched(struct finding *f, const struct place *p, const char *mirror)
+{
+	struct store_asked asked = *p->asked;
+	asked.mirror = mirror;
+	int r = store_take(&f->store, &asked, p->ret, p->why);
+	if (r < 0)
+		return r;
+	(void)snprintf(p->ret->source, sizeof(p->ret->source), "%.400s/%.190s", f->policy->from.url,
+	               asked.repository);
+	r = store_note(&f->store, f->policy->from.url, &asked, p->ret, p->why);
+	return r < 0 ? r : 1;
+}
+
+static int look_at_forge(struct finding *f, const struct place *p)
+{
+	const struct actions_fetch how = { .args = f->args,
+		                           .policy = f->source->policy,
+		                           .event = &f->source->event };
+	struct dd_err ignored = { 0 };
+	char name[64], path[600];
+	dd_auto_fd int fd = -1;
+
+	if (!f->args->fetch)
+		return dd_err_say(p->why, ENOENT,
+		                  "%.200s has not been asked for it yet: `drydock run` and "
+		                  "`drydock actions lock` do that",
+		                  f->policy->from.url);
+	if (!f->args->id)
+		return dd_err_say(p->why, ENOENT,
+		                  "it must be fetched, and no sandbox can be built here: see "
+		                  "`drydock doctor`");
+	int r = store_make_room(&f->store, name, &fd, p->why);
+	if (r < 0)
+		return r;
+	(void)snprintf(path, sizeof(path), "%.500s/%.64s", f->store.path, name);
+	r = actions_fetch(&how, p->asked, path, p->why);
+	if (r == 0)
+		r = take_fetched(f, p, path);
+	(void)store_drop_room(&f->store, name, &ignored);
+	return r;
+}
+
+/* A commit that is named, or that was agreed on, is that one wherever its name points to by now. */
+static const char *agreed_commit(struct finding *f, const struct remote *r)
+{
+	const struct actions_found found = { .repository = r->repository, .ref = r->ref };
+	if (is_commit(r->ref))
+		return r->ref;
+	return f->lock ? actions_lock_commit(f->lock, &found) : NULL;
+}
+
 static int take(struct finding *f, struct known *k, const struct remote *r,
                 struct store_took_action *ret)
 {
-	const struct store_asked asked = { .mirror = f->policy->mirror,
-		                           .repository = r->repository,
-		                           .ref = r->ref };
+	static int (*const places[])(struct finding *, const struct place *) = { look_in_mirror,
+		                                                                 look_in_store,
+		                                                                 look_at_forge };
+	const struct store_asked asked = { .repository = r->repository,
+		                           .ref = r->ref,
+		                           .commit = agreed_commit(f, r) };
 	struct dd_err why = { 0 };
+	const struct place place = { &asked, ret, &why };
 	int result = open_store(f);
 
 	if (result < 0)
 		return result;
-	if ((result = store_take(&f->store, &asked, ret, &why)) == 0)
+	for (size_t i = 0; result == 0 && i < ARRAY_LEN(places); i++)
+		result = places[i](f, &place);
+	if (result > 0)
 		return 1;
+	if (result == -ECANCELED)
+		return dd_err_say(f->err, ECANCELED, "%s", why.msg);
 	(void)refuse(k, result == -ENOENT ? SPEC_NOTE_MISSING : SPEC_NOTE_REFUSED,
 	             arena_printf(f->arena, "cannot be had: %s", why.msg), "");
 	return 0;

@@ -73,6 +73,15 @@ static const char *text_at(const json_t *row, const char *key)
 	return text && strspn(text, "0123456789abcdef") == strlen(text) ? text : "";
 }
 
+const char *actions_lock_commit(const struct actions_lock *lock, const struct actions_found *found)
+{
+	char key[KEY_MAX];
+
+	key_of(found, key);
+	const char *commit = text_at(json_object_get(lock->actions, key), "commit");
+	return strlen(commit) == 40 || strlen(commit) == 64 ? commit : NULL;
+}
+
 void actions_lock_judge(const struct actions_lock *lock, const struct actions_found *found,
                         char ret[300])
 {

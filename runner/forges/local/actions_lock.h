@@ -20,6 +20,9 @@ void actions_lock_free(struct actions_lock *lock); /* NULL is fine */
 void actions_lock_judge(const struct actions_lock *lock, const struct actions_found *found,
                         char ret[300]);
 
+/* The commit that it says for the repository and ref of @found, borrowed; NULL: none. */
+const char *actions_lock_commit(const struct actions_lock *lock, const struct actions_found *found);
+
 /* All of @found into the checkout @dir_fd, whole or not at all. */
 int actions_lock_write(int dir_fd, const struct actions_found *found, size_t n, struct dd_err *err);
 

@@ -181,6 +181,8 @@ static int explain(struct loading *s, FILE *errors)
 		diag_escape(shown, sizeof(shown), s->err.msg, strlen(s->err.msg));
 		(void)fprintf(errors, "drydock: %s\n", shown);
 	}
+	if (s->err.code == ECANCELED)
+		return DRYDOCK_EXIT_CANCELLED;
 	/* Complaints with a place are about a file that somebody wrote. */
 	if (s->diags.n > 0 && s->err.blame == DD_BLAME_HOST)
 		return DRYDOCK_EXIT_USAGE;

@@ -41,6 +41,7 @@ struct run_args {
 	const char *shell, *shell_program; /* a shell instead of this step, and which one */
 	const char *rev;                   /* the commit alone; NULL: what stands on disk */
 	bool keep;                         /* what a failed step leaves */
+	bool fetch;                        /* what is not here comes from the policy's forge */
 	bool locked;                       /* actions are those of the lock, or none */
 	bool untracked;                    /* of the workspace: also what git does not track */
 	bool workflow_optional;            /* set by a command that has another way to be asked */
