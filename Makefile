@@ -52,7 +52,7 @@ FAKES   := $(patsubst tests/fakes/%.c,$(B)/fake_%,$(sort $(wildcard tests/fakes/
 BENCH   := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/bench/bench_*.c)))
 FUZZ    := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
-.PHONY: FORCE all deps demo test check conformance bench lint format asan fuzz install uninstall clean help
+.PHONY: FORCE all deps demo test check conformance bench lint format asan fuzz install uninstall deb clean help
 .SECONDARY:
 all: $(B)/drydock                    ## build build/drydock
 
@@ -173,6 +173,9 @@ install: all                         ## install below PREFIX (default /usr/local
 
 uninstall:                           ## remove what `make install` put below PREFIX
 	scripts/install --uninstall "$(DESTDIR)" "$(PREFIX)"
+
+deb: all                             ## a Debian package of what was built, in build/
+	@scripts/deb "$(B)" "$(VERSION)"
 
 clean:                               ## remove build/
 	rm -rf $(B)
