@@ -40,6 +40,9 @@ struct step_order {
 	unsigned grant; /* index of the grant that it runs under, from 1 */
 	/* the written step itself: once for each grant. false: one that the written step brought */
 	bool written;
+	/* a part of the written step itself, whose turn has come and is not over: of an action that
+	 * is made of steps. It holds what the policy gives to the written one */
+	bool part;
 	/* alive until ended() has returned. Must be whole: nothing in it waits for an evaluation */
 	const struct recipe *recipe;
 	/* it goes on when the job is cancelled while it runs, for a few minutes: what cleans up */

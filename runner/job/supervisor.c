@@ -180,6 +180,12 @@ static int check_order(const struct job *job, const struct step_order *order, st
 		return dd_err_say(err, EPROTO, "the front end ordered a step without a grant");
 	if (order->written && job->written[order->grant - 1])
 		return dd_err_say(err, EPROTO, "the front end ordered step %u twice", order->grant);
+	if (order->part && (order->written || !job->written[order->grant - 1] ||
+	                    !job->plan->grants[order->grant - 1].written->facts.uses))
+		return dd_err_say(err, EPROTO,
+		                  "the front end ordered a part of step %u, which is no action, or "
+		                  "has not begun",
+		                  order->grant);
 	if (job->plan->grants[order->grant - 1].written->recipe.nothing && !order->recipe->nothing)
 		return dd_err_say(
 			err, EPROTO,
@@ -202,7 +208,7 @@ static int make_step(struct job *job, const struct step_order *order, struct job
 		return r;
 	const struct grant *grant = &job->plan->grants[order->grant - 1];
 	/* nobody is asked for what no process would get */
-	const bool holds = order->written && !order->recipe->nothing;
+	const bool holds = (order->written || order->part) && !order->recipe->nothing;
 	*ret = (struct job_step){ .grant = grant,
 		                  .recipe = order->recipe,
 		                  .number = grant->index,

@@ -377,5 +377,23 @@ def _(m):
     equal((r.mark("build"), r.mark("push")), ("0", "0"), "what lay in the tool directory", r)
 
 
+@case("C-02", "a credential that a step of the workflow passes on as an input is there in the steps of its composite action, if the policy names that step, and nowhere else")
+@mirrored
+def _(m):
+    inner = {"shell": "bash", "name": "use", "run": "echo @@$WHO=${#VALUE},${#T}@@; echo the value is $VALUE", "env": {"VALUE": "${{ inputs.token }}", "WHO": "${{ inputs.who }}"}}
+    m.tree("acme/inner@v1", {"action.yml": json.dumps({"name": "x", "inputs": {"token": {}, "who": {}}, "runs": {"using": "composite", "steps": [inner]}})})
+    m.tree("acme/outer@v1", {"action.yml": json.dumps({"name": "x", "inputs": {"token": {}, "who": {}}, "runs": {"using": "composite", "steps": [
+        {"uses": "acme/inner@v1", "with": {"token": "${{ inputs.token }}", "who": "${{ inputs.who }}"}}]}})})
+    with tempfile.NamedTemporaryFile("w") as secret:
+        secret.write("canary-0123456789")
+        secret.flush()
+        steps = [{"uses": "acme/outer@v1", "id": name, "_phase": PUSH, "with": {"who": name, "token": "${{ secrets.T }}"}} for name in ("named", "other")]
+        r = m.run(steps, credentials={"T": {"from": {"file": secret.name}, "for": {"phase": "push", "steps": ["named"]}, "as": {"env": "T"}, "ttl": "5m"}})
+    equal((r.mark("named"), r.mark("other")), ("17,17", "0,0"), "what they held", r)
+    check("canary-0123456789" not in r.out and "the value is ***" in r.out.replace("[masked]", "***"), "the value in the log", r)
+    check("credentials.T.for.steps: [ ..., other ]" in r.out, "nobody said what would give it to the other", r)
+    equal([e["step"] for event in ("cred.grant", "cred.revoke") for e in r.events(event)], ["named#3"] * 2, "grants", r)
+
+
 if __name__ == "__main__":
     main()

@@ -331,22 +331,26 @@ def _():
     equal(r.mark("sleeping"), "0", "processes of the main stage in the post stage", r)
 
 
-@case("C-02", "a credential is the written step's: its action's main stage has it, its post stage and an action's inner steps do not")
+@case("C-02", "a credential is the written step's: its action's main stage has it, and so have the steps of a composite one; no post stage has, and no step that the policy does not name")
 def _():
     needs_node()
-    policy = {"version": 1, "steps": [{"phase": "push", "match": {"id": "publish"}}, {"phase": "push", "match": {"id": "wrapped"}}], "phases": {"push": {"egress": "none"}},
-              "credentials": {"t": {"from": {"file": "/dev/null"}, "for": {"phase": "push", "steps": ["publish", "wrapped"]}, "as": {"env": "TOKEN"}, "ttl": "1m"}}}
+    policy = {"version": 1, "steps": [{"phase": "push", "match": {"id": "publish"}}, {"phase": "push", "match": {"id": "wrapped"}}, {"phase": "push", "match": {"id": "other"}}],
+              "phases": {"push": {"egress": "none"}}, "credentials": {"t": {"from": {"file": "/dev/null"}, "for": {"phase": "push", "steps": ["publish", "wrapped"]}, "as": {"env": "TOKEN"}, "ttl": "1m"}}}
     files = node("say('main.' + process.env.INPUT_WHO, !!process.env.TOKEN)", "say('post.' + process.env.INPUT_WHO, !!process.env.TOKEN)")
-    files["wrap/action.yml"] = composite("    - { uses: ./js, with: { who: wrapped } }\n    - { shell: bash, run: 'echo @@run=${TOKEN:-none}@@' }\n")
+    files["wrap/action.yml"] = composite("""
+    - { uses: ./js, with: { who: "${{ inputs.who }}" } }
+    - { shell: bash, run: 'echo @@run.$WHO=${#TOKEN}@@', env: { WHO: "${{ inputs.who }}" } }
+""", "\n  who: {}\n")
     import tempfile
     with tempfile.NamedTemporaryFile("w") as secret:
         secret.write("0123456789abcdef")
         secret.flush()
         policy["credentials"]["t"]["from"]["file"] = secret.name
-        r = engine(steps_of("- { id: publish, uses: ./js, with: { who: own } }\n- { id: wrapped, uses: ./wrap }\n"), policy=policy, files=files)
-    equal([r.mark(m) for m in ("main.own", "post.own", "main.wrapped", "post.wrapped", "run")], ["true", "false", "false", "false", "none"], "who held it", r)
-    check(r.noted("credential t is not handed over"), "nobody said that an action's steps hold none", r)
-    equal(len(r.events("cred.grant")), 1, "grants", r)
+        r = engine(steps_of("- { id: publish, uses: ./js, with: { who: own } }\n- { id: wrapped, uses: ./wrap, with: { who: in } }\n- { id: other, uses: ./wrap, with: { who: no } }\n"), policy=policy, files=files)
+    equal([r.mark(m) for m in ("main.own", "post.own", "main.in", "post.in", "run.in", "main.no", "post.no", "run.no")],
+          ["true", "false", "true", "false", "16", "false", "false", "0"], "who held it", r)
+    equal([e["step"] for e in r.events("cred.grant")], ["publish", "wrapped#2", "wrapped#3"], "grants", r)
+    equal([e["step"] for e in r.events("cred.revoke")], ["publish", "wrapped#2", "wrapped#3"], "each taken back with its step", r)
 
 
 if __name__ == "__main__":

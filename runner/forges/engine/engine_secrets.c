@@ -68,10 +68,11 @@ int engine_secrets_make(struct job_engine *e, struct dd_err *err)
 	return 0;
 }
 
-/* Does the step at hand hold it? Steps of an action, and those behind the last step, hold none. */
+/* Does the step at hand hold it? The written one does, and the steps of the action that it is;
+ * those before the first step and behind the last one hold none. */
 static bool is_held(const struct job_engine *e, const char *credential)
 {
-	if (!e->now.step || e->now.stage != STAGE_MAIN || e->now.frame->outer)
+	if (!e->now.step || e->now.stage != STAGE_MAIN)
 		return false;
 	for (size_t i = 0; i < e->now.grant->n_leases; i++)
 		if (strcmp(e->now.grant->leases[i].name, credential) == 0)
@@ -168,12 +169,13 @@ static void tell_withheld(struct job_engine *e, const char *name, const struct g
 	e->now.told_secrets = arena_grow(e->now.arena, e->now.told_secrets, e->now.n_told_secrets,
 	                                 sizeof(*e->now.told_secrets));
 	e->now.told_secrets[e->now.n_told_secrets++] = arena_strdup(e->now.arena, name);
-	job_voice_note(
-		e->job, e->now.grant->index, SINK_WARN,
-		"secrets.%.60s is empty here: %s; to give it, write in %s: %.700s", name,
-		e->now.frame->outer ? "steps of an action hold no credential"
-				    : "the policy gives this step no credential of that name",
-		e->plan->policy_path ? e->plan->policy_path : "a policy", line_for(e, name, there));
+	job_voice_note(e->job, e->now.grant->index, SINK_WARN,
+	               "secrets.%.60s is empty here: %s; to give it, write in %s: %.700s", name,
+	               e->now.stage == STAGE_MAIN
+	                       ? "the policy gives this step no credential of that name"
+	                       : "a stage before or behind the job's steps holds no credential",
+	               e->plan->policy_path ? e->plan->policy_path : "a policy",
+	               line_for(e, name, there));
 }
 
 struct naming {

@@ -285,17 +285,6 @@ static void stack_post(struct job_engine *e, struct engine_use *use)
 	use->frame->keep = true;
 }
 
-/* The steps of an action are not written where the policy can name them. */
-static void tell_no_lease(struct job_engine *e, const struct engine_use *use)
-{
-	for (size_t i = 0; !use->frame->outer && i < use->grant->n_leases; i++)
-		job_voice_note(e->job, use->grant->index, SINK_WARN,
-		               "credential %s is not handed over: %.150s is a composite action, "
-		               "and none of its steps holds a credential; use it in a step of the "
-		               "workflow itself",
-		               use->grant->leases[i].name, use->step->uses->text);
-}
-
 static int begin_kind(struct job_engine *e, struct engine_use *use)
 {
 	const struct action_manifest *m = use->action->manifest;
@@ -304,7 +293,6 @@ static int begin_kind(struct job_engine *e, struct engine_use *use)
 	case ACTION_NODE:
 		return run_node(e, use, m->main);
 	case ACTION_COMPOSITE:
-		tell_no_lease(e, use);
 		e->now.recipe.nothing = arena_printf(
 			e->now.arena, "a composite action: its %zu steps follow", m->n_steps);
 		return engine_frame_open(e, use);

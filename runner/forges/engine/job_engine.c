@@ -379,6 +379,7 @@ static int engine_next(void *arg, const struct job_so_far *so_far, struct step_o
 		*ret = (struct step_order){
 			.grant = e->now.grant->index,
 			.written = e->now.stage == STAGE_MAIN && !e->now.frame->outer,
+			.part = e->now.stage == STAGE_MAIN && e->now.frame->outer,
 			.recipe = &e->now.recipe,
 			.brings_sources = e->now.brings_sources && so_far->n_steps == 0,
 			.outlives_cancel = outlives_cancel(e)
