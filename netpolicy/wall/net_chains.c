@@ -6,7 +6,6 @@
 #include <linux/netfilter_ipv4.h>
 
 const struct net_chain_row net_chain_rows[CHAIN__COUNT] = {
-	[CHAIN_REFUSE] = { "refuse", NULL, 0, 0, NULL, false },
 	[CHAIN_GATE] = { "gate", NULL, 0, 0, NULL, false },
 	/* `route`: a packet that got a mark here is routed again */
 	[CHAIN_OUTPUT] = { "output", "output", NF_INET_LOCAL_OUT, NF_IP_PRI_FILTER, "route", true },

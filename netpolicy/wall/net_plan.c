@@ -6,17 +6,18 @@
  *
  * What the rules say, in the order in which an outgoing packet meets them:
  * - output: loopback, multicast (which stays on lo), the step's own address and its resolver pass;
- *   chain gate may accept; the rest is refused, the gate's own listener too (only TPROXY may lead
- *   there). Policy drop: should a rule be missing, nothing passes.
+ *   chain gate may accept. Policy drop: should a rule be missing, nothing passes.
  * - gate: what the allowlist opens; flushed when the gate closes, and empty from the start for a
  *   closed one.
- * - refuse: counted, logged at a bounded rate, and answered at once, so that no tool hangs (N-01):
+ * - output goes on: the rest is refused, the gate's own listener too (only TPROXY may lead there).
+ *   It is counted, logged at a bounded rate, and answered at once, so that no tool hangs (N-01):
  *   TCP by a reset, everything else by the errno of a host without a network. No verdict can say
  *   ENETUNREACH: the packet is marked and routed again, and a mark has no route (lo_routes.c).
  *   But for two that the kernel sends by itself, and a step cannot make without CAP_NET_RAW: what
  *   neither opens a connection nor ends a write (resets, bare acknowledgements and ends, for a
- *   process that may be gone, into a gate that has closed meanwhile), and the report of who joined
- *   an IPv6 group. Told as refusals they would accuse a destination that is allowed.
+ *   process that may be gone, into a gate that has closed meanwhile), and ICMPv6, which on lo is
+ *   the report of who joined a group. Told as refusals they would accuse a destination that is
+ *   allowed, or nobody.
  * - prerouting: accepted packets come round on lo; what is marked is dropped, should it have found
  *   a route all the same; TPROXY hands the others to the gate's listener.
  *
@@ -25,7 +26,9 @@
  * told are refused by rule there as well. No input chain: there is no interface but lo, so every
  * arriving packet has passed output; forging a source takes CAP_NET_RAW, which a step has not, and
  * would fool only the step's own sockets and the gate, which does not look at sources. IPv6 has one
- * rule, for ::1; everything else ends in refuse (N-19).
+ * rule, for ::1; everything else is refused (N-19). Every expression of a rule costs each step
+ * 1.5 us, every rule and chain 3 more: so no chain of refusals apart, and no rule that another
+ * says already.
  */
 #include "plan_model.h"
 
@@ -40,24 +43,24 @@ enum { LOOPBACK_NET = 0x7F000000, SYNTHETIC_PREFIX = 15 };
 static const uint32_t synthetic_net = 0xC6120000;
 
 static const struct net_rule skeleton[] = {
-	{ CHAIN_REFUSE, MATCH_TCP_NO_TRY, 0, 0, 0, ACTION_RESET },
-	{ CHAIN_REFUSE, MATCH_MLD, 0, 0, 0, ACTION_DROP },
-	{ CHAIN_REFUSE, MATCH_ALL, 0, 0, 0, ACTION_COUNT_DENIED },
-	{ CHAIN_REFUSE, MATCH_ALL, 0, 0, 0, ACTION_LOG },
-	{ CHAIN_REFUSE, MATCH_TCP, 0, 0, 0, ACTION_RESET },
-	/* Its route is taken from the sender's address, and does not look at marks. */
-	{ CHAIN_REFUSE, MATCH_ADDR, INADDR_BROADCAST, 32, 0, ACTION_DROP },
-	{ CHAIN_REFUSE, MATCH_ALL, 0, 0, 0, ACTION_UNREACHABLE },
 	{ CHAIN_PREROUTING, MATCH_REFUSED, 0, 0, 0, ACTION_DROP },
 	{ CHAIN_OUTPUT, MATCH_ADDR, LOOPBACK_NET, 8, 0, ACTION_ACCEPT },
 	{ CHAIN_OUTPUT, MATCH_ADDR, NET_STEP_ADDR, 32, 0, ACTION_ACCEPT },
 	{ CHAIN_OUTPUT, MATCH_LOOPBACK6, 0, 0, 0, ACTION_ACCEPT },
 	/* It cannot leave lo: whoever joined a group here gets it, and nobody else. */
 	{ CHAIN_OUTPUT, MATCH_ADDR, 0xE0000000, 4, 0, ACTION_ACCEPT },
-	{ CHAIN_OUTPUT, MATCH_ADDR_UDP, NET_RESOLVER_ADDR, 32, 53, ACTION_ACCEPT },
-	{ CHAIN_OUTPUT, MATCH_ADDR_TCP, NET_RESOLVER_ADDR, 32, 53, ACTION_ACCEPT },
+	/* UDP and TCP in one rule. A protocol that a step has no sockets for (its filter) would
+	 * reach nobody there either: nothing but the resolver listens, and nothing leaves lo. */
+	{ CHAIN_OUTPUT, MATCH_ADDR_PORT, NET_RESOLVER_ADDR, 32, 53, ACTION_ACCEPT },
 	{ CHAIN_OUTPUT, MATCH_ALL, 0, 0, 0, ACTION_GATE },
-	{ CHAIN_OUTPUT, MATCH_ALL, 0, 0, 0, ACTION_REFUSE },
+	/* what comes here is refused */
+	{ CHAIN_OUTPUT, MATCH_TCP_NO_TRY, 0, 0, 0, ACTION_RESET },
+	{ CHAIN_OUTPUT, MATCH_ICMPV6, 0, 0, 0, ACTION_DROP },
+	{ CHAIN_OUTPUT, MATCH_ALL, 0, 0, 0, ACTION_TELL },
+	{ CHAIN_OUTPUT, MATCH_TCP, 0, 0, 0, ACTION_RESET },
+	/* Its route is taken from the sender's address, and does not look at marks. */
+	{ CHAIN_OUTPUT, MATCH_ADDR, INADDR_BROADCAST, 32, 0, ACTION_DROP },
+	{ CHAIN_OUTPUT, MATCH_ALL, 0, 0, 0, ACTION_UNREACHABLE },
 };
 
 static int net_plan_add_rule(struct net_plan *plan, struct net_rule rule, struct dd_err *err)
@@ -230,8 +233,8 @@ static int add_special(void *arg, struct in_addr net, unsigned prefix)
 	                         walk->err);
 }
 
-/* Observe mode, behind what the list itself opens: every special range goes back to refuse, what is
- * left is public. */
+/* Observe mode, behind what the list itself opens: every special range goes back to be refused,
+ * what is left is public. */
 static int add_public(struct net_plan *plan, enum net_chain chain, enum net_action action,
                       struct dd_err *err)
 {

@@ -11,19 +11,18 @@
 #include <stdlib.h>
 
 static const char *const action_text[] = {
-	[ACTION_REFUSE] = "goto refuse",
+	[ACTION_DROP] = "drop",
 	[ACTION_ACCEPT] = "accept",
 	/* NOLINTNEXTLINE(bugprone-suspicious-missing-comma): one text with the counter's name in it */
 	[ACTION_COUNT_ACCEPT] = "counter name \"" NET_COUNTER_ACCEPTED "\" accept",
 	[ACTION_TPROXY] = "tproxy ip to 198.18.0.1:1",
 	[ACTION_GATE] = "jump gate",
 	[ACTION_RETURN] = "return",
-	[ACTION_COUNT_DENIED] = "counter name \"" NET_COUNTER_DENIED "\"",
-	[ACTION_LOG] =
-		"limit rate 100/second burst 200 packets log group 1 snaplen 128 queue-threshold 1",
+	[ACTION_TELL] = "counter name \"" NET_COUNTER_DENIED
+			"\" limit rate 100/second burst 200 packets "
+			"log group 1 snaplen 128 queue-threshold 1",
 	[ACTION_RESET] = "reject with tcp reset",
 	[ACTION_UNREACHABLE] = "meta mark set 0x00000001 accept",
-	[ACTION_DROP] = "drop",
 };
 static_assert(NET_LOG_PER_SECOND == 100 && NET_LOG_BURST == 200 && NET_LOG_GROUP == 1 &&
                       NET_LOG_BYTES == 128 && NET_GATE_PORT == 1 && NET_GATE_ADDR == 0xC6120001u &&
@@ -61,9 +60,9 @@ static void print_match(FILE *out, const struct net_rule *rule)
 		print_address(out, rule);
 		return;
 	case MATCH_ADDR_TCP:
-	case MATCH_ADDR_UDP:
+	case MATCH_ADDR_PORT:
 		print_address(out, rule);
-		(void)fprintf(out, "%s dport %u ", rule->match == MATCH_ADDR_TCP ? "tcp" : "udp",
+		(void)fprintf(out, "%s dport %u ", rule->match == MATCH_ADDR_TCP ? "tcp" : "th",
 		              rule->port);
 		return;
 	case MATCH_LOOPBACK6:
@@ -75,8 +74,8 @@ static void print_match(FILE *out, const struct net_rule *rule)
 	case MATCH_TCP_NO_TRY:
 		(void)fputs("tcp flags & (syn | psh) == 0 ", out);
 		return;
-	case MATCH_MLD:
-		(void)fputs("meta l4proto icmpv6 ip6 daddr ff02::16 ", out);
+	case MATCH_ICMPV6:
+		(void)fputs("meta l4proto icmpv6 ", out);
 		return;
 	case MATCH_REFUSED:
 		(void)fputs("meta mark 0x00000001 ", out);

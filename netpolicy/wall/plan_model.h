@@ -23,7 +23,7 @@ enum {
 	   buffer */
 };
 
-enum net_chain { CHAIN_REFUSE = 0, CHAIN_GATE, CHAIN_OUTPUT, CHAIN_PREROUTING, CHAIN__COUNT };
+enum net_chain { CHAIN_GATE = 0, CHAIN_OUTPUT, CHAIN_PREROUTING, CHAIN__COUNT };
 
 struct net_chain_row {
 	const char *name;
@@ -37,34 +37,33 @@ extern const struct net_chain_row net_chain_rows[CHAIN__COUNT];
 
 enum net_match {
 	MATCH_ALL = 0,
-	MATCH_ADMITTED, /* ip daddr . tcp dport @allow */
-	MATCH_ADDR,     /* ip daddr ADDR/PREFIX */
-	MATCH_ADDR_TCP, /* ... tcp dport PORT */
-	MATCH_ADDR_UDP,
+	MATCH_ADMITTED,  /* ip daddr . tcp dport @allow */
+	MATCH_ADDR,      /* ip daddr ADDR/PREFIX */
+	MATCH_ADDR_TCP,  /* ... tcp dport PORT */
+	MATCH_ADDR_PORT, /* ... th dport PORT, of whatever protocol has ports */
 	MATCH_LOOPBACK6, /* ip6 daddr ::1 */
 	MATCH_TCP,
 	MATCH_TCP_NO_TRY, /* neither SYN nor PSH: opens nothing and ends no write */
 	/* meta l4proto tcp ip daddr @allow: the set of an observing plan holds addresses alone */
 	MATCH_ADMITTED_HOST,
 	MATCH_TCP4,    /* TCP to any IPv4 address */
-	MATCH_MLD,     /* ip6 daddr ff02::16, ICMPv6: who listens to which group */
+	MATCH_ICMPV6,  /* from the kernel alone: who listens to which group */
 	MATCH_REFUSED, /* what ACTION_UNREACHABLE marked */
 };
 
 enum net_action {
-	ACTION_REFUSE = 0, /* goto chain refuse: count, log, reject */
+	ACTION_DROP = 0,
 	ACTION_ACCEPT,
 	ACTION_COUNT_ACCEPT,
 	ACTION_TPROXY,
 	ACTION_GATE, /* jump chain gate */
 	ACTION_RETURN,
-	ACTION_COUNT_DENIED,
-	ACTION_LOG,
+	ACTION_TELL,  /* count it, and log it at a bounded rate: the counter sees what the log does
+	                 not */
 	ACTION_RESET, /* reject with tcp reset */
 	/* Mark it and let it be routed again, which by the mark ends in ENETUNREACH (lo_routes.c);
 	   a marked packet that arrived all the same would be dropped. */
 	ACTION_UNREACHABLE,
-	ACTION_DROP,
 };
 
 struct net_rule {

@@ -7,6 +7,7 @@
  * parent fails the test. `nft` is the second opinion, never part of the product.
  */
 #include "netpolicy/wall/attrs.h"
+#include "netpolicy/wall/plan_model.h"
 #include "drydock/egress.h"
 #include "drydock/fault.h"
 #include "drydock/fd.h"
@@ -844,8 +845,8 @@ static const struct tamper_row {
 	const char *what, *command, *told; /* @told must be part of the sentence */
 } tamper_rows[] = {
 	{ "nothing at all", "list tables", NULL },
-	{ "a rule is missing", "flush chain inet drydock refuse",
-	  "rule 1 of chain refuse is missing" },
+	{ "a rule is missing", "flush chain inet drydock output",
+	  "rule 1 of chain output is missing" },
 	{ "a verdict is another",
 	  "flush chain inet drydock prerouting; add rule inet drydock prerouting accept",
 	  "rule 1 of chain prerouting" },
@@ -1087,9 +1088,47 @@ static void as_many_blocks_as_promised_fit_and_one_more_is_refused(void **state)
 	in_netns(too_many_blocks_are_refused_and_as_many_as_promised_work_child);
 }
 
+/* ---- tests: what a wall costs ---- */
+
+static unsigned expressions_of(const struct nlmsghdr *nlh)
+{
+	const struct nlattr *list = find_attr(message_attrs(nlh), NFTA_RULE_EXPRESSIONS, 0);
+	struct attrs left = list ? nested_attrs(list) : (struct attrs){ 0 };
+	unsigned n = 0;
+
+	while (next_attr(&left))
+		n++;
+	return n;
+}
+
+/* Each expression costs every step 1.5 us, each object 3: a row that grows them says so here. */
+static void a_wall_is_made_of_few_rules_and_expressions(void **state)
+{
+	(void)state;
+	const struct egress_entry entry = { .host = "a.test", .port = 443, .origin = "test:1" };
+	const struct egress_list list = { .entries = &entry, .n = 1 };
+	struct dd_err err = { 0 };
+	struct net_plan *plan = NULL;
+	unsigned rules = 0, expressions = 0;
+
+	assert_int_equal(net_plan_new(&list, &plan, &err), 0);
+	for (size_t at = 0; at < plan->nft.len;) {
+		const struct nlmsghdr *nlh = (const void *)(plan->nft.bytes + at);
+		at += NLMSG_ALIGN(nlh->nlmsg_len);
+		if (nlh->nlmsg_type != (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWRULE))
+			continue;
+		rules++;
+		expressions += expressions_of(nlh);
+	}
+	assert_in_range(rules, 1, 15);
+	assert_in_range(expressions, 1, 74);
+	net_plan_free(plan);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_wall_is_made_of_few_rules_and_expressions),
 		cmocka_unit_test(the_real_nft_lists_what_the_plan_says),
 		cmocka_unit_test(
 			an_admitted_destination_reaches_the_gate_under_its_own_name_and_nothing_else_does),
