@@ -53,7 +53,7 @@ enum net_fd {
 	NET_FD_LISTENER, /* IP_TRANSPARENT listener, non-blocking; to the gate */
 	NET_FD_DNS_UDP,  /* bound to 198.18.0.1:53; to the gate */
 	NET_FD_DNS_TCP,  /* listening on 198.18.0.1:53; to the gate */
-	NET_FD_HATCH,    /* listening on 127.0.0.1; to the hatch of a step that has one */
+	NET_FD_HATCH, /* bound on 127.0.0.1; to the hatch of a step that has one, which listens */
 	NET_FD__COUNT
 };
 

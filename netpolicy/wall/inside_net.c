@@ -14,7 +14,6 @@
 
 #include <arpa/inet.h>
 #include <linux/netfilter/nfnetlink.h>
-#include <netinet/tcp.h>
 
 static const char modules_remedy[] =
 	"load the modules nf_tables nft_tproxy nft_log nfnetlink_log nft_limit nft_reject_inet "
@@ -42,9 +41,6 @@ static int open_netlink(int protocol, int flags, const char *what, int *ret_fd, 
 	dd_auto_fd int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | flags, protocol);
 	if (fd < 0)
 		return dd_err_set(err, errno, "open netlink socket for %s", what);
-	const struct sockaddr_nl self = { .nl_family = AF_NETLINK };
-	if (bind(fd, (const struct sockaddr *)&self, sizeof(self)) < 0)
-		return dd_err_set(err, errno, "bind netlink socket for %s", what);
 	*ret_fd = dd_take_fd(&fd);
 	return 0;
 }
@@ -121,8 +117,9 @@ static const struct socket_row socket_rows[] = {
 	  NET_GATE_PORT, true, 1024 },
 	{ NET_FD_DNS_UDP, "resolver (UDP)", SOCK_DGRAM, NET_RESOLVER_ADDR, 53, false, 0 },
 	{ NET_FD_DNS_TCP, "resolver (TCP)", SOCK_STREAM, NET_RESOLVER_ADDR, 53, false, 64 },
-	{ NET_FD_HATCH, "listener of the hatch", SOCK_STREAM, INADDR_LOOPBACK, NET_HATCH_PORT,
-	  false, 64 },
+	/* bound, so that the port is taken; it listens where a step has a hatch (hatch_start.c) */
+	{ NET_FD_HATCH, "socket of the hatch", SOCK_STREAM, INADDR_LOOPBACK, NET_HATCH_PORT, false,
+	  0 },
 };
 
 static int set_transparent(int fd, struct dd_err *err)
@@ -155,10 +152,6 @@ static int make_socket(const struct socket_row *row, int *ret_fd, struct dd_err 
 	}
 	if (bind(fd, (const struct sockaddr *)&sin, sizeof(sin)) < 0)
 		return dd_err_set(err, errno, "bind %s", row->name);
-	/* what paces itself by the round trip (bbr) is ten times slower on `lo`; connections that
-	 * are accepted inherit it, and a kernel without it keeps its own */
-	if (row->fd == NET_FD_HATCH)
-		(void)setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "reno", 4);
 	if (row->backlog > 0 && listen(fd, row->backlog) < 0)
 		return dd_err_set(err, errno, "listen on %s", row->name);
 	*ret_fd = dd_take_fd(&fd);

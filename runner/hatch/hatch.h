@@ -53,7 +53,7 @@ struct hatch_spec {
 	uint64_t artifact_bytes;      /* of all of a run */
 	unsigned cache_keep_sec;      /* since it was last asked for */
 	const char *run, *job, *step; /* who writes, for people */
-	int listener;                 /* made in the step's network; borrowed */
+	int listener;                 /* bound in the step's network; borrowed */
 	uint16_t port;                /* of it, on 127.0.0.1 */
 	bool switch_ids;              /* range mode: the hatch has an id of its own */
 	uid_t uid;

@@ -11,11 +11,15 @@
 #include "drydock/own_env.h"
 
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/wait.h>
+
+enum { BACKLOG = 64 };
 
 /* ---- the token ---- */
 
@@ -82,6 +86,14 @@ static pid_t hatch_fork(struct dd_err *err)
 	return pid;
 }
 
+static int hatch_listen(int fd, struct dd_err *err)
+{
+	/* what paces itself by the round trip (bbr) is ten times slower on `lo`; connections that
+	 * are accepted inherit it, and a kernel without it keeps its own */
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "reno", 4);
+	return listen(fd, BACKLOG) < 0 ? dd_err_set(err, errno, "hatch: listen") : 0;
+}
+
 int hatch_start(const struct hatch_spec *spec, struct hatch *ret, struct dd_err *err)
 {
 	struct hatch hatch = HATCH_NONE;
@@ -92,6 +104,8 @@ int hatch_start(const struct hatch_spec *spec, struct hatch *ret, struct dd_err 
 	int r = hatch_make_token(spec, hatch.token, err);
 	if (r == 0)
 		r = own_env_find(err);
+	if (r == 0)
+		r = hatch_listen(spec->listener, err);
 	if (r < 0)
 		return r;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, report) < 0)
