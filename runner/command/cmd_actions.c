@@ -6,7 +6,6 @@
 
 #include "base/exit_code.h"
 #include "drydock/sandbox.h"
-#include "forges/local/actions_lock.h"
 #include "forges/local/job_source.h"
 #include "run_args.h"
 #include "view/plan_print.h"
@@ -91,12 +90,12 @@ int cmd_actions(int argc, char **argv)
 		return code;
 	if (tell_missing(source))
 		code = DRYDOCK_EXIT_USAGE;
-	else if (actions_lock_write(source->checkout.dir_fd, source->found, source->n_found, &err) <
-	         0) {
+	else if (actions_lock_write(source->checkout.dir_fd, source->actions.found,
+	                            source->actions.n_found, &err) < 0) {
 		(void)fprintf(stderr, "drydock: %s\n", err.msg);
 		code = DRYDOCK_EXIT_INTERNAL;
 	} else {
-		(void)printf("%zu actions in %s/" ACTIONS_LOCK_FILE "\n", source->n_found,
+		(void)printf("%zu actions in %s/" ACTIONS_LOCK_FILE "\n", source->actions.n_found,
 		             source->checkout.path);
 	}
 	job_source_free(source);

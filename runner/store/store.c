@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* store.c - see store.h. Runs in: command line.
+/* store.c - see store.h. Runs in: command line or job host.
  *
  * A tree is put together beside its place and moved there when it is whole: what a run finds under
  * a digest was all there once. Its digest is computed again whenever it is used. */

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /* store.h - the actions that this host has, each tree under the digest of all that is in it.
  *
- * Runs in: command line, before a job begins and before any secret is read. A mirror is the
- * operator's directory of archives, checkouts and repositories; what is in them is somebody else's.
- * Order of use: store_open(), store_take() for each action, store_close(). What is taken stays for
- * the next run, and is looked at again there: a tree that is not what its name says is thrown away.
+ * Runs in: command line, or job host of a forge's job, before anything of the job runs. A mirror is
+ * the operator's directory of archives, checkouts and repositories; what is in them is somebody
+ * else's. Order of use: store_open(), store_take() for each action, store_close(). What is taken
+ * stays for the next run, and is looked at again there: a tree that is not what its name says is
+ * thrown away.
  */
 #ifndef RUNNER_STORE_H
 #define RUNNER_STORE_H

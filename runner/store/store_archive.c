@@ -82,6 +82,9 @@ static int without_top(struct unpacking *u, const char *name, const char **ret)
 {
 	while (name[0] == '.' && name[1] == '/')
 		name += 2;
+	*ret = NULL;
+	if (!name[0] || strcmp(name, ".") == 0)
+		return 0; /* what the folder lies in */
 	size_t len = strcspn(name, "/");
 	if (!u->top[0] && len > 0 && len + 2 < sizeof(u->top))
 		(void)snprintf(u->top, sizeof(u->top), "%.*s/", (int)len, name);

@@ -171,6 +171,7 @@ class GitHub:
         self.changed = threading.Condition()
         self.differences = []
         self.quirks = quirks   # let pass what ChristopherHX/github-act-runner does otherwise than the official runner
+        self.resolved, self.renamed, self.archive_log, self.codeload = [], {}, [], None   # each question; uses -> members of its answer; (host, token); another server
         self.repositories, self.git_log = None, []   # a directory of bare repositories; (path, user, token)
         owner = self
 
@@ -331,6 +332,8 @@ class GitHub:
             return "resolve", self._resolve
         if where.startswith("/archive/") and method == "GET":
             return "archive", self._archive
+        if where.startswith("/codeload/") and method == "GET":
+            return "codeload", self._codeload
         return "?", self._nothing
 
     def _connection(self, *_):
@@ -516,9 +519,9 @@ class GitHub:
                 self.wrong(f"a poll says {query['status']}, and a job runs: {busy}")
             self.changed.notify_all()
             until = time.monotonic() + self.poll
-            while not self.queue and time.monotonic() < until:
+            while not self.queue and time.monotonic() < until and query["sessionId"] in self.sessions:
                 self.changed.wait(max(0.01, min(0.2, until - time.monotonic())))
-            if not self.queue:
+            if not self.queue or query["sessionId"] not in self.sessions:   # nobody listens to this poll any more
                 return 202, None, {}
             kind, content, job = self.queue.pop(0)
         if job:
@@ -713,7 +716,10 @@ class GitHub:
     # ---- actions ----
 
     def archive(self, uses, files, sha=None):
-        """@files: path -> text or (text, mode); below one top folder, as GitHub has it."""
+        """@files: path -> text or (text, mode), or the archive as bytes; below one top folder, as GitHub has it."""
+        if isinstance(files, bytes):
+            self.archives[uses] = (sha or hashlib.sha1(uses.encode()).hexdigest(), files)
+            return
         out = io.BytesIO()
         with tarfile.open(fileobj=out, mode="w:gz") as tar:
             for path, text in files.items():
@@ -730,17 +736,30 @@ class GitHub:
         if where.split("/")[3] != job.plan_id or where.split("/")[5] != job.job_id:
             self.wrong("resolve: ids")
         found, missing = {}, {}
-        for a in self._json(body)["actions"]:
+        asked = self._json(body)
+        self.resolved.append([f"{a['action']}@{a['version']}" for a in asked["actions"]])
+        if len(set(self.resolved[-1])) != len(self.resolved[-1]) or set(self.resolved[-1]) & {k for before in self.resolved[:-1] for k in before}:
+            self.wrong(f"resolved twice: {self.resolved}")
+        for a in asked["actions"]:
             key = f"{a['action']}@{a['version']}"
             if key not in self.archives:
                 missing[key] = {"message": f"Unable to resolve action `{key}`"}
                 continue
             found[key] = {"name": a["action"], "resolved_name": a["action"], "resolved_sha": self.archives[key][0], "tar_url": f"{self.url}/archive/{key}", "zip_url": "", "version": a["version"],
-                          "authentication": {"token": "archive-token", "expires_at": "2030-01-01T00:00:00Z"}}
+                          "authentication": {"token": "archive-token", "expires_at": "2030-01-01T00:00:00Z"}, **self.renamed.get(key, {})}
         return (422, {"errors": missing}, {}) if missing else (200, {"actions": found}, {})
 
     def _archive(self, where, query, headers, body):
         key = urllib.parse.unquote(where[len("/archive/"):])
-        if headers.get("Authorization") != "Basic " + base64.b64encode(b"x-access-token:archive-token").decode():
+        self.archive_log.append((headers.get("Host"), headers.get("Authorization")))
+        if headers.get("Authorization") not in ("Basic " + base64.b64encode(b"x-access-token:" + token).decode() for token in (b"archive-token", *(b"ghs_" + j.token.encode() for j in self.jobs))):
             return 401, None, {}
+        if self.codeload:
+            return 302, None, {"Location": self.codeload.url + "/codeload/" + key}
         return 200, self.archives[key][1], {"Content-Type": "application/gzip"}
+
+    def _codeload(self, where, query, headers, body):
+        """Where the archives lie: it needs no token, and must not see one."""
+        if "Authorization" in headers:
+            self.wrong("a token went along with a redirect to another host")
+        return 200, self.archives[urllib.parse.unquote(where[len("/codeload/"):])][1], {"Content-Type": "application/gzip"}

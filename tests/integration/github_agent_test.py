@@ -15,96 +15,8 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", "lib"), os.path.join(HERE, "..", "fakes")]
 from dd import DRYDOCK, case, check, descendants, equal, main  # noqa: E402
+from github import World, agent, kin, process_of, register, tls, with_repository  # noqa: E402
 from github_server import GitHub, action, context, expression, mapping, script  # noqa: E402
-from issuers import make_ca  # noqa: E402
-from world import ALLOWED, Resolver  # noqa: E402
-
-TLS = None
-NAME, RESOLVER = "git.corp.test", []
-
-
-def tls():
-    global TLS   # pylint: disable=global-statement
-    if not TLS:
-        where = tempfile.mkdtemp(prefix="dd-github-tls-")
-        os.chmod(where, 0o755)
-        TLS = make_ca(where, NAME)
-        TLS["where"] = where
-    return TLS
-
-
-class World:
-    """A server and a host. .start(): the agent with a JIT configuration; .finish(): (exit code, what it said)."""
-
-    def __init__(self, policy=None, **more):
-        self.server = GitHub(tls(), **more)
-        self.dir = tempfile.mkdtemp(prefix="dd-github-")
-        os.chmod(self.dir, 0o755)
-        self.policies = os.path.join(self.dir, "policy.d")
-        os.mkdir(self.policies)
-        if policy is not None:
-            self.write("policy.d/p.yml", policy if isinstance(policy, str) else json.dumps(policy))
-        self.process, self.out, self.violations = None, "", []
-
-    def write(self, name, text):
-        with open(os.path.join(self.dir, name), "w", encoding="utf-8") as file:
-            file.write(text)
-        return os.path.join(self.dir, name)
-
-    def start(self, *options, jit=None, stdin=None):
-        blob = jit if jit is not None else self.server.jit()
-        where = "-" if stdin else self.write("jit", blob)
-        self.process = subprocess.Popen([DRYDOCK, "agent", "--once", "--jitconfig-file", where, "--state-dir", os.path.join(self.dir, "state"), "--policy-dir", self.policies,
-                                         "--ca-file", tls()["ca.pem"], *options], cwd=self.dir, stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
-                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
-        if stdin:
-            self.process.stdin.write(blob.encode())
-            self.process.stdin.close()
-            self.process.stdin = None
-        return self
-
-    def finish(self, timeout=120):
-        try:
-            out, _ = self.process.communicate(timeout=timeout)
-        except subprocess.TimeoutExpired:
-            raise AssertionError(f"the agent does not end; log: {self.server.log[-30:]}") from None
-        self.out = out.decode("utf-8", "replace")
-        return self.process.returncode
-
-    def run(self, *options, **more):
-        return self.start(*options, **more).finish()
-
-    def clean(self, *allowed):
-        """Nothing that a careful server would wonder about, and nothing left on the host."""
-        wrong = [v for v in self.server.violations if not any(a in v for a in allowed)]
-        equal(wrong, [], f"violations; the agent said:\n{self.out}\nlog: {self.server.log}")
-        equal(glob.glob(self.dir + "/state/github/*"), [], "left in the spool")
-        equal(os.listdir(self.dir + "/state/jobs") if os.path.isdir(self.dir + "/state/jobs") else [], [], "left of jobs")
-
-    def files(self):
-        for where, _, names in os.walk(self.dir):
-            for name in names:
-                path = os.path.join(where, name)
-                if os.path.isfile(path) and not os.path.islink(path):
-                    with open(path, "rb") as file:
-                        yield path, file.read()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        if self.process and self.process.poll() is None:
-            pids = descendants(self.process.pid)
-            self.process.kill()
-            for pid in pids:
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
-            self.process.communicate()
-        self.server.end()
-        shutil.rmtree(self.dir, ignore_errors=True)
-
 
 # ---- one job ----
 
@@ -169,31 +81,6 @@ def _():
 
 
 # ---- sources ----
-
-def git(where, *args):
-    env = {"PATH": "/usr/bin:/bin", "HOME": where, "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b"}
-    return subprocess.run(["git", *args], cwd=where, env=env, check=True, capture_output=True, text=True).stdout.strip()
-
-
-def with_repository(policy=None, commits=3):
-    if not RESOLVER:
-        RESOLVER.append(Resolver())
-    RESOLVER[0].say(NAME, ALLOWED)
-    w = World(policy, host=NAME, address=ALLOWED)
-    work = os.path.join(w.dir, "work")
-    os.mkdir(work)
-    git(work, "init", "-q", "-b", "main")
-    for i in range(commits):
-        with open(os.path.join(work, "README"), "w", encoding="utf-8") as file:
-            file.write(f"commit {i}\n")
-        git(work, "add", "-A")
-        git(work, "commit", "-qm", f"commit {i}")
-    w.server.repositories = os.path.join(w.dir, "repositories")
-    os.makedirs(w.server.repositories + "/acme")
-    git(work, "clone", "-q", "--bare", work, w.server.repositories + "/acme/app.git")
-    w.sha = [git(work, "rev-parse", f"HEAD~{i}") for i in range(commits)]
-    return w
-
 
 @case("C-11", "actions/checkout fetches the commit of the job from its own forge, with the job's GITHUB_TOKEN for git alone; no policy names either, and no later step has them")
 def _():
@@ -302,11 +189,6 @@ def _():
             equal(w.run(), 1, f"exit status; {w.out}")
             check(f"`{words}` is not supported yet" in job.all_log() and "ran-it" not in job.all_log(), job.all_log())
             w.clean()
-    with World() as w:
-        job = w.server.job([script("echo ran-it"), action("acme/tool@v1")])
-        equal(w.run(), 1, f"exit status; {w.out}")
-        check("`uses: acme/tool@v1` is not supported yet" in job.all_log() and "ran-it" not in job.all_log(), job.all_log())
-        w.clean()
     with World() as w:
         job = w.server.job([script("echo ran-it"), script("true", background=True)])
         equal(w.run(), 1, f"exit status; {w.out}")
@@ -531,18 +413,6 @@ def _():
 
 # ---- registration ----
 
-def register(w, *options, token="REGTOKEN", path="/acme/app"):
-    w.write("token", token + "\n")
-    return subprocess.run([DRYDOCK, "register", "github", "--url", w.server.url + path, "--token-file", "token", "--ca-file", tls()["ca.pem"], "--state-dir", os.path.join(w.dir, "state"), *options],
-                          cwd=w.dir, capture_output=True, text=True, check=False, timeout=60)
-
-
-def agent(w, *options):
-    w.process = subprocess.Popen([DRYDOCK, "agent", "--state-dir", os.path.join(w.dir, "state"), "--policy-dir", w.policies, *options], cwd=w.dir, stdin=subprocess.DEVNULL,
-                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
-    return w
-
-
 @case("", "a host that is registered with a token is a runner with its own key, labels and group, and runs one job after the other until a signal lets it end")
 def _():
     with World() as w:
@@ -624,18 +494,6 @@ def _():
 
 # ---- death ----
 
-def process_of(w, name):
-    """The pid of the agent's descendant that ps shows as @name."""
-    for pid in descendants(w.process.pid):
-        try:
-            with open(f"/proc/{pid}/comm", encoding="ascii") as file:
-                if file.read().strip() == name:
-                    return pid
-        except OSError:
-            pass
-    return None
-
-
 @case("", "the courier of a job is killed: another one goes on, nothing is lost and nothing is told twice")
 def _():
     with World() as w:
@@ -648,20 +506,6 @@ def _():
         check({"before", "after"} <= set(job.log(steps[0])) and "second" in job.log(steps[1]), "logs")
         equal(w.server.names().count("completejob"), 1, "completed how often")
         w.clean()
-
-
-def kin(w):
-    """job host, keeper, supervisor of the job that runs, by their place."""
-    def children(pid):
-        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
-            return [int(n) for n in file.read().split()]
-
-    def name(pid):
-        with open(f"/proc/{pid}/comm", encoding="ascii") as file:
-            return file.read().strip()
-    host = next(p for p in children(w.process.pid) if name(p) != "dd-broker")
-    keeper = next(p for p in children(host) if name(p) != "dd-courier")
-    return host, keeper, children(keeper)[0]
 
 
 @case("P-01 X-08", "supervisor, keeper, job host or agent are killed while a step runs: the server is told once that the job failed, and no process stays")
@@ -692,4 +536,4 @@ def _():
 
 
 if __name__ == "__main__":
-    main(teardown=lambda: TLS and shutil.rmtree(TLS["where"], ignore_errors=True))
+    main()

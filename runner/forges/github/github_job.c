@@ -12,9 +12,11 @@
 #include "drydock/clock.h"
 #include "drydock/fd.h"
 #include "forges/actions/wf_spec.h"
+#include "forges/engine/actions_find.h"
 #include "forges/engine/job_engine.h"
 #include "forges/engine/job_result.h"
 #include "github_courier.h"
+#include "github_fetch.h"
 #include "input/read_file.h"
 #include "job/job_dirs.h"
 #include "job/job_start.h"
@@ -61,6 +63,9 @@ struct job_host {
 	struct plan *plan;
 	struct actions_world world;
 	struct actions_sources sources;
+	struct actions_finding actions;
+	int mirror_fd; /* of actions that the server gave */
+	char mirror[700];
 	char *authorities; /* heap */
 	struct job_engine *engine;
 	int result_fd, signal_fd;
@@ -191,28 +196,19 @@ static int refuse(struct job_host *h, int code)
 	return code;
 }
 
-/* Actions of other repositories are not fetched for a job of a forge: that is said before its first
- * step, and not by the step that would need one. */
-static bool is_elsewhere(const struct wf_step *step)
-{
-	static const char checkout[] = "actions/checkout@";
-	return step->uses && wf_uses_kind(step->uses->text) == WF_USES_REPOSITORY &&
-	       strncasecmp(step->uses->text, checkout, sizeof(checkout) - 1) != 0;
-}
-
+/* What cannot be done for the job is said before its first step. */
 static int refuse_notes(struct job_host *h)
 {
-	for (size_t i = 0; i < h->spec->n_notes; i++)
-		diag_add(&h->diags, h->spec->notes[i].mark, h->spec->notes[i].hint, "%s",
-		         h->spec->notes[i].text);
-	const struct wf_job *job = h->message.flat.jobs[0].job;
-	for (size_t i = 0; i < job->n_steps; i++)
-		if (is_elsewhere(&job->steps[i]))
-			diag_add(&h->diags, job->steps[i].uses->mark,
-			         "write what it does as a `run:` step",
-			         "`uses: %.150s` is not supported yet for a job of a forge",
-			         job->steps[i].uses->text);
-	return h->diags.n > 0 ? -EINVAL : 0;
+	bool by_policy = false;
+
+	for (size_t i = 0; i < h->spec->n_notes; i++) {
+		const struct spec_note *note = &h->spec->notes[i];
+		by_policy |= note->kind == SPEC_NOTE_REFUSED;
+		diag_add(&h->diags, note->mark, note->hint, "%s", note->text);
+	}
+	return h->diags.n == 0
+	               ? 0
+	               : refuse(h, by_policy ? DRYDOCK_EXIT_REFUSED : DRYDOCK_EXIT_JOB_FAILED);
 }
 
 /* ---- sources ---- */
@@ -289,6 +285,135 @@ static void prepare_checkouts(struct job_host *h)
 	h->sources.ca = h->authorities;
 }
 
+/* ---- cancelling ---- */
+
+static void cancel(struct job_host *h, int64_t sec)
+{
+	if (h->keeper > 0)
+		(void)kill(h->keeper, SIGINT);
+	if (!h->cancelled && sec > 0)
+		h->force_ms = dd_now_ms() +
+		              (sec > 2L * FORCE_EARLIER_SEC ? sec - FORCE_EARLIER_SEC : sec) * 1000;
+	h->cancelled = true;
+}
+
+static void hear_agent(struct job_host *h)
+{
+	struct frame frame;
+	if (frame_recv(h->args->sock, &frame) <= 0) {
+		h->agent_gone = true;
+		return;
+	}
+	if (frame.kind == GITHUB_JOB_CANCEL)
+		cancel(h, frame.a);
+	frame_done(&frame);
+}
+
+static void hear_signals(struct job_host *h)
+{
+	struct signalfd_siginfo info;
+	while (read(h->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
+		if (info.ssi_signo != SIGCHLD)
+			cancel(h, 0);
+}
+
+/* Waits for a word of anybody, at most @ms; true: @fd (-1: none) can be read. */
+static bool listen_with(struct job_host *h, int fd, int ms)
+{
+	struct pollfd p[] = {
+		{ .fd = h->signal_fd, .events = POLLIN },
+		{ .fd = h->courier.sock, .events = POLLIN },
+		{ .fd = h->agent_gone ? -1 : h->args->sock, .events = POLLIN },
+		{ .fd = fd, .events = POLLIN },
+	};
+	if (poll(p, ARRAY_LEN(p), ms) <= 0)
+		return false;
+	if (p[0].revents)
+		hear_signals(h);
+	if (p[1].revents)
+		hear_courier(h);
+	if (p[2].revents)
+		hear_agent(h);
+	return p[3].revents != 0;
+}
+
+static void listen_once(struct job_host *h, int ms)
+{
+	(void)listen_with(h, -1, ms);
+}
+
+/* ---- actions of other repositories ---- */
+
+static bool wait_for_actions(void *arg, int fd)
+{
+	struct job_host *h = arg;
+	while (!h->cancelled && !h->lost && !h->left)
+		if (listen_with(h, fd, -1))
+			return true;
+	return false;
+}
+
+static const char *secret_of(const struct job_host *h, const char *name)
+{
+	const struct lease_forge *s = &h->message.secrets;
+	for (size_t i = 0; i < s->n; i++)
+		if (strcmp(s->secrets[i].name, name) == 0)
+			return s->secrets[i].value;
+	return "";
+}
+
+static int bring_actions(void *arg, struct actions_wanted *list, size_t n, struct dd_err *err)
+{
+	struct job_host *h = arg;
+	const struct job_message *m = &h->message;
+
+	if (h->mirror_fd < 0) {
+		int r = open_below(h->dir_fd, "mirror", &h->mirror_fd, err);
+		if (r < 0)
+			return r;
+	}
+	return github_fetch(&(struct github_fetch){ .launch = m->launch,
+	                                            .token = m->token,
+	                                            .plan_id = m->plan_id,
+	                                            .job_id = m->job_id,
+	                                            .fallback = secret_of(h, "GITHUB_TOKEN"),
+	                                            .bearer = m->bearer_for_codeload,
+	                                            .dependencies = m->dependencies,
+	                                            .ca = h->args->ca,
+	                                            .dir_fd = h->mirror_fd,
+	                                            .arena = m->arena,
+	                                            .wait = wait_for_actions,
+	                                            .wait_arg = h },
+	                    list, n, err);
+}
+
+/* 0, or the exit code of a job that does not run. */
+static int find_actions(struct job_host *h)
+{
+	(void)snprintf(h->mirror, sizeof(h->mirror), "%s/github/%s/mirror", h->args->state,
+	               h->name);
+	h->actions = (struct actions_finding){ .policy = h->policy,
+		                               .arena = h->message.arena,
+		                               .state_dir = h->args->state,
+		                               .id = h->args->id,
+		                               .workspace_fd = -1,
+		                               .bring = bring_actions,
+		                               .bring_arg = h,
+		                               .mirror = h->mirror };
+	int r = actions_find_job(&h->actions, h->message.flat.jobs[0].job, h->spec, &h->err);
+	actions_find_end(&h->actions);
+	if (r < 0 && (h->cancelled || h->lost))
+		return DRYDOCK_EXIT_CANCELLED;
+	if (r < 0)
+		return refuse(h, blame_rows[h->err.blame].exit_code);
+	for (size_t i = 0; i < h->actions.n_found; i++) {
+		const struct actions_found *f = &h->actions.found[i];
+		job_spool_say(h->spool, "drydock: ", "%s is commit %s, files sha256 %s", f->uses,
+		              f->commit ? f->commit : "(nobody says which)", f->sha256);
+	}
+	return refuse_notes(h);
+}
+
 /* ---- what runs ---- */
 
 static void make_world(struct job_host *h)
@@ -303,6 +428,10 @@ static void make_world(struct job_host *h)
 		                           .strategy = m->strategy,
 		                           .secrets_all = true,
 		                           .secrets_sent = true,
+		                           .found = h->actions.found,
+		                           .n_found = h->actions.n_found,
+		                           .runtimes = h->actions.runtimes,
+		                           .n_runtimes = h->actions.n_runtimes,
 		                           .sources = &h->sources };
 }
 
@@ -338,13 +467,15 @@ static int prepare(struct job_host *h)
 	if (r < 0)
 		return refuse(h, blame_rows[h->err.blame].exit_code);
 	r = wf_job_spec(&m->flat, &m->flat.jobs[0], &m->event, &m->world, &h->spec, &h->diags);
-	if (r == 0)
-		r = refuse_notes(h);
 	if (r < 0)
 		return refuse(h, DRYDOCK_EXIT_JOB_FAILED);
+	if ((r = refuse_notes(h)) != 0)
+		return r;
 	prepare_checkouts(h);
 	if ((r = plan_make(h->spec, h->policy, &h->plan, &h->diags)) < 0)
 		return refuse(h, r == -EACCES ? DRYDOCK_EXIT_REFUSED : DRYDOCK_EXIT_JOB_FAILED);
+	if ((r = find_actions(h)) != 0)
+		return r;
 	h->result_fd = job_result_open(&h->err);
 	if (h->result_fd < 0 || make_engine(h) < 0)
 		return refuse(h, DRYDOCK_EXIT_INTERNAL);
@@ -406,56 +537,6 @@ static void end_at_once(const struct job_host *h)
 		(void)kill((pid_t)pid, SIGKILL);
 	if (f)
 		(void)fclose(f);
-}
-
-/* ---- cancelling ---- */
-
-static void cancel(struct job_host *h, int64_t sec)
-{
-	if (h->keeper > 0)
-		(void)kill(h->keeper, SIGINT);
-	if (!h->cancelled && sec > 0)
-		h->force_ms = dd_now_ms() +
-		              (sec > 2L * FORCE_EARLIER_SEC ? sec - FORCE_EARLIER_SEC : sec) * 1000;
-	h->cancelled = true;
-}
-
-static void hear_agent(struct job_host *h)
-{
-	struct frame frame;
-	if (frame_recv(h->args->sock, &frame) <= 0) {
-		h->agent_gone = true;
-		return;
-	}
-	if (frame.kind == GITHUB_JOB_CANCEL)
-		cancel(h, frame.a);
-	frame_done(&frame);
-}
-
-static void hear_signals(struct job_host *h)
-{
-	struct signalfd_siginfo info;
-	while (read(h->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
-		if (info.ssi_signo != SIGCHLD)
-			cancel(h, 0);
-}
-
-/* Waits for a word of anybody, at most @ms. */
-static void listen_once(struct job_host *h, int ms)
-{
-	struct pollfd p[] = {
-		{ .fd = h->signal_fd, .events = POLLIN },
-		{ .fd = h->courier.sock, .events = POLLIN },
-		{ .fd = h->agent_gone ? -1 : h->args->sock, .events = POLLIN },
-	};
-	if (poll(p, ARRAY_LEN(p), ms) <= 0)
-		return;
-	if (p[0].revents)
-		hear_signals(h);
-	if (p[1].revents)
-		hear_courier(h);
-	if (p[2].revents)
-		hear_agent(h);
 }
 
 /* ---- the life of a job ---- */
@@ -613,6 +694,7 @@ static int listen_to_signals(struct job_host *h)
 static void job_host_done(struct job_host *h)
 {
 	job_engine_free(h->engine);
+	actions_find_done(&h->actions);
 	plan_free(h->plan);
 	job_spec_free(h->spec);
 	policy_free(h->policy);
@@ -623,6 +705,7 @@ static void job_host_done(struct job_host *h)
 	free(h->authorities);
 	job_message_done(&h->message);
 	diag_list_done(&h->diags);
+	dd_close(h->mirror_fd);
 	dd_close(h->dir_fd);
 	dd_close(h->jobs_fd);
 	dd_close(h->state_fd);
@@ -636,6 +719,7 @@ int github_job_run(const struct github_job_args *args)
 		              .jobs_fd = -1,
 		              .dir_fd = -1,
 		              .state_fd = -1,
+		              .mirror_fd = -1,
 		              .result_fd = -1,
 		              .signal_fd = -1,
 		              .courier = COURIER_PROCESS_NONE };

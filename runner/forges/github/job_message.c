@@ -72,6 +72,12 @@ static const char *variable(const json_t *document, const char *name)
 	return json_is_string(one) ? json_string_value(one) : message_text(one, "value");
 }
 
+static bool is_switched_on(const json_t *document, const char *name)
+{
+	const char *text = variable(document, name);
+	return text && strcasecmp(text, "true") == 0;
+}
+
 static bool is_guid(const char *text)
 {
 	size_t i = 0;
@@ -368,8 +374,11 @@ int job_message_read(const char *bytes, size_t len, struct job_message *ret,
 	ret->launch = or_empty(variable(ret->document, "system.github.launch_endpoint"));
 	ret->id_token = or_empty(message_text(data, "GenerateIdTokenUrl"));
 	ret->feed = or_empty(message_text(data, "FeedStreamUrl"));
-	const char *wants = variable(ret->document, "actions_send_job_level_annotations");
-	ret->wants_annotations = wants && strcasecmp(wants, "true") == 0;
+	ret->wants_annotations = is_switched_on(ret->document,
+	                                        "actions_send_job_level_annotations");
+	ret->bearer_for_codeload = is_switched_on(ret->document,
+	                                          "actions_use_bearer_token_for_codeload");
+	ret->dependencies = message_member(ret->document, "dependencies");
 	if ((r = read_secrets(ret, err)) < 0 || (r = read_contexts(ret, err)) < 0)
 		return r;
 	return read_steps(ret, diags, err);

@@ -24,7 +24,9 @@ struct job_message {
 	const char *plan_id, *job_id, *name, *billing_owner;
 	/* whom its courier asks, and by which right; "" for what the server does not offer */
 	const char *run_service, *token, *results, *launch, *id_token, *feed;
-	bool wants_annotations; /* of the job as a whole */
+	bool wants_annotations;     /* of the job as a whole */
+	bool bearer_for_codeload;   /* how archives of actions are asked for */
+	const json_t *dependencies; /* what the workflow locks of actions; NULL: nothing */
 	struct event_facts event;
 	struct wf_doc *doc;
 	struct wf_flat flat;

@@ -10,7 +10,7 @@
 #include "base/exit_code.h"
 #include "base/named_path.h"
 #include "forges/actions/wf_spec.h"
-#include "actions_find.h"
+#include "actions_fetch.h"
 #include "wf_load.h"
 #include "workflow_choice.h"
 #include "job/step_result.h"
@@ -268,6 +268,57 @@ static int plan_jobs(const struct run_args *args, struct loading *s)
 	return r;
 }
 
+struct forge_asked {
+	const struct run_args *args;
+	const struct job_source *source;
+};
+
+static int fetch_action(void *arg, const struct store_asked *asked, const char *into,
+                        struct dd_err *err)
+{
+	const struct forge_asked *a = arg;
+	if (!a->args->id)
+		return dd_err_say(err, ENOENT,
+		                  "it must be fetched, and no sandbox can be built here: see "
+		                  "`drydock doctor`");
+	return actions_fetch(&(struct actions_fetch){ .args = a->args,
+	                                              .policy = a->source->policy,
+	                                              .event = &a->source->event },
+	                     asked, into, err);
+}
+
+/* When jobs are planned; of those that never run here, none is looked for. */
+static int find_actions(const struct run_args *args, struct loading *s)
+{
+	struct job_source *source = s->source;
+	struct forge_asked forge = { args, source };
+	struct actions_lock *lock = NULL;
+	int r = 0;
+
+	if (args->locked && (r = actions_lock_read(source->checkout.dir_fd, &lock, &s->err)) < 0)
+		return dd_err_blame(&s->err, DD_BLAME_CALLER, dd_err_ctx(&s->err, r, "--locked"));
+	source->actions = (struct actions_finding){
+		.policy = source->policy,
+		.policy_name = args->policy,
+		.arena = source->wf->arena,
+		.state_dir = args->state_dir,
+		.id = args->id,
+		.lock = lock,
+		.workspace_fd = source->checkout.rev[0] ? -1 : source->checkout.dir_fd,
+		.fetch = args->fetch ? fetch_action : NULL,
+		.fetch_arg = &forge,
+	};
+	for (size_t i = 0; r == 0 && i < source->n_planned; i++)
+		if (!workflow_never_runs(source, &source->planned[i]))
+			r = actions_find_job(&source->actions, source->planned[i].job->job,
+			                     source->planned[i].spec, &s->err);
+	actions_find_end(&source->actions);
+	actions_lock_free(lock);
+	source->actions.lock = NULL;
+	source->actions.fetch_arg = NULL;
+	return r;
+}
+
 static int load(const struct run_args *args, struct loading *s)
 {
 	struct job_source *source = s->source;
@@ -279,7 +330,7 @@ static int load(const struct run_args *args, struct loading *s)
 		r = plan_jobs(args, s);
 	}
 	if (r == 0)
-		r = actions_find(args, source, &s->err);
+		r = find_actions(args, s);
 	if (r == 0)
 		r = named(s, apply_secrets(args, source, &s->err));
 	if (r == 0 && !args->dry_run)
@@ -313,7 +364,7 @@ void job_source_free(struct job_source *source)
 		job_spec_free(source->planned[i].spec);
 	}
 	policy_free(source->policy);
-	actions_find_done(source);
+	actions_find_done(&source->actions);
 	wf_free(source->wf);
 	checkout_close(&source->checkout);
 	free(source->event_text);

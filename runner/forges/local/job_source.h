@@ -10,6 +10,7 @@
 
 #include "forges/actions/wf_world.h"
 #include "forges/actions/world.h"
+#include "forges/engine/actions_find.h"
 #include "drydock/identity.h"
 #include "grant/plan.h"
 #include "tree/checkout.h"
@@ -71,11 +72,7 @@ struct job_source {
 	char takes[300]; /* with --rev: what of the workspace */
 	const char *notes[CHECKOUT_NOTES_MAX];
 	struct spec_workspace workspace;
-	/* actions of other repositories (actions_find.h) */
-	struct actions_found *found;
-	struct actions_runtime *runtimes;
-	struct action_manifest **manifests;
-	size_t n_found, n_runtimes, n_manifests;
+	struct actions_finding actions; /* of other repositories */
 	/* the chosen job, or all of them in the order of the list; those that call a workflow have
 	 * no steps */
 	struct source_job *planned;

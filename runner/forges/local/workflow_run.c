@@ -117,10 +117,10 @@ static int run_turn(struct handing_out *h, struct run_turn *turn, int result_fd,
 
 	planned->spec->name = turn->name; /* this process's own copy, or the only turn */
 	bool fits = workflow_world(&h->run, turn, &world);
-	world.found = h->request->source->found;
-	world.n_found = h->request->source->n_found;
-	world.runtimes = h->request->source->runtimes;
-	world.n_runtimes = h->request->source->n_runtimes;
+	world.found = h->request->source->actions.found;
+	world.n_found = h->request->source->actions.n_found;
+	world.runtimes = h->request->source->actions.runtimes;
+	world.n_runtimes = h->request->source->actions.n_runtimes;
 	if (!fits || job_engine_new(&what, &world, planned->plan, &engine, &err) < 0) {
 		(void)fprintf(h->run.errors, "drydock: %s\n",
 		              err.code ? err.msg : "the contexts of a job take too much memory");

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /* actions_find.c - see actions_find.h.
  *
- * Runs in: command line, before a job begins. The manifests are somebody else's code and hostile;
- * the mirror is the operator's. An action of the workspace is looked at where the workspace comes
- * from: as far as it is there, and for what it uses alone, since the step reads it again. */
+ * Runs in: command line or job host, before a job begins. The manifests are somebody else's code
+ * and hostile; the mirror is the operator's, or holds what a forge gave. An action of the workspace
+ * is looked at where the workspace comes from: as far as it is there, and for what it uses alone,
+ * since the step reads it again. */
 #include "actions_find.h"
-
-#include "actions_fetch.h"
-#include "actions_lock.h"
 
 #include "drydock/fd.h"
 #include "forges/actions/wf_notes.h"
@@ -17,7 +15,7 @@
 #include "model/places.h"
 #include "policy/policy_actions.h"
 #include "store/store.h"
-#include "workflow_choice.h"
+#include "store/store_pins.h"
 
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -35,17 +33,17 @@ struct known {
 	const struct action_manifest *manifest; /* likewise */
 	const char *why, *hint;                 /* why it cannot be run; NULL: it can */
 	enum spec_note_kind kind;
+	bool looked; /* also at what it uses itself */
 };
 
-struct finding {
-	const struct run_args *args;
-	struct job_source *source;
+/* What is remembered from one job to the next. */
+struct actions_memory {
 	const struct policy_actions *policy;
-	struct plan_arena *arena;
 	struct store store;
-	struct actions_lock *lock; /* NULL: nothing is held against one */
-	struct known *known;
+	struct known *known; /* fixed places: steps of an action point to what was found before */
 	size_t n_known;
+	struct actions_wanted *brought;
+	size_t n_brought;
 	struct dd_err *err;
 };
 
@@ -60,8 +58,9 @@ static int open_below(int dir, const char *path)
 }
 
 /* NULL with @ret_why: what is there is none; NULL without: there is none. */
-static const struct action_manifest *read_manifest(struct finding *f, int dir, const char *where,
-                                                   const char *shown, const char **ret_why)
+static const struct action_manifest *read_manifest(struct actions_finding *f, int dir,
+                                                   const char *where, const char *shown,
+                                                   const char **ret_why)
 {
 	static const char *const names[] = { "action.yml", "action.yaml" };
 	struct wf_errors errors = { .n = 0 };
@@ -82,10 +81,9 @@ static const struct action_manifest *read_manifest(struct finding *f, int dir, c
 			return NULL;
 		}
 		if (action_manifest_parse(name, text, len, &made, &errors) == 0) {
-			struct job_source *s = f->source;
-			s->manifests = arena_grow(f->arena, s->manifests, s->n_manifests,
+			f->manifests = arena_grow(f->arena, f->manifests, f->n_manifests,
 			                          sizeof(struct action_manifest *));
-			s->manifests[s->n_manifests++] = made;
+			f->manifests[f->n_manifests++] = made;
 			return made;
 		}
 		const struct wf_error *first = &errors.items[0];
@@ -118,7 +116,7 @@ struct remote {
 	const char *name, *repository, *path, *ref; /* owner/repo/path, owner/repo, path, ref */
 };
 
-static bool take_apart(struct finding *f, const char *uses, struct remote *ret)
+static bool take_apart(struct actions_finding *f, const char *uses, struct remote *ret)
 {
 	const char *at = strchr(uses, '@'), *slash = strchr(uses, '/');
 	const char *second = slash ? strchr(slash + 1, '/') : NULL;
@@ -140,20 +138,20 @@ static bool take_apart(struct finding *f, const char *uses, struct remote *ret)
 }
 
 /* The operator's word, before anything of it is looked at. */
-static const char *judge(struct finding *f, struct known *k, const struct remote *r)
+static const char *judge(struct actions_finding *f, struct known *k, const struct remote *r)
 {
-	const char *policy = f->args->policy ? f->args->policy : "a policy";
+	const char *policy = f->policy_name ? f->policy_name : "a policy";
 
-	if (!policy_allows_action(f->policy, r->name))
+	if (!policy_allows_action(f->memory->policy, r->name))
 		return refuse(k, SPEC_NOTE_REFUSED, "is not allowed by the policy",
 		              arena_printf(f->arena, "in %s: actions: { allow: [ \"%s\" ] }",
 		                           policy, r->repository));
-	if (f->policy->pin == ACTIONS_PIN_SHA && !is_commit(r->ref))
+	if (f->memory->policy->pin == ACTIONS_PIN_SHA && !is_commit(r->ref))
 		return refuse(k, SPEC_NOTE_REFUSED,
 		              "names no commit, and the policy asks for one (actions.pin: sha)",
 		              arena_printf(f->arena, "%s@COMMIT, or in %s: actions: { pin: tag }",
 		                           r->name, policy));
-	if (!f->policy->mirror && !f->policy->from.url)
+	if (!f->memory->policy->mirror && !f->memory->policy->from.url && !f->bring)
 		return refuse(k, SPEC_NOTE_MISSING, "is not on this host",
 		              arena_printf(f->arena,
 		                           "in %s: actions: { from: https://github.com }, or { "
@@ -163,16 +161,15 @@ static const char *judge(struct finding *f, struct known *k, const struct remote
 	return "fine";
 }
 
-static int open_store(struct finding *f)
+static int open_store(struct actions_finding *f)
 {
 	const struct identity plain = { .host_uid = getuid(), .host_gid = getgid() };
 	char dir[512];
 
-	if (f->store.fd >= 0)
+	if (f->memory->store.fd >= 0)
 		return 0;
-	int r = job_dirs_actions(f->args->state_dir, f->args->id ? f->args->id : &plain, dir,
-	                         f->err);
-	return r < 0 ? r : store_open(dir, &f->store, f->err);
+	int r = job_dirs_actions(f->state_dir, f->id ? f->id : &plain, dir, f->memory->err);
+	return r < 0 ? r : store_open(dir, &f->memory->store, f->memory->err);
 }
 
 /* In the order in which they are asked: 1: it is there; 0: it is not, or may not be used (@why);
@@ -183,67 +180,60 @@ struct place {
 	struct dd_err *why;
 };
 
-static int look_in_mirror(struct finding *f, const struct place *p)
+static int look_in_mirror(struct actions_finding *f, const struct place *p)
 {
 	struct store_asked asked = *p->asked;
-	asked.mirror = f->policy->mirror;
+	asked.mirror = f->memory->policy->mirror;
 	asked.commit = NULL; /* what it has is held against the lock as it is */
-	int r = f->policy->mirror ? store_take(&f->store, &asked, p->ret, p->why)
-	                          : dd_err_say(p->why, ENOENT, "there is no mirror");
-	return r == 0 ? 1 : r == -ENOENT && f->policy->from.url ? 0 : r;
+	int r = f->memory->policy->mirror ? store_take(&f->memory->store, &asked, p->ret, p->why)
+	                                  : dd_err_say(p->why, ENOENT, "there is no mirror");
+	return r == 0 ? 1 : r == -ENOENT && f->memory->policy->from.url ? 0 : r;
 }
 
-static int look_in_store(struct finding *f, const struct place *p)
+static int look_in_store(struct actions_finding *f, const struct place *p)
 {
-	return p->asked->commit
-	               ? store_known(&f->store, f->policy->from.url, p->asked, p->ret, p->why)
-	               : 0;
+	return p->asked->commit ? store_known(&f->memory->store, f->memory->policy->from.url,
+	                                      p->asked, p->ret, p->why)
+	                        : 0;
 }
 
-static int take_fetched(struct finding *f, const struct place *p, const char *mirror)
+static int take_fetched(struct actions_finding *f, const struct place *p, const char *mirror)
 {
 	struct store_asked asked = *p->asked;
 	asked.mirror = mirror;
-	int r = store_take(&f->store, &asked, p->ret, p->why);
+	int r = store_take(&f->memory->store, &asked, p->ret, p->why);
 	if (r < 0)
 		return r;
-	(void)snprintf(p->ret->source, sizeof(p->ret->source), "%.400s/%.190s", f->policy->from.url,
-	               asked.repository);
-	r = store_note(&f->store, f->policy->from.url, &asked, p->ret, p->why);
+	(void)snprintf(p->ret->source, sizeof(p->ret->source), "%.400s/%.190s",
+	               f->memory->policy->from.url, asked.repository);
+	r = store_note(&f->memory->store, f->memory->policy->from.url, &asked, p->ret, p->why);
 	return r < 0 ? r : 1;
 }
 
-static int look_at_forge(struct finding *f, const struct place *p)
+static int look_at_forge(struct actions_finding *f, const struct place *p)
 {
-	const struct actions_fetch how = { .args = f->args,
-		                           .policy = f->source->policy,
-		                           .event = &f->source->event };
 	struct dd_err ignored = { 0 };
 	char name[64], path[600];
 	dd_auto_fd int fd = -1;
 
-	if (!f->args->fetch)
+	if (!f->fetch)
 		return dd_err_say(p->why, ENOENT,
 		                  "%.200s has not been asked for it yet: `drydock run` and "
 		                  "`drydock actions lock` do that",
-		                  f->policy->from.url);
-	if (!f->args->id)
-		return dd_err_say(p->why, ENOENT,
-		                  "it must be fetched, and no sandbox can be built here: see "
-		                  "`drydock doctor`");
-	int r = store_make_room(&f->store, name, &fd, p->why);
+		                  f->memory->policy->from.url);
+	int r = store_make_room(&f->memory->store, name, &fd, p->why);
 	if (r < 0)
 		return r;
-	(void)snprintf(path, sizeof(path), "%.500s/%.64s", f->store.path, name);
-	r = actions_fetch(&how, p->asked, path, p->why);
+	(void)snprintf(path, sizeof(path), "%.500s/%.64s", f->memory->store.path, name);
+	r = f->fetch(f->fetch_arg, p->asked, path, p->why);
 	if (r == 0)
 		r = take_fetched(f, p, path);
-	(void)store_drop_room(&f->store, name, &ignored);
+	(void)store_drop_room(&f->memory->store, name, &ignored);
 	return r;
 }
 
 /* A commit that is named, or that was agreed on, is that one wherever its name points to by now. */
-static const char *agreed_commit(struct finding *f, const struct remote *r)
+static const char *agreed_commit(struct actions_finding *f, const struct remote *r)
 {
 	const struct actions_found found = { .repository = r->repository, .ref = r->ref };
 	if (is_commit(r->ref))
@@ -251,12 +241,72 @@ static const char *agreed_commit(struct finding *f, const struct remote *r)
 	return f->lock ? actions_lock_commit(f->lock, &found) : NULL;
 }
 
-static int take(struct finding *f, struct known *k, const struct remote *r,
+static const struct actions_wanted *brought_of(const struct actions_finding *f,
+                                               const struct remote *r)
+{
+	const struct actions_memory *m = f->memory;
+	for (size_t i = 0; i < m->n_brought; i++)
+		if (strcasecmp(m->brought[i].repository, r->repository) == 0 &&
+		    strcmp(m->brought[i].ref, r->ref) == 0)
+			return &m->brought[i];
+	return NULL;
+}
+
+/* The server's word of what it gave, held against what the operator said. */
+static bool is_what_was_asked(struct actions_finding *f, struct known *k, const struct remote *r,
+                              const struct actions_wanted *brought)
+{
+	const char *name = brought->resolved;
+
+	if (brought->why)
+		return true; /* there is nothing to hold */
+	if (is_commit(r->ref) && strcasecmp(brought->commit, r->ref) != 0)
+		(void)refuse(k, SPEC_NOTE_REFUSED,
+		             arena_printf(f->arena,
+		                          "is another commit by its server's word: `%.64s`",
+		                          brought->commit),
+		             "");
+	else if (name && strcasecmp(name, r->repository) != 0 &&
+	         !policy_allows_action(f->memory->policy, name))
+		(void)refuse(k, SPEC_NOTE_REFUSED,
+		             arena_printf(f->arena,
+		                          "is %.150s by now, which the policy does not allow",
+		                          name),
+		             arena_printf(f->arena, "in %s: actions: { allow: [ \"%s\" ] }",
+		                          f->policy_name ? f->policy_name : "a policy", name));
+	return !k->why;
+}
+
+/* An archive does not say which commit it is; who gave it does. As a place: 1, 0 or -errno. */
+static int look_at_brought(struct actions_finding *f, const struct actions_wanted *brought,
+                           const struct place *p)
+{
+	struct store_asked asked = *p->asked;
+	asked.mirror = f->mirror;
+	asked.commit = NULL;
+	if (!brought || brought->why)
+		return dd_err_say(p->why, ENOENT, "%.250s",
+		                  brought ? brought->why : "nobody brought it");
+	int r = store_take(&f->memory->store, &asked, p->ret, p->why);
+	if (r == 0 && !p->ret->commit[0] && is_commit(brought->commit)) {
+		(void)snprintf(p->ret->commit, sizeof(p->ret->commit), "%s", brought->commit);
+		r = store_pin(&f->memory->store, asked.repository, p->ret->commit, p->ret->sha256,
+		              p->why);
+	}
+	return r < 0 ? r : 1;
+}
+
+static bool is_brought(const struct actions_finding *f)
+{
+	return f->bring && !f->memory->policy->mirror;
+}
+
+static int take(struct actions_finding *f, struct known *k, const struct remote *r,
                 struct store_took_action *ret)
 {
-	static int (*const places[])(struct finding *, const struct place *) = { look_in_mirror,
-		                                                                 look_in_store,
-		                                                                 look_at_forge };
+	static int (*const places[])(struct actions_finding *,
+	                             const struct place *) = { look_in_mirror, look_in_store,
+		                                               look_at_forge };
 	const struct store_asked asked = { .repository = r->repository,
 		                           .ref = r->ref,
 		                           .commit = agreed_commit(f, r) };
@@ -266,25 +316,30 @@ static int take(struct finding *f, struct known *k, const struct remote *r,
 
 	if (result < 0)
 		return result;
-	for (size_t i = 0; result == 0 && i < ARRAY_LEN(places); i++)
+	if (is_brought(f)) {
+		const struct actions_wanted *brought = brought_of(f, r);
+		if (brought && !is_what_was_asked(f, k, r, brought))
+			return 0;
+		result = look_at_brought(f, brought, &place);
+	}
+	for (size_t i = 0; result == 0 && !is_brought(f) && i < ARRAY_LEN(places); i++)
 		result = places[i](f, &place);
 	if (result > 0)
 		return 1;
 	if (result == -ECANCELED)
-		return dd_err_say(f->err, ECANCELED, "%s", why.msg);
+		return dd_err_say(f->memory->err, ECANCELED, "%s", why.msg);
 	(void)refuse(k, result == -ENOENT ? SPEC_NOTE_MISSING : SPEC_NOTE_REFUSED,
 	             arena_printf(f->arena, "cannot be had: %s", why.msg), "");
 	return 0;
 }
 
-static void keep(struct finding *f, struct known *k, const struct remote *r,
+static void keep(struct actions_finding *f, struct known *k, const struct remote *r,
                  const struct store_took_action *took)
 {
-	struct job_source *s = f->source;
 	struct spec_action *action = arena_alloc(f->arena, sizeof(*action));
 
-	s->found = arena_grow(f->arena, s->found, s->n_found, sizeof(*s->found));
-	s->found[s->n_found++] = (struct actions_found){
+	f->found = arena_grow(f->arena, f->found, f->n_found, sizeof(*f->found));
+	f->found[f->n_found++] = (struct actions_found){
 		.uses = k->uses,
 		.manifest = k->manifest,
 		.repository = r->repository,
@@ -295,14 +350,14 @@ static void keep(struct finding *f, struct known *k, const struct remote *r,
 		.commit = took->commit[0] ? arena_strdup(f->arena, took->commit) : NULL,
 		.source = arena_strdup(f->arena, took->source),
 	};
-	*action = (struct spec_action){ .source = s->found[s->n_found - 1].source,
-		                        .sha256 = s->found[s->n_found - 1].sha256,
-		                        .commit = s->found[s->n_found - 1].commit };
+	*action = (struct spec_action){ .source = f->found[f->n_found - 1].source,
+		                        .sha256 = f->found[f->n_found - 1].sha256,
+		                        .commit = f->found[f->n_found - 1].commit };
 	k->action = action;
 }
 
 /* Before its manifest is read: what is not what was agreed on is not looked at. */
-static bool is_agreed(struct finding *f, struct known *k, const struct remote *r,
+static bool is_agreed(struct actions_finding *f, struct known *k, const struct remote *r,
                       const struct store_took_action *took)
 {
 	const struct actions_found found = { .repository = r->repository,
@@ -320,7 +375,7 @@ static bool is_agreed(struct finding *f, struct known *k, const struct remote *r
 	return !why[0];
 }
 
-static int find_remote(struct finding *f, struct known *k)
+static int find_remote(struct actions_finding *f, struct known *k)
 {
 	struct store_took_action took;
 	const char *why = NULL;
@@ -336,7 +391,7 @@ static int find_remote(struct finding *f, struct known *k)
 	int result = take(f, k, &r, &took);
 	if (result <= 0)
 		return result;
-	if (f->policy->pin == ACTIONS_PIN_TAG && strcmp(took.ref_is, "branch") == 0) {
+	if (f->memory->policy->pin == ACTIONS_PIN_TAG && strcmp(took.ref_is, "branch") == 0) {
 		(void)refuse(k, SPEC_NOTE_REFUSED,
 		             "names a branch, and the policy asks for a tag or a commit "
 		             "(actions.pin: tag)",
@@ -347,7 +402,7 @@ static int find_remote(struct finding *f, struct known *k)
 		return 0;
 	dd_auto_fd int tree = open(took.tree, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (tree < 0)
-		return dd_err_set(f->err, errno, "open %s", took.tree);
+		return dd_err_set(f->memory->err, errno, "open %s", took.tree);
 	k->manifest = read_manifest(f, tree, r.path, k->uses, &why);
 	if (k->manifest)
 		keep(f, k, &r, &took);
@@ -360,19 +415,18 @@ static int find_remote(struct finding *f, struct known *k)
 /* ---- one of the workspace ---- */
 
 /* What cannot be read is said by the step, which sees another state of it. */
-static void find_local(struct finding *f, struct known *k)
+static void find_local(struct actions_finding *f, struct known *k)
 {
 	static const char root[] = PLACE_WORKSPACE;
-	const struct checkout *c = &f->source->checkout;
 	const char *why = NULL;
 	const char *place = wf_workdir(f->arena,
 	                               arena_printf(f->arena, "%s/%s", root, k->uses + 2));
 
-	if (c->rev[0] || c->dir_fd < 0 || strncmp(place, root, sizeof(root) - 1) != 0)
+	if (f->workspace_fd < 0 || strncmp(place, root, sizeof(root) - 1) != 0)
 		return;
 	place += sizeof(root) - 1;
-	k->manifest = read_manifest(f, c->dir_fd, *place ? place + 1 : "", *place ? place + 1 : ".",
-	                            &why);
+	k->manifest = read_manifest(f, f->workspace_fd, *place ? place + 1 : "",
+	                            *place ? place + 1 : ".", &why);
 	if (k->manifest)
 		k->action = arena_alloc(f->arena, sizeof(*k->action));
 }
@@ -385,16 +439,17 @@ static bool is_built_in(const char *uses)
 	return strncasecmp(uses, checkout, sizeof(checkout) - 1) == 0;
 }
 
-static const struct spec_action *built_in(struct finding *f, const char *uses)
+static const struct spec_action *built_in(struct actions_finding *f, const char *uses)
 {
 	struct spec_action *action = arena_alloc(f->arena, sizeof(*action));
 	*action = (struct spec_action){ .uses = uses, .kind = "built in" };
 	return action;
 }
 
-static int visit(struct finding *f, const char *uses, unsigned depth, const struct known **ret);
+static int visit(struct actions_finding *f, const char *uses, unsigned depth,
+                 const struct known **ret);
 
-static const char *shown_of(struct finding *f, const struct wf_step *step)
+static const char *shown_of(struct actions_finding *f, const struct wf_step *step)
 {
 	const struct template_node *node = step->name  ? step->name
 	                                   : step->run ? step->run
@@ -406,7 +461,7 @@ static const char *shown_of(struct finding *f, const struct wf_step *step)
 
 /* What the steps of a composite action use; the first that cannot be run is the action's own
  * trouble. */
-static int visit_steps(struct finding *f, struct known *k, unsigned depth)
+static int visit_steps(struct actions_finding *f, struct known *k, unsigned depth)
 {
 	const struct action_manifest *m = k->manifest;
 	struct spec_inner *inner = arena_array(f->arena, m->n_steps, sizeof(*inner));
@@ -433,7 +488,7 @@ static int visit_steps(struct finding *f, struct known *k, unsigned depth)
 	return 0;
 }
 
-static int look_at(struct finding *f, struct known *k, unsigned depth)
+static int look_at(struct actions_finding *f, struct known *k, unsigned depth)
 {
 	const struct action_manifest *m = k->manifest;
 	struct spec_action *action = (struct spec_action *)(uintptr_t)k->action;
@@ -454,19 +509,20 @@ static int look_at(struct finding *f, struct known *k, unsigned depth)
 	return m->kind == ACTION_COMPOSITE ? visit_steps(f, k, depth) : 0;
 }
 
-static int visit(struct finding *f, const char *uses, unsigned depth, const struct known **ret)
+/* What stands behind one `uses:`; not yet what that uses. */
+static int know(struct actions_finding *f, const char *uses, struct known **ret)
 {
-	struct known *k = NULL;
+	struct actions_memory *m = f->memory;
 	int r = 0;
 
-	for (size_t i = 0; i < f->n_known; i++)
-		if (strcmp(f->known[i].uses, uses) == 0) {
-			*ret = &f->known[i];
+	for (size_t i = 0; i < m->n_known; i++)
+		if (strcmp(m->known[i].uses, uses) == 0) {
+			*ret = &m->known[i];
 			return 0;
 		}
-	if (f->n_known == KNOWN_MAX)
-		return dd_err_say(f->err, E2BIG, "more than %d different actions", KNOWN_MAX);
-	k = &f->known[f->n_known++];
+	if (m->n_known == KNOWN_MAX)
+		return dd_err_say(m->err, E2BIG, "more than %d different actions", KNOWN_MAX);
+	struct known *k = *ret = &m->known[m->n_known++];
 	*k = (struct known){ .uses = arena_strdup(f->arena, uses) };
 	switch (wf_uses_kind(uses)) {
 	case WF_USES_LOCAL:
@@ -485,15 +541,89 @@ static int visit(struct finding *f, const char *uses, unsigned depth, const stru
 		             "steps run on the host's own tools");
 		break;
 	}
-	if (r == 0 && depth < DEPTH_MAX)
-		r = look_at(f, k, depth);
+	return r;
+}
+
+static int visit(struct actions_finding *f, const char *uses, unsigned depth,
+                 const struct known **ret)
+{
+	struct known *k = NULL;
+	int r = know(f, uses, &k);
+
+	if (r < 0)
+		return r;
 	*ret = k;
+	if (k->looked || depth >= DEPTH_MAX)
+		return 0;
+	k->looked = true;
+	return look_at(f, k, depth);
+}
+
+/* ---- what somebody has to bring first ---- */
+
+struct level {
+	const char **uses;
+	size_t n;
+};
+
+static void level_add(struct actions_finding *f, struct level *level, const char *uses)
+{
+	level->uses = arena_grow(f->arena, level->uses, level->n, sizeof(*level->uses));
+	level->uses[level->n++] = uses;
+}
+
+/* Those of @level that nobody knows yet and that may run, in one question. */
+static int bring_level(struct actions_finding *f, const struct level *level)
+{
+	struct actions_memory *m = f->memory;
+	size_t before = m->n_brought;
+
+	for (size_t i = 0; i < level->n; i++) {
+		struct known judged = { .uses = level->uses[i] };
+		struct remote r;
+		if (wf_uses_kind(level->uses[i]) != WF_USES_REPOSITORY ||
+		    is_built_in(level->uses[i]) || !take_apart(f, level->uses[i], &r) ||
+		    !judge(f, &judged, &r) || brought_of(f, &r))
+			continue;
+		m->brought = arena_grow(f->arena, m->brought, m->n_brought, sizeof(*m->brought));
+		m->brought[m->n_brought++] = (struct actions_wanted){ .repository = r.repository,
+			                                              .ref = r.ref };
+	}
+	return m->n_brought == before
+	               ? 0
+	               : f->bring(f->bring_arg, m->brought + before, m->n_brought - before, m->err);
+}
+
+/* Level by level: what an action uses is known only when it is there. */
+static int bring_all(struct actions_finding *f, const struct wf_job *job)
+{
+	struct level level = { .n = 0 };
+	int r = 0;
+
+	for (size_t i = 0; i < job->n_steps; i++)
+		if (job->steps[i].uses)
+			level_add(f, &level, job->steps[i].uses->text);
+	for (unsigned depth = 0; r == 0 && level.n > 0 && depth < DEPTH_MAX; depth++) {
+		struct level next = { .n = 0 };
+		r = bring_level(f, &level);
+		for (size_t i = 0; r == 0 && i < level.n; i++) {
+			struct known *k = NULL;
+			r = know(f, level.uses[i], &k);
+			for (size_t s = 0;
+			     r == 0 && k->manifest && !k->why &&
+			     k->manifest->kind == ACTION_COMPOSITE && s < k->manifest->n_steps;
+			     s++)
+				if (k->manifest->steps[s].uses)
+					level_add(f, &next, k->manifest->steps[s].uses->text);
+		}
+		level = next;
+	}
 	return r;
 }
 
 /* ---- the jobs ---- */
 
-static void add_note(struct finding *f, struct job_spec *spec, const struct wf_step *step,
+static void add_note(struct actions_finding *f, struct job_spec *spec, const struct wf_step *step,
                      const struct known *k)
 {
 	struct spec_note *notes = arena_array(f->arena, spec->n_notes + 1, sizeof(*notes));
@@ -510,62 +640,63 @@ static void add_note(struct finding *f, struct job_spec *spec, const struct wf_s
 	spec->n_notes++;
 }
 
-static int find_of_job(struct finding *f, const struct source_job *planned)
+static void list_runtimes(struct actions_finding *f)
 {
-	const struct wf_job *job = planned->job->job;
+	const struct policy_actions *policy = f->memory->policy;
+	struct actions_runtime *all = arena_array(f->arena, policy->n_nodes, sizeof(*all));
+	for (size_t i = 0; i < policy->n_nodes; i++)
+		all[i] = (struct actions_runtime){ .major = policy->nodes[i].major,
+			                           .dir = policy->nodes[i].dir };
+	f->runtimes = all;
+	f->n_runtimes = policy->n_nodes;
+}
 
+static void remember(struct actions_finding *f)
+{
+	f->memory = arena_alloc(f->arena, sizeof(*f->memory));
+	*f->memory = (struct actions_memory){
+		.policy = policy_actions_of(f->policy),
+		.store = STORE_NONE,
+		.known = arena_array(f->arena, KNOWN_MAX, sizeof(*f->memory->known)),
+	};
+	list_runtimes(f);
+}
+
+int actions_find_job(struct actions_finding *f, const struct wf_job *job, struct job_spec *spec,
+                     struct dd_err *err)
+{
+	int r = 0;
+
+	if (!f->memory)
+		remember(f);
+	f->memory->err = err;
+	if (is_brought(f) && (r = bring_all(f, job)) < 0)
+		return r;
 	for (size_t i = 0; i < job->n_steps; i++) {
 		const struct wf_step *step = &job->steps[i];
-		struct spec_step *spec = (struct spec_step *)(uintptr_t)&planned->spec->steps[i];
+		struct spec_step *told = (struct spec_step *)(uintptr_t)&spec->steps[i];
 		const struct known *k = NULL;
-		if (!step->uses || spec->recipe.nothing ||
+		if (!step->uses || told->recipe.nothing ||
 		    wf_uses_kind(step->uses->text) == WF_USES_DOCKER)
 			continue;
-		int r = visit(f, step->uses->text, 0, &k);
-		if (r < 0)
+		if ((r = visit(f, step->uses->text, 0, &k)) < 0)
 			return r;
-		spec->action = k->action;
+		told->action = k->action;
 		if (k->why)
-			add_note(f, planned->spec, step, k);
+			add_note(f, spec, step, k);
 	}
 	return 0;
 }
 
-static void list_runtimes(struct finding *f)
+void actions_find_end(struct actions_finding *f)
 {
-	struct actions_runtime *all = arena_array(f->arena, f->policy->n_nodes, sizeof(*all));
-	for (size_t i = 0; i < f->policy->n_nodes; i++)
-		all[i] = (struct actions_runtime){ .major = f->policy->nodes[i].major,
-			                           .dir = f->policy->nodes[i].dir };
-	f->source->runtimes = all;
-	f->source->n_runtimes = f->policy->n_nodes;
+	if (f->memory)
+		store_close(&f->memory->store);
 }
 
-int actions_find(const struct run_args *args, struct job_source *source, struct dd_err *err)
+void actions_find_done(struct actions_finding *f)
 {
-	struct finding f = { .args = args,
-		             .source = source,
-		             .policy = policy_actions_of(source->policy),
-		             .arena = source->wf->arena,
-		             .store = STORE_NONE,
-		             .err = err };
-	int r = 0;
-
-	/* fixed places: steps of an action point to what was found before */
-	f.known = arena_array(f.arena, KNOWN_MAX, sizeof(*f.known));
-	list_runtimes(&f);
-	if (args->locked && (r = actions_lock_read(source->checkout.dir_fd, &f.lock, err)) < 0)
-		return dd_err_blame(err, DD_BLAME_CALLER, dd_err_ctx(err, r, "--locked"));
-	for (size_t i = 0; r == 0 && i < source->n_planned; i++)
-		if (!workflow_never_runs(source, &source->planned[i]))
-			r = find_of_job(&f, &source->planned[i]);
-	store_close(&f.store);
-	actions_lock_free(f.lock);
-	return r;
-}
-
-void actions_find_done(struct job_source *source)
-{
-	for (size_t i = 0; i < source->n_manifests; i++)
-		action_manifest_free(source->manifests[i]);
+	for (size_t i = 0; i < f->n_manifests; i++)
+		action_manifest_free(f->manifests[i]);
+	f->n_manifests = 0;
 }
