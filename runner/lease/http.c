@@ -25,6 +25,8 @@ enum { HEAD_MAX = 16 * 1024, BODY_FIRST = 16 * 1024 };
 	X(curl_easy_strerror)                                                                      \
 	X(curl_easy_cleanup)                                                                       \
 	X(curl_easy_reset)                                                                         \
+	X(curl_easy_send)                                                                          \
+	X(curl_easy_recv)                                                                          \
 	X(curl_slist_append)                                                                       \
 	X(curl_slist_free_all)                                                                     \
 	X(curl_getdate)
@@ -379,6 +381,42 @@ int http_ask(struct http *h, const struct http_request *request, struct http_ans
 		http_answer_done(ret);
 		return explain(request, code, err);
 	}
+}
+
+int http_connect(struct http *h, const char *url, unsigned timeout_sec, struct dd_err *err)
+{
+	const struct http_request request = { .url = url,
+		                              .tls_only = true,
+		                              .timeout_sec = timeout_sec };
+
+	curl.curl_easy_reset(h->easy);
+	set_tls(h);
+	set_limits(h, &request);
+	(void)curl.curl_easy_setopt(h->easy, CURLOPT_URL, url);
+	(void)curl.curl_easy_setopt(h->easy, CURLOPT_CONNECT_ONLY, 1L);
+	CURLcode code = curl.curl_easy_perform(h->easy);
+	return code == CURLE_OK ? 0 : explain(&request, code, err);
+}
+
+long http_put(struct http *h, const void *bytes, size_t len)
+{
+	size_t n = 0;
+	CURLcode code = curl.curl_easy_send(h->easy, bytes, len, &n);
+	return code == CURLE_OK ? (long)n : code == CURLE_AGAIN ? -EAGAIN : -EPIPE;
+}
+
+long http_get(struct http *h, void *bytes, size_t len)
+{
+	size_t n = 0;
+	CURLcode code = curl.curl_easy_recv(h->easy, bytes, len, &n);
+	return code == CURLE_OK ? (long)n : code == CURLE_AGAIN ? -EAGAIN : -EPIPE;
+}
+
+int http_socket(struct http *h)
+{
+	curl_socket_t fd = -1;
+	(void)curl.curl_easy_getinfo(h->easy, CURLINFO_ACTIVESOCKET, &fd);
+	return (int)fd;
 }
 
 void http_answer_done(struct http_answer *answer)

@@ -69,6 +69,14 @@ void http_free(struct http *h);
 int http_ask(struct http *h, const struct http_request *request, struct http_answer *ret,
              struct dd_err *err);
 void http_answer_done(struct http_answer *answer);
+
+/* A connection to the host of @url, TLS verified, over which whoever calls speaks; @h asks nothing
+ * besides. http_free() ends it. */
+int http_connect(struct http *h, const char *url, unsigned timeout_sec, struct dd_err *err);
+/* As send(2) and recv(2) that never wait: how many bytes; 0 (get): the end; -EAGAIN; -EPIPE. */
+long http_put(struct http *h, const void *bytes, size_t len);
+long http_get(struct http *h, void *bytes, size_t len);
+int http_socket(struct http *h); /* to poll */
 /* The value of a header line, trimmed; false: it is not there, or does not fit. */
 bool http_header(const struct http_answer *answer, const char *name, char *ret, size_t size);
 /* The answer as JSON; NULL: it is none. */

@@ -123,6 +123,7 @@ class Job:
         self.plan_id, self.job_id, self.request_id = (str(uuid.uuid4()) for _ in range(3))
         self.token = "job-token-" + secrets.token_hex(12)
         self.acknowledged = self.acquired = self.renewed = self.completed = None
+        self.fed = []   # (step id, number of the line, text), as the live feed brought them
         self.renewals, self.change_order, self.states, self.step_blobs, self.metadata, self.summaries, self.job_blob = [], 0, {}, {}, {}, {}, None
         self.gone = False   # the server gave it to somebody else
         base = server.url
@@ -131,7 +132,8 @@ class Job:
             "timeline": {"id": self.plan_id, "changeId": 1}, "jobId": self.job_id, "jobDisplayName": "build", "jobName": "build", "requestId": 0,
             "billingOwnerId": "O_1",
             "resources": {"endpoints": [{"name": "SystemVssConnection", "url": f"{base}/run/{self.number}/", "authorization": {"scheme": "OAuth", "parameters": {"AccessToken": self.token}},
-                                         "data": {"ResultsServiceUrl": base + "/results/", "GenerateIdTokenUrl": f"{base}/run/{self.number}/idtoken?v=1"}}], "repositories": [], "containers": []},
+                                         "data": {"ResultsServiceUrl": base + "/results/", "GenerateIdTokenUrl": f"{base}/run/{self.number}/idtoken?v=1",
+                                                  **({"FeedStreamUrl": base.replace("https", "wss") + "/feed/ingest.sock"} if server.feed else {})}}], "repositories": [], "containers": []},
             "contextData": {"github": context({**PUSH, **(github or {})}), "needs": {"t": 2}, "inputs": None, "vars": {"t": 2}, "matrix": None,
                             "strategy": context({"fail-fast": True, "job-index": 0, "job-total": 1, "max-parallel": 1})},
             "mask": [], "environmentVariables": [], "defaults": [], "jobContainer": None, "jobServiceContainers": None, "jobOutputs": None, "actionsEnvironment": None,
@@ -172,6 +174,7 @@ class GitHub:
         self.differences = []
         self.quirks = quirks   # let pass what ChristopherHX/github-act-runner does otherwise than the official runner
         self.resolved, self.renamed, self.archive_log, self.codeload = [], {}, [], None   # each question; uses -> members of its answer; (host, token); another server
+        self.feed, self.feeds = None, 0   # "ok"; or what is wrong with it: "refuse", "stall", "drop"; how often it was opened
         self.repositories, self.git_log = None, []   # a directory of bare repositories; (path, user, token)
         owner = self
 
@@ -183,6 +186,9 @@ class GitHub:
 
             def serve(self):
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                if self.path.startswith("/feed/"):
+                    owner.live(self)
+                    return
                 if owner.repositories and re.search("/(info/refs|git-upload-pack)(\\?|$)", self.path):
                     owner.git(self, body)
                     return
@@ -712,6 +718,63 @@ class GitHub:
                 job.states[s["external_id"]] = before + [(s["status"], s["conclusion"])]
                 self.changed.notify_all()
         return 200, {"ok": True}, {}
+
+    # ---- the live feed (RFC 6455) ----
+
+    def live(self, request):
+        headers, job = request.headers, self._job(request.headers)
+        self.feeds += 1
+        key = headers.get("Sec-WebSocket-Key", "")
+        if (not job or headers.get("Upgrade", "").lower() != "websocket" or "upgrade" not in headers.get("Connection", "").lower() or headers.get("Sec-WebSocket-Version") != "13"
+                or len(base64.b64decode(key)) != 16):
+            self.wrong(f"feed: {dict(headers)}")
+        request.close_connection = True
+        if self.feed == "refuse":
+            request.send_error(503)
+            return
+        request.send_response(101)
+        for name, value in (("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Accept", base64.b64encode(hashlib.sha1((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").encode()).digest()).decode())):
+            request.send_header(name, value)
+        request.end_headers()
+        request.wfile.write(b"\x89\x05hello\x81\x02hi")   # a ping, and a text that means nothing
+        request.wfile.flush()
+        message, ponged = b"", False
+        while True:
+            head = request.rfile.read(2)
+            if len(head) < 2:
+                return
+            if self.feed == "stall":
+                time.sleep(60)
+                return
+            size = head[1] & 0x7f
+            if size == 126:
+                size = int.from_bytes(request.rfile.read(2), "big")
+            mask, opcode = request.rfile.read(4), head[0] & 15
+            data = bytes(b ^ mask[i % 4] for i, b in enumerate(request.rfile.read(size)))
+            if not head[1] & 0x80 or size > 1024 or (opcode == 0) != bool(message) and opcode in (0, 1):
+                self.wrong(f"feed frame: {head!r} {size}")
+            if opcode == 10:
+                ponged = data == b"hello"
+            elif opcode == 8:
+                if not ponged:
+                    self.wrong("feed: a ping was not answered")
+                return
+            elif opcode in (0, 1):
+                message += data
+                if head[0] & 0x80:
+                    self._fed(job, json.loads(message))
+                    message = b""
+                    if self.feed == "drop":
+                        return
+            else:
+                self.wrong(f"feed: opcode {opcode}")
+
+    def _fed(self, job, said):
+        if set(said) != {"count", "value", "stepId", "startLine"} or said["count"] != len(said["value"]) or not 1 <= said["count"] <= 100 or not GUID.match(said["stepId"]) or any(len(line) > 1027 for line in said["value"]):
+            self.wrong(f"feed: {str(said)[:300]}")
+        with self.changed:
+            job.fed += [(said["stepId"], said["startLine"] + i, line) for i, line in enumerate(said["value"])]
+            self.changed.notify_all()
 
     # ---- actions ----
 

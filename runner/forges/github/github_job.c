@@ -16,6 +16,7 @@
 #include "forges/engine/job_engine.h"
 #include "forges/engine/job_result.h"
 #include "github_courier.h"
+#include "github_feed.h"
 #include "github_fetch.h"
 #include "input/read_file.h"
 #include "job/job_dirs.h"
@@ -54,7 +55,7 @@ struct job_host {
 	struct job_spool *spool;
 	/* the courier */
 	char *address; /* the message with nothing but what a courier needs */
-	struct courier_process courier;
+	struct courier_process courier, feed;
 	unsigned couriers;
 	bool go, lost, complete, left;
 	/* what runs */
@@ -163,6 +164,41 @@ static void hear_courier(struct job_host *h)
 	h->lost |= frame.kind == COURIER_LOST;
 	h->complete |= frame.kind == COURIER_COMPLETE;
 	h->left |= frame.kind == COURIER_LEFT;
+	if (frame.bytes)
+		told(frame.bytes);
+	frame_done(&frame);
+}
+
+/* ---- the live log ---- */
+
+/* Nothing depends on it. */
+static void start_feed(struct job_host *h)
+{
+	static struct github_feed_work work;
+	struct dd_err err = { 0 };
+
+	if (!*h->message.feed)
+		return;
+	work = (struct github_feed_work){ .url = h->message.feed,
+		                          .token = h->message.token,
+		                          .ca = h->args->ca };
+	const struct courier_work what = { .run = github_feed_main,
+		                           .arg = &work,
+		                           .lent = { [FEED_LENT_DIR] = h->dir_fd },
+		                           .n_lent = FEED_LENT,
+		                           .name = "dd-feed" };
+	if (courier_process_start(&what, &h->feed, &err) < 0)
+		told(err.msg);
+}
+
+static void hear_feed(struct job_host *h)
+{
+	struct frame frame;
+	if (frame_recv(h->feed.sock, &frame) <= 0) {
+		(void)courier_process_end(&h->feed, 100);
+		h->feed = (struct courier_process)COURIER_PROCESS_NONE;
+		return;
+	}
 	if (frame.bytes)
 		told(frame.bytes);
 	frame_done(&frame);
@@ -325,6 +361,7 @@ static bool listen_with(struct job_host *h, int fd, int ms)
 		{ .fd = h->courier.sock, .events = POLLIN },
 		{ .fd = h->agent_gone ? -1 : h->args->sock, .events = POLLIN },
 		{ .fd = fd, .events = POLLIN },
+		{ .fd = h->feed.sock, .events = POLLIN },
 	};
 	if (poll(p, ARRAY_LEN(p), ms) <= 0)
 		return false;
@@ -334,6 +371,8 @@ static bool listen_with(struct job_host *h, int fd, int ms)
 		hear_courier(h);
 	if (p[2].revents)
 		hear_agent(h);
+	if (p[4].revents)
+		hear_feed(h);
 	return p[3].revents != 0;
 }
 
@@ -496,6 +535,7 @@ static _Noreturn void become_keeper(struct job_host *h, pid_t parent)
 		_exit(DRYDOCK_EXIT_CANCELLED);
 	(void)close(h->signal_fd);
 	dd_close_p(&h->courier.sock);
+	dd_close(h->feed.sock);
 	(void)close(h->args->sock);
 	explicit_bzero(h->address, strlen(h->address));
 	job_message_forget(&h->message);
@@ -558,7 +598,8 @@ static bool somebody_lives(const struct job_host *h, int sig)
 	(void)snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
 	FILE *f = fopen(path, "re");
 	while (f && fscanf(f, "%d", &pid) == 1) {
-		if (pid == h->courier.pid || waitpid((pid_t)pid, NULL, WNOHANG) != 0)
+		if (pid == h->courier.pid || pid == h->feed.pid ||
+		    waitpid((pid_t)pid, NULL, WNOHANG) != 0)
 			continue;
 		lives = true;
 		if (sig)
@@ -641,6 +682,7 @@ static void hand_over(struct job_host *h, int code)
 	while (!h->complete && !h->left && !h->lost && dd_now_ms() < until)
 		listen_once(h, (int)(until - dd_now_ms()));
 	(void)courier_process_end(&h->courier, 1000);
+	(void)courier_process_end(&h->feed, 100);
 	if (h->complete || h->lost)
 		(void)job_dirs_remove(h->jobs_fd, h->name, &h->err);
 	else
@@ -660,6 +702,7 @@ static int run_job(struct job_host *h)
 		(void)job_dirs_remove(h->jobs_fd, h->name, &h->err);
 		return DRYDOCK_EXIT_INTERNAL;
 	}
+	start_feed(h);
 	int code = h->cancelled ? DRYDOCK_EXIT_CANCELLED : prepare(h);
 	if (code == 0)
 		code = start_keeper(h) < 0 ? refuse(h, DRYDOCK_EXIT_INTERNAL) : attend(h);
@@ -722,7 +765,8 @@ int github_job_run(const struct github_job_args *args)
 		              .mirror_fd = -1,
 		              .result_fd = -1,
 		              .signal_fd = -1,
-		              .courier = COURIER_PROCESS_NONE };
+		              .courier = COURIER_PROCESS_NONE,
+		              .feed = COURIER_PROCESS_NONE };
 	int code = DRYDOCK_EXIT_INTERNAL;
 
 	(void)signal(SIGPIPE, SIG_IGN);
