@@ -151,6 +151,11 @@ class Job:
     def all_log(self):
         return "\n".join(line for record in self.step_blobs for line in self.log(record) or [])
 
+    def notes(self):
+        """What is said of the job as a whole: where the server shows that, else of "Set up job"."""
+        wanted = self.document["variables"].get("actions_send_job_level_annotations", {}).get("value") == "true"
+        return self.completed["annotations"] if wanted else self.completed["stepResults"][0]["annotations"]
+
     def result(self, step):
         return next((s for s in (self.completed or {}).get("stepResults", []) if s["external_id"] == step["id"]), None)
 
@@ -174,6 +179,7 @@ class GitHub:
         self.differences = []
         self.quirks = quirks   # let pass what ChristopherHX/github-act-runner does otherwise than the official runner
         self.resolved, self.renamed, self.archive_log, self.codeload = [], {}, [], None   # each question; uses -> members of its answer; (host, token); another server
+        self.plain_bodies = False
         self.feed, self.feeds = None, 0   # "ok"; or what is wrong with it: "refuse", "stall", "drop"; how often it was opened
         self.repositories, self.git_log = None, []   # a directory of bare repositories; (path, user, token)
         owner = self
@@ -532,7 +538,7 @@ class GitHub:
             kind, content, job = self.queue.pop(0)
         if job:
             job.delivered = True
-        return 200, {"messageId": len(self.log), "messageType": kind, "iv": None, "body": json.dumps(content)}, {}
+        return 200, {"messageId": len(self.log), "messageType": kind, "iv": None, "body": content if self.plain_bodies else json.dumps(content)}, {}
 
     def _acknowledge(self, where, query, headers, body):
         runner = self._runner(headers)
@@ -602,6 +608,8 @@ class GitHub:
         if said["conclusion"] not in ("succeeded", "failed", "canceled", "skipped", "abandoned"):
             self.wrong(f"conclusion {said['conclusion']}")
         self._check_steps(job, said)
+        if said.get("annotations") and job.document["variables"].get("actions_send_job_level_annotations", {}).get("value") != "true":
+            self.wrong("annotations of a job as a whole, which nobody asked for")
         with self.changed:
             job.completed = said
             if self.runners[job.acquired]["ephemeral"]:

@@ -87,7 +87,7 @@ def _():
             job = w.server.job([script("echo ran-it"), action(uses)])
             equal(w.run(), 4, f"exit status; {w.out}")
             check(line in job.all_log() and "ran-it" not in job.all_log(), job.all_log())
-            check(any(uses in a["message"] for a in job.completed["annotations"]), str(job.completed))
+            check(any(uses in a["message"] for a in job.notes()), str(job.completed))
             equal((w.server.names().count("resolve"), w.server.names().count("archive")), (0, 0), "asked")
             w.clean()
     # what an allowed one uses is judged like the rest

@@ -60,12 +60,14 @@ def _():
 @case("", "a job whose step fails has failed: exit 1, the step says with which status, continue-on-error forgives another")
 def _():
     with World() as w:
-        job = w.server.job([script("exit 4", continueOnError=True), script("echo '::error file=src/a.c,line=3,title=T::no good'; exit 3"), script("true")])
+        job = w.server.job([script("echo before; echo ::warning::an aside; exit 4", continueOnError=True), script("echo '::error file=src/a.c,line=3,title=T::no good'; exit 3"), script("true")])
         equal(w.run(), 1, f"exit status; {w.out}")
         steps, done = job.document["steps"], job.completed
         equal([job.result(s)["conclusion"] for s in steps], ["succeeded", "failed", "skipped"], "conclusions")
         check("##[error]Process completed with exit code 3." in job.log(steps[1]), str(job.log(steps[1])))
         [note] = job.result(steps[1])["annotations"]
+        plain = job.result(steps[0])["annotations"]
+        check(plain and "an aside" in job.log(steps[0])[plain[0]["startLine"] - 1] and plain[0]["endLine"] == plain[0]["startLine"], f"an annotation without a file is at its line of the log: {plain} {job.log(steps[0])}")
         equal((note["level"], note["message"], note["path"], note["startLine"], note["title"], note["stepNumber"]), ("failure", "no good", "src/a.c", 3, "T", 3), "annotation")
         equal(done["conclusion"], "failed", "conclusion")
         w.clean()
@@ -172,7 +174,7 @@ def _():
     with World({"version": 1, "for": {"repository": "other/*"}}) as w:
         job = w.server.job([script("echo ran")])
         equal(w.run(), 4, f"exit status; {w.out}")
-        check("is for this job" in job.all_log() and "ran" not in job.all_log() and any("is for this job" in a["message"] for a in job.completed["annotations"]), job.all_log())
+        check("is for this job" in job.all_log() and "ran" not in job.all_log() and any("is for this job" in a["message"] for a in job.notes()), job.all_log())
         w.clean()
     with World("version: 1\nstepz: []\n") as w:
         w.server.job([script("echo ran")])
@@ -190,10 +192,10 @@ def _():
             check(f"`{words}` is not supported yet" in job.all_log() and "ran-it" not in job.all_log(), job.all_log())
             w.clean()
     with World() as w:
-        job = w.server.job([script("echo ran-it"), script("true", background=True)])
+        job = w.server.job([script("echo ran-it"), script("true", background=True)], variables={"actions_send_job_level_annotations": "true"})
         equal(w.run(), 1, f"exit status; {w.out}")
         equal(job.completed["conclusion"], "failed", "conclusion")
-        check(any("in the background" in a["message"] for a in job.completed["annotations"]), str(job.completed))
+        check(any("in the background" in a["message"] for a in job.notes()), str(job.completed))
         w.clean()
 
 
@@ -301,6 +303,23 @@ def _():
         w.process.send_signal(signal.SIGTERM)
         equal(w.finish(), 130, f"exit status; {w.out}")
         equal(w.server.sessions, {}, "sessions")
+        w.clean()
+
+
+@case("X-08", "a cancellation of another job, and a message whose body is no text but the document itself, are understood; UseV2Flow need not be there where a broker is named")
+def _():
+    with World() as w:
+        job = w.server.job([script("sleep 2")])
+        w.start(jit=w.server.jit(UseV2Flow=None))
+        w.server.wait(lambda: job.states.get(job.document["steps"][0]["id"]))
+        w.server.say("JobCancellation", {"jobId": job.plan_id, "timeout": "00:05:00"})
+        equal(w.finish(), 0, f"exit status; {w.out}")
+        check("cancelled that does not run here" in w.out, w.out)
+        w.clean()
+    with World() as w:
+        w.server.plain_bodies = True
+        job = w.server.job([script("true")])
+        equal(w.run(), 0, f"exit status; {w.out}")
         w.clean()
 
 

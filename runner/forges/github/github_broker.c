@@ -45,6 +45,7 @@ struct broker {
 	char *token;
 	long skew_sec;
 	char session[65];
+	char job[65]; /* the last one that was acquired, by its id; "": it says none */
 	bool busy, ending;
 	bool leaves_session; /* it is not ours to end any more */
 	unsigned misses;     /* in a row */
@@ -328,7 +329,7 @@ static bool query_url(const struct broker *b, const char *name, char ret[GITHUB_
 	return github_url(b->work->runner->broker, tail, ret);
 }
 
-/* Best effort. False: there is no such job, and of a runner for one job that is the end. */
+/* Best effort. False: there is no such job, and for a runner of one job that is the end. */
 static bool acknowledge(struct broker *b, const char *request_id)
 {
 	struct github_answer answer;
@@ -350,8 +351,9 @@ static bool acknowledge(struct broker *b, const char *request_id)
 		github_answer_done(&answer);
 	}
 	json_decref(body);
+	/* of a runner that stays, acquiring decides: this is for the server's statistics */
 	if (there || !b->work->runner->ephemeral)
-		return there;
+		return true;
 	end_with(b, DRYDOCK_EXIT_OK, "the job that was offered is not there any more");
 	return false;
 }
@@ -366,7 +368,10 @@ static int acquired(struct broker *b, const struct github_answer *answer)
 		struct frame frame = { .kind = BROKER_JOB,
 			               .bytes = answer->bytes,
 			               .len = (uint32_t)answer->len };
+		const char *id = message_text(answer->said, "jobId");
 		b->busy = true;
+		(void)snprintf(b->job, sizeof(b->job), "%s",
+		               id && strlen(id) < sizeof(b->job) ? id : "");
 		if (frame_send(b->sock, &frame) < 0)
 			b->ending = true;
 		return 1;
@@ -452,7 +457,11 @@ static unsigned seconds_of(const char *text)
 static void on_cancel(struct broker *b, const json_t *body)
 {
 	const char *id = message_text(body, "jobId");
-	if (id)
+	if (!id)
+		return;
+	if (!b->busy || (b->job[0] && strcasecmp(id, b->job) != 0))
+		tell(b, "a job is to be cancelled that does not run here");
+	else
 		(void)frame_send(b->sock,
 		                 &(struct frame){ .kind = BROKER_CANCEL,
 		                                  .a = seconds_of(message_text(body, "timeout")),
@@ -511,7 +520,8 @@ static void take_message(struct broker *b, const json_t *message)
 	const char *type = message_text(message, "messageType"),
 		   *text = message_text(message, "body");
 	char why[100], line[200];
-	json_t *body = text ? message_json_load(text, strlen(text), why, sizeof(why)) : NULL;
+	json_t *body = text ? message_json_load(text, strlen(text), why, sizeof(why))
+	                    : json_incref(message_member(message, "body"));
 
 	for (size_t i = 0; type && i < ARRAY_LEN(message_rows); i++)
 		if (strcasecmp(message_rows[i].type, type) == 0) {

@@ -285,6 +285,9 @@ static void add_number(json_t *to, const char *name, const json_t *event, const 
 static void on_note(struct courier *c, const json_t *event)
 {
 	struct record *r = record_at(c, message_number(event, "n", 0));
+	/* where the server shows none of the job as a whole, "Set up job" has them */
+	if (!r && !c->address.wants_annotations)
+		r = record_at(c, 1);
 	json_t *list = r ? r->notes : c->notes;
 	const char *texts[] = { "level", "message", "title", "path" };
 	json_t *note = json_object();
@@ -787,7 +790,8 @@ static void on_orphan(struct courier *c)
 			c->records[i].conclusion = strdup("failed");
 			c->records[i].dirty = true;
 		}
-	(void)json_array_append_new(c->notes,
+	json_t *list = c->address.wants_annotations || c->n == 0 ? c->notes : c->records[0].notes;
+	(void)json_array_append_new(list,
 	                            json_pack("{s:s, s:s}", "level", "failure", "message",
 	                                      "drydock was ended from outside while the job ran"));
 }

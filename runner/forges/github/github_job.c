@@ -116,12 +116,15 @@ static int make_spool(struct job_host *h, struct dd_err *err)
 /* A message that holds no step, no context, no secret but the token of the job. */
 static char *address_of(const struct job_message *m)
 {
-	json_t *all = json_pack("{s:{s:s}, s:s, s:s, s:{s:[{s:s, s:s, s:{s:{s:s}}}]}, s:{s:{s:s}}}",
+	json_t *all = json_pack("{s:{s:s}, s:s, s:s, s:{s:[{s:s, s:s, s:{s:{s:s}}}]}, "
+	                        "s:{s:{s:s}, s:{s:s}}}",
 	                        "plan", "planId", m->plan_id, "jobId", m->job_id, "billingOwnerId",
 	                        m->billing_owner, "resources", "endpoints", "name",
 	                        "SystemVssConnection", "url", m->run_service, "authorization",
 	                        "parameters", "AccessToken", m->token, "variables",
-	                        "system.github.results_endpoint", "value", m->results);
+	                        "system.github.results_endpoint", "value", m->results,
+	                        "actions_send_job_level_annotations", "value",
+	                        m->wants_annotations ? "true" : "false");
 	char *text = all ? json_dumps(all, JSON_COMPACT) : NULL;
 	json_decref(all);
 	return text;

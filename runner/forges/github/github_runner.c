@@ -97,7 +97,7 @@ static int take(struct github_runner *r, struct dd_err *err)
 	r->key = json_object_get(r->document, ".credentials_rsaparams");
 	if (r->id <= 0 || !r->name || !*r->name || !r->client_id || !json_is_object(r->key))
 		return no_config(err, "lacks the id, the name, the client or the key of a runner");
-	if (!message_truth(runner, "useV2Flow", false) || !r->broker || !*r->broker)
+	if (!r->broker || !*r->broker || !message_truth(runner, "useV2Flow", true))
 		return no_config(err, "is one for the older protocol, which drydock does not speak "
 		                      "yet: the server must offer its broker (useV2Flow)");
 	if (!is_https(r->broker) || !is_https(r->authorization))

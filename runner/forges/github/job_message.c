@@ -72,12 +72,6 @@ static const char *variable(const json_t *document, const char *name)
 	return json_is_string(one) ? json_string_value(one) : message_text(one, "value");
 }
 
-static bool is_switched_on(const json_t *document, const char *name)
-{
-	const char *text = variable(document, name);
-	return text && strcasecmp(text, "true") == 0;
-}
-
 static bool is_guid(const char *text)
 {
 	size_t i = 0;
@@ -85,6 +79,12 @@ static bool is_guid(const char *text)
 		if (!isxdigit((unsigned char)text[i]) && text[i] != '-')
 			return false;
 	return i > 0 && i <= 64;
+}
+
+static bool is_switched_on(const json_t *document, const char *name)
+{
+	const char *text = variable(document, name);
+	return text && strcasecmp(text, "true") == 0;
 }
 
 static int read_address(json_t *document, struct job_address *ret, struct dd_err *err)
@@ -99,6 +99,7 @@ static int read_address(json_t *document, struct job_address *ret, struct dd_err
 		.run_service = or_empty(message_text(endpoint, "url")),
 		.token = message_text(endpoint, "authorization.parameters.AccessToken"),
 		.results = or_empty(variable(document, "system.github.results_endpoint")),
+		.wants_annotations = is_switched_on(document, "actions_send_job_level_annotations"),
 	};
 	if (!endpoint)
 		return malformed(err, "does not name exactly one endpoint SystemVssConnection");
@@ -374,8 +375,7 @@ int job_message_read(const char *bytes, size_t len, struct job_message *ret,
 	ret->launch = or_empty(variable(ret->document, "system.github.launch_endpoint"));
 	ret->id_token = or_empty(message_text(data, "GenerateIdTokenUrl"));
 	ret->feed = or_empty(message_text(data, "FeedStreamUrl"));
-	ret->wants_annotations = is_switched_on(ret->document,
-	                                        "actions_send_job_level_annotations");
+	ret->wants_annotations = address.wants_annotations;
 	ret->bearer_for_codeload = is_switched_on(ret->document,
 	                                          "actions_use_bearer_token_for_codeload");
 	ret->dependencies = message_member(ret->document, "dependencies");

@@ -40,6 +40,7 @@ struct job_message {
 struct job_address {
 	json_t *document;
 	const char *plan_id, *job_id, *billing_owner, *run_service, *token, *results;
+	bool wants_annotations; /* of the job as a whole */
 };
 
 /* The caller frees, also after a failure. -EINVAL: it cannot be run, and @diags or @err say why. */

@@ -301,14 +301,16 @@ static void hear_annotation(void *arg, const struct grant *grant,
 {
 	struct job_spool *s = arg;
 	const char *level = strcmp(what->level, "error") == 0 ? "failure" : what->level;
+	/* where it names no line of a file, it is at the line of the log that said it */
+	uint64_t line = what->line || what->file ? (uint64_t)what->line : s->lines + 1;
 	(void)grant;
 	put_event(s, json_pack("{s:s, s:I, s:s, s:s%, s:s, s:s, s:I, s:I, s:I, s:I}", "e", "note",
 	                       "n", (json_int_t)s->record, "level", level, "message", what->message,
 	                       strnlen(what->message, ANNOTATION_MAX), "title",
 	                       what->title ? what->title : "", "path", what->file ? what->file : "",
-	                       "line", (json_int_t)what->line, "end_line",
-	                       (json_int_t)what->end_line, "column", (json_int_t)what->column,
-	                       "end_column", (json_int_t)what->end_column));
+	                       "line", (json_int_t)line, "end_line", (json_int_t)what->end_line,
+	                       "column", (json_int_t)what->column, "end_column",
+	                       (json_int_t)what->end_column));
 }
 
 static void hear_summary(void *arg, const struct grant *grant, const char *text, size_t len)
