@@ -95,6 +95,8 @@ int main(int argc, char **argv)
 		printf("drydock %s\n", drydock_version());
 		return DRYDOCK_EXIT_OK;
 	}
+	if (strcmp(argv[1], "in-step") == 0)
+		return cmd_in_step(argc - 1, argv + 1);
 	struct dd_err err = { .code = 0 };
 	if (dd_trace_init(&err) < 0) {
 		fprintf(stderr, "drydock: %s\n", err.msg);

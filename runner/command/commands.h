@@ -16,5 +16,6 @@ int cmd_cache(int argc, char **argv);
 int cmd_agent(int argc, char **argv);
 int cmd_register(int argc, char **argv);
 int cmd_unregister(int argc, char **argv);
+int cmd_in_step(int argc, char **argv); /* not for people */
 
 #endif

@@ -27,6 +27,7 @@ void plan_make_leases(struct plan_build *b, struct grant *grant);
 void plan_check_leases(struct plan_build *b);
 /* plan_forge.c: of a step that is drydock's own. @policy: never NULL. */
 void plan_forge_grant(struct plan_build *b, const struct policy *policy, struct grant *grant);
+void plan_own_grant(struct plan_build *b, const struct policy *policy, struct grant *grant);
 /* plan_make.c: the phase of a step of any job; place and globs of a rule, for people. @written:
  * NULL of another job, of which no more is known than the facts. */
 /* What the rules are held against. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* plan_forge.c - what a step of drydock's own may that fetches a job's sources: reach the job's
- * forge, and hold the job's token for it. Pure.
+/* plan_forge.c - what steps of drydock's own may. One that fetches a job's sources: reach the job's
+ * forge, and hold the job's token for it. Any other: touch the workspace. Pure.
  *
  * Runs in: command line and supervisor. Whether a job is trusted does not matter here: its forge
  * gave it that token to fetch with, and no byte of the sources runs beside it. No rule of a policy
@@ -86,5 +86,28 @@ void plan_forge_grant(struct plan_build *b, const struct policy *policy, struct 
 	grant->terms = forge_terms(b, policy, forge);
 	if (forge->secret)
 		hold_token(b, forge, grant);
+	grant->time_sec = policy->limits.time_sec;
+}
+
+/* ---- of what never leaves the host ---- */
+
+void plan_own_grant(struct plan_build *b, const struct policy *policy, struct grant *grant)
+{
+	static const char *const none[] = { NULL };
+	struct grant_terms *terms = arena_alloc(b->plan->arena, sizeof(*terms));
+	*terms = (struct grant_terms){ .phase = DD_PHASE_BUILD,
+		                       .artifacts = none,
+		                       .carry_env = none,
+		                       .carry_path = none,
+		                       .store = policy->store,
+		                       .limits = policy->limits,
+		                       .seccomp = "default",
+		                       .syscalls = none,
+		                       .read = none };
+	terms->egress.index = egress_index_make(arena_alloc(b->plan->arena, egress_index_size(0)),
+	                                        terms->egress.entries, 0);
+	grant->phase = DD_PHASE_BUILD;
+	grant->phase_why = "drydock's own step: it touches the workspace and nothing else";
+	grant->terms = terms;
 	grant->time_sec = policy->limits.time_sec;
 }

@@ -163,6 +163,10 @@ static void make_grant(struct plan_build *b, const struct policy *policy, unsign
 		plan_forge_grant(b, policy, grant);
 		return;
 	}
+	if (written->own) {
+		plan_own_grant(b, policy, grant);
+		return;
+	}
 	choose_phase(b, grant);
 	apply_policy(b, policy, grant);
 	plan_make_leases(b, grant);

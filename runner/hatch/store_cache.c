@@ -122,7 +122,7 @@ void store_cache_create(struct store *s, const struct store_ask *ask, struct sto
 	if (store_lock_dir(s->cache_dir, false, &lock, &err) < 0 ||
 	    store_scan(s->cache_dir, 'c', &list, &err) < 0) {
 		store_refuse(s, a, STORE_BROKEN, &e, err.msg);
-	} else if (same_entry(&list, &e)) {
+	} else if (!s->replaces && same_entry(&list, &e)) {
 		store_refuse(s, a, STORE_EXISTS, &e, "a cache of this key is there already");
 	} else {
 		struct store_upload *u = store_upload_new(s, a, s->cache_dir, spec->cache_bytes,
@@ -141,7 +141,7 @@ void store_cache_publish(struct store *s, struct store_upload *u, struct store_a
 	int r = store_lock_dir(s->cache_dir, true, &lock, &err);
 	if (r == 0)
 		r = store_scan(s->cache_dir, 'c', &list, &err);
-	if (r == 0 && same_entry(&list, &u->entry)) {
+	if (r == 0 && !s->replaces && same_entry(&list, &u->entry)) {
 		store_refuse(s, a, STORE_EXISTS, &u->entry,
 		             "another job has saved a cache of this key meanwhile");
 	} else if (r == 0 && u->entry.size > s->spec->cache_bytes) {
@@ -155,12 +155,31 @@ void store_cache_publish(struct store *s, struct store_upload *u, struct store_a
 		if (r < 0) {
 			store_refuse(s, a, STORE_BROKEN, &u->entry, err.msg);
 		} else {
+			const struct store_entry *old = same_entry(&list, &u->entry);
+			if (old && old->kind)
+				drop(s, old, "a newer one took its place");
 			a->code = STORE_OK;
 			a->id = (uint64_t)u->entry.created;
 			store_report(s, HATCH_CACHE_SAVED, &u->entry, NULL);
 		}
 	}
 	store_list_done(&list);
+}
+
+bool store_cache_is_same(struct store *s, const struct store_entry *as)
+{
+	struct store_list list = { NULL, 0 };
+	dd_auto_fd int lock = -1;
+	bool same = false;
+	if (store_lock_dir(s->cache_dir, false, &lock, NULL) == 0 &&
+	    store_scan(s->cache_dir, 'c', &list, NULL) == 0) {
+		const struct store_entry *e = same_entry(&list, as);
+		same = e && e->size == as->size && strcmp(e->sha256, as->sha256) == 0;
+		if (same)
+			store_touch(s->cache_dir, e);
+	}
+	store_list_done(&list);
+	return same;
 }
 
 /* ---- reading ---- */
@@ -211,7 +230,9 @@ static const struct store_entry *find_in_scope(const struct store *s, const stru
 static void give(struct store *s, const struct store_entry *e, struct store_answer *a, int *ret_fd)
 {
 	struct dd_err err = { 0 };
-	if (store_open_blob(s->cache_dir, e, ret_fd, &err) < 0) {
+	/* who asks over a hatch compares by itself; a step of our own has nobody who would */
+	if ((s->replaces ? store_open_same(s->cache_dir, e, s->digest, ret_fd, &err)
+	                 : store_open_blob(s->cache_dir, e, ret_fd, &err)) < 0) {
 		store_refuse(s, a, STORE_BROKEN, e, err.msg);
 		return;
 	}
@@ -223,10 +244,44 @@ static void give(struct store *s, const struct store_entry *e, struct store_answ
 	store_report(s, HATCH_CACHE_RESTORED, e, NULL);
 }
 
+static void tell_missed(struct store *s, const char *key, struct store_answer *a)
+{
+	struct store_entry missed = { .kind = 'c', .trusted = s->spec->scopes.trusted };
+	(void)snprintf(missed.key, sizeof(missed.key), "%s", key);
+	(void)snprintf(missed.scope, sizeof(missed.scope), "%s", s->spec->scopes.ref[0]);
+	a->code = STORE_NONE;
+	store_report(s, HATCH_CACHE_MISSED, &missed, NULL);
+}
+
+/* Keys as they are, the first that there is; of one key by scopes. */
+void store_cache_exact(struct store *s, const char *const *keys, size_t n, const char *version,
+                       struct store_answer *a, int *ret_fd)
+{
+	const struct store_entry *e = NULL;
+	struct store_list list = { NULL, 0 };
+	struct dd_err err = { 0 };
+	dd_auto_fd int lock = -1;
+
+	if (!may_cache(s, false, a))
+		return;
+	if (store_lock_dir(s->cache_dir, false, &lock, &err) < 0 ||
+	    store_scan(s->cache_dir, 'c', &list, &err) < 0) {
+		store_refuse(s, a, STORE_BROKEN, NULL, err.msg);
+		return;
+	}
+	for (size_t k = 0; !e && k < n; k++)
+		for (size_t i = 0; !e && i < s->spec->scopes.n; i++)
+			e = find_key(s, &list, i, version, keys[k], false);
+	if (e)
+		give(s, e, a, ret_fd);
+	else
+		tell_missed(s, keys[0], a);
+	store_list_done(&list);
+}
+
 void store_cache_find(struct store *s, const struct store_ask *ask, struct store_answer *a,
                       int *ret_fd)
 {
-	struct store_entry missed = { .kind = 'c', .trusted = s->spec->scopes.trusted };
 	const struct store_entry *e = NULL;
 	struct store_list list = { NULL, 0 };
 	struct dd_err err = { 0 };
@@ -241,13 +296,9 @@ void store_cache_find(struct store *s, const struct store_ask *ask, struct store
 	}
 	for (size_t i = 0; !e && i < s->spec->scopes.n; i++)
 		e = find_in_scope(s, &list, i, ask);
-	if (e) {
+	if (e)
 		give(s, e, a, ret_fd);
-	} else {
-		(void)snprintf(missed.key, sizeof(missed.key), "%s", ask->key);
-		(void)snprintf(missed.scope, sizeof(missed.scope), "%s", s->spec->scopes.ref[0]);
-		a->code = STORE_NONE;
-		store_report(s, HATCH_CACHE_MISSED, &missed, NULL);
-	}
+	else
+		tell_missed(s, ask->key, a);
 	store_list_done(&list);
 }

@@ -18,6 +18,10 @@ struct store_upload {
 struct store {
 	const struct hatch_spec *spec;
 	int hatch, report, cache_dir, artifact_dir; /* -1: none */
+	/* who hears instead of report; NULL: nobody */
+	void (*tell)(void *arg, const struct hatch_event *event);
+	void *tell_arg;
+	bool replaces; /* a cache takes the place of the one with its key, as at GitLab */
 	struct digest *digest;
 	uint64_t last_upload;
 	struct store_upload uploads[STORE_UPLOADS_MAX];
@@ -37,6 +41,10 @@ void store_cache_create(struct store *s, const struct store_ask *ask, struct sto
                         int *ret_fd);
 void store_cache_find(struct store *s, const struct store_ask *ask, struct store_answer *a,
                       int *ret_fd);
+void store_cache_exact(struct store *s, const char *const *keys, size_t n, const char *version,
+                       struct store_answer *a, int *ret_fd);
+/* Is what is there under its key the same bytes? Then it was asked for now. */
+bool store_cache_is_same(struct store *s, const struct store_entry *as);
 void store_cache_publish(struct store *s, struct store_upload *u, struct store_answer *a);
 
 /* store_artifact.c */

@@ -194,11 +194,27 @@ static void add_scope(struct hatch_scopes *s, const char *ref)
 		(void)snprintf(s->ref[s->n++], sizeof(s->ref[0]), "%.255s", ref);
 }
 
+/* GitLab's keys are the project's and not a ref's, and many leave the ref out of them on purpose:
+ * all protected refs are one scope, all others another. What a fork's merge request wrote it has
+ * alone. */
+static void gitlab_scopes(const struct event_facts *event, struct hatch_scopes *ret)
+{
+	if (event->fork)
+		add_scope(ret, event->ref[0] ? event->ref : "refs/unknown");
+	if (!ret->trusted)
+		add_scope(ret, "unprotected refs");
+	add_scope(ret, "protected refs");
+}
+
 void store_scopes(const struct event_facts *event, bool trusted, struct hatch_scopes *ret)
 {
 	char pull[64] = "";
 
 	*ret = (struct hatch_scopes){ .trusted = trusted };
+	if (strcmp(event->forge, "gitlab") == 0) {
+		gitlab_scopes(event, ret);
+		return;
+	}
 	if (event->local) {
 		add_scope(ret, "local");
 		return;

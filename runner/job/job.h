@@ -30,11 +30,13 @@ struct job_tree {
 	struct stamps stamps;
 };
 
+struct job_cache;
 /* Caches and artifacts (step_hatch.c). */
 struct job_store {
 	char place[STORE_PLACE_MAX]; /* of all on this host */
 	const char *artifacts;       /* directory of the run's; NULL: of this job alone */
 	int cache_dir, artifact_dir; /* -1: no step has asked for a hatch yet */
+	struct job_cache *own;       /* job_cache.c; NULL: nobody has asked yet */
 	char (*saved)[65];           /* digests of what steps of this job uploaded */
 	size_t n_saved;
 };

@@ -31,9 +31,9 @@ enum {
 
 /* ---- the store of the job ---- */
 
-static bool phase_has(unsigned bits, const struct job_step *step)
+static bool phase_has(unsigned bits, enum dd_phase phase)
 {
-	return bits & 1u << step->phase;
+	return bits & 1u << phase;
 }
 
 static int open_store(struct job *job, struct dd_err *err)
@@ -55,13 +55,36 @@ static int open_store(struct job *job, struct dd_err *err)
 
 /* ---- start ---- */
 
-static struct hatch_rights rights_of(const struct job_step *step)
+static struct hatch_rights rights_of(const struct store_terms *terms, enum dd_phase phase)
 {
-	const struct store_terms *terms = &step->terms->store;
-	return (struct hatch_rights){ .cache_read = phase_has(terms->cache_read, step),
-		                      .cache_write = phase_has(terms->cache_write, step),
-		                      .artifact_read = phase_has(terms->artifact_read, step),
-		                      .artifact_write = phase_has(terms->artifact_write, step) };
+	return (struct hatch_rights){ .cache_read = phase_has(terms->cache_read, phase),
+		                      .cache_write = phase_has(terms->cache_write, phase),
+		                      .artifact_read = phase_has(terms->artifact_read, phase),
+		                      .artifact_write = phase_has(terms->artifact_write, phase) };
+}
+
+int job_store_spec(struct job *job, const struct grant_terms *terms, enum dd_phase phase,
+                   struct hatch_spec *ret, struct dd_err *err)
+{
+	int r = open_store(job, err);
+	if (r < 0)
+		return r;
+	*ret = (struct hatch_spec){ .rights = rights_of(&terms->store, phase),
+		                    .phase = dd_phase_name(phase),
+		                    .cache_dir = -1,
+		                    .artifact_dir = -1,
+		                    .cache_bytes = terms->store.cache_bytes,
+		                    .artifact_bytes = terms->store.artifact_bytes,
+		                    .cache_keep_sec = terms->store.cache_keep_sec,
+		                    .run = job->dirs.run,
+		                    .job = job->dirs.run,
+		                    .listener = -1 };
+	if (ret->rights.cache_read || ret->rights.cache_write)
+		ret->cache_dir = job->store.cache_dir;
+	if (ret->rights.artifact_read || ret->rights.artifact_write)
+		ret->artifact_dir = job->store.artifact_dir;
+	store_scopes(&job->plan->spec->event, job->plan->trusted, &ret->scopes);
+	return 0;
 }
 
 int step_hatch_start(struct step_hatch *sh, int listener, struct dd_err *err)
@@ -72,29 +95,15 @@ int step_hatch_start(struct step_hatch *sh, int listener, struct dd_err *err)
 
 	if (!step->recipe->hatch)
 		return 0;
-	int r = open_store(job, err);
+	struct hatch_spec spec;
+	int r = job_store_spec(job, step->terms, step->phase, &spec, err);
 	if (r < 0)
 		return r;
-	struct hatch_spec spec = { .rights = rights_of(step),
-		                   .phase = dd_phase_name(step->phase),
-		                   .cache_dir = -1,
-		                   .artifact_dir = -1,
-		                   .cache_bytes = step->terms->store.cache_bytes,
-		                   .artifact_bytes = step->terms->store.artifact_bytes,
-		                   .cache_keep_sec = step->terms->store.cache_keep_sec,
-		                   .run = job->dirs.run,
-		                   .job = job->dirs.run,
-		                   .step = step->label,
-		                   .listener = socket,
-		                   .port = NET_HATCH_PORT,
-		                   .switch_ids = job->id->mode == IDENTITY_RANGE,
-		                   .uid = job->gate_uid,
-		                   .gid = job->gate_uid };
-	if (spec.rights.cache_read || spec.rights.cache_write)
-		spec.cache_dir = job->store.cache_dir;
-	if (spec.rights.artifact_read || spec.rights.artifact_write)
-		spec.artifact_dir = job->store.artifact_dir;
-	store_scopes(&job->plan->spec->event, job->plan->trusted, &spec.scopes);
+	spec.step = step->label;
+	spec.listener = socket;
+	spec.port = NET_HATCH_PORT;
+	spec.switch_ids = job->id->mode == IDENTITY_RANGE;
+	spec.uid = spec.gid = job->gate_uid;
 	r = hatch_start(&spec, &sh->hatch, err);
 	sh->started = r == 0;
 	return r < 0 ? dd_err_ctx(err, r, "the hatch of step %u", step->number) : 0;
@@ -128,7 +137,8 @@ static int remember_artifact(struct job_store *store, const struct hatch_event *
 	return 0;
 }
 
-static int record_did(const struct step_hatch *sh, const struct hatch_event *e, struct dd_err *err)
+static int record_did(const struct job *job, const char *ref, enum dd_phase phase,
+                      const struct hatch_event *e, struct dd_err *err)
 {
 	const struct did_row *row = &did_rows[e->type];
 	const struct facts_hatch facts = { .of = row->of,
@@ -139,7 +149,13 @@ static int record_did(const struct step_hatch *sh, const struct hatch_event *e, 
 		                           .scope = e->scope[0] ? e->scope : NULL,
 		                           .trusted = e->trusted,
 		                           .why = e->why[0] ? e->why : NULL };
-	return record_hatch(sh->job->rec, sh->step->ref, sh->step->phase, &facts, err);
+	return record_hatch(job->rec, ref, phase, &facts, err);
+}
+
+int job_store_record(const struct job *job, const struct grant *grant, const struct hatch_event *e,
+                     struct dd_err *err)
+{
+	return e->type == HATCH_READY ? 0 : record_did(job, grant->ref, grant->phase, e, err);
 }
 
 static void tell_refused(const struct step_hatch *sh, const struct hatch_event *e)
@@ -158,7 +174,7 @@ static int step_hatch_event(struct step_hatch *sh, const struct hatch_event *e, 
 	}
 	if (e->type == HATCH_REFUSED)
 		tell_refused(sh, e);
-	int r = record_did(sh, e, err);
+	int r = record_did(sh->job, sh->step->ref, sh->step->phase, e, err);
 	if (r == 0 && e->type == HATCH_ARTIFACT_SAVED)
 		r = remember_artifact(&sh->job->store, e, err);
 	return r;

@@ -36,6 +36,12 @@ void step_hatch_destroy(struct step_hatch *sh);
 /* Is @name a variable that the hatch sets, whatever the step's own text says? */
 bool step_hatch_sets(const char *name);
 
+/* What a step of @phase may of the store of the job, which is opened; whoever uses it says which
+ * step that is. */
+int job_store_spec(struct job *job, const struct grant_terms *terms, enum dd_phase phase,
+                   struct hatch_spec *ret, struct dd_err *err);
+int job_store_record(const struct job *job, const struct grant *grant, const struct hatch_event *e,
+                     struct dd_err *err);
 /* What the steps of the job uploaded, into the directory of --out. */
 int job_store_out(struct job *job, struct dd_err *err);
 void job_store_done(struct job_store *store);

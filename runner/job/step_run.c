@@ -330,7 +330,7 @@ static int step_run_build(struct run *run, struct dd_err *err)
 		.name = step->label,
 		.stdout_fd = out,
 		.stderr_fd = errs,
-		.stdin_fd = input > 0 ? input : 0,
+		.stdin_fd = input > 0 ? input : step->recipe->input_fd,
 		.terminal = shell && shell->terminal,
 	};
 	/* the gate gets ready while the launcher mounts */

@@ -12,6 +12,7 @@
 #include "base/interrupt.h"
 #include "base/version.h"
 #include "job_keep.h"
+#include "job_cache.h"
 #include "job_tree.h"
 #include "lease/crash_point.h"
 #include "lease/escrow.h"
@@ -447,6 +448,7 @@ static int supervisor_make_memory(struct job *job, struct dd_err *err)
 static void job_done(struct job *job)
 {
 	job_tree_done(&job->tree);
+	job_cache_free(job->store.own);
 	job_store_done(&job->store);
 	sandbox_zygotes_free(job->zygotes);
 	job_terms_done(&job->terms);

@@ -84,6 +84,9 @@ struct spec_step {
 	const struct spec_outsider *outsiders;
 	size_t n_outsiders;
 	const struct spec_forge *forge; /* NULL: the policy says what it may */
+	/* drydock's own program, which touches the workspace and what it is handed, and nothing
+	 * else: it is in build, and no rule and no credential is for it */
+	bool own;
 	unsigned time_sec; /* asked for; 0: not. It can only shorten what the policy gives */
 	bool continue_on_error;
 	/* [a-z0-9-]+, unique in the job, fit for a file and a cgroup: job_spec_label() */

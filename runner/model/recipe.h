@@ -68,6 +68,9 @@ struct recipe {
 	const struct recipe_secret *secrets;
 	size_t n_secrets;
 	unsigned time_sec; /* it can only shorten what the grant gives; 0: it does not */
+	/* of a step of drydock's own (spec_step.own): a regular file at its standard input, open
+	 * for what the step is to do with it; borrowed. 0: none */
+	int input_fd;
 	/* it is an action: the step is given the loopback service of caches and artifacts
 	 * (hatch/hatch.h), as far as the policy lets its phase */
 	bool hatch;
