@@ -103,7 +103,7 @@ def _():
 @case("A-02", "an archive that grows beyond measure ends the job, and so does one that is larger than the policy lets it be")
 def _():
     with Host(policy={"version": 1, "for": {"forge": "gitlab"}, "artifacts": {"size": "1MiB"}}) as host:
-        host.gitlab.artifacts = {11: archive(("bomb", b"\0" * 300_000_000, 0o100644))}
+        host.gitlab.artifacts = {11: archive(("bomb", b"\0" * 400_000_000, 0o100644))}
         job = run(host, ["echo ran"], rc=1, **needs(11))
         check("bytes would come out of it" in job.text and "ran" not in job.lines, job.text)
         host.gitlab.artifacts = {11: os.urandom(1_500_000)}

@@ -132,6 +132,11 @@ enum gl_uploaded { GL_UPLOAD_FAILED = 0, GL_UPLOAD_DONE, GL_UPLOAD_REFUSED };
 enum gl_uploaded gl_upload(struct wire *w, const struct gl_job_ref *job,
                            const struct gl_upload *what, char said[GL_SAID_MAX]);
 
+/* The archive of the job @dependency onto the end of @fd, at most @max bytes. @ret_len: of it.
+ * GL_UPLOAD_REFUSED: there is none, or not for this job. */
+enum gl_uploaded gl_download(struct wire *w, const struct gl_job_ref *job, long long dependency,
+                             int fd, uint64_t max, uint64_t *ret_len, char said[GL_SAID_MAX]);
+
 /* ---- pure, for tests ---- */
 
 /* What an answer to a PUT or PATCH means, by its status and its Job-Status header. */

@@ -83,8 +83,7 @@ size_t gl_globs(struct plan_arena *arena, const char *pattern, const char *ret[G
 	return n;
 }
 
-/* Variables that every step sees may stand in names and patterns. */
-static const char *expanded(struct plan_arena *arena, const struct pair *vars, size_t n,
+const char *gl_expand_plain(struct plan_arena *arena, const struct pair *vars, size_t n,
                             const char *text)
 {
 	struct gl_var *list = arena_array(arena, n + 1, sizeof(*list));
@@ -162,8 +161,8 @@ static size_t *read_patterns(struct choice *c, const struct gl_texts *texts, con
 	size_t *of = NULL;
 	for (size_t i = 0; i < texts->n; i++) {
 		const char *globs[GL_GLOBS_MAX];
-		const char *text = expanded(c->arena, c->how->vars, c->how->n_vars,
-		                            texts->items[i]);
+		const char *text = gl_expand_plain(c->arena, c->how->vars, c->how->n_vars,
+		                                   texts->items[i]);
 		size_t n = gl_globs(c->arena, text, globs);
 		if (n == 0)
 			say(c->how, true, "%.200s: is outside of the project, or no pattern", text);
@@ -375,18 +374,23 @@ static const struct format_row *format_of(const struct gl_artifact *a)
 
 /* ---- all ---- */
 
+bool gl_is_wanted(const char *when, bool succeeded)
+{
+	if (strcmp(when, "always") == 0)
+		return true;
+	return strcmp(when, "on_failure") == 0 ? !succeeded : succeeded;
+}
+
 bool gl_artifact_wanted(const struct gl_artifact *a, bool succeeded)
 {
-	if (strcmp(a->when, "always") == 0)
-		return true;
-	return strcmp(a->when, "on_failure") == 0 ? !succeeded : succeeded;
+	return gl_is_wanted(a->when, succeeded);
 }
 
 const char *gl_artifact_name(struct plan_arena *arena, const struct gl_artifact *a,
                              const struct pair *vars, size_t n_vars)
 {
 	const struct format_row *format = format_of(a);
-	const char *name = expanded(arena, vars, n_vars, a->name);
+	const char *name = gl_expand_plain(arena, vars, n_vars, a->name);
 	const char *slash = strrchr(name, '/');
 	char *fit = arena_strdup(arena, slash ? slash + 1 : name);
 	for (char *p = fit; *p; p++)

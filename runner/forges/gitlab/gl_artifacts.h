@@ -16,8 +16,14 @@
 enum { GL_GLOBS_MAX = 64 };
 size_t gl_globs(struct plan_arena *arena, const char *pattern, const char *ret[GL_GLOBS_MAX]);
 
+/* Variables that every step sees may stand in names, patterns and keys. */
+const char *gl_expand_plain(struct plan_arena *arena, const struct pair *vars, size_t n,
+                            const char *text);
+
 /* Is it uploaded when the job @succeeded, or failed? */
 bool gl_artifact_wanted(const struct gl_artifact *a, bool succeeded);
+/* The same of any `when` of GitLab's. */
+bool gl_is_wanted(const char *when, bool succeeded);
 /* "keelson-main.zip": how the file is called at GitLab. */
 const char *gl_artifact_name(struct plan_arena *arena, const struct gl_artifact *a,
                              const struct pair *vars, size_t n_vars);

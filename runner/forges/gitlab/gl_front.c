@@ -7,14 +7,20 @@
 
 #include "drydock/clock.h"
 #include "gl_artifacts.h"
+#include "drydock/fd.h"
 #include "forges/engine/env_carry.h"
+#include "job/job_cache.h"
 #include "job/job_voice.h"
+#include "base/size_text.h"
 
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { AFTER_SEC = 300, APART_MAX = 400 };
+/* How much may come out of an archive: text shrinks to a tenth. */
+enum { RATIO_MAX = 200 };
+#define UNPACKED_MIN (256ULL << 20)
 
 static const char *const channel[] = { "shell", "vars", NULL };
 
@@ -28,7 +34,8 @@ struct gl_front {
 	const struct gl_step *open;   /* its section is open in the log */
 	bool reached;                 /* a command of the job began */
 	bool packed;
-	bool over; /* of its script nothing follows */
+	int archive; /* that the step at hand unpacks; -1: none */
+	bool over;   /* of its script nothing follows */
 	struct gl_shell_state state;
 	const char *status; /* CI_JOB_STATUS of after_script */
 	int64_t script_deadline_ms, after_deadline_ms;
@@ -172,7 +179,28 @@ static void close_section(struct gl_front *f)
 	f->open = NULL;
 }
 
+/* Sections of steps of drydock's own. */
 static const struct gl_step sources_step = { .name = "get_sources" };
+static const struct gl_step restore_step = { .name = "restore_cache" };
+static const struct gl_step download_step = { .name = "download_artifacts" };
+static const struct gl_step archive_steps[2] = { { .name = "archive_cache_on_failure" },
+	                                         { .name = "archive_cache" } };
+
+static const char *title_of(const struct gl_step *step)
+{
+	static const struct {
+		const struct gl_step *step;
+		const char *title;
+	} rows[] = { { &sources_step, "Getting source from Git repository" },
+		     { &restore_step, "Restoring cache" },
+		     { &download_step, "Downloading artifacts" },
+		     { &archive_steps[0], "Saving cache for failed job" },
+		     { &archive_steps[1], "Saving cache for successful job" } };
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (rows[i].step == step)
+			return rows[i].title;
+	return NULL;
+}
 
 static void open_section(struct gl_front *f, const struct gl_step *step)
 {
@@ -183,8 +211,8 @@ static void open_section(struct gl_front *f, const struct gl_step *step)
 	close_section(f);
 	f->open = step;
 	gl_trace_section(f->spec.trace, true, section, NULL);
-	if (step == &sources_step)
-		gl_trace_say(f->spec.trace, GL_SAY_TITLE, "Getting source from Git repository");
+	if (title_of(step))
+		gl_trace_say(f->spec.trace, GL_SAY_TITLE, "%s", title_of(step));
 	else if (strcmp(section, "after_script") == 0)
 		gl_trace_say(f->spec.trace, GL_SAY_TITLE, "Running after_script");
 	else
@@ -263,6 +291,18 @@ static void make_recipe(struct gl_front *f, const struct gl_segment *s)
 		((struct pair *)(uintptr_t)f->layers[2].vars)[f->layers[2].n - 1].value = f->status;
 }
 
+/* Is a step of drydock's own wanted now? What keeps caches follows whatever the job came to. */
+static bool own_is_wanted(const struct gl_front *f, const struct gl_segment *s)
+{
+	const struct gl_outcome *o = f->spec.outcome;
+	if (s->kind != GL_ARCHIVE_CACHE)
+		return o->result == GL_RESULT_NONE;
+	return f->reached && !job_time_is_over(f) && !o->stop && o->result != GL_REFUSED &&
+	       o->result != GL_BROKEN &&
+	       gl_is_wanted(f->spec.keep->caches[s->index].cache->when,
+	                    o->result == GL_RESULT_NONE);
+}
+
 /* The next segment that is to be run; false: none is. */
 static bool find_next(struct gl_front *f, bool cancelled)
 {
@@ -272,6 +312,11 @@ static bool find_next(struct gl_front *f, bool cancelled)
 	for (; f->at < plan->spec.n_steps; f->at++) {
 		const struct gl_segment *s = &plan->segments[f->at];
 		bool same = f->now && f->now->of == s->of;
+		if (s->kind != GL_OF_SCRIPT) {
+			if (own_is_wanted(f, s))
+				return true;
+			continue;
+		}
 		if (same && f->over)
 			continue;
 		/* what always runs does where anything did, and time is left */
@@ -338,12 +383,169 @@ static void pack(struct gl_front *f)
 	}
 }
 
+/* ---- caches, and artifacts of other jobs ---- */
+
+static void borrow_recipe(struct gl_front *f)
+{
+	arena_free(f->arena);
+	f->arena = arena_new();
+	f->recipe = f->spec.plan->spec.steps[f->at].recipe;
+	f->recipe.time_sec = left_sec(f->spec.deadline_ms);
+}
+
+static uint64_t unpacked_max(uint64_t bytes)
+{
+	uint64_t most = UNPACKED_MIN + (bytes < (1ULL << 40) ? bytes * RATIO_MAX : bytes);
+	return most;
+}
+
+/* True: the step has something to do. A cache that is not there, or cannot be had, is a word in the
+ * log and no more. */
+static bool prepare_restore(struct gl_front *f, const struct gl_segment *s)
+{
+	const struct gl_cache_plan *c = &f->spec.keep->caches[s->index];
+	struct job_cache_found found;
+	struct dd_err err = { 0 };
+	open_section(f, &restore_step);
+	gl_trace_say(f->spec.trace, GL_SAY, "Checking cache for %s...", c->keys[0]);
+	int r = job_cache_find(f->voice, (unsigned)f->at + 1, c->keys, c->n_keys,
+	                       f->spec.keep->version, &found, &err);
+	if (r == 0)
+		gl_trace_say(f->spec.trace, GL_SAY, "No cache of this key is there");
+	else if (r < 0)
+		gl_trace_say(f->spec.trace, GL_SAY_WARNING, "drydock: %s", err.msg);
+	if (r != 1)
+		return false;
+	char size[16];
+	size_text(found.size, size);
+	gl_trace_say(f->spec.trace, GL_SAY, "Extracting cache %s (%s)", found.key, size);
+	const struct gl_region whole = { 0, found.size };
+	borrow_recipe(f);
+	f->archive = found.fd;
+	f->recipe.input_fd = found.fd;
+	f->recipe.argv = gl_unpack_argv(f->spec.keep, f->arena, &whole, 1,
+	                                unpacked_max(found.size));
+	return true;
+}
+
+static bool prepare_download(struct gl_front *f)
+{
+	const struct gl_fetched *from = &f->spec.fetched;
+	uint64_t bytes = 0;
+	open_section(f, &download_step);
+	for (size_t i = 0; i < from->n; i++) {
+		char size[16];
+		size_text(from->regions[i].len, size);
+		gl_trace_say(
+			f->spec.trace, GL_SAY, "Downloading artifacts for %s (%lld)... ok (%s)",
+			f->spec.job->dependencies[i].name, f->spec.job->dependencies[i].id, size);
+		bytes += from->regions[i].len;
+	}
+	borrow_recipe(f);
+	f->recipe.input_fd = from->fd;
+	f->recipe.argv = gl_unpack_argv(f->spec.keep, f->arena, from->regions, from->n,
+	                                unpacked_max(bytes));
+	return true;
+}
+
+static bool prepare_archive(struct gl_front *f, const struct gl_segment *s)
+{
+	const struct gl_cache_plan *c = &f->spec.keep->caches[s->index];
+	const struct env_layer *own = &f->spec.plan->layers[0], *forges = &f->spec.plan->layers[2];
+	struct dd_err err = { 0 };
+	uint64_t most = 0;
+	int fd = -1;
+	open_section(f, &archive_steps[f->spec.outcome->result == GL_RESULT_NONE]);
+	gl_trace_say(f->spec.trace, GL_SAY, "Creating cache %s...", c->keys[0]);
+	borrow_recipe(f);
+	struct pair *vars = arena_array(f->arena, own->n + forges->n, sizeof(*vars));
+	memcpy(vars, own->vars, own->n * sizeof(*vars));
+	memcpy(vars + own->n, forges->vars, forges->n * sizeof(*vars));
+	int r = job_cache_begin(f->voice, (unsigned)f->at + 1, c->keys[0], f->spec.keep->version,
+	                        &fd, &most, &err);
+	if (r == 0)
+		r = gl_pack_argv(f->spec.keep, f->arena, c->cache, f->voice, vars,
+		                 own->n + forges->n, most, &f->recipe.argv, &err);
+	if (r < 0) {
+		gl_trace_say(f->spec.trace, GL_SAY_WARNING, "drydock: no cache is kept: %s",
+		             err.msg);
+		return false;
+	}
+	if (c->cache->untracked) {
+		f->recipe.files = &f->spec.keep->tracked;
+		f->recipe.n_files = 1;
+	}
+	f->recipe.input_fd = fd;
+	return true;
+}
+
+static bool prepare_own(struct gl_front *f, const struct gl_segment *s)
+{
+	switch (s->kind) {
+	case GL_GET_SOURCES:
+		open_section(f, &sources_step);
+		borrow_recipe(f);
+		return true;
+	case GL_RESTORE_CACHE:
+		return prepare_restore(f, s);
+	case GL_GET_ARTIFACTS:
+		return prepare_download(f);
+	case GL_ARCHIVE_CACHE:
+		return prepare_archive(f, s);
+	case GL_OF_SCRIPT:
+	default:
+		return false;
+	}
+}
+
+static void end_archive(struct gl_front *f, const struct step_result *result)
+{
+	struct dd_err err = { 0 };
+	int r = result->outcome == STEP_SUCCEEDED
+	                ? job_cache_keep(f->voice, (unsigned)f->at + 1, &err)
+	                : -ECANCELED;
+	if (r == 1)
+		gl_trace_say(f->spec.trace, GL_SAY_GOOD, "Created cache");
+	else if (r == 0)
+		gl_trace_say(f->spec.trace, GL_SAY_GOOD, "Archive is up to date!");
+	else
+		gl_trace_say(f->spec.trace, GL_SAY_WARNING, "drydock: no cache is kept%s%s",
+		             err.code ? ": " : "", err.code ? err.msg : "");
+}
+
+/* Caches never fail a job; artifacts of other jobs do. The time of the job, its cancel and a
+ * sandbox that cannot be built count as of any step. */
+static void end_own(struct gl_front *f, const struct gl_segment *s,
+                    const struct step_result *result)
+{
+	bool failed = step_outcome_is_failure(result->outcome);
+	bool soft = result->outcome == STEP_FAILED || result->outcome == STEP_OVER_LIMIT;
+	dd_close_p(&f->archive);
+	if (s->kind == GL_ARCHIVE_CACHE)
+		end_archive(f, result);
+	else if (s->kind == GL_RESTORE_CACHE && !failed)
+		gl_trace_say(f->spec.trace, GL_SAY_GOOD, "Successfully extracted cache");
+	if (s->kind == GL_RESTORE_CACHE && failed && soft)
+		gl_trace_say(f->spec.trace, GL_SAY_WARNING,
+		             "drydock: this cache was not unpacked whole; the job goes on");
+	else if (s->kind == GL_GET_ARTIFACTS && result->outcome == STEP_FAILED)
+		conclude(f, GL_SCRIPT_FAILED, "the artifacts of another job could not be unpacked");
+	else if (failed && !(soft && s->kind == GL_ARCHIVE_CACHE))
+		judge(f, result);
+	f->at++;
+}
+
 static int front_next(void *arg, const struct job_so_far *so_far, struct step_order *ret,
                       enum job_conclusion *ret_conclusion, struct dd_err *err)
 {
 	struct gl_front *f = arg;
 	(void)err;
-	if (!find_next(f, so_far->cancelled)) {
+	bool more;
+	while ((more = find_next(f, so_far->cancelled)) &&
+	       f->spec.plan->segments[f->at].kind != GL_OF_SCRIPT &&
+	       !prepare_own(f, &f->spec.plan->segments[f->at]))
+		f->at++;
+	if (!more) {
 		close_section(f);
 		pack(f);
 		if (f->spec.outcome->result == GL_RESULT_NONE)
@@ -353,15 +555,13 @@ static int front_next(void *arg, const struct job_so_far *so_far, struct step_or
 		return 0;
 	}
 	const struct gl_segment *s = &f->spec.plan->segments[f->at];
-	if (s->sources) {
-		open_section(f, &sources_step);
-		f->recipe = f->spec.plan->spec.steps[f->at].recipe;
-		f->recipe.time_sec = left_sec(f->spec.deadline_ms);
+	if (s->kind != GL_OF_SCRIPT) {
 		f->now = s;
 		*ret = (struct step_order){ .grant = (unsigned)f->at + 1,
 			                    .written = true,
 			                    .recipe = &f->recipe,
-			                    .brings_sources = true };
+			                    .brings_sources = s->kind == GL_GET_SOURCES,
+			                    .outlives_cancel = s->kind == GL_ARCHIVE_CACHE };
 		return 1;
 	}
 	if (!f->now || f->now->of != s->of) {
@@ -431,6 +631,10 @@ static int front_ended(void *arg, const struct step_order *order, const struct s
 	(void)order;
 	(void)err;
 	bool failed = step_outcome_is_failure(result->outcome);
+	if (s->kind != GL_OF_SCRIPT && s->kind != GL_GET_SOURCES) {
+		end_own(f, s, result);
+		return 0;
+	}
 	f->over = failed;
 	const char *ignore = gl_job_last(f->spec.job, "AFTER_SCRIPT_IGNORE_ERRORS");
 	bool counts = ignore && *ignore && !gl_is_true(ignore);
@@ -549,6 +753,7 @@ int gl_front_new(const struct gl_front_spec *spec, struct gl_front **ret, struct
 		return dd_err_set(err, ENOMEM, "prepare the job");
 	f->spec = *spec;
 	f->status = "success";
+	f->archive = -1;
 	f->script = (struct job_script){
 		.arg = f, .begins = front_begins, .next = front_next, .ended = front_ended
 	};

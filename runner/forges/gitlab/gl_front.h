@@ -32,11 +32,20 @@ struct gl_outcome {
 
 const char *gl_upload_section(bool succeeded);
 
+/* What the courier has fetched for the job: archives one after the other in one file. */
+struct gl_fetched {
+	int fd; /* to read; borrowed; -1: nothing */
+	const struct gl_region *regions;
+	size_t n;
+};
+
 struct gl_front;
 struct gl_front_spec {
 	const struct gl_job *job;
 	struct gl_vars *vars;
 	struct gl_plan *plan;
+	struct gl_keep *keep;
+	struct gl_fetched fetched;
 	struct gl_trace *trace;
 	struct gl_outcome *outcome; /* shared with the host */
 	const char *ticket;         /* directory: where what is uploaded is put */

@@ -19,6 +19,7 @@
 #include "policy/policy.h"
 #include "policy/policy_find.h"
 
+#include <fcntl.h>
 #include <jansson.h>
 #include <malloc.h>
 #include <poll.h>
@@ -27,6 +28,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -41,6 +43,7 @@ struct gl_host {
 	char *token; /* the job's, for a courier that must be started anew */
 	bool debug, accepted;
 	int trace_fd, signals;
+	int spool_fd; /* what the courier downloads; it has no name */
 	sigset_t before;
 	struct gl_trace *trace;
 	struct courier_process sender;
@@ -49,8 +52,9 @@ struct gl_host {
 	pid_t keeper;
 	unsigned interrupts;
 	bool declined, cancelled, aborted, interrupted, told, lost;
-	bool uploaded; /* the answer is there */
+	bool uploaded; /* the answer is there, also of a download */
 	enum gl_uploaded upload;
+	uint64_t download_len;
 	char upload_said[GL_SAID_MAX];
 	int64_t began_ms, next_interrupt_ms;
 	int code; /* exit code */
@@ -71,7 +75,7 @@ static void json_wipe(void *p)
 
 static int begin_sender(struct gl_host *h, struct dd_err *err)
 {
-	return gl_sender_start(&h->instance, h->trace_fd, &h->sender, err);
+	return gl_sender_start(&h->instance, h->trace_fd, h->spool_fd, &h->sender, err);
 }
 
 static int start_sending(struct gl_host *h)
@@ -124,7 +128,9 @@ static void hear_sender(struct gl_host *h)
 		h->aborted = true;
 		break;
 	case SENDER_UPLOADED:
+	case SENDER_DOWNLOADED:
 		h->uploaded = true;
+		h->download_len = f.b > 0 ? (uint64_t)f.b : 0;
 		h->upload = (enum gl_uploaded)f.a;
 		(void)snprintf(h->upload_said, sizeof(h->upload_said), "%.390s",
 		               f.bytes ? f.bytes : "");
@@ -141,6 +147,7 @@ static void hear_sender(struct gl_host *h)
 		break;
 	case SENDER_START:
 	case SENDER_UPLOAD:
+	case SENDER_DOWNLOAD:
 	case SENDER_END:
 	default:
 		break;
@@ -303,7 +310,84 @@ static void upload_all(struct gl_host *h, const struct gl_plan *plan)
 		gl_trace_section(h->trace, false, gl_upload_section(succeeded), NULL);
 }
 
-static void run_plan(struct gl_host *h, struct gl_plan *plan, struct gl_vars *vars)
+/* ---- artifacts of other jobs ---- */
+
+/* One after the other onto the spool, before anything of the job runs. What is asked of the courier
+ * again after it died lies behind what it left. */
+static bool download(struct gl_host *h, const struct gl_dependency *d, uint64_t most,
+                     struct gl_region *ret)
+{
+	unsigned restarts;
+	h->upload = GL_UPLOAD_FAILED;
+	(void)snprintf(h->upload_said, sizeof(h->upload_said), "nobody fetched it");
+	do {
+		struct stat st;
+		restarts = h->restarts;
+		h->uploaded = false;
+		if (fstat(h->spool_fd, &st) < 0)
+			return false;
+		ret->at = (uint64_t)st.st_size;
+		if (gl_sender_download(&h->sender, d->id, most) < 0)
+			restart_sender(h);
+		while (!h->uploaded && !h->lost && !h->aborted && !h->interrupted &&
+		       h->restarts == restarts)
+			listen_once(h, 60000);
+	} while (!h->uploaded && !h->lost && !h->aborted && !h->interrupted);
+	ret->len = h->download_len;
+	return h->uploaded && h->upload == GL_UPLOAD_DONE;
+}
+
+static bool download_all(struct gl_host *h, const struct plan *plan, struct gl_fetched *ret)
+{
+	struct gl_region *regions = arena_array(h->arena, h->job.n_dependencies + 1,
+	                                        sizeof(*regions));
+	uint64_t left = 0;
+	for (size_t i = 0; i < plan->n_grants; i++)
+		if (plan->grants[i].terms->store.artifact_bytes > left)
+			left = plan->grants[i].terms->store.artifact_bytes;
+	*ret = (struct gl_fetched){ .fd = -1, .regions = regions };
+	for (size_t i = 0; i < h->job.n_dependencies; i++) {
+		const struct gl_dependency *d = &h->job.dependencies[i];
+		if (!download(h, d, left, &regions[i])) {
+			gl_trace_section(h->trace, true, "download_artifacts", NULL);
+			gl_trace_say(h->trace, GL_SAY_TITLE, "Downloading artifacts");
+			gl_trace_say(h->trace, GL_SAY_ERROR,
+			             "Downloading artifacts for %s (%lld)... %s", d->name, d->id,
+			             h->upload_said);
+			gl_trace_section(h->trace, false, "download_artifacts", NULL);
+			refuse(h, h->aborted || h->interrupted ? GL_CANCELLED : GL_SCRIPT_FAILED,
+			       "the artifacts of another job cannot be had");
+			return false;
+		}
+		left -= regions[i].len < left ? regions[i].len : left;
+		ret->n++;
+	}
+	char path[40];
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", h->spool_fd);
+	ret->fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (ret->fd < 0)
+		refuse(h, GL_BROKEN, "what was downloaded cannot be read");
+	return ret->fd >= 0;
+}
+
+/* A file that only we and the courier know, and the step that unpacks may read. */
+static int open_spool(struct gl_host *h, struct dd_err *err)
+{
+	h->spool_fd = open(h->ticket->dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (h->spool_fd >= 0)
+		return 0;
+	/* a file system without O_TMPFILE */
+	char path[700];
+	(void)snprintf(path, sizeof(path), "%s/spool", h->ticket->dir);
+	h->spool_fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (h->spool_fd < 0)
+		return dd_err_set(err, errno, "make a file for downloads");
+	(void)unlink(path);
+	return 0;
+}
+
+static void run_fetched(struct gl_host *h, struct gl_plan *plan, struct gl_vars *vars,
+                        struct gl_keep *keep, const struct gl_fetched *fetched)
 {
 	struct gl_front *front = NULL;
 	struct dd_err err = { 0 };
@@ -311,6 +395,8 @@ static void run_plan(struct gl_host *h, struct gl_plan *plan, struct gl_vars *va
 		.job = &h->job,
 		.vars = vars,
 		.plan = plan,
+		.keep = keep,
+		.fetched = *fetched,
 		.trace = h->trace,
 		.outcome = h->outcome,
 		.ticket = h->ticket->dir,
@@ -352,11 +438,22 @@ static void run_plan(struct gl_host *h, struct gl_plan *plan, struct gl_vars *va
 	upload_all(h, plan);
 }
 
+static void run_plan(struct gl_host *h, struct gl_plan *plan, struct gl_vars *vars,
+                     struct gl_keep *keep)
+{
+	struct gl_fetched fetched = { .fd = -1 };
+	if (h->job.n_dependencies && !download_all(h, plan->plan, &fetched))
+		return;
+	run_fetched(h, plan, vars, keep, &fetched);
+	dd_close(fetched.fd);
+}
+
 /* Everything between the message and the first step. Pure, but for reading the policy. */
 static void run_job(struct gl_host *h)
 {
 	struct gl_vars vars = { .plain = NULL };
 	struct gl_sources sources = { .strategy = GL_SOURCES_NONE };
+	struct gl_keep keep = { .caches = NULL };
 	char *authorities = NULL;
 	size_t authorities_len = 0;
 	struct gl_plan plan = { .plan = NULL };
@@ -395,10 +492,21 @@ static void run_job(struct gl_host *h)
 	if (r == 0)
 		r = gl_vars_make(&h->job, &(struct gl_runner_facts){ .short_token = token },
 		                 h->arena, &vars, &err);
+	bool wrong = r == 0;
 	if (r == 0)
-		r = gl_plan_make(&h->job, &vars, &sources, &event, policy, h->arena, &plan, &diags,
-		                 &err);
-	if (r < 0) {
+		r = gl_keep_make(&h->job, h->runner->reg.url, vars.plain, vars.n_plain, h->arena,
+		                 &keep, &err);
+	wrong = wrong && r < 0; /* what the job says of its caches is no job for any runner */
+	for (size_t i = 0; i < keep.n_notes; i++)
+		gl_trace_say(h->trace, GL_SAY_WARNING, "drydock: %s", keep.notes[i]);
+	if (r == 0)
+		r = gl_plan_make(&h->job, &vars, &sources, &keep, &event, policy, h->arena, &plan,
+		                 &diags, &err);
+	if (wrong) {
+		gl_trace_say(h->trace, GL_SAY_ERROR, "%s", err.msg);
+		refuse(h, GL_REFUSED, err.msg);
+		h->code = DRYDOCK_EXIT_JOB_FAILED;
+	} else if (r < 0) {
 		tell_diags(h, &diags, &err);
 		refuse(h, r == -EACCES ? GL_REFUSED : GL_BROKEN,
 		       r == -EACCES ? "refused by the policy"
@@ -406,7 +514,7 @@ static void run_job(struct gl_host *h)
 	} else if (plan.spec.n_steps == 0) {
 		h->outcome->result = GL_SUCCESS;
 	} else {
-		run_plan(h, &plan, &vars);
+		run_plan(h, &plan, &vars, &keep);
 	}
 	gl_vars_wipe(&vars, true);
 	gl_plan_done(&plan);
@@ -555,7 +663,8 @@ static bool accept_job(struct gl_host *h)
 
 static void run_ticket(struct gl_host *h, struct dd_err *err)
 {
-	if (begin_sender(h, err) < 0 || read_message(h, err) < 0 || begin_trace(h, err) < 0)
+	if (open_spool(h, err) < 0 || begin_sender(h, err) < 0 || read_message(h, err) < 0 ||
+	    begin_trace(h, err) < 0)
 		return;
 	if (!accept_job(h))
 		return;
@@ -603,7 +712,8 @@ static int read_rest(struct gl_host *h, struct dd_err *err)
 
 static void finish_ticket(struct gl_host *h, struct dd_err *err)
 {
-	if (begin_sender(h, err) < 0 || read_rest(h, err) < 0 || begin_trace(h, err) < 0)
+	if (open_spool(h, err) < 0 || begin_sender(h, err) < 0 || read_rest(h, err) < 0 ||
+	    begin_trace(h, err) < 0)
 		return;
 	h->accepted = true;
 	if (start_sending(h) < 0)
@@ -622,6 +732,7 @@ int gl_host(const struct agent_runner *runner, struct ticket *ticket)
 		             .instance = { .url = runner->reg.url, .ca = runner->authorities },
 		             .arena = arena_new(),
 		             .trace_fd = -1,
+		             .spool_fd = -1,
 		             .signals = -1,
 		             .sender = COURIER_PROCESS_NONE,
 		             .began_ms = dd_now_ms() };
@@ -658,6 +769,7 @@ int gl_host(const struct agent_runner *runner, struct ticket *ticket)
 	gl_trace_free(h.trace);
 	arena_free(h.arena);
 	dd_close(h.trace_fd);
+	dd_close(h.spool_fd);
 	dd_close(h.signals);
 	if (h.token) {
 		explicit_bzero(h.token, strlen(h.token));

@@ -193,10 +193,50 @@ static void read_artifacts(struct gl_reading *r, const json_t *o, struct gl_job 
 	job->n_artifacts = json_array_size(v);
 }
 
+static void read_caches(struct gl_reading *r, const json_t *o, struct gl_job *job)
+{
+	const json_t *v = list(r, o, "cache", GL_CACHES_MAX);
+	struct gl_cache *all = arena_array(r->arena, json_array_size(v) + 1, sizeof(*all));
+	for (size_t i = 0; i < json_array_size(v); i++) {
+		const json_t *one = json_array_get(v, i);
+		const struct gl_cache c = { .key = text(r, one, "key"),
+			                    .policy = text(r, one, "policy"),
+			                    .when = text(r, one, "when"),
+			                    .paths = texts(r, one, "paths", 1000),
+			                    .fallback_keys = texts(r, one, "fallback_keys", 100),
+			                    .untracked = flag(r, one, "untracked") };
+		if (!json_is_object(one))
+			bad(r, "cache");
+		if (c.paths.n || c.untracked)
+			all[job->n_caches++] = c;
+	}
+	job->caches = all;
+}
+
+/* The token of an entry is that of the job itself. */
+static void read_dependencies(struct gl_reading *r, const json_t *o, struct gl_job *job)
+{
+	const json_t *v = list(r, o, "dependencies", GL_DEPENDENCIES_MAX);
+	struct gl_dependency *all = arena_array(r->arena, json_array_size(v) + 1, sizeof(*all));
+	for (size_t i = 0; i < json_array_size(v); i++) {
+		const json_t *one = json_array_get(v, i), *file = object(r, one, "artifacts_file");
+		const struct gl_dependency d = { .id = number(r, one, "id"),
+			                         .name = text(r, one, "name"),
+			                         .size = number(r, file, "size") };
+		if (!json_is_object(one))
+			bad(r, "dependencies");
+		if (!*text(r, file, "filename"))
+			continue;
+		if (d.id <= 0 || d.size < 0)
+			bad(r, "dependencies");
+		all[job->n_dependencies++] = d;
+	}
+	job->dependencies = all;
+}
+
 static void read_rest(struct gl_reading *r, const json_t *o, struct gl_job *job)
 {
 	const json_t *info = object(r, o, "job_info"), *features = object(r, o, "features");
-	const json_t *dependencies = list(r, o, "dependencies", 10000);
 	long long timeout = number(r, object(r, o, "runner_info"), "timeout");
 	job->allow_git_fetch = flag(r, o, "allow_git_fetch");
 	job->name = text(r, info, "name");
@@ -211,14 +251,9 @@ static void read_rest(struct gl_reading *r, const json_t *o, struct gl_job *job)
 	               json_array_size(member(o, "run"));
 	job->has_secrets = json_object_size(object(r, o, "secrets")) > 0;
 	job->has_hooks = json_array_size(list(r, o, "hooks", 100)) > 0;
-	job->has_cache = json_array_size(list(r, o, "cache", 100)) > 0;
 	read_artifacts(r, o, job);
-	for (size_t i = 0; i < json_array_size(dependencies); i++)
-		job->n_dependencies +=
-			*text(r, object(r, json_array_get(dependencies, i), "artifacts_file"),
-		              "filename")
-				? 1
-				: 0;
+	read_caches(r, o, job);
+	read_dependencies(r, o, job);
 	job->trace_sections = flag(r, features, "trace_sections");
 	job->prefixes = texts(r, features, "token_mask_prefixes", 1000);
 	job->failure_reasons = texts(r, features, "failure_reasons", 1000);

@@ -19,6 +19,8 @@ enum {
 	GL_TEXT_MAX = 1024 * 1024,
 	GL_TIMEOUT_DEFAULT_SEC = 7200,
 	GL_ARTIFACTS_MAX = 50,
+	GL_CACHES_MAX = 20,
+	GL_DEPENDENCIES_MAX = 1000,
 };
 
 struct gl_var {
@@ -44,6 +46,20 @@ struct gl_artifact {
 	bool untracked;
 };
 
+/* Of `cache:`. The server has put its own endings onto the key. */
+struct gl_cache {
+	const char *key, *policy, *when;
+	struct gl_texts paths, fallback_keys;
+	bool untracked;
+};
+
+/* Another job whose archive is unpacked before the script. */
+struct gl_dependency {
+	long long id;
+	const char *name;
+	long long size; /* as the server says; 0: it does not */
+};
+
 struct gl_git {
 	const char *repo_url, *ref, *sha, *before_sha, *ref_type, *object_format;
 	struct gl_texts refspecs;
@@ -65,9 +81,13 @@ struct gl_job {
 	size_t n_steps;
 	const char *image; /* NULL: none */
 	struct gl_texts services;
-	bool has_run, has_secrets, has_hooks, has_cache;
+	bool has_run, has_secrets, has_hooks;
 	const struct gl_artifact *artifacts;
-	size_t n_artifacts, n_dependencies; /* n_dependencies: with files */
+	size_t n_artifacts;
+	const struct gl_cache *caches;
+	size_t n_caches;
+	const struct gl_dependency *dependencies; /* those that have files */
+	size_t n_dependencies;
 	bool trace_sections;
 	struct gl_texts prefixes, failure_reasons;
 };

@@ -108,8 +108,9 @@ static int plan_cache(struct gl_keep *keep, const struct gl_job *job, const stru
 	add_key(&c, gl_cache_key(arena, text));
 	if (c.n_keys == 0) {
 		note(keep, arena,
-		     arena_printf(arena, "cache: nothing is left of the key `%.100s`: this cache "
-		                         "is neither restored nor kept",
+		     arena_printf(arena,
+		                  "cache: nothing is left of the key `%.100s`: this cache "
+		                  "is neither restored nor kept",
 		                  text));
 		return 0;
 	}

@@ -2,9 +2,10 @@
 /* gl_keep.h - what a GitLab job brings along and keeps besides its sources: caches, artifacts of
  * other jobs.
  *
- * Both are archives, and archives are packed and unpacked in steps of drydock's own, with no network
- * and no credential (archive/archive.h). What such a step reads or writes is one open file: of the
- * host's store of caches, or the ticket's `dependencies`, into which the courier has put them.
+ * Both are archives, and archives are packed and unpacked in steps of drydock's own, with no
+ * network and no credential (archive/archive.h). What such a step reads or writes is one open file:
+ * of the host's store of caches, or the ticket's `dependencies`, into which the courier has put
+ * them.
  */
 #ifndef RUNNER_GL_KEEP_H
 #define RUNNER_GL_KEEP_H
@@ -54,8 +55,8 @@ struct gl_region {
 const char *const *gl_unpack_argv(const struct gl_keep *keep, struct plan_arena *arena,
                                   const struct gl_region *regions, size_t n, uint64_t bytes_max);
 struct job;
-/* The command line that packs @cache into at most @bytes_max, and what it reads besides. -E2BIG: more
- * patterns or tracked files than it takes. */
+/* The command line that packs @cache into at most @bytes_max, and what it reads besides. -E2BIG:
+ * more patterns or tracked files than it takes. */
 int gl_pack_argv(struct gl_keep *keep, struct plan_arena *arena, const struct gl_cache *cache,
                  const struct job *job, const struct pair *vars, size_t n_vars, uint64_t bytes_max,
                  const char *const **ret, struct dd_err *err);

@@ -28,6 +28,7 @@ struct piece {
 struct planning {
 	const struct gl_job *job;
 	const struct gl_sources *sources;
+	const struct gl_keep *keep;
 	const struct event_facts *event;
 	const struct policy *policy;
 	struct plan_arena *arena;
@@ -219,7 +220,7 @@ static const char *id_of(struct planning *p, size_t n, const struct gl_segment *
 {
 	unsigned nth = 1;
 	for (size_t i = 0; i < n; i++)
-		nth += p->plan->segments[i].of == segment->of && !p->plan->segments[i].sources &&
+		nth += p->plan->segments[i].of == segment->of &&
 		       p->plan->segments[i].phase == segment->phase;
 	const char *id = arena_printf(p->arena, "%s-%s", segment->of->name,
 	                              phase_names[segment->phase]);
@@ -263,7 +264,7 @@ static void show_scripts(struct planning *p, struct spec_step *steps, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		const struct gl_segment *s = &p->plan->segments[i];
-		if (s->sources)
+		if (s->kind != GL_OF_SCRIPT)
 			continue;
 		const char *script = s->elements[0];
 		for (size_t k = 1; k < s->n; k++)
@@ -281,17 +282,47 @@ static void put_sources(struct planning *p, struct spec_step *steps)
 	steps[0].facts.uses = "gitlab/sources";
 	steps[0].forge = &p->sources->forge;
 	steps[0].recipe = p->sources->recipe;
-	p->plan->segments[0] = (struct gl_segment){ .sources = true, .phase = DD_PHASE_FETCH };
+	p->plan->segments[0] = (struct gl_segment){ .kind = GL_GET_SOURCES,
+		                                    .phase = DD_PHASE_FETCH };
 	p->plan->spec.n_steps = 1;
+}
+
+/* A step that unpacks or packs; what it has to do is known when its turn comes. */
+static void put_own(struct planning *p, struct spec_step *steps, enum gl_kind kind, size_t index)
+{
+	static const struct {
+		const char *name, *verb;
+	} rows[] = { [GL_RESTORE_CACHE] = { "restore_cache", "unpack" },
+		     [GL_GET_ARTIFACTS] = { "download_artifacts", "unpack" },
+		     [GL_ARCHIVE_CACHE] = { "archive_cache", "pack" } };
+	const char *name = rows[kind].name;
+	size_t n = p->plan->spec.n_steps++;
+	steps[n] = step_of(p, n, name, NULL);
+	steps[n].facts.id = index ? arena_printf(p->arena, "%s-%zu", name, index + 1) : name;
+	steps[n].facts.uses = "drydock/archive";
+	steps[n].own = true;
+	gl_keep_recipe(p->keep, name, rows[kind].verb, p->arena, &steps[n].recipe);
+	p->plan->segments[n] =
+		(struct gl_segment){ .kind = kind, .index = index, .phase = DD_PHASE_BUILD };
 }
 
 static int second_round(struct planning *p)
 {
 	struct gl_plan *plan = p->plan;
-	struct spec_step *steps = arena_array(p->arena, p->n_pieces + 2, sizeof(*steps));
-	plan->segments = arena_array(p->arena, p->n_pieces + 2, sizeof(*plan->segments));
+	const struct gl_keep *keep = p->keep;
+	size_t room = p->n_pieces + 2 * keep->n_caches + 3;
+	struct spec_step *steps = arena_array(p->arena, room, sizeof(*steps));
+	plan->segments = arena_array(p->arena, room, sizeof(*plan->segments));
 	put_sources(p, steps);
+	for (size_t i = 0; i < keep->n_caches; i++)
+		if (keep->caches[i].pull)
+			put_own(p, steps, GL_RESTORE_CACHE, i);
+	if (p->job->n_dependencies)
+		put_own(p, steps, GL_GET_ARTIFACTS, 0);
 	join(p, steps, &plan->spec.n_steps);
+	for (size_t i = 0; i < keep->n_caches; i++)
+		if (keep->caches[i].push)
+			put_own(p, steps, GL_ARCHIVE_CACHE, i);
 	show_scripts(p, steps, plan->spec.n_steps);
 	plan->spec.steps = steps;
 	int r = plan_make(&plan->spec, p->policy, &plan->plan, p->diags);
@@ -312,12 +343,14 @@ static int second_round(struct planning *p)
 }
 
 int gl_plan_make(const struct gl_job *job, const struct gl_vars *vars,
-                 const struct gl_sources *sources, const struct event_facts *event,
-                 const struct policy *policy, struct plan_arena *arena, struct gl_plan *ret,
-                 struct diag_list *diags, struct dd_err *err)
+                 const struct gl_sources *sources, const struct gl_keep *keep,
+                 const struct event_facts *event, const struct policy *policy,
+                 struct plan_arena *arena, struct gl_plan *ret, struct diag_list *diags,
+                 struct dd_err *err)
 {
 	struct planning p = { .job = job,
 		              .sources = sources,
+		              .keep = keep,
 		              .event = event,
 		              .policy = policy,
 		              .arena = arena,
@@ -378,8 +411,5 @@ const char *gl_unsupported(const struct gl_job *job, const char *const *images,
 		       "same issuer (docs/credentials.md)";
 	if (job->has_hooks)
 		return "this runner runs no `hooks:`";
-	if (job->n_dependencies)
-		return "this runner downloads no artifacts of other jobs yet: say `dependencies: "
-		       "[]`";
 	return NULL;
 }

@@ -10,6 +10,7 @@
 #ifndef RUNNER_GL_PLAN_H
 #define RUNNER_GL_PLAN_H
 
+#include "gl_keep.h"
 #include "gl_script.h"
 #include "gl_sources.h"
 #include "gl_vars.h"
@@ -17,8 +18,18 @@
 
 enum { GL_LAYERS = 3 };
 
+/* What a segment is. All but those of a script are steps of drydock's own. */
+enum gl_kind {
+	GL_OF_SCRIPT = 0,
+	GL_GET_SOURCES,
+	GL_RESTORE_CACHE, /* @index: of gl_keep's caches */
+	GL_GET_ARTIFACTS, /* of other jobs */
+	GL_ARCHIVE_CACHE,
+};
+
 struct gl_segment {
-	bool sources; /* the step that fetches them; the rest is empty then */
+	enum gl_kind kind; /* the rest is empty unless it is of a script */
+	size_t index;
 	const struct gl_step *of;
 	const char *const *elements;
 	size_t n;
@@ -40,9 +51,10 @@ struct gl_plan {
 
 /* -EACCES: the policy refuses the job; -EINVAL: it cannot be run. Both with @diags or @err. */
 int gl_plan_make(const struct gl_job *job, const struct gl_vars *vars,
-                 const struct gl_sources *sources, const struct event_facts *event,
-                 const struct policy *policy, struct plan_arena *arena, struct gl_plan *ret,
-                 struct diag_list *diags, struct dd_err *err);
+                 const struct gl_sources *sources, const struct gl_keep *keep,
+                 const struct event_facts *event, const struct policy *policy,
+                 struct plan_arena *arena, struct gl_plan *ret, struct diag_list *diags,
+                 struct dd_err *err);
 void gl_plan_done(struct gl_plan *plan);
 
 /* What the job asks for and this build, or this host, has not: a sentence for its log; NULL: it can

@@ -24,7 +24,7 @@ enum {
 };
 
 struct sender {
-	int sock, trace;
+	int sock, trace, spool;
 	struct wire *wire;
 	struct gl_job_ref job;
 	bool debug;
@@ -72,6 +72,21 @@ static void sender_upload(struct sender *s, const struct frame *f)
 		s->gone = true;
 }
 
+static void sender_download(struct sender *s, const struct frame *f)
+{
+	char said[GL_SAID_MAX] = "";
+	uint64_t len = 0;
+	enum gl_uploaded done = gl_download(s->wire, &s->job, f->a, s->spool, (uint64_t)f->b, &len,
+	                                    said);
+	const struct frame answer = { .kind = SENDER_DOWNLOADED,
+		                      .a = done,
+		                      .b = (int64_t)len,
+		                      .len = (uint32_t)strlen(said),
+		                      .bytes = said };
+	if (frame_send(s->sock, &answer) < 0)
+		s->gone = true;
+}
+
 /* False: the other side is gone, or says what it must not. */
 static bool sender_hear(struct sender *s)
 {
@@ -81,6 +96,11 @@ static bool sender_hear(struct sender *s)
 		return false;
 	}
 	bool fine = f.kind == SENDER_END && f.len == sizeof(s->end);
+	if (f.kind == SENDER_DOWNLOAD && f.b >= 0) {
+		sender_download(s, &f);
+		frame_done(&f);
+		return true;
+	}
 	if (f.kind == SENDER_UPLOAD && f.len == sizeof(struct gl_upload)) {
 		sender_upload(s, &f);
 		frame_done(&f);
@@ -282,7 +302,7 @@ static void sender_finish(struct sender *s)
 static int sender_main(void *arg, int sock, const int *lent)
 {
 	const struct gl_instance *instance = arg;
-	struct sender s = { .sock = sock, .trace = lent[0], .tick_ms = TICK_MS };
+	struct sender s = { .sock = sock, .trace = lent[0], .spool = lent[1], .tick_ms = TICK_MS };
 	struct frame f = { .bytes = NULL };
 	struct sender_job job;
 	struct dd_err err = { 0 };
@@ -310,13 +330,13 @@ static int sender_main(void *arg, int sock, const int *lent)
 
 /* ---- job's host ---- */
 
-int gl_sender_start(const struct gl_instance *instance, int trace_fd, struct courier_process *ret,
-                    struct dd_err *err)
+int gl_sender_start(const struct gl_instance *instance, int trace_fd, int spool_fd,
+                    struct courier_process *ret, struct dd_err *err)
 {
 	return courier_process_start(&(struct courier_work){ .run = sender_main,
 	                                                     .arg = (void *)(uintptr_t)instance,
-	                                                     .lent = { trace_fd },
-	                                                     .n_lent = 1,
+	                                                     .lent = { trace_fd, spool_fd },
+	                                                     .n_lent = 2,
 	                                                     .name = "drydock-voice" },
 	                             ret, err);
 }
@@ -350,4 +370,12 @@ int gl_sender_end(const struct courier_process *c, const struct sender_end *end)
 	return frame_send(c->sock, &(struct frame){ .kind = SENDER_END,
 	                                            .len = sizeof(*end),
 	                                            .bytes = (char *)(uintptr_t)end });
+}
+
+int gl_sender_download(const struct courier_process *c, long long dependency, uint64_t max)
+{
+	return frame_send(c->sock,
+	                  &(struct frame){ .kind = SENDER_DOWNLOAD,
+	                                   .a = dependency,
+	                                   .b = max < INT64_MAX ? (int64_t)max : INT64_MAX });
 }

@@ -11,16 +11,19 @@
 #include "gl_api.h"
 
 enum sender_frame {
-	SENDER_START = 1, /* struct sender_job, then the token */
-	SENDER_END,       /* struct sender_end: no byte comes to the log any more */
-	SENDER_UPLOAD,    /* struct gl_upload: an artifact; before the end */
-	SENDER_UPLOADED,  /* a: enum gl_uploaded; what the server said */
-	SENDER_ACCEPTED,  /* the job is ours */
-	SENDER_DECLINED,  /* it is not: nothing is to be run or said; with a sentence */
-	SENDER_CANCEL,    /* end it, and run what always runs */
-	SENDER_ABORT,     /* end it at once, nothing follows */
-	SENDER_DONE,      /* the server knows how it ended */
-	SENDER_LOST,      /* it could not be told; with a sentence */
+	SENDER_START = 1,  /* struct sender_job, then the token */
+	SENDER_END,        /* struct sender_end: no byte comes to the log any more */
+	SENDER_UPLOAD,     /* struct gl_upload: an artifact; before the end */
+	SENDER_DOWNLOAD,   /* a: a job whose archive is wanted; b: bytes that it may have */
+	SENDER_DOWNLOADED, /* a: enum gl_uploaded; b: its bytes, at the end of the file that the
+	                    * courier was lent; what the server said */
+	SENDER_UPLOADED,   /* a: enum gl_uploaded; what the server said */
+	SENDER_ACCEPTED,   /* the job is ours */
+	SENDER_DECLINED,   /* it is not: nothing is to be run or said; with a sentence */
+	SENDER_CANCEL,     /* end it, and run what always runs */
+	SENDER_ABORT,      /* end it at once, nothing follows */
+	SENDER_DONE,       /* the server knows how it ended */
+	SENDER_LOST,       /* it could not be told; with a sentence */
 };
 
 struct sender_job {
@@ -34,9 +37,11 @@ struct sender_end {
 	int exit_code;
 };
 
-/* Starts it. It is lent @trace_fd, of which it reads the file from its beginning. */
-int gl_sender_start(const struct gl_instance *instance, int trace_fd, struct courier_process *ret,
-                    struct dd_err *err);
+/* Starts it. It is lent @trace_fd, of which it reads the file from its beginning, and @spool_fd,
+ * onto whose end it puts what it downloads. */
+int gl_sender_start(const struct gl_instance *instance, int trace_fd, int spool_fd,
+                    struct courier_process *ret, struct dd_err *err);
+int gl_sender_download(const struct courier_process *c, long long dependency, uint64_t max);
 int gl_sender_begin(const struct courier_process *c, const struct sender_job *job,
                     const char *token);
 int gl_sender_upload(const struct courier_process *c, const struct gl_upload *what);
