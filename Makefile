@@ -47,7 +47,7 @@ LIBOBJ  := $(filter-out $(MAINOBJ),$(OBJ))
 UNIT    := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/unit/*_test.c)))
 # Programs that run inside a sandbox: static, plain, no sanitizer, so that they need nothing from the view they probe.
 PROBES  := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/attack/probe_*.c)))
-# Front ends of the tests: beside drydock itself, where they find its data files as it does.
+# Front ends of the tests: they find the data files where drydock itself does.
 FAKES   := $(patsubst tests/fakes/%.c,$(B)/fake_%,$(sort $(wildcard tests/fakes/*.c)))
 BENCH   := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/bench/bench_*.c)))
 FUZZ    := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
@@ -81,34 +81,24 @@ $(B)/drydock: $(MAINOBJ) $(B)/libdrydock.a
 	$(if $(Q),@echo "  LINK  $@")
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(MAINOBJ) $(B)/libdrydock.a $(PKGLIBS)
 
-$(B)/tests/unit/%: tests/unit/%.c $(B)/libdrydock.a
-	@mkdir -p $(@D)
+# Programs of the tests: compiled and linked in two steps, so that a change of the library only links them again.
+define link-test =
 	$(if $(Q),@echo "  LINK  $@")
-	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(B)/libdrydock.a $(PKGLIBS) -lcmocka
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(B)/libdrydock.a $(PKGLIBS) $(TESTLIBS)
+endef
+$(B)/tests/%: $(B)/tests/%.o $(B)/libdrydock.a
+	$(link-test)
+$(B)/tests/unit/%: TESTLIBS = -lcmocka
+# Front ends of the tests: beside drydock itself; by the path of its source, as every program of the tests.
+$(B)/fake_%: $(B)/tests/fakes/%.o $(B)/libdrydock.a
+	$(link-test)
+$(B)/tests/fakes/%: $(B)/fake_%
+	@:
 
 $(B)/tests/attack/probe_%: tests/attack/probe_%.c
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  PROBE $@")
 	$(Q)$(CC) -D_GNU_SOURCE -std=gnu17 -Wall -Wextra -O1 -static -o $@ $<
-
-$(B)/fake_%: tests/fakes/%.c $(B)/libdrydock.a
-	@mkdir -p $(@D)
-	$(if $(Q),@echo "  LINK  $@")
-	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(B)/libdrydock.a $(PKGLIBS)
-
-# By the path of its source, as every program of the tests.
-$(B)/tests/fakes/%: $(B)/fake_%
-	@:
-
-$(B)/tests/bench/%: tests/bench/%.c $(B)/libdrydock.a
-	@mkdir -p $(@D)
-	$(if $(Q),@echo "  LINK  $@")
-	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(B)/libdrydock.a $(PKGLIBS)
-
-$(B)/tests/conformance/%: tests/conformance/%.c $(B)/libdrydock.a
-	@mkdir -p $(@D)
-	$(if $(Q),@echo "  LINK  $@")
-	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(B)/libdrydock.a $(PKGLIBS)
 
 DIR ?= tests/conformance
 conformance: $(B)/tests/conformance/conformance  ## GitHub's own test data in DIR against our reading of its language
