@@ -52,8 +52,9 @@ static enum MHD_Result answer_store(struct MHD_Connection *c, const struct store
 
 static void blob_url(const struct hatch_state *h, const char *sig, char *ret, size_t size)
 {
-	/* with a question mark: clients add parameters to it */
-	(void)snprintf(ret, size, "http://127.0.0.1:%u/blob/%s?sig=1", h->port, sig);
+	/* with a question mark: clients add parameters to it. What `sig` says is masked by them in
+	 * every log, so it is what is worth that, and long enough for it */
+	(void)snprintf(ret, size, "http://127.0.0.1:%u/blob/%s?sig=%s", h->port, sig, sig);
 }
 
 static struct hatch_upload *new_upload(struct hatch_state *h)
@@ -97,7 +98,7 @@ static enum MHD_Result create(struct hatch_state *h, struct MHD_Connection *c,
 	struct store_ask ask = { .type = is_cache ? STORE_CACHE_CREATE : STORE_ARTIFACT_CREATE };
 	struct hatch_upload *u = new_upload(h);
 	struct store_answer a;
-	char url[100];
+	char url[160];
 	int fd = -1;
 
 	if (!u)
@@ -163,7 +164,7 @@ static enum MHD_Result find_cache(struct hatch_state *h, struct MHD_Connection *
 {
 	struct store_ask ask = { .type = STORE_CACHE_FIND, .n_restore = (uint32_t)q->n_restore };
 	struct store_answer a;
-	char url[100];
+	char url[160];
 	int fd = -1;
 
 	(void)snprintf(ask.key, sizeof(ask.key), "%s", q->key);
@@ -229,7 +230,7 @@ static enum MHD_Result get_artifact(struct hatch_state *h, struct MHD_Connection
 {
 	struct store_ask ask = { .type = STORE_ARTIFACT_GET };
 	struct store_answer a;
-	char url[100];
+	char url[160];
 	int fd = -1;
 
 	(void)snprintf(ask.key, sizeof(ask.key), "%s", q->key);

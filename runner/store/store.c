@@ -17,12 +17,13 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { TAGS_MAX = 8 };
+enum { TAGS_MAX = 8, TAG_BYTES_MAX = 1024 * 1024 };
 
 int store_open(const char *path, struct store *ret, struct dd_err *err)
 {
@@ -258,6 +259,33 @@ static int peel(struct arriving *a, int git_fd, const char *oid, char ret[65])
 	return 0;
 }
 
+/* Whoever names a tag by its own digest means the commit that it is on. Each object on the way is
+ * compared with its name, so this pins as a commit does. What is no tag, or is not here, stays as
+ * it was asked for: the reader says what is wrong with it. */
+static void peel_named(int git_fd, const char *oid, char ret[65])
+{
+	unsigned char at[GIT_OID_MAX];
+	const size_t len = git_oid_parse(oid, at);
+	dd_auto_fd int objects = openat(git_fd, "objects",
+	                                O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	(void)snprintf(ret, 65, "%.64s", oid);
+	for (unsigned i = 0; len && i < TAGS_MAX; i++) {
+		struct git_bytes tag = { .data = NULL };
+		struct dd_err ignored = { 0 };
+		char hex[2 * GIT_OID_MAX + 1] = "";
+		if (git_object_read(objects, at, len, TAG_BYTES_MAX, &tag, &ignored) == 0 &&
+		    tag.type == GIT_TAG && tag.len > 7 + 2 * len &&
+		    memcmp(tag.data, "object ", 7) == 0)
+			(void)snprintf(hex, sizeof(hex), "%.*s", (int)(2 * len),
+			               (const char *)tag.data + 7);
+		free(tag.data);
+		if (git_oid_parse(hex, at) != len)
+			return;
+		(void)snprintf(ret, 65, "%s", hex);
+	}
+}
+
 static bool is_sha(const char *ref)
 {
 	size_t len = strlen(ref);
@@ -274,7 +302,7 @@ static int resolve(struct arriving *a, int git_fd, const struct store_refs *refs
 	const char *ref = a->asked->ref;
 
 	if (is_sha(ref)) {
-		(void)snprintf(a->ret->commit, sizeof(a->ret->commit), "%.64s", ref);
+		peel_named(git_fd, ref, a->ret->commit);
 		came_from(a, path, "commit");
 		return 1;
 	}

@@ -54,6 +54,15 @@ static int read_typed(struct giving *g, const unsigned char *oid, enum git_type 
 	                  git_type_names[ret->type], git_type_names[type]);
 }
 
+/* A clone with --filter, or a copy that left large files out, has the names and not the bytes. */
+static int lacks(const struct giving *g, const char *path)
+{
+	return dd_err_say(g->err, ENOENT,
+	                  "the repository does not have the bytes of %.200s: it was copied in part "
+	                  "(git clone --mirror, without --filter, brings all)",
+	                  *path ? path : "its files");
+}
+
 static int give_bytes(struct giving *g, enum store_kind kind, unsigned mode, const char *path,
                       const void *bytes, size_t len)
 {
@@ -67,6 +76,8 @@ static int give_blob(struct giving *g, unsigned mode, const unsigned char *oid, 
 {
 	struct git_bytes blob = { .data = NULL };
 	int r = read_typed(g, oid, GIT_BLOB, &blob);
+	if (r == -ENOENT)
+		return lacks(g, path);
 	if (r == 0)
 		r = give_bytes(g, (mode & 0170000) == 0120000 ? STORE_LINK : STORE_FILE, mode, path,
 		               blob.data, blob.len);
@@ -125,6 +136,8 @@ static int give_tree(struct giving *g, const unsigned char *oid, const char *dir
 		return dd_err_say(g->err, EBADMSG, "directories are more than %d deep",
 		                  STORE_DEPTH_MAX);
 	int r = read_typed(g, oid, GIT_TREE, &tree);
+	if (r == -ENOENT)
+		return lacks(g, dir);
 	if (r == 0) /* a NUL stands behind what was read: numbers end there */
 		r = give_entries(g, &tree, dir, depth);
 	free(tree.data);

@@ -300,6 +300,34 @@ def _(m):
         job.close()
 
 
+@case("X-03", "an annotated tag named by its own digest is the commit that it is on, and pins as that does; nothing else with a name is a commit")
+@mirrored
+def _(m):
+    commit = m.repository("acme/tool", {"action.yml": COMPOSITE % "tagged"})
+    m.git("acme/tool", "tag", "-a", "v1", "-m", "one")
+    m.git("acme/tool", "tag", "-a", "v1-again", "v1", "-m", "a tag on a tag")
+    m.repository("acme/tool", {"action.yml": COMPOSITE % "newer"}, "two")
+    for name in ("v1", "v1-again"):
+        tag = m.git("acme/tool", "rev-parse", name)
+        check(tag != commit, "it is an annotated tag")
+        r = m.run([f"acme/tool@{tag}"], pin="sha")
+        equal(set(r.marks), {"tagged"}, name, r)
+        equal({e.get("action_sha256") is not None for e in r.events("step.start")}, {True}, "recorded", r)
+    tree = m.git("acme/tool", "rev-parse", "HEAD^{tree}")
+    r = m.run([f"acme/tool@{tree}"], rc=4, pin="sha")
+    check("should be a commit" in r.out and not r.marks, "a tree", r)
+
+
+@case("", "what a copy of a repository left out is named, with what brings it")
+@mirrored
+def _(m):
+    commit = m.repository("acme/tool", {"action.yml": COMPOSITE % "never", "dist.js": "x"})
+    blob = m.git("acme/tool", "rev-parse", "HEAD:dist.js")
+    os.unlink(m.path(f"acme/tool/.git/objects/{blob[:2]}/{blob[2:]}"))
+    r = m.run([f"acme/tool@{commit}"], rc=2)
+    check("does not have the bytes of dist.js" in r.out and "without --filter" in r.out and not r.marks, "a blob", r)
+
+
 @case("X-03 X-04", "what is locked runs as long as it is what it was: a tag that moved, other files, and what is not in the lock end a locked run before its first step")
 @mirrored
 def _(m):

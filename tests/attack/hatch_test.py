@@ -150,6 +150,16 @@ def ok(r):
     return r
 
 
+@case("", "what clients take for a signature, and mask in every log, is the one secret of an address, and long enough to be masked")
+def _():
+    with Store() as s:
+        r = ok(s.run("s, a = call('CacheService', 'CreateCacheEntry', key='k', version='v1')\nu = urllib.parse.urlsplit(a['signed_upload_url'])\n"
+                     "sig = urllib.parse.parse_qs(u.query)['sig'][0]\nmark('sig', '%d %s' % (len(sig), u.path.endswith('/' + sig)))\nprint('::add-mask::' + sig)"))
+        length, same = r.mark("sig").split()
+        check(int(length) >= 16 and same == "True", f"a signature of {length} characters, of the path: {same}", r)
+        check("cannot be masked" not in r.out, "masked", r)
+
+
 @case("W-02", "a cache saved in one job is restored in the next, under a policy that names no host")
 def saved_and_restored():
     with Store() as s:
