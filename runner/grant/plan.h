@@ -26,6 +26,7 @@ struct plan {
 	const char *trust_why; /* "local run", "event pull_request from a fork", ... */
 	/* globs of the policy's push phase, NULL-terminated; NULL: none. What --out receives */
 	const char *const *artifacts;
+	const char *tools;    /* what every tool directory of the job begins with; NULL: nothing */
 	struct grant *grants; /* of spec->steps, in their order */
 	size_t n_grants;
 	const struct policy_narrowed *narrowed;

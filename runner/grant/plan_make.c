@@ -205,6 +205,7 @@ static void make_grants(struct plan_build *b)
 	struct policy none = { .arena = arena_of(b) };
 	policy_defaults(&none);
 	plan_narrowed_begin(b);
+	b->plan->tools = policy_actions_of(b->policy)->tools;
 	b->plan->record_bytes = (b->policy ? b->policy : &none)->limits.record_bytes;
 	b->plan->injection = (b->policy ? b->policy : &none)->injection;
 	b->plan->grants = arena_array(arena_of(b), b->spec->n_steps, sizeof(*b->plan->grants));

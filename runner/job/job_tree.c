@@ -58,6 +58,23 @@ static int make_below(int top, const char *path, int *ret_fd, struct dd_err *err
 	return 0;
 }
 
+/* A copy, and no mount: actions that set a tool up, and what runs after them, write into its
+ * directories (pip, npm -g), and what they write must end with the job. */
+static int fill_tools(struct job *job, int to_fd, struct tree_owner owner, struct dd_err *err)
+{
+	const char *path = job->plan->tools;
+	struct tree_counts counts = { 0 };
+	dd_auto_fd int from = path ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+
+	if (!path)
+		return 0;
+	if (from < 0)
+		return dd_err_set(err, errno, "open %s (actions.tools of the policy)", path);
+	return dd_err_ctx(
+		err, tree_copy(from, to_fd, owner, &counts, err),
+		"copy %s into the tool directory of the job (actions.tools of the policy)", path);
+}
+
 /* The writable places of one trust, in the directory @tree of the job: empty, and the step's.
  * @ret_work (may be NULL): the workspace among them. */
 static int tree_make_places(struct job *job, const char *tree, int *ret_work, struct dd_err *err)
@@ -74,6 +91,8 @@ static int tree_make_places(struct job *job, const char *tree, int *ret_work, st
 		               (owner.change && fchown(fd, owner.uid, owner.gid) < 0)))
 			r = dd_err_set(err, errno, "give %s/%s%s to the job's step id",
 			               job->dirs.root, tree, place->target);
+		if (r == 0 && i == STEP_TOOLS)
+			r = fill_tools(job, fd, owner, err);
 		if (r == 0 && i == STEP_WORK && ret_work)
 			*ret_work = dd_take_fd(&fd);
 	}

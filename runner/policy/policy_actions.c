@@ -51,6 +51,11 @@ static void actions_mirror(struct key_context *ctx, const struct tree_node *v, v
 	((struct policy_actions *)out)->mirror = place_of(ctx, v, "actions.mirror");
 }
 
+static void actions_tools(struct key_context *ctx, const struct tree_node *v, void *out)
+{
+	((struct policy_actions *)out)->tools = place_of(ctx, v, "actions.tools");
+}
+
 /* { "24": /opt/node24 } */
 static void actions_node(struct key_context *ctx, const struct tree_node *v, void *out)
 {
@@ -161,6 +166,7 @@ static const struct key_row actions_rows[] = {
 	{ .name = "mirror", .kinds = TREE_SCALAR, .read = actions_mirror },
 	{ .name = "from", .kinds = TREE_SCALAR | TREE_MAP, .read = actions_from },
 	{ .name = "node", .kinds = TREE_MAP, .read = actions_node },
+	{ .name = "tools", .kinds = TREE_SCALAR, .read = actions_tools },
 };
 const struct key_table policy_actions_keys = { actions_rows, ARRAY_LEN(actions_rows) };
 

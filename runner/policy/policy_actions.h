@@ -43,6 +43,8 @@ struct policy_actions {
 	struct actions_from from;
 	const struct actions_node *nodes;
 	size_t n_nodes;
+	/* a directory of this host, NAME/VERSION/ARCH as the tool directory has it; NULL: none */
+	const char *tools;
 };
 
 /* @policy NULL: what a policy without `actions` says. */

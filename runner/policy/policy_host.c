@@ -120,6 +120,23 @@ static int check_profile(const struct policy *policy, const struct tree_node *no
 	return 0;
 }
 
+static void check_tools(const struct policy *policy, struct diag_list *diags)
+{
+	const struct tree_node *actions = tree_get(policy->root, "actions");
+	const struct tree_node *node = actions ? tree_get(actions, "tools") : NULL;
+	struct stat st;
+	if (!node || !policy->actions.tools)
+		return;
+	int error = stat(policy->actions.tools, &st) < 0 ? errno
+	            : S_ISDIR(st.st_mode)                ? 0
+	                                                 : ENOTDIR;
+	if (error)
+		diag_add(diags, node->mark,
+		         "a directory of this host, with NAME/VERSION/ARCH in it",
+		         "actions.tools: `%.200s` cannot be copied: %s", policy->actions.tools,
+		         strerrordesc_np(error));
+}
+
 int policy_check_host(struct policy *policy, struct diag_list *diags, struct diag_list *notes,
                       struct dd_err *err)
 {
@@ -128,6 +145,7 @@ int policy_check_host(struct policy *policy, struct diag_list *diags, struct dia
 		return 0;
 	const struct tree_node *sandbox = tree_get(policy->root, "sandbox");
 	check_read(policy, tree_get(sandbox, "read"), diags, notes);
+	check_tools(policy, diags);
 	int r = check_profile(policy, tree_get(sandbox, "seccomp"), diags, err);
 	if (r < 0)
 		return r;

@@ -58,9 +58,9 @@ class Mirror:
         self.git(name, "commit", "-qm", message)
         return self.git(name, "rev-parse", "HEAD")
 
-    def run(self, steps, rc=0, options=(), command="run", pin="any", allow=("acme/*",), files=None, phases=None, **keys):
+    def run(self, steps, rc=0, options=(), command="run", pin="any", allow=("acme/*",), files=None, phases=None, tools=None, **keys):
         steps = [{"_phase": BUILD_PHASE, **(s if isinstance(s, dict) else {"uses": s})} for s in steps]
-        job = Job(steps, phases, files, actions={"pin": pin, "allow": list(allow), "mirror": self.dir}, **keys)
+        job = Job(steps, phases, files, actions={"pin": pin, "allow": list(allow), "mirror": self.dir, **({"tools": tools} if tools else {})}, **keys)
         try:
             r = job.run("--state-dir", os.path.join(job.dir, "state"), *options, command=command)
         finally:
@@ -326,6 +326,25 @@ def _(m):
     os.unlink(m.path(f"acme/tool/.git/objects/{blob[:2]}/{blob[2:]}"))
     r = m.run([f"acme/tool@{commit}"], rc=2)
     check("does not have the bytes of dist.js" in r.out and "without --filter" in r.out and not r.marks, "a blob", r)
+
+
+@case("F-14", "a tool cache of the host is what a tool directory begins with: setup actions find it, steps change their copy, and neither the host nor a push step has what they did")
+@mirrored
+def _(m):
+    m.tree("tools/thing/1.2.3/x64/bin", {"thing": "#!/bin/sh\necho 1.2.3\n"})
+    m.tree("tools/thing/1.2.3", {"x64.complete": ""})
+    os.chmod(m.path("tools/thing/1.2.3/x64/bin/thing"), 0o755)
+    os.symlink("1.2.3", m.path("tools/thing/latest"))
+    look = 'd=$RUNNER_TOOL_CACHE/thing; echo "@@%s=$($d/1.2.3/x64/bin/thing) $(cat $d/latest/x64.complete | wc -c) $(ls $d/1.2.3/x64/bin | tr "\\n" " ")@@"'
+    change = 'cd $RUNNER_TOOL_CACHE/thing; echo "echo evil" >1.2.3/x64/bin/thing; touch 1.2.3/x64/bin/planted; mkdir 9.9.9'
+    r = m.run([step("first", look % "first"), step("change", change), step("then", look % "then"), {**step("publish", look % "push", PUSH)}],
+              phases={"push": {"workspace": "pristine"}}, tools=m.path("tools"))
+    equal([r.mark(n).strip() for n in ("first", "then", "push")], ["1.2.3 0 thing", "evil 0 planted thing", "1.2.3 0 thing"], "what steps find", r)
+    equal(sorted(os.listdir(m.path("tools/thing"))), ["1.2.3", "latest"], "the host's own directory")
+    equal(os.listdir(m.path("tools/thing/1.2.3/x64/bin")), ["thing"], "the host's own tool")
+    for wrong in (m.path("none"), m.path("tools/thing/1.2.3/x64.complete")):
+        r = m.run([step("a", "true")], rc=2, tools=wrong)
+        check("actions.tools: " in r.out and wrong in r.out and "cannot be copied" in r.out, wrong, r)
 
 
 @case("X-03 X-04", "what is locked runs as long as it is what it was: a tag that moved, other files, and what is not in the lock end a locked run before its first step")
