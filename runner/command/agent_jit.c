@@ -116,9 +116,9 @@ static int trust(const struct agent_jit_args *args, const char *state, char ca[7
 
 int agent_jit(const struct agent_jit_args *args)
 {
-	struct github_runner runner = { .document = NULL };
+	char state[512], ca[700] = "", name[RUNNER_NAME_MAX + 1];
+	struct github_agent_runner one = { .name = name };
 	struct identity id;
-	char state[512], ca[700] = "";
 	struct dd_err err = { 0 };
 
 	for (int fd = 0; fd < 3; fd++)
@@ -138,17 +138,19 @@ int agent_jit(const struct agent_jit_args *args)
 	if (check_policies(args->policy_dir, &err) < 0 || find_state(args, &id, state, &err) < 0 ||
 	    trust(args, state, ca, &err) < 0)
 		return fail(&err);
-	int r = read_runner(args->file, &runner, &err);
+	int r = read_runner(args->file, &one.runner, &err);
+	/* nobody else's, also where another server counts from 1, too */
+	(void)snprintf(name, sizeof(name), "jit-%lld-%d", one.runner.id, (int)getpid());
+	one.ca = ca[0] ? ca : NULL;
 	int code = r < 0 ? fail(&err)
 	                 : github_agent_run(
 				   &(struct github_agent_args){ .id = &id,
 	                                                        .state = state,
 	                                                        .policy_dir = args->policy_dir,
-	                                                        .ca = ca[0] ? ca : NULL,
 	                                                        .version = args->version,
 	                                                        .once = true },
-				   &runner);
+				   &one, 1);
 	if (r < 0)
-		github_runner_done(&runner);
+		github_runner_done(&one.runner);
 	return code;
 }

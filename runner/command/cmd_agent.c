@@ -128,34 +128,37 @@ static size_t count_github(const struct agent_world *world)
 	return n;
 }
 
-static int run_github(const struct agent_world *world, const struct registration *reg,
-                      const char *authorities)
+static int github_of(const struct agent_world *world, size_t i, struct github_agent_runner *ret)
 {
-	struct github_runner runner;
+	const struct registration *reg = &world->regs[i];
 	struct dd_err err = { .code = 0 };
 	char why[200];
 	json_t *document = message_json_load(reg->token, strlen(reg->token), why, sizeof(why));
-	int r = github_runner_of_json(document ? document : json_object(), &runner, &err);
 
-	if (r < 0) {
-		(void)fprintf(stderr, "drydock: %s: %s\n", reg->name, err.msg);
-		github_runner_done(&runner);
-		return DRYDOCK_EXIT_USAGE;
-	}
-	bool ephemeral = runner.ephemeral;
-	int code = github_agent_run(
-		&(struct github_agent_args){
-			.id = &world->id,
-			.state = world->state,
-			.policy_dir = world->args->policy_dir,
-			.ca = authorities,
-			.version = world->args->runner_version,
-			.once = world->args->once || ephemeral,
-		},
-		&runner);
-	if (ephemeral && code != DRYDOCK_EXIT_INTERNAL)
-		(void)registration_remove(world->state, reg->name, &err); /* it was for one job */
-	return code;
+	*ret = (struct github_agent_runner){ .name = reg->name,
+		                             .ca = world->runners[i].authorities };
+	if (github_runner_of_json(document ? document : json_object(), &ret->runner, &err) == 0)
+		return 0;
+	(void)fprintf(stderr, "drydock: %s: %s\n", reg->name, err.msg);
+	return -EINVAL;
+}
+
+static int github_list(const struct agent_world *world, struct github_agent_runner *ret)
+{
+	size_t n = 0;
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < world->n_regs; i++)
+		r = github_of(world, i, &ret[n++]);
+	for (size_t i = 0; r < 0 && i < n; i++)
+		github_runner_done(&ret[i].runner);
+	return r < 0 ? r : (int)n;
+}
+
+static void github_used_up(void *arg, const char *name)
+{
+	const struct agent_world *world = arg;
+	struct dd_err err = { .code = 0 };
+	(void)registration_remove(world->state, name, &err); /* it was for one job */
 }
 
 /* ---- the agent ---- */
@@ -207,22 +210,92 @@ static bool reload(void *arg, struct agent_run *run)
 	run->config = &next->config;
 	run->runners = next->runners;
 	run->n_runners = next->n_regs;
+	if (count_github(next) > 0)
+		run->arg = next;
 	return true;
 }
 
-/* One agent speaks GitHub's protocol for one runner, or GitLab's for any number. */
+static int github_reload(void *arg, struct github_agent_runner *ret)
+{
+	struct agent_world *world = arg;
+	struct agent_run run = { .config = NULL };
+	return reload(world, &run) ? github_list(run.arg, ret) : -1;
+}
+
+/* How many of them ask: `jobs` of the configuration bounds them all, and each takes one. */
+static size_t github_bound(const struct agent_world *world, size_t n)
+{
+	size_t most = world->config.jobs ? world->config.jobs : n;
+	if (most < n)
+		(void)fprintf(stderr,
+		              "drydock: `jobs: %zu` of the configuration: %zu of %zu runners ask "
+		              "for jobs\n",
+		              most, most, n);
+	return most < n ? most : n;
+}
+
+/* What the configuration says of one runner is about jobs that are asked for one by one. */
+static int github_check(const struct agent_world *world)
+{
+	for (size_t i = 0; i < world->n_regs; i++) {
+		const struct runner_config *c = agent_config_of(&world->config,
+		                                                world->regs[i].name);
+		if (!c->name)
+			continue;
+		(void)fprintf(stderr,
+		              "drydock: %s:%u:%u: %s is a runner of GitHub's, which takes one job "
+		              "at a time and as GitHub hands it out: nothing can be said of it "
+		              "here (register more runners for more jobs)\n",
+		              c->mark.file, c->mark.line, c->mark.column, c->name);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int run_github(struct agent_world *world)
+{
+	if (github_check(world) < 0)
+		return DRYDOCK_EXIT_USAGE;
+	struct github_agent_runner *list = calloc(RUNNERS_MAX, sizeof(*list));
+	int n = list ? github_list(world, list) : -ENOMEM, code = DRYDOCK_EXIT_USAGE;
+
+	if (n > 0) {
+		size_t most = github_bound(world, (size_t)n);
+		for (size_t i = most; i < (size_t)n; i++)
+			github_runner_done(&list[i].runner);
+		code = github_agent_run(
+			&(struct github_agent_args){
+				.id = &world->id,
+				.state = world->state,
+				.policy_dir = world->args->policy_dir,
+				.version = world->args->runner_version,
+				/* one runner for one job: the agent ends as the job did */
+				.once = world->args->once || (n == 1 && list[0].runner.ephemeral),
+				.stop = world->config.stop,
+				.metrics = world->config.metrics,
+				.used_up = github_used_up,
+				.reload = github_reload,
+				.arg = world,
+			},
+			list, most);
+	}
+	free(list);
+	return code;
+}
+
+/* One agent speaks GitHub's protocol or GitLab's, for any number of runners. */
 static int run_agent(struct agent_world *world, struct dd_err *err)
 {
 	static const struct agent_forge *const forges[] = { &gl_agent_forge };
 	int r = system_id_get(world->state, world->system_id, err);
 	if (r < 0)
 		return complain(world, err);
-	if (count_github(world) > 0 && world->n_regs > 1)
+	if (count_github(world) > 0 && world->n_regs > count_github(world))
 		(void)dd_err_blame(err, DD_BLAME_CALLER,
 		                   dd_err_say(err, ENOTSUP,
-		                              "a runner of GitHub's needs an agent of its own: "
-		                              "register it with another --state-dir, and start an "
-		                              "agent for that"));
+		                              "runners of GitHub's and of GitLab's need an agent "
+		                              "each: register one kind with another --state-dir, "
+		                              "and start an agent for that"));
 	if (err->code)
 		return complain(world, err);
 	world->setup = (struct agent_setup){ .id = &world->id,
@@ -232,8 +305,8 @@ static int run_agent(struct agent_world *world, struct dd_err *err)
 		                             .ca = world->args->ca };
 	if (make_runners(world, err) < 0)
 		return complain(world, err);
-	if (count_github(world) == 1)
-		return run_github(world, &world->regs[0], world->runners[0].authorities);
+	if (count_github(world) > 0)
+		return run_github(world);
 	struct agent_run run = { .setup = &world->setup,
 		                 .forges = forges,
 		                 .n_forges = ARRAY_LEN(forges),

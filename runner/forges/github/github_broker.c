@@ -597,6 +597,7 @@ static void poll_once(struct broker *b)
 int github_broker_main(void *arg, int sock, const int *lent)
 {
 	struct broker b = { .work = arg, .sock = sock, .code = DRYDOCK_EXIT_OK };
+	b.busy = b.work->busy;
 	struct dd_err err = { 0 };
 
 	(void)lent;

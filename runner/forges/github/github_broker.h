@@ -25,6 +25,7 @@ struct github_broker_work {
 	const struct github_runner *runner;
 	const char *ca;      /* a file with one more authority, or NULL */
 	const char *version; /* that the runner reports */
+	bool busy;           /* a job of it runs already */
 };
 
 /* courier_work.run of the courier; @arg: a github_broker_work. */
