@@ -28,6 +28,7 @@ enum ctl_type {
 	CTL_MAPS_WANTED, /* zygote to supervisor, launcher to zygote, each on a socket of its own:
 	                    /proc/PID/uid_map can be opened now */
 	CTL_NET,         /* the next message is one byte and NET_FD__COUNT descriptors */
+	CTL_FILES,       /* likewise, with one for each file of the spec, open for writing */
 	CTL_BUILT,
 	CTL_FAILED, /* err */
 	CTL_STATUS, /* status: the main process of the step has ended */
@@ -48,16 +49,17 @@ struct ctl_msg {
  * end of the terminal of a step that has one; DELIVERY_LISTENER, the listener of a filter that
  * asks. */
 
-#define DELIVERY_MAGIC    0x64647631u
+#define DELIVERY_MAGIC    0x64647632u
 #define DELIVERY_LISTENER 'L'
 #define DELIVERY_TERMINAL 'T'
 enum { DELIVERY_MAX = 8 * 1024 * 1024, DELIVERY_FILES_MAX = 64, DELIVERY_NAME_MAX = 255 };
 
 struct delivery_head {
 	uint32_t magic;
-	uint32_t n_env;
-	uint32_t env_bytes; /* n_env strings, each with its NUL */
-	uint32_t n_files;   /* each: struct delivery_file, name, content */
+	uint32_t n_env, n_argv;
+	/* of the strings, each with its NUL: environment, argv, working directory */
+	uint32_t bytes;
+	uint32_t n_files; /* each: struct delivery_file, name, content */
 };
 
 struct delivery_file {
@@ -68,8 +70,9 @@ struct delivery_file {
 
 /* What came, for the process about to exec. */
 struct delivered {
-	char *block;             /* room for the strings of the environment, */
-	char **envp;             /* and for pointers to them; untouched until they come */
+	char *block;         /* room for the strings, */
+	char **envp, **argv; /* and for pointers to them; untouched until they come */
+	const char *workdir;
 	int fd[SANDBOX_FDS_MAX]; /* CLOEXEC, above INSIDE_FD_FLOOR; they become SANDBOX_FD_FIRST ..
 	                          */
 	size_t n_fds;
@@ -187,7 +190,10 @@ int inside_open_mounts(struct inside *in, struct dd_err *err);
 int inside_open_dev(struct inside *in, struct dd_err *err);
 int inside_root(struct inside *in, struct dd_err *err);
 int inside_dev(struct inside *in, struct dd_err *err);
-int inside_own(const struct sandbox_spec *spec, struct dd_err *err);
+/* @ret_files: for each file of @spec a descriptor that writes it; nothing else can. */
+int inside_own(const struct sandbox_spec *spec, int ret_files[SANDBOX_FILES_MAX],
+               struct dd_err *err);
+/* In the step, under all of its locks. */
 int inside_workdir(const char *workdir, struct dd_err *err);
 
 /* What lies over a part of /proc; where the kernel does not have it, nothing does. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* inside_delivery.c - receives the environment and the secret files of the step, in the process
- * about to exec and nowhere else.
+/* inside_delivery.c - receives what the step runs, where and with which environment, and its secret
+ * files, in the process about to exec and nowhere else.
  *
  * Runs in: the process that becomes the step, not dumpable: under all of its locks, or before them
  * when files come, which a capability has to seal. Every length is checked before it is used,
@@ -33,35 +33,48 @@ static int read_all(int sock, void *buf, size_t len, struct dd_err *err)
 	return 0;
 }
 
+/* Each string has a byte at least, and two lists end with a NULL. */
+enum { POINTERS_MAX = DELIVERY_MAX + 2 };
+
 int inside_delivery_room(struct delivered *ret, struct dd_err *err)
 {
-	const size_t block = DELIVERY_MAX + 1, envp = (DELIVERY_MAX + 1) * sizeof(*ret->envp);
-	char *room = mmap(NULL, envp + block, PROT_READ | PROT_WRITE,
+	const size_t block = DELIVERY_MAX + 1, pointers = POINTERS_MAX * sizeof(*ret->envp);
+	char *room = mmap(NULL, pointers + block, PROT_READ | PROT_WRITE,
 	                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (room == MAP_FAILED)
-		return dd_err_set(err, errno, "room for the environment");
+		return dd_err_set(err, errno, "room for the delivery");
 	ret->envp = (char **)(void *)room;
-	ret->block = room + envp;
+	ret->block = room + pointers;
 	return 0;
 }
 
-static int env_read(int sock, const struct delivery_head *head, const struct delivered *to,
-                    struct dd_err *err)
+/* @n strings from *@at on; NULL before *@at is past @end: fewer came than were announced. */
+static char **strings_split(char **list, uint32_t n, char **at, const char *end)
 {
-	int r = read_all(sock, to->block, head->env_bytes, err);
+	for (uint32_t i = 0; i < n; i++) {
+		if (*at >= end)
+			return NULL;
+		list[i] = *at;
+		*at += strlen(*at) + 1;
+	}
+	list[n] = NULL;
+	return list;
+}
+
+static int strings_read(int sock, const struct delivery_head *head, struct delivered *to,
+                        struct dd_err *err)
+{
+	int r = read_all(sock, to->block, head->bytes, err);
 	if (r < 0)
 		return r;
-	char *p = to->block, *end = to->block + head->env_bytes;
+	char *at = to->block, *end = to->block + head->bytes;
 	*end = '\0';
-	for (uint32_t i = 0; i < head->n_env; i++) {
-		if (p >= end)
-			return dd_err_say(err, EBADMSG,
-			                  "delivery: %u environment strings announced, fewer came",
-			                  head->n_env);
-		to->envp[i] = p;
-		p += strlen(p) + 1;
-	}
-	to->envp[head->n_env] = NULL;
+	to->argv = to->envp + head->n_env + 1;
+	if (!strings_split(to->envp, head->n_env, &at, end) ||
+	    !strings_split(to->argv, head->n_argv, &at, end) || at >= end)
+		return dd_err_say(err, EBADMSG, "delivery: %u and %u strings announced, fewer came",
+		                  head->n_env, head->n_argv);
+	to->workdir = at;
 	return 0;
 }
 
@@ -165,10 +178,10 @@ int inside_delivery(int sock, bool files, struct delivered *ret, struct dd_err *
 	int r = read_all(sock, &head, sizeof(head), err);
 	if (r < 0)
 		return r;
-	if (head.magic != DELIVERY_MAGIC || head.env_bytes > DELIVERY_MAX ||
-	    head.n_env > head.env_bytes || head.n_files > DELIVERY_FILES_MAX ||
-	    (head.n_files && !files))
+	if (head.magic != DELIVERY_MAGIC || head.bytes > DELIVERY_MAX || head.n_argv == 0 ||
+	    head.n_env > head.bytes || head.n_argv > head.bytes - head.n_env ||
+	    head.n_files > DELIVERY_FILES_MAX || (head.n_files && !files))
 		return dd_err_say(err, EBADMSG, "delivery: not in the expected form or too long");
-	r = env_read(sock, &head, ret, err);
+	r = strings_read(sock, &head, ret, err);
 	return r < 0 || !files ? r : secrets_read(sock, head.n_files, ret, err);
 }

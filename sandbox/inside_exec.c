@@ -225,7 +225,11 @@ static int step_run(const struct inside *in, struct dd_err *err)
 		r = step_lock(in, &got, err);
 	if (r == 0 && !files)
 		r = inside_delivery(in->deliver, false, &got, err);
-	return r < 0 ? r : exec_search(in->spec->argv, got.envp, err);
+	/* F-08: only now, when nobody else changes the tree any more, and with no more rights than
+	 * the step has */
+	if (r == 0)
+		r = inside_workdir(got.workdir, err);
+	return r < 0 ? r : exec_search(got.argv, got.envp, err);
 }
 
 _Noreturn void inside_step(const struct inside *in)

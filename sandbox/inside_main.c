@@ -112,6 +112,23 @@ static int network(const struct inside *in, struct dd_err *err)
 	return r < 0 ? dd_err_set(err, -r, "hand over the network sockets") : 0;
 }
 
+/* ---- what is the step's own ---- */
+
+static int launcher_own(const struct inside *in, struct dd_err *err)
+{
+	const struct ctl_msg msg = { .type = CTL_FILES };
+	int files[SANDBOX_FILES_MAX];
+	int r = inside_own(in->spec, files, err);
+
+	if (r < 0 || in->spec->n_files == 0)
+		return r;
+	r = dd_send_msg(in->ctl, &msg, sizeof(msg), NULL, 0);
+	if (r == 0)
+		r = dd_send_msg(in->ctl, "f", 1, files, in->spec->n_files);
+	/* ours are closed before the fork, with all else that neither init nor step may have */
+	return r < 0 ? dd_err_set(err, -r, "hand over the step's files") : 0;
+}
+
 /* ---- all of it ---- */
 
 static int launch(struct inside *in, struct dd_err *err)
@@ -132,9 +149,7 @@ static int launch(struct inside *in, struct dd_err *err)
 	if (r == 0)
 		r = stop_being_dumpable(err);
 	if (r == 0)
-		r = inside_own(in->spec, err);
-	if (r == 0)
-		r = inside_workdir(in->spec->workdir, err);
+		r = launcher_own(in, err);
 	/* Both that this becomes give it up, and neither needs it: once is enough. */
 	return r < 0 ? r : inside_empty_bounding_set(err);
 }
@@ -143,7 +158,7 @@ _Noreturn void inside_main(struct inside *in)
 {
 	struct ctl_msg failed = { .type = CTL_FAILED };
 	int r = launch(in, &failed.err);
-	/* A directory of the tree that is left open would keep a way to it. */
+	/* What writes the script, or a directory of the tree, would be a way to it. */
 	if (r == 0)
 		r = launcher_keep(in, -1, &failed.err);
 	/* not fork(3): a library that is not here may have left a handler for it */

@@ -64,36 +64,34 @@ static int own_credentials(struct dd_err *err)
 	return own_mount("ramfs", SANDBOX_CREDENTIALS_DIR, NOTHING_RUNS, "mode=0700", err);
 }
 
-static int own_file(const struct sandbox_file *file, struct dd_err *err)
+static int own_file(const struct sandbox_file *file, int *ret, struct dd_err *err)
 {
-	const char *p = file->content;
-
-	dd_auto_fd int fd = open(file->path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC | O_NOFOLLOW,
-	                         file->mode & 0555);
-	if (fd < 0)
-		return dd_err_set(err, errno, "create %s", file->path);
-	for (size_t left = file->len; left > 0;) {
-		ssize_t n = write(fd, p, left);
-		if (n < 0)
-			return dd_err_set(err, errno, "write %s", file->path);
-		p += n;
-		left -= (size_t)n;
-	}
-	return 0;
+	*ret = open(file->path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC | O_NOFOLLOW,
+	            file->mode & 0555);
+	return *ret < 0 ? dd_err_set(err, errno, "create %s", file->path) : 0;
 }
 
-static int own_files(const struct sandbox_spec *spec, struct dd_err *err)
+/* What stands in them comes later, from the supervisor and by these descriptors alone. A mount with
+ * a file that is open for writing cannot turn read-only, so a second one of the same files lies on
+ * it, which is read-only from the start of what the step sees. */
+static int own_files(const struct sandbox_spec *spec, int ret[SANDBOX_FILES_MAX],
+                     struct dd_err *err)
 {
-	int r = spec->n_files == 0 ? 0
-	                           : own_mount("ramfs", SANDBOX_FILES_DIR, MS_NOSUID | MS_NODEV,
-	                                       "mode=0755", err);
+	if (spec->n_files == 0)
+		return 0;
+	int r = own_mount("ramfs", SANDBOX_FILES_DIR, MS_NOSUID | MS_NODEV, "mode=0755", err);
 	for (size_t i = 0; r == 0 && i < spec->n_files; i++)
-		r = own_file(&spec->files[i], err);
-	if (r == 0 && spec->n_files &&
-	    mount(NULL, SANDBOX_FILES_DIR, NULL,
-	          MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV, NULL) < 0)
-		r = dd_err_set(err, errno, "make %s read-only", SANDBOX_FILES_DIR);
-	return r;
+		r = own_file(&spec->files[i], &ret[i], err);
+	if (r < 0)
+		return r;
+	if (dd_fault("files_cover"))
+		return dd_err_set(err, ENOSYS, "make %s read-only", SANDBOX_FILES_DIR);
+	return mount(SANDBOX_FILES_DIR, SANDBOX_FILES_DIR, NULL, MS_BIND, NULL) < 0 ||
+	                       mount(NULL, SANDBOX_FILES_DIR, NULL,
+	                             MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV,
+	                             NULL) < 0
+	               ? dd_err_set(err, errno, "make %s read-only", SANDBOX_FILES_DIR)
+	               : 0;
 }
 
 /* ---- /proc ---- */
@@ -232,11 +230,12 @@ static int own_proc(struct dd_err *err)
 	return r < 0 ? r : ns_limits_write(limits, err);
 }
 
-int inside_own(const struct sandbox_spec *spec, struct dd_err *err)
+int inside_own(const struct sandbox_spec *spec, int ret_files[SANDBOX_FILES_MAX],
+               struct dd_err *err)
 {
 	int r = own_dev(&spec->limits, err);
 	if (r == 0)
-		r = own_files(spec, err);
+		r = own_files(spec, ret_files, err);
 	if (r == 0)
 		r = own_proc(err);
 	/* after /proc, parts of which are covered by what is under it */

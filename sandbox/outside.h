@@ -10,9 +10,16 @@
  * *@ret_own, which the caller drops. */
 int outside_zygote_for(const struct sandbox_spec *spec, struct sandbox_zygote **ret_own,
                        struct sandbox_zygote **ret, struct dd_err *err);
-/* A launcher for @spec, with @fds (borrowed; -1: none): sets pid and pidfd of @sb. */
-int outside_zygote_launch(struct sandbox_zygote *z, const struct sandbox_spec *spec,
-                          const int fds[ZYGOTE_FD__COUNT], struct sandbox *sb, struct dd_err *err);
+/* Of the same zygotes the one that stands already; NULL: none. */
+struct sandbox_zygote *outside_zygote_standing(const struct sandbox_spec *spec);
+/* Ask for a launcher for @spec, with @fds (borrowed; -1: none), without what is late of it. It is
+ * built from here on; the answer must be heard before the next question. */
+int outside_zygote_ask(struct sandbox_zygote *z, const struct sandbox_spec *spec,
+                       const int fds[ZYGOTE_FD__COUNT], struct dd_err *err);
+/* Sets pid and pidfd of @sb. */
+int outside_zygote_answer(struct sandbox_zygote *z, struct sandbox *sb, struct dd_err *err);
+/* All of @spec that is not late, as a text. Heap; NULL without memory. */
+char *outside_key(const struct sandbox_spec *spec);
 void outside_zygote_drop(struct sandbox_zygote **own); /* and whatever lives below it */
 /* What a process of ours said before it ended, for a terminal and a log. Returns -errno. */
 int outside_child_error(struct dd_err *err, struct dd_err *from);

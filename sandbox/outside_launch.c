@@ -46,6 +46,7 @@ static int wait_readable(int fd, int timeout_ms, const char *what, struct dd_err
 static const char *const ctl_names[] = {
 	[CTL_MAPS_WANTED] = "CTL_MAPS_WANTED",
 	[CTL_NET] = "CTL_NET",
+	[CTL_FILES] = "CTL_FILES",
 	[CTL_BUILT] = "CTL_BUILT",
 	[CTL_FAILED] = "CTL_FAILED",
 	[CTL_STATUS] = "CTL_STATUS",
@@ -166,6 +167,9 @@ static int outside_check_spec(const struct sandbox_spec *spec, struct dd_err *er
 		                                   : "argv");
 	if (!label_is_sane(spec->name, 64) || !label_is_sane(spec->hostname, 63))
 		return dd_err_say(err, EINVAL, "step name and hostname must be of a-z, 0-9 and -");
+	if (spec->n_files > SANDBOX_FILES_MAX)
+		return dd_err_say(err, E2BIG, "%zu files, at most %d", spec->n_files,
+		                  SANDBOX_FILES_MAX);
 	for (size_t i = 0; i < spec->n_files; i++)
 		if (!lies_in_files_dir(spec->files[i].path))
 			return dd_err_say(err, EINVAL, "file '%.200s': must lie in %s",
@@ -187,11 +191,14 @@ static int launcher_reason(const struct sandbox *sb, int r, struct dd_err *err)
 	               : r;
 }
 
-static int outside_launch_step(struct sandbox_zygote *zygote, const struct sandbox_spec *spec,
-                               struct sandbox *sb, struct dd_err *err)
+static int outside_ask(struct sandbox_zygote *zygote, const struct sandbox_spec *spec,
+                       struct sandbox *sb, struct dd_err *err)
 {
 	int ctl[2], deliver[2];
 
+	int r = cgroup_step_make(spec, sb, err);
+	if (r < 0)
+		return r;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ctl) < 0)
 		return dd_err_set(err, errno, "socket to the launcher");
 	sb->ctl = ctl[0];
@@ -209,21 +216,31 @@ static int outside_launch_step(struct sandbox_zygote *zygote, const struct sandb
 		[ZYGOTE_INPUT] = spec->stdin_fd > 0 ? spec->stdin_fd : -1,
 		[ZYGOTE_CGROUP] = sb->cgroup_fd,
 	};
-	int r = outside_zygote_launch(zygote, spec, fds, sb, err);
+	r = outside_zygote_ask(zygote, spec, fds, err);
+	if (r == 0)
+		sb->asked_of = zygote;
+	return r;
+}
+
+static int outside_answer(struct sandbox *sb, struct dd_err *err)
+{
+	struct sandbox_zygote *zygote = sb->asked_of;
+
+	sb->asked_of = NULL;
+	int r = outside_zygote_answer(zygote, sb, err);
 	return r < 0 ? launcher_reason(sb, r, err) : 0;
 }
 
-static int converse(struct sandbox *sb, struct dd_err *err)
+/* What comes with the byte behind the message that has just been read. */
+static int outside_handed(const struct sandbox *sb, int *fds, size_t n, const char *what,
+                          struct dd_err *err)
 {
 	char byte = 0;
-	int r = outside_expect(sb, CTL_NET, "the network", err);
+	int r = wait_readable(sb->ctl, BUILD_TIMEOUT_MS, what, err);
 	if (r < 0)
 		return r;
-	r = wait_readable(sb->ctl, BUILD_TIMEOUT_MS, "the network sockets", err);
-	if (r < 0)
-		return r;
-	r = dd_recv_msg(sb->ctl, &byte, 1, sb->net, NET_FD__COUNT);
-	return r == 1 ? 0 : dd_err_set(err, r < 0 ? -r : ECHILD, "network sockets of the step");
+	r = dd_recv_msg(sb->ctl, &byte, 1, fds, n);
+	return r == 1 ? 0 : dd_err_set(err, r < 0 ? -r : ECHILD, "%s of the step", what);
 }
 
 static int build_failed(const struct sandbox_spec *spec, struct sandbox *sb, int r,
@@ -231,6 +248,22 @@ static int build_failed(const struct sandbox_spec *spec, struct sandbox *sb, int
 {
 	(void)sandbox_destroy(sb, NULL);
 	return dd_err_ctx(err, r, "sandbox %s", spec->name ? spec->name : "?");
+}
+
+/* From the answer of its zygote to a network whose rules are in the kernel. */
+static int outside_hear(const struct sandbox_spec *spec, struct sandbox *sb, struct dd_err *err)
+{
+	int r = outside_answer(sb, err);
+	if (r == 0)
+		r = outside_expect(sb, CTL_NET, "the network", err);
+	if (r == 0)
+		r = outside_handed(sb, sb->net, NET_FD__COUNT, "the network sockets", err);
+	if (r < 0)
+		return r;
+	sb->asks = seccomp_program_asks(spec->seccomp);
+	sb->has_terminal = spec->terminal;
+	sb->takes_files = spec->secret_files;
+	return 0;
 }
 
 int sandbox_begin(const struct sandbox_spec *spec, struct sandbox *ret, struct dd_err *err)
@@ -242,23 +275,63 @@ int sandbox_begin(const struct sandbox_spec *spec, struct sandbox *ret, struct d
 	if (r == 0)
 		r = outside_zygote_for(spec, &sb.zygote, &zygote, err);
 	if (r == 0)
-		r = cgroup_step_make(spec, &sb, err);
+		r = outside_ask(zygote, spec, &sb, err);
 	if (r == 0)
-		r = outside_launch_step(zygote, spec, &sb, err);
-	if (r == 0)
-		r = converse(&sb, err);
+		r = outside_hear(spec, &sb, err);
 	if (r < 0)
 		return build_failed(spec, &sb, r, err);
-	sb.asks = seccomp_program_asks(spec->seccomp);
-	sb.has_terminal = spec->terminal;
-	sb.takes_files = spec->secret_files;
 	*ret = sb;
 	return 0;
 }
 
 int sandbox_built(const struct sandbox_spec *spec, struct sandbox *sb, struct dd_err *err)
 {
-	int r = outside_expect(sb, CTL_BUILT, "the sandbox", err);
+	int r = 0;
+
+	if (spec->n_files)
+		r = outside_expect(sb, CTL_FILES, "the step's files", err);
+	if (r == 0 && spec->n_files)
+		r = outside_handed(sb, sb->file, spec->n_files, "the files", err);
+	if (r == 0)
+		r = outside_expect(sb, CTL_BUILT, "the sandbox", err);
+	return r < 0 ? build_failed(spec, sb, r, err) : 0;
+}
+
+/* ---- parked ---- */
+
+int sandbox_park(const struct sandbox_spec *spec, struct sandbox *ret, struct dd_err *err)
+{
+	struct sandbox sb = SANDBOX_NONE;
+
+	int r = outside_check_spec(spec, err);
+	if (r < 0)
+		return build_failed(spec, &sb, r, err);
+	struct sandbox_zygote *zygote = outside_zygote_standing(spec);
+	if (!zygote)
+		return 0;
+	if (dd_fault("park"))
+		return dd_err_set(err, ENOSYS, "park sandbox %s", spec->name);
+	sb.made_for = outside_key(spec);
+	r = sb.made_for ? outside_ask(zygote, spec, &sb, err)
+	                : dd_err_set(err, ENOMEM, "park a sandbox");
+	if (r < 0)
+		return build_failed(spec, &sb, r, err);
+	*ret = sb;
+	return 1;
+}
+
+bool sandbox_fits(const struct sandbox *sb, const struct sandbox_spec *spec)
+{
+	dd_auto_free char *key = outside_key(spec);
+	return key && sb->made_for && strcmp(sb->made_for, key) == 0;
+}
+
+int sandbox_unpark(const struct sandbox_spec *spec, struct sandbox *sb, struct dd_err *err)
+{
+	int r = dd_fault("unpark") ? dd_err_set(err, ENOSYS, "take over the parked sandbox")
+	        : sandbox_fits(sb, spec)
+	                ? outside_hear(spec, sb, err)
+	                : dd_err_say(err, EINVAL, "the parked sandbox is not that of the step");
 	return r < 0 ? build_failed(spec, sb, r, err) : 0;
 }
 
@@ -304,16 +377,26 @@ static void gather(struct gathered *g, const void *bytes, size_t len)
 	g->iov[g->n++] = (struct iovec){ (void *)(uintptr_t)bytes, len };
 }
 
-static int delivery_measure(const struct sandbox_delivery *what, struct delivery_head *ret,
-                            struct dd_err *err)
+static size_t strings_measure(char *const *list, size_t *ret_bytes)
 {
-	size_t bytes = 0, n = 0;
+	size_t n = 0;
 
-	for (; what->envp[n]; n++)
-		bytes += strlen(what->envp[n]) + 1;
+	for (; list[n]; n++)
+		*ret_bytes += strlen(list[n]) + 1;
+	return n;
+}
+
+static int delivery_measure(const struct sandbox_spec *spec, const struct sandbox_delivery *what,
+                            struct delivery_head *ret, struct dd_err *err)
+{
+	size_t bytes = strlen(spec->workdir) + 1;
+	const size_t n_env = strings_measure(what->envp, &bytes),
+		     n_argv = strings_measure(spec->argv, &bytes);
+
 	if (bytes > DELIVERY_MAX || what->n_files > DELIVERY_FILES_MAX)
 		return dd_err_say(err, E2BIG,
-		                  "environment of %zu bytes and %zu files, at most %d and %d",
+		                  "environment and arguments of %zu bytes and %zu files, at most "
+		                  "%d and %d",
 		                  bytes, what->n_files, DELIVERY_MAX, DELIVERY_FILES_MAX);
 	for (size_t i = 0; i < what->n_files; i++)
 		if (!what->files[i].name || strlen(what->files[i].name) > DELIVERY_NAME_MAX ||
@@ -322,15 +405,16 @@ static int delivery_measure(const struct sandbox_delivery *what, struct delivery
 			                  "credential file %zu: name or content too long", i);
 	*ret = (struct delivery_head){
 		.magic = DELIVERY_MAGIC,
-		.n_env = (uint32_t)n,
-		.env_bytes = (uint32_t)bytes,
+		.n_env = (uint32_t)n_env,
+		.n_argv = (uint32_t)n_argv,
+		.bytes = (uint32_t)bytes,
 		.n_files = (uint32_t)what->n_files,
 	};
 	return 0;
 }
 
-static int delivery_send(int sock, const struct sandbox_delivery *what,
-                         const struct delivery_head *head)
+static int delivery_send(int sock, const struct sandbox_spec *spec,
+                         const struct sandbox_delivery *what, const struct delivery_head *head)
 {
 	struct delivery_file files[DELIVERY_FILES_MAX];
 	struct gathered g = { .sock = sock };
@@ -338,6 +422,9 @@ static int delivery_send(int sock, const struct sandbox_delivery *what,
 	gather(&g, head, sizeof(*head));
 	for (size_t i = 0; what->envp[i]; i++)
 		gather(&g, what->envp[i], strlen(what->envp[i]) + 1);
+	for (size_t i = 0; spec->argv[i]; i++)
+		gather(&g, spec->argv[i], strlen(spec->argv[i]) + 1);
+	gather(&g, spec->workdir, strlen(spec->workdir) + 1);
 	for (size_t i = 0; i < what->n_files; i++) {
 		const struct sandbox_secret_file *f = &what->files[i];
 		files[i] = (struct delivery_file){ .name_len = (uint32_t)strlen(f->name),
@@ -452,23 +539,55 @@ static int wait_exec_for(int sock, struct handed *rows, size_t n_rows, struct dd
 	return outside_child_error(err, &from);
 }
 
-int sandbox_release(struct sandbox *sb, const struct sandbox_delivery *what, struct dd_err *err)
+/* While the file has no reader: who executes it, or reads it, begins with the delivery. */
+static int file_fill(int *fd, const struct sandbox_file *file, struct dd_err *err)
+{
+	dd_auto_fd int to = dd_take_fd(fd);
+	const char *p = file->content;
+
+	for (size_t left = file->len; left > 0;) {
+		ssize_t n = write(to, p, left);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return dd_err_set(err, errno, "write %s", file->path);
+		p += n;
+		left -= (size_t)n;
+	}
+	return 0;
+}
+
+static int files_fill(struct sandbox *sb, const struct sandbox_spec *spec, struct dd_err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < spec->n_files; i++)
+		r = file_fill(&sb->file[i], &spec->files[i], err);
+	return r;
+}
+
+int sandbox_release(struct sandbox *sb, const struct sandbox_spec *spec,
+                    const struct sandbox_delivery *what, struct dd_err *err)
 {
 	struct delivery_head head;
 
 	if (sb->deliver < 0)
 		return dd_err_say(err, EINVAL, "this sandbox has been released already");
+	if (!spec->workdir)
+		return dd_err_say(err, EINVAL, "incomplete sandbox spec: workdir missing");
 	if (what->n_files && !sb->takes_files)
 		return dd_err_say(
 			err, EINVAL,
 			"files are to be delivered, and the spec of this sandbox has none");
 	dd_auto_fd int sock = dd_take_fd(&sb->deliver);
-	int r = delivery_measure(what, &head, err);
+	int r = delivery_measure(spec, what, &head, err);
+	if (r == 0)
+		r = files_fill(sb, spec, err);
 	if (r < 0)
 		return r;
 	dd_trace("-> init %d delivery of %u variables and %u files", (int)sb->pid, head.n_env,
 	         head.n_files);
-	int sent = delivery_send(sock, what, &head);
+	int sent = delivery_send(sock, spec, what, &head);
 	if (sent < 0 && sent != -EPIPE && sent != -ECONNRESET)
 		return dd_err_set(err, -sent, "deliver the environment");
 	r = wait_exec(sock, sb, err);
@@ -532,6 +651,12 @@ static int kill_init(struct sandbox *sb, struct dd_err *err)
 
 int sandbox_destroy(struct sandbox *sb, struct dd_err *err)
 {
+	/* parked and never used: what there is to kill is in the answer; without one the zygote is
+	 * gone, and all below it */
+	if (sb->asked_of)
+		(void)outside_answer(sb, NULL);
+	free(sb->made_for);
+	sb->made_for = NULL;
 	int killed = cgroup_step_kill(sb, err);
 	int r = kill_init(sb, err);
 	if (r == 0)
@@ -546,6 +671,8 @@ int sandbox_destroy(struct sandbox *sb, struct dd_err *err)
 	dd_close_p(&sb->terminal);
 	for (size_t i = 0; i < NET_FD__COUNT; i++)
 		dd_close_p(&sb->net[i]);
+	for (size_t i = 0; i < SANDBOX_FILES_MAX; i++)
+		dd_close_p(&sb->file[i]);
 	outside_zygote_drop(&sb->zygote);
 	if (r == 0) {
 		dd_close_p(&sb->pidfd);

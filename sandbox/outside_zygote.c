@@ -75,15 +75,8 @@ static void key_file(FILE *key, const char *what, const char *path)
 	              (unsigned long long)st.st_dev, (unsigned long long)st.st_ino);
 }
 
-/* Heap; NULL without memory. */
-static char *key_of(const struct sandbox_spec *spec)
+static void key_tree(FILE *key, const struct sandbox_spec *spec)
 {
-	char *text = NULL;
-	size_t len = 0;
-	FILE *key = open_memstream(&text, &len);
-
-	if (!key)
-		return NULL;
 	(void)fprintf(key, "%d %u %u %d %s\n%s\n", (int)spec->identity->mode, spec->step_uid,
 	              spec->step_gid, spec->made_sys, spec->hostname,
 	              spec->resolv_conf ? spec->resolv_conf : "");
@@ -92,11 +85,48 @@ static char *key_of(const struct sandbox_spec *spec)
 		(void)fprintf(key, "%s %u ", spec->mounts[i].target, spec->mounts[i].flags);
 		key_file(key, "from", spec->mounts[i].source);
 	}
+}
+
+/* What of a step is not late. Its filter and its rules are compared by where they lie: they are
+ * compiled once for a job, and stay. */
+static void key_step(FILE *key, const struct sandbox_spec *spec)
+{
+	const struct sandbox_limits *l = &spec->limits;
+
+	(void)fprintf(key, "%p %p %p %s\n%s\n", (const void *)spec->zygotes,
+	              (const void *)spec->seccomp, (const void *)spec->net, spec->name,
+	              spec->cgroup_parent ? spec->cgroup_parent : "");
+	(void)fprintf(key, "%u %d %d %d\n", spec->landlock_abi_min, spec->secret_files,
+	              spec->terminal, spec->stdin_fd > 0);
+	(void)fprintf(key, "%llu %u %u %llu %u %llu %u\n", (unsigned long long)l->memory_bytes,
+	              l->cpu_millis, l->pids, (unsigned long long)l->file_size_bytes, l->open_files,
+	              (unsigned long long)l->shm_bytes, l->shm_files);
+	for (size_t i = 0; i < spec->n_files; i++)
+		(void)fprintf(key, "%s %o\n", spec->files[i].path, spec->files[i].mode);
+}
+
+/* Heap; NULL without memory. */
+static char *key_make(const struct sandbox_spec *spec, bool with_step)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *key = open_memstream(&text, &len);
+
+	if (!key)
+		return NULL;
+	key_tree(key, spec);
+	if (with_step)
+		key_step(key, spec);
 	if (fclose(key) != 0) {
 		free(text);
 		return NULL;
 	}
 	return text;
+}
+
+char *outside_key(const struct sandbox_spec *spec)
+{
+	return key_make(spec, true);
 }
 
 /* ---- end ---- */
@@ -370,8 +400,14 @@ static struct sandbox_zygote *find(struct sandbox_zygotes *zygotes, const char *
 	return NULL;
 }
 
+struct sandbox_zygote *outside_zygote_standing(const struct sandbox_spec *spec)
+{
+	dd_auto_free char *key = key_make(spec, false);
+	return key && spec->zygotes ? find(spec->zygotes, key) : NULL;
+}
+
 /* A push step's tree is its own and never comes again, so those that nobody used lately go. A job
- * has one step at a time: none of them has one that runs. */
+ * has one step at a time, and one parked: neither is of one that goes. */
 static void keep_few(struct sandbox_zygotes *zygotes)
 {
 	struct sandbox_zygote **at = &zygotes->first;
@@ -388,7 +424,7 @@ static void keep_few(struct sandbox_zygotes *zygotes)
 int outside_zygote_for(const struct sandbox_spec *spec, struct sandbox_zygote **ret_own,
                        struct sandbox_zygote **ret, struct dd_err *err)
 {
-	char *key = key_of(spec);
+	char *key = key_make(spec, false);
 
 	*ret_own = NULL;
 	if (!key)
@@ -440,17 +476,6 @@ static const char *pack_text(struct packing *p, const char *text)
 	return text ? pack(p, text, strlen(text) + 1) : NULL;
 }
 
-static char *const *pack_argv(struct packing *p, char *const *argv)
-{
-	size_t n = 0;
-	while (argv[n])
-		n++;
-	const char **copy = pack(p, argv, (n + 1) * sizeof(*argv));
-	for (size_t i = 0; copy && i < n; i++)
-		copy[i] = pack_text(p, argv[i]);
-	return (char *const *)(uintptr_t)copy;
-}
-
 static const struct sandbox_mount *pack_mounts(struct packing *p, const struct sandbox_spec *spec)
 {
 	struct sandbox_mount *copy = pack(p, spec->mounts, spec->n_mounts * sizeof(*copy));
@@ -464,10 +489,9 @@ static const struct sandbox_mount *pack_mounts(struct packing *p, const struct s
 static const struct sandbox_file *pack_files(struct packing *p, const struct sandbox_spec *spec)
 {
 	struct sandbox_file *copy = pack(p, spec->files, spec->n_files * sizeof(*copy));
-	for (size_t i = 0; copy && i < spec->n_files; i++) {
-		copy[i].path = pack_text(p, spec->files[i].path);
-		copy[i].content = pack(p, spec->files[i].content, spec->files[i].len);
-	}
+	for (size_t i = 0; copy && i < spec->n_files; i++)
+		copy[i] = (struct sandbox_file){ .path = pack_text(p, spec->files[i].path),
+			                         .mode = spec->files[i].mode };
 	return copy;
 }
 
@@ -507,8 +531,8 @@ static int pack_request(const struct sandbox_spec *spec, char *room, uint32_t *r
 	to->hostname = to->root = to->resolv_conf = to->cgroup_parent = NULL;
 	to->mounts = pack_mounts(&p, spec);
 	to->files = pack_files(&p, spec);
-	to->workdir = pack_text(&p, spec->workdir);
-	to->argv = pack_argv(&p, spec->argv);
+	to->workdir = NULL; /* late */
+	to->argv = NULL;
 	to->seccomp = pack_filter(&p, spec->seccomp);
 	to->name = pack_text(&p, spec->name);
 	pack_net(&p, spec->net, &to->net);
@@ -563,11 +587,10 @@ static void zygote_give_up(struct sandbox_zygote *z)
 	(void)pidfd_send_signal(z->pidfd, SIGKILL, NULL, 0);
 }
 
-int outside_zygote_launch(struct sandbox_zygote *z, const struct sandbox_spec *spec,
-                          const int fds[ZYGOTE_FD__COUNT], struct sandbox *sb, struct dd_err *err)
+int outside_zygote_ask(struct sandbox_zygote *z, const struct sandbox_spec *spec,
+                       const int fds[ZYGOTE_FD__COUNT], struct dd_err *err)
 {
 	uint32_t bytes = 0;
-	char byte;
 
 	if (dd_fault("zygote_request"))
 		return dd_err_set(err, ENOSYS, "ask the zygote");
@@ -585,8 +608,15 @@ int outside_zygote_launch(struct sandbox_zygote *z, const struct sandbox_spec *s
 		zygote_give_up(z);
 		return dd_err_set(err, -r, "ask the zygote");
 	}
+	return 0;
+}
+
+int outside_zygote_answer(struct sandbox_zygote *z, struct sandbox *sb, struct dd_err *err)
+{
 	struct zygote_reply reply = { .r = 0 };
-	r = hear(z, &reply, sizeof(reply), NULL, 0, err);
+	char byte;
+
+	int r = hear(z, &reply, sizeof(reply), NULL, 0, err);
 	if (r == 0 && reply.r < 0)
 		return outside_child_error(err, &reply.err); /* it stands, and serves others */
 	if (r == 0)

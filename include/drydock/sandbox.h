@@ -102,7 +102,8 @@ struct sandbox_mount {
 };
 
 /* A file made up for this sandbox, read-only, directly below SANDBOX_FILES_DIR: the step's script.
- */
+ * What stands in it is late (see struct sandbox_spec). */
+enum { SANDBOX_FILES_MAX = 8 };
 struct sandbox_file {
 	const char *path;
 	const void *content;
@@ -131,6 +132,8 @@ int sandbox_zygotes_new(struct sandbox_zygotes **ret, struct dd_err *err);
 /* Kills what is left in them, every sandbox too; accepts NULL. Before the job's directories go. */
 void sandbox_zygotes_free(struct sandbox_zygotes *zygotes);
 
+/* What a step is. Late are the content of its files, its working directory and its argv: they are
+ * read by sandbox_release() alone, so that a sandbox can stand before anybody knows them. */
 struct sandbox_spec {
 	/* NULL: one for this sandbox alone, which ends with it */
 	struct sandbox_zygotes *zygotes;
@@ -150,8 +153,9 @@ struct sandbox_spec {
 	size_t n_mounts;
 	const struct sandbox_file *files;
 	size_t n_files;
-	bool made_sys;       /* /sys of made_sys.h; otherwise none */
-	const char *workdir; /* absolute, inside the new root; checked after pivot_root (F-08) */
+	bool made_sys; /* /sys of made_sys.h; otherwise none */
+	/* absolute, inside the new root; walked at release, by the step itself (F-08) */
+	const char *workdir;
 	/* argv[0] searched in PATH of the delivered environment when it has no slash */
 	char *const *argv;
 	const struct seccomp_program *seccomp;
@@ -206,6 +210,11 @@ struct sandbox {
 	int terminal;     /* our end of the step's terminal, from release on; -1: none, or taken */
 	int cgroup_fd;    /* -1: none */
 	char cgroup[256]; /* path, empty: none */
+	/* one for each of its files, which only the supervisor writes, and only until release */
+	int file[SANDBOX_FILES_MAX];
+	/* parked: the zygote that has been asked and not been heard yet (borrowed), and what for */
+	struct sandbox_zygote *asked_of;
+	char *made_for;
 };
 
 struct sandbox_status {
@@ -221,7 +230,17 @@ struct sandbox_status {
 #define SANDBOX_NONE                                                                               \
 	{                                                                                          \
 		.pid = 0, .pidfd = -1, .ctl = -1, .deliver = -1,                                   \
-		.net = { -1, -1, -1, -1, -1, -1 }, .asked_fd = -1, .terminal = -1, .cgroup_fd = -1 \
+		.net = { -1, -1, -1, -1, -1, -1 }, .asked_fd = -1, .terminal = -1,                 \
+		.cgroup_fd = -1, .file = {                                                         \
+			-1,                                                                        \
+			-1,                                                                        \
+			-1,                                                                        \
+			-1,                                                                        \
+			-1,                                                                        \
+			-1,                                                                        \
+			-1,                                                                        \
+			-1                                                                         \
+		}                                                                                  \
 	}
 
 /* ---- features ---- */
@@ -284,18 +303,29 @@ bool sandbox_view_is_copy(const char *path);
 
 /* ---- life ---- */
 
-/* -ENOTDIR: everything is as the spec asks, but its working directory does not exist, is none, or
- * cannot be entered. */
 int sandbox_build(const struct sandbox_spec *spec, struct sandbox *ret, struct dd_err *err);
 /* The same in two halves, so that a gate can start while the launcher still mounts. After the first
  * @ret->net holds the sockets of a network whose rules are in the kernel; nothing else may be asked
  * of @ret. What fails has been destroyed. @spec lives until the second has returned. */
 int sandbox_begin(const struct sandbox_spec *spec, struct sandbox *ret, struct dd_err *err);
 int sandbox_built(const struct sandbox_spec *spec, struct sandbox *sb, struct dd_err *err);
-/* Returns 0 once exec has happened; otherwise @err is the child's own sentence (its bytes are
- * terminated and escaped here). -ENOEXEC: every lock held, but the program of argv could not be
- * executed (missing, not executable, no such interpreter). */
-int sandbox_release(struct sandbox *sb, const struct sandbox_delivery *what, struct dd_err *err);
+/* Ask for a sandbox of which nothing is late, and go on: it is built meanwhile, and waits with
+ * every lock on. 1: @ret is asked for, and sandbox_unpark() or sandbox_destroy() must follow before
+ * any other sandbox of the same zygotes is built. 0: it would have to be waited for (no zygote of
+ * its tree stands), so nothing was done. @spec is not needed afterwards. Nobody hears of it but the
+ * zygote: what fails is told by sandbox_unpark(). */
+int sandbox_park(const struct sandbox_spec *spec, struct sandbox *ret, struct dd_err *err);
+/* Is @sb, which is parked, what @spec asks for in all but what is late? Its directories are looked
+ * at again: where one is another by now, it is not. */
+bool sandbox_fits(const struct sandbox *sb, const struct sandbox_spec *spec);
+/* Take over one that fits: what sandbox_begin() does for one that is not parked. */
+int sandbox_unpark(const struct sandbox_spec *spec, struct sandbox *sb, struct dd_err *err);
+/* @spec: the one it was built for, with what is late. Returns 0 once exec has happened; otherwise
+ * @err is the child's own sentence (its bytes are terminated and escaped here). -ENOTDIR: the
+ * working directory does not exist, is none, or cannot be entered. -ENOEXEC: every lock held, but
+ * the program of argv could not be executed (missing, not executable, no such interpreter). */
+int sandbox_release(struct sandbox *sb, const struct sandbox_spec *spec,
+                    const struct sandbox_delivery *what, struct dd_err *err);
 /* Ask init to send @sig to every process of the step. */
 int sandbox_signal(const struct sandbox *sb, int sig, struct dd_err *err);
 /* 1: @ret is set; 0: init is gone without a word (killed from outside); -EAGAIN: still running. */

@@ -24,6 +24,7 @@ enum { PATIENCE_MS = 15000, EXIT_OF_STEP = 7 };
 struct trial {
 	struct seccomp_program *seccomp;
 	struct net_plan *net;
+	struct sandbox_spec spec;
 	struct sandbox sb;
 	struct gate gate;
 };
@@ -55,19 +56,19 @@ static int build(struct trial *t, const struct identity *id, uid_t step_uid, str
 	dd_auto_fd int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	if (nowhere < 0)
 		return dd_err_set(err, errno, "open /dev/null");
-	const struct sandbox_spec spec = { .identity = id,
-		                           .step_uid = step_uid,
-		                           .step_gid = step_uid,
-		                           .hostname = "drydock",
-		                           .workdir = "/",
-		                           .argv = argv,
-		                           .seccomp = t->seccomp,
-		                           .limits = { .pids = 64 },
-		                           .net = t->net,
-		                           .name = "doctor",
-		                           .stdout_fd = nowhere,
-		                           .stderr_fd = nowhere };
-	int r = sandbox_build(&spec, &t->sb, err);
+	t->spec = (struct sandbox_spec){ .identity = id,
+		                         .step_uid = step_uid,
+		                         .step_gid = step_uid,
+		                         .hostname = "drydock",
+		                         .workdir = "/",
+		                         .argv = argv,
+		                         .seccomp = t->seccomp,
+		                         .limits = { .pids = 64 },
+		                         .net = t->net,
+		                         .name = "doctor",
+		                         .stdout_fd = nowhere,
+		                         .stderr_fd = nowhere };
+	int r = sandbox_build(&t->spec, &t->sb, err);
 	return r < 0 ? r : net_rules_verify(t->sb.net[NET_FD_RULES], t->net, false, err);
 }
 
@@ -98,7 +99,7 @@ static int run_to_its_end(struct trial *t, struct dd_err *err)
 	static char *const envp[] = { (char *)(uintptr_t) "PATH=/usr/bin:/bin", NULL };
 	const struct sandbox_delivery what = { .envp = envp };
 	struct sandbox_status status = { .exited = false };
-	int r = sandbox_release(&t->sb, &what, err);
+	int r = sandbox_release(&t->sb, &t->spec, &what, err);
 	if (r == 0)
 		r = wait_for(t->sb.ctl, "the end of the step", err);
 	if (r < 0)

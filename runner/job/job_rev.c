@@ -33,6 +33,9 @@ struct checking_out {
 	const char *git;
 	struct seccomp_program *seccomp;
 	struct net_plan *net;
+	struct sandbox_spec spec;
+	const char *argv[32];
+	char sha[65];
 	struct sandbox sb;
 	int said_fd;
 	char said[SAID_MAX + 1]; /* its last words */
@@ -117,7 +120,6 @@ static int job_rev_build(struct checking_out *c, const struct grant_terms *terms
                          struct dd_err *err)
 {
 	const struct job *job = c->job;
-	char sha[65];
 	/* Plumbing: it moves no ref, runs no hook, enters no submodule. */
 	const char *const argv[] = { c->git,
 		                     "-c",
@@ -144,11 +146,13 @@ static int job_rev_build(struct checking_out *c, const struct grant_terms *terms
 		                     "--reset",
 		                     "-u",
 		                     "--no-sparse-checkout",
-		                     sha,
+		                     c->sha,
 		                     NULL };
 	int ends[2];
 
-	(void)snprintf(sha, sizeof(sha), "%s", job->checkout->facts.sha);
+	_Static_assert(sizeof(argv) <= sizeof(c->argv), "room for all of them");
+	memcpy(c->argv, argv, sizeof(argv));
+	(void)snprintf(c->sha, sizeof(c->sha), "%s", job->checkout->facts.sha);
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return dd_err_set(err, errno, "make a pipe for git");
 	c->said_fd = ends[0];
@@ -158,22 +162,22 @@ static int job_rev_build(struct checking_out *c, const struct grant_terms *terms
 	c->mounts[c->n_mounts++] = (struct sandbox_mount){ .source = c->work,
 		                                           .target = PLACE_WORKSPACE,
 		                                           .flags = SANDBOX_MOUNT_RW };
-	const struct sandbox_spec spec = { .identity = job->id,
-		                           .step_uid = job->step_uid,
-		                           .step_gid = job->step_uid,
-		                           .hostname = "drydock",
-		                           .mounts = c->mounts,
-		                           .n_mounts = c->n_mounts,
-		                           .workdir = PLACE_WORKSPACE,
-		                           .argv = (char *const *)(uintptr_t)argv,
-		                           .seccomp = c->seccomp,
-		                           .limits = terms->limits.sandbox,
-		                           .net = c->net,
-		                           .cgroup_parent = job->cgroup[0] ? job->cgroup : NULL,
-		                           .name = "checkout",
-		                           .stdout_fd = out,
-		                           .stderr_fd = out };
-	int r = sandbox_build(&spec, &c->sb, err);
+	c->spec = (struct sandbox_spec){ .identity = job->id,
+		                         .step_uid = job->step_uid,
+		                         .step_gid = job->step_uid,
+		                         .hostname = "drydock",
+		                         .mounts = c->mounts,
+		                         .n_mounts = c->n_mounts,
+		                         .workdir = PLACE_WORKSPACE,
+		                         .argv = (char *const *)(uintptr_t)c->argv,
+		                         .seccomp = c->seccomp,
+		                         .limits = terms->limits.sandbox,
+		                         .net = c->net,
+		                         .cgroup_parent = job->cgroup[0] ? job->cgroup : NULL,
+		                         .name = "checkout",
+		                         .stdout_fd = out,
+		                         .stderr_fd = out };
+	int r = sandbox_build(&c->spec, &c->sb, err);
 	return r < 0 ? r : net_rules_verify(c->sb.net[NET_FD_RULES], c->net, false, err);
 }
 
@@ -202,7 +206,7 @@ static int job_rev_release(struct checking_out *c, struct dd_err *err)
 		               c->target[i]);
 	}
 	const struct sandbox_delivery what = { .envp = (char *const *)(uintptr_t)envp };
-	return sandbox_release(&c->sb, &what, err);
+	return sandbox_release(&c->sb, &c->spec, &what, err);
 }
 
 /* Its last SAID_MAX bytes. */

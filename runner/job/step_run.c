@@ -25,6 +25,7 @@
 #include "step_pids.h"
 #include "step_secrets.h"
 #include "step_shell.h"
+#include "step_spec.h"
 #include "step_who.h"
 #include "base/interrupt.h"
 #include "base/size_text.h"
@@ -75,6 +76,7 @@ struct run {
 	struct step_result *result;
 	struct step_left *left;
 	struct step_view view;
+	struct step_spec spec;
 	struct lease_holder holder;
 	struct lease_set leases;
 	int log_fd;
@@ -210,22 +212,6 @@ static int start_hatch(struct run *run, struct dd_err *err)
 	return step_hatch_start(&run->hatch, dd_take_fd(&run->sb.net[NET_FD_HATCH]), err);
 }
 
-static size_t list_files(const struct recipe *recipe, struct sandbox_file *ret)
-{
-	size_t n = 0;
-	if (recipe->script)
-		ret[n++] = (struct sandbox_file){ .path = recipe->script_path,
-			                          .content = recipe->script,
-			                          .len = strlen(recipe->script),
-			                          .mode = 0444 };
-	for (size_t i = 0; i < recipe->n_files; i++)
-		ret[n++] = (struct sandbox_file){ .path = recipe->files[i].path,
-			                          .content = recipe->files[i].bytes,
-			                          .len = recipe->files[i].len,
-			                          .mode = 0444 };
-	return n;
-}
-
 /* What a shell instead of the script reads and writes. */
 static int make_input(struct run *run, int *ret, struct dd_err *err)
 {
@@ -295,48 +281,30 @@ static int start_shell(struct run *run, struct dd_err *err)
 static int step_run_build(struct run *run, struct dd_err *err)
 {
 	const struct job_step *step = run->step;
-	const struct job_shell *shell = step->shell;
 	dd_auto_fd int out = -1, errs = -1;
 	dd_auto_fd int input = -1;
-	struct step_mounts mounts;
 	int r;
 
 	if ((r = make_stream(run, 0, &out, err)) < 0 || (r = make_stream(run, 1, &errs, err)) < 0 ||
 	    (r = make_input(run, &input, err)) < 0)
 		return r;
-	step_mounts_make(step->terms, step->recipe, &run->view, &mounts);
-	struct sandbox_file files[RECIPE_FILES_MAX + 1];
-	size_t n_files = list_files(step->recipe, files);
-	const struct sandbox_spec spec = {
-		.zygotes = run->job->zygotes,
-		.identity = run->job->id,
-		.step_uid = run->job->step_uid,
-		.step_gid = run->job->step_uid,
-		.hostname = "drydock",
-		.root = run->view.root,
-		.resolv_conf = run->job->resolv_conf,
-		.mounts = mounts.mount,
-		.n_mounts = mounts.n,
-		.files = files,
-		.n_files = n_files,
-		.made_sys = true,
-		.workdir = step->recipe->workdir,
-		.argv = (char *const *)(uintptr_t)(shell ? shell->argv : step->recipe->argv),
-		.seccomp = run->terms->seccomp,
-		.secret_files = run->leases.n_files > 0,
-		.limits = step->terms->limits.sandbox,
-		.net = run->terms->net,
-		.cgroup_parent = run->job->cgroup[0] ? run->job->cgroup : NULL,
-		.name = step->label,
-		.stdout_fd = out,
-		.stderr_fd = errs,
-		.stdin_fd = input > 0 ? input : step->recipe->input_fd,
-		.terminal = shell && shell->terminal,
-	};
+	step_spec_make(run->job,
+	               &(struct step_spec_of){ .terms = step->terms,
+	                                       .compiled = run->terms,
+	                                       .recipe = step->recipe,
+	                                       .view = &run->view,
+	                                       .shell = step->shell,
+	                                       .label = step->label,
+	                                       .secret_files = run->leases.n_files > 0,
+	                                       .out = out,
+	                                       .err = errs,
+	                                       .input = input },
+	               &run->spec);
+	const struct sandbox_spec *spec = &run->spec.spec;
 	/* the gate gets ready while the launcher mounts */
-	if ((r = sandbox_begin(&spec, &run->sb, err)) == 0 && (r = start_hatch(run, err)) == 0 &&
+	if ((r = sandbox_begin(spec, &run->sb, err)) == 0 && (r = start_hatch(run, err)) == 0 &&
 	    (r = start_gate(run, err)) == 0)
-		r = sandbox_built(&spec, &run->sb, err);
+		r = sandbox_built(spec, &run->sb, err);
 	return r;
 }
 
@@ -382,7 +350,7 @@ static int step_run_release(struct run *run, struct dd_err *err)
 		                               .files = run->leases.files,
 		                               .n_files = run->leases.n_files };
 	if (r == 0)
-		r = sandbox_release(&run->sb, &what, err);
+		r = sandbox_release(&run->sb, &run->spec.spec, &what, err);
 	for (size_t i = 0; i < HATCH_VARIABLES; i++)
 		free(hatch[i]);
 	step_env_done(&env);

@@ -153,7 +153,7 @@ static int launch_once(const struct sandbox_spec *spec, const struct net_plan *n
 		r = net_rules_verify(sb.net[NET_FD_RULES], net, true, err);
 	t[1] = now_us();
 	if (r == 0)
-		r = sandbox_release(&sb, &what, err);
+		r = sandbox_release(&sb, spec, &what, err);
 	t[2] = now_us();
 	while (r == 0) {
 		struct pollfd ready = { .fd = sb.ctl, .events = POLLIN };

@@ -9,7 +9,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from dd import PUSH, Job, case, check, equal, main, step  # noqa: E402
 
 SECRET = "trace-secret-0123456789"
-ORDER = ["CTL_MAPS_WANTED", "CTL_GO", "request", "reply", "CTL_NET", "CTL_BUILT", "GATE_READY", "delivery", "GATE_DNS_DENY", "CTL_STATUS", "GATE_CLOSE ", "GATE_CLOSED", "GATE_FINISH", "GATE_DONE"]
+ORDER = ["CTL_MAPS_WANTED", "CTL_GO", "request", "reply", "CTL_NET", "CTL_FILES", "CTL_BUILT", "GATE_READY", "delivery", "GATE_DNS_DENY", "CTL_STATUS", "GATE_CLOSE ", "GATE_CLOSED", "GATE_FINISH", "GATE_DONE"]
 
 
 def traced(env):

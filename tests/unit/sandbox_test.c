@@ -172,7 +172,7 @@ static int run_step(struct run *run)
 		const struct sandbox_delivery d = { .envp = test_env,
 			                            .files = run->files,
 			                            .n_files = run->n_files };
-		r = sandbox_release(&sb, &d, &run->err);
+		r = sandbox_release(&sb, &spec, &d, &run->err);
 		run->released = r == 0;
 	}
 	if (r == 0) {
@@ -731,7 +731,8 @@ static void a_step_lives_and_dies_in_a_cgroup_of_its_own_where_one_is_to_be_had_
 	}
 	struct sandbox_spec spec = spec_of(&run, argv, 1);
 	spec.cgroup_parent = job;
-	if (sandbox_build(&spec, &sb, &run.err) < 0 || sandbox_release(&sb, &d, &run.err) < 0)
+	if (sandbox_build(&spec, &sb, &run.err) < 0 ||
+	    sandbox_release(&sb, &spec, &d, &run.err) < 0)
 		fail_msg("%s", run.err.msg);
 	(void)snprintf(procs, sizeof(procs), "%s/cgroup.procs", sb.cgroup);
 	int fd = open(procs, O_RDONLY | O_CLOEXEC);
@@ -764,7 +765,7 @@ static void start(struct sandbox *sb, const char *script, int fd)
 	struct run run = { 0 };
 	struct sandbox_spec spec = spec_of(&run, argv, fd);
 
-	if (sandbox_build(&spec, sb, &run.err) < 0 || sandbox_release(sb, &d, &run.err) < 0)
+	if (sandbox_build(&spec, sb, &run.err) < 0 || sandbox_release(sb, &spec, &d, &run.err) < 0)
 		fail_msg("%s", run.err.msg);
 }
 

@@ -128,7 +128,7 @@ static int start(const char *script, const struct sandbox_file *file, struct san
 	spec.n_files = file != NULL;
 	int r = sandbox_build(&spec, sb, err);
 	if (r == 0)
-		r = sandbox_release(sb, &d, err);
+		r = sandbox_release(sb, &spec, &d, err);
 	dd_close(ends[1]);
 	*ret_out = ends[0];
 	return r;
@@ -160,6 +160,16 @@ static void run_ok(const char *script, const struct sandbox_file *file)
 	hear(fd);
 	if (sandbox_destroy(&sb, &err) < 0)
 		fail_msg("%s", err.msg);
+}
+
+/* The same beside a parked one, of whose zygote nothing can be asked now. */
+static void run_apart(const char *script)
+{
+	struct sandbox_zygotes *kept = zygotes;
+
+	zygotes = NULL;
+	run_ok(script, NULL);
+	zygotes = kept;
 }
 
 static pid_t parent_of(pid_t pid)
@@ -418,7 +428,7 @@ static void what_waits_for_the_delivery_has_every_lock_on_P07(void **state)
 	assert_true(status_has(step, "\nCapPrm:\t0000000000000000\n"));
 	assert_true(status_has(step, "\nCapBnd:\t0000000000000000\n"));
 	assert_true(status_has(step, "\nNoNewPrivs:\t1\n"));
-	if (sandbox_release(&sb, &d, &err) < 0)
+	if (sandbox_release(&sb, &spec, &d, &err) < 0)
 		fail_msg("%s", err.msg);
 	assert_int_equal(sandbox_destroy(&sb, &err), 0);
 	dd_close(null);
@@ -439,10 +449,289 @@ static void files_that_the_spec_does_not_announce_are_not_delivered(void **state
 		spec.secret_files = announced;
 		if (sandbox_build(&spec, &sb, &err) < 0)
 			fail_msg("%s", err.msg);
-		assert_int_equal(sandbox_release(&sb, &d, &err), announced ? 0 : -EINVAL);
+		assert_int_equal(sandbox_release(&sb, &spec, &d, &err), announced ? 0 : -EINVAL);
 		assert_int_equal(sandbox_destroy(&sb, &err), 0);
 	}
 	dd_close(null);
+}
+
+/* ---- parked ---- */
+
+/* A spec of nothing late, then of all: what is known when a step is parked, and when its turn
+ * comes. */
+struct parking {
+	struct sandbox_file file;
+	struct sandbox_spec spec;
+	struct sandbox sb;
+	int out;
+	char *argv[4];
+};
+
+static char *const unknown[] = { (char *)(uintptr_t) "?", NULL };
+
+static void park(struct parking *p)
+{
+	struct dd_err err = { 0 };
+	int ends[2];
+
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	p->sb = (struct sandbox)SANDBOX_NONE;
+	p->file = (struct sandbox_file){ .path = SANDBOX_FILES_DIR "/script", .mode = 0444 };
+	p->spec = spec_of(unknown, ends[1]);
+	p->spec.workdir = "/nowhere";
+	p->spec.files = &p->file;
+	p->spec.n_files = 1;
+	if (sandbox_park(&p->spec, &p->sb, &err) != 1)
+		fail_msg("%s", err.msg);
+	p->out = ends[0];
+	dd_close(ends[1]);
+}
+
+/* Its turn has come: it runs @script, in @workdir. */
+static int take_over(struct parking *p, const char *script, const char *workdir, struct dd_err *err)
+{
+	const struct sandbox_delivery d = { .envp = env };
+
+	p->argv[0] = (char *)(uintptr_t) "/bin/sh";
+	p->argv[1] = (char *)(uintptr_t)SANDBOX_FILES_DIR "/script";
+	p->spec.argv = p->argv;
+	p->spec.workdir = workdir;
+	p->file.content = script;
+	p->file.len = strlen(script);
+	int r = sandbox_unpark(&p->spec, &p->sb, err);
+	if (r == 0)
+		r = sandbox_built(&p->spec, &p->sb, err);
+	return r < 0 ? r : sandbox_release(&p->sb, &p->spec, &d, err);
+}
+
+static void a_parked_sandbox_runs_what_comes_only_with_its_turn(void **state)
+{
+	struct parking p = { .out = -1 };
+	struct dd_err err = { 0 };
+	(void)state;
+
+	run_ok("mkdir -p /w/late", NULL); /* and so there is a zygote */
+	park(&p);
+	assert_int_equal(p.sb.pid, 0);
+	if (take_over(&p, "pwd; cat $0 | wc -c", "/w/late", &err) < 0)
+		fail_msg("%s", err.msg);
+	hear(p.out);
+	assert_string_equal(out, "/w/late\n19\n");
+	assert_int_equal(sandbox_destroy(&p.sb, &err), 0);
+}
+
+static void without_a_zygote_of_its_tree_nothing_is_parked(void **state)
+{
+	struct sandbox sb = SANDBOX_NONE;
+	struct dd_err err = { 0 };
+	struct sandbox_spec spec = spec_of(unknown, 1);
+	size_t fds = count_fds(), children = count_children();
+	(void)state;
+
+	assert_int_equal(sandbox_park(&spec, &sb, &err), 0);
+	assert_int_equal(count_fds(), fds);
+	assert_int_equal(count_children(), children);
+	assert_null(sb.asked_of);
+}
+
+static void a_parked_sandbox_is_for_no_step_that_differs_in_what_it_may(void **state)
+{
+	struct sandbox_file other_file = { SANDBOX_FILES_DIR "/other", "", 0, 0444 };
+	struct sandbox_spec other[10];
+	struct parking p = { .out = -1 };
+	struct dd_err err = { 0 };
+	(void)state;
+
+	run_ok(":", NULL);
+	park(&p);
+	for (size_t i = 0; i < ARRAY_LEN(other); i++)
+		other[i] = p.spec;
+	other[0].name = "other";
+	other[1].secret_files = true;
+	other[2].terminal = true;
+	other[3].limits.pids = 7;
+	other[4].limits.file_size_bytes = 7;
+	other[5].files = &other_file;
+	other[6].n_files = 0;
+	other[7].n_mounts--;
+	other[8].stdin_fd = 5;
+	other[9].landlock_abi_min = 3;
+	assert_true(sandbox_fits(&p.sb, &p.spec));
+	for (size_t i = 0; i < ARRAY_LEN(other); i++)
+		if (sandbox_fits(&p.sb, &other[i]))
+			fail_msg("it fits %zu", i);
+	/* and what the caller did not ask about is not believed */
+	assert_int_equal(sandbox_unpark(&other[0], &p.sb, &err), -EINVAL);
+	hear(p.out);
+	assert_string_equal(out, "");
+}
+
+static void a_parked_sandbox_does_not_fit_when_a_directory_of_it_is_another_by_now(void **state)
+{
+	char old[sizeof(work) + 8];
+	struct parking p = { .out = -1 };
+	struct dd_err err = { 0 };
+	(void)state;
+
+	run_ok(":", NULL);
+	park(&p);
+	(void)snprintf(old, sizeof(old), "%s.old", work);
+	assert_int_equal(rename(work, old), 0);
+	assert_int_equal(mkdir(work, 0755), 0);
+	assert_false(sandbox_fits(&p.sb, &p.spec));
+	assert_int_equal(rmdir(work), 0);
+	assert_int_equal(rename(old, work), 0);
+	assert_int_equal(sandbox_destroy(&p.sb, &err), 0);
+	hear(p.out);
+	assert_string_equal(out, "");
+}
+
+/* The step before has the tree to itself until it ends. */
+static void a_parked_sandbox_walks_to_its_working_directory_when_its_turn_comes_F08(void **state)
+{
+	struct parking p = { .out = -1 };
+	struct dd_err err = { 0 };
+	(void)state;
+
+	run_ok("mkdir -p /w/d; echo old >/w/d/name", NULL);
+	park(&p);
+	run_apart("mv /w/d /w/gone; mkdir /w/d; echo new >/w/d/name");
+	if (take_over(&p, "cat name; pwd", "/w/d", &err) < 0)
+		fail_msg("%s", err.msg);
+	hear(p.out);
+	assert_string_equal(out, "new\n/w/d\n");
+	assert_int_equal(sandbox_destroy(&p.sb, &err), 0);
+
+	park(&p);
+	run_apart("rm -r /w/d; ln -s /proc/1/root /w/d");
+	assert_int_equal(take_over(&p, "echo ran", "/w/d", &err), -ENOTDIR);
+	hear(p.out);
+	assert_string_equal(out, "");
+	assert_int_equal(sandbox_destroy(&p.sb, &err), 0);
+
+	park(&p);
+	run_apart("rm /w/d");
+	assert_int_equal(take_over(&p, "echo ran", "/w/d", &err), -ENOTDIR);
+	hear(p.out);
+	assert_int_equal(sandbox_destroy(&p.sb, &err), 0);
+}
+
+static void what_is_parked_and_never_used_leaves_nothing(void **state)
+{
+	struct parking p = { .out = -1 };
+	struct dd_err err = { 0 };
+	(void)state;
+
+	run_ok(":", NULL);
+	size_t fds = count_fds();
+	for (int i = 0; i < 20; i++) {
+		park(&p);
+		if (sandbox_destroy(&p.sb, &err) < 0)
+			fail_msg("%s", err.msg);
+		hear(p.out); /* whoever could write is gone */
+	}
+	assert_int_equal(count_fds(), fds);
+	run_ok("echo ran", NULL);
+	assert_string_equal(out, "ran\n");
+}
+
+static void a_supervisor_that_dies_with_one_parked_leaves_none_G07(void **state)
+{
+	struct parking p = { .out = -1 };
+	int lives[2];
+	(void)state;
+
+	assert_int_equal(pipe2(lives, O_CLOEXEC), 0);
+	pid_t supervisor = fork();
+	assert_true(supervisor >= 0);
+	if (supervisor == 0) {
+		struct dd_err err = { 0 };
+		run_ok(":", NULL);
+		struct sandbox_spec spec = spec_of(unknown, lives[1]);
+		if (sandbox_park(&spec, &p.sb, &err) == 1 && write(lives[1], "p", 1) == 1)
+			(void)pause();
+		_exit(1);
+	}
+	dd_close(lives[1]);
+	char byte = 0;
+	assert_int_equal(read(lives[0], &byte, 1), 1);
+	assert_int_equal(byte, 'p');
+	assert_int_equal(kill(supervisor, SIGKILL), 0);
+	assert_int_equal(waitpid(supervisor, NULL, 0), supervisor);
+	hear(lives[0]); /* its end: nobody holds the output of the parked step any more */
+	assert_string_equal(out, "");
+}
+
+/* The one that runs is alone: it counts its own processes, sees its own, reaches its own. */
+static void a_step_neither_sees_nor_pays_for_the_one_that_is_parked_P02_R01(void **state)
+{
+	struct parking p = { .out = -1 };
+	struct sandbox sb = SANDBOX_NONE;
+	struct dd_err err = { 0 };
+	const struct sandbox_delivery d = { .envp = env };
+	char *const argv[] = { (char *)(uintptr_t) "/bin/sh", (char *)(uintptr_t) "-c",
+		               (char *)(uintptr_t) "ls -d /proc/[0-9]* | wc -l;"
+		                                   "sleep 9 & sleep 9 & echo two; sleep 0;"
+		                                   "kill -9 -1; echo alone",
+		               NULL };
+	int ends[2];
+	(void)state;
+
+	run_ok(":", NULL);
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	struct sandbox_spec spec = spec_of(argv, ends[1]);
+	spec.limits.pids = 4; /* the shell, two that sleep, one that comes and goes */
+	if (sandbox_build(&spec, &sb, &err) < 0)
+		fail_msg("%s", err.msg);
+	park(&p);
+	/* it stands before the other runs */
+	struct pollfd built = { .fd = p.sb.ctl, .events = POLLIN };
+	assert_int_equal(poll(&built, 1, 20000), 1);
+	if (sandbox_release(&sb, &spec, &d, &err) < 0)
+		fail_msg("%s", err.msg);
+	dd_close(ends[1]);
+	hear(ends[0]);
+	/* init, the shell, ls and wc; SIGKILL spares the caller and whoever is not there */
+	assert_string_equal(out, "4\ntwo\nalone\n");
+	assert_int_equal(sandbox_destroy(&sb, &err), 0);
+	if (take_over(&p, "echo unharmed", "/w", &err) < 0)
+		fail_msg("%s", err.msg);
+	hear(p.out);
+	assert_string_equal(out, "unharmed\n");
+	assert_int_equal(sandbox_destroy(&p.sb, &err), 0);
+}
+
+static void every_fault_of_parking_ends_the_step_and_none_falls_back_X09(void **state)
+{
+	static const char *const points[] = { "park", "zygote_request", "unpark" };
+	(void)state;
+
+	run_ok(":", NULL);
+	size_t fds = count_fds();
+	for (size_t i = 0; i < ARRAY_LEN(points); i++) {
+		struct parking p = { .out = -1 };
+		struct dd_err err = { 0 };
+		const bool late = i == 2;
+		if (late)
+			park(&p);
+		assert_int_equal(setenv("DRYDOCK_FAULT", points[i], 1), 0);
+		dd_fault_init();
+		int r;
+		if (late) {
+			r = take_over(&p, "echo ran", "/w", &err);
+			hear(p.out);
+		} else {
+			p.spec = spec_of(unknown, 1);
+			p.sb = (struct sandbox)SANDBOX_NONE;
+			r = sandbox_park(&p.spec, &p.sb, &err);
+			*out = '\0';
+		}
+		assert_int_equal(unsetenv("DRYDOCK_FAULT"), 0);
+		dd_fault_init();
+		if (r >= 0 || *out || !*err.msg)
+			fail_msg("with %s taken away it went on", points[i]);
+	}
+	assert_int_equal(count_fds(), fds);
 }
 
 /* ---- ends ---- */
@@ -508,8 +797,9 @@ static void a_supervisor_that_dies_leaves_neither_zygote_nor_step_G07(void **sta
 
 static void every_fault_of_a_zygote_ends_the_step_and_none_falls_back_X09(void **state)
 {
-	static const char *const points[] = { "zygote", "zygote_maps", "zygote_request",
-		                              "clone3", "maps",        "cgroup_clone" };
+	static const char *const points[] = { "zygote", "zygote_maps",  "zygote_request", "clone3",
+		                              "maps",   "cgroup_clone", "files_cover" };
+	const struct sandbox_file file = { SANDBOX_FILES_DIR "/script", "", 0, 0444 };
 	(void)state;
 
 	for (size_t standing = 0; standing < 2; standing++) {
@@ -523,7 +813,7 @@ static void every_fault_of_a_zygote_ends_the_step_and_none_falls_back_X09(void *
 				continue;
 			assert_int_equal(setenv("DRYDOCK_FAULT", points[i], 1), 0);
 			dd_fault_init();
-			int r = start("echo ran", NULL, &sb, &fd, &err);
+			int r = start("echo ran", &file, &sb, &fd, &err);
 			assert_int_equal(unsetenv("DRYDOCK_FAULT"), 0);
 			dd_fault_init();
 			hear(fd);
@@ -560,24 +850,41 @@ static void a_launcher_that_fails_says_why_itself(void **state)
 	dd_fault_init();
 }
 
-static void a_step_that_is_too_long_for_a_request_is_refused_and_the_next_one_runs(void **state)
+static void a_step_that_is_too_long_for_its_delivery_is_refused_and_the_next_one_runs(void **state)
 {
-	const size_t len = 40u << 20;
+	const size_t len = 9u << 20;
 	char *text = calloc(1, len);
-	struct sandbox_file file = { SANDBOX_FILES_DIR "/script", text, len, 0444 };
+	struct sandbox_file file = { SANDBOX_FILES_DIR "/script", text, 3u << 20, 0444 };
 	struct sandbox sb = SANDBOX_NONE;
 	struct dd_err err = { 0 };
 	int fd;
 	(void)state;
 
 	assert_non_null(text);
-	memset(text, 'x', len);
-	assert_int_equal(start("echo ran", &file, &sb, &fd, &err), -E2BIG);
+	memset(text, 'x', len - 1);
+	assert_int_equal(start(text, &file, &sb, &fd, &err), -E2BIG);
+	assert_int_equal(sandbox_destroy(&sb, &err), 0);
 	hear(fd);
-	file.len = 3u << 20; /* many messages */
 	run_ok("wc -c <" SANDBOX_FILES_DIR "/script", &file);
 	assert_string_equal(out, "3145728\n");
 	free(text);
+}
+
+/* Below the read-only mount lies one that is not: it was needed to open the files. */
+static void nothing_of_a_step_can_write_its_files_or_reach_what_is_below_them(void **state)
+{
+	const struct sandbox_file file = { SANDBOX_FILES_DIR "/script", "text", 4, 0444 };
+	(void)state;
+
+	run_ok("d=" SANDBOX_FILES_DIR "; cat $d/script;"
+	       "for f in /proc/self/fd/*; do case $(readlink $f) in $d*) echo open;; esac; done;"
+	       "chmod 600 $d/script 2>/dev/null && echo chmod; (echo y >$d/script) 2>/dev/null && "
+	       "echo wrote; (>$d/new) 2>/dev/null && echo made; mv $d/script $d/x 2>/dev/null && "
+	       "echo moved; umount $d 2>/dev/null && echo off; mount -o remount,rw $d 2>/dev/null "
+	       "&& "
+	       "echo rw; :",
+	       &file);
+	assert_string_equal(out, "text");
 }
 
 static void a_file_of_a_step_lies_in_its_directory_or_is_refused(void **state)
@@ -613,11 +920,21 @@ int main(int argc, char **argv)
 		T(no_step_can_see_or_reach_the_job_s_own_proc_P02),
 		T(what_waits_for_the_delivery_has_every_lock_on_P07),
 		T(files_that_the_spec_does_not_announce_are_not_delivered),
+		T(a_parked_sandbox_runs_what_comes_only_with_its_turn),
+		T(without_a_zygote_of_its_tree_nothing_is_parked),
+		T(a_parked_sandbox_is_for_no_step_that_differs_in_what_it_may),
+		T(a_parked_sandbox_does_not_fit_when_a_directory_of_it_is_another_by_now),
+		T(a_parked_sandbox_walks_to_its_working_directory_when_its_turn_comes_F08),
+		T(what_is_parked_and_never_used_leaves_nothing),
+		T(a_supervisor_that_dies_with_one_parked_leaves_none_G07),
+		T(a_step_neither_sees_nor_pays_for_the_one_that_is_parked_P02_R01),
+		T(every_fault_of_parking_ends_the_step_and_none_falls_back_X09),
 		T(a_zygote_that_ends_takes_its_steps_along_and_the_next_step_gets_another),
 		T(a_supervisor_that_dies_leaves_neither_zygote_nor_step_G07),
 		T(every_fault_of_a_zygote_ends_the_step_and_none_falls_back_X09),
 		T(a_launcher_that_fails_says_why_itself),
-		T(a_step_that_is_too_long_for_a_request_is_refused_and_the_next_one_runs),
+		T(a_step_that_is_too_long_for_its_delivery_is_refused_and_the_next_one_runs),
+		T(nothing_of_a_step_can_write_its_files_or_reach_what_is_below_them),
 		T(a_file_of_a_step_lies_in_its_directory_or_is_refused),
 	};
 
