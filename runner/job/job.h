@@ -103,6 +103,7 @@ struct job {
 	 */
 	struct mask *mask;
 	struct step_room *room;     /* of the step at hand (step_run.c) */
+	struct step_parked *parked; /* of the next one (step_park.c); NULL: none ever was */
 	struct step_result *result; /* of the step at hand: large, so there is one for all */
 	struct step_summary *ran;   /* of every step so far */
 	size_t n_ran;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* job_script.h - who says what a job runs next: a front end.
  *
- * The supervisor asks next() when no process of the job lives, runs the step that it orders, hands
- * what came of it to ended(), and asks again. Which steps run after a failure, what a condition
+ * The supervisor asks next() when no process of a step lives (the sandbox of a later one may stand
+ * already; nothing has run in it), runs the step that it orders, hands what came of it to ended(),
+ * and asks again. Which steps run after a failure, what a condition
  * says, which steps appear late, is the front end's to know; what a step may is not: an order names
  * a grant, and grants were made before anything ran. Whatever the script says, the supervisor ends
  * the job when a gate, a receipt or the accounting of what a step left is missing, and a step that

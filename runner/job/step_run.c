@@ -22,6 +22,7 @@
 #include "step_hint.h"
 #include "grant/step_mounts.h"
 #include "step_output.h"
+#include "step_park.h"
 #include "step_pids.h"
 #include "step_secrets.h"
 #include "step_shell.h"
@@ -169,24 +170,6 @@ static int open_log(struct run *run, struct dd_err *err)
 	return r;
 }
 
-static int make_stream(struct run *run, int i, int *ret_write, struct dd_err *err)
-{
-	int ends[2];
-
-	if (pipe2(ends, O_CLOEXEC) < 0)
-		return dd_err_set(err, errno, "make a pipe for the step's output");
-	run->streams[i] = ends[0];
-	*ret_write = ends[1];
-	/* The step may open /dev/stdout again: that is a permission check on the pipe, and the step
-	 * has an id of its own. */
-	if (run->job->id->mode == IDENTITY_RANGE &&
-	    fchown(ends[1], run->job->step_uid, run->job->step_uid) < 0)
-		return dd_err_set(err, errno, "give the output pipe to the step's id");
-	if (fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0)
-		return dd_err_set(err, errno, "make the output pipe non-blocking");
-	return 0;
-}
-
 static int start_gate(struct run *run, struct dd_err *err)
 {
 	run->gate = (struct step_gate){ .job = run->job,
@@ -277,16 +260,33 @@ static int start_shell(struct run *run, struct dd_err *err)
 	return step_shell_new(&spec, &run->shell, err);
 }
 
+/* The sandbox of the step, whose network stands: the parked one, or built now. */
+static int begin_sandbox(struct run *run, struct dd_err *err)
+{
+	struct sandbox_spec *spec = &run->spec.spec;
+	int writes[2];
+
+	int r = step_park_take(run->job, spec, &run->sb, run->streams, err);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	if ((r = step_streams_make(run->job, run->streams, writes, err)) < 0)
+		return r;
+	spec->stdout_fd = writes[0];
+	spec->stderr_fd = writes[1];
+	r = sandbox_begin(spec, &run->sb, err);
+	dd_close(writes[0]);
+	dd_close(writes[1]);
+	return r;
+}
+
 /* What the step is told about itself, and what it runs: all from the plan. */
 static int step_run_build(struct run *run, struct dd_err *err)
 {
 	const struct job_step *step = run->step;
-	dd_auto_fd int out = -1, errs = -1;
 	dd_auto_fd int input = -1;
-	int r;
+	int r = make_input(run, &input, err);
 
-	if ((r = make_stream(run, 0, &out, err)) < 0 || (r = make_stream(run, 1, &errs, err)) < 0 ||
-	    (r = make_input(run, &input, err)) < 0)
+	if (r < 0)
 		return r;
 	step_spec_make(run->job,
 	               &(struct step_spec_of){ .terms = step->terms,
@@ -296,15 +296,12 @@ static int step_run_build(struct run *run, struct dd_err *err)
 	                                       .shell = step->shell,
 	                                       .label = step->label,
 	                                       .secret_files = run->leases.n_files > 0,
-	                                       .out = out,
-	                                       .err = errs,
 	                                       .input = input },
 	               &run->spec);
-	const struct sandbox_spec *spec = &run->spec.spec;
 	/* the gate gets ready while the launcher mounts */
-	if ((r = sandbox_begin(spec, &run->sb, err)) == 0 && (r = start_hatch(run, err)) == 0 &&
+	if ((r = begin_sandbox(run, err)) == 0 && (r = start_hatch(run, err)) == 0 &&
 	    (r = start_gate(run, err)) == 0)
-		r = sandbox_built(spec, &run->sb, err);
+		r = sandbox_built(&run->spec.spec, &run->sb, err);
 	return r;
 }
 
@@ -907,6 +904,7 @@ static void execute(struct run *run, int r, struct dd_err *leases)
 	meter_start(&run->meter, &run->step->terms->limits, run->job->dirs.root_fd,
 	            run->job->observe, dd_now_ms());
 	run->meter.init = run->sb.pid;
+	step_park_next(run->job, run->step, &run->view);
 	int64_t began = dd_now_ms();
 	r = run_loop(run, &err);
 	run->result->wall_sec = (double)(dd_now_ms() - began) / 1000;

@@ -18,6 +18,7 @@
 #include "lease/escrow.h"
 #include "lease/lease.h"
 #include "lease/mask_text.h"
+#include "step_park.h"
 #include "step_run.h"
 #include "step_hatch.h"
 #include "record/event_write.h"
@@ -388,6 +389,7 @@ static int run_job(struct job *job, struct dd_err *err)
 	int r = job->script->begins ? job->script->begins(job->script->arg, job, err) : 0;
 	if (r == 0)
 		r = run_script(job, &conclusion, err);
+	step_park_drop(job);
 	const struct outcome_row *row = outcome_of(job, conclusion);
 
 	if (job->shell && !job->shell_ran)
@@ -450,6 +452,7 @@ static void job_done(struct job *job)
 	job_tree_done(&job->tree);
 	job_cache_free(job->store.own);
 	job_store_done(&job->store);
+	step_park_drop(job);
 	sandbox_zygotes_free(job->zygotes);
 	job_terms_done(&job->terms);
 	for (int i = 0; i < JOB_LISTS; i++)

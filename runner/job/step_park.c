@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+/* step_park.c - parks the sandbox of the next step while this one runs, and takes it over.
+ *
+ * Runs in: supervisor. What a sandbox is built from is in the plan, and no step can change that;
+ * script, environment, arguments, working directory and credentials come when its turn does. Which
+ * step is next the plan only suggests: the one that comes is compared, and what does not fit goes.
+ * Not parked is what has a tree of its own (push: it is copied when everything before it is known),
+ * what is given credentials as files (it would wait with capabilities), a shell, an action. Nothing
+ * falls back: a step whose parked sandbox could not be built ends.
+ */
+#include "step_park.h"
+
+#include "drydock/fd.h"
+#include "step_spec.h"
+
+#include <fcntl.h>
+
+struct step_parked {
+	bool stands; /* in @sb */
+	struct sandbox sb;
+	int read[2];
+	int r; /* what became of it at once */
+	struct dd_err err;
+	char label[JOB_STEP_NAME_MAX];
+};
+
+static int stream_make(const struct job *job, int ends[2], struct dd_err *err)
+{
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return dd_err_set(err, errno, "make a pipe for the step's output");
+	/* The step may open /dev/stdout again: that is a permission check on the pipe, and the step
+	 * has an id of its own. */
+	int r = 0;
+	if (job->id->mode == IDENTITY_RANGE && fchown(ends[1], job->step_uid, job->step_uid) < 0)
+		r = dd_err_set(err, errno, "give the output pipe to the step's id");
+	if (r == 0 && fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0)
+		r = dd_err_set(err, errno, "make the output pipe non-blocking");
+	if (r < 0) {
+		dd_close(ends[0]);
+		dd_close(ends[1]);
+	}
+	return r;
+}
+
+int step_streams_make(const struct job *job, int ret_read[2], int ret_write[2], struct dd_err *err)
+{
+	int out[2], errs[2];
+	int r = stream_make(job, out, err);
+
+	if (r < 0)
+		return r;
+	if ((r = stream_make(job, errs, err)) < 0) {
+		dd_close(out[0]);
+		dd_close(out[1]);
+		return r;
+	}
+	ret_read[0] = out[0];
+	ret_read[1] = errs[0];
+	ret_write[0] = out[1];
+	ret_write[1] = errs[1];
+	return 0;
+}
+
+/* ---- which ---- */
+
+static bool gets_files(const struct grant *grant)
+{
+	for (size_t i = 0; i < grant->n_leases; i++)
+		if (grant->leases[i].as != LEASE_AS_ENV)
+			return true;
+	return false;
+}
+
+/* NULL: none that could be built now. Steps that a written one brings are not in the plan. */
+static const struct grant *next_of(const struct job *job, const struct job_step *step)
+{
+	const struct plan *plan = job->plan;
+	const size_t at = step->grant->index; /* counted from 1, so of the one behind it */
+
+	if (!step->written || at >= plan->n_grants || job->written[at] || job->shell ||
+	    job->cancel != JOB_GOES_ON)
+		return NULL;
+	const struct grant *next = &plan->grants[at];
+	const struct spec_step *written = next->written;
+	return next->phase == DD_PHASE_PUSH || written->recipe.nothing || written->facts.uses ||
+	                       gets_files(next)
+	               ? NULL
+	               : next;
+}
+
+/* What of the next recipe a sandbox is built from, as far as anybody can tell: names of files, and
+ * whether there is a channel. The front end that made this one makes that one too. */
+static struct recipe recipe_like(const struct recipe *now, const struct recipe *written)
+{
+	return (struct recipe){
+		.name = written->name,
+		.script = "",
+		.script_path = written->script_path ? written->script_path : now->script_path,
+		.files = now->files,
+		.n_files = now->n_files,
+		.channel = now->channel,
+	};
+}
+
+/* ---- park ---- */
+
+static int park(struct job *job, struct step_parked *parked, const struct grant *next,
+                const struct recipe *recipe, const struct step_view *view)
+{
+	struct step_spec spec;
+	int ours[2], theirs[2];
+
+	int r = step_streams_make(job, ours, theirs, &parked->err);
+	if (r < 0)
+		return r;
+	step_spec_make(job,
+	               &(struct step_spec_of){ .terms = next->terms,
+	                                       .compiled = job_terms_of(&job->terms, next->terms),
+	                                       .recipe = recipe,
+	                                       .view = view,
+	                                       .label = parked->label,
+	                                       .out = theirs[0],
+	                                       .err = theirs[1] },
+	               &spec);
+	/* late, and not known yet */
+	static char *const unknown[] = { (char *)(uintptr_t) "", NULL };
+	spec.spec.argv = unknown;
+	r = sandbox_park(&spec.spec, &parked->sb, &parked->err);
+	dd_close(theirs[0]);
+	dd_close(theirs[1]);
+	parked->stands = r == 1;
+	for (int i = 0; i < 2; i++)
+		if (parked->stands)
+			parked->read[i] = ours[i];
+		else
+			dd_close(ours[i]);
+	return r < 0 ? r : 0;
+}
+
+void step_park_next(struct job *job, const struct job_step *step, const struct step_view *view)
+{
+	const struct grant *next = next_of(job, step);
+
+	if (!next || step->recipe->action || !step->recipe->script)
+		return;
+	if (!job->parked)
+		job->parked = calloc(1, sizeof(*job->parked));
+	if (!job->parked) /* as without: the next one is built when its turn comes */
+		return;
+	const struct recipe recipe = recipe_like(step->recipe, &next->written->recipe);
+	*job->parked = (struct step_parked){ .sb = SANDBOX_NONE, .read = { -1, -1 } };
+	(void)snprintf(job->parked->label, sizeof(job->parked->label), "%s", next->label);
+	job->parked->r = park(job, job->parked, next, &recipe, view);
+}
+
+/* ---- its turn ---- */
+
+static void parked_end(struct step_parked *parked)
+{
+	if (!parked->stands)
+		return;
+	(void)sandbox_destroy(&parked->sb, NULL);
+	dd_close_p(&parked->read[0]);
+	dd_close_p(&parked->read[1]);
+	parked->stands = false;
+}
+
+int step_park_take(struct job *job, const struct sandbox_spec *spec, struct sandbox *ret,
+                   int ret_read[2], struct dd_err *err)
+{
+	struct step_parked *parked = job->parked;
+
+	if (!parked)
+		return 0;
+	int r = parked->r;
+	parked->r = 0;
+	if (r < 0)
+		return strcmp(parked->label, spec->name) == 0
+		               ? dd_err_blame(err, parked->err.blame,
+		                              dd_err_say(err, -r, "%s", parked->err.msg))
+		               : 0;
+	if (!parked->stands || !sandbox_fits(&parked->sb, spec)) {
+		parked_end(parked);
+		return 0;
+	}
+	parked->stands = false;
+	ret_read[0] = dd_take_fd(&parked->read[0]);
+	ret_read[1] = dd_take_fd(&parked->read[1]);
+	*ret = parked->sb;
+	r = sandbox_unpark(spec, ret, err);
+	return r < 0 ? r : 1;
+}
+
+void step_park_drop(struct job *job)
+{
+	if (job->parked)
+		parked_end(job->parked);
+	free(job->parked);
+	job->parked = NULL;
+}
