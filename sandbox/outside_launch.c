@@ -217,9 +217,13 @@ static int outside_ask(struct sandbox_zygote *zygote, const struct sandbox_spec 
 		[ZYGOTE_CGROUP] = sb->cgroup_fd,
 	};
 	r = outside_zygote_ask(zygote, spec, fds, err);
-	if (r == 0)
-		sb->asked_of = zygote;
-	return r;
+	if (r < 0)
+		return r;
+	sb->asked_of = zygote;
+	sb->asks = seccomp_program_asks(spec->seccomp);
+	sb->has_terminal = spec->terminal;
+	sb->takes_files = spec->secret_files;
+	return 0;
 }
 
 static int outside_answer(struct sandbox *sb, struct dd_err *err)
@@ -251,19 +255,14 @@ static int build_failed(const struct sandbox_spec *spec, struct sandbox *sb, int
 }
 
 /* From the answer of its zygote to a network whose rules are in the kernel. */
-static int outside_hear(const struct sandbox_spec *spec, struct sandbox *sb, struct dd_err *err)
+static int outside_hear(struct sandbox *sb, struct dd_err *err)
 {
 	int r = outside_answer(sb, err);
 	if (r == 0)
 		r = outside_expect(sb, CTL_NET, "the network", err);
 	if (r == 0)
 		r = outside_handed(sb, sb->net, NET_FD__COUNT, "the network sockets", err);
-	if (r < 0)
-		return r;
-	sb->asks = seccomp_program_asks(spec->seccomp);
-	sb->has_terminal = spec->terminal;
-	sb->takes_files = spec->secret_files;
-	return 0;
+	return r;
 }
 
 int sandbox_begin(const struct sandbox_spec *spec, struct sandbox *ret, struct dd_err *err)
@@ -277,7 +276,7 @@ int sandbox_begin(const struct sandbox_spec *spec, struct sandbox *ret, struct d
 	if (r == 0)
 		r = outside_ask(zygote, spec, &sb, err);
 	if (r == 0)
-		r = outside_hear(spec, &sb, err);
+		r = outside_hear(&sb, err);
 	if (r < 0)
 		return build_failed(spec, &sb, r, err);
 	*ret = sb;
@@ -326,12 +325,21 @@ bool sandbox_fits(const struct sandbox *sb, const struct sandbox_spec *spec)
 	return key && sb->made_for && strcmp(sb->made_for, key) == 0;
 }
 
+int sandbox_parked_net(struct sandbox *sb, struct dd_err *err)
+{
+	int r = outside_hear(sb, err);
+	if (r < 0)
+		(void)sandbox_destroy(sb, NULL);
+	return r;
+}
+
 int sandbox_unpark(const struct sandbox_spec *spec, struct sandbox *sb, struct dd_err *err)
 {
 	int r = dd_fault("unpark") ? dd_err_set(err, ENOSYS, "take over the parked sandbox")
-	        : sandbox_fits(sb, spec)
-	                ? outside_hear(spec, sb, err)
-	                : dd_err_say(err, EINVAL, "the parked sandbox is not that of the step");
+	        : !sandbox_fits(sb, spec)
+	                ? dd_err_say(err, EINVAL, "the parked sandbox is not that of the step")
+	        : sb->asked_of ? outside_hear(sb, err)
+	                       : 0;
 	return r < 0 ? build_failed(spec, sb, r, err) : 0;
 }
 

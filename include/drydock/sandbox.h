@@ -318,6 +318,9 @@ int sandbox_park(const struct sandbox_spec *spec, struct sandbox *ret, struct dd
 /* Is @sb, which is parked, what @spec asks for in all but what is late? Its directories are looked
  * at again: where one is another by now, it is not. */
 bool sandbox_fits(const struct sandbox *sb, const struct sandbox_spec *spec);
+/* Its network stands: @sb->net is as after sandbox_begin(). Waits as long as that takes; not at all
+ * once ctl is readable. What fails has been destroyed. */
+int sandbox_parked_net(struct sandbox *sb, struct dd_err *err);
 /* Take over one that fits: what sandbox_begin() does for one that is not parked. */
 int sandbox_unpark(const struct sandbox_spec *spec, struct sandbox *sb, struct dd_err *err);
 /* @spec: the one it was built for, with what is late. Returns 0 once exec has happened; otherwise

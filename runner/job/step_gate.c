@@ -790,35 +790,36 @@ static int record_opened(struct step_gate *sg, struct dd_err *err)
 	return r;
 }
 
-static int step_gate_launch(struct step_gate *sg, int net[NET_FD__COUNT], struct dd_err *err)
+static int step_gate_launch(struct step_gate *sg, const struct grant_terms *terms,
+                            int net[NET_FD__COUNT], struct dd_err *err)
 {
-	const struct gate_spec spec = { .egress = &sg->step->terms->egress,
-		                        .spent = spent_of(sg),
+	struct egress_spent **spent = &sg->job->spent[job_list_of(terms)];
+
+	sg->gate = (struct gate){ .pidfd = -1, .ctl = -1 };
+	if (!*spent && !(*spent = egress_spent_new(&terms->egress)))
+		return dd_err_set(err, ENOMEM, "remember what the gate does");
+	const struct gate_spec spec = { .egress = &terms->egress,
+		                        .spent = *spent,
 		                        .search = sg->job->search.domains,
 		                        .observe = sg->job->observe,
 		                        .net = net,
 		                        .switch_ids = sg->job->id->mode == IDENTITY_RANGE,
 		                        .uid = sg->job->gate_uid,
 		                        .gid = sg->job->gate_uid };
+	sg->rules_fd = dd_take_fd(&net[NET_FD_RULES]);
 	int r = gate_start(&spec, &sg->gate, err);
-	if (r < 0)
-		return r;
-	r = net_rules_verify(sg->rules_fd, sg->net,
-	                     sg->step->terms->egress.n > 0 || sg->job->observe, err);
+	for (int i = 0; i < NET_FD__COUNT; i++)
+		dd_close_p(&net[i]);
+	return r;
+}
+
+static int step_gate_verify(struct step_gate *sg, struct dd_err *err)
+{
+	int r = net_rules_verify(sg->rules_fd, sg->net,
+	                         sg->step->terms->egress.n > 0 || sg->job->observe, err);
 	return r < 0 ? dd_err_ctx(err, r,
 	                          "the rules that the kernel holds are not the ones that were sent")
 	             : 0;
-}
-
-/* What the gate is held to, in this step and in the job. */
-static int step_gate_make_memory(struct step_gate *sg, struct dd_err *err)
-{
-	struct egress_spent **spent = &sg->job->spent[job_list_of(sg->step->terms)];
-
-	sg->counted = calloc(sg->step->terms->egress.n + 1, sizeof(*sg->counted));
-	if (!*spent)
-		*spent = egress_spent_new(&sg->step->terms->egress);
-	return sg->counted && *spent ? 0 : dd_err_set(err, ENOMEM, "remember what the gate does");
 }
 
 static int open_failed(struct step_gate *sg, int r, struct dd_err *err)
@@ -827,16 +828,29 @@ static int open_failed(struct step_gate *sg, int r, struct dd_err *err)
 	return dd_err_ctx(err, r, "open the gate of step %u", sg->step->number);
 }
 
+int step_gate_park(struct step_gate *sg, const struct grant_terms *terms, int net[NET_FD__COUNT],
+                   struct dd_err *err)
+{
+	int r = terms->egress.n > 0 || sg->job->observe
+	                ? dd_err_say(err, EINVAL, "a gate with a list is not started ahead")
+	                : step_gate_launch(sg, terms, net, err);
+	sg->parked = r == 0;
+	if (r < 0)
+		step_gate_destroy(sg);
+	return r < 0 ? dd_err_ctx(err, r, "start the gate of the next step") : 0;
+}
+
 int step_gate_start(struct step_gate *sg, int net[NET_FD__COUNT], struct dd_err *err)
 {
-	sg->gate = (struct gate){ .pidfd = -1, .ctl = -1 };
-	sg->rules_fd = dd_take_fd(&net[NET_FD_RULES]);
+	int r = sg->parked ? 0 : step_gate_launch(sg, sg->step->terms, net, err);
+
 	sg->untold_before = record_untold(sg->job->rec);
-	int r = step_gate_make_memory(sg, err);
+	sg->counted = calloc(sg->step->terms->egress.n + 1, sizeof(*sg->counted));
+	if (r == 0 && !sg->counted)
+		r = dd_err_set(err, ENOMEM, "remember what the gate does");
+	/* also of a parked one: now is when they count */
 	if (r == 0)
-		r = step_gate_launch(sg, net, err);
-	for (int i = 0; i < NET_FD__COUNT; i++)
-		dd_close_p(&net[i]);
+		r = step_gate_verify(sg, err);
 	return r < 0 ? open_failed(sg, r, err) : 0;
 }
 

@@ -31,7 +31,7 @@ struct step_gate {
 	int rules_fd;              /* owned; keeps the netns alive until the counters are read */
 	pid_t step_init;           /* to name the process behind a refusal */
 	struct process_look *look; /* borrowed */
-	bool ready, closing, closed, done;
+	bool parked, ready, closing, closed, done;
 	/* by synthetic address: index 0 is NET_SYNTHETIC_FIRST */
 	char (*names)[EGRESS_HOST_MAX + 3]; /* NULL until the gate asks for one */
 	struct net_element *admitted;       /* to the rules, in this step */
@@ -53,6 +53,11 @@ struct step_gate {
  * meanwhile; then wait until it serves. On failure of either nothing of it is left and the caller
  * destroys the sandbox: no byte of the step has run. */
 int step_gate_start(struct step_gate *sg, int net[NET_FD__COUNT], struct dd_err *err);
+/* Start one ahead, of a step whose turn has not come: @sg->job, and what it may (@terms, whose list
+ * is empty: what the steps before will have used of one is not known yet). Its rules are verified
+ * by step_gate_start(), which takes it over as it is, with the rest of @sg filled in. */
+int step_gate_park(struct step_gate *sg, const struct grant_terms *terms, int net[NET_FD__COUNT],
+                   struct dd_err *err);
 int step_gate_open(struct step_gate *sg, struct dd_err *err);
 /* Handle what ctl holds, up to a bound: poll again. <0: the gate is broken or gone, end the step
  * now. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* step_park.c - parks the sandbox of the next step while this one runs, and takes it over.
+/* step_park.c - parks sandbox and gate of the next step while this one runs, and takes them over.
  *
  * Runs in: supervisor. What a sandbox is built from is in the plan, and no step can change that;
  * script, environment, arguments, working directory and credentials come when its turn does. Which
@@ -16,10 +16,10 @@
 #include <fcntl.h>
 
 struct step_parked {
-	bool stands; /* in @sb */
-	struct sandbox sb;
-	int read[2];
-	int r; /* what became of it at once */
+	bool stands; /* in @is */
+	struct step_taken is;
+	const struct grant_terms *terms;
+	int r; /* of what failed; then it does not stand */
 	struct dd_err err;
 	char label[JOB_STEP_NAME_MAX];
 };
@@ -125,13 +125,13 @@ static int park(struct job *job, struct step_parked *parked, const struct grant 
 	/* late, and not known yet */
 	static char *const unknown[] = { (char *)(uintptr_t) "", NULL };
 	spec.spec.argv = unknown;
-	r = sandbox_park(&spec.spec, &parked->sb, &parked->err);
+	r = sandbox_park(&spec.spec, &parked->is.sb, &parked->err);
 	dd_close(theirs[0]);
 	dd_close(theirs[1]);
 	parked->stands = r == 1;
 	for (int i = 0; i < 2; i++)
 		if (parked->stands)
-			parked->read[i] = ours[i];
+			parked->is.read[i] = ours[i];
 		else
 			dd_close(ours[i]);
 	return r < 0 ? r : 0;
@@ -148,25 +148,63 @@ void step_park_next(struct job *job, const struct job_step *step, const struct s
 	if (!job->parked) /* as without: the next one is built when its turn comes */
 		return;
 	const struct recipe recipe = recipe_like(step->recipe, &next->written->recipe);
-	*job->parked = (struct step_parked){ .sb = SANDBOX_NONE, .read = { -1, -1 } };
+	*job->parked = (struct step_parked){
+		.is = { .sb = SANDBOX_NONE,
+		        .gate = { .job = job, .rules_fd = -1 },
+		        .read = { -1, -1 } },
+		.terms = next->terms,
+	};
 	(void)snprintf(job->parked->label, sizeof(job->parked->label), "%s", next->label);
 	job->parked->r = park(job, job->parked, next, &recipe, view);
 }
-
-/* ---- its turn ---- */
 
 static void parked_end(struct step_parked *parked)
 {
 	if (!parked->stands)
 		return;
-	(void)sandbox_destroy(&parked->sb, NULL);
-	dd_close_p(&parked->read[0]);
-	dd_close_p(&parked->read[1]);
+	if (parked->is.gate.parked)
+		step_gate_destroy(&parked->is.gate);
+	(void)sandbox_destroy(&parked->is.sb, NULL);
+	dd_close_p(&parked->is.read[0]);
+	dd_close_p(&parked->is.read[1]);
 	parked->stands = false;
 }
 
-int step_park_take(struct job *job, const struct sandbox_spec *spec, struct sandbox *ret,
-                   int ret_read[2], struct dd_err *err)
+/* ---- its gate ---- */
+
+/* A gate with a list begins with what the steps before it used of that list, and this one is still
+ * at it. */
+static bool gate_can_start(const struct job *job, const struct step_parked *parked)
+{
+	return parked->stands && parked->is.sb.asked_of && parked->terms->egress.n == 0 &&
+	       !job->observe;
+}
+
+int step_park_fd(const struct job *job)
+{
+	return job->parked && gate_can_start(job, job->parked) ? job->parked->is.sb.ctl : -1;
+}
+
+void step_park_serve(struct job *job)
+{
+	struct step_parked *parked = job->parked;
+	struct step_taken *is = &parked->is;
+
+	if (!gate_can_start(job, parked))
+		return;
+	int r = sandbox_parked_net(&is->sb, &parked->err);
+	if (r == 0)
+		r = step_gate_park(&is->gate, parked->terms, is->sb.net, &parked->err);
+	if (r == 0)
+		return;
+	parked->r = r;
+	parked_end(parked);
+}
+
+/* ---- its turn ---- */
+
+int step_park_take(struct job *job, const struct sandbox_spec *spec, struct step_taken *ret,
+                   struct dd_err *err)
 {
 	struct step_parked *parked = job->parked;
 
@@ -179,16 +217,19 @@ int step_park_take(struct job *job, const struct sandbox_spec *spec, struct sand
 		               ? dd_err_blame(err, parked->err.blame,
 		                              dd_err_say(err, -r, "%s", parked->err.msg))
 		               : 0;
-	if (!parked->stands || !sandbox_fits(&parked->sb, spec)) {
+	if (!parked->stands)
+		return 0;
+	if (!sandbox_fits(&parked->is.sb, spec)) {
 		parked_end(parked);
 		return 0;
 	}
+	if ((r = sandbox_unpark(spec, &parked->is.sb, err)) < 0) {
+		parked_end(parked);
+		return r;
+	}
+	*ret = parked->is;
 	parked->stands = false;
-	ret_read[0] = dd_take_fd(&parked->read[0]);
-	ret_read[1] = dd_take_fd(&parked->read[1]);
-	*ret = parked->sb;
-	r = sandbox_unpark(spec, ret, err);
-	return r < 0 ? r : 1;
+	return 1;
 }
 
 void step_park_drop(struct job *job)

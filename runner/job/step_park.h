@@ -7,6 +7,7 @@
 #include "grant/step_mounts.h"
 #include "job_step.h"
 #include "job.h"
+#include "step_gate.h"
 
 /* The two ends of what a step prints: ours do not block, the step's are the step's own. On failure
  * none is open. */
@@ -15,11 +16,22 @@ int step_streams_make(const struct job *job, int ret_read[2], int ret_write[2], 
 /* @step, whose view is @view, has begun: ask for the next one, where it cannot depend on anything
  * that this one does. Waits for nothing. What fails is kept for step_park_take(). */
 void step_park_next(struct job *job, const struct job_step *step, const struct step_view *view);
-/* 1: what was parked is what @spec asks for; it is *@ret as sandbox_begin() makes it, and @ret_read
- * are the read ends of its streams. 0: nothing is parked any more, build it. <0: it was meant for
- * this step and could not be built; it is not tried again. */
-int step_park_take(struct job *job, const struct sandbox_spec *spec, struct sandbox *ret,
-                   int ret_read[2], struct dd_err *err);
+/* To poll for reading while @step runs; -1: nothing to wait for. */
+int step_park_fd(const struct job *job);
+/* When it is readable: the network of the parked sandbox stands, so its gate can start. What fails
+ * is kept for step_park_take(). */
+void step_park_serve(struct job *job);
+
+/* What was parked, as far as it came. */
+struct step_taken {
+	struct sandbox sb;     /* as sandbox_begin() makes it */
+	struct step_gate gate; /* gate.parked: it is running; the rest is the step's to fill in */
+	int read[2];           /* of its streams */
+};
+/* 1: what was parked is what @spec asks for, and *@ret. 0: nothing is parked any more, build it.
+ * <0: it was meant for this step and could not be built; it is not tried again. */
+int step_park_take(struct job *job, const struct sandbox_spec *spec, struct step_taken *ret,
+                   struct dd_err *err);
 /* What is parked never runs. Before the job's zygotes and directories go. */
 void step_park_drop(struct job *job);
 

@@ -55,7 +55,7 @@ enum {
 	/* what a step left is read for at most this long, and this many times as long as it ran */
 	ACCOUNT_MS = 60000,
 	ACCOUNT_TIMES = 5,
-	STEP_POLLS = 8, /* that every step has */
+	STEP_POLLS = 9, /* that every step has */
 };
 
 /* What every step needs and none keeps: large, so there is one for the job. After each fork the
@@ -172,15 +172,17 @@ static int open_log(struct run *run, struct dd_err *err)
 
 static int start_gate(struct run *run, struct dd_err *err)
 {
-	run->gate = (struct step_gate){ .job = run->job,
-		                        .step = run->step,
-		                        .result = run->result,
-		                        .net = run->terms->net,
-		                        .step_init = run->sb.pid,
-		                        .look = &run->look,
-		                        .mask = run->job->mask,
-		                        .tell = tell_refusal,
-		                        .tell_arg = run };
+	struct step_gate *sg = &run->gate; /* it may be running already */
+
+	sg->job = run->job;
+	sg->step = run->step;
+	sg->result = run->result;
+	sg->net = run->terms->net;
+	sg->step_init = run->sb.pid;
+	sg->look = &run->look;
+	sg->mask = run->job->mask;
+	sg->tell = tell_refusal;
+	sg->tell_arg = run;
 	run->gate_is_started = true;
 	return step_gate_start(&run->gate, run->sb.net, err);
 }
@@ -264,11 +266,19 @@ static int start_shell(struct run *run, struct dd_err *err)
 static int begin_sandbox(struct run *run, struct dd_err *err)
 {
 	struct sandbox_spec *spec = &run->spec.spec;
+	struct step_taken parked;
 	int writes[2];
 
-	int r = step_park_take(run->job, spec, &run->sb, run->streams, err);
-	if (r != 0)
-		return r < 0 ? r : 0;
+	int r = step_park_take(run->job, spec, &parked, err);
+	if (r < 0)
+		return r;
+	if (r == 1) {
+		run->sb = parked.sb;
+		run->gate = parked.gate;
+		run->gate_is_started = parked.gate.parked;
+		memcpy(run->streams, parked.read, sizeof(run->streams));
+		return 0;
+	}
 	if ((r = step_streams_make(run->job, run->streams, writes, err)) < 0)
 		return r;
 	spec->stdout_fd = writes[0];
@@ -562,6 +572,7 @@ static int run_loop(struct run *run, struct dd_err *err)
 			  .events = POLLIN },
 			{ .fd = step_hatch_fd(&run->hatch), .events = POLLIN },
 			{ .fd = lease_life_fd(&run->leases), .events = POLLIN },
+			{ .fd = step_park_fd(run->job), .events = POLLIN },
 		};
 		if (run->shell)
 			step_shell_poll(run->shell, p + STEP_POLLS);
@@ -586,6 +597,8 @@ static int run_loop(struct run *run, struct dd_err *err)
 			return r;
 		if (p[4].revents)
 			read_cancel(run);
+		if (p[8].revents)
+			step_park_serve(run->job);
 		if (p[3].revents && (r = read_status(run, err)) != 0)
 			return r < 0 ? r : 0;
 	}
