@@ -158,6 +158,19 @@ FUZZ_SECONDS ?= 60
 fuzz: $(FUZZ)                        ## run every fuzz target for FUZZ_SECONDS (default 60) each
 	scripts/fuzz $(B)/fuzz $(FUZZ_SECONDS)
 
+# The masker alone, so many cases as are asked for: see tests/fuzz/mask_cases.c.
+MASKSRC := $(addprefix runner/lease/,mask.c mask_automaton.c mask_forms.c mask_view.c secret_memory.c)
+$(B)/fuzz/mask_cases: tests/fuzz/mask_cases.c tests/fuzz/fuzz_mask.c $(MASKSRC) $(wildcard runner/lease/mask*.h)
+	@mkdir -p $(@D)
+	$(Q)clang $(CPPFLAGS_ALL) -std=gnu17 $(SAN) -o $@ $(filter %.c,$^) -lcrypto
+
+CASES   ?= 10000000
+SEED    ?= 1
+MINUTES ?= 60
+.PHONY: mask-cases
+mask-cases: $(B)/fuzz/mask_cases     ## the masker against a slow one: CASES (10 million) of SEED, or MINUTES (60), under sanitizers
+	$< $(CASES) $(SEED) $(MINUTES)
+
 install: all                         ## install below PREFIX (default /usr/local; ~/.local without root), DESTDIR honoured
 	scripts/install "$(B)" "$(DESTDIR)" "$(PREFIX)"
 
@@ -171,6 +184,6 @@ clean:                               ## remove build/
 	rm -rf $(B)
 
 help:                                ## this list
-	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' Makefile
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
 -include $(OBJ:.o=.d) $(wildcard $(B)/fuzz/obj/*/*.d $(B)/fuzz/obj/*/*/*.d $(B)/fuzz/obj/*/*/*/*.d $(B)/tests/*/*.d)

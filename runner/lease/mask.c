@@ -13,14 +13,17 @@
 #include "drydock/fd.h"
 #include "mask_automaton.h"
 #include "mask_forms.h"
+#include "mask_view.h"
 #include "secret_memory.h"
 
 #include <assert.h>
+#include <stdalign.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 
-enum { CHUNK = 16384, TIERS = 2, FRESH_MAX = 64 * 1024 };
+enum { CHUNK = 16384, TIERS = VIEW_TIERS, FRESH_MAX = 64 * 1024, VIEWS = FORM_KINDS - 1 };
 static_assert((int)MASK_MIN == (int)AUTOMATON_SHORTEST, "a value that no automaton can hold");
 
 struct secret {
@@ -30,9 +33,9 @@ struct secret {
 	size_t len;
 };
 
-/* An automaton over the forms of secrets[from] to secrets[to] (exclusive). */
+/* Automata over the forms of secrets[from] to secrets[to] (exclusive), one for each kind. */
 struct tier {
-	struct automaton *automaton; /* NULL: none */
+	struct automaton *automata[FORM_KINDS]; /* NULL: none */
 	size_t from, to;
 	size_t bytes; /* of all its patterns */
 };
@@ -40,7 +43,7 @@ struct tier {
 struct mask {
 	struct secret *secrets;
 	size_t n, cap;
-	size_t longest; /* form in a tier */
+	size_t longest; /* so many bytes a form in a tier may cover */
 	struct tier tiers[TIERS];
 	unsigned streams;
 	const char *word; /* instead of a value; NULL: three stars */
@@ -52,6 +55,7 @@ struct mask_stream {
 	char *buf; /* what is held back, then new bytes */
 	size_t len, room;
 	struct automaton_cursor cursors[TIERS];
+	struct mask_view views[VIEWS]; /* of the kinds behind FORM_AS_IS */
 	/* occurrences that begin, and that end, at each byte of buf; NULL until there is one */
 	uint32_t *opens, *closes;
 	size_t n_open; /* of those in buf, how many begin there */
@@ -90,6 +94,13 @@ bool mask_finds_cleaned(const struct mask *m)
 	return true;
 }
 
+static void tier_free(struct tier *t)
+{
+	for (size_t i = 0; i < FORM_KINDS; i++)
+		automaton_free(t->automata[i]);
+	*t = (struct tier){ .from = 0 };
+}
+
 void mask_free(struct mask *m)
 {
 	if (!m)
@@ -98,7 +109,7 @@ void mask_free(struct mask *m)
 		secret_memory_free(m->secrets[i].memory);
 	free(m->secrets);
 	for (size_t i = 0; i < TIERS; i++)
-		automaton_free(m->tiers[i].automaton);
+		tier_free(&m->tiers[i]);
 	free(m);
 }
 
@@ -208,14 +219,17 @@ int mask_add(struct mask *m, const char *value, size_t len, struct dd_err *err)
 
 /* Forms on their way into a tier: counted first, then copied. */
 struct forms {
+	enum mask_form_kind kind; /* only these */
 	size_t n, bytes, longest;
 	char *copy; /* NULL: count */
 	struct automaton_pattern *patterns;
 };
 
-static int take_form(void *arg, const char *bytes, size_t len)
+static int take_form(void *arg, enum mask_form_kind kind, const char *bytes, size_t len)
 {
 	struct forms *f = arg;
+	if (kind != f->kind)
+		return 0;
 	if (f->copy) {
 		f->patterns[f->n] = (struct automaton_pattern){ f->copy + f->bytes, len };
 		memcpy(f->copy + f->bytes, bytes, len);
@@ -233,36 +247,46 @@ static void take_forms(const struct mask *m, const struct tier *t, char *scratch
 		(void)mask_forms(m->secrets[i].bytes, m->secrets[i].len, scratch, take_form, f);
 }
 
-static int tier_fill(const struct mask *m, struct tier *t, struct secret_memory *scratch_memory,
-                     size_t room, size_t *ret_longest, struct dd_err *err)
+static int automaton_fill(const struct mask *m, const struct tier *t, char *scratch,
+                          struct forms *f, struct automaton **ret, struct dd_err *err)
 {
-	struct forms f = { 0 };
 	struct secret_memory *memory = NULL;
-	char *scratch = secret_alloc(scratch_memory, room);
-	if (!scratch)
-		return dd_err_set(err, ENOMEM, "prepare the masking of secrets");
-	take_forms(m, t, scratch, &f);
-	if (f.n == 0)
+	take_forms(m, t, scratch, f);
+	if (f->n == 0)
 		return dd_err_say(err, EINVAL, "there is no secret to mask");
 	/* the automaton counts what they share; this bounds what is copied for it */
-	if (f.bytes > (size_t)AUTOMATON_BYTES_MAX)
+	if (f->bytes > (size_t)AUTOMATON_BYTES_MAX)
 		return dd_err_say(err, E2BIG,
 		                  "the secrets of this job, in all the forms that are looked for, "
 		                  "are %zu bytes, and %d are the most: give it fewer or shorter "
 		                  "ones",
-		                  f.bytes, AUTOMATON_BYTES_MAX);
-	t->bytes = f.bytes;
-	*ret_longest = f.longest;
-	dd_auto_free struct automaton_pattern *patterns = calloc(f.n, sizeof(*patterns));
-	int r = patterns ? secret_memory_new(f.bytes, &memory, err)
+		                  f->bytes, AUTOMATON_BYTES_MAX);
+	dd_auto_free struct automaton_pattern *patterns = calloc(f->n, sizeof(*patterns));
+	int r = patterns ? secret_memory_new(f->bytes, &memory, err)
 	                 : dd_err_set(err, ENOMEM, "prepare the masking of secrets");
 	if (r < 0)
 		return r;
-	f.patterns = patterns;
-	f.copy = secret_alloc(memory, f.bytes);
-	take_forms(m, t, scratch, &f);
-	r = automaton_new(patterns, f.n, &t->automaton, err);
+	f->patterns = patterns;
+	f->copy = secret_alloc(memory, f->bytes);
+	take_forms(m, t, scratch, f);
+	r = automaton_new(patterns, f->n, ret, err);
 	secret_memory_free(memory);
+	return r;
+}
+
+static int tier_fill(const struct mask *m, struct tier *t, struct secret_memory *scratch_memory,
+                     size_t room, size_t *ret_longest, struct dd_err *err)
+{
+	char *scratch = secret_alloc(scratch_memory, room);
+	int r = scratch ? 0 : dd_err_set(err, ENOMEM, "prepare the masking of secrets");
+	*ret_longest = 0;
+	for (enum mask_form_kind kind = 0; kind < FORM_KINDS && r == 0; kind++) {
+		struct forms f = { .kind = kind };
+		r = automaton_fill(m, t, scratch, &f, &t->automata[kind], err);
+		size_t span = kind == FORM_AS_IS ? f.longest : mask_view_span(kind, f.longest);
+		*ret_longest = span > *ret_longest ? span : *ret_longest;
+		t->bytes += f.bytes;
+	}
 	return r;
 }
 
@@ -270,8 +294,9 @@ static int tier_build(struct mask *m, struct tier *t, size_t from, struct dd_err
 {
 	struct secret_memory *scratch = NULL;
 	size_t room = 0, longest = 0;
-	automaton_free(t->automaton);
-	*t = (struct tier){ .from = from, .to = m->n };
+	tier_free(t);
+	t->from = from;
+	t->to = m->n;
 	for (size_t i = from; i < m->n; i++)
 		if (room < mask_forms_room(m->secrets[i].len))
 			room = mask_forms_room(m->secrets[i].len);
@@ -286,45 +311,71 @@ static int tier_build(struct mask *m, struct tier *t, size_t from, struct dd_err
 	return r;
 }
 
+static bool tier_stands(const struct tier *t)
+{
+	return t->to > t->from;
+}
+
 /* Values that no tier knows come into the second; when it has grown, into the first. */
 static int tiers_build(struct mask *m, struct dd_err *err)
 {
 	struct tier *all = &m->tiers[0], *fresh = &m->tiers[1];
-	size_t known_to = fresh->automaton ? fresh->to : all->to;
+	size_t known_to = tier_stands(fresh) ? fresh->to : all->to;
 	if (known_to == m->n)
 		return 0;
-	if (all->automaton && fresh->bytes < all->bytes / 4 && fresh->bytes < FRESH_MAX)
+	if (tier_stands(all) && fresh->bytes < all->bytes / 4 && fresh->bytes < FRESH_MAX)
 		return tier_build(m, fresh, all->to, err);
-	automaton_free(fresh->automaton);
-	*fresh = (struct tier){ 0 };
+	tier_free(fresh);
 	return tier_build(m, all, 0, err);
 }
 
 /* ---- streams ---- */
 
-static int stream_room(struct mask_stream *s, struct dd_err *err)
+/* In secret memory: the buffer, and what the views read of it. */
+static int stream_text(struct mask_stream *s, size_t room, struct dd_err *err)
 {
 	struct secret_memory *memory = NULL;
-	size_t room = CHUNK + s->mask->longest;
-	int r = secret_memory_new(room, &memory, err);
+	int r = secret_memory_new((1 + VIEWS) * (room + alignof(max_align_t)), &memory, err);
 	if (r < 0)
 		return r;
 	char *buf = secret_alloc(memory, room);
 	if (s->len > 0)
 		memcpy(buf, s->buf, s->len);
+	for (size_t i = 0; i < VIEWS; i++) {
+		char *text = secret_alloc(memory, room);
+		if (s->views[i].len > 0)
+			memcpy(text, s->views[i].text, s->views[i].len);
+		s->views[i].text = text;
+	}
 	secret_memory_free(s->memory);
 	s->memory = memory;
 	s->buf = buf;
-	for (int i = 0; s->opens && i < 2; i++) {
-		uint32_t **counts = i ? &s->closes : &s->opens;
-		uint32_t *grown = realloc(*counts, (room + 1) * sizeof(*grown));
-		if (!grown)
-			return dd_err_set(err, ENOMEM, "mask a stream");
-		memset(grown + s->room + 1, 0, (room - s->room) * sizeof(*grown));
-		*counts = grown;
-	}
-	s->room = room;
 	return 0;
+}
+
+static int grow_counts(uint32_t **counts, size_t old, size_t room, struct dd_err *err)
+{
+	uint32_t *grown = realloc(*counts, room * sizeof(*grown));
+	if (!grown)
+		return dd_err_set(err, ENOMEM, "mask a stream");
+	memset(grown + old, 0, (room - old) * sizeof(*grown));
+	*counts = grown;
+	return 0;
+}
+
+static int stream_room(struct mask_stream *s, struct dd_err *err)
+{
+	size_t room = CHUNK + s->mask->longest;
+	int r = stream_text(s, room, err);
+	if (r == 0 && s->opens)
+		r = grow_counts(&s->opens, s->room + 1, room + 1, err);
+	if (r == 0 && s->opens)
+		r = grow_counts(&s->closes, s->room + 1, room + 1, err);
+	for (size_t i = 0; i < VIEWS && r == 0; i++)
+		r = grow_counts(&s->views[i].at, s->room, room, err);
+	if (r == 0)
+		s->room = room;
+	return r;
 }
 
 int mask_stream_new(struct mask *m, struct mask_stream **ret, struct dd_err *err)
@@ -336,15 +387,16 @@ int mask_stream_new(struct mask *m, struct mask_stream **ret, struct dd_err *err
 	if (!s)
 		return dd_err_set(err, ENOMEM, "prepare the masking of a stream");
 	s->mask = m;
+	for (size_t i = 0; i < VIEWS; i++)
+		mask_view_init(&s->views[i], (enum mask_form_kind)(FORM_AS_IS + 1 + i));
 	/* without a secret nothing is held back */
 	r = m->n > 0 ? stream_room(s, err) : 0;
-	if (r < 0) {
-		free(s);
-		return r;
-	}
 	m->streams++;
-	*ret = s;
-	return 0;
+	if (r < 0)
+		mask_stream_free(s);
+	else
+		*ret = s;
+	return r;
 }
 
 int mask_add_live(struct mask *m, const char *value, size_t len, struct mask_stream *const *live,
@@ -365,6 +417,8 @@ int mask_add_live(struct mask *m, const char *value, size_t len, struct mask_str
 	/* also with an error: streams whose room is too small must not meet longer secrets */
 	for (size_t i = 0; i < n_live; i++) {
 		memset(live[i]->cursors, 0, sizeof(live[i]->cursors));
+		for (size_t k = 0; k < VIEWS; k++)
+			mask_view_again(&live[i]->views[k]);
 		int one = m->longest > longest || before == 0 ? stream_room(live[i], err) : 0;
 		r = r < 0 ? r : one;
 	}
@@ -377,6 +431,8 @@ void mask_stream_free(struct mask_stream *s)
 		return;
 	s->mask->streams--;
 	secret_memory_free(s->memory);
+	for (size_t i = 0; i < VIEWS; i++)
+		free(s->views[i].at);
 	free(s->opens);
 	free(s->closes);
 	free(s);
@@ -445,6 +501,8 @@ static int tell(struct mask_stream *s, size_t end, const struct out *o)
 static void drop(struct mask_stream *s, size_t n)
 {
 	size_t left = s->len - n;
+	for (size_t i = 0; i < VIEWS; i++)
+		mask_view_drop(&s->views[i], s->buf, n);
 	memmove(s->buf, s->buf + n, left);
 	if (n > 0 && (s->n_open > 0 || s->inside > 0)) {
 		/* those of what was told are 0; and the last one may end where the text does */
@@ -460,19 +518,35 @@ static void drop(struct mask_stream *s, size_t n)
 	s->len = left;
 }
 
+/* Mark every form of one kind. *@hold is where what could become one begins. */
+static int find(struct mask_stream *s, enum mask_form_kind kind, size_t *hold)
+{
+	const struct automaton *automata[TIERS];
+	size_t one = s->len;
+	int r = 0;
+	for (size_t i = 0; i < TIERS; i++)
+		automata[i] = s->mask->tiers[i].automata[kind];
+	if (kind != FORM_AS_IS) {
+		r = mask_view_scan(&s->views[kind - 1], automata, s->buf, s->len, mark, s, &one);
+		*hold = one < *hold ? one : *hold;
+		return r;
+	}
+	for (size_t i = 0; i < TIERS && r == 0; i++) {
+		if (!automata[i])
+			continue;
+		r = automaton_scan(automata[i], &s->cursors[i], s->buf, s->len, mark, s, &one);
+		*hold = one < *hold ? one : *hold;
+	}
+	return r;
+}
+
 /* Work through the buffer. Without @last, what could become a secret stays in it. */
 static int work(struct mask_stream *s, bool last, const struct out *o)
 {
 	size_t hold = s->len;
 	int r = 0;
-	for (size_t i = 0; i < TIERS && r == 0; i++) {
-		size_t one = s->len;
-		if (!s->mask->tiers[i].automaton)
-			continue;
-		r = automaton_scan(s->mask->tiers[i].automaton, &s->cursors[i], s->buf, s->len,
-		                   mark, s, &one);
-		hold = one < hold ? one : hold;
-	}
+	for (enum mask_form_kind kind = 0; kind < FORM_KINDS && r == 0; kind++)
+		r = find(s, kind, &hold);
 	if (last || r < 0)
 		hold = s->len;
 	if (r == 0) /* else nothing of it may be told */
@@ -523,6 +597,8 @@ int mask_flush(struct mask_stream *s, mask_out_fn out, void *arg)
 	const struct out o = { out, arg };
 	int r = s->mask->n > 0 ? work(s, true, &o) : 0;
 	memset(s->cursors, 0, sizeof(s->cursors));
+	for (size_t i = 0; i < VIEWS; i++)
+		mask_view_end(&s->views[i]);
 	if (s->closes)
 		s->closes[0] = 0;
 	s->inside = 0;

@@ -22,8 +22,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The filter is 32 KiB: it stays in the first cache. */
-enum { SHALLOW = AUTOMATON_SHORTEST, FILTER_BITS = 18 };
+/* The filter has some 128 bits for each pattern, and 32 KiB at most: it stays in the first cache.
+ */
+enum { SHALLOW = AUTOMATON_SHORTEST, FILTER_BITS_MIN = 12, FILTER_BITS_MAX = 18 };
 
 enum {
 	STATE_FIRST = 1, /* state + 1 is a child */
@@ -49,8 +50,9 @@ struct link {
 
 struct automaton {
 	struct secret_memory *memory;
-	uint32_t *filter;
-	uint32_t *root; /* 256 */
+	struct automaton_filter filter;
+	uint32_t *filter_bits; /* of it */
+	uint32_t *root;        /* 256 */
 	struct state *states;
 	struct edge *edges;
 	struct link *links; /* in plain memory: numbers, no byte of a pattern */
@@ -74,18 +76,21 @@ static uint32_t hash_mix(uint32_t key)
 	return key ^ key >> 15;
 }
 
-static uint32_t filter_slot(const char *four)
+static size_t filter_bytes(const struct automaton *a)
+{
+	return ((size_t)1 << (32 - a->filter.shift)) / 8;
+}
+
+static uint32_t filter_says_maybe(const struct automaton *a, const char *four)
 {
 	uint32_t x;
 	memcpy(&x, four, sizeof(x));
-	return x * 0x9e3779b1U >> (32 - FILTER_BITS);
+	return automaton_filter_maybe(a->filter, x);
 }
 
-/* Not 0: maybe. A number, so that four answers are looked at with one branch. */
-static uint32_t filter_says_maybe(const struct automaton *a, const char *four)
+struct automaton_filter automaton_filter_of(const struct automaton *a)
 {
-	uint32_t slot = filter_slot(four);
-	return a->filter[slot / 32] >> slot % 32 & 1;
+	return a->filter;
 }
 
 static struct edge *edge_place(const struct automaton *a, uint32_t key)
@@ -358,17 +363,17 @@ static void put_links(struct automaton *a, const struct draft *d)
 
 static int automaton_memory(struct automaton *a, const struct draft *d, struct dd_err *err)
 {
-	size_t filter = (1U << FILTER_BITS) / 8, root = 256 * sizeof(*a->root);
+	size_t filter = filter_bytes(a), root = 256 * sizeof(*a->root);
 	size_t states = d->n * sizeof(*a->states);
 	size_t edges = (a->edge_mask + 1) * sizeof(*a->edges);
 	int r = secret_memory_new(filter + root + states + edges + 256, &a->memory, err);
 	if (r < 0)
 		return r;
-	a->filter = secret_alloc(a->memory, filter);
+	a->filter.bits = a->filter_bits = secret_alloc(a->memory, filter);
 	a->root = secret_alloc(a->memory, root);
 	a->states = secret_alloc(a->memory, states);
 	a->edges = secret_alloc(a->memory, edges);
-	return a->filter && a->root && a->states && a->edges
+	return a->filter_bits && a->root && a->states && a->edges
 	               ? 0
 	               : dd_err_set(err, ENOMEM, "prepare the masking of secrets");
 }
@@ -392,6 +397,10 @@ static int build(struct automaton *a, struct draft *d, const struct automaton_pa
 	if (!path)
 		return dd_err_set(err, ENOMEM, "prepare the masking of secrets");
 
+	unsigned bits = FILTER_BITS_MIN;
+	while (bits < FILTER_BITS_MAX && (size_t)1 << bits < n * 128)
+		bits++;
+	a->filter.shift = 32 - bits;
 	a->n_states = d->n;
 	a->edge_mask = table_size(d->n_more) - 1;
 	int r = automaton_memory(a, d, err);
@@ -410,8 +419,10 @@ static int build(struct automaton *a, struct draft *d, const struct automaton_pa
 		return dd_err_set(err, ENOMEM, "prepare the masking of secrets");
 	put_links(a, d);
 	for (size_t i = 0; i < n; i++) {
-		uint32_t slot = filter_slot(p[i].bytes);
-		a->filter[slot / 32] |= 1U << slot % 32;
+		uint32_t four;
+		memcpy(&four, p[i].bytes, sizeof(four));
+		uint32_t slot = automaton_filter_slot(a->filter, four);
+		a->filter_bits[slot / 32] |= 1U << slot % 32;
 	}
 	return 0;
 }

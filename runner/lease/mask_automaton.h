@@ -28,6 +28,24 @@ struct automaton;
 int automaton_new(struct automaton_pattern *patterns, size_t n, struct automaton **ret,
                   struct dd_err *err);
 void automaton_free(struct automaton *a); /* wipes; NULL is allowed */
+/* Says of four bytes that no pattern begins with them; or maybe. Lives as long as the automaton. */
+struct automaton_filter {
+	const uint32_t *bits;
+	unsigned shift; /* of a hash value, to the number of its bit */
+};
+struct automaton_filter automaton_filter_of(const struct automaton *a);
+/* @four: as memory has them. */
+static inline uint32_t automaton_filter_slot(struct automaton_filter f, uint32_t four)
+{
+	return four * 0x9e3779b1U >> f.shift;
+}
+
+/* A number, so that several answers are looked at with one branch. */
+static inline uint32_t automaton_filter_maybe(struct automaton_filter f, uint32_t four)
+{
+	uint32_t slot = automaton_filter_slot(f, four);
+	return f.bits[slot / 32] >> slot % 32 & 1;
+}
 
 /* Where a scan stands. Zero is the beginning of a text. */
 struct automaton_cursor {

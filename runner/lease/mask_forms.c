@@ -37,8 +37,9 @@ struct form_row {
 	const char *set;      /* characters that stay, or those that are escaped */
 	const char *word;     /* what an escape looks like, where there is only one */
 	unsigned offset;
-	bool short_only; /* see MASK_FORMS_LONG */
-	bool flag;       /* see the function */
+	enum mask_form_kind kind; /* FORM_BASE64: looked for as it is, and in that way */
+	bool short_only;          /* see MASK_FORMS_LONG */
+	bool flag;                /* see the function */
 };
 
 /* ---- base64 and hex ---- */
@@ -74,8 +75,6 @@ static size_t form_hex(const struct form_row *row, const char *v, size_t len, ch
 {
 	size_t o = 0;
 	for (size_t i = 0; i < len; i++) {
-		if (row->flag && i > 0) /* as digests and addresses are written */
-			out[o++] = ':';
 		out[o++] = row->alphabet[(unsigned char)v[i] >> 4];
 		out[o++] = row->alphabet[(unsigned char)v[i] & 15];
 	}
@@ -210,18 +209,23 @@ static size_t form_backslash(const struct form_row *row, const char *v, size_t l
 	return o;
 }
 
-/* The inside of $'...', as shells trace what is not printable. */
+/* The inside of $'...', as shells trace what is not printable; with an alphabet that of Python's
+ * b'...', which knows fewer words and writes \xNN. */
 static size_t form_ansi_c(const struct form_row *row, const char *v, size_t len, char *out)
 {
-	static const char plain[] = "'\\\n\r\t\b\f\a\v\x1b", words[] = "'\\nrtbfavE";
+	const char *plain = row->alphabet ? "\\\n\r\t" : "'\\\n\r\t\b\f\a\v\x1b";
+	const char *words = row->alphabet ? "\\nrt" : "'\\nrtbfavE";
 	size_t o = 0;
-	(void)row;
 	for (size_t i = 0; i < len; i++) {
 		const char *known = v[i] ? strchr(plain, v[i]) : NULL;
 		unsigned c = (unsigned char)v[i];
 		if (known) {
 			out[o++] = '\\';
 			out[o++] = words[known - plain];
+		} else if ((c < 0x20 || c >= 0x7f) && row->alphabet) {
+			o += form_put(out + o, "\\x");
+			out[o++] = row->alphabet[c >> 4];
+			out[o++] = row->alphabet[c & 15];
 		} else if (c < 0x20 || c >= 0x7f) {
 			out[o++] = '\\';
 			out[o++] = (char)('0' + (c >> 6));
@@ -254,8 +258,9 @@ static size_t form_xml(const struct form_row *row, const char *v, size_t len, ch
 }
 
 /* clang-format off */
-#define FORM_B64(off) { .make = form_base64, .alphabet = form_b64, .offset = (off) }, \
-	{ .make = form_base64, .alphabet = form_b64url, .offset = (off) }
+#define FORM_B64(off) \
+	{ .make = form_base64, .alphabet = form_b64, .offset = (off), .kind = FORM_BASE64 }, \
+	{ .make = form_base64, .alphabet = form_b64url, .offset = (off), .kind = FORM_BASE64 }
 #define FORM_TWICE(off) { .make = form_base64_twice, .offset = (off), .short_only = true }
 #define FORM_URL(keeps, plus) { .make = form_url, .alphabet = form_upper, .set = (keeps), .flag = (plus) }, \
 	{ .make = form_url, .alphabet = form_lower, .set = (keeps), .flag = (plus) }
@@ -263,10 +268,7 @@ static const struct form_row form_rows[] = {
 	FORM_B64(0), FORM_B64(1), FORM_B64(2),
 	FORM_TWICE(0), FORM_TWICE(1), FORM_TWICE(2), FORM_TWICE(3), FORM_TWICE(4), FORM_TWICE(5),
 	FORM_TWICE(6), FORM_TWICE(7), FORM_TWICE(8),
-	{ .make = form_hex, .alphabet = form_lower },
-	{ .make = form_hex, .alphabet = form_upper },
-	{ .make = form_hex, .alphabet = form_lower, .flag = true, .short_only = true },
-	{ .make = form_hex, .alphabet = form_upper, .flag = true, .short_only = true },
+	{ .make = form_hex, .alphabet = form_lower, .kind = FORM_HEX },
 	{ .make = form_reversed, .short_only = true },
 	FORM_URL("-_.~", false),                   /* all but what RFC 3986 calls unreserved */
 	FORM_URL("-_.~", true),                    /* a form */
@@ -292,6 +294,7 @@ static const struct form_row form_rows[] = {
 	{ .make = form_backslash, .set = "_-./:=@%+", .flag = true },
 	{ .make = form_backslash, .set = "_-./:=@%+,", .flag = true },
 	{ .make = form_ansi_c },
+	{ .make = form_ansi_c, .alphabet = form_lower },
 	{ .make = form_xml, .word = "&quot;", .set = "" },
 	{ .make = form_xml, .word = "&quot;", .set = "&#39;" },
 	{ .make = form_xml, .word = "&quot;", .set = "&apos;" },
@@ -311,7 +314,7 @@ static int form_wrapped(const char *v, size_t len, size_t width, char *out, mask
 	for (size_t at = 0; n > width && at < n && r == 0; at += width) {
 		size_t line = n - at < width ? n - at : width;
 		if (line >= MASK_LINE_MIN)
-			r = fn(arg, out + at, line);
+			r = fn(arg, FORM_AS_IS, out + at, line);
 	}
 	return r;
 }
@@ -319,12 +322,16 @@ static int form_wrapped(const char *v, size_t len, size_t width, char *out, mask
 int mask_forms(const char *value, size_t len, char *scratch, mask_form_fn fn, void *arg)
 {
 	bool is_long = len > MASK_FORMS_LONG;
-	int r = len >= MASK_MIN ? fn(arg, value, len) : 0;
+	int r = len >= MASK_MIN ? fn(arg, FORM_AS_IS, value, len) : 0;
 	for (size_t i = 0; r == 0 && i < ARRAY_LEN(form_rows); i++) {
 		const struct form_row *row = &form_rows[i];
 		size_t n = row->short_only && is_long ? 0 : row->make(row, value, len, scratch);
-		if (n >= MASK_MIN && (n != len || memcmp(scratch, value, n) != 0))
-			r = fn(arg, scratch, n);
+		if (n < MASK_MIN || (n == len && memcmp(scratch, value, n) == 0))
+			continue;
+		if (row->kind != FORM_HEX)
+			r = fn(arg, FORM_AS_IS, scratch, n);
+		if (r == 0 && row->kind != FORM_AS_IS)
+			r = fn(arg, row->kind, scratch, n);
 	}
 	if (r == 0)
 		r = form_wrapped(value, len, 76, scratch, fn, arg);

@@ -131,9 +131,11 @@ struct forms {
 	size_t lens[2000], n;
 };
 
-static int keep_form(void *arg, const char *bytes, size_t len)
+static int keep_form(void *arg, enum mask_form_kind kind, const char *bytes, size_t len)
 {
 	struct forms *f = arg;
+	if (kind != FORM_AS_IS) /* no text of the letters a, b and c has one */
+		return 0;
 	assert_true(f->n < 2000 && len <= sizeof(f->bytes[0]));
 	memcpy(f->bytes[f->n], bytes, len);
 	f->lens[f->n++] = len;
@@ -245,7 +247,67 @@ static void base64_is_masked_whatever_stands_before_and_behind_the_value(void **
 	assert_masked(l, 1,
 	              "MDEyMzQ1Njc4OWFiY2RlZmdoaWprbG1ub3BxcnN0dXZ3eHl6QUJDREVGR0hJSktMTU5PUFFSU1RV"
 	              "\nVldYWVotYW5kLW1vcmU=\n",
-	              "***\n***U=\n");
+	              "***U=\n");
+}
+
+/* What stands around the value decides where its lines break (L-02). */
+static void base64_of_a_text_that_holds_the_value_is_masked_over_its_lines(void **state)
+{
+	static const struct {
+		const char *text, *shown;
+	} rows[] = {
+		/* base64 -w 76, with "\n", "\r\n", and as YAML indents it; PEM's width */
+		{ "eyJ1c2VyIjoiZGVwbG95IiwibG9uZyI6ImVub3VnaCB0byBicmVhayIsInBhc3N3b3JkIjoiczNj\n"
+		  "cjN0L1RvaytlbiYieCc3In0=\n",
+		  "eyJ1c2VyIjoiZGVwbG95IiwibG9uZyI6ImVub3VnaCB0byBicmVhayIsInBhc3N3b3JkIjoi***In0="
+		  "\n" },
+		{ "eyJ1c2VyIjoiZGVwbG95IiwibG9uZyI6ImVub3VnaCB0byBicmVhayIsInBhc3N3b3JkIjoiczNj\r\n"
+		  "cjN0L1RvaytlbiYieCc3In0=\r\n",
+		  "eyJ1c2VyIjoiZGVwbG95IiwibG9uZyI6ImVub3VnaCB0byBicmVhayIsInBhc3N3b3JkIjoi***In0="
+		  "\r\n" },
+		{ "  eyJ1c2VyIjoiZGVwbG95IiwibG9uZyI6ImVub3VnaCB0byBicmVhayIsInBhc3N3b3JkIjoiczNj\n"
+		  "  cjN0L1RvaytlbiYieCc3In0=\n",
+		  "  "
+		  "eyJ1c2VyIjoiZGVwbG95IiwibG9uZyI6ImVub3VnaCB0byBicmVhayIsInBhc3N3b3JkIjoi***In0="
+		  "\n" },
+		{ "aGVyZSBzdGFuZHMgc29tZSBwcm9zZSBhbmQgcGFzc3dvcmQ9czNjcjN0L1Rvayt\n"
+		  "lbiYieCc3Cg==\n",
+		  "aGVyZSBzdGFuZHMgc29tZSBwcm9zZSBhbmQgcGFzc3dvcmQ9***Cg==\n" },
+		/* two lines of prose, and a short one */
+		{ "see /usr/share/doc/drydock\nfor more\nczNj\ncjN0\n",
+		  "see /usr/share/doc/drydock\nfor more\nczNj\ncjN0\n" },
+	};
+	const char *s[] = { "s3cr3t/Tok+en&\"x'7" };
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		assert_masked(s, 1, rows[i].text, rows[i].shown);
+}
+
+static void hex_is_masked_in_any_case_with_what_tools_put_between_the_digits(void **state)
+{
+	static const struct {
+		const char *how, *text, *shown;
+	} rows[] = {
+		{ "mixed case", "<733363723374205422273C2f263e5C76616c>", "<***>" },
+		{ "colons", "73:33:63:72:33:74:20:54:22:27:3C:2F:26:3E:5C:76:61:6C", "***" },
+		{ "hexdump -C",
+		  "00000010  73 33 63 72 33 74 20 54  22 27 3c 2f 26 3e 5c 76  |s3cr3t T|\n",
+		  "00000010  73 33 63 72 33 74 20 54  22 27 3c 2f 26 3e 5c 76  |s3cr3t T|\n" },
+		{ "xxd -g 2", "00: 7333 6372 3374 2054 2227 3c2f 263e 5c76 616c  s3c",
+		  "00: ***  s3c" },
+		{ "od -An -tx1", " 73 33 63 72 33 74 20 54 22 27 3c 2f 26 3e 5c 76\n 61 6c 0a\n",
+		  " *** 0a\n" },
+		{ "xxd -p",
+		  "2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d733363723374205422\n"
+		  "273c2f263e5c76616c0a\n",
+		  "2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d***0a\n" },
+		{ "too far apart", "7333637233742054   2227 3c2f 263e 5c76 616c",
+		  "7333637233742054   2227 3c2f 263e 5c76 616c" },
+	};
+	const char *s[] = { "s3cr3t T\"'</&>\\val" };
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		assert_masked(s, 1, rows[i].text, rows[i].shown);
 }
 
 static void escapes_do_not_hide_a_value(void **state)
@@ -281,6 +343,7 @@ static void escapes_do_not_hide_a_value(void **state)
 	const char *n[] = { "caf\xc3\xa9\tna\xc3\xafve" };
 	assert_masked(n, 1, "caf\\u00e9\\tna\\u00efve", "***");
 	assert_masked(n, 1, "$'caf\\303\\251\\tna\\303\\257ve'", "$'***'");
+	assert_masked(n, 1, "b'caf\\xc3\\xa9\\tna\\xc3\\xafve'", "b'***'");
 }
 
 static void blanks_and_quotation_marks_around_a_value_do_not_hide_it(void **state)
@@ -433,6 +496,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_secret_cannot_come_late),
 		cmocka_unit_test(a_secret_that_begins_inside_itself_is_found_at_every_split),
 		cmocka_unit_test(base64_is_masked_whatever_stands_before_and_behind_the_value),
+		cmocka_unit_test(base64_of_a_text_that_holds_the_value_is_masked_over_its_lines),
+		cmocka_unit_test(hex_is_masked_in_any_case_with_what_tools_put_between_the_digits),
 		cmocka_unit_test(escapes_do_not_hide_a_value),
 		cmocka_unit_test(blanks_and_quotation_marks_around_a_value_do_not_hide_it),
 		cmocka_unit_test(
