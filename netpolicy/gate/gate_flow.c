@@ -26,6 +26,12 @@ enum {
 	UPLOAD_ROUNDS = 64,
 };
 
+/* Urgent data ends a read before the socket is empty, so its event is asked for as well. */
+static const uint32_t flow_events = EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+		      flow_in = EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR,
+		      flow_out = EPOLLOUT | EPOLLHUP | EPOLLERR,
+		      flow_ending = EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR;
+
 /* ---- ends ---- */
 
 void gate_flow_close(struct gate_flow *f, bool reset)
@@ -144,7 +150,9 @@ static bool send_cleared(struct gate_flow *f)
 		ssize_t sent = send(f->server.fd, f->buffer + f->sent, n,
 		                    MSG_DONTWAIT | MSG_NOSIGNAL);
 		if (sent < 0) {
-			if (errno != EAGAIN && errno != EINTR)
+			if (errno == EAGAIN)
+				f->server.writable = false;
+			else if (errno != EINTR)
 				f->up.broken = true;
 			return false;
 		}
@@ -166,16 +174,20 @@ static void compact(struct gate_flow *f)
  * closes on error. */
 static ssize_t read_client(struct gate_flow *f)
 {
-	if (f->filled == GATE_BUFFER || f->client_eof)
+	const size_t want = GATE_BUFFER - f->filled;
+	if (want == 0 || f->client_eof)
 		return 0;
-	ssize_t n = recv(f->client.fd, f->buffer + f->filled, GATE_BUFFER - f->filled,
-	                 MSG_DONTWAIT);
+	if (!f->client.readable)
+		return -1;
+	ssize_t n = recv(f->client.fd, f->buffer + f->filled, want, MSG_DONTWAIT);
+	if (n == 0)
+		f->client_eof = true;
+	else if (n < 0 && errno != EAGAIN && errno != EINTR)
+		gate_flow_close(f, true);
+	else if (n < 0 || ((size_t)n < want && !f->client.ending))
+		f->client.readable = false;
 	if (n > 0)
 		f->filled += (size_t)n;
-	else if (n == 0)
-		f->client_eof = true;
-	else if (errno != EAGAIN && errno != EINTR)
-		gate_flow_close(f, true);
 	return n;
 }
 
@@ -267,6 +279,7 @@ static void relay(struct gate_flow *f)
 		gate_flow_close(f, f->up.broken);
 		return;
 	}
+	/* Whichever end woke it: a direction whose turn was over has no event to wait for. */
 	f->ready = f->ready || down == MOVED_MORE || up == MOVED_MORE;
 	f->gate->some_ready = f->gate->some_ready || f->ready;
 	f->deadline_ns = f->gate->now_ns +
@@ -275,30 +288,26 @@ static void relay(struct gate_flow *f)
 
 /* ---- DIAL ---- */
 
-static void no_delay(int fd)
-{
-	int one = 1;
-	/* latency only; a refusal costs nothing else */
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-}
-
 static int dial_one(struct gate_flow *f, const union gate_addr *to)
 {
 	struct gate_state *g = f->gate;
 	union gate_addr addr = *to;
+	const int one = 1;
 	socklen_t len = addr.any.sa_family == AF_INET6 ? sizeof(addr.v6) : sizeof(addr.v4);
 
 	if (addr.any.sa_family == AF_INET6)
 		addr.v6.sin6_port = htons(f->dest->port);
 	else
 		addr.v4.sin_port = htons(f->dest->port);
+	f->server = (struct gate_source){ .kind = SOURCE_SERVER, .fd = -1, .owner = f };
 	f->server.fd = socket(addr.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (f->server.fd < 0)
 		return -errno;
-	no_delay(f->server.fd);
+	/* latency only; a refusal costs nothing else */
+	(void)setsockopt(f->server.fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	if (connect(f->server.fd, &addr.any, len) < 0 && errno != EINPROGRESS)
 		return -errno;
-	return gate_watch(g, &f->server, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
+	return gate_watch(g, &f->server, flow_events);
 }
 
 static void dial_next(struct gate_flow *f)
@@ -330,12 +339,13 @@ static void connected(struct gate_flow *f)
 	relay(f);
 }
 
-static void dial_event(struct gate_flow *f)
+static void dial_event(struct gate_flow *f, uint32_t events)
 {
 	int error = 0;
 	socklen_t len = sizeof(error);
 
-	if (getsockopt(f->server.fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
+	if ((events & (EPOLLERR | EPOLLHUP)) &&
+	    getsockopt(f->server.fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
 		error = errno;
 	if (error == 0) {
 		connected(f);
@@ -553,14 +563,12 @@ static void flow_begin(struct gate_flow *f)
 	g->n_flows++;
 	if (g->n_flows > g->peak_flows)
 		g->peak_flows = g->n_flows;
-	no_delay(f->client.fd);
 	f->deadline_ns = f->hello_ns = g->now_ns + HELLO_SEC * GATE_SEC;
 	/* A cidr entry names addresses; there is no name that the first bytes could contradict. */
 	bool raw = !f->name || (f->entry && f->entry->tls == EGRESS_TLS_RAW);
 	if (!raw)
 		f->buffer = malloc(GATE_BUFFER);
-	if ((!raw && !f->buffer) ||
-	    gate_watch(g, &f->client, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET) < 0) {
+	if ((!raw && !f->buffer) || gate_watch(g, &f->client, flow_events) < 0) {
 		gate_flow_refuse(f, REASON_MEMORY);
 		return;
 	}
@@ -580,10 +588,11 @@ static void flow_accepted(struct gate_state *g, int fd, const struct sockaddr_in
 	struct gate_flow found = {
 		.gate = g,
 		.src_port = ntohs(peer->sin_port),
-		.client = { SOURCE_CLIENT, fd, NULL },
-		.server = { SOURCE_SERVER, -1, NULL },
-		.up = { .pipe = { -1, -1 } },
-		.down = { .pipe = { -1, -1 } },
+		/* nothing is known of it yet: the first try says */
+		.client = { .kind = SOURCE_CLIENT, .fd = fd, .readable = true, .writable = true },
+		.server = { .kind = SOURCE_SERVER, .fd = -1 },
+		.up = { .pipe = GATE_PIPE_NONE },
+		.down = { .pipe = GATE_PIPE_NONE },
 	};
 	struct gate_msg msg = { .type = GATE_NET_DENY,
 		                .src_port = found.src_port,
@@ -607,16 +616,24 @@ static void flow_accepted(struct gate_state *g, int fd, const struct sockaddr_in
 	flow_begin(f);
 }
 
+/* The listener is level-triggered: one that is left is told of again, so nobody has to ask until
+ * there is none. As many are taken as there were the last time, and twice as many the next time
+ * when those were all there. */
 void gate_flow_accept(struct gate_state *g)
 {
-	for (unsigned i = 0; i < ACCEPTS_MAX && !g->closing; i++) {
+	unsigned i = 0;
+
+	for (; i < g->accepts && !g->closing; i++) {
 		struct sockaddr_in peer = { .sin_port = 0 };
 		socklen_t len = sizeof(peer);
 		int fd = accept4(g->listener.fd, (void *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd < 0)
-			return;
+			break;
 		flow_accepted(g, fd, &peer);
 	}
+	g->accepts = i == g->accepts ? 2 * i : i;
+	g->accepts = g->accepts > ACCEPTS_MAX ? ACCEPTS_MAX : g->accepts;
+	g->accepts = g->accepts < 1 ? 1 : g->accepts;
 }
 
 /* ---- events ---- */
@@ -627,19 +644,24 @@ void gate_flow_event(struct gate_source *s, uint32_t events)
 
 	if (f->dead)
 		return;
+	s->readable = s->readable || (events & flow_in);
+	s->writable = s->writable || (events & flow_out);
+	s->ending = s->ending || (events & flow_ending);
 	if (s->kind == SOURCE_CLIENT && (events & EPOLLERR)) {
-		gate_flow_close(f, true); /* the client's reset goes on to the server */
+		gate_source_close(&f->client, false); /* it is gone: there is nobody to reset */
+		gate_flow_close(f, true);             /* its reset goes on to the server */
 		return;
 	}
 	switch (f->state) {
 	case FLOW_HELLO:
-		hello(f);
+		if (s->readable)
+			hello(f);
 		break;
 	case FLOW_RESOLVE:
 		break;
 	case FLOW_DIAL:
 		if (s->kind == SOURCE_SERVER)
-			dial_event(f);
+			dial_event(f, events);
 		break;
 	case FLOW_RELAY:
 		relay(f);

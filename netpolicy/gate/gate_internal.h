@@ -27,6 +27,10 @@ enum {
 	GATE_DNS_CONNS_MAX = 32,
 	GATE_BUFFER = 16384, /* the first bytes of a connection must fit: a hello or a head */
 	GATE_PIPE_BYTES = 65536,
+	/* of a pipe that was too small, and how many of them: a user has 64 MiB for all pipes */
+	GATE_PIPE_GROWN = 1 << 20,
+	GATE_PIPES_GROWN = 16,
+	GATE_PIPES_POOLED = 32,
 	GATE_ANSWER_TTL_SEC = 30,
 };
 
@@ -48,6 +52,11 @@ struct gate_source {
 	enum gate_source_kind kind;
 	int fd; /* owned; -1 when closed */
 	void *owner;
+	/* Of a flow's ends, whose events come once: what they said and what has not been used up
+	 * since. Only the kernel's own word clears one (it would block, or it had less than was
+	 * asked), so nothing that looks at one direction loses the other. */
+	bool readable, writable;
+	bool ending; /* its end, an error or urgent data has been seen: less is not all */
 };
 
 union gate_addr {
@@ -105,13 +114,25 @@ struct gate_name {
 
 enum gate_flow_state { FLOW_HELLO = 0, FLOW_RESOLVE, FLOW_DIAL, FLOW_RELAY };
 
+struct gate_pipe {
+	int fd[2]; /* -1: none */
+	size_t bytes;
+	bool asked; /* to be larger, and then it is not asked twice */
+};
+#define GATE_PIPE_NONE                                                                             \
+	{                                                                                          \
+		.fd = { -1, -1 }                                                                   \
+	}
+
 struct gate_pump {
 	struct gate_source *from, *to;
-	bool upload;   /* from the step: budgeted */
-	int pipe[2];   /* borrowed from the pool while bytes are inside; -1 otherwise */
-	uint8_t *copy; /* instead of the pipe when there is none */
-	size_t copy_at;
+	bool upload;           /* from the step: budgeted */
+	struct gate_pipe pipe; /* borrowed from the pool while bytes are inside */
+	/* instead of the pipe: short reads, and all of them where there is none */
+	uint8_t *copy;       /* owned: what one turn could not put out */
+	const uint8_t *left; /* what is pending: in @copy, or in the gate's scratch */
 	size_t pending;
+	bool bulk; /* the last read was a full one: the next goes through the pipe */
 	bool eof, shut, broken;
 };
 
@@ -186,8 +207,10 @@ struct gate_state {
 	struct gate_flow *flows, *graveyard;
 	bool some_ready;
 	unsigned n_flows, max_flows, peak_flows;
-	int pipe_pool[32][2];
-	unsigned n_pipes;
+	struct gate_pipe pipe_pool[GATE_PIPES_POOLED];
+	unsigned n_pipes, n_grown;
+	uint8_t *scratch; /* GATE_BUFFER bytes: a short read on its way through, never longer */
+	unsigned accepts; /* how many the listener is expected to hold */
 
 	uint64_t denials, dropped, strays;
 };

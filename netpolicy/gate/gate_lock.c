@@ -164,7 +164,7 @@ static int forbid_files(bool closed, struct dd_err *err)
 
 /* ---- seccomp ---- */
 
-enum arg_check { ANY = 0, NO_EXEC, INET_ONLY };
+enum arg_check { ANY = 0, NO_EXEC, INET_ONLY, GROW_ONLY };
 
 static const struct filter_row {
 	int nr;
@@ -200,6 +200,7 @@ static const struct filter_row {
 	{ SCMP_SYS(getsockopt), true, ANY }, /* the outcome of a connect */
 	{ SCMP_SYS(splice), true, ANY },
 	{ SCMP_SYS(pipe2), true, ANY },
+	{ SCMP_SYS(fcntl), true, GROW_ONLY }, /* of a pipe, by F_SETPIPE_SZ */
 	{ SCMP_SYS(connect), true, ANY },
 	{ SCMP_SYS(socket), true, INET_ONLY },
 #if WITH_SANITIZER
@@ -212,6 +213,7 @@ static const struct filter_row {
 static int gate_lock_add_row(scmp_filter_ctx ctx, const struct filter_row *row)
 {
 	const struct scmp_arg_cmp no_exec = SCMP_A2_64(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
+	const struct scmp_arg_cmp grow = SCMP_A1_64(SCMP_CMP_EQ, F_SETPIPE_SZ, 0);
 	const struct scmp_arg_cmp inet[] = {
 		SCMP_A0_64(SCMP_CMP_EQ, AF_INET, 0),
 		SCMP_A0_64(SCMP_CMP_EQ, AF_INET6, 0),
@@ -221,6 +223,8 @@ static int gate_lock_add_row(scmp_filter_ctx ctx, const struct filter_row *row)
 		return seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, row->nr, 0, NULL);
 	case NO_EXEC:
 		return seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, row->nr, 1, &no_exec);
+	case GROW_ONLY:
+		return seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, row->nr, 1, &grow);
 	case INET_ONLY:
 		break;
 	}

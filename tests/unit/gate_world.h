@@ -38,6 +38,7 @@ struct world {
 	bool refuse_admit;
 	bool blind;   /* does not say that it has looked who asked (GATE_SEEN) */
 	bool observe; /* as used for the next world_start() */
+	bool wide;    /* the step's sockets: see world_widen() */
 	/* what "earlier steps" of the job used; as used for the next world_start() */
 	struct egress_spent *spent;
 	uid_t gate_uid; /* as used for the next world_start(); 0 = the caller's own */
@@ -114,12 +115,22 @@ static inline bool world_enter(void)
 	                     "127.0.0.1 localhost\n" WORLD_PUBLIC " hosts.test # a comment\n");
 }
 
+/* Sockets of this network namespace hold megabytes and are not paced. */
+static inline bool world_widen(void)
+{
+	return world_write("/proc/sys/net/ipv4/tcp_rmem", "4096 33554432 33554432") &&
+	       world_write("/proc/sys/net/ipv4/tcp_wmem", "4096 8388608 33554432") &&
+	       world_write("/proc/sys/net/ipv4/tcp_congestion_control", "reno");
+}
+
 static inline bool world_step_ns(struct world *w, struct dd_err *err)
 {
 	w->host_ns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	if (w->host_ns < 0 || unshare(CLONE_NEWNET) < 0)
 		return false;
 	w->step_ns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	if (w->wide && !world_widen())
+		return false;
 	int r = net_inside_setup(w->plan, w->net, err);
 	return setns(w->host_ns, CLONE_NEWNET) == 0 && r == 0;
 }
@@ -272,6 +283,7 @@ static inline bool world_start(struct world *w, const struct egress_list *list, 
 	*w = (struct world){
 		.gate_uid = w->gate_uid,
 		.observe = w->observe,
+		.wide = w->wide,
 		.spent = w->spent,
 		.host_ns = -1,
 		.step_ns = -1,
