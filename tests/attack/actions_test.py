@@ -424,6 +424,50 @@ def _(m):
     equal((r.mark("build"), r.mark("push")), ("0", "0"), "what lay in the tool directory", r)
 
 
+@case("", "the stage before the first step of an action inside of another one runs with the inputs of both, and shares its state with its later stages alone")
+@mirrored
+def _(m):
+    if not NODE:
+        raise Skip("no node in /usr/local/bin, /usr/bin or /bin (scripts/deps --peers)")
+    say = "const s = require('fs'), e = process.env; const put = (f, t) => s.appendFileSync(e[f], t + '\\n'); const say = (n) => console.log(`@@${n}.${e.INPUT_WHO}=${e.STATE_A},${e.STATE_B},${e.AROUND}@@`);\n"
+    m.tree("acme/js@v1", {"action.yml": "name: x\ninputs: { who: {} }\nruns: { using: node20, pre: pre.js, main: main.js, post: post.js, pre-if: \"env.SKIP != 'yes'\" }\n",
+                          "pre.js": say + "say('pre'); put('GITHUB_STATE', 'A=' + e.INPUT_WHO);", "main.js": say + "say('main'); put('GITHUB_STATE', 'B=1');", "post.js": say + "say('post');"})
+    outer = {"name": "x", "inputs": {"v": {"default": "fallback"}}, "runs": {"using": "composite", "steps": [
+        {"uses": "acme/js@v1", "with": {"who": "${{ inputs.v }}-1"}}, {"uses": "acme/js@v1", "with": {"who": "${{ inputs.v }}-2"}}]}}
+    m.tree("acme/outer@v1", {"action.yml": json.dumps(outer)})
+    m.tree("acme/outest@v1", {"action.yml": json.dumps({**outer, "runs": {"using": "composite", "steps": [{"uses": "acme/outer@v1", "with": {"v": "${{ inputs.v }}-deep"}}]}})})
+    local = {"local/action.yml": json.dumps({**outer, "runs": {"using": "composite", "steps": [{"uses": "acme/js@v1", "with": {"who": "local"}}]}})}
+    r = m.run([step("first", "true"), {"uses": "acme/outer@v1", "env": {"AROUND": "yes"}}, {"uses": "acme/js@v1", "with": {"who": "own"}, "env": {"SKIP": "yes"}},
+               {"uses": "acme/outest@v1", "with": {"v": "x"}, "if": "false"}, {"uses": "./local"}], files=local)
+    order = [line.split("@@")[1] for line in r.out.splitlines() if "| @@" in line]
+    none = "undefined,undefined,"
+    equal(order, [f"pre.fallback-1={none}yes", f"pre.fallback-2={none}yes", f"pre.x-deep-1={none}undefined", f"pre.x-deep-2={none}undefined",
+                  "main.fallback-1=fallback-1,undefined,yes", "main.fallback-2=fallback-2,undefined,yes", f"main.own={none}undefined", f"main.local={none}undefined",
+                  "post.local=undefined,1,undefined", "post.own=undefined,1,undefined", "post.x-deep-2=x-deep-2,undefined,undefined",
+                  "post.x-deep-1=x-deep-1,undefined,undefined", "post.fallback-2=fallback-2,1,yes", "post.fallback-1=fallback-1,1,yes"], "stages", r)
+    check("`pre` of acme/js@v1 is not run: an action of the workspace, and what it uses" in r.out, "nobody said what is not run", r)
+    equal([e["action"] for e in r.events("step.start", stage="pre")], ["acme/js@v1"] * 4, "the record", r)
+
+
+@case("", "an input that cannot be evaluated before the first step fails the job before it, and is told")
+@mirrored
+def _(m):
+    m.tree("acme/js@v1", {"action.yml": "name: x\ninputs: { who: {} }\nruns: { using: node20, pre: a.js, main: a.js }\n", "a.js": "console.log('@@ran=1@@');\n"})
+    m.tree("acme/outer@v1", {"action.yml": json.dumps({"name": "x", "inputs": {"v": {}}, "runs": {"using": "composite", "steps": [{"uses": "acme/js@v1"}]}})})
+    r = m.run([step("first", "echo @@first=1@@"), {"uses": "acme/outer@v1", "with": {"v": "${{ fromJSON('nonsense') }}"}}], rc=1)
+    check("before the first step cannot be set up" in r.out and not r.marks, "what ran", r)
+
+
+@case("A-02", "actions that use one another without end cost a bounded while before the first step")
+@mirrored
+def _(m):
+    for i in range(9):
+        m.tree(f"acme/a{i}@v1", {"action.yml": json.dumps({"name": "x", "runs": {"using": "composite", "steps": [{"uses": f"acme/a{i + 1}@v1"}] * 20}})})
+    m.tree("acme/a9@v1", {"action.yml": "name: x\nruns: { using: node20, pre: a.js, main: a.js }\n", "a.js": "console.log('@@ran=1@@');\n"})
+    r = m.run(["acme/a0@v1"], rc=None)
+    check(r.rc != 0 and "more than 5000 times" in r.out and not r.marks, f"status {r.rc}", r)
+
+
 @case("C-02", "a credential that a step of the workflow passes on as an input is there in the steps of its composite action, if the policy names that step, and nowhere else")
 @mirrored
 def _(m):

@@ -126,7 +126,9 @@ struct job_engine {
 	struct engine_frame root, *frame; /* of the job; the one at hand */
 	struct engine_frame *frames;      /* all others, the newest first */
 	struct engine_use **uses; /* of the job's steps, where they are known before the first */
-	size_t next_pre; /* of these: whose stage before the first step is looked at next */
+	struct engine_use **pres; /* those with a stage before it, in their order */
+	size_t n_pres, next_pre;
+	unsigned n_known;                   /* how many were looked at for that */
 	struct engine_use *posts;           /* stages that are still to come, the next one first */
 	struct action_manifest **manifests; /* that were read on the way */
 	size_t n_manifests;
@@ -152,6 +154,11 @@ struct job_engine {
 	struct engine_turn now;
 	char why[ENGINE_TEXT_MAX]; /* of what failed last */
 };
+
+/* ---- job_engine.c ---- */
+
+int engine_turn_begin(struct job_engine *e, struct engine_frame *frame, const struct wf_step *step,
+                      const struct grant *grant, struct dd_err *err);
 
 /* ---- engine_contexts.c ---- */
 

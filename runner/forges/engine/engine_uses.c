@@ -136,7 +136,7 @@ static int find_remote(struct job_engine *e, const char *uses, struct engine_act
 	return -EINVAL;
 }
 
-static int find_action(struct job_engine *e, const struct wf_step *step,
+int engine_action_find(struct job_engine *e, const struct wf_step *step,
                        const struct engine_action **ret)
 {
 	struct engine_action *made = arena_alloc(e->arena, sizeof(*made));
@@ -165,7 +165,7 @@ static int find_action(struct job_engine *e, const struct wf_step *step,
 	return r;
 }
 
-static struct engine_use *use_new(struct job_engine *e, const struct wf_step *step,
+struct engine_use *engine_use_new(struct job_engine *e, const struct wf_step *step,
                                   struct engine_frame *frame, const struct grant *grant,
                                   const char *name)
 {
@@ -204,8 +204,8 @@ static void engine_use_shown(struct job_engine *e, const struct engine_action *a
 			frame = frame->outer;
 		}
 		bool twice = !action->shown.source;
-		for (size_t i = 0; i < n; i++)
-			twice |= strcmp(all[i].target, action->shown.target) == 0;
+		for (size_t i = 0; i < n && !twice; i++)
+			twice = strcmp(all[i].target, action->shown.target) == 0;
 		if (!twice && n < RECIPE_SHOWN_MAX)
 			all[n++] = action->shown;
 		action = NULL;
@@ -312,26 +312,25 @@ static int begin_kind(struct job_engine *e, struct engine_use *use)
 static void tell_no_pre(struct job_engine *e, const struct engine_use *use)
 {
 	if (use->action->manifest && use->action->manifest->kind == ACTION_NODE &&
-	    use->action->manifest->pre && (!use->action->repository[0] || use->frame->outer))
+	    use->action->manifest->pre && !use->is_known)
 		job_voice_note(e->job, use->grant->index, SINK_WARN,
-		               "`pre` of %.150s is not run: %s", use->step->uses->text,
-		               use->action->repository[0]
-		                       ? "it is used by another action, and only the job's own "
-		                         "steps have a stage before the first one"
-		                       : "an action of the workspace is known only when its step "
-		                         "begins, at GitHub as well");
+		               "`pre` of %.150s is not run: an action of the workspace, and what "
+		               "it uses, is known only when its step begins, at GitHub as well",
+		               use->step->uses->text);
 }
 
-static const char *pre_of(const struct engine_action *action)
-{
-	const struct action_manifest *m = action->manifest;
-	return m && m->kind == ACTION_NODE && action->repository[0] ? m->pre : NULL;
-}
-
-/* The one of a step of the job may have had its stage before the first step. */
+/* It may have had its stage before the first step. */
 static struct engine_use *known_use(const struct job_engine *e)
 {
-	return e->now.frame->outer || !e->uses ? NULL : e->uses[e->now.step - e->root.steps];
+	const struct engine_frame *frame = e->now.frame;
+	struct engine_use *const *known = frame->outer ? frame->turn.use->inner : e->uses;
+	struct engine_use *use = known ? known[e->now.step - frame->steps] : NULL;
+
+	if (use) {
+		use->frame = e->now.frame; /* it had another one before the first step */
+		use->frame->keep |= use->is_stacked;
+	}
+	return use;
 }
 
 int engine_use_begin(struct job_engine *e)
@@ -340,12 +339,12 @@ int engine_use_begin(struct job_engine *e)
 	int r;
 
 	if (!use)
-		use = use_new(e, e->now.step, e->now.frame, e->now.grant, e->now.name);
+		use = engine_use_new(e, e->now.step, e->now.frame, e->now.grant, e->now.name);
 	if (!use) {
 		(void)snprintf(e->why, sizeof(e->why), "it needs more memory than it may use");
 		return -EINVAL;
 	}
-	if (!use->action && (find_action(e, e->now.step, &use->action) < 0 || !use->action))
+	if (!use->action && (engine_action_find(e, e->now.step, &use->action) < 0 || !use->action))
 		return -EINVAL;
 	use->name = arena_strdup(e->arena, e->now.name);
 	e->now.use = use;
@@ -375,36 +374,7 @@ int engine_use_stage(struct job_engine *e)
 	call_it(e, use);
 	if (use->action->builtin)
 		return use->action->builtin->post(e, use);
-	return run_node(e, use, post ? post_of(use->action) : pre_of(use->action));
-}
-
-int engine_uses_know(struct job_engine *e, struct dd_err *err)
-{
-	e->uses = arena_array(e->arena, e->root.n_steps, sizeof(struct engine_use *));
-	for (size_t i = 0; i < e->root.n_steps; i++) {
-		const struct wf_step *step = &e->root.steps[i];
-		const struct grant *grant = &e->plan->grants[i];
-		const struct engine_action *action = NULL;
-		if (!step->uses || grant->written->recipe.nothing ||
-		    wf_uses_kind(step->uses->text) != WF_USES_REPOSITORY ||
-		    find_action(e, step, &action) < 0)
-			continue; /* it is said when its turn comes */
-		e->uses[i] = use_new(e, step, &e->root, grant, grant->name);
-		if (!e->uses[i])
-			return engine_no_memory(err);
-		e->uses[i]->action = action;
-	}
-	return 0;
-}
-
-struct engine_use *engine_use_next_pre(struct job_engine *e)
-{
-	while (e->uses && e->next_pre < e->root.n_steps) {
-		struct engine_use *use = e->uses[e->next_pre++];
-		if (use && pre_of(use->action))
-			return use;
-	}
-	return NULL;
+	return run_node(e, use, post ? post_of(use->action) : engine_pre_of(use->action));
 }
 
 const struct template_node *engine_use_condition(const struct job_engine *e)

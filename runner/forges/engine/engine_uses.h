@@ -46,12 +46,17 @@ struct engine_use {
 	struct engine_frame *frame; /* where it is written */
 	const struct grant *grant;  /* of the written step that brought it */
 	const struct engine_action *action;
-	struct expr_value state;  /* what its stages left for one another */
-	struct expr_value inputs; /* as the stage at hand has them */
-	const char *name;         /* of the step, for people */
-	bool pre_is_over;         /* or there is none */
-	bool is_stacked;          /* its last stage is among those to come */
-	struct engine_use *below; /* the one that comes after it */
+	struct expr_value state;   /* what its stages left for one another */
+	struct expr_value inputs;  /* as the stage at hand has them */
+	const char *name;          /* of the step, for people */
+	bool is_known;             /* since before the first step */
+	struct engine_use *around; /* the composite action that it is a part of; NULL: none */
+	/* of a composite one, by step: those with a stage before the job's first step, and those
+	 * that have one in them; NULL: there is none */
+	struct engine_use **inner;
+	struct engine_frame *before; /* where these are evaluated, once one was; NULL */
+	bool is_stacked;             /* its last stage is among those to come */
+	struct engine_use *below;    /* the one that comes after it */
 };
 
 /* The action of the step at hand, its post stage, its inputs, and the recipe of its main stage.
@@ -59,10 +64,12 @@ struct engine_use {
 int engine_use_begin(struct job_engine *e);
 /* The recipe of the stage at hand, which is not the main one. -EINVAL with e->why. */
 int engine_use_stage(struct job_engine *e);
-/* Before the first step: those of the job's steps whose actions are known by now. */
-int engine_uses_know(struct job_engine *e, struct dd_err *err);
-/* The next of them with a stage before the first step; NULL: there is none. */
-struct engine_use *engine_use_next_pre(struct job_engine *e);
+struct engine_use *engine_use_new(struct job_engine *e, const struct wf_step *step,
+                                  struct engine_frame *frame, const struct grant *grant,
+                                  const char *name);
+/* What @step uses. -EINVAL with e->why. */
+int engine_action_find(struct job_engine *e, const struct wf_step *step,
+                       const struct engine_action **ret);
 /* A script of an action: it is shown the files of the actions that it is in. */
 void engine_use_inside(struct job_engine *e);
 /* "pre", "main", "post" of an action, "inside" for a step of a composite one; NULL: of none. */
@@ -73,6 +80,19 @@ const struct template_node *engine_use_condition(const struct job_engine *e);
 bool engine_use_is_forgiven(struct job_engine *e);
 
 #define ENGINE_NO_CONTAINER "an action in a container is not supported yet"
+
+/* ---- engine_before.c ---- */
+
+/* Before the first step: those of the job's steps whose actions are known by now, and what these
+ * use in turn. */
+int engine_uses_know(struct job_engine *e, struct dd_err *err);
+/* The next of them with a stage before the first step; NULL: there is none. */
+struct engine_use *engine_use_next_pre(struct job_engine *e);
+/* Where it is evaluated: among the inputs of the actions around it. -EINVAL with e->why. */
+int engine_before_frame(struct job_engine *e, struct engine_use *use, struct engine_frame **ret,
+                        struct dd_err *err);
+/* Its file for that; NULL: it has none. */
+const char *engine_pre_of(const struct engine_action *action);
 
 /* ---- engine_node.c ---- */
 

@@ -24,7 +24,7 @@ static void turn_done(struct job_engine *e)
 	matcher_set_restart(e->matchers);
 }
 
-static int turn_begin(struct job_engine *e, struct engine_frame *frame, const struct wf_step *step,
+int engine_turn_begin(struct job_engine *e, struct engine_frame *frame, const struct wf_step *step,
                       const struct grant *grant, struct dd_err *err)
 {
 	turn_done(e);
@@ -42,8 +42,8 @@ static int step_begin(struct job_engine *e, struct dd_err *err)
 {
 	struct engine_frame *frame = e->frame;
 	const size_t i = frame->next++;
-	return turn_begin(e, frame, &frame->steps[i],
-	                  frame->outer ? frame->grant : &e->plan->grants[i], err);
+	return engine_turn_begin(e, frame, &frame->steps[i],
+	                         frame->outer ? frame->grant : &e->plan->grants[i], err);
 }
 
 /* The stage behind the last step whose turn it is. */
@@ -51,19 +51,31 @@ static int post_begin(struct job_engine *e, struct dd_err *err)
 {
 	struct engine_use *use = e->posts;
 	e->posts = use->below;
-	int r = turn_begin(e, use->frame, use->step, use->grant, err);
+	int r = engine_turn_begin(e, use->frame, use->step, use->grant, err);
 	e->now.use = use;
 	e->now.stage = STAGE_POST;
 	return r < 0 ? r : engine_contexts_turn(e, err); /* it holds no credential */
 }
 
-/* The stage of @use before the first step. */
+static void fail(struct job_engine *e);
+
+/* The stage of @use before the first step. 1: it has begun; 0: what is around it cannot be
+ * evaluated, and that is the job's failure. */
 static int pre_begin(struct job_engine *e, struct engine_use *use, struct dd_err *err)
 {
-	int r = turn_begin(e, use->frame, use->step, use->grant, err);
+	int r = engine_before_frame(e, use, &use->frame, err);
+	if (r == -EINVAL) {
+		job_voice_note(e->job, use->grant->index, SINK_ERROR,
+		               "the stage of %.150s before the first step cannot be set up: %s",
+		               use->step->uses->text, e->why);
+		fail(e);
+		return 0;
+	}
+	if (r < 0 || (r = engine_turn_begin(e, use->frame, use->step, use->grant, err)) < 0)
+		return r;
 	e->now.use = use;
 	e->now.stage = STAGE_PRE;
-	return r;
+	return 1;
 }
 
 static bool condition_holds(struct job_engine *e, bool *ret)
@@ -337,11 +349,12 @@ static int action_ended(struct job_engine *e, struct dd_err *err)
 /* 1: the turn of a step has begun; 0: none is left. */
 static int next_turn(struct job_engine *e, struct dd_err *err)
 {
-	struct engine_use *pre = engine_use_next_pre(e);
+	struct engine_use *pre;
 	int r = 0;
 
-	if (pre)
-		return (r = pre_begin(e, pre, err)) < 0 ? r : 1;
+	while ((pre = engine_use_next_pre(e)))
+		if ((r = pre_begin(e, pre, err)) != 0)
+			return r;
 	while (r == 0 && e->frame->outer && engine_frame_is_over(e))
 		r = action_ended(e, err);
 	if (r < 0)
