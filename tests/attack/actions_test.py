@@ -410,8 +410,8 @@ def _(m):
     for e in r.events("step.start"):
         equal(e["phase"], phase[e.get("brought_by") or e["step"]], f"phase of {e['step']}", r)
         equal(e["gate"], "open" if e["phase"] == "fetch" else "closed", f"gate of {e['step']}", r)
-    equal([(e["step"], e.get("stage")) for e in r.events("step.start")][:2], [("a#2", "pre"), ("a", "main")], "the first steps", r)
-    equal(sorted(e["step"] for e in r.events("step.start", stage="post")), ["a#3", "b#4", "c#4"], "post stages", r)
+    equal([(e["step"], e.get("stage")) for e in r.events("step.start")][:4], [("a#2", "pre"), ("b#2", "pre"), ("c#2", "pre"), ("a", "main")], "the first steps", r)
+    equal(sorted(e["step"] for e in r.events("step.start", stage="post")), ["a#3", "b#5", "c#5"], "post stages", r)
 
 
 @case("A-06 G-10", "what a build step leaves in the tool directory is not what a push step's action finds there, and neither is its post stage's")
