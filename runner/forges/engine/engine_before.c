@@ -40,8 +40,7 @@ static int know_one(struct job_engine *e, const struct wf_step *step, struct eng
 		return dd_err_say(err, E2BIG,
 		                  "the actions of this job use one another more than %d times",
 		                  KNOWN_MAX);
-	struct engine_use *use = engine_use_new(e, step, NULL, around->grant,
-	                                        step->uses->text);
+	struct engine_use *use = engine_use_new(e, step, NULL, around->grant, step->uses->text);
 	if (!use)
 		return engine_no_memory(err);
 	use->action = action;
