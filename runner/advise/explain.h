@@ -20,6 +20,8 @@ struct explain_answer {
 	char decided[700]; /* the entry, line or mount that decides; empty: none */
 	char why[700];
 	char process[700]; /* who tried; empty: not known, or nobody did */
+	char action[420];  /* the action that it is a part of, and which of its stages; empty: none
+	                    */
 	char note[400];    /* what the reader must know besides; may be empty */
 	bool has_advice;
 	struct advice advice;
@@ -37,6 +39,9 @@ int explain_ask_path(const struct plan *plan, const struct grant *step, const ch
                      struct explain_answer *ret, struct dd_err *err);
 int explain_ask_credential(const struct plan *plan, const struct grant *step, const char *name,
                            struct explain_answer *ret, struct dd_err *err);
+/* @what: "cache-read", "cache-write", "artifact-read", "artifact-write" */
+int explain_ask_store(const struct plan *plan, const struct grant *step, const char *what,
+                      struct explain_answer *ret, struct dd_err *err);
 
 /* The event @seq of the record at @path. @policy: NULL means the one that the record names.
  * -EINVAL: no such event, or nothing was refused there; other -errno: the record cannot be believed

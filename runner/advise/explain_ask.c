@@ -448,3 +448,108 @@ int explain_ask_credential(const struct plan *plan, const struct grant *step, co
 		(void)snprintf(ret->why, sizeof(ret->why), "withheld: %.300s", lease->withheld);
 	return 0;
 }
+
+/* ---- caches and artifacts ---- */
+
+static const struct store_row {
+	const char *what, *key;
+	size_t bits; /* of struct store_terms */
+	bool cache;
+} store_rows[] = {
+	{ "cache-read", "cache.read", offsetof(struct store_terms, cache_read), true },
+	{ "cache-write", "cache.write", offsetof(struct store_terms, cache_write), true },
+	{ "artifact-read", "artifacts.read", offsetof(struct store_terms, artifact_read), false },
+	{ "artifact-write", "artifacts.write", offsetof(struct store_terms, artifact_write),
+	  false },
+};
+
+static unsigned store_bits(const struct grant *step, const struct store_row *row)
+{
+	unsigned bits;
+	memcpy(&bits, (const char *)&step->terms->store + row->bits, sizeof(bits));
+	return bits;
+}
+
+/* A list gets one more phase; where there is none, all that the default gives must be said, too. */
+static bool make_change(const struct grant *step, const struct store_row *row,
+                        const struct explain_answer *a, struct advice_change *ret)
+{
+	struct policy_text text = { .arena = NULL };
+	char top[20];
+	bool list = false, none = false;
+
+	(void)snprintf(top, sizeof(top), "%.*s", (int)strcspn(row->key, "."), row->key);
+	if (a->policy[0] && policy_text_load(a->policy, &text, NULL) == 0) {
+		const struct tree_node *key = policy_text_at(&text, row->key, NULL),
+				       *whole = policy_text_at(&text, top, NULL);
+		list = key && key->kind == TREE_LIST;
+		none = whole && whole->kind == TREE_SCALAR;
+		policy_text_done(&text);
+	}
+	(void)snprintf(ret->where, sizeof(ret->where), "%s", row->key);
+	ret->kind = list ? ADVICE_LIST_ADD : ADVICE_VALUE_SET;
+	if (list)
+		(void)snprintf(ret->text, sizeof(ret->text), "%s", a->phase);
+	for (int p = 0, n = 0; !list && p < DD_PHASE__COUNT; p++)
+		if (p == (int)step->phase || store_bits(step, row) & 1u << p) {
+			size_t len = strlen(ret->text);
+			(void)snprintf(ret->text + len, sizeof(ret->text) - len, "%s%s",
+			               n++ ? ", " : "[ ", phase_names[p]);
+		}
+	if (!list)
+		(void)strcat(ret->text, " ]");
+	return !none;
+}
+
+static void advise_store(const struct grant *step, const struct store_row *row,
+                         struct explain_answer *a)
+{
+	struct advice_change change = { .where = "" };
+	a->has_advice = true;
+	if (row->cache && step->phase == DD_PHASE_PUSH) {
+		a->advice = (struct advice){ .instead = "a push step has no cache, whatever the "
+			                                "policy says: what other steps left there "
+			                                "would run beside its credentials" };
+		return;
+	}
+	if (!make_change(step, row, a, &change)) {
+		a->advice = (struct advice){ .instead = "the policy says `none` for all of it: "
+			                                "take that line out, or write a map" };
+		return;
+	}
+	a->advice = (struct advice){ .n = 1, .n_beyond = 1 };
+	a->advice.change[0] = change;
+	(void)snprintf(a->advice.beyond[0], sizeof(a->advice.beyond[0]),
+	               "Every step of %s that is an action gets it, not only this one.", a->phase);
+}
+
+int explain_ask_store(const struct plan *plan, const struct grant *step, const char *what,
+                      struct explain_answer *ret, struct dd_err *err)
+{
+	const struct store_row *row = NULL;
+	for (size_t i = 0; i < ARRAY_LEN(store_rows); i++)
+		if (strcmp(store_rows[i].what, what) == 0)
+			row = &store_rows[i];
+	if (!row)
+		return dd_err_say(err, EINVAL,
+		                  "--store wants cache-read, cache-write, artifact-read or "
+		                  "artifact-write, not `%.60s`",
+		                  what);
+	begin(plan, step, ret);
+	bool lets = store_bits(step, row) & 1u << step->phase;
+	ret->allow = lets && step->written->facts.uses;
+	ret->verdict = ret->allow ? "allow" : "deny";
+	(void)snprintf(ret->asked, sizeof(ret->asked), "%s %s",
+	               strstr(what, "read") ? "read" : "write",
+	               row->cache ? "caches" : "artifacts");
+	explain_place(ret->policy, row->key, ret->decided, sizeof(ret->decided));
+	if (!step->written->facts.uses)
+		(void)snprintf(ret->why, sizeof(ret->why),
+		               "the step is no action: only these find the service");
+	else
+		(void)snprintf(ret->why, sizeof(ret->why), "%s %s %s", row->key,
+		               lets ? "names" : "does not name", ret->phase);
+	if (step->written->facts.uses && !lets)
+		advise_store(step, row, ret);
+	return 0;
+}

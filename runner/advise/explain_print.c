@@ -113,6 +113,7 @@ void explain_print_text(const struct explain_answer *a, FILE *out)
 		put(out, "when", text);
 	}
 	put(out, "tried", a->process);
+	put(out, "action", a->action);
 	put(out, "by", a->decided[0] ? a->decided : a->seq ? "" : "no line of the policy");
 	put(out, "why", a->why);
 	put(out, "note", a->note);
@@ -191,13 +192,13 @@ static json_t *advice_json(const struct explain_answer *a)
 int explain_print_json(const struct explain_answer *a, FILE *out)
 {
 	json_t *root = json_pack(
-		"{s:b, s:s, s:o, s:o, s:s, s:o, s:o?, s:o, s:o?, s:s?, s:s?, s:s?, s:o}", "allow",
-		a->allow, "verdict", a->verdict, "asked", safe_text(a->asked), "step",
+		"{s:b, s:s, s:o, s:o, s:s, s:o, s:o?, s:o, s:o?, s:o?, s:s?, s:s?, s:s?, s:o}",
+		"allow", a->allow, "verdict", a->verdict, "asked", safe_text(a->asked), "step",
 		safe_text(a->step), "phase", a->phase, "phase_why", safe_text(a->phase_why),
 		"entry", a->decided[0] ? safe_text(a->decided) : NULL, "why", safe_text(a->why),
-		"process", a->process[0] ? safe_text(a->process) : NULL, "note",
-		a->note[0] ? a->note : NULL, "policy", a->policy[0] ? a->policy : NULL, "event",
-		NULL, "advice", advice_json(a));
+		"process", a->process[0] ? safe_text(a->process) : NULL, "action",
+		a->action[0] ? safe_text(a->action) : NULL, "note", a->note[0] ? a->note : NULL,
+		"policy", a->policy[0] ? a->policy : NULL, "event", NULL, "advice", advice_json(a));
 	if (root && a->seq)
 		(void)json_object_set_new(root, "event",
 		                          json_pack("{s:I, s:f, s:I}", "seq", (json_int_t)a->seq,

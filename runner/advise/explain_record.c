@@ -311,6 +311,33 @@ static int look_in_step(const struct facts_step *s, uint64_t seq, struct explain
 	return 0;
 }
 
+/* Whose code asked: the innermost action, and how it came to be there. */
+static void say_action(const struct facts_step *s, struct explain_answer *a)
+{
+	static const char *const parts[][2] = { { "inside", "a step of" },
+		                                { "pre", "the stage before the first step of" },
+		                                { "post", "the stage behind the last step of" },
+		                                { "main", "" } };
+	const char *part = "";
+	a->action[0] = '\0';
+	if (!s->action)
+		return;
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+		if (s->stage && strcmp(parts[i][0], s->stage) == 0)
+			part = parts[i][1];
+	(void)snprintf(a->action, sizeof(a->action), "%s%s%.200s%s%.64s%s%.150s", part,
+	               *part ? " " : "", s->action,
+	               s->action_commit   ? ", commit "
+	               : s->action_sha256 ? ", sha256 "
+	                                  : ", of the workspace",
+	               s->action_commit   ? s->action_commit
+	               : s->action_sha256 ? s->action_sha256
+	                                  : "",
+	               s->match.uses && strcmp(s->match.uses, s->action) != 0 ? ", brought by "
+	                                                                      : "",
+	               s->match.uses && strcmp(s->match.uses, s->action) != 0 ? s->match.uses : "");
+}
+
 static int look(const struct record_facts *f, uint64_t seq, struct explain_answer *a,
                 struct dd_err *err)
 {
@@ -321,6 +348,7 @@ static int look(const struct record_facts *f, uint64_t seq, struct explain_answe
 		(void)snprintf(a->phase, sizeof(a->phase), "%.15s", or_empty(s->phase));
 		(void)snprintf(a->phase_why, sizeof(a->phase_why), "%.299s",
 		               or_empty(s->phase_why));
+		say_action(s, a);
 		int r = look_in_step(s, seq, a, &at_ns, err);
 		if (r != 0) {
 			a->at_sec = (double)(at_ns - f->start.mono_ns) / 1e9;

@@ -89,6 +89,7 @@ static int replay_one(struct replay *r, const struct record_facts *facts,
 	note_phase(&s);
 	replay_net(&s);
 	replay_leases(&s);
+	replay_action(&s);
 	replay_view(&s);
 	replay_limits(&s);
 	return replay_calls(&s, err);

@@ -73,6 +73,7 @@ void replay_net_of_job(const struct replay_step *run);
 void replay_leases(const struct replay_step *s);
 void replay_view(const struct replay_step *s);
 void replay_limits(const struct replay_step *s);
+void replay_action(const struct replay_step *s);
 int replay_calls(const struct replay_step *s, struct dd_err *err);
 void replay_calls_free(struct replay_calls *calls);
 

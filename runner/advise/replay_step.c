@@ -216,6 +216,38 @@ void replay_view(const struct replay_step *s)
 		              replay_phase_key(s, "trust"));
 }
 
+/* ---- what it was ---- */
+
+/* An action of another repository that the policy does not allow ends the run before its first
+ * step. */
+void replay_action(const struct replay_step *s)
+{
+	const struct policy_actions *actions = policy_actions_of(s->r->policy);
+	const struct facts_step *step = s->step;
+	const char *at = step->action && step->action_sha256 ? strchr(step->action, '@') : NULL;
+	if (!at)
+		return;
+	const char *name = arena_strndup(s->r->arena, step->action, (size_t)(at - step->action));
+	size_t len = strlen(at + 1);
+	bool commit = (len == 40 || len == 64) && strspn(at + 1, "0123456789abcdef") == len;
+	bool branch = step->action_named && strcmp(step->action_named, "branch") == 0;
+	s->r->judged++;
+	if (!policy_allows_action(actions, name))
+		replay_refuse(s, step->start.seq, "action", step->action,
+		              "no line allows it: the run would end before its first step",
+		              replay_policy_key(s, "actions.allow"));
+	else if (!actions->mirror && !actions->from.url)
+		replay_refuse(s, step->start.seq, "action", step->action,
+		              "no line says where actions come from: the run would end before its "
+		              "first step",
+		              replay_policy_key(s, "actions"));
+	else if ((actions->pin == ACTIONS_PIN_SHA && !commit) ||
+	         (actions->pin == ACTIONS_PIN_TAG && branch))
+		replay_refuse(s, step->start.seq, "action", step->action,
+		              "it is named less firmly than the policy asks for",
+		              replay_policy_key(s, "actions.pin"));
+}
+
 /* ---- limits ---- */
 
 static void judge_limit(const struct replay_step *s, const char *key, int64_t seen,

@@ -90,6 +90,7 @@ int suggest_policy(const struct record_facts *const *records, size_t n,
 	suggest_rules(&s);
 	suggest_dests(&s);
 	suggest_egress(&s);
+	suggest_actions(&s);
 	int r = suggest_rest(&s, err);
 	if (r == 0)
 		r = write_proved(&s, &made, err);

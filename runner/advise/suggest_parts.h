@@ -101,6 +101,13 @@ struct suggest {
 	struct egress_set *sets; /* by row of egress_set_rows; NULL: not asked yet */
 	struct suggest_credential *credentials;
 	size_t n_credentials;
+	/* actions of other repositories; .allow.n 0: none ran */
+	struct {
+		struct suggest_texts allow, loose; /* loose: not named by their commits */
+		enum actions_pin pin;
+		const char *pin_of; /* the one that needs it; NULL: none */
+		const char *mirror, *from;
+	} actions;
 	const char *seccomp; /* NULL: default */
 	bool profile_seen;
 	struct suggest_texts syscalls, read, call_notes;
@@ -117,6 +124,7 @@ void suggest_rules(struct suggest *s);
 bool suggest_is_inside(const struct suggest_seen *seen, const struct facts_net *net);
 void suggest_dests(struct suggest *s);
 void suggest_egress(struct suggest *s);
+void suggest_actions(struct suggest *s);
 int suggest_rest(struct suggest *s, struct dd_err *err);
 int suggest_write(const struct suggest *s, FILE *out); /* 0, or -EIO */
 

@@ -261,6 +261,29 @@ static void write_credentials(const struct writing *w)
 	}
 }
 
+static void write_actions(const struct writing *w)
+{
+	const struct suggest *s = w->s;
+	if (s->actions.allow.n == 0)
+		return;
+	say(w, "\nactions:\n  allow:\n");
+	for (size_t i = 0; i < s->actions.allow.n; i++)
+		say(w, "    - %s\n", quoted(w, s->actions.allow.items[i]));
+	say(w, "  pin: %s%s%s\n", actions_pin_names[s->actions.pin],
+	    s->actions.pin_of ? " # narrower: name them by their commits; " : "",
+	    s->actions.pin_of ? quoted(w, s->actions.pin_of) : "");
+	for (size_t i = 0; i < s->actions.loose.n; i++)
+		say(w, "  # %s\n", s->actions.loose.items[i]);
+	if (s->actions.mirror)
+		say(w, "  mirror: %s\n", quoted(w, s->actions.mirror));
+	if (s->actions.from)
+		say(w, "  from: %s\n", quoted(w, s->actions.from));
+	if (!s->actions.mirror && !s->actions.from)
+		say(w, "  # the record does not say where they came from: mirror: DIRECTORY, or "
+		       "from: https://HOST\n");
+	say(w, "  # which Node.js ran them (`node`) is not in a record\n");
+}
+
 static void write_limits(const struct writing *w)
 {
 	const struct suggest *s = w->s;
@@ -318,6 +341,7 @@ int suggest_write(const struct suggest *s, FILE *out)
 	write_steps(&w);
 	write_phases(&w);
 	write_credentials(&w);
+	write_actions(&w);
 	write_limits(&w);
 	write_sandbox(&w);
 	return ferror(out) ? -EIO : 0;

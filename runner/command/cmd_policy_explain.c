@@ -26,6 +26,8 @@ static const struct question_row {
 	{ 'y', "syscall", "NAME", "may it make this system call?", explain_ask_syscall },
 	{ 'P', "path", "PATH", "what does it find there, and may it write it?", explain_ask_path },
 	{ 'C', "credential", "NAME", "does it hold this credential?", explain_ask_credential },
+	{ 'X', "store", "WHAT", "may it: cache-read, cache-write, artifact-read, artifact-write?",
+	  explain_ask_store },
 };
 
 struct explain_args {
@@ -45,9 +47,9 @@ static void check_args(const struct explain_args *args, struct argp_state *state
 	else if (!of_record && !args->run.workflow)
 		argp_error(state, "which workflow? Or, about a refusal: --record RECORD --seq N");
 	else if (!of_record && (!args->step || args->n_questions != 1))
-		argp_error(
-			state,
-			"--step and one of --connect, --syscall, --path, --credential are needed");
+		argp_error(state,
+		           "--step and one of --connect, --syscall, --path, --credential, --store "
+		           "are needed");
 }
 
 static error_t explain_parse(int key, char *arg, struct argp_state *state)

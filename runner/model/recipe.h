@@ -51,6 +51,9 @@ struct recipe {
 	/* of an action: as it is named, the digest of its files (NULL: the workspace's), and "pre",
 	 * "main", "post" or "inside"; NULL: of none. For people and the record */
 	const char *action, *action_sha256, *stage;
+	/* its commit; "commit", "tag", "branch" or "files": how firmly it is named; the mirror or
+	 * forge that it came from. NULL: not known */
+	const char *action_commit, *action_named, *action_from;
 	/* why no process is started for it; then everything below is empty. NULL: one is */
 	const char *nothing;
 	/* NULL-terminated, with the script's path where the shell wants it. Empty: not known before

@@ -79,6 +79,7 @@ static const char *const deny[] = { "deny", NULL };
 static const char *const annotation_levels[] = { "notice", "warning", "error", NULL };
 static const char *const withheld_kinds[] = { "env", "path", NULL };
 static const char *const action_stages[] = { "pre", "main", "post", "inside", NULL };
+static const char *const action_names[] = { "commit", "tag", "branch", "files", NULL };
 static const char *const not_run_outcomes[] = { "skipped", "failure", NULL };
 
 /* ---- parts ---- */
@@ -380,6 +381,13 @@ static const struct event_field step_start_rows[] = {
 	      .says = "that it is a part of, as it was named: the innermost one"),
 	FIELD(TEXT, struct facts_step, action_sha256, "action_sha256", MAYBE,
 	      .says = "of all the action's files; absent when they are the workspace's"),
+	FIELD(TEXT, struct facts_step, action_commit, "action_commit", MAYBE,
+	      .says = "that its name was resolved to; absent when it came as files"),
+	FIELD(TEXT, struct facts_step, action_named, "action_named", MAYBE, .words = action_names,
+	      .says = "how firmly its name says what it is: by a `commit`, a `tag`, a `branch`, or "
+	              "as `files` of the mirror"),
+	FIELD(TEXT, struct facts_step, action_from, "action_from", MAYBE,
+	      .says = "the mirror, or the address of the forge, that it came from"),
 	FIELD(TEXT, struct facts_step, stage, "stage", MAYBE, .words = action_stages,
 	      .says = "`pre`, `main`, `post` of the action, or `inside`: a step of a composite "
 	              "one"),

@@ -222,7 +222,8 @@ struct facts_step {
 	const char *evaluated; /* what was run, where it differs from the written script; or NULL */
 	const char
 		*brought_by; /* ref of the written step that it belongs to; NULL: itself written */
-	const char *action, *action_sha256, *stage; /* of an action; NULL: of none */
+	const char *action, *action_sha256, *stage;             /* of an action; NULL: of none */
+	const char *action_commit, *action_named, *action_from; /* NULL: not known */
 	const char *const *read; /* the three: NULL-terminated, or NULL: not known */
 	const char *const *artifacts;
 	const char *const *syscalls;

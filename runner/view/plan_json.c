@@ -243,6 +243,13 @@ static json_t *action_json(const struct spec_action *a)
 	                 steps ? steps : json_array());
 }
 
+/* What its hatch will do for it. */
+static json_t *store_json(const struct grant *g, unsigned read, unsigned write)
+{
+	return json_pack("{s:b, s:b}", "read", (read >> g->phase & 1u) != 0, "write",
+	                 (write >> g->phase & 1u) != 0);
+}
+
 static json_t *step_json(const struct plan *plan, const struct grant *g,
                          const struct seccomp_view *view)
 {
@@ -265,6 +272,14 @@ static json_t *step_json(const struct plan *plan, const struct grant *g,
 	                            seccomp_json(terms, view), "read", texts(terms->read),
 	                            "continue_on_error", w->continue_on_error));
 	out = joined(out, files_json(g));
+	if (w->facts.uses && !r->nothing &&
+	    !(w->action && strcmp(w->action->kind, "built in") == 0))
+		out = joined(out, json_pack("{s:o, s:o}", "cache",
+		                            store_json(g, terms->store.cache_read,
+		                                       terms->store.cache_write),
+		                            "artifact_store",
+		                            store_json(g, terms->store.artifact_read,
+		                                       terms->store.artifact_write)));
 	if (w->action)
 		out = joined(out, json_pack("{s:o}", "action", action_json(w->action)));
 	if (w->n_outsiders)

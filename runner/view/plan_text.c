@@ -410,6 +410,28 @@ static void print_action(FILE *out, const struct spec_action *a, unsigned depth)
 	}
 }
 
+/* What its hatch will do for it, where it is an action: of the phase. */
+static void print_store(FILE *out, const struct grant *grant)
+{
+	const struct store_terms *store = &grant->terms->store;
+	const struct {
+		const char *what;
+		unsigned read, write;
+	} rows[] = { { "cache", store->cache_read, store->cache_write },
+		     { "artifacts", store->artifact_read, store->artifact_write } };
+	const unsigned bit = 1u << grant->phase;
+
+	const struct spec_action *action = grant->written->action;
+	if (!grant->written->facts.uses || (action && strcmp(action->kind, "built in") == 0))
+		return;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		put_field(out, rows[i].what,
+		          rows[i].read & bit && rows[i].write & bit ? "may be read and written"
+		          : rows[i].read & bit                      ? "may be read"
+		          : rows[i].write & bit                     ? "may be written"
+		                                                    : "none");
+}
+
 static void print_step(FILE *out, const struct plan *plan, const struct grant *grant,
                        const struct seccomp_view *view, bool rules_in_full, struct said *said)
 {
@@ -428,6 +450,7 @@ static void print_step(FILE *out, const struct plan *plan, const struct grant *g
 	print_outsiders(out, plan, grant->written);
 	print_gate(out, plan, grant, rules_in_full);
 	print_leases(out, grant);
+	print_store(out, grant);
 	if (grant->phase == DD_PHASE_PUSH) {
 		(void)fprintf(out, "    %-11s%s: %s\n", "workspace",
 		              workspace_view_names[terms->view], plan_shown_view(terms));

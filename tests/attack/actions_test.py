@@ -13,7 +13,8 @@ import tempfile
 import zipfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from dd import BUILD_PHASE, PUSH, Job, Skip, case, check, equal, main, py, step  # noqa: E402
+from dd import AS_USER, BUILD_PHASE, DRYDOCK, PUSH, Job, Skip, case, check, equal, main, py, step  # noqa: E402
+from world import ALLOWED, Resolver, Web  # noqa: E402
 
 NODE = any(os.access(os.path.join(d, "node"), os.X_OK) for d in ("/usr/local/bin", "/usr/bin", "/bin"))
 COMPOSITE = "name: x\nruns:\n  using: composite\n  steps:\n    - { shell: bash, run: 'echo @@%s=1@@', name: say }\n"
@@ -486,5 +487,82 @@ def _(m):
     equal([e["step"] for event in ("cred.grant", "cred.revoke") for e in r.events(event)], ["named#3"] * 2, "grants", r)
 
 
+@case("V-08", "an observed run with actions becomes a policy that names them, under which it passes; without any one of its lines something is refused; and a refusal says which action asked")
+@mirrored
+def _(m):
+    sha = m.repository("acme/tool", {"action.yml": json.dumps({"name": "x", "runs": {"using": "composite", "steps": [
+        {"shell": "bash", "name": "get", "run": "python3 -c \"import urllib.request as u; print('@@got=%s@@' % u.urlopen('http://allowed.test/').status)\""}]}})})
+    m.tree("acme/outer@v1", {"action.yml": f"name: x\nruns: {{ using: composite, steps: [ {{ uses: acme/tool@{sha} }} ] }}\n"})
+    job = Job([{"uses": "acme/outer@v1", "_phase": BUILD_PHASE}, step("plain", "true")], actions={"pin": "tag", "allow": ["acme/*"], "mirror": m.dir})
+    state = ("--state-dir", os.path.join(job.dir, "state"))
+
+    def drydock(*args, rc=0):
+        done = subprocess.run([*AS_USER, DRYDOCK, *args], cwd=job.dir, env=job.environ(), capture_output=True, text=True, check=False)
+        check(rc is None or done.returncode == rc, f"{args}: {done.returncode}\n{done.stdout}{done.stderr}")
+        return done
+    try:
+        r = job.run(*state)
+        denied = next(e for e in r.record if e["event"] == "dns.deny")
+        said = drydock("policy", "explain", "--record", "record.jsonl", "--seq", str(denied["seq"]), rc=4).stdout
+        flat = " ".join(said.split())
+        check(f"action a step of acme/tool@{sha}, commit {sha}, brought by acme/outer@v1" in flat, said)
+        check('match: { uses: "acme/outer@v1" }' in flat and "host: allowed.test" in flat, said)
+        r = job.run("--observe", *state)
+        equal(r.mark("got"), "200", "the observed run", r)
+        text = drydock("policy", "suggest", "record.jsonl", "--no-sets").stdout
+        for line in ('- "acme/outer"', '- "acme/tool"', "pin: tag", f'mirror: "{m.dir}"', '"acme/outer@v1" was sha256', 'match: { uses: "acme/outer@v1" }'):
+            check(line in text, f"{line}\n{text}")
+        shutil.copy(os.path.join(job.dir, "record.jsonl"), os.path.join(job.dir, "observed.jsonl"))
+        job.write("policy.yml", text)
+        drydock("policy", "replay", "observed.jsonl", "--policy", "policy.yml")
+        r = job.run(*state)
+        equal((r.rc, r.mark("got")), (0, "200"), "under the suggested policy", r)
+        lines = text.splitlines(keepends=True)
+        for i, line in enumerate(lines):
+            if line.strip() and line.strip()[0] not in "#v" and not line.rstrip().endswith(":"):
+                job.write("less.yml", "".join(lines[:i] + lines[i + 1:]))
+                code = drydock("policy", "replay", "observed.jsonl", "--policy", "less.yml", rc=None).returncode
+                check(code in (2, 4), f"{code} without {line}")
+    finally:
+        job.close()
+
+
+@case("", "a plan and `explain --store` say what an action may do with caches and artifacts, and the line that would change it is enough")
+@mirrored
+def _(m):
+    m.tree("acme/one@v1", {"action.yml": COMPOSITE % "one"})
+    job = Job([{"uses": "acme/one@v1", "id": "one", "_phase": PUSH}, {"uses": "acme/one@v1", "id": "two", "_phase": BUILD_PHASE}, step("plain", "true")],
+              actions={"pin": "tag", "allow": ["acme/*"], "mirror": m.dir}, cache={"read": "fetch"})
+    args = ("workflow.yml", "--policy", "policy.yml", "--workspace", "src", "--state-dir", os.path.join(job.dir, "state"))
+
+    def drydock(*more):
+        return subprocess.run([*AS_USER, DRYDOCK, *more], cwd=job.dir, env=job.environ(), capture_output=True, text=True, check=False)
+    try:
+        plan = json.loads(drydock("plan", *args, "--json").stdout)
+        equal([s.get("cache") for s in plan["steps"]], [{"read": False, "write": False}, {"read": False, "write": True}, None], "what the plan says")
+        equal([s["artifact_store"]["read"] for s in plan["steps"][:2]], [False, True], "artifacts")
+        check("cache      may be written" in drydock("plan", *args).stdout, "the plan in words")
+        rows = (("one", "cache-read", 4, False), ("two", "cache-read", 4, True), ("two", "cache-write", 0, False), ("plain", "cache-write", 4, False), ("two", "artifact-write", 0, False))
+        for name, what, rc, edits in rows:
+            done = drydock("policy", "explain", *args, "--step", name, "--store", what, "--json")
+            equal(done.returncode, rc, f"{name} {what}: {done.stdout}{done.stderr}")
+            answer = json.loads(done.stdout)
+            equal(bool((answer["advice"] or {}).get("edits")), edits, f"edits of {name} {what}: {answer}")
+            if edits:
+                edit = answer["advice"]["edits"][0]
+                with open(os.path.join(job.dir, "policy.yml"), encoding="utf-8") as file:
+                    text = file.read()
+                job.write("policy.yml", text[:edit["offset"]] + edit["insert"] + text[edit["offset"] + edit["remove"]:])
+                equal(drydock("policy", "explain", *args, "--step", name, "--store", what).returncode, 0, f"after the edit: {edit}")
+        equal(drydock("policy", "explain", *args, "--step", "two", "--store", "caches").returncode, 2, "no such question")
+    finally:
+        job.close()
+
+
+def setup():
+    Resolver().say("allowed.test", ALLOWED)
+    Web(ALLOWED, "allowed")
+
+
 if __name__ == "__main__":
-    main()
+    main(setup)

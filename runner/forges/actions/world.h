@@ -27,6 +27,8 @@ struct actions_found {
 	const char *tree;            /* of the repository, on this host; nobody writes there */
 	const char *sha256;          /* of everything in it */
 	const char *commit, *source; /* as its own bytes say, or NULL; where it came from */
+	/* "commit", "tag", "branch", or "files"; the mirror's directory or the forge's address */
+	const char *named, *from;
 };
 
 /* A Node.js of this host for actions, where the operator names one. */

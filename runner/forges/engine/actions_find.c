@@ -349,6 +349,9 @@ static void keep(struct actions_finding *f, struct known *k, const struct remote
 		.sha256 = arena_strdup(f->arena, took->sha256),
 		.commit = took->commit[0] ? arena_strdup(f->arena, took->commit) : NULL,
 		.source = arena_strdup(f->arena, took->source),
+		.named = took->ref_is[0] ? took->ref_is : "files",
+		.from = strncmp(took->source, "https://", 8) == 0 ? f->memory->policy->from.url
+		                                                  : f->memory->policy->mirror,
 	};
 	*action = (struct spec_action){ .source = f->found[f->n_found - 1].source,
 		                        .sha256 = f->found[f->n_found - 1].sha256,

@@ -13,12 +13,6 @@
 
 enum { KNOWN_MAX = 5000, DEPTH_MAX = 9 };
 
-const char *engine_pre_of(const struct engine_action *action)
-{
-	const struct action_manifest *m = action->manifest;
-	return m && m->kind == ACTION_NODE && action->repository[0] ? m->pre : NULL;
-}
-
 static bool is_asked(const struct wf_step *step)
 {
 	return step->uses && wf_uses_kind(step->uses->text) == WF_USES_REPOSITORY;

@@ -155,8 +155,9 @@ struct job_engine {
 	char why[ENGINE_TEXT_MAX]; /* of what failed last */
 };
 
-/* ---- job_engine.c ---- */
+/* ---- engine_turn.c ---- */
 
+void engine_turn_done(struct job_engine *e);
 int engine_turn_begin(struct job_engine *e, struct engine_frame *frame, const struct wf_step *step,
                       const struct grant *grant, struct dd_err *err);
 

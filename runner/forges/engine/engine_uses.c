@@ -119,6 +119,7 @@ static int find_remote(struct job_engine *e, const char *uses, struct engine_act
 		if (strcmp(f->uses, uses) != 0)
 			continue;
 		ret->manifest = f->manifest;
+		ret->found = f;
 		ret->repository = f->repository;
 		ret->ref = f->ref;
 		ret->root = arena_printf(e->arena, PLACE_ACTIONS "/%s/%s", f->repository, f->ref);
@@ -219,6 +220,11 @@ static void call_it(struct job_engine *e, const struct engine_use *use)
 {
 	e->now.recipe.action = use->step->uses->text;
 	e->now.recipe.action_sha256 = use->action->shown.digest;
+	if (use->action->found) {
+		e->now.recipe.action_commit = use->action->found->commit;
+		e->now.recipe.action_named = use->action->found->named;
+		e->now.recipe.action_from = use->action->found->from;
+	}
 	e->now.recipe.stage = engine_stage_name(e);
 }
 
@@ -317,6 +323,12 @@ static void tell_no_pre(struct job_engine *e, const struct engine_use *use)
 		               "`pre` of %.150s is not run: an action of the workspace, and what "
 		               "it uses, is known only when its step begins, at GitHub as well",
 		               use->step->uses->text);
+}
+
+const char *engine_pre_of(const struct engine_action *action)
+{
+	const struct action_manifest *m = action->manifest;
+	return m && m->kind == ACTION_NODE && action->repository[0] ? m->pre : NULL;
 }
 
 /* It may have had its stage before the first step. */

@@ -34,8 +34,9 @@ extern const size_t engine_n_builtins;
 struct engine_action {
 	const struct action_manifest *manifest; /* NULL: a built-in one */
 	const struct engine_builtin *builtin;   /* NULL: it is not */
-	const char *path;             /* its directory in the sandbox: github.action_path */
-	const char *root;             /* what none of its files lies outside of */
+	const char *path;                  /* its directory in the sandbox: github.action_path */
+	const char *root;                  /* what none of its files lies outside of */
+	const struct actions_found *found; /* NULL: from the workspace */
 	const char *repository, *ref; /* of one that came from elsewhere; "": from the workspace */
 	/* where its files are on this host; .source NULL: in the workspace */
 	struct recipe_shown shown;
@@ -62,6 +63,8 @@ struct engine_use {
 /* The action of the step at hand, its post stage, its inputs, and the recipe of its main stage.
  * -EINVAL with e->why: it fails by that. */
 int engine_use_begin(struct job_engine *e);
+/* Its file for the stage before the first step; NULL: it has none. */
+const char *engine_pre_of(const struct engine_action *action);
 /* The recipe of the stage at hand, which is not the main one. -EINVAL with e->why. */
 int engine_use_stage(struct job_engine *e);
 struct engine_use *engine_use_new(struct job_engine *e, const struct wf_step *step,
@@ -91,9 +94,6 @@ struct engine_use *engine_use_next_pre(struct job_engine *e);
 /* Where it is evaluated: among the inputs of the actions around it. -EINVAL with e->why. */
 int engine_before_frame(struct job_engine *e, struct engine_use *use, struct engine_frame **ret,
                         struct dd_err *err);
-/* Its file for that; NULL: it has none. */
-const char *engine_pre_of(const struct engine_action *action);
-
 /* ---- engine_node.c ---- */
 
 /* The program for `using: node20` and its kin, by its path in the sandbox; @ret: what the step must

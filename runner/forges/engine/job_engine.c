@@ -16,27 +16,6 @@ enum { AFTERWARDS_MS = 300 * 1000 };
 
 /* ---- a turn ---- */
 
-static void turn_done(struct job_engine *e)
-{
-	if (!e->now.arena_is_kept)
-		arena_free(e->now.arena);
-	e->now = (struct engine_turn){ .step = NULL };
-	matcher_set_restart(e->matchers);
-}
-
-int engine_turn_begin(struct job_engine *e, struct engine_frame *frame, const struct wf_step *step,
-                      const struct grant *grant, struct dd_err *err)
-{
-	turn_done(e);
-	e->now.frame = frame;
-	e->now.grant = grant;
-	e->now.step = step;
-	e->now.arena = arena_new();
-	e->now.mem.arena = e->now.arena;
-	e->now.name = e->now.grant->name;
-	return engine_contexts_turn(e, err);
-}
-
 /* The next step of the frame at hand. */
 static int step_begin(struct job_engine *e, struct dd_err *err)
 {
@@ -280,7 +259,7 @@ static int finish(struct job_engine *e, enum job_conclusion *ret, struct dd_err 
 	};
 	struct job_result result = { .is = JOB_RESULT_FAILURE };
 
-	turn_done(e);
+	engine_turn_done(e);
 	if (!expr_object_new(&e->mem, false, &result.outputs))
 		return engine_no_memory(err);
 	make_outputs(e, &result.outputs);
@@ -341,7 +320,7 @@ static int action_ended(struct job_engine *e, struct dd_err *err)
 {
 	enum engine_outcome outcome = OUTCOME_FAILURE;
 
-	turn_done(e);
+	engine_turn_done(e);
 	int r = engine_frame_end(e, &outcome, err);
 	return r < 0 ? r : conclude(e, outcome, true, err);
 }
@@ -498,7 +477,7 @@ void job_engine_free(struct job_engine *engine)
 {
 	if (!engine)
 		return;
-	turn_done(engine);
+	engine_turn_done(engine);
 	engine_frames_free(engine);
 	arena_free(engine->line);
 	matcher_set_free(engine->matchers);
