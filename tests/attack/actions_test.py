@@ -63,7 +63,7 @@ class Mirror:
         steps = [{"_phase": BUILD_PHASE, **(s if isinstance(s, dict) else {"uses": s})} for s in steps]
         job = Job(steps, phases, files, actions={"pin": pin, "allow": list(allow), "mirror": self.dir, **({"tools": tools} if tools else {})}, **keys)
         try:
-            r = job.run("--state-dir", os.path.join(job.dir, "state"), *options, command=command)
+            r = job.run("--state-dir", os.path.join(job.dir, "state"), *options, command=command, timeout=240)
         finally:
             job.close()
         if rc is not None:
