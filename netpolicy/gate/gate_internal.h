@@ -220,6 +220,11 @@ struct gate_state {
 enum { GATE_FD_CTL = 0, GATE_FD__COUNT = NET_FD_HATCH };
 __attribute__((noreturn)) void gate_main(const struct gate_spec *spec,
                                          const int fds[GATE_FD__COUNT], pid_t supervisor);
+/* A gate that dials nobody. */
+static inline bool gate_is_closed(const struct gate_spec *spec)
+{
+	return (!spec->egress || spec->egress->n == 0) && !spec->observe;
+}
 int gate_watch(struct gate_state *g, struct gate_source *s, uint32_t events);
 void gate_source_close(struct gate_source *s, bool reset);
 
@@ -231,6 +236,9 @@ struct gate_lock {
 	gid_t gid;
 	pid_t supervisor;
 };
+/* Compile the filter, which gate_lock() otherwise does: by the supervisor, so that a gate finds it
+ * made. Once for each kind. */
+int gate_lock_compile(bool closed, struct dd_err *err);
 int gate_lock(const struct gate_lock *lock, struct dd_err *err);
 int gate_lock_fds(const int fds[], size_t n, int first, struct dd_err *err);
 

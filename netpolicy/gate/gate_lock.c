@@ -15,6 +15,8 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/close_range.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <sys/capability.h>
@@ -164,6 +166,7 @@ static int forbid_files(bool closed, struct dd_err *err)
 
 /* ---- seccomp ---- */
 
+enum { FILTER_MAX = 512 };
 enum arg_check { ANY = 0, NO_EXEC, INET_ONLY, GROW_ONLY };
 
 static const struct filter_row {
@@ -236,7 +239,7 @@ static int gate_lock_add_row(scmp_filter_ctx ctx, const struct filter_row *row)
 
 /* Anything else kills the gate: it is a sign that somebody else is at the wheel, and a dead gate is
  * a closed one. */
-static int gate_lock_enter_filter(bool closed, struct dd_err *err)
+static int filter_compile(bool closed, int to, struct dd_err *err)
 {
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	if (!ctx)
@@ -247,18 +250,55 @@ static int gate_lock_enter_filter(bool closed, struct dd_err *err)
 			r = gate_lock_add_row(ctx, &filter_rows[i]);
 	}
 	if (r == 0)
-		r = dd_fault("gate_seccomp") ? -ENOSYS : seccomp_load(ctx);
+		r = seccomp_export_bpf(ctx, to);
 	seccomp_release(ctx);
-	return r < 0 ? dd_err_set(err, -r,
-	                          "gate: load the seccomp filter (needs CONFIG_SECCOMP_FILTER)")
-	             : 0;
+	return r < 0 ? dd_err_set(err, -r, "gate: compile the seccomp filter") : 0;
+}
+
+/* Of the two kinds of gate; made once in the supervisor, and inherited by every fork of it. */
+static struct filter_bytes {
+	struct sock_filter code[FILTER_MAX];
+	unsigned short n; /* 0: not made yet */
+} filters[2];
+
+int gate_lock_compile(bool closed, struct dd_err *err)
+{
+	struct filter_bytes *f = &filters[closed];
+
+	if (f->n > 0)
+		return 0;
+	dd_auto_fd int fd = memfd_create("gate-filter", MFD_CLOEXEC);
+	if (fd < 0)
+		return dd_err_set(err, errno, "gate: memory for the seccomp filter");
+	int r = filter_compile(closed, fd, err);
+	if (r < 0)
+		return r;
+	ssize_t got = pread(fd, f->code, sizeof(f->code), 0);
+	if (got <= 0 || got == (ssize_t)sizeof(f->code) || (size_t)got % sizeof(f->code[0]) != 0)
+		return dd_err_set(err, got < 0 ? errno : EPROTO,
+		                  "gate: read the seccomp filter (%zd bytes)", got);
+	f->n = (unsigned short)((size_t)got / sizeof(f->code[0]));
+	return 0;
+}
+
+static int gate_lock_enter_filter(bool closed, struct dd_err *err)
+{
+	const struct sock_fprog prog = { .len = filters[closed].n, .filter = filters[closed].code };
+	if (dd_fault("gate_seccomp"))
+		errno = ENOSYS;
+	else if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog, 0, 0) == 0)
+		return 0;
+	return dd_err_set(err, errno,
+	                  "gate: load the seccomp filter (needs CONFIG_SECCOMP_FILTER)");
 }
 
 int gate_lock(const struct gate_lock *lock, struct dd_err *err)
 {
 	if (dd_fault("gate_lock"))
 		return dd_err_set(err, ENOSYS, "gate: lock down");
-	int r = drop_ids(lock, err);
+	int r = gate_lock_compile(lock->closed, err); /* made before the fork, as a rule */
+	if (r == 0)
+		r = drop_ids(lock, err);
 	if (r == 0)
 		r = gate_lock_drop_capabilities(err);
 	if (r == 0)

@@ -376,7 +376,7 @@ void gate_main(const struct gate_spec *spec, const int fds[GATE_FD__COUNT], pid_
 	g->egress = spec->egress ? spec->egress : &nothing;
 	g->search = spec->search;
 	g->observe = spec->observe;
-	g->closed_variant = g->egress->n == 0 && !g->observe;
+	g->closed_variant = gate_is_closed(spec);
 	g->now_ns = clock_ns();
 	if (keep_sockets(fds, &err) < 0)
 		last_words(fds[GATE_FD_CTL], &err);

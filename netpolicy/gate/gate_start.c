@@ -120,6 +120,8 @@ int gate_start(const struct gate_spec *spec, struct gate *ret_gate, struct dd_er
 	int r = gate_start_check_spec(spec, err);
 	if (r == 0)
 		r = own_env_find(err);
+	if (r == 0)
+		r = gate_lock_compile(gate_is_closed(spec), err);
 	if (r < 0)
 		return r;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
