@@ -179,7 +179,8 @@ static size_t escape_line(char *out, const char *s, size_t len, bool colour)
 		if (colour && sgr_len(s + i, len - i) > 0) {
 			memcpy(out + o, s + i, n);
 			o += n;
-			coloured = true;
+			/* "ESC[m", "ESC[0;m": nothing is open after it */
+			coloured = strspn(s + i + 2, "0;") + 3 < n;
 		}
 		i += n;
 		from = i;

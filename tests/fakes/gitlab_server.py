@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """gitlab_server.py - a strict GitLab for runners, over real TLS, made from the protocol's description: it refuses what GitLab refuses, and says in .wrong what a
-client must not do. A test scripts it: jobs wait in .queue, answers that come before the real one in .answers, and .hook sees every request."""
+client must not do. GitLab Runner 17.5.0 (shell executor) has registered, taken jobs, sent traces and artifacts here: gitlab_peer_test.py, with .client = "gitlab-runner",
+which leaves out what only drydock promises to send. A test scripts it: jobs wait in .queue, answers that come before the real one in .answers, and .hook sees every request."""
 import base64
 import http.server
 import json
@@ -49,6 +50,7 @@ class GitLab:
         self.last_update, self.poll_sec, self.watched = "update-0", 0.2, False
         self.repositories, self.git_log = None, []   # a directory with group/project.git; (path, user, token) of what git asked
         self.artifacts = {}   # id of a job -> bytes of its archive
+        self.client = "drydock"
         self.watchdog_sec = None   # a job that was handed over and that nobody accepted for so long is handed over again
         self.lock, self.changed = threading.RLock(), threading.Condition()
         owner = self
@@ -158,6 +160,10 @@ class GitLab:
             return call(json.loads(body)) if call else (404, {"error": "404 Not Found"}, {})
 
     def _common(self, method, name, headers, body):
+        if self.client != "drydock":
+            if not re.fullmatch(r"gitlab-runner [^(]+ \([^;]+; [^;]+; linux/[a-z0-9]+\)", headers.get("User-Agent", "")):
+                self._bad(f"{method} {name}: User-Agent {headers.get('User-Agent')!r}")
+            return
         if not re.fullmatch(r"drydock \S+ \([^;()]+; [^;()]+; linux/[a-z0-9]+\)", headers.get("User-Agent", "")):
             self._bad(f"{method} {name}: User-Agent {headers.get('User-Agent')!r}")
         if not re.fullmatch(r"[0-9a-f]{32}", headers.get("X-Request-Id", "")):
@@ -171,9 +177,15 @@ class GitLab:
                 self._bad(f"{method} {name}: RUNNER-TOKEN is not the token of the body")
 
     def _info(self, info):
+        if self.client != "drydock" and not info:
+            return   # 17.5 verifies without
         for key in ("name", "version", "revision", "platform", "architecture", "executor", "features"):
             if key not in info:
                 self._bad(f"info without {key}")
+        if self.client != "drydock":
+            if not set(info.get("features", {})) <= set(FEATURES):
+                self._bad(f"features that are not known: {sorted(set(info['features']) - set(FEATURES))}")
+            return
         if sorted(info.get("features", {})) != sorted(FEATURES) or not all(isinstance(v, bool) for v in info["features"].values()):
             self._bad("features are not the 31 booleans")
 
@@ -251,6 +263,8 @@ class GitLab:
                 return 204, b"", {"X-GitLab-Last-Update": self.last_update}
             job = self.queue.pop(0)
             job.handed, job.handed_at = job.handed + 1, time.monotonic()
+            if not body.get("info", {}).get("features", {}).get("two_phase_job_commit"):
+                job.state, job.accepted = "running", 1   # who does not promise to accept has accepted
             return 201, job.message, {"X-GitLab-Last-Update": self.last_update}
 
     # ---- a job's own ----
@@ -258,6 +272,8 @@ class GitLab:
     def of_job(self, method, ident, what, query, headers, body):
         job = self.jobs.get(ident)
         token = headers.get("JOB-TOKEN") or ""
+        if method == "PUT" and not token:
+            token = json.loads(body).get("token", "")   # all that GitLab's own runner 17.5 sends with it
         if method == "GET" and what == "/artifacts":
             return self.download(ident, token)
         if not job or token != job.token or job.handed == 0:
