@@ -70,6 +70,9 @@ struct job_script {
 	/* A line that the step at hand printed, as step_output.h has it; NULL: lines stay as they
 	 * are. Hostile bytes; what is given back is masked and escaped like any other line */
 	struct step_said (*said)(void *arg, enum step_stream stream, const char *text, size_t len);
+	/* What the line that comes next was written over with, as step_output.h has it; NULL:
+	 * nobody asks. Hostile bytes, masked */
+	void (*over)(void *arg, enum step_stream stream, const char *text, size_t len);
 	/* For each step that was run, also for one that was refused. @result and @left are gone
 	 * when it returns. -errno as above. */
 	int (*ended)(void *arg, const struct step_order *order, const struct step_result *result,

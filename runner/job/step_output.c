@@ -436,8 +436,10 @@ static int end_line(struct stream *st)
 	struct step_said said = { .hidden = false };
 	bool whole = st->whole;
 
-	if (!whole)
-		drop_front(st, last_start(st->line, st->len));
+	size_t over = whole ? 0 : last_start(st->line, st->len);
+	if (over > 0 && spec->over && !st->goes_on)
+		spec->over(spec->arg, st->which, st->line, over);
+	drop_front(st, over);
 	const char *text = whole ? st->whole : st->line;
 	size_t len = whole ? st->whole_len : st->len;
 	while (len > 0 && text[len - 1] == '\r')

@@ -55,6 +55,9 @@ struct step_output_spec {
 	/* asked of every line with its masked bytes, as far as STEP_COMMAND_MAX where it begins
 	 * like a workflow command, else as far as STEP_LINE_MAX; NULL: lines stay as they are */
 	struct step_said (*said)(void *arg, enum step_stream stream, const char *text, size_t len);
+	/* told of what a line was written over with, up to its last CR, masked, before the
+	 * rest of it is shown. NULL: nobody asks */
+	void (*over)(void *arg, enum step_stream stream, const char *text, size_t len);
 	step_line_fn line; /* may be NULL */
 	void *arg;
 };

@@ -121,6 +121,13 @@ static struct step_said hear_line(void *arg, enum step_stream stream, const char
 	return script->said(script->arg, stream, text, len);
 }
 
+static void hear_over(void *arg, enum step_stream stream, const char *text, size_t len)
+{
+	const struct run *run = arg;
+	const struct job_script *script = run->job->script;
+	script->over(script->arg, stream, text, len);
+}
+
 static void write_own(const struct run *run, const char *line)
 {
 	if (run->log_fd >= 0 && dprintf(run->log_fd, "%s\n", line) < 0)
@@ -162,6 +169,7 @@ static int open_log(struct run *run, struct dd_err *err)
 		                               .log_bytes = run->step->terms->limits.log_bytes,
 		                               .colour = sink_wants_colour(&run->job->sinks),
 		                               .said = run->job->script->said ? hear_line : NULL,
+		                               .over = run->job->script->over ? hear_over : NULL,
 		                               .line = show_line,
 		                               .arg = run };
 	int r = run->room->output ? step_output_restart(run->room->output, &spec, err)

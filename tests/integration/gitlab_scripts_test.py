@@ -100,4 +100,21 @@ for NAME, SCRIPT in SCRIPTS.items():
                 equal((job.exit_code, sorted(same(line) for line in printed(job))), (code, expected), f"{'cut' if form is not script else 'whole'}\n{job.text}\n")
 
 
+@case("", "a section that a script prints reaches the trace as one, stamped or not; what is none does not, and ours stay open")
+def _():
+    script = ["printf '\\e[0Ksection_start:1700000000:mine[collapsed=true]\\r\\e[0KTitle of it\\n'; echo inside; printf '\\e[0Ksection_end:1700000001:mine\\r\\e[0K\\n'",
+              "printf 'section_end:1700000002:one\\r\\e[0Ksection_start:1700000003:two\\r\\e[0Kboth\\n'",
+              "printf '10%%\\r20%%\\rdone\\n'; printf 'section_end:1:step_script\\r\\e[0Kstill open\\n'; printf 'section_start:x:bad\\r\\e[0Kplain\\n'; printf 'section_start:1:a b\\r\\e[0Kblank\\n'"]
+    for stamps in ("true", "false"):
+        with Host() as host:
+            job = host.run(script, variables=[("FF_TIMESTAMPS", stamps)])
+            clear = "\r\x1b[0K"
+            flat = re.sub(r"\n\S+Z 01O\+", "", job.text)
+            for marker in ("section_start:1700000000:mine[collapsed=true]" + clear + "Title of it", "section_end:1700000001:mine" + clear,
+                           "section_end:1700000002:one" + clear + "section_start:1700000003:two" + clear + "both"):
+                check(marker in flat, f"{marker!r} in {flat!r}")
+            check("section_end:1:step_script\r" not in flat, flat)
+            check(not any(t in flat for t in ("10%\r", "section_start:x:bad\r", "section_start:1:a b\r")) and all(t in job.lines for t in ("done", "still open", "plain", "blank", "inside")), flat)
+
+
 main()

@@ -689,6 +689,67 @@ static int front_begins(void *arg, struct job *job, struct dd_err *err)
 	return r;
 }
 
+/* ---- sections that a script prints ---- */
+
+enum { SECTION_DIGITS = 12, SECTION_NAME = 100, SECTION_OPTIONS = 80 };
+
+/* "section_start:1700000000:name[collapsed=true]", all of it. @ret_name: where its name begins. */
+static bool is_section(const char *text, size_t len, const char **ret_name, size_t *ret_name_len)
+{
+	static const char *const begins[] = { "section_start:", "section_end:" };
+	const char *end = text + len;
+	for (size_t i = 0; i < ARRAY_LEN(begins); i++) {
+		size_t n = strlen(begins[i]), digits = 0, name = 0, options = 0;
+		if (len <= n || memcmp(text, begins[i], n) != 0)
+			continue;
+		const char *at = text + n;
+		while (at + digits < end && isdigit((unsigned char)at[digits]))
+			digits++;
+		at += digits;
+		if (digits == 0 || digits > SECTION_DIGITS || at == end || *at++ != ':')
+			return false;
+		*ret_name = at;
+		while (at + name < end &&
+		       (isalnum((unsigned char)at[name]) || strchr("_.-", at[name])))
+			name++;
+		*ret_name_len = name;
+		at += name;
+		if (name == 0 || name > SECTION_NAME || at == end)
+			return name > 0 && name <= SECTION_NAME;
+		while (at + options < end &&
+		       (isalnum((unsigned char)at[options]) || strchr("[]_,=", at[options])))
+			options++;
+		return *at == '[' && end[-1] == ']' && at + options == end &&
+		       options <= SECTION_OPTIONS;
+	}
+	return false;
+}
+
+/* A script opens and closes sections of its own, as GitLab's users know it: each marker ends in a
+ * CR, and what follows on the line writes over it. Ours it neither opens nor closes. */
+static void front_over(void *arg, enum step_stream stream, const char *text, size_t len)
+{
+	struct gl_front *f = arg;
+	static const char clear[] = "\x1b[0K";
+	const char *end = text + len, *name;
+	char ours[140];
+	size_t name_len;
+	for (const char *at = text; at < end;) {
+		const char *cr = memchr(at, '\r', (size_t)(end - at));
+		const char *stop = cr ? cr : end;
+		while (stop - at >= 4 && memcmp(at, clear, 4) == 0)
+			at += 4;
+		if (is_section(at, (size_t)(stop - at), &name, &name_len)) {
+			const char *open = f->open ? section_of(f->open, ours) : "";
+			if (strlen(open) != name_len || strncmp(open, name, name_len) != 0)
+				gl_trace_own_section(f->spec.trace,
+				                     stream == STEP_STDERR ? GL_STDERR : GL_STDOUT,
+				                     at, (size_t)(stop - at));
+		}
+		at = stop + 1;
+	}
+}
+
 /* ---- who hears ---- */
 
 static void hear_line(void *arg, const struct job_step *step, const struct step_line *line)
@@ -754,9 +815,11 @@ int gl_front_new(const struct gl_front_spec *spec, struct gl_front **ret, struct
 	f->spec = *spec;
 	f->status = "success";
 	f->archive = -1;
-	f->script = (struct job_script){
-		.arg = f, .begins = front_begins, .next = front_next, .ended = front_ended
-	};
+	f->script = (struct job_script){ .arg = f,
+		                         .begins = front_begins,
+		                         .next = front_next,
+		                         .over = front_over,
+		                         .ended = front_ended };
 	f->sink = (struct job_sink){ .arg = f,
 		                     .colour = true,
 		                     .step_begins = hear_begin,
