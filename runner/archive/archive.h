@@ -39,7 +39,7 @@ int archive_unpack(const struct archive_region *from, int dir, uint64_t bytes_ma
 /* What is packed: everything of a workspace that a glob matches, in the order of its names, so that
  * the same files make the same archive. */
 struct archive_choice {
-	const char *const *globs; /* of GLOB_PATH */
+	const char *const *globs; /* of GLOB_FILES */
 	const size_t *pattern_of; /* by glob: counted for which pattern */
 	size_t n_globs;
 	uint64_t *hits;      /* by pattern */

@@ -65,7 +65,7 @@ static bool is_chosen(struct packing *p, const char *path, bool is_dir)
 {
 	struct archive_choice *c = p->choice;
 	for (size_t i = 0; i < c->n_globs; i++)
-		if (glob_match(GLOB_PATH, c->globs[i], path)) {
+		if (glob_match(GLOB_FILES, c->globs[i], path)) {
 			c->hits[c->pattern_of[i]]++;
 			return true;
 		}

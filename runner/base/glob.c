@@ -40,25 +40,34 @@ static void set(places p, size_t i)
 	p[i / WORD_BITS] |= UINT64_C(1) << (i % WORD_BITS);
 }
 
+static bool is_of_paths(enum glob_kind kind)
+{
+	return kind == GLOB_PATH || kind == GLOB_FILES;
+}
+
 static int bound_of(enum glob_kind kind)
 {
-	return kind == GLOB_PATH ? '/' : kind == GLOB_LINE ? '\n' : NO_BYTE;
+	return is_of_paths(kind) ? '/' : kind == GLOB_LINE ? '\n' : NO_BYTE;
 }
 
 /* Bytes of @pattern that are literal at its beginning. */
-static size_t head_length(const char *pattern)
+static size_t head_length(enum glob_kind kind, const char *pattern)
 {
-	return strcspn(pattern, "*?");
+	return strcspn(pattern, kind == GLOB_FILES ? "*?[" : "*?");
 }
 
 /* Behind the last wildcard of @pattern, which has one; the slash of a directory wildcard belongs to
  * it. */
 static size_t tail_start(enum glob_kind kind, const char *pattern)
 {
+	const char *ends = kind == GLOB_FILES ? "*?]" : "*?";
 	size_t at = strlen(pattern);
-	while (at > 0 && pattern[at - 1] != '*' && pattern[at - 1] != '?')
+	while (at > 0 && !strchr(ends, pattern[at - 1]))
 		at--;
-	return kind == GLOB_PATH && pattern[at - 1] == '*' && pattern[at] == '/' ? at + 1 : at;
+	/* a bracket that nothing closes is a byte like any other */
+	if (at <= head_length(kind, pattern))
+		return strlen(pattern);
+	return is_of_paths(kind) && pattern[at - 1] == '*' && pattern[at] == '/' ? at + 1 : at;
 }
 
 static bool is_directories(const char *pattern, const char *at)
@@ -71,37 +80,77 @@ static bool is_directories(const char *pattern, const char *at)
 static size_t add_stars(struct machine *m, enum glob_kind kind, const char *pattern, const char *at)
 {
 	const char *from = at;
-	if (kind == GLOB_PATH && is_directories(pattern, at)) {
+	if (is_of_paths(kind) && is_directories(pattern, at)) {
 		while (is_directories(pattern, at))
 			at += 3;
 		set(m->dir, m->end);
 	} else {
 		at += strspn(at, "*");
-		set(kind == GLOB_TEXT || (kind == GLOB_PATH && at - from > 1) ? m->deep : m->star,
+		set(kind == GLOB_TEXT || (is_of_paths(kind) && at - from > 1) ? m->deep : m->star,
 		    m->end);
 	}
 	set(m->empty, m->end++);
 	return (size_t)(at - from);
 }
 
-static void add_byte(struct machine *m, unsigned char c, unsigned *rows)
+static void take_byte(struct machine *m, unsigned char c, unsigned *rows)
 {
 	if (!m->row_of[c]) {
 		m->row_of[c] = (unsigned char)++*rows;
 		memset(m->rows[*rows], 0, sizeof(places));
 	}
-	set(m->rows[m->row_of[c]], m->end++);
+	set(m->rows[m->row_of[c]], m->end);
+}
+
+static void add_byte(struct machine *m, unsigned char c, unsigned *rows)
+{
+	take_byte(m, c, rows);
+	m->end++;
+}
+
+/* "[a-z]", "[!a]", "[^]x]": its length; 0: it is none. @ret: which bytes it is; never a slash. */
+static size_t read_class(const char *at, const char *end, bool ret[256])
+{
+	size_t i = 1, first;
+	bool not_in = at[1] == '!' || at[1] == '^';
+	memset(ret, not_in, 256 * sizeof(*ret));
+	i += not_in;
+	for (first = i; at + i < end && (at[i] != ']' || i == first); i++) {
+		unsigned char from = (unsigned char)at[i], to = from;
+		if (at + i + 2 < end && at[i + 1] == '-' && at[i + 2] != ']') {
+			to = (unsigned char)at[i + 2];
+			i += 2;
+		}
+		for (unsigned c = from; c <= to; c++)
+			ret[c] = !not_in;
+	}
+	ret[0] = ret['/'] = false;
+	return at + i < end ? i + 1 : 0;
+}
+
+static void add_class(struct machine *m, const bool bytes[256], unsigned *rows)
+{
+	for (unsigned c = 0; c < 256; c++)
+		if (bytes[c])
+			take_byte(m, (unsigned char)c, rows);
+	m->end++;
 }
 
 static void compile(struct machine *m, enum glob_kind kind, const char *pattern, size_t from,
                     size_t to)
 {
 	unsigned rows = 0;
+	bool bytes[256];
+	size_t class;
 	memset(m, 0, offsetof(struct machine, rows) + sizeof(places));
 	m->bound = bound_of(kind);
 	for (size_t i = from; i < to;) {
 		if (pattern[i] == '*') {
 			i += add_stars(m, kind, pattern, pattern + i);
+		} else if (kind == GLOB_FILES && pattern[i] == '[' &&
+		           (class = read_class(pattern + i, pattern + to, bytes)) > 0) {
+			add_class(m, bytes, &rows);
+			i += class;
 		} else if (pattern[i++] == '?') {
 			set(m->any, m->end++);
 		} else {
@@ -189,7 +238,7 @@ static bool match(enum glob_kind kind, const char *pattern, const char *text, si
                   bool text_is_glob)
 {
 	struct machine m;
-	size_t head = head_length(pattern);
+	size_t head = head_length(kind, pattern);
 	if (len < head || memcmp(pattern, text, head) != 0)
 		return false;
 	if (pattern[head] == '\0')
@@ -214,19 +263,19 @@ bool glob_match_len(enum glob_kind kind, const char *pattern, const char *text, 
 
 bool glob_covers(enum glob_kind kind, const char *pattern, const char *other)
 {
-	return kind != GLOB_PATH && match(kind, pattern, other, strlen(other), true);
+	return !is_of_paths(kind) && match(kind, pattern, other, strlen(other), true);
 }
 
 bool glob_is_usable(enum glob_kind kind, const char *pattern)
 {
-	size_t head = head_length(pattern);
+	size_t head = head_length(kind, pattern);
 	return pattern[head] == '\0' || tail_start(kind, pattern) - head <= GLOB_WILD_MAX;
 }
 
 unsigned glob_work(enum glob_kind kind, const char *pattern)
 {
 	enum { OF_LARGE = 8 }; /* of one word more, against the first */
-	size_t head = head_length(pattern), words;
+	size_t head = head_length(kind, pattern), words;
 	if (pattern[head] == '\0' || !glob_is_usable(kind, pattern))
 		return 0;
 	words = (tail_start(kind, pattern) - head) / WORD_BITS + 1;

@@ -318,7 +318,7 @@ class GitLab:
         job.ends.append(state)
         job.reason, job.exit_code = body.get("failure_reason"), body.get("exit_code", 0)
         job.state = "canceled" if job.state == "canceling" else state
-        if state == "failed" and job.reason not in (None, *REASONS):
+        if state == "failed" and job.reason not in (None, *REASONS, *job.message["features"].get("failure_reasons", [])):
             self._bad(f"failure_reason {job.reason}")
         job.done.set()
         return 200, b"200", {"Job-Status": job.state}

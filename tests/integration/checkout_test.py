@@ -202,7 +202,7 @@ def _(repo):
     "echo c4nary >>.git/logs/HEAD; echo c4nary >.git/FETCH_HEAD; cd ..; git init -q s; cd s; git submodule --quiet add ../r mod; git commit -qm s; git -C mod config http.extraheader c4nary; "
     "git -C mod config core.fsmonitor c4nary")
 def _(repo):
-    look = "echo @@found=$(grep -rl c4nary / --include='*' -s --exclude-dir=proc --exclude-dir=sys --exclude-dir=usr --exclude-dir=run | tr '\\n' ' ')@@; echo @@url=$(git remote get-url origin)@@; git status"
+    look = "echo @@found=$(grep -rls c4nary /work /home /tmp /var/tmp /work-temp /opt/hostedtoolcache /dev/shm /etc | tr '\\n' ' ')@@; echo @@url=$(git remote get-url origin)@@; git status"
     for options in ((), ("--untracked",)):
         r = repo.drydock(look, *options)
         equal((r.mark("found").strip(), r.mark("url")), ("", "https://example.com/acme/app.git"), f"in r {options}", r)

@@ -145,6 +145,8 @@ def _():
         job = host.run(["echo ran"], rc=1, image={"name": "debian:12"}, features={"trace_sections": False, "failure_reasons": ["script_failure"]})
         equal(job.reason, "script_failure", "a reason that the server does not know")
         check("section_start" not in job.text, job.text)
+        job = host.run(["echo ran"], rc=1, services=[{"name": "postgres:16"}], features={"trace_sections": True, "failure_reasons": ["script_failure", "runner_unsupported", "runner_configuration_error"]})
+        equal(job.reason, "runner_unsupported", "a server that knows the word")
     with Host(config={"version": 1, "runners": {"builder": {"images": ["debian:*"], "projects": ["other/*"]}}}) as host:
         check("runs no jobs of shipyard/keelson" in host.run(["true"], rc=1).text, "projects")
     with Host(config={"version": 1, "runners": {"builder": {"images": ["debian:*"], "projects": ["ship*/*"]}}}) as host:

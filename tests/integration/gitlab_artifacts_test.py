@@ -91,4 +91,12 @@ def _():
         check(len(job.uploads[0]["bytes"]) < 1 << 20, "it was packed")
 
 
+@case("", "a class of a pattern is one character of those it names")
+def _():
+    with Host() as host:
+        job = host.run(["touch log-1.txt log-2.txt log-x.txt log-10.txt"], artifacts=[archive(["log-[0-9].txt", "log-[!0-9].txt"], exclude=["log-[2-9].txt"])])
+        with zipfile.ZipFile(io.BytesIO(job.uploads[0]["bytes"])) as file:
+            equal(sorted(file.namelist()), ["log-1.txt", "log-x.txt"], "names")
+
+
 main()

@@ -94,6 +94,40 @@ static void a_pattern_covers_another_only_if_it_matches_all_of_it(void **state)
 	assert_false(glob_covers(GLOB_PATH, "**", "a"));
 }
 
+static void a_class_is_one_byte_of_those_it_names(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *pattern, *text;
+		bool matches;
+	} classes[] = {
+		{ "a[bc]d", "abd", true },
+		{ "a[bc]d", "aed", false },
+		{ "log-[0-9].txt", "log-7.txt", true },
+		{ "log-[0-9].txt", "log-77.txt", false },
+		{ "[!a-c]x", "dx", true },
+		{ "[!a-c]x", "bx", false },
+		{ "[^a]", "/", false },
+		{ "a[/]b", "a/b", false },
+		{ "**/[A-Z]*.md", "docs/README.md", true },
+		{ "**/[A-Z]*.md", "docs/readme.md", false },
+		{ "[]a]", "]", true },
+		{ "[a-]", "-", true },
+		{ "a[b", "a[b", true },
+		{ "a[b", "ab", false },
+		{ "a]b[c", "a]b[c", true },
+		{ "x[a]y[b", "xay[b", true },
+		{ "[\xc3\xb6]", "\xc3", true },
+	};
+	for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++)
+		if (glob_match(GLOB_FILES, classes[i].pattern, classes[i].text) !=
+		    classes[i].matches)
+			fail_msg("%s and %s", classes[i].pattern, classes[i].text);
+	/* everywhere else it means itself */
+	assert_true(glob_match(GLOB_PATH, "a[bc]d", "a[bc]d"));
+	assert_false(glob_match(GLOB_PATH, "a[bc]d", "abd"));
+}
+
 /* Literal ends may be as long as they like; between the wildcards there is a limit. */
 static void a_pattern_that_is_too_long_matches_nothing_and_says_so(void **state)
 {
@@ -139,6 +173,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_row_matches_as_it_says),
 		cmocka_unit_test(a_pattern_covers_another_only_if_it_matches_all_of_it),
+		cmocka_unit_test(a_class_is_one_byte_of_those_it_names),
 		cmocka_unit_test(a_pattern_that_is_too_long_matches_nothing_and_says_so),
 		cmocka_unit_test(a_hostile_pattern_costs_no_more_than_its_length),
 	};

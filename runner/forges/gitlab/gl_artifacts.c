@@ -72,7 +72,7 @@ size_t gl_globs(struct plan_arena *arena, const char *pattern, const char *ret[G
 	for (size_t i = 0; i < n_some && n + 2 <= GL_GLOBS_MAX; i++) {
 		const char *one = relative(some[i]);
 		size_t len = strlen(one);
-		if (leads_out(one) || !glob_is_usable(GLOB_PATH, one))
+		if (leads_out(one) || !glob_is_usable(GLOB_FILES, one))
 			continue;
 		while (len > 1 && one[len - 1] == '/')
 			len--;
@@ -114,7 +114,7 @@ struct choice {
 static bool fits(const char *const *globs, size_t n, const char *path, size_t *ret_which)
 {
 	for (size_t i = 0; i < n; i++)
-		if (glob_match(GLOB_PATH, globs[i], path)) {
+		if (glob_match(GLOB_FILES, globs[i], path)) {
 			*ret_which = i;
 			return true;
 		}
@@ -166,8 +166,6 @@ static size_t *read_patterns(struct choice *c, const struct gl_texts *texts, con
 		size_t n = gl_globs(c->arena, text, globs);
 		if (n == 0)
 			say(c->how, true, "%.200s: is outside of the project, or no pattern", text);
-		if (strchr(text, '['))
-			say(c->how, true, "%.200s: `[` stands for itself here", text);
 		for (size_t k = 0; k < n; k++) {
 			*ret = arena_grow(c->arena, *ret, *ret_n, sizeof(**ret));
 			of = arena_grow(c->arena, of, *ret_n, sizeof(*of));

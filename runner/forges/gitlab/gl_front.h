@@ -19,6 +19,7 @@ enum gl_result {
 	GL_TIMED_OUT,
 	GL_CANCELLED,
 	GL_REFUSED,
+	GL_UNSUPPORTED, /* it asks for what this runner has not */
 	GL_BROKEN,
 };
 

@@ -467,8 +467,7 @@ static void run_job(struct gl_host *h)
 	                                 h->runner->config.projects, h->arena);
 	if (why) {
 		gl_trace_say(h->trace, GL_SAY_ERROR, "%s", why);
-		refuse(h, GL_REFUSED, why);
-		h->code = DRYDOCK_EXIT_JOB_FAILED;
+		refuse(h, GL_UNSUPPORTED, why);
 		return;
 	}
 	gl_short_token(h->runner->reg.token, token);
@@ -541,6 +540,8 @@ static const struct end_row {
 	  false },
 	{ GL_REFUSED, "failed", "runner_configuration_error", "script_failure",
 	  DRYDOCK_EXIT_REFUSED, false },
+	{ GL_UNSUPPORTED, "failed", "runner_unsupported", "runner_configuration_error",
+	  DRYDOCK_EXIT_JOB_FAILED, false },
 	{ GL_BROKEN, "failed", "runner_system_failure", "runner_system_failure",
 	  DRYDOCK_EXIT_INTERNAL, true },
 };
@@ -564,7 +565,9 @@ static void choose_end(struct gl_host *h)
 	for (size_t i = 0; i < ARRAY_LEN(end_rows); i++)
 		if (end_rows[i].result == h->outcome->result)
 			row = &end_rows[i];
-	const char *reason = server_knows(h, row->reason) ? row->reason : row->otherwise;
+	const char *reason = server_knows(h, row->reason)      ? row->reason
+	                     : server_knows(h, row->otherwise) ? row->otherwise
+	                                                       : "script_failure";
 	if (h->interrupted && row->result == GL_CANCELLED) {
 		reason = server_knows(h, "runner_interrupted") ? "runner_interrupted"
 		                                               : "unknown_failure";
