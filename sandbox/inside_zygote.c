@@ -209,14 +209,15 @@ static int zygote_build(struct inside *in, struct dd_err *err)
 	if (signal(SIGCHLD, SIG_DFL) == SIG_ERR)
 		return dd_err_set(err, errno, "default action of SIGCHLD");
 	int r = keep_socket(in, err);
-	if (r == 0)
-		r = open_host(in, err);
+	/* first, so that the supervisor, who writes them, can go on with something else */
 	if (r == 0)
 		r = inside_ask_for_maps(in->zygote, err);
 	if (r < 0)
 		return r;
 	inside_wait_for_maps(in->zygote);
 	r = inside_tie_to_parent(in->zygote, err);
+	if (r == 0)
+		r = open_host(in, err);
 	if (r == 0)
 		r = build_in_child(in, err);
 	/* nobody asks how a step ended here: init tells the supervisor */

@@ -6,7 +6,8 @@
  * One thread: the zygote's parent-death signal follows the *thread* that cloned it. A zygote is
  * found again by all that went into its tree, the identity of its directories included: where one
  * of them is another by now, so is the tree. What a step is beyond that (files, program, filter,
- * rules, limits) is packed into a request each time. Nothing falls back: a zygote that is gone, or
+ * rules, limits) is packed into a request each time. One can be begun ahead of its first step, and
+ * is waited for then. Nothing falls back: a zygote that is gone, or
  * says no, ends the step.
  */
 #include "host_view.h"
@@ -39,6 +40,9 @@ struct sandbox_zygote {
 	int pidfd;
 	int sock;
 	char *room;
+	bool unheard; /* it builds, and has not said yet that its tree stands */
+	int r;        /* it could not be begun ahead: told to the first who asks for it */
+	struct dd_err err;
 };
 
 struct sandbox_zygotes {
@@ -303,7 +307,7 @@ static int hear_reply(const struct sandbox_zygote *z, struct dd_err *err)
 	return r < 0 ? r : reply.r < 0 ? outside_child_error(err, &reply.err) : 0;
 }
 
-static int zygote_converse(const struct sandbox_spec *spec, const struct sandbox_zygote *z,
+static int zygote_converse(const struct sandbox_spec *spec, struct sandbox_zygote *z,
                            struct dd_err *err)
 {
 	struct ctl_msg msg = { .type = CTL_INVALID };
@@ -334,7 +338,8 @@ static int zygote_converse(const struct sandbox_spec *spec, const struct sandbox
 	r = dd_send_msg(z->sock, &msg, sizeof(msg), NULL, 0);
 	if (r < 0 && r != -EPIPE) /* EPIPE: its reason is still to be read */
 		return dd_err_set(err, -r, "release the zygote");
-	return hear_reply(z, err);
+	z->unheard = true;
+	return 0;
 }
 
 static int zygote_start(const struct sandbox_spec *spec, struct sandbox_zygote *z,
@@ -364,6 +369,7 @@ static int zygote_start(const struct sandbox_spec *spec, struct sandbox_zygote *
 	return r < 0 ? r : zygote_converse(spec, z, err);
 }
 
+/* It builds from here on. Takes @key over. */
 static int zygote_new(const struct sandbox_spec *spec, char *key, struct sandbox_zygote **ret,
                       struct dd_err *err)
 {
@@ -403,7 +409,25 @@ static struct sandbox_zygote *find(struct sandbox_zygotes *zygotes, const char *
 struct sandbox_zygote *outside_zygote_standing(const struct sandbox_spec *spec)
 {
 	dd_auto_free char *key = key_make(spec, false);
-	return key && spec->zygotes ? find(spec->zygotes, key) : NULL;
+	struct sandbox_zygote *z = key && spec->zygotes ? find(spec->zygotes, key) : NULL;
+	return z && !z->unheard && z->r == 0 ? z : NULL;
+}
+
+static void zygote_put(struct sandbox_zygotes *zygotes, struct sandbox_zygote *z)
+{
+	z->next = zygotes->first;
+	zygotes->first = z;
+}
+
+/* Until its tree stands; at most once. */
+static int zygote_wait(struct sandbox_zygote *z, struct dd_err *err)
+{
+	bool unheard = z->unheard;
+
+	z->unheard = false;
+	return z->r < 0  ? dd_err_blame(err, z->err.blame, dd_err_say(err, -z->r, "%s", z->err.msg))
+	       : unheard ? hear_reply(z, err)
+	                 : 0;
 }
 
 /* A push step's tree is its own and never comes again, so those that nobody used lately go. A job
@@ -425,26 +449,61 @@ int outside_zygote_for(const struct sandbox_spec *spec, struct sandbox_zygote **
                        struct sandbox_zygote **ret, struct dd_err *err)
 {
 	char *key = key_make(spec, false);
+	struct sandbox_zygote *z = key && spec->zygotes ? find(spec->zygotes, key) : NULL;
+	int r = 0;
 
 	*ret_own = NULL;
 	if (!key)
 		return dd_err_set(err, ENOMEM, "look for a zygote");
-	if (!spec->zygotes) {
-		int r = zygote_new(spec, key, ret_own, err);
-		*ret = *ret_own;
-		return r;
-	}
-	*ret = find(spec->zygotes, key);
-	if (*ret) {
+	if (z) {
 		free(key);
-		return 0;
+	} else {
+		if ((r = zygote_new(spec, key, &z, err)) < 0)
+			return r;
+		if (spec->zygotes)
+			zygote_put(spec->zygotes, z);
 	}
-	int r = zygote_new(spec, key, ret, err);
-	if (r < 0)
+	if ((r = zygote_wait(z, err)) < 0) {
+		if (spec->zygotes)
+			spec->zygotes->first = z->next; /* whoever comes next gets another */
+		zygote_end(z);
 		return r;
-	(*ret)->next = spec->zygotes->first;
-	spec->zygotes->first = *ret;
-	keep_few(spec->zygotes);
+	}
+	if (spec->zygotes)
+		keep_few(spec->zygotes);
+	else
+		*ret_own = z;
+	*ret = z;
+	return 0;
+}
+
+/* One that could not be begun stands in the list all the same, with its reason: it is not tried
+ * again in silence. */
+int sandbox_zygote_ahead(const struct sandbox_spec *spec, struct dd_err *err)
+{
+	char *key = key_make(spec, false), *again = key ? strdup(key) : NULL;
+	struct sandbox_zygote *z = NULL;
+	struct dd_err why = { 0 };
+
+	if (!key || !again) {
+		free(key);
+		free(again);
+		return dd_err_set(err, ENOMEM, "begin a zygote");
+	}
+	int r = zygote_new(spec, key, &z, &why);
+	if (r < 0) {
+		z = calloc(1, sizeof(*z));
+		if (!z) {
+			free(again);
+			return dd_err_set(err, ENOMEM, "begin a zygote");
+		}
+		*z = (struct sandbox_zygote){
+			.key = again, .pidfd = -1, .sock = -1, .r = r, .err = why
+		};
+	} else {
+		free(again);
+	}
+	zygote_put(spec->zygotes, z);
 	return 0;
 }
 

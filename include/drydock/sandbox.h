@@ -132,6 +132,12 @@ int sandbox_zygotes_new(struct sandbox_zygotes **ret, struct dd_err *err);
 /* Kills what is left in them, every sandbox too; accepts NULL. Before the job's directories go. */
 void sandbox_zygotes_free(struct sandbox_zygotes *zygotes);
 
+struct sandbox_spec;
+/* Begin the zygote of the tree of @spec, of which only what that tree is made of is read, and go
+ * on: the first sandbox that comes from it waits for it. One that could not be begun is told then.
+ * @spec->zygotes must be set. -ENOMEM. */
+int sandbox_zygote_ahead(const struct sandbox_spec *spec, struct dd_err *err);
+
 /* What a step is. Late are the content of its files, its working directory and its argv: they are
  * read by sandbox_release() alone, so that a sandbox can stand before anybody knows them. */
 struct sandbox_spec {

@@ -60,6 +60,9 @@ struct job;
 
 struct job_script {
 	void *arg;
+	/* the steps of the plan have channels: then the tree that all of them have in common is
+	 * begun before the first of them is known. A wrong answer costs that time */
+	bool has_channel;
 	/* Before the first next(), with the job that it may speak of (job_voice.h); NULL: it has
 	 * nothing to say. -errno: the job is broken off */
 	int (*begins)(void *arg, struct job *job, struct dd_err *err);

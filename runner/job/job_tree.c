@@ -293,14 +293,18 @@ static int keep_pristine(struct job *job, struct dd_err *err)
 	                  "keep a pristine copy of the checkout");
 }
 
+int job_tree_places(struct job *job, struct dd_err *err)
+{
+	return tree_make_places(job, SHARED_TREE, &job->tree.work_fd, err);
+}
+
 int job_tree_prepare(struct job *job, struct dd_err *err)
 {
 	struct job_tree *tree = &job->tree;
 	bool tracked = false;
 	int r;
 
-	if ((r = tree_make_places(job, SHARED_TREE, &tree->work_fd, err)) < 0 ||
-	    (r = copy_in(job, &tracked, err)) < 0 || (r = keep_pristine(job, err)) < 0)
+	if ((r = copy_in(job, &tracked, err)) < 0 || (r = keep_pristine(job, err)) < 0)
 		return r;
 	stamps_prepare(&tree->stamps, job->dirs.root_fd);
 	if ((r = manifest_scan(tree->work_fd, NULL, &tree->initial, err)) < 0)

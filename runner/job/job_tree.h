@@ -2,9 +2,9 @@
 /* job_tree.h - the workspace of a job from copy to artifacts: what steps see of it, what they did
  * to it.
  *
- * Supervisor only, and only while no process of the job's steps lives. Order of use: prepare once;
- * before each step view; after each step that could write after_step; at the end out. Every
- * function records what it saw.
+ * Supervisor only, and only while no process of the job's steps lives. Order of use: places and
+ * prepare once; before each step view; after each step that could write after_step; at the end out.
+ * Every function records what it saw.
  */
 #ifndef RUNNER_JOB_TREE_H
 #define RUNNER_JOB_TREE_H
@@ -12,6 +12,9 @@
 #include "grant/step_mounts.h"
 #include "job.h"
 
+/* The writable places that fetch and build steps share, empty. */
+int job_tree_places(struct job *job, struct dd_err *err);
+/* Copy the workspace to its place among them. */
 int job_tree_prepare(struct job *job, struct dd_err *err);
 
 /* Make the directories of @step. For push: a fresh copy of the checkout and the artifacts, each

@@ -47,16 +47,28 @@ static int channel_make_file(struct job *job, int dir, const char *name, struct 
 	return 0;
 }
 
+static int channel_dir_make(const struct job *job, int *ret_fd, char ret_dir[600],
+                            struct dd_err *err)
+{
+	(void)snprintf(ret_dir, 600, "%s/%s", job->dirs.root, channel_dir);
+	return job_dirs_sub(&job->dirs, channel_dir, 0755, ret_fd, err);
+}
+
+int step_channel_begin(const struct job *job, char ret_dir[600], struct dd_err *err)
+{
+	dd_auto_fd int dir = -1;
+	return channel_dir_make(job, &dir, ret_dir, err);
+}
+
 int step_channel_make(struct job *job, const struct job_step *step, char ret_dir[600],
                       struct dd_err *err)
 {
 	dd_auto_fd int dir = -1;
 	int r = step_channel_clear(job, err);
 	if (r == 0)
-		r = job_dirs_sub(&job->dirs, channel_dir, 0755, &dir, err);
+		r = channel_dir_make(job, &dir, ret_dir, err);
 	for (size_t i = 0; r == 0 && step->recipe->channel[i]; i++)
 		r = channel_make_file(job, dir, step->recipe->channel[i], err);
-	(void)snprintf(ret_dir, 600, "%s/%s", job->dirs.root, channel_dir);
 	return r;
 }
 

@@ -41,6 +41,8 @@ struct step_left {
  * mount. */
 int step_channel_make(struct job *job, const struct job_step *step, char ret_dir[600],
                       struct dd_err *err);
+/* That directory alone, empty: it is one for the whole job. */
+int step_channel_begin(const struct job *job, char ret_dir[600], struct dd_err *err);
 /* Nothing of a step is left in it. The directory stays: the steps of a job find it mounted. */
 int step_channel_clear(const struct job *job, struct dd_err *err);
 /* Only when no process of the step is left. What cannot be handed on says why in its row. */

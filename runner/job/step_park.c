@@ -11,6 +11,7 @@
 #include "step_park.h"
 
 #include "drydock/fd.h"
+#include "job_tree.h"
 #include "step_spec.h"
 
 #include <fcntl.h>
@@ -100,6 +101,33 @@ static struct recipe recipe_like(const struct recipe *now, const struct recipe *
 		.n_files = now->n_files,
 		.channel = now->channel,
 	};
+}
+
+/* ---- the tree ---- */
+
+int step_park_tree(struct job *job, struct dd_err *err)
+{
+	static const char *const unknown[] = { NULL };
+	static const struct job_terms none = { .terms = NULL };
+	const struct recipe recipe = { .channel = job->script->has_channel ? unknown : NULL };
+	const struct grant *first = job->plan->n_grants ? &job->plan->grants[0] : NULL;
+	struct step_view view;
+	struct step_spec spec;
+
+	if (!first || first->phase == DD_PHASE_PUSH || first->written->recipe.nothing)
+		return 0;
+	job_tree_shared(job, &view);
+	int r = recipe.channel ? step_channel_begin(job, view.channel, err) : 0;
+	if (r < 0)
+		return r;
+	step_spec_make(job,
+	               &(struct step_spec_of){ .terms = first->terms,
+	                                       .compiled = &none,
+	                                       .recipe = &recipe,
+	                                       .view = &view,
+	                                       .label = first->label },
+	               &spec);
+	return sandbox_zygote_ahead(&spec.spec, err);
 }
 
 /* ---- park ---- */

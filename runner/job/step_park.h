@@ -13,6 +13,9 @@
  * none is open. */
 int step_streams_make(const struct job *job, int ret_read[2], int ret_write[2], struct dd_err *err);
 
+/* Begin the tree that the job's steps have in common, whose places are made: while the workspace is
+ * copied into it. What fails with it is told by the first step. */
+int step_park_tree(struct job *job, struct dd_err *err);
 /* @step, whose view is @view, has begun: ask for the next one, where it cannot depend on anything
  * that this one does. Waits for nothing. What fails is kept for step_park_take(). */
 void step_park_next(struct job *job, const struct job_step *step, const struct step_view *view);

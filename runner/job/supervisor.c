@@ -150,6 +150,9 @@ static int begin(struct job *job, struct dd_err *err)
 		          "seccomp user notification (drydock doctor); they fail as ever");
 	if ((r = record_narrowed(job, err)) < 0)
 		return r;
+	/* while this process compiles and copies, another builds the root of its steps */
+	if ((r = job_tree_places(job, err)) < 0 || (r = step_park_tree(job, err)) < 0)
+		return r;
 	if ((r = job_terms_compile(job->plan, asks_of(job), job->observe, &job->terms, err)) < 0)
 		return r;
 	return job_tree_prepare(job, err);

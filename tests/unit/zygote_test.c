@@ -734,6 +734,48 @@ static void every_fault_of_parking_ends_the_step_and_none_falls_back_X09(void **
 	assert_int_equal(count_fds(), fds);
 }
 
+static void a_zygote_that_is_begun_ahead_serves_the_first_sandbox_of_its_tree(void **state)
+{
+	struct sandbox_spec spec = spec_of(unknown, 1);
+	struct dd_err err = { 0 };
+	(void)state;
+
+	assert_int_equal(sandbox_zygote_ahead(&spec, &err), 0);
+	assert_int_equal(count_children(), 1);
+	run_ok("echo ran", NULL);
+	assert_string_equal(out, "ran\n");
+	assert_int_equal(count_children(), 1); /* no second one */
+}
+
+static void a_zygote_that_could_not_be_begun_ahead_ends_the_first_step_with_its_reason_X09(
+	void **state)
+{
+	static const char *const points[] = { "zygote", "zygote_maps", "open_tree", "pivot_root" };
+	(void)state;
+
+	for (size_t i = 0; i < ARRAY_LEN(points); i++) {
+		struct sandbox_spec spec = spec_of(unknown, 1);
+		struct sandbox sb = SANDBOX_NONE;
+		struct dd_err err = { 0 };
+		int fd;
+		assert_int_equal(setenv("DRYDOCK_FAULT", points[i], 1), 0);
+		dd_fault_init();
+		assert_int_equal(sandbox_zygote_ahead(&spec, &err), 0);
+		/* nothing is taken away any more: it is not tried again in silence */
+		assert_int_equal(unsetenv("DRYDOCK_FAULT"), 0);
+		dd_fault_init();
+		int r = start("echo ran", NULL, &sb, &fd, &err);
+		hear(fd);
+		if (r >= 0 || *out || !*err.msg)
+			fail_msg("with %s taken away the step ran", points[i]);
+		assert_int_equal(count_children(), 0);
+		run_ok("echo ran", NULL);
+		assert_string_equal(out, "ran\n");
+		sandbox_zygotes_free(zygotes);
+		assert_int_equal(sandbox_zygotes_new(&zygotes, &err), 0);
+	}
+}
+
 /* ---- ends ---- */
 
 static void a_zygote_that_ends_takes_its_steps_along_and_the_next_step_gets_another(void **state)
@@ -929,6 +971,8 @@ int main(int argc, char **argv)
 		T(a_supervisor_that_dies_with_one_parked_leaves_none_G07),
 		T(a_step_neither_sees_nor_pays_for_the_one_that_is_parked_P02_R01),
 		T(every_fault_of_parking_ends_the_step_and_none_falls_back_X09),
+		T(a_zygote_that_is_begun_ahead_serves_the_first_sandbox_of_its_tree),
+		T(a_zygote_that_could_not_be_begun_ahead_ends_the_first_step_with_its_reason_X09),
 		T(a_zygote_that_ends_takes_its_steps_along_and_the_next_step_gets_another),
 		T(a_supervisor_that_dies_leaves_neither_zygote_nor_step_G07),
 		T(every_fault_of_a_zygote_ends_the_step_and_none_falls_back_X09),

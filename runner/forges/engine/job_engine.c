@@ -455,6 +455,7 @@ int job_engine_new(const struct actions_job *what, const struct actions_world *w
 	e->frame = &e->root;
 	e->script = (struct job_script){
 		.arg = e,
+		.has_channel = true,
 		.begins = engine_begins,
 		.next = engine_next,
 		.said = engine_said,
