@@ -126,6 +126,31 @@ static void top_metrics(struct key_context *ctx, const struct tree_node *v, void
 	((struct agent_config *)out)->metrics = text;
 }
 
+static void record_key(struct key_context *ctx, const struct tree_node *v, void *out)
+{
+	const char *text = key_text(ctx, v, "key");
+	if (text && text[0] != '/')
+		diag_add(ctx->diags, v->mark, "the agent has no directory of its own",
+		         "`key` is the absolute path of a private key, not `%s`", text);
+	((struct agent_record *)out)->key = text;
+}
+
+static void record_to(struct key_context *ctx, const struct tree_node *v, void *out)
+{
+	((struct agent_record *)out)->to = key_texts(ctx, v, "to", NULL);
+}
+
+static const struct key_row record_rows[] = {
+	{ .name = "key", .kinds = TREE_SCALAR, .read = record_key },
+	{ .name = "to", .kinds = TREE_SCALAR | TREE_LIST, .read = record_to },
+};
+
+static void top_record(struct key_context *ctx, const struct tree_node *v, void *out)
+{
+	(void)key_walk(ctx, v, "record", record_rows, ARRAY_LEN(record_rows),
+	               &((struct agent_config *)out)->record);
+}
+
 static void top_runners(struct key_context *ctx, const struct tree_node *v, void *out)
 {
 	struct agent_config *config = out;
@@ -144,6 +169,7 @@ static const struct key_row top_rows[] = {
 	{ .name = "jobs", .kinds = TREE_SCALAR, .read = top_jobs },
 	{ .name = "stop", .kinds = TREE_SCALAR, .read = top_stop },
 	{ .name = "metrics", .kinds = TREE_SCALAR, .read = top_metrics },
+	{ .name = "record", .kinds = TREE_MAP, .read = top_record },
 	{ .name = "runners", .kinds = TREE_MAP, .read = top_runners },
 };
 
@@ -160,6 +186,9 @@ int agent_config_parse(const char *name, const char *text, size_t len, struct ag
 	if (tree_parse(ret->arena, kept, text, len, &root, diags) == 0)
 		(void)key_walk(&reading.ctx, root, "drydock.yml", top_rows, ARRAY_LEN(top_rows),
 		               ret);
+	ret->defaults.record = ret->record;
+	for (size_t i = 0; i < ret->n_runners; i++)
+		ret->runners[i].record = ret->record;
 	diag_sort(diags, before);
 	return diags->n > before || diags->truncated ? -EINVAL : 0;
 }

@@ -18,6 +18,12 @@ enum { AGENT_JOBS_MAX = 256 };
 /* What happens to jobs that run when the agent is asked to end. Zero loses nothing. */
 enum agent_stop { AGENT_STOP_FINISH = 0, AGENT_STOP_INTERRUPT };
 
+/* What becomes of the record of every job, beside the file itself. */
+struct agent_record {
+	const char *key;       /* a private key that signs its head in the end; NULL: none does */
+	const char *const *to; /* collectors; NULL: none */
+};
+
 /* How one runner takes jobs; of `runners:` in the file, or the defaults. */
 struct runner_config {
 	const char *name; /* NULL: the defaults */
@@ -27,6 +33,7 @@ struct runner_config {
 	uint64_t log_bytes;          /* of one job's log at the forge */
 	const char *const *images;   /* globs: an `image:` that this host's own root stands for */
 	const char *const *projects; /* globs: whose jobs are run; NULL: every one that is sent */
+	struct agent_record record;  /* the same for all */
 };
 
 struct agent_config {
@@ -34,6 +41,7 @@ struct agent_config {
 	unsigned jobs; /* of all runners together, at one time */
 	enum agent_stop stop;
 	const char *metrics; /* a file for the node exporter, or NULL */
+	struct agent_record record;
 	struct runner_config *runners;
 	size_t n_runners;
 	struct runner_config defaults;

@@ -6,6 +6,8 @@
  * of processes, and it holds the runner's key. */
 #include "agent_jit.h"
 
+#include "agent_record.h"
+#include "agent/agent_config.h"
 #include "agent/registration.h"
 #include "base/exit_code.h"
 #include "base/text_escape.h"
@@ -114,10 +116,27 @@ static int trust(const struct agent_jit_args *args, const char *state, char ca[7
 	return r < 0 ? dd_err_blame(err, DD_BLAME_CALLER, r) : 0;
 }
 
+/* Of the configuration only the record is this job's: how many, whose and how often is the
+ * server's word. */
+static int read_config(const struct agent_jit_args *args, struct agent_config *ret,
+                       struct dd_err *err)
+{
+	struct diag_list diags = { 0 };
+	int r = agent_config_load(args->config, ret, &diags, err);
+	if (r == 0)
+		r = agent_record_look(&ret->record, err);
+	diag_print_files(stderr, &diags);
+	diag_list_done(&diags);
+	if (r < 0 && err->blame == DD_BLAME_HOST)
+		err->blame = DD_BLAME_CALLER;
+	return r;
+}
+
 int agent_jit(const struct agent_jit_args *args)
 {
 	char state[512], ca[700] = "", name[RUNNER_NAME_MAX + 1];
 	struct github_agent_runner one = { .name = name };
+	struct agent_config config = { .arena = NULL };
 	struct identity id;
 	struct dd_err err = { 0 };
 
@@ -135,8 +154,8 @@ int agent_jit(const struct agent_jit_args *args)
 		(void)fail(&err);
 		return DRYDOCK_EXIT_HOST;
 	}
-	if (check_policies(args->policy_dir, &err) < 0 || find_state(args, &id, state, &err) < 0 ||
-	    trust(args, state, ca, &err) < 0)
+	if (check_policies(args->policy_dir, &err) < 0 || read_config(args, &config, &err) < 0 ||
+	    find_state(args, &id, state, &err) < 0 || trust(args, state, ca, &err) < 0)
 		return fail(&err);
 	int r = read_runner(args->file, &one.runner, &err);
 	/* nobody else's, also where another server counts from 1, too */
@@ -148,9 +167,11 @@ int agent_jit(const struct agent_jit_args *args)
 	                                                        .state = state,
 	                                                        .policy_dir = args->policy_dir,
 	                                                        .version = args->version,
+	                                                        .record = &config.record,
 	                                                        .once = true },
 				   &one, 1);
 	if (r < 0)
 		github_runner_done(&one.runner);
+	agent_config_free(&config);
 	return code;
 }

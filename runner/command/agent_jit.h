@@ -4,8 +4,8 @@
 #define RUNNER_AGENT_JIT_H
 
 struct agent_jit_args {
-	const char *file;                                       /* "-": standard input */
-	const char *state_dir, *policy_dir, *ca_file, *version; /* or NULL */
+	const char *file;                                                /* "-": standard input */
+	const char *config, *state_dir, *policy_dir, *ca_file, *version; /* or NULL */
 };
 
 /* An exit code. */

@@ -6,6 +6,7 @@
 
 #include "agent/agent_loop.h"
 #include "agent_jit.h"
+#include "agent_record.h"
 #include "base/exit_code.h"
 #include "base/text_escape.h"
 #include "drydock/identity.h"
@@ -88,8 +89,10 @@ static int read_all(struct agent_world *world, struct dd_err *err)
 		                  "`drydock register github` does it",
 		                  world->state);
 	r = agent_config_check(&world->config, world->regs, world->n_regs, &world->diags);
-	return r < 0 ? dd_err_say(err, -r, "the configuration cannot be used")
-	             : check_policies(world, err);
+	if (r < 0)
+		return dd_err_say(err, -r, "the configuration cannot be used");
+	r = agent_record_look(&world->config.record, err);
+	return r < 0 ? r : check_policies(world, err);
 }
 
 static int load(struct agent_world *world, struct dd_err *err)
@@ -219,7 +222,10 @@ static int github_reload(void *arg, struct github_agent_runner *ret)
 {
 	struct agent_world *world = arg;
 	struct agent_run run = { .config = NULL };
-	return reload(world, &run) ? github_list(run.arg, ret) : -1;
+	if (!reload(world, &run))
+		return -1;
+	world->config.record = ((const struct agent_world *)run.arg)->config.record;
+	return github_list(run.arg, ret);
 }
 
 /* How many of them ask: `jobs` of the configuration bounds them all, and each takes one. */
@@ -276,6 +282,7 @@ static int run_github(struct agent_world *world)
 				.used_up = github_used_up,
 				.reload = github_reload,
 				.arg = world,
+				.record = &world->config.record,
 			},
 			list, most);
 	}
@@ -424,6 +431,7 @@ int cmd_agent(int argc, char **argv)
 	(void)signal(SIGPIPE, SIG_IGN);
 	if (args.jitconfig)
 		return agent_jit(&(struct agent_jit_args){ .file = args.jitconfig,
+		                                           .config = args.config,
 		                                           .state_dir = args.state_dir,
 		                                           .policy_dir = args.policy_dir,
 		                                           .ca_file = args.ca,

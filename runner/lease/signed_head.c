@@ -24,17 +24,26 @@ static char *beside(const char *record)
 	return asprintf(&path, "%s" SIGNED_HEAD_SUFFIX, record) < 0 ? NULL : path;
 }
 
+int signed_head_key_look(const char *key_file, struct dd_err *err)
+{
+	dd_auto_free char *token = NULL;
+	json_t *nothing = json_object();
+	int r = nothing ? jws_sign(key_file, SIGNED_HEAD_TYP, NULL, nothing, &token, err)
+	                : dd_err_set(err, ENOMEM, "sign the record");
+	json_decref(nothing);
+	return r < 0 ? dd_err_blame(err, DD_BLAME_CALLER,
+	                            dd_err_ctx(err, r, "the record cannot be signed"))
+	             : 0;
+}
+
 int signed_head_look(const char *key_file, const char *record, struct dd_err *err)
 {
-	dd_auto_free char *path = beside(record), *token = NULL;
-	json_t *nothing = json_object();
+	dd_auto_free char *path = beside(record);
 	struct stat st;
-	int r = !path || !nothing ? dd_err_set(err, ENOMEM, "sign the record")
-	                          : jws_sign(key_file, SIGNED_HEAD_TYP, NULL, nothing, &token, err);
-	json_decref(nothing);
+	int r = path ? signed_head_key_look(key_file, err)
+	             : dd_err_set(err, ENOMEM, "sign the record");
 	if (r < 0)
-		return dd_err_blame(err, DD_BLAME_CALLER,
-		                    dd_err_ctx(err, r, "the record cannot be signed"));
+		return r;
 	if (lstat(path, &st) == 0)
 		return dd_err_blame(err, DD_BLAME_CALLER,
 		                    dd_err_say(err, EEXIST,

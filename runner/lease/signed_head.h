@@ -16,7 +16,9 @@
 #define SIGNED_HEAD_TYP    "drydock-record+jws"
 #define SIGNED_HEAD_SUFFIX ".sig"
 
-/* Before anything runs: can @key_file sign, and is there room for a signature of @record? */
+/* Can @key_file sign? */
+int signed_head_key_look(const char *key_file, struct dd_err *err);
+/* Before anything runs: can it, and is there room for a signature of @record? */
 int signed_head_look(const char *key_file, const char *record, struct dd_err *err);
 /* Sign the finished record at the path @record. -EBADMSG, -ENODATA as record_verify(): such a one
  * is not signed. */

@@ -342,6 +342,13 @@ static int collectors_of(const char *const *to, struct collector *c, size_t *ret
 	return 0;
 }
 
+int mirror_look(const char *const *to, struct dd_err *err)
+{
+	struct collector c[MIRRORS_MAX];
+	size_t n;
+	return collectors_of(to, c, &n, err);
+}
+
 static void mirror_free(struct mirror *m)
 {
 	dd_close(m->fd);

@@ -18,6 +18,10 @@ enum { MIRRORS_MAX = 4 };
 /* What the operator may name, for help and messages. */
 #define MIRROR_FORMS "journald, unix:PATH or syslog:PATH"
 
+/* Can the record go to all of @to (NULL-terminated, or NULL)? Whether anybody listens there is for
+ * the moment of each line. -EINVAL, -E2BIG with DD_BLAME_CALLER. */
+int mirror_look(const char *const *to, struct dd_err *err);
+
 struct mirror;
 /* @to: NULL-terminated, or NULL; the journal comes by itself where standard error is connected to
  * it, as in a service. *ret is NULL where there is nothing to do. @forget is called in the process

@@ -219,6 +219,8 @@ def _():
         for text, said in (("version: 1\njbos: 4\n", "drydock.yml:2:1"), ("version: 2\n", "unknown version"), ("jobs: 4\n", "version"),
                            ("version: 1\njobs: 0\n", "drydock.yml:2:7"), ("version: 1\nrunners:\n  bulider: { jobs: 1 }\n", "did you mean `builder`?"),
                            ("version: 1\nrunners:\n  builder: { poll: never }\n", "drydock.yml:3:20"), ("version: 1\nmetrics: here.prom\n", "absolute"),
+                           ("version: 1\nrecord: { key: here.pem }\n", "absolute path of a private key"), ("version: 1\nrecord: { kye: /k }\n", "drydock.yml:2:11"),
+                           ("version: 1\nrecord: { key: /is/not/there.pem }\n", "the record cannot be signed"), ("version: 1\nrecord: { to: fluentd }\n", "it goes to journald"),
                            ("version: 1\nstop: never\n", "finish"), ("version: 1\nversion: 1\n", "drydock.yml:2:1")):
             host.write("drydock.yml", text)
             done = host.check("--config", "drydock.yml", rc=2)

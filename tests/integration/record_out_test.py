@@ -12,6 +12,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from dd import DRYDOCK, Job, case, check, equal, main, py, step  # noqa: E402
+from gitlab import Host  # noqa: E402
 
 
 def openssl(*args):
@@ -294,6 +295,24 @@ def _():
                 collector.socket.close()
         finally:
             job.close()
+
+
+@case("9.7 V-06", "an agent's jobs sign their records with the key of drydock.yml, and pass them on to its collectors; no step sees the key")
+def _():
+    with Host() as host:
+        secret, public = make_keys(host)
+        collector = Collector(os.path.join(host.dir, "c.sock"), socket.SOCK_STREAM)
+        host.write("drydock.yml", json.dumps({"version": 1, "record": {"key": secret, "to": [f"unix:{host.dir}/c.sock"]}}))
+        job = host.run([f"cat {secret} || echo hidden"])
+        check("hidden" in job.lines and "PRIVATE KEY" not in job.text, job.text)
+        records = [os.path.join(where, name) for where, _, names in os.walk(host.state) for name in names if name.endswith(".jsonl.sig")]
+        equal(len(records), 1, "signatures")
+        record = records[0][:-4]
+        done = subprocess.run([DRYDOCK, "record", "verify", record, "--key", public], capture_output=True, text=True, check=False)
+        equal(done.returncode, 0, done.stdout + done.stderr)
+        with open(record, "rb") as file:
+            lines = file.read().splitlines(keepends=True)
+        equal(collector.wait(len(lines)), lines, "what the socket got")
 
 
 @case("9.7", "collectors that drydock does not know, without a path or with a relative one are usage errors, and nothing is run")

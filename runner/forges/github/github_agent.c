@@ -138,13 +138,15 @@ static _Noreturn void become_job(struct github_agent *a, const struct place *p, 
 	}
 	write_lock(p, getpid());
 	(void)sigprocmask(SIG_SETMASK, &a->before, NULL);
-	int code = github_job_run(&(struct github_job_args){ .id = a->args->id,
-	                                                     .state = a->args->state,
-	                                                     .policy_dir = a->args->policy_dir,
-	                                                     .ca = p->ca,
-	                                                     .message = message,
-	                                                     .len = len,
-	                                                     .sock = sock });
+	int code = github_job_run(&(struct github_job_args){
+		.id = a->args->id,
+		.state = a->args->state,
+		.policy_dir = a->args->policy_dir,
+		.ca = p->ca,
+		.record = a->args->record ? *a->args->record : (struct agent_record){ 0 },
+		.message = message,
+		.len = len,
+		.sock = sock });
 	(void)fflush(NULL);
 	_exit(code);
 }

@@ -33,6 +33,7 @@ struct github_agent_args {
 	 * NULL: there is nothing to read again */
 	int (*reload)(void *arg, struct github_agent_runner *ret);
 	void *arg;
+	const struct agent_record *record; /* of every job; NULL: as a run has it */
 };
 
 /* An exit code; of one job: 0 succeeded, 1 failed, 4 refused, 5 internal, 130 cancelled, also when

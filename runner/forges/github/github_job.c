@@ -548,6 +548,8 @@ static _Noreturn void become_keeper(struct job_host *h, pid_t parent)
 	                                       .sinks = sinks,
 	                                       .n_sinks = 1,
 	                                       .secrets = &h->message.secrets,
+	                                       .record_key = h->args->record.key,
+	                                       .record_to = h->args->record.to,
 	                                       .state_dir = h->args->state }));
 }
 

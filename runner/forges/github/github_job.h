@@ -9,6 +9,7 @@
 #ifndef RUNNER_GITHUB_JOB_H
 #define RUNNER_GITHUB_JOB_H
 
+#include "agent/agent_config.h"
 #include "drydock/identity.h"
 
 #include <stddef.h>
@@ -22,7 +23,8 @@ struct github_job_args {
 	const char *state;      /* directory */
 	const char *policy_dir; /* NULL: the host's own */
 	const char *ca;         /* or NULL */
-	char *message;          /* is wiped */
+	struct agent_record record;
+	char *message; /* is wiped */
 	size_t len;
 	int sock; /* to the agent */
 };

@@ -227,6 +227,8 @@ static _Noreturn void become_keeper(struct gl_host *h, struct gl_plan *plan, str
 	                                            .sinks = sinks,
 	                                            .n_sinks = 1,
 	                                            .secrets = &secrets,
+	                                            .record_key = h->runner->config.record.key,
+	                                            .record_to = h->runner->config.record.to,
 	                                            .state_dir = h->runner->setup->state });
 	(void)fflush(NULL);
 	_exit(code);
