@@ -52,7 +52,7 @@ struct ctl_msg {
 #define DELIVERY_MAGIC    0x64647632u
 #define DELIVERY_LISTENER 'L'
 #define DELIVERY_TERMINAL 'T'
-enum { DELIVERY_MAX = 8 * 1024 * 1024, DELIVERY_FILES_MAX = 64, DELIVERY_NAME_MAX = 255 };
+enum { DELIVERY_MAX = 8 * 1024 * 1024, DELIVERY_FILES_MAX = 128, DELIVERY_NAME_MAX = 255 };
 
 struct delivery_head {
 	uint32_t magic;

@@ -144,11 +144,11 @@ static void check_secret_file(struct diagnosis *d, const char *key, const struct
  * prints. */
 static void check_locked_memory(struct diagnosis *d, const struct tree_node *all)
 {
-	enum { PER_LEASE = 12 * LEASE_VALUE_MAX, FOR_MASKS = 256 * 1024 };
+	enum { PER_LEASE = 2 * 1024, FOR_MASKS = 512 * 1024, PER_MASK = 16 * 1024 };
 	struct secret_memory *memory = NULL;
 	struct dd_err err = { .code = 0 };
 	size_t n = all->n < LEASES_MAX ? all->n : LEASES_MAX;
-	if (n && secret_memory_new(n * PER_LEASE + FOR_MASKS, &memory, &err) < 0)
+	if (n && secret_memory_new(n * (PER_LEASE + PER_MASK) + FOR_MASKS, &memory, &err) < 0)
 		want(d, all->mark, "credentials",
 		     "raise RLIMIT_MEMLOCK: `ulimit -l`, or LimitMEMLOCK= in the unit", "%.280s",
 		     err.msg);

@@ -82,10 +82,10 @@ int step_secrets_fill(const struct recipe *recipe, const struct grant_lease *lea
 		return r;
 	char *pair = set->memory ? secret_alloc(set->memory, head + len + 1) : NULL;
 	if (!pair)
-		return dd_err_say(err, ENOMEM,
-		                  "variable %s: secret memory is full; hand the credential over in "
-		                  "fewer variables",
-		                  name);
+		return dd_err_ctx(err,
+		                  set->memory ? secret_memory_full(set->memory, err)
+		                              : dd_err_set(err, ENOMEM, "no credential is held"),
+		                  "variable %s", name);
 	memcpy(pair, name, head - 1);
 	pair[head - 1] = '=';
 	r = secrets_write(&f, text, pair + head, &len, err);

@@ -356,7 +356,7 @@ static int take_field(const struct message *m, struct secret_memory *memory, str
 	char *name = keep(memory, m->name, m->name_len);
 	char *bytes = keep(memory, m->bytes, m->len);
 	if (!name || !bytes)
-		return dd_err_say(err, E2BIG, "the secret does not fit into secret memory");
+		return secret_memory_full(memory, err);
 	v->fields[v->n++] = (struct lease_field){ name, bytes, m->len };
 	return 0;
 }
@@ -369,7 +369,7 @@ static int take_key(const struct message *m, struct secret_memory *memory, struc
 	v->key_len = m->len;
 	v->key = keep(memory, m->bytes, m->len);
 	crash_point();
-	return v->key ? 0 : dd_err_set(err, ENOMEM, "secret memory is full");
+	return v->key ? 0 : secret_memory_full(memory, err);
 }
 
 static int take_handle(const struct courier_errand *errand, struct asked *a, struct dd_err *err)
@@ -416,7 +416,7 @@ static int take(const struct courier_errand *errand, struct asked *a, struct sec
 		break;
 	case MESSAGE_USER:
 		v->user = keep(memory, m->bytes, m->len);
-		r = v->user ? 0 : dd_err_set(err, ENOMEM, "secret memory is full");
+		r = v->user ? 0 : secret_memory_full(memory, err);
 		break;
 	case MESSAGE_TTL:
 		take_ttl(m, v);
@@ -444,16 +444,20 @@ static int take(const struct courier_errand *errand, struct asked *a, struct sec
 int courier_grant(const struct courier_errand *errand, struct secret_memory *memory,
                   struct lease_value *ret, struct dd_err *err)
 {
+	struct secret_memory *passing = NULL;
 	struct asked a = { .sock = -1 };
 	int64_t deadline = dd_now_ms() + GRANT_MS;
 	bool stopped = false;
 
-	a.m = secret_alloc(memory, sizeof(*a.m));
-	if (!a.m)
-		return dd_err_set(err, ENOMEM, "secret memory is full");
-	int r = begin(errand->job, errand, NULL, &a, err);
+	int r = secret_memory_new(sizeof(*a.m) + 64, &passing, err);
 	if (r < 0)
 		return r;
+	a.m = secret_alloc(passing, sizeof(*a.m));
+	r = begin(errand->job, errand, NULL, &a, err);
+	if (r < 0) {
+		secret_memory_free(passing);
+		return r;
+	}
 	for (r = 1; r > 0;) {
 		r = next_message(&a, &deadline, &stopped, err);
 		if (r == 0)
@@ -463,7 +467,7 @@ int courier_grant(const struct courier_errand *errand, struct secret_memory *mem
 		else if (r > 0)
 			r = take(errand, &a, memory, ret, err);
 	}
-	explicit_bzero(a.m, sizeof(*a.m));
+	secret_memory_free(passing);
 	finish(&a, r == -ETIMEDOUT);
 	return r;
 }

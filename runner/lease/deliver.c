@@ -17,9 +17,9 @@ struct delivery {
 	struct lease_set *set;
 };
 
-static int full(const struct grant_lease *lease, struct dd_err *err)
+static int full(const struct lease_set *set, const struct grant_lease *lease, struct dd_err *err)
 {
-	return dd_err_set(err, ENOMEM, "credential %s: secret memory is full", lease->name);
+	return dd_err_ctx(err, secret_memory_full(set->memory, err), "credential %s", lease->name);
 }
 
 /* ---- may it be handed over? ---- */
@@ -145,7 +145,7 @@ static int place_part(const struct delivery *d, const struct grant_lease *lease,
 		                  lease->name, ARRAY_LEN(d->set->env));
 	char *pair;
 	if (put_text(d->set, &pair, "%s=%s", target->name, f->bytes) < 0)
-		return full(lease, err);
+		return full(d->set, lease, err);
 	d->set->env[d->set->n_env++] = pair;
 	return 0;
 }
@@ -270,7 +270,7 @@ static int make_entry(const struct delivery *d, const struct client_row *row, si
 	if (r < 0)
 		return r;
 	r = row->entry(&e, ret);
-	return r < 0 ? full(lease, err) : r;
+	return r < 0 ? full(d->set, lease, err) : r;
 }
 
 static int place_own(const struct delivery *d, const struct client_row *row, size_t i,
@@ -279,7 +279,7 @@ static int place_own(const struct delivery *d, const struct client_row *row, siz
 	const struct grant_lease *lease = &d->holder->leases[i];
 	char *name;
 	if (put_text(d->set, &name, "%s%s", row->own, lease->targets[0].name) < 0)
-		return full(lease, err);
+		return full(d->set, lease, err);
 	return put_file(d->set, lease, name, text, len, err);
 }
 
@@ -303,14 +303,14 @@ static int place_client(const struct delivery *d, const struct client_row *row, 
 		len = put_text(d->set, &more, "%s%s%s", file ? file : row->head,
 		               file ? row->between : "", text);
 		if (len < 0)
-			return full(&d->holder->leases[i], err);
+			return full(d->set, &d->holder->leases[i], err);
 		file = more;
 		last = &d->holder->leases[i];
 	}
 	if (!last)
 		return 0;
 	len = put_text(d->set, &more, "%s%s", file, row->tail);
-	return len < 0 ? full(last, err)
+	return len < 0 ? full(d->set, last, err)
 	               : put_file(d->set, last, lease_form(row->as)->file, more, (size_t)len, err);
 }
 

@@ -18,8 +18,8 @@
 
 #include <stdlib.h>
 
-/* Of one lease: the value as it came, and what a form makes of it. */
-enum { MEMORY_PER_LEASE = 12 * LEASE_VALUE_MAX };
+/* To begin with: values are short, as a rule, and the memory grows. */
+enum { MEMORY_FIRST = 16 * 1024 };
 
 int lease_look(const struct plan *plan, const struct lease_forge *forge, struct dd_err *err)
 {
@@ -105,7 +105,7 @@ int lease_grant(const struct lease_holder *holder, struct mask *mask, struct lea
 	if (holder->n > LEASES_MAX)
 		return dd_err_say(err, E2BIG, "more than %d credentials for one step", LEASES_MAX);
 	if ((r = check_withheld(holder, err)) < 0 ||
-	    (r = secret_memory_new(holder->n * (size_t)MEMORY_PER_LEASE, &ret->memory, err)) < 0)
+	    (r = secret_memory_new(MEMORY_FIRST, &ret->memory, err)) < 0)
 		return r;
 	return grant_all(holder, mask, ret, err); /* on failure the caller revokes, which wipes */
 }

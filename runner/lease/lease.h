@@ -16,7 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { LEASES_MAX = 64, LEASE_VALUE_MAX = 16384, LEASE_KEY_MAX = 4096 };
+enum { LEASES_MAX = 128, LEASE_VALUE_MAX = 16384, LEASE_KEY_MAX = 4096 };
 
 struct lease_set {
 	struct secret_memory *memory;

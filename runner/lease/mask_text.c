@@ -36,7 +36,13 @@ void mask_text(struct mask *m, char *text, size_t size)
 		return;
 	dd_auto_free char *masked = calloc(1, size);
 	struct text t = { .out = masked, .size = size };
-	if (m && masked && mask_stream_new(m, &stream, NULL) == 0) {
+	struct dd_err err = { 0 };
+	if (m && masked && mask_stream_new(m, &stream, &err) < 0) {
+		/* unmasked it is told to nobody, and that is told */
+		(void)snprintf(text, size, "(hidden: it cannot be masked: %s)", err.msg);
+		return;
+	}
+	if (stream) {
 		(void)mask_feed(stream, text, len, append, &t);
 		if (len + NEARLY >= size && mask_held(stream) > 0)
 			(void)append(&t, "***", 3);

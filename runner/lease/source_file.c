@@ -51,7 +51,8 @@ int source_file_grant(const struct lease_holder *holder, const struct grant_leas
 		return r;
 	char *bytes = secret_alloc(memory, LEASE_VALUE_MAX + 2);
 	if (!bytes)
-		return dd_err_set(err, ENOMEM, "credential %s: secret memory is full", lease->name);
+		return dd_err_ctx(err, secret_memory_full(memory, err), "credential %s",
+		                  lease->name);
 	size_t len = 0;
 	for (ssize_t n = 1; n > 0 && len <= LEASE_VALUE_MAX; len += (size_t)n) {
 		n = read(fd, bytes + len, LEASE_VALUE_MAX + 1 - len);
@@ -67,6 +68,7 @@ int source_file_grant(const struct lease_holder *holder, const struct grant_leas
 	    bytes[len - 1] == '\n')
 		len--;
 	bytes[len] = '\0';
+	secret_shrink(memory, bytes, len + 1);
 	*ret = (struct lease_value){ .fields = { { "", bytes, len } }, .n = 1 };
 	return 0;
 }

@@ -39,16 +39,17 @@ static int keep(const struct grant_lease *lease, const char *value, size_t len, 
 			"more than %zu credentials come from the environment and the forge",
 			ARRAY_LEN(held.one));
 	if (!held.memory) {
-		int r = secret_memory_new((size_t)LEASES_MAX * 4096, &held.memory, err);
+		int r = secret_memory_new(4096, &held.memory, err);
 		if (r < 0)
 			return r;
 	}
-	char *copy = len <= LEASE_VALUE_MAX ? secret_alloc(held.memory, len + 1) : NULL;
+	if (len > LEASE_VALUE_MAX)
+		return dd_err_say(err, E2BIG, "the value of %s is longer than %d bytes",
+		                  lease->source, LEASE_VALUE_MAX);
+	char *copy = secret_alloc(held.memory, len + 1);
 	if (!copy)
-		return dd_err_say(
-			err, E2BIG,
-			"the value of %s is too long for secret memory; deliver it as a file",
-			lease->source);
+		return dd_err_ctx(err, secret_memory_full(held.memory, err), "the value of %s",
+		                  lease->source);
 	memcpy(copy, value, len);
 	held.one[held.n++] = (struct held_one){ lease->from, lease->source, copy, len };
 	return 0;
@@ -140,7 +141,8 @@ int source_held_grant(const struct lease_holder *holder, const struct grant_leas
 		return missing(lease, err);
 	char *bytes = secret_alloc(memory, one->len + 1);
 	if (!bytes)
-		return dd_err_set(err, ENOMEM, "credential %s: secret memory is full", lease->name);
+		return dd_err_ctx(err, secret_memory_full(memory, err), "credential %s",
+		                  lease->name);
 	memcpy(bytes, one->value, one->len);
 	*ret = (struct lease_value){ .fields = { { "", bytes, one->len } }, .n = 1 };
 	return 0;

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TTL_DEFAULT = 300, STEPS_MAX = 100, CREDENTIALS_MAX = 64 /* as one step can hold */ };
+enum { TTL_DEFAULT = 300, STEPS_MAX = 100, CREDENTIALS_MAX = 128 /* as one step can hold */ };
 
 static bool is_file_name(const char *name)
 {

@@ -249,6 +249,40 @@ def _():
         check(wrong in r.out, f"the reason does not say {wrong}", r)
 
 
+def many(n, length):
+    """A job whose one step holds @n credentials of @length bytes, in variables and in files."""
+    names = [f"c{i}" for i in range(n)]
+    files = {f"secrets/{name}": os.urandom(length // 2).hex() for name in names}
+    credentials = {name: {"from": {"file": f"secrets/{name}"}, "for": {"phase": "push", "steps": ["a"]}, "as": {"file": name} if i % 3 == 0 else {"env": f"C{i}"}} for i, name in enumerate(names)}
+    script = """echo "@@held=$(($(env | grep -c '^C[0-9]') + $(ls "$CREDENTIALS_DIRECTORY" | wc -l)))@@"; echo $C1; cat "$CREDENTIALS_DIRECTORY/c0" """
+    job = Job([step("a", script, PUSH)], {"push": {}}, credentials=credentials)
+    for name, text in files.items():
+        os.makedirs(os.path.join(job.dir, "secrets"), exist_ok=True)
+        with open(os.path.join(job.dir, name), "w", encoding="ascii") as file:
+            file.write(text)
+        os.chmod(os.path.join(job.dir, name), 0o600)
+    return job, list(files.values())
+
+
+# Root may lock what it wants: without that capability the limit is everybody's.
+LIMITED = ["setpriv", "--bounding-set=-ipc_lock", "--inh-caps=-ipc_lock", "--"]
+
+
+@case("C-16", "a hundred credentials in one step fit into the usual 8 MiB of locked memory; where they do not, nothing starts, and limit and remedy are named")
+def _():
+    job, values = many(100, 40)
+    try:
+        r = job.run(prefix=["prlimit", f"--memlock={8 << 20}:{8 << 20}", *LIMITED])
+        equal((r.rc, r.marks.get("held")), (0, "100"), "what the step held", r)
+        check(not any(value in r.out for value in values), "a value is shown", r)
+        equal(len(r.events("cred.grant")), 100, "grants", r)
+        r = job.run(prefix=["prlimit", f"--memlock={192 << 10}:{192 << 10}", *LIMITED])
+        check(r.rc != 0 and "held" not in r.marks, f"it ran, with {r.rc}", r)
+        check("RLIMIT_MEMLOCK" in r.out and "ulimit -l" in r.out, "the remedy", r)
+    finally:
+        job.close()
+
+
 @case("C-15", "no command line on the host ever holds the secret while the job runs")
 def _():
     job = secret_job()

@@ -89,14 +89,38 @@ static void nothing_is_left_in_memory_after_free(void **state)
 	close(fd);
 }
 
-static void a_full_region_gives_no_more(void **state)
+static void it_grows_by_what_is_asked_and_says_why_where_it_cannot(void **state)
 {
 	(void)state;
 	struct secret_memory *sm = NULL;
 	assert_int_equal(secret_memory_new(4096, &sm, &err), 0);
-	assert_non_null(secret_alloc(sm, 4000));
-	assert_null(secret_alloc(sm, 4000));
+	char *first = secret_alloc(sm, 4000), *second = secret_alloc(sm, 4000);
+	assert_non_null(first);
+	assert_non_null(second);
+	memset(first, 'a', 4000);
+	memset(second, 'b', 4000);
+	assert_int_equal(first[3999], 'a');
+	char *big = secret_alloc(sm, 300000);
+	assert_non_null(big);
 	assert_null(secret_alloc(sm, SIZE_MAX));
+	assert_true(secret_memory_full(sm, &err) < 0 && err.msg[0]);
+	secret_memory_free(sm);
+}
+
+static void what_is_given_back_is_wiped_and_given_again(void **state)
+{
+	(void)state;
+	struct secret_memory *sm = NULL;
+	assert_int_equal(secret_memory_new(4096, &sm, &err), 0);
+	char *p = secret_alloc(sm, 4000);
+	memset(p, 'x', 4000);
+	secret_shrink(sm, p, 5);
+	char *q = secret_alloc(sm, 3000);
+	assert_true(q > p && q < p + 64);
+	for (size_t i = 0; i < 3000; i++)
+		assert_int_equal(q[i], 0);
+	secret_shrink(sm, p, 1); /* something came after it */
+	assert_memory_equal(p, "xxxxx", 5);
 	secret_memory_free(sm);
 }
 
@@ -128,7 +152,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_forked_process_sees_zeros),
 		cmocka_unit_test(the_region_is_locked_and_left_out_of_dumps),
 		cmocka_unit_test(nothing_is_left_in_memory_after_free),
-		cmocka_unit_test(a_full_region_gives_no_more),
+		cmocka_unit_test(it_grows_by_what_is_asked_and_says_why_where_it_cannot),
+		cmocka_unit_test(what_is_given_back_is_wiped_and_given_again),
 		cmocka_unit_test(memory_that_cannot_be_locked_is_refused_with_the_remedy),
 	};
 	if (argc > 1)
