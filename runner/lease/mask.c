@@ -463,6 +463,12 @@ static const char *mask_shown_word(const struct mask *m)
 	return m->word ? m->word : "***";
 }
 
+bool mask_is_word(const struct mask *m, const char *text, size_t len)
+{
+	const char *word = mask_shown_word(m);
+	return len == strlen(word) && memcmp(text, word, len) == 0;
+}
+
 static int tell_plain(struct mask_stream *s, size_t from, size_t to, const struct out *o)
 {
 	from = from < s->shown ? s->shown : from;

@@ -36,6 +36,8 @@ int mask_add_live(struct mask *m, const char *value, size_t len, struct mask_str
 /* What stands in the place of a value, "***" where nobody says another word: @word lives as long as
  * the mask, and is not empty. */
 void mask_word(struct mask *m, const char *word);
+/* What stands there is the place of a value that is masked already. */
+bool mask_is_word(const struct mask *m, const char *text, size_t len);
 /* Has it any value yet? NULL has none. */
 bool mask_holds(const struct mask *m);
 /* Would every value still be found in a text whose unprintable bytes were replaced and whose URLs

@@ -131,27 +131,28 @@ def _():
     equal(len(told(r)), 1, "lines", r)
 
 
-@case("C2", "what programs try and do without is not told: clone3, MPTCP, netlink protocols, kernel TLS, unknown ioctl, prctl and numbers")
+@case("C2", "what programs try and do without is not told: clone3, io_uring, MPTCP, netlink protocols, kernel TLS, unknown ioctl, prctl and numbers")
 def _():
     r = in_step(calls('''
         mark("clone3", call(435, 0, 0)); mark("mptcp", call(41, 2, 1, 262)); mark("netlink", call(41, 16, 3, 15)); mark("alg", call(41, 38, 5, 0))
         mark("ioctl", call(16, 0, 0x7f123456)); mark("prctl", call(157, 0x12345678)); mark("nobody", call(1000)); mark("x32", call(0x40000027))
         mark("handle", call(303, -100, b"/", 0, 0, 0)); mark("listener", call(317, 1, 8, 0))
+        mark("io_uring", call(425, 1, 0)); mark("enter", call(426, 3, 1, 0, 0, 0, 0)); mark("register", call(427, 3, 0, 0, 0))
     '''))
     equal(told(r), [], "lines", r)
     equal(r.events("sys.deny"), [], "events", r)
-    equal([r.mark(m) for m in ("clone3", "mptcp", "netlink", "alg", "nobody", "listener")],
-          ["ENOSYS", "EPROTONOSUPPORT", "EAFNOSUPPORT", "EAFNOSUPPORT", "ENOSYS", "EPERM"], "answers", r)
+    equal([r.mark(m) for m in ("clone3", "mptcp", "netlink", "alg", "nobody", "listener", "io_uring", "enter", "register")],
+          ["ENOSYS", "EPROTONOSUPPORT", "EAFNOSUPPORT", "EAFNOSUPPORT", "ENOSYS", "EPERM", "ENOSYS", "ENOSYS", "ENOSYS"], "answers", r)
 
 
 ANSWERS = {"unshare": "EPERM", "setns": "EPERM", "clone": "EPERM", "ptrace": "EPERM", "bpf": "EPERM", "perf": "EPERM", "userfaultfd": "EPERM",
-           "keyctl": "EPERM", "mount": "EPERM", "pivot_root": "EPERM", "syslog": "EPERM", "io_uring": "ENOSYS", "vsock": "EAFNOSUPPORT",
+           "keyctl": "EPERM", "mount": "EPERM", "pivot_root": "EPERM", "syslog": "EPERM", "vsock": "EAFNOSUPPORT",
            "packet": "EAFNOSUPPORT", "raw": "EPERM", "personality": "EPERM", "tiocsti": "EPERM", "settime": "EPERM"}
 TRY_ALL = '''
     mark("unshare", call(272, 0x10000000)); mark("setns", call(308, 0, 0)); mark("clone", call(56, 0x10000011, 0, 0, 0, 0))
     mark("ptrace", call(101, 0, 0, 0, 0)); mark("bpf", call(321, 0, 0, 0)); mark("perf", call(298, 0, 0, 0, 0, 0)); mark("userfaultfd", call(323, 0))
     mark("keyctl", call(250, 0, 0)); mark("mount", call(165, 0, 0, 0, 0, 0)); mark("pivot_root", call(155, 0, 0)); mark("syslog", call(103, 3, 0, 0))
-    mark("io_uring", call(425, 1, 0)); mark("vsock", call(41, 40, 1, 0)); mark("packet", call(41, 17, 3, 0)); mark("raw", call(41, 2, 3, 255))
+    mark("vsock", call(41, 40, 1, 0)); mark("packet", call(41, 17, 3, 0)); mark("raw", call(41, 2, 3, 255))
     mark("personality", call(135, 0x40000)); mark("tiocsti", call(16, 0, 0x5412, b"x")); mark("settime", call(227, 0, 0))
 '''
 

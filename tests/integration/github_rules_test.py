@@ -401,6 +401,11 @@ JOBS = [
             printf '::add-mask::first-part%%0Asecond-part\\n'
             echo "shows first-part and second-part"
      """, {"has": ["| shows *** and ***"]}),
+    ("7.7", "a value that is masked already is masked again without a word", """
+        - run: |
+            echo "::add-mask::hidden-value"; echo "::add-mask::hidden-value"
+            echo "shows hidden-value"
+     """, {"has": ["| shows ***"], "hasnt": ["cannot be masked"]}),
     ("7.7", "what is masked is masked in annotations and names, and an output that holds it reaches no other job", """
         - id: s
           run: |
