@@ -613,7 +613,7 @@ int job_tree_drop_view(struct job *job, const struct job_step *step, struct dd_e
 
 	own_tree(step, own);
 	int first = job_dirs_drop(&job->dirs, own, err);
-	int r = step_channel_clear(job, first < 0 ? NULL : err);
+	int r = step_channel_clear(job, step, first < 0 ? NULL : err);
 	return first < 0 ? first : r;
 }
 

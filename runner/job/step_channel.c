@@ -12,6 +12,7 @@
 #include "job_tree.h"
 #include "tree/workspace.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -27,19 +28,78 @@ static int channel_open(const struct job *job)
 	return fd < 0 ? -errno : fd;
 }
 
-int step_channel_clear(const struct job *job, struct dd_err *err)
+/* ---- make and clear ---- */
+
+/* As it was made, but for what stands in it: that goes. What a step can leave on a file besides
+ * (attributes, times) it can as well leave in the tree that it shares with the next one. */
+static bool channel_file_is_ours(const struct job *job, int dir, const char *name)
+{
+	const uid_t owner = job->id->mode == IDENTITY_RANGE ? job->step_uid : geteuid();
+	struct stat st;
+	/* a FIFO is not waited for */
+	dd_auto_fd int fd = openat(dir, name,
+	                           O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+
+	return fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+	       (st.st_mode & 07777) == 0600 && st.st_nlink == 1 && st.st_uid == owner &&
+	       ftruncate(fd, 0) == 0;
+}
+
+static bool is_named(const char *const *names, const char *name)
+{
+	for (; *names; names++)
+		if (strcmp(*names, name) == 0)
+			return true;
+	return false;
+}
+
+/* Is nothing there but some of the files of that name, each as it was made? They are empty then. */
+static bool channel_can_stay(const struct job *job, int dir, const char *const *names)
+{
+	int again = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *list = again < 0 ? NULL : fdopendir(again);
+	const struct dirent *e;
+	bool ours = list != NULL;
+
+	if (!list)
+		dd_close(again);
+	while (ours && (errno = 0, e = readdir(list)) != NULL)
+		ours = strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
+		       (is_named(names, e->d_name) && channel_file_is_ours(job, dir, e->d_name));
+	ours = ours && errno == 0;
+	if (list)
+		(void)closedir(list);
+	return ours;
+}
+
+/* Files that stay are as good as new ones, and cost a tenth: ext4 keeps the numbers of deleted ones
+ * back for some seconds, and looks at each of them again for every file that is made. A push step
+ * shares no tree with those before and behind it, so no file either. */
+static int channel_clear(const struct job *job, int dir, const struct job_step *step,
+                         struct dd_err *err)
+{
+	const char *const *names = step->recipe->channel;
+
+	if (names && step->phase != DD_PHASE_PUSH && channel_can_stay(job, dir, names))
+		return 0;
+	return tree_remove(dir, err);
+}
+
+int step_channel_clear(const struct job *job, const struct job_step *step, struct dd_err *err)
 {
 	dd_auto_fd int dir = channel_open(job);
 
 	if (dir < 0)
 		return dir == -ENOENT ? 0 : dd_err_set(err, -dir, "open the channel of the job");
-	return tree_remove(dir, err);
+	return channel_clear(job, dir, step, err);
 }
 
 static int channel_make_file(struct job *job, int dir, const char *name, struct dd_err *err)
 {
 	dd_auto_fd int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
 	                           0600);
+	if (fd < 0 && errno == EEXIST)
+		return 0; /* it stayed */
 	if (fd < 0)
 		return dd_err_set(err, errno, "make the step's file %s", name);
 	if (job->id->mode == IDENTITY_RANGE && fchown(fd, job->step_uid, job->step_uid) < 0)
@@ -64,9 +124,9 @@ int step_channel_make(struct job *job, const struct job_step *step, char ret_dir
                       struct dd_err *err)
 {
 	dd_auto_fd int dir = -1;
-	int r = step_channel_clear(job, err);
+	int r = channel_dir_make(job, &dir, ret_dir, err);
 	if (r == 0)
-		r = channel_dir_make(job, &dir, ret_dir, err);
+		r = channel_clear(job, dir, step, err);
 	for (size_t i = 0; r == 0 && step->recipe->channel[i]; i++)
 		r = channel_make_file(job, dir, step->recipe->channel[i], err);
 	return r;

@@ -43,8 +43,9 @@ int step_channel_make(struct job *job, const struct job_step *step, char ret_dir
                       struct dd_err *err);
 /* That directory alone, empty: it is one for the whole job. */
 int step_channel_begin(const struct job *job, char ret_dir[600], struct dd_err *err);
-/* Nothing of a step is left in it. The directory stays: the steps of a job find it mounted. */
-int step_channel_clear(const struct job *job, struct dd_err *err);
+/* Nothing that @step wrote is left in it. The directory stays: the steps of a job find it mounted.
+ * So do its files, empty, where the next step would find them made anew. */
+int step_channel_clear(const struct job *job, const struct job_step *step, struct dd_err *err);
 /* Only when no process of the step is left. What cannot be handed on says why in its row. */
 void step_channel_read(struct job *job, const struct job_step *step, struct step_left *ret);
 void step_left_done(struct step_left *left); /* wipes: a step may have left a secret */

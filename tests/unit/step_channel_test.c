@@ -122,6 +122,83 @@ static void the_largest_file_fits(void **state)
 	step_left_done(&left);
 }
 
+static ino_t inode_of(const char *name, struct stat *st)
+{
+	char path[100];
+	(void)snprintf(path, sizeof(path), "channel/%s", name);
+	assert_int_equal(fstatat(job.dirs.root_fd, path, st, AT_SYMLINK_NOFOLLOW), 0);
+	assert_true(S_ISREG(st->st_mode));
+	assert_int_equal(st->st_mode & 07777, 0600);
+	assert_int_equal(st->st_size, 0);
+	assert_int_equal(st->st_nlink, 1);
+	return st->st_ino;
+}
+
+/* Whatever the step before did. @phase: of that step and of this one. True: "output" is the file
+ * that it was. */
+static bool next_step_finds_it_as_new(const char *command, enum dd_phase before,
+                                      enum dd_phase phase)
+{
+	const struct job_step left = { .recipe = &recipe, .number = 3, .phase = before },
+			      next = { .recipe = &recipe, .number = 4, .phase = phase };
+	struct stat st;
+	char dir[600];
+
+	ino_t was = inode_of("output", &st);
+	leave(command);
+	assert_int_equal(step_channel_clear(&job, &left, &err), 0);
+	assert_int_equal(step_channel_make(&job, &next, dir, &err), 0);
+	leave("test \"$(ls -A | tr '\\n' ' ')\" = 'env output '");
+	(void)inode_of("env", &st);
+	return inode_of("output", &st) == was;
+}
+
+static void the_next_step_finds_its_files_empty_and_as_they_were_made(void **state)
+{
+	static const struct {
+		const char *command;
+		bool stays;
+	} rows[] = {
+		{ "echo a secret >output", true },
+		{ "truncate -s 1T output", true },
+		{ "chmod 666 output", false },
+		{ "ln output more", false },
+		{ ": >more", false },
+		{ ": >.more", false },
+		{ "mkdir more; : >more/x", false },
+		{ "mkfifo more", false },
+		{ "mv output was; ln -s was output", false },
+		{ "mv output was; mkfifo output", false },
+		{ "mv output was; mkdir output", false },
+	};
+	(void)state;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		bool same = next_step_finds_it_as_new(rows[i].command, DD_PHASE_BUILD,
+		                                      DD_PHASE_BUILD);
+		/* a new file may get an old number; an old one keeps it */
+		if (!same && rows[i].stays)
+			fail_msg("%s: made anew", rows[i].command);
+	}
+}
+
+/* Attributes and times of a file would be a way from the one trust to the other. */
+static void no_file_goes_from_a_build_step_to_a_push_step_or_back(void **state)
+{
+	static const enum dd_phase rows[][2] = { { DD_PHASE_BUILD, DD_PHASE_PUSH },
+		                                 { DD_PHASE_PUSH, DD_PHASE_BUILD } };
+	struct stat st;
+	(void)state;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		leave("touch -d 2001-01-01 output env");
+		(void)next_step_finds_it_as_new("touch -d 2001-01-01 output env", rows[i][0],
+		                                rows[i][1]);
+		(void)inode_of("output", &st);
+		assert_true(st.st_ctime - st.st_mtime < 1000); /* not of 2001 */
+	}
+}
+
 int main(int argc, char **argv)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -130,6 +207,8 @@ int main(int argc, char **argv)
 		T(nothing_is_followed_waited_for_or_taken_in_part),
 		T(a_channel_whose_directory_is_gone_leaves_nothing),
 		T(the_largest_file_fits),
+		T(the_next_step_finds_its_files_empty_and_as_they_were_made),
+		T(no_file_goes_from_a_build_step_to_a_push_step_or_back),
 	};
 	if (argc > 1)
 		cmocka_set_test_filter(argv[1]);
