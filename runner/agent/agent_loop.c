@@ -322,6 +322,11 @@ static void adopt(struct loop *l, const char *name)
 		*h = (struct host){ .began_ms = dd_now_ms() };
 		(void)snprintf(h->name, sizeof(h->name), "%s", name);
 		say("job %s, which an earlier agent began, goes on", name);
+	} else if (r == 1 && ticket_is_empty(&ticket)) {
+		say("job %s was handed over to an agent that died before it had written it down: "
+		    "its forge hands it over again",
+		    name);
+		ticket_remove(&ticket);
 	} else if (r == 1 && of) {
 		say("job %s was left by an agent that died: its forge is told", name);
 		begin_host(l, of->runner, of->forge, &ticket, true);

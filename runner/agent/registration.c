@@ -29,7 +29,7 @@ bool runner_name_is_good(const char *name)
 
 /* ---- files ---- */
 
-static int make_dir(const char *path, struct dd_err *err)
+int private_dir(const char *path, struct dd_err *err)
 {
 	char part[PATH_BYTES];
 	size_t len = strlen(path);
@@ -50,7 +50,7 @@ int write_private(const char *dir, const char *name, const char *bytes, size_t l
                   struct dd_err *err)
 {
 	char temporary[PATH_BYTES];
-	int r = make_dir(dir, err);
+	int r = private_dir(dir, err);
 	if (r < 0)
 		return r;
 	dd_auto_fd int at = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -46,6 +46,8 @@ int system_id_get(const char *state, char ret[SYSTEM_ID_LEN + 1], struct dd_err 
 int authorities_write(const char *state, const char *name, const char *ca, const char *more,
                       char ret_path[700], struct dd_err *err);
 
+/* mkdir -p, each 0700; what is there is taken. */
+int private_dir(const char *dir, struct dd_err *err);
 /* Write @len bytes to DIR/NAME, 0600, at once and durable. */
 int write_private(const char *dir, const char *name, const char *bytes, size_t len,
                   struct dd_err *err);

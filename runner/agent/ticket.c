@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static void agent_dir(const char *state, char ret[560])
 {
@@ -51,10 +52,13 @@ int ticket_make(const char *state, const char *runner, long long id, const char 
 	int r = place(state, name, ret, err);
 	if (r < 0)
 		return r;
-	/* write_private() makes the directories above what it writes */
-	r = ticket_write(ret, "message", message, len, err);
+	/* the lock first: a forge that hands a job over again while it runs here must not leave a
+	 * message in its ticket */
+	r = private_dir(ret->dir, err);
 	if (r == 0 && (r = lock(ret, err)) == 0)
 		r = dd_err_say(err, EBUSY, "job %lld of %s runs here already", id, runner);
+	if (r > 0)
+		r = ticket_write(ret, "message", message, len, err);
 	return r < 0 ? r : 0;
 }
 
@@ -92,6 +96,18 @@ void ticket_runner(const char *name, char ret[TICKET_NAME_MAX])
 	char *dot = strrchr(ret, '.');
 	if (dot)
 		*dot = '\0';
+}
+
+bool ticket_is_empty(const struct ticket *t)
+{
+	static const char *const files[] = { "message", "job", "end" };
+	char path[700];
+	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+		(void)snprintf(path, sizeof(path), "%s/%s", t->dir, files[i]);
+		if (access(path, F_OK) == 0)
+			return false;
+	}
+	return true;
 }
 
 void ticket_remove(struct ticket *t)

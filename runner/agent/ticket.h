@@ -12,6 +12,7 @@
 
 #include "drydock/err.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum { TICKET_NAME_MAX = 120, TICKETS_MAX = 1024 };
@@ -36,6 +37,9 @@ int ticket_take(const char *state, const char *name, struct ticket *ret, struct 
 int ticket_list(const char *state, char names[TICKETS_MAX][TICKET_NAME_MAX], struct dd_err *err);
 /* The runner whose job it is: the name as far as its last dot. */
 void ticket_runner(const char *name, char ret[TICKET_NAME_MAX]);
+/* An agent died before the job was written down, and nobody has acknowledged it: there is nothing
+ * to run and nothing to tell. */
+bool ticket_is_empty(const struct ticket *t);
 /* Everything of it goes. */
 void ticket_remove(struct ticket *t);
 void ticket_close(struct ticket *t);

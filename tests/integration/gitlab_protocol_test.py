@@ -275,6 +275,21 @@ def _():
         equal(os.listdir(os.path.join(host.state, "agent")), [], "tickets")
 
 
+@case("window", "a ticket of which nothing was written down is told and goes; a job that is handed over again while it runs leaves nothing in its ticket")
+def _():
+    with Host(config={"version": 1, "runners": {"builder": {"jobs": 2, "poll": "1s"}}}) as host:
+        os.makedirs(os.path.join(host.state, "agent", "builder.77"))
+        job, process = begin(host, ["sleep 8", "echo done"], "--state-dir", host.state)
+        check("job builder.77 was handed over to an agent that died" in host.said(process), host.said(process))
+        host.gitlab.answers["POST jobs/request"] = [(201, json.dumps(job.message).encode(), {"Content-Type": "application/json"})]
+        wait_for(lambda: "runs here already" in host.said(process), host=host, process=process)
+        wait_for(lambda: job.ends, host=host, process=process)
+        process.send_signal(signal.SIGTERM)
+        ended(host, process, 0)
+        equal((job.ends, os.listdir(os.path.join(host.state, "agent"))), (["success"], []), "ends, tickets")
+        equal(host.gitlab.wrong, [], "what GitLab would refuse")
+
+
 @case("slots", "no more is asked for than there are places, and each is filled again")
 def _():
     with Host(config={"version": 1, "jobs": 2, "runners": {"builder": {"jobs": 5, "poll": "1s"}}}) as host:
