@@ -16,6 +16,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { AFTER_SEC = 300, APART_MAX = 400 };
 /* How much may come out of an archive: text shrinks to a tenth. */
@@ -682,6 +683,13 @@ static int front_begins(void *arg, struct job *job, struct dd_err *err)
 		}
 	}
 	gl_vars_wipe(f->spec.vars, true);
+	/* everything stands for the first step; whether there is one the forge says now */
+	char go = 'n';
+	ssize_t n;
+	while ((n = read(f->spec.go_fd, &go, 1)) < 0 && errno == EINTR)
+		;
+	if (n != 1 || go != 'y')
+		conclude(f, GL_CANCELLED, "canceled");
 	unsigned sec = timeout_of(f, "RUNNER_SCRIPT_TIMEOUT", f->spec.job->timeout_sec);
 	f->script_deadline_ms = dd_now_ms() + 1000LL * sec;
 	if (f->script_deadline_ms > f->spec.deadline_ms)

@@ -51,6 +51,9 @@ struct gl_front_spec {
 	struct gl_outcome *outcome; /* shared with the host */
 	const char *ticket;         /* directory: where what is uploaded is put */
 	int64_t deadline_ms;        /* of the job */
+	/* one byte comes here when the forge has taken note that the job runs: 'y' then, anything
+	 * else, or the end of it, means that nothing is run */
+	int go_fd;
 };
 int gl_front_new(const struct gl_front_spec *spec, struct gl_front **ret, struct dd_err *err);
 const struct job_script *gl_front_script(struct gl_front *f);

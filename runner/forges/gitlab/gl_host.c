@@ -43,6 +43,7 @@ struct gl_host {
 	char *token; /* the job's, for a courier that must be started anew */
 	bool debug, accepted;
 	int trace_fd, signals;
+	int go_fd;    /* to the job's front end: is it to run? -1: it has been told */
 	int spool_fd; /* what the courier downloads; it has no name */
 	sigset_t before;
 	struct gl_trace *trace;
@@ -248,6 +249,17 @@ static void pass_wishes(struct gl_host *h)
 	(void)kill(h->keeper, SIGINT);
 }
 
+/* Once, as soon as it is known. */
+static void pass_word(struct gl_host *h)
+{
+	bool wanted = h->accepted && !h->cancelled && !h->aborted && !h->interrupted;
+	if (h->go_fd < 0 || !(h->accepted || h->declined || h->lost))
+		return;
+	if (write(h->go_fd, wanted ? "y" : "n", 1) != 1)
+		(void)kill(h->keeper, SIGINT); /* it hears the end of the pipe */
+	dd_close_p(&h->go_fd);
+}
+
 static int wait_keeper(struct gl_host *h)
 {
 	int status = 0;
@@ -257,6 +269,7 @@ static int wait_keeper(struct gl_host *h)
 			break;
 		if (got < 0)
 			return DRYDOCK_EXIT_INTERNAL;
+		pass_word(h);
 		pass_wishes(h);
 		listen_once(h, BETWEEN_WISHES_MS);
 	}
@@ -339,6 +352,7 @@ static bool download(struct gl_host *h, const struct gl_dependency *d, uint64_t 
 	return h->uploaded && h->upload == GL_UPLOAD_DONE;
 }
 
+static bool wait_accepted(struct gl_host *h);
 static bool download_all(struct gl_host *h, const struct plan *plan, struct gl_fetched *ret)
 {
 	struct gl_region *regions = arena_array(h->arena, h->job.n_dependencies + 1,
@@ -393,7 +407,13 @@ static void run_fetched(struct gl_host *h, struct gl_plan *plan, struct gl_vars 
 {
 	struct gl_front *front = NULL;
 	struct dd_err err = { 0 };
+	int go[2];
+	if (pipe2(go, O_CLOEXEC) < 0) {
+		refuse(h, GL_BROKEN, "no pipe can be made for the job");
+		return;
+	}
 	const struct gl_front_spec spec = {
+		.go_fd = go[0],
 		.job = &h->job,
 		.vars = vars,
 		.plan = plan,
@@ -406,6 +426,8 @@ static void run_fetched(struct gl_host *h, struct gl_plan *plan, struct gl_vars 
 	};
 	if (gl_front_new(&spec, &front, &err) < 0) {
 		refuse(h, GL_BROKEN, err.msg);
+		dd_close(go[0]);
+		dd_close(go[1]);
 		return;
 	}
 	for (size_t i = 0; i < plan->n_notes; i++)
@@ -419,14 +441,20 @@ static void run_fetched(struct gl_host *h, struct gl_plan *plan, struct gl_vars 
 	pid_t parent = getpid();
 	(void)fflush(NULL);
 	h->keeper = fork();
-	if (h->keeper == 0)
+	if (h->keeper == 0) {
+		dd_close(go[1]);
 		become_keeper(h, plan, vars, front, parent);
+	}
+	dd_close(go[0]);
+	h->go_fd = go[1];
 	gl_vars_wipe(vars, h->keeper < 0);
 	if (h->keeper < 0) {
+		dd_close_p(&h->go_fd);
 		refuse(h, GL_BROKEN, "no process can be started for the job");
 		return;
 	}
 	int code = wait_keeper(h);
+	dd_close_p(&h->go_fd);
 	if (code == DRYDOCK_EXIT_REFUSED && h->outcome->result != GL_REFUSED) {
 		h->outcome->result = GL_RESULT_NONE;
 		refuse(h, GL_REFUSED, "refused by the policy");
@@ -444,6 +472,12 @@ static void run_plan(struct gl_host *h, struct gl_plan *plan, struct gl_vars *va
                      struct gl_keep *keep)
 {
 	struct gl_fetched fetched = { .fd = -1 };
+	if (h->job.n_dependencies && !wait_accepted(h))
+		return;
+	if (h->job.n_dependencies && (h->cancelled || h->aborted)) {
+		refuse(h, GL_CANCELLED, "canceled");
+		return;
+	}
 	if (h->job.n_dependencies && !download_all(h, plan->plan, &fetched))
 		return;
 	run_fetched(h, plan, vars, keep, &fetched);
@@ -656,30 +690,29 @@ static int read_message(struct gl_host *h, struct dd_err *err)
 	return r;
 }
 
-/* True: it is to be run, and the forge knows. */
-static bool accept_job(struct gl_host *h)
+/* Until the forge has said whether the job is ours. */
+static bool wait_accepted(struct gl_host *h)
 {
-	if (start_sending(h) < 0)
-		restart_sender(h);
 	while (!h->accepted && !h->declined && !h->lost)
 		listen_once(h, 60000);
 	return h->accepted;
 }
 
+/* What can be got ready is while the forge is asked; no step begins before it has answered. */
 static void run_ticket(struct gl_host *h, struct dd_err *err)
 {
 	if (open_spool(h, err) < 0 || begin_sender(h, err) < 0 || read_message(h, err) < 0 ||
 	    begin_trace(h, err) < 0)
 		return;
-	if (!accept_job(h))
-		return;
+	if (start_sending(h) < 0)
+		restart_sender(h);
 	say_head(h);
 	if (h->outcome->result != GL_RESULT_NONE)
 		gl_trace_say(h->trace, GL_SAY_ERROR, "%s", h->outcome->why);
-	else if (h->cancelled || h->aborted)
-		refuse(h, GL_CANCELLED, "canceled");
 	else
 		run_job(h);
+	if (!wait_accepted(h))
+		return;
 	choose_end(h);
 	tell_end(h);
 }
@@ -737,6 +770,7 @@ int gl_host(const struct agent_runner *runner, struct ticket *ticket)
 		             .instance = { .url = runner->reg.url, .ca = runner->authorities },
 		             .arena = arena_new(),
 		             .trace_fd = -1,
+		             .go_fd = -1,
 		             .spool_fd = -1,
 		             .signals = -1,
 		             .sender = COURIER_PROCESS_NONE,

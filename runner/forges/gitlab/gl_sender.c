@@ -229,8 +229,9 @@ static bool sender_accept(struct sender *s)
 		return false;
 	}
 	s->heard_ms = dd_now_ms();
-	sender_tell(s, SENDER_ACCEPTED, NULL);
+	/* a wish first: what is not wanted any more is not begun */
 	sender_wish(s, reply.wish, false);
+	sender_tell(s, SENDER_ACCEPTED, NULL);
 	return true;
 }
 
