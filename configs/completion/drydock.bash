@@ -10,7 +10,7 @@ plan:--job= --policy= --event= --workspace= --untracked --rev= --out= --record= 
 actions:lock --job= --policy= --event= --workspace= --untracked --rev= --out= --record= --record-key= --record-to= --secret= --input= --var= --state-dir= --observe --keep --locked --shell= --shell-program= --dry-run --rules --syscalls --json --help --usage
 policy:check sets keys explain suggest replay
 policy check:--json --help --usage
-policy sets:npm pip cargo go maven gem nuget apt apk github github-api github-releases setup-node setup-python setup-go rustup ghcr docker-hub gitlab sigstore --policy= --json --help --usage
+policy sets:npm pip cargo go maven gem nuget apt apk github github-api github-releases setup-node setup-python setup-go setup-java setup-uv rustup ghcr docker-hub gitlab sigstore --policy= --json --help --usage
 policy keys:--json --help --usage
 policy explain:--step= --connect= --syscall= --path= --credential= --store= --seq= --job= --policy= --event= --workspace= --untracked --rev= --out= --record= --record-key= --record-to= --secret= --input= --var= --state-dir= --observe --keep --locked --shell= --shell-program= --dry-run --rules --syscalls --json --help --usage
 policy suggest:--directory= --no-sets --help --usage

@@ -30,6 +30,8 @@ const struct egress_set_row egress_set_rows[] = {
 	{ "setup-node", NULL, "what actions/setup-node downloads" },
 	{ "setup-python", NULL, "what actions/setup-python downloads" },
 	{ "setup-go", NULL, "what actions/setup-go downloads" },
+	{ "setup-java", NULL, "what actions/setup-java downloads (Temurin)" },
+	{ "setup-uv", NULL, "what astral-sh/setup-uv downloads" },
 	{ "rustup", NULL, "rustup and its toolchains" },
 	{ "ghcr", NULL, "GitHub's container registry" },
 	{ "docker-hub", NULL, "Docker's container registry" },

@@ -15,7 +15,7 @@ from dd import DRYDOCK, FETCH, Job, Skip, case, check, equal, main, step  # noqa
 ROOT = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 POLICIES = os.path.join(ROOT, "configs/policies")
 TOOLS = ("npm", "pip", "cargo", "go", "maven", "gem", "nuget", "apt", "apk")
-SERVICES = ("github", "github-api", "github-releases", "setup-node", "setup-python", "setup-go", "rustup", "ghcr", "docker-hub", "gitlab", "sigstore")
+SERVICES = ("github", "github-api", "github-releases", "setup-node", "setup-python", "setup-go", "setup-java", "setup-uv", "rustup", "ghcr", "docker-hub", "gitlab", "sigstore")
 
 
 def drydock(*argv, env=None):

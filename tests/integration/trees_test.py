@@ -146,6 +146,22 @@ def _():
         equal(r.marks.get("dist"), "a " if rc == 0 else None, "what the push step sees", r)
 
 
+@case("A-11", "what is no file below an artifact's glob is neither waited for nor copied: a FIFO, a socket, a link into /proc")
+def _():
+    make = """mkdir -p dist; echo good >dist/a; mkfifo dist/fifo; ln -s /proc/self/environ dist/environ; ln -s a dist/link
+python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind("dist/socket")'"""
+    job = Job([step("make", make), step("publish", "ls dist | tr '\\n' ' ' | sed 's/.*/@@dist=&@@/'", PUSH)], DIST)
+    try:
+        r = job.run()
+        check(r.rc in (0, 4) and r.took < 30, f"exit status {r.rc}, {r.took:.1f} s", r)
+        out = os.path.join(job.dir, "out/dist")
+        names = sorted(os.listdir(out)) if os.path.isdir(out) else []
+        check("fifo" not in names and "socket" not in names and "environ" not in names, f"--out: {names}", r)
+        check(not {"fifo", "socket", "environ"} & set(r.marks.get("dist", "").split()), "the push step", r)
+    finally:
+        job.close()
+
+
 @case("", "artifacts of a second run replace those of the first in --out, and are writable for their owner only")
 def _():
     job = Job([step("make", "mkdir -p dist; date +%N >dist/a; chmod 0777 dist/a"), step("publish", "true", PUSH)], DIST)
