@@ -7,7 +7,7 @@ _drydock_rows='
 :run plan policy actions record doctor issuer revoke cache register unregister agent --help --version
 run:--job= --matrix= --jobs= --policy= --event= --workspace= --untracked --rev= --out= --record= --record-key= --record-to= --secret= --input= --var= --state-dir= --observe --keep --locked --shell= --shell-program= --dry-run --rules --syscalls --json --help --usage
 plan:--job= --policy= --event= --workspace= --untracked --rev= --out= --record= --record-key= --record-to= --secret= --input= --var= --state-dir= --observe --keep --locked --shell= --shell-program= --dry-run --rules --syscalls --json --help --usage
-actions:lock --job= --policy= --event= --workspace= --untracked --rev= --out= --record= --record-key= --record-to= --secret= --input= --var= --state-dir= --observe --keep --locked --shell= --shell-program= --dry-run --rules --syscalls --json --help --usage
+actions:lock prune --all --days= --job= --policy= --event= --workspace= --untracked --rev= --out= --record= --record-key= --record-to= --secret= --input= --var= --state-dir= --observe --keep --locked --shell= --shell-program= --dry-run --rules --syscalls --json --help --usage
 policy:check sets keys explain suggest replay
 policy check:--json --help --usage
 policy sets:npm pip cargo go maven gem nuget apt apk github github-api github-releases setup-node setup-python setup-go setup-java setup-uv rustup ghcr docker-hub gitlab sigstore --policy= --json --help --usage
@@ -45,7 +45,7 @@ _drydock() {
 	# A verb comes first, and only there; where it must, no file of the directory is in its way.
 	local verb=
 	case $command in '' | policy) verb=wanted ;; record) if [ "$COMP_CWORD" -eq 2 ]; then verb=wanted; else words=${words#verify show report schema}; fi ;;
-	actions) if [ "$COMP_CWORD" -eq 2 ]; then verb=wanted; else words=${words#lock}; fi ;;
+	actions) if [ "$COMP_CWORD" -eq 2 ]; then verb=wanted; else words=${words#lock prune}; fi ;;
 	issuer) if [ "$COMP_CWORD" -eq 2 ]; then verb=wanted; else words=${words#init rotate show}; fi ;;
 	cache) if [ "$COMP_CWORD" -eq 2 ]; then verb=wanted; else words=${words#list prune}; fi ;;
 	register) if [ "$COMP_CWORD" -eq 2 ]; then verb=wanted; else words=${words#gitlab github}; fi ;; esac

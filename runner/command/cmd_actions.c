@@ -5,21 +5,43 @@
 #include "commands.h"
 
 #include "base/exit_code.h"
+#include "base/size_text.h"
 #include "drydock/sandbox.h"
 #include "forges/local/job_source.h"
+#include "job/job_dirs.h"
 #include "run_args.h"
+#include "store/store.h"
 #include "view/plan_print.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 struct actions_args {
 	struct run_args run; /* first: the options that are shared read into it */
 	const char *verb;
+	bool all, days_given;
+	unsigned long days;
 };
+
+enum { KEY_ALL = 0x300, KEY_DAYS, DAYS_MAX = 36500 };
+
+static void check(const struct actions_args *a, struct argp_state *state)
+{
+	bool prune = a->verb && strcmp(a->verb, "prune") == 0;
+	if (!a->verb)
+		argp_error(state, "name a verb: lock WORKFLOW, or prune");
+	else if (prune && a->all == a->days_given)
+		argp_error(state, "prune: say --all or --days=N");
+	else if (prune && a->run.workflow)
+		argp_error(state, "prune is about the store, and takes no workflow");
+	else if (!prune && (a->all || a->days_given))
+		argp_error(state, "--all and --days are for prune");
+}
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct actions_args *a = state->input;
+	char *end = NULL;
 	switch (key) {
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = &a->run;
@@ -28,12 +50,21 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		if (a->verb)
 			return ARGP_ERR_UNKNOWN; /* the workflow is the shared parser's */
 		a->verb = arg;
-		if (strcmp(arg, "lock") != 0)
-			argp_error(state, "`%s` is no verb of actions: lock", arg);
+		if (strcmp(arg, "lock") != 0 && strcmp(arg, "prune") != 0)
+			argp_error(state, "`%s` is no verb of actions: lock, prune", arg);
+		a->run.workflow_optional = strcmp(arg, "prune") == 0;
+		return 0;
+	case KEY_ALL:
+		a->all = true;
+		return 0;
+	case KEY_DAYS:
+		a->days = strtoul(arg, &end, 10);
+		a->days_given = true;
+		if (*arg < '1' || *arg > '9' || *end || a->days > DAYS_MAX)
+			argp_error(state, "--days: a number of days from 1, not `%s`", arg);
 		return 0;
 	case ARGP_KEY_END:
-		if (!a->verb)
-			argp_error(state, "name a verb and a workflow: lock WORKFLOW");
+		check(a, state);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -58,17 +89,53 @@ static int tell_missing(const struct job_source *source)
 	return n;
 }
 
+static int prune(const struct actions_args *a)
+{
+	struct store store = STORE_NONE;
+	struct store_pruned gone = { .trees = 0 };
+	struct dd_err err = { 0 };
+	struct identity id;
+	char dir[512], size[16];
+	int r = identity_enter(&id, &err);
+	if (r == 0)
+		r = job_dirs_actions(a->run.state_dir, &id, dir, &err);
+	if (r == 0)
+		r = store_open(dir, &store, &err);
+	if (r == 0)
+		r = store_prune(&store, (unsigned)a->days, &gone, &err);
+	store_close(&store);
+	if (r < 0) {
+		(void)fprintf(stderr, "drydock: %s\n", err.msg);
+		return r == -EBUSY ? DRYDOCK_EXIT_USAGE : DRYDOCK_EXIT_HOST;
+	}
+	(void)printf("%u %s, %s removed\n", gone.trees, gone.trees == 1 ? "action" : "actions",
+	             size_text(gone.bytes, size));
+	return DRYDOCK_EXIT_OK;
+}
+
+static const struct argp_option options[] = {
+	{ .name = "all", .key = KEY_ALL, .doc = "prune: everything" },
+	{ .name = "days",
+	  .key = KEY_DAYS,
+	  .arg = "N",
+	  .doc = "prune: what no run has used in so many days" },
+	{ 0 },
+};
+
 int cmd_actions(int argc, char **argv)
 {
 	static const struct argp_child children[] = { { .argp = &run_args_argp },
 		                                      { .argp = NULL } };
 	static const struct argp parser = {
+		.options = options,
 		.parser = parse,
 		.children = children,
-		.args_doc = "lock WORKFLOW",
+		.args_doc = "lock WORKFLOW\nprune",
 		.doc = "Write the actions of other repositories that WORKFLOW uses, and those that "
 		       "they use, into " ACTIONS_LOCK_FILE " of the workspace: the digest and the "
-		       "commit of each. `run --locked` runs no other."
+		       "commit of each. `run --locked` runs no other. Or remove from this host "
+		       "what was "
+		       "fetched, or taken out of a mirror, and is not used any more."
 	};
 	struct actions_args args = { .run = { .dry_run = true, .whole = true, .fetch = true } };
 	struct dd_err no_sandbox = { 0 };
@@ -79,6 +146,8 @@ int cmd_actions(int argc, char **argv)
 	argp_err_exit_status = DRYDOCK_EXIT_USAGE;
 	if (argp_parse(&parser, argc, argv, 0, NULL, &args) != 0)
 		return DRYDOCK_EXIT_USAGE;
+	if (strcmp(args.verb, "prune") == 0)
+		return prune(&args);
 	if (sandbox_check_filter("openat2", &err) < 0) {
 		(void)fprintf(stderr, "drydock: %s\n", err.msg);
 		return DRYDOCK_EXIT_HOST;

@@ -230,9 +230,15 @@ static const struct store_entry *find_in_scope(const struct store *s, const stru
 static void give(struct store *s, const struct store_entry *e, struct store_answer *a, int *ret_fd)
 {
 	struct dd_err err = { 0 };
-	/* who asks over a hatch compares by itself; a step of our own has nobody who would */
-	if ((s->replaces ? store_open_same(s->cache_dir, e, s->digest, ret_fd, &err)
-	                 : store_open_blob(s->cache_dir, e, ret_fd, &err)) < 0) {
+	/* what is served is what was put in: clients take a cache as it comes */
+	int r = store_open_kept(s->cache_dir, e, s->digest, ret_fd, &err);
+	if (r == -EBADMSG || r == -EIO) { /* nobody is given it again, and the key is free */
+		drop(s, e, "its bytes are not those that were put in");
+		store_refuse(s, a, STORE_BROKEN, e, err.msg);
+		a->code = STORE_NONE;
+		return;
+	}
+	if (r < 0) {
 		store_refuse(s, a, STORE_BROKEN, e, err.msg);
 		return;
 	}

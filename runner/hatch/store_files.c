@@ -77,6 +77,8 @@ static bool meta_read(const json_t *root, struct store_entry *e)
 	          meta_number(root, "created", &e->created);
 	/* anything but a plain `true` is not trusted */
 	e->trusted = json_is_true(json_object_get(root, "trusted"));
+	if (!meta_text(root, "stamp", e->stamp, sizeof(e->stamp)))
+		e->stamp[0] = '\0';
 	if (ok) {
 		e->size = (uint64_t)size;
 		e->number = (uint64_t)number;
@@ -184,12 +186,12 @@ static int meta_write(int dir, const struct store_entry *e, struct dd_err *err)
 {
 	char name[40], in[32];
 	dd_auto_fd int fd = -1;
-	json_t *root = json_pack("{s:s,s:s,s:s,s:b,s:I,s:s,s:s,s:I,s:I,s:s,s:s,s:s}", "key", e->key,
-	                         "version", e->version, "scope", e->scope, "trusted",
+	json_t *root = json_pack("{s:s,s:s,s:s,s:b,s:I,s:s,s:s,s:I,s:I,s:s,s:s,s:s,s:s}", "key",
+	                         e->key, "version", e->version, "scope", e->scope, "trusted",
 	                         (int)e->trusted, "size", (json_int_t)e->size, "sha256", e->sha256,
 	                         "mime", e->mime, "number", (json_int_t)e->number, "created",
 	                         (json_int_t)e->created, "run", e->run, "job", e->job, "step",
-	                         e->step);
+	                         e->step, "stamp", e->stamp);
 	dd_auto_free char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
 	json_decref(root);
 	if (!text)
@@ -206,6 +208,13 @@ static int meta_write(int dir, const struct store_entry *e, struct dd_err *err)
 	return r;
 }
 
+static void stamp_of(const struct stat *st, char ret[STORE_STAMP])
+{
+	(void)snprintf(ret, STORE_STAMP, "%llx.%llx.%lld.%09ld", (unsigned long long)st->st_dev,
+	               (unsigned long long)st->st_ino, (long long)st->st_ctim.tv_sec,
+	               (long)st->st_ctim.tv_nsec);
+}
+
 int store_publish(int dir, const char *incoming, struct store_entry *e, struct dd_err *err)
 {
 	char blob[40];
@@ -214,6 +223,10 @@ int store_publish(int dir, const char *incoming, struct store_entry *e, struct d
 	entry_name(e, "blob", blob);
 	if (renameat(dir, incoming, dir, blob) < 0)
 		return dd_err_set(err, errno, "put an entry into the store");
+	struct stat st;
+	e->stamp[0] = '\0';
+	if (fstatat(dir, blob, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		stamp_of(&st, e->stamp);
 	int r = meta_write(dir, e, err);
 	if (r < 0)
 		(void)unlinkat(dir, blob, 0);
@@ -272,6 +285,21 @@ int store_open_same(int dir, const struct store_entry *e, struct digest *digest,
 	if (r == 0)
 		*ret_fd = dd_take_fd(&fd);
 	return r;
+}
+
+int store_open_kept(int dir, const struct store_entry *e, struct digest *digest, int *ret_fd,
+                    struct dd_err *err)
+{
+	char stamp[STORE_STAMP] = "";
+	struct stat st;
+	dd_auto_fd int fd = -1;
+	int r = store_open_blob(dir, e, &fd, err);
+	if (r == 0 && fstat(fd, &st) == 0)
+		stamp_of(&st, stamp);
+	if (r < 0 || !e->stamp[0] || strcmp(stamp, e->stamp) != 0)
+		return store_open_same(dir, e, digest, ret_fd, err);
+	*ret_fd = dd_take_fd(&fd);
+	return 0;
 }
 
 void store_touch(int dir, const struct store_entry *e)

@@ -14,7 +14,7 @@
 
 #include <stddef.h>
 
-enum { STORE_ID = 17, STORE_ENTRIES_MAX = 20000 };
+enum { STORE_ID = 17, STORE_ENTRIES_MAX = 20000, STORE_STAMP = 80 };
 
 struct store_entry {
 	char kind; /* 'c' a cache, 'a' an artifact */
@@ -28,6 +28,9 @@ struct store_entry {
 	char mime[STORE_MIME_MAX + 1];
 	int64_t created, used; /* seconds since 1970 */
 	char run[64], job[64], step[64];
+	/* of the blob when its digest held: device, inode and when it changed last; "": not known
+	 */
+	char stamp[STORE_STAMP];
 };
 
 struct store_list {
@@ -50,6 +53,10 @@ int store_digest(struct digest *digest, int fd, uint64_t *ret_size, char ret_hex
                  struct dd_err *err);
 /* The blob, if it still is what its digest says; @fd stands at its beginning. */
 int store_open_same(int dir, const struct store_entry *entry, struct digest *digest, int *ret_fd,
+                    struct dd_err *err);
+/* The same, and its digest is taken only where the kernel says that something may have changed
+ * since it was last known to hold: no process can set that back. */
+int store_open_kept(int dir, const struct store_entry *entry, struct digest *digest, int *ret_fd,
                     struct dd_err *err);
 /* It was asked for: now. */
 void store_touch(int dir, const struct store_entry *entry);

@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -38,6 +39,12 @@ int store_open(const char *path, struct store *ret, struct dd_err *err)
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return dd_err_set(err, errno, "open %s", path);
+	while (flock(fd, LOCK_SH) < 0)
+		if (errno != EINTR) {
+			int code = errno;
+			(void)close(fd);
+			return dd_err_set(err, code, "hold %s", path);
+		}
 	ret->fd = fd;
 	(void)snprintf(ret->path, sizeof(ret->path), "%s", path);
 	return 0;
@@ -141,8 +148,10 @@ static int is_there(struct arriving *a)
 	if (fd < 0)
 		return 0;
 	int r = store_tree_digest(fd, sha256, a->err);
-	if (r == 0 && strcmp(sha256, a->ret->sha256) == 0)
+	if (r == 0 && strcmp(sha256, a->ret->sha256) == 0) {
+		(void)futimens(fd, NULL); /* when it was used last */
 		return 1;
+	}
 	return store_drop_room(a->store, a->ret->sha256, a->err);
 }
 

@@ -13,6 +13,7 @@
 #include "drydock/err.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct store {
 	int fd;
@@ -23,7 +24,8 @@ struct store {
 		.fd = -1                                                                           \
 	}
 
-/* The directory @path, made where it is missing. */
+/* The directory @path, made where it is missing; held until store_close(), so that nobody empties
+ * it meanwhile. */
 int store_open(const char *path, struct store *ret, struct dd_err *err);
 void store_close(struct store *store);
 
@@ -63,6 +65,15 @@ int store_tree_digest(int dir_fd, char ret[65], struct dd_err *err);
  * store_drop_room(). */
 int store_make_room(const struct store *store, char ret_name[64], int *ret_fd, struct dd_err *err);
 int store_drop_room(const struct store *store, const char *name, struct dd_err *err);
+
+/* Remove trees that nobody used for @days; 0: all, and then no run may hold the store (-EBUSY: one
+ * does). What was on its way into it and belongs to nobody goes as well. */
+struct store_pruned {
+	unsigned trees;
+	uint64_t bytes;
+};
+int store_prune(const struct store *store, unsigned days, struct store_pruned *ret,
+                struct dd_err *err);
 
 /* Can it be the name of a repository ("owner/repo"), and of a ref? */
 bool store_is_repository(const char *name);

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
@@ -557,6 +558,45 @@ def _(m):
         equal(drydock("policy", "explain", *args, "--step", "two", "--store", "caches").returncode, 2, "no such question")
     finally:
         job.close()
+
+
+@case("", "actions that no run uses any more are removed, those of a run that lives are not")
+@mirrored
+def _(m):
+    for name in ("old", "new"):
+        m.tree(f"acme/{name}@v1", {"action.yml": COMPOSITE % name})
+    job = Job([{"uses": "acme/old@v1", "_phase": BUILD_PHASE}, {"uses": "acme/new@v1", "_phase": BUILD_PHASE}, step("wait", "echo now; while [ ! -e /work/go ]; do sleep 0.1; done")],
+              actions={"pin": "any", "allow": ["acme/*"], "mirror": m.dir})
+    state = os.path.join(job.dir, "state")
+    store = os.path.join(state, "actions")
+
+    def prune(*args, rc=0):
+        done = subprocess.run([*AS_USER, DRYDOCK, "actions", "prune", "--state-dir", state, *args], cwd=job.dir, env=job.environ(), capture_output=True, text=True, check=False)
+        equal(done.returncode, rc, done.stdout + done.stderr)
+        return done.stdout + done.stderr
+
+    def trees():
+        return sorted(n for n in os.listdir(store) if len(n) == 64)
+    process = job.popen("--state-dir", state)
+    try:
+        for line in process.stdout:
+            if b"| now" in line:
+                break
+        equal(len(trees()), 2, "trees")
+        check("a run uses the actions" in prune("--all", rc=2), "nobody said why")
+        os.utime(os.path.join(store, trees()[0]), (1, 1))
+        os.makedirs(os.path.join(store, "arriving-1-1"))
+        os.utime(os.path.join(store, "arriving-1-1"), (1, 1))
+        check("1 action, " in prune("--days=3"), "what is old")
+        equal((len(trees()), os.path.exists(os.path.join(store, "arriving-1-1"))), (1, False), "what is left")
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+    check("1 action, " in prune("--all"), "when no run lives")
+    equal(trees(), [], "all")
+    for args in ((), ("--all", "--days=1"), ("--days=0",), ("--all", "workflow.yml")):
+        prune(*args, rc=2)
+    job.close()
 
 
 def setup():

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from dd import Job, case, check, equal, main  # noqa: E402
@@ -101,7 +102,8 @@ class Store:
         steps = "".join("- shell: python3 {0}\n  id: s%d\n  run: |\n%s\n" % (i, "".join("    " + line + "\n" for line in (CLIENT + script).splitlines()))
                         for i, script in enumerate(scripts))
         self.records += 1
-        self.job.write("wf.yml", steps_of(steps))
+        workflow = f"wf{self.records}.yml"   # of each its own: the next one may start at once
+        self.job.write(workflow, steps_of(steps))
         self.job.write("p.yml", json.dumps(policy or {"version": 1}))
         self.job.write("contexts.json", json.dumps({"github": {"event_name": "push", "event": {}}}))
         options = ["hatch"] if hatch else ["plain"]
@@ -112,7 +114,7 @@ class Store:
         if out:
             options.append("out=" + out)
         env = dict(self.job.environ(), **({"DRYDOCK_FAULT": fault} if fault else {}))
-        return subprocess.Popen([ENGINE, "p.yml", "src", self.record(), "wf.yml", "j", "contexts.json", *options], cwd=self.job.dir, env=env,
+        return subprocess.Popen([ENGINE, "p.yml", "src", self.record(), workflow, "j", "contexts.json", *options], cwd=self.job.dir, env=env,
                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
     def record(self):
@@ -388,6 +390,46 @@ def race():
         equal((r.marks.get("end"), r.marks.get("second")), ("200", "False"), "answers", r)
         r = ok(s.run("mark('got', set(get('k')))"))
         equal(r.marks.get("got"), "{'a'}", "one of them", r)
+
+
+@case("A-03 A-09", "a cache that was changed on the disk is served to nobody and makes room for another; one that was only touched is what it was")
+def cache_altered():
+    with Store() as s:
+        ok(s.run("mark('save', save('k', b'as it was saved')[0])"))
+        blob, = [os.path.join(d, n) for d, _, names in os.walk(s.path("state")) for n in names if n.endswith(".blob") and n.startswith("c-")]
+        os.utime(blob, (1, 1))
+        equal(ok(s.run("mark('got', get('k'))")).marks.get("got"), "as it was saved", "touched")
+        for change in (b"AS", b"as it was saved and more"):
+            before = read(blob)
+            with open(blob, "r+b") as file:
+                file.write(change)
+            os.utime(blob, (1, 1))
+            r = ok(s.run("mark('got', get('k')); mark('again', save('k', b'as it was saved')[0]); mark('then', get('k'))"))
+            equal([r.marks.get(n) for n in ("got", "again", "then")], ["None", "200", "as it was saved"], f"{before!r} with {change!r}", r)
+            check([d for d in r.did if d["did"] == "removed"] and [d for d in r.did if d["did"] == "refused"], "the record", r)
+            blob, = [os.path.join(d, n) for d, _, names in os.walk(s.path("state")) for n in names if n.endswith(".blob") and n.startswith("c-")]
+
+
+@case("A-10", "two jobs that save the same keys at the very same time leave one whole entry of each, and each hears what became of its own")
+def race_of_two():
+    with Store() as s:
+        at = time.time() + 4
+        script = ("while time.time() < %r: pass\nfor i in range(12):\n  s, a = save('k%%d' %% i, b'%s' * 30000)\n  mark('k%%d' %% i, s if s != 200 or a['ok'] else 'there')")
+        one, two = s.start(script % (at, "a")), None
+        first = s.record()
+        two = s.start(script % (at, "b"))
+        runs = []
+        for process, record in ((one, first), (two, s.record())):
+            out, _ = process.communicate(timeout=120)
+            runs.append(ok(EngineRun(s.job.dir, process.returncode, out.decode("utf-8", "replace"))))
+            runs[-1].did = [line for line in map(json.loads, read(record).splitlines()) if line["event"] == "hatch"]
+        r = ok(s.run("for i in range(12):\n  g = get('k%d' % i); mark('g%d' % i, [g[:1], len(g), len(set(g))])"))
+        for i in range(12):
+            said = [run.marks[f"k{i}"] for run in runs]
+            saved = [letter for letter, run in zip("ab", runs) for d in run.did if d["did"] == "saved" and d["name"] == f"k{i}"]
+            equal(len(saved), 1, f"who saved k{i}: {said}", r)
+            equal(said.count("200"), 1, f"answers about k{i}: {said}", r)
+            equal(r.marks[f"g{i}"], f"['{saved[0]}', 30000, 1]", f"k{i}", r)
 
 
 @case("A-09", "on a file system without leases what was put in is copied before its digest is taken, and served as it was put in")

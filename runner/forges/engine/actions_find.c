@@ -693,8 +693,7 @@ int actions_find_job(struct actions_finding *f, const struct wf_job *job, struct
 
 void actions_find_end(struct actions_finding *f)
 {
-	if (f->memory)
-		store_close(&f->memory->store);
+	(void)f; /* the store stays held: what is in it is in use until the jobs are over */
 }
 
 void actions_find_done(struct actions_finding *f)
@@ -702,4 +701,6 @@ void actions_find_done(struct actions_finding *f)
 	for (size_t i = 0; i < f->n_manifests; i++)
 		action_manifest_free(f->manifests[i]);
 	f->n_manifests = 0;
+	if (f->memory)
+		store_close(&f->memory->store);
 }
