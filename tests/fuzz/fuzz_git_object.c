@@ -22,6 +22,24 @@ static void put(int dir, const char *name, const uint8_t *data, size_t size)
 	dd_close(fd);
 }
 
+/* As actions of a mirror are read: each object by its name, a tag by what it is on. */
+static void read_all(int dir, const unsigned char *oid)
+{
+	int objects = openat(dir, "objects", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	static const size_t lens[] = { 20, 32 };
+	for (size_t i = 0; objects >= 0 && i < 2; i++) {
+		struct git_bytes bytes = { .data = NULL };
+		unsigned char on[GIT_OID_MAX];
+		struct dd_err err;
+		if (git_object_read(objects, oid, lens[i], 1 << 20, &bytes, &err) == 0 &&
+		    bytes.data[bytes.len] != 0)
+			abort(); /* a NUL stands behind what was read */
+		free(bytes.data);
+		(void)git_tag_target(objects, oid, lens[i], on, &err);
+	}
+	dd_close(objects);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static char top[] = "/dev/shm/drydock-fuzz-XXXXXX";
@@ -44,10 +62,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		memcpy(oid, data + 2 + FIRST_NAME, GIT_OID_MAX);
 	put(dir, "objects/pack/p.idx", data + 2, idx);
 	put(dir, "objects/pack/p.pack", data + 2 + idx, size - 2 - idx);
+	read_all(dir, oid);
 	(void)git_commit_tree(dir, oid, 20, tree, &err);
 	(void)git_commit_tree(dir, oid, 32, tree, &err);
 	memcpy(oid, loose, sizeof(loose));
 	put(dir, "objects/12/34000000000000000000000000000000000000", data + 2, size - 2);
+	read_all(dir, oid);
 	(void)git_commit_tree(dir, oid, 20, tree, &err);
 	return 0;
 }
