@@ -186,6 +186,8 @@ class GitHub:
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True   # head and body are two writes: else each answer waits 40 ms for an acknowledgement
+            wbufsize = -1   # and one segment
 
             def log_message(self, *args):
                 pass
@@ -211,6 +213,7 @@ class GitHub:
                     self.send_header("Content-Length", str(len(text)))
                     self.end_headers()
                     self.wfile.write(text)
+                    self.wfile.flush()
                 except OSError:
                     pass   # who asked is gone
             do_GET = do_POST = do_DELETE = do_PUT = serve

@@ -2,8 +2,9 @@
 /* github_job.c - see github_job.h.
  *
  * Runs in: job host; the keeper below the line where it is forked. Order: the message is read and
- * its secrets are taken out of it; the courier is started with the little that it needs; the lease
- * is renewed; policy and plan are made; the keeper runs. */
+ * its secrets are taken out of it; the courier is started with the little that it needs, and renews
+ * the lease; meanwhile policy and plan are made and the keeper begins; the first step waits for the
+ * lease. */
 #include "github_job.h"
 
 #include "base/exit_code.h"
@@ -69,6 +70,9 @@ struct job_host {
 	char mirror[700];
 	char *authorities; /* heap */
 	struct job_engine *engine;
+	struct job_script script; /* the engine's, whose first step waits for the lease */
+	int lease_fd[2];          /* what it waits at; who renews */
+	bool leased;              /* in the supervisor */
 	int result_fd, signal_fd;
 	pid_t keeper;
 	bool cancelled, agent_gone;
@@ -524,6 +528,51 @@ static int prepare(struct job_host *h)
 	return 0;
 }
 
+/* In the supervisor: everything else of the job's beginning happens while the lease is asked for.
+ */
+static int next_when_leased(void *arg, const struct job_so_far *so_far, struct step_order *ret,
+                            enum job_conclusion *ret_conclusion, struct dd_err *err)
+{
+	struct job_host *h = arg;
+	const struct job_script *script = job_engine_script(h->engine);
+	char byte = 0;
+
+	while (!h->leased) {
+		ssize_t n = read(h->lease_fd[0], &byte, 1);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return dd_err_say(err, ECANCELED,
+			                  "the job ended before its lease was there");
+		h->leased = true;
+	}
+	return script->next(script->arg, so_far, ret, ret_conclusion, err);
+}
+
+static int begin_when_leased(void *arg, struct job *job, struct dd_err *err)
+{
+	const struct job_host *h = arg;
+	const struct job_script *script = job_engine_script(h->engine);
+	return script->begins ? script->begins(script->arg, job, err) : 0;
+}
+
+static struct step_said said_by_engine(void *arg, enum step_stream stream, const char *text,
+                                       size_t len)
+{
+	const struct job_host *h = arg;
+	const struct job_script *script = job_engine_script(h->engine);
+	return script->said(script->arg, stream, text, len);
+}
+
+static int ended_in_engine(void *arg, const struct step_order *order,
+                           const struct step_result *result, const struct step_left *left,
+                           struct dd_err *err)
+{
+	const struct job_host *h = arg;
+	const struct job_script *script = job_engine_script(h->engine);
+	return script->ended(script->arg, order, result, left, err);
+}
+
 /* who: keeper of the job; can do: what the agent can; holds: the secrets of the job until its
  * supervisor has taken them, no token and no message */
 static _Noreturn void become_keeper(struct job_host *h, pid_t parent)
@@ -537,6 +586,7 @@ static _Noreturn void become_keeper(struct job_host *h, pid_t parent)
 	if (getppid() != parent)
 		_exit(DRYDOCK_EXIT_CANCELLED);
 	(void)close(h->signal_fd);
+	dd_close_p(&h->lease_fd[1]);
 	dd_close_p(&h->courier.sock);
 	dd_close(h->feed.sock);
 	(void)close(h->args->sock);
@@ -544,7 +594,7 @@ static _Noreturn void become_keeper(struct job_host *h, pid_t parent)
 	job_message_forget(&h->message);
 	_exit(job_start(&(struct job_request){ .plan = h->plan,
 	                                       .id = h->args->id,
-	                                       .script = job_engine_script(h->engine),
+	                                       .script = &h->script,
 	                                       .sinks = sinks,
 	                                       .n_sinks = 1,
 	                                       .secrets = &h->message.secrets,
@@ -557,12 +607,20 @@ static int start_keeper(struct job_host *h)
 {
 	pid_t parent = getpid();
 
+	if (pipe2(h->lease_fd, O_CLOEXEC) < 0)
+		return dd_err_set(&h->err, errno, "start the keeper of a job");
+	h->script = (struct job_script){ .arg = h,
+		                         .begins = begin_when_leased,
+		                         .next = next_when_leased,
+		                         .said = said_by_engine,
+		                         .ended = ended_in_engine };
 	(void)fflush(NULL);
 	h->keeper = fork();
 	if (h->keeper == 0)
 		become_keeper(h, parent);
 	if (h->keeper < 0)
 		return dd_err_set(&h->err, errno, "start the keeper of a job");
+	dd_close_p(&h->lease_fd[0]);
 	for (size_t i = 0; i < h->message.secrets.n; i++)
 		explicit_bzero(h->message.secrets.secrets[i].value,
 		               h->message.secrets.secrets[i].len);
@@ -696,21 +754,40 @@ static void hand_over(struct job_host *h, int code)
 		              h->args->state, h->name);
 }
 
+/* Nothing of the job ran: a lease that never came, or a wish to cancel before it did. */
+static int run_nothing(struct job_host *h)
+{
+	dd_close_p(&h->lease_fd[1]);
+	if (h->keeper > 0)
+		(void)attend(h);
+	if (h->cancelled && !h->lost && !h->left) {
+		hand_over(h, DRYDOCK_EXIT_CANCELLED);
+		return h->lost ? DRYDOCK_EXIT_INTERNAL : DRYDOCK_EXIT_CANCELLED;
+	}
+	(void)courier_process_end(&h->courier, 1000);
+	(void)job_dirs_remove(h->jobs_fd, h->name, &h->err);
+	return DRYDOCK_EXIT_INTERNAL;
+}
+
+/* While the courier asks for the lease everything is made ready, up to the first step. */
 static int run_job(struct job_host *h)
 {
 	if (start_courier(h, &h->err) < 0) {
 		told(h->err.msg);
 		return DRYDOCK_EXIT_INTERNAL;
 	}
-	if (wait_for_lease(h) < 0 && !h->cancelled) {
-		(void)courier_process_end(&h->courier, 1000);
-		(void)job_dirs_remove(h->jobs_fd, h->name, &h->err);
-		return DRYDOCK_EXIT_INTERNAL;
-	}
+	int code = prepare(h);
+	if (code == 0 && start_keeper(h) < 0)
+		code = refuse(h, DRYDOCK_EXIT_INTERNAL);
+	if (wait_for_lease(h) < 0)
+		return run_nothing(h);
 	start_feed(h);
-	int code = h->cancelled ? DRYDOCK_EXIT_CANCELLED : prepare(h);
-	if (code == 0)
-		code = start_keeper(h) < 0 ? refuse(h, DRYDOCK_EXIT_INTERNAL) : attend(h);
+	if (h->keeper > 0) {
+		(void)!write(h->lease_fd[1], "", 1);
+		code = attend(h);
+	} else if (h->cancelled) {
+		code = DRYDOCK_EXIT_CANCELLED;
+	}
 	hand_over(h, code);
 	if (h->lost)
 		told("the job was given up: its lease is lost");
@@ -754,6 +831,8 @@ static void job_host_done(struct job_host *h)
 	job_message_done(&h->message);
 	diag_list_done(&h->diags);
 	dd_close(h->mirror_fd);
+	dd_close(h->lease_fd[0]);
+	dd_close(h->lease_fd[1]);
 	dd_close(h->dir_fd);
 	dd_close(h->jobs_fd);
 	dd_close(h->state_fd);
@@ -768,6 +847,7 @@ int github_job_run(const struct github_job_args *args)
 		              .dir_fd = -1,
 		              .state_fd = -1,
 		              .mirror_fd = -1,
+		              .lease_fd = { -1, -1 },
 		              .result_fd = -1,
 		              .signal_fd = -1,
 		              .courier = COURIER_PROCESS_NONE,
