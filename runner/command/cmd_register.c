@@ -64,17 +64,22 @@ static void check_register(const struct args *a, struct argp_state *state)
 	const struct github_registering *g = &a->github;
 	if (!a->forge || (strcmp(a->forge, "gitlab") != 0 && !is_github(a)))
 		argp_error(state, "say which forge: gitlab or github");
-	else if (!is_github(a) && (g->jitconfig_file || g->labels || g->group || g->version ||
-	                           g->replace || g->ephemeral))
-		argp_error(state, "--jitconfig-file, --labels, --group, --ephemeral, --replace and "
-		                  "--runner-version are about a runner of GitHub's");
-	else if (is_github(a) && g->jitconfig_file &&
-	         (g->labels || g->group || g->version || g->replace || g->ephemeral))
-		argp_error(state, "a just-in-time configuration says all of it already");
-	else if (!(is_github(a) && g->jitconfig_file) && (!a->what.url || !a->what.token_file))
+	else if (!is_github(a) && (g->jitconfig_file || g->app || g->import_dir || g->labels ||
+	                           g->group || g->version || g->replace || g->ephemeral))
+		argp_error(state, "--jitconfig-file, --import, --app, --labels, --group, "
+		                  "--ephemeral, --replace and --runner-version are about a runner "
+		                  "of GitHub's");
+	else if (g->jitconfig_file && g->import_dir)
+		argp_error(state, "--jitconfig-file and --import each say all: one of them");
+	else if ((g->jitconfig_file || g->import_dir) &&
+	         (g->app || a->what.token_file || g->labels || g->group || g->version ||
+	          g->replace || g->ephemeral))
+		argp_error(state, "a configuration that is there already says all of it");
+	else if (!g->jitconfig_file && !g->import_dir && (!a->what.url || !a->what.token_file))
 		argp_error(state,
 		           "--url and --token-file are needed: the address, and a file with "
-		           "the token (of GitLab: glrt-...; of GitHub: a registration token)");
+		           "the token (of GitLab: glrt-...; of GitHub: a registration token, a "
+		           "personal one, or with --app the app's key)");
 }
 
 static error_t parse_register(int key, char *arg, struct argp_state *state)
@@ -97,6 +102,12 @@ static error_t parse_register(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'j':
 		a->github.jitconfig_file = arg;
+		return 0;
+	case 'a':
+		a->github.app = arg;
+		return 0;
+	case 'i':
+		a->github.import_dir = arg;
 		return 0;
 	case 'l':
 		a->github.labels = arg;
@@ -132,8 +143,14 @@ static error_t parse_unregister(int key, char *arg, struct argp_state *state)
 		a->what.token_file = arg;
 		return 0;
 	}
+	if (key == 'a') {
+		a->github.app = arg;
+		return 0;
+	}
 	if (key == ARGP_KEY_END && !a->what.name)
 		argp_error(state, "say which runner: its name, as `register` told it");
+	if (key == ARGP_KEY_END && a->github.app && !a->what.token_file)
+		argp_error(state, "--app needs --token-file with the app's private key");
 	return key == ARGP_KEY_END ? 0 : parse_common(key, arg, state);
 }
 
@@ -172,7 +189,15 @@ int cmd_register(int argc, char **argv)
 		  .key = 't',
 		  .arg = "FILE",
 		  .doc = "holds the token: of GitLab the runner's, of GitHub one for "
-		         "registrations" },
+		         "registrations, or a personal one" },
+		{ .name = "app",
+		  .key = 'a',
+		  .arg = "ID",
+		  .doc = "GitHub: --token-file holds the private key of this app (PEM)" },
+		{ .name = "import",
+		  .key = 'i',
+		  .arg = "DIR",
+		  .doc = "GitHub: be the runner that the official one in DIR is configured as" },
 		{ .name = "ca-file",
 		  .key = 'c',
 		  .arg = "FILE",
@@ -249,8 +274,12 @@ int cmd_unregister(int argc, char **argv)
 		{ .name = "token-file",
 		  .key = 't',
 		  .arg = "FILE",
-		  .doc = "GitHub: holds a removal token; without, only this host forgets the "
-		         "runner" },
+		  .doc = "GitHub: holds a removal token, or a personal one; without, only this "
+		         "host forgets the runner" },
+		{ .name = "app",
+		  .key = 'a',
+		  .arg = "ID",
+		  .doc = "GitHub: --token-file holds the private key of this app (PEM)" },
 		{ 0 }
 	};
 	static const struct argp argp = { .options = options,
@@ -271,7 +300,8 @@ int cmd_unregister(int argc, char **argv)
 	    (r = registration_read(arena, args.what.state, args.what.name, &reg, &err)) < 0)
 		err.blame = DD_BLAME_CALLER;
 	if (r == 0 && strcmp(reg.forge, "github") == 0)
-		r = github_unregister(args.what.state, &reg, args.what.token_file, &err);
+		r = github_unregister(args.what.state, &reg, args.what.token_file, args.github.app,
+		                      &err);
 	else if (r == 0 && args.what.token_file)
 		r = dd_err_blame(
 			&err, DD_BLAME_CALLER,

@@ -180,6 +180,7 @@ class GitHub:
         self.quirks = quirks   # let pass what ChristopherHX/github-act-runner does otherwise than the official runner
         self.resolved, self.renamed, self.archive_log, self.codeload = [], {}, [], None   # each question; uses -> members of its answer; (host, token); another server
         self.plain_bodies = False
+        self.personal_tokens, self.app = set(), None   # app: {"id", "pem"}
         self.feed, self.feeds = None, 0   # "ok"; or what is wrong with it: "refuse", "stall", "drop"; how often it was opened
         self.repositories, self.git_log = None, []   # a directory of bare repositories; (path, user, token)
         owner = self
@@ -333,6 +334,10 @@ class GitHub:
             return "migrate", self._migrate
         if (method, where) in fixed:
             return fixed[(method, where)]
+        if match := re.match(rf"{api}/(repos/[^/]+/[^/]+|orgs/[^/]+|enterprises/[^/]+)/(actions/runners/(registration-token|remove-token)|installation)$", where):
+            return ("mint", self._mint) if match[3] and method == "POST" else ("installation", self._installation) if method == "GET" and not match[3] else ("?", self._nothing)
+        if where == api + "/app/installations/77/access_tokens" and method == "POST":
+            return "access", self._access
         if match := re.match(rf"{api}/(repos/[^/]+/[^/]+|orgs/[^/]+|enterprises/[^/]+)/actions/(runner-groups|runners)(/\d+)?$", where):
             return {"GETrunner-groups": ("groups", self._groups), "GETrunners": ("find", self._find), "DELETErunners": ("remove", self._remove)}.get(method + match[2], ("?", self._nothing))
         if match := re.match(r"/run/(\d+)/(acquirejob|renewjob|completejob)$", where):
@@ -404,6 +409,36 @@ class GitHub:
         if not asked["url"].startswith(self.url + "/"):
             return 404, {"message": "Not Found"}, {}
         return 200, {"url": self.url + "/tenant/", "token_schema": "OAuthAccessToken", "token": "tenant-token", "use_v2_flow": True}, {}
+
+    def _mint(self, where, query, headers, body):
+        if headers.get("Authorization") not in ["Bearer " + t for t in self.personal_tokens]:
+            return 401, {"message": "Bad credentials"}, {}
+        token = "minted-" + secrets.token_hex(8)
+        (self.registration_tokens if where.endswith("/registration-token") else self.removal_tokens).add(token)
+        return 201, {"token": token, "expires_at": "2030-01-01T00:00:00Z"}, {}
+
+    def _app(self, headers):
+        """Is it this app's own assertion?"""
+        head, claims, signature = headers.get("Authorization", "").removeprefix("Bearer ").split(".")
+        said = json.loads(b64url(claims))
+        with tempfile.TemporaryDirectory() as where:
+            for name, blob in (("pem", self.app["pem"].encode()), ("text", f"{head}.{claims}".encode()), ("signature", b64url(signature))):
+                with open(os.path.join(where, name), "wb") as file:
+                    file.write(blob)
+            good = subprocess.run(["openssl", "dgst", "-sha256", "-verify", "pem", "-signature", "signature", "text"], cwd=where, capture_output=True, check=False).returncode == 0
+        if json.loads(b64url(head)) != {"typ": "JWT", "alg": "RS256"} or said["iss"] != self.app["id"] or not said["iat"] <= time.time() < said["exp"] <= time.time() + 600:
+            self.wrong(f"an app's assertion: {said}")
+        return good
+
+    def _installation(self, where, query, headers, body):
+        return (200, {"id": 77}, {}) if self._app(headers) else (401, {"message": "Bad credentials"}, {})
+
+    def _access(self, where, query, headers, body):
+        if not self._app(headers):
+            return 401, {"message": "Bad credentials"}, {}
+        token = "ghs_" + secrets.token_hex(8)
+        self.personal_tokens.add(token)
+        return 201, {"token": token}, {}
 
     def _groups(self, where, query, headers, body):
         if not self._remote(headers, self.registration_tokens):

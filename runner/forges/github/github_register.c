@@ -9,6 +9,7 @@
 #include "drydock/fd.h"
 #include "forges/actions/runner_facts.h"
 #include "github_ask.h"
+#include "github_mint.h"
 #include "github_runner.h"
 #include "input/read_file.h"
 #include "message_json.h"
@@ -23,7 +24,13 @@
 #include <strings.h>
 #include <time.h>
 
-enum { REGISTER_MS = 300 * 1000, KEY_BITS = 2048, TOKEN_MAX = 4096, GROUP_DEFAULT = 1 };
+enum {
+	REGISTER_MS = 300 * 1000,
+	KEY_BITS = 2048,
+	TOKEN_MAX = MINT_TOKEN_MAX,
+	SECRET_MAX = 16 * 1024, /* of a file with a token, or a key */
+	GROUP_DEFAULT = 1
+};
 enum github_register_frame { GITHUB_REGISTERED = 1, GITHUB_REFUSED };
 
 /* ---- where ---- */
@@ -142,7 +149,9 @@ static json_t *make_key(void)
 struct talk {
 	const struct github_registering *what;
 	struct github_place place;
-	const char *token, *ca, *name, *version;
+	const char *secret; /* of the token's file */
+	char token[TOKEN_MAX];
+	const char *ca, *name, *version;
 	long long id; /* of a runner that is to be removed; 0: one is to be made */
 	struct http *http;
 };
@@ -339,6 +348,24 @@ static int remove_runner(struct talk *t, struct dd_err *err)
 	return r == -ENOENT ? 0 : r; /* it is gone */
 }
 
+static int get_token(struct talk *t, struct dd_err *err)
+{
+	if (t->what->app || github_is_personal(t->secret))
+		return github_mint(t->http,
+		                   &(struct github_mint){ .place = &t->place,
+		                                          .secret = t->secret,
+		                                          .app = t->what->app,
+		                                          .remove = t->id != 0 },
+		                   t->token, err);
+	if (strlen(t->secret) >= sizeof(t->token) || strpbrk(t->secret, " \t\r\n"))
+		return dd_err_blame(err, DD_BLAME_CALLER,
+		                    dd_err_say(err, EINVAL,
+		                               "--token-file holds no token (an app's key needs "
+		                               "--app)"));
+	(void)snprintf(t->token, sizeof(t->token), "%s", t->secret);
+	return 0;
+}
+
 static int register_main(void *arg, int sock, const int *lent)
 {
 	struct talk *t = arg;
@@ -348,7 +375,10 @@ static int register_main(void *arg, int sock, const int *lent)
 	(void)lent;
 	int r = http_new(&(struct http_tls){ .ca = t->ca }, &t->http, &err);
 	if (r == 0)
+		r = get_token(t, &err);
+	if (r == 0)
 		r = t->id ? remove_runner(t, &err) : make_runner(t, &document, &err);
+	explicit_bzero(t->token, sizeof(t->token));
 	dd_auto_free char *text = document ? json_dumps(document, JSON_COMPACT) : NULL;
 	const char *said = r < 0 ? err.msg : text ? text : "";
 	(void)frame_send(sock, &(struct frame){ .kind = r < 0 ? GITHUB_REFUSED : GITHUB_REGISTERED,
@@ -390,20 +420,18 @@ static int talk_in_courier(struct talk *t, char **ret, struct dd_err *err)
 
 /* ---- on this host ---- */
 
-static int read_token(const char *file, char ret[TOKEN_MAX], struct dd_err *err)
+/* malloc'ed, and the caller wipes. */
+static int read_token(const char *file, char **ret, struct dd_err *err)
 {
-	dd_auto_free char *text = NULL;
 	size_t len = 0;
-	int r = read_named_file(file, TOKEN_MAX - 1, &text, &len, NULL, err);
+	int r = read_named_file(file, SECRET_MAX - 1, ret, &len, NULL, err);
 	if (r < 0)
 		return dd_err_blame(err, DD_BLAME_CALLER, r);
-	while (len > 0 && isspace((unsigned char)text[len - 1]))
-		text[--len] = '\0';
-	if (len == 0 || strlen(text) != len || strpbrk(text, " \t\r\n"))
+	while (len > 0 && isspace((unsigned char)(*ret)[len - 1]))
+		(*ret)[--len] = '\0';
+	if (len == 0 || strlen(*ret) != len)
 		return dd_err_blame(err, DD_BLAME_CALLER,
 		                    dd_err_say(err, EINVAL, "%.200s holds no token", file));
-	memcpy(ret, text, len + 1);
-	explicit_bzero(text, len);
 	return 0;
 }
 
@@ -469,28 +497,75 @@ static int of_jitconfig(const struct github_registering *what, struct plan_arena
 	            : dd_err_set(err, ENOMEM, "keep a configuration");
 }
 
+/* The files of the official runner; it must not run any more, or both take the same jobs. */
+static int of_official(const struct github_registering *what, struct plan_arena *arena,
+                       struct registration *ret, struct dd_err *err)
+{
+	static const char *const files[] = { ".runner", ".credentials", ".credentials_rsaparams" };
+	json_t *document = json_object();
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < ARRAY_LEN(files); i++) {
+		char path[700], why[200];
+		dd_auto_free char *text = NULL;
+		size_t len = 0;
+		(void)snprintf(path, sizeof(path), "%.600s/%s", what->import_dir, files[i]);
+		r = read_named_file(path, GITHUB_RUNNER_BYTES_MAX, &text, &len, NULL, err);
+		json_t *file = r == 0 ? message_json_load(text, len, why, sizeof(why)) : NULL;
+		if (r == 0 && !file)
+			r = dd_err_say(err, EINVAL, "%.600s cannot be read: %.200s", path, why);
+		if (file)
+			(void)json_object_set_new(document, files[i], file);
+		if (text)
+			explicit_bzero(text, len);
+	}
+	dd_auto_free char *text = r == 0 ? json_dumps(document, JSON_COMPACT) : NULL;
+	struct github_registering at = *what;
+	const char *url = message_text(message_member(document, ".runner"), "gitHubUrl");
+	at.url = arena_strdup(arena, url ? url : "");
+	json_decref(document);
+	if (r < 0)
+		return dd_err_blame(err, DD_BLAME_CALLER, r);
+	return text ? keep_document(&at, text, what->name, arena, ret, err)
+	            : dd_err_set(err, ENOMEM, "keep a configuration");
+}
+
+/* One conversation, from the file of its token to the end of that. */
+static int talk_with(struct talk *t, const char *state, const char *ca_name, const char *ca,
+                     const char *token_file, char **ret, struct dd_err *err)
+{
+	dd_auto_free char *secret = NULL;
+	char path[700] = "";
+	int r = read_token(token_file, &secret, err);
+
+	t->secret = secret;
+	if (r == 0 && ca && (r = authorities_write(state, ca_name, ca, NULL, path, err)) < 0)
+		(void)dd_err_blame(err, DD_BLAME_CALLER, r);
+	t->ca = path[0] ? path : NULL;
+	if (r == 0)
+		r = talk_in_courier(t, ret, err);
+	if (secret)
+		explicit_bzero(secret, strlen(secret));
+	return r;
+}
+
 int github_register(const struct github_registering *what, struct plan_arena *arena,
                     struct registration *ret, struct dd_err *err)
 {
-	char token[TOKEN_MAX], ca[700] = "", host[65] = "";
-	struct talk t = { .what = what, .token = token };
+	char host[65] = "";
+	struct talk t = { .what = what };
 	dd_auto_free char *text = NULL;
-	int r = 0;
 
 	if (what->jitconfig_file)
 		return of_jitconfig(what, arena, ret, err);
+	if (what->import_dir)
+		return of_official(what, arena, ret, err);
 	(void)gethostname(host, sizeof(host) - 1);
 	t.name = what->name ? what->name : host[0] ? host : "drydock";
 	t.version = what->version ? what->version : GITHUB_RUNNER_VERSION;
-	if ((r = github_place(what->url, &t.place, err)) < 0 ||
-	    (r = read_token(what->token_file, token, err)) < 0)
-		return r;
-	if (what->ca &&
-	    (r = authorities_write(what->state, "register", what->ca, NULL, ca, err)) < 0)
-		return dd_err_blame(err, DD_BLAME_CALLER, r);
-	t.ca = ca[0] ? ca : NULL;
-	r = talk_in_courier(&t, &text, err);
-	explicit_bzero(token, sizeof(token));
+	int r = github_place(what->url, &t.place, err);
+	if (r == 0)
+		r = talk_with(&t, what->state, "register", what->ca, what->token_file, &text, err);
 	if (r < 0)
 		return r;
 	return text ? keep_document(what, text, t.name, arena, ret, err)
@@ -498,23 +573,16 @@ int github_register(const struct github_registering *what, struct plan_arena *ar
 }
 
 int github_unregister(const char *state, const struct registration *reg, const char *token_file,
-                      struct dd_err *err)
+                      const char *app, struct dd_err *err)
 {
-	const struct github_registering what = { .url = reg->url, .state = state };
-	char token[TOKEN_MAX], ca[700] = "";
-	struct talk t = { .what = &what, .token = token, .id = reg->id };
+	const struct github_registering what = { .url = reg->url, .state = state, .app = app };
+	struct talk t = { .what = &what, .id = reg->id };
 	int r = 0;
 
 	if (token_file) {
-		if ((r = github_place(reg->url, &t.place, err)) < 0 ||
-		    (r = read_token(token_file, token, err)) < 0)
-			return r;
-		if (reg->ca &&
-		    (r = authorities_write(state, reg->name, reg->ca, NULL, ca, err)) < 0)
-			return r;
-		t.ca = ca[0] ? ca : NULL;
-		r = talk_in_courier(&t, NULL, err);
-		explicit_bzero(token, sizeof(token));
+		r = github_place(reg->url, &t.place, err);
+		if (r == 0)
+			r = talk_with(&t, state, reg->name, reg->ca, token_file, NULL, err);
 	}
 	return r < 0 ? r : registration_remove(state, reg->name, err);
 }
