@@ -31,9 +31,14 @@ def first_step(job):
 def _():
     with registered("one", "two", "three") as w:
         w.write("drydock.yml", f"version: 1\nmetrics: {w.dir}/metrics.prom\n")
-        jobs = [w.server.job([script("echo begun; sleep 3; echo over")]) for _ in range(3)]
+        jobs = [w.server.job([script("echo begun; sleep 1; echo over")]) for _ in range(3)]
+
+        def when_all_run(*a):   # none ends before all have begun
+            w.server.wait(lambda: all(first_step(j) for j in jobs), 18)
+            return w.server._completejob(*a)   # pylint: disable=protected-access
+        w.server.script["completejob"] = [when_all_run] * 3
         agent(w, "--config", w.dir + "/drydock.yml")
-        w.server.wait(lambda: all(first_step(j) for j in jobs) and not any(j.completed for j in jobs))
+        w.server.wait(lambda: all(first_step(j) for j in jobs))
         equal(len({j.acquired for j in jobs}), 3, "runners")
         w.process.send_signal(signal.SIGTERM)
         equal(w.finish(), 0, f"exit status; {w.out}")
