@@ -179,7 +179,7 @@ class GitHub:
         self.differences = []
         self.quirks = quirks   # let pass what ChristopherHX/github-act-runner does otherwise than the official runner
         self.resolved, self.renamed, self.archive_log, self.codeload = [], {}, [], None   # each question; uses -> members of its answer; (host, token); another server
-        self.plain_bodies = False
+        self.plain_bodies, self.fair = False, False
         self.personal_tokens, self.app = set(), None   # app: {"id", "pem"}
         self.feed, self.feeds = None, 0   # "ok"; or what is wrong with it: "refuse", "stall", "drop"; how often it was opened
         self.repositories, self.git_log = None, []   # a directory of bare repositories; (path, user, token)
@@ -569,11 +569,14 @@ class GitHub:
                 self.wrong(f"a poll says {query['status']}, and a job runs: {busy}")
             self.changed.notify_all()
             until = time.monotonic() + self.poll
-            while not self.queue and time.monotonic() < until and query["sessionId"] in self.sessions:
+            def mine():
+                """What this poll may have: a job goes to a runner that is free, as at GitHub, unless a test wants it otherwise."""
+                return next((i for i, (_, _, job) in enumerate(self.queue) if not (job and self.fair and query["status"] == "Busy")), None)
+            while mine() is None and time.monotonic() < until and query["sessionId"] in self.sessions:
                 self.changed.wait(max(0.01, min(0.2, until - time.monotonic())))
-            if not self.queue or query["sessionId"] not in self.sessions:   # nobody listens to this poll any more
+            if mine() is None or query["sessionId"] not in self.sessions:   # nobody listens to this poll any more
                 return 202, None, {}
-            kind, content, job = self.queue.pop(0)
+            kind, content, job = self.queue.pop(mine())
         if job:
             job.delivered = True
         return 200, {"messageId": len(self.log), "messageType": kind, "iv": None, "body": content if self.plain_bodies else json.dumps(content)}, {}

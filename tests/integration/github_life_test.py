@@ -17,6 +17,7 @@ from github_server import script  # noqa: E402
 def registered(*names, **more):
     w = World(**more)
     w.server.registration_tokens.add("REGTOKEN")
+    w.server.fair = True
     for name in names:
         done = register(w, "--name", name)
         equal(done.returncode, 0, done.stderr)
