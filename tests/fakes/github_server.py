@@ -122,7 +122,7 @@ class Job:
         self.server, self.number = server, len(server.jobs) + 1
         self.plan_id, self.job_id, self.request_id = (str(uuid.uuid4()) for _ in range(3))
         self.token = "job-token-" + secrets.token_hex(12)
-        self.acknowledged = self.acquired = self.renewed = self.completed = None
+        self.delivered = self.acknowledged = self.acquired = self.renewed = self.completed = None
         self.fed = []   # (step id, number of the line, text), as the live feed brought them
         self.renewals, self.change_order, self.states, self.step_blobs, self.metadata, self.summaries, self.job_blob = [], 0, {}, {}, {}, {}, None
         self.gone = False   # the server gave it to somebody else
@@ -180,6 +180,7 @@ class GitHub:
         self.quirks = quirks   # let pass what ChristopherHX/github-act-runner does otherwise than the official runner
         self.resolved, self.renamed, self.archive_log, self.codeload = [], {}, [], None   # each question; uses -> members of its answer; (host, token); another server
         self.plain_bodies, self.fair = False, False
+        self.hook = None   # called with the name of each request: None, or (status, body) instead of the answer; status 0: the connection is dropped
         self.personal_tokens, self.app = set(), None   # app: {"id", "pem"}
         self.feed, self.feeds = None, 0   # "ok"; or what is wrong with it: "refuse", "stall", "drop"; how often it was opened
         self.repositories, self.git_log = None, []   # a directory of bare repositories; (path, user, token)
@@ -207,6 +208,9 @@ class GitHub:
                     owner.violations.append(f"{self.command} {self.path}: {type(error).__name__}: {error}")
                     status, answer, headers = 500, None, {}
                 text = answer if isinstance(answer, bytes) else b"" if answer is None else json.dumps(answer).encode()
+                if status == 0:
+                    self.close_connection = True
+                    return
                 try:
                     self.send_response(status)
                     for name, value in {"Content-Type": "application/json", **headers}.items():
@@ -281,6 +285,18 @@ class GitHub:
         self.say("RunnerJobRequest", {"id": str(uuid.uuid4()), "runner_request_id": job.request_id, "should_acknowledge": True, "run_service_url": f"{self.url}/run/{job.number}/", "billing_owner_id": "O_1"}, job)
         return job
 
+    def requeue(self, seconds):
+        """Once a second or so: what GitHub does with a job that a runner got and never began, and with one whose lease is over."""
+        now = time.monotonic()
+        with self.changed:
+            for job in self.jobs:
+                stale = job.delivered and not job.completed and not job.renewals and now - job.delivered > seconds
+                if stale and not any(j is job for _, _, j in self.queue):
+                    job.delivered = job.acquired = job.acknowledged = None
+                    self.queue.append(("RunnerJobRequest", {"id": str(uuid.uuid4()), "runner_request_id": job.request_id, "should_acknowledge": True,
+                                                            "run_service_url": f"{self.url}/run/{job.number}/", "billing_owner_id": "O_1"}, job))
+            self.changed.notify_all()
+
     def cancel(self, job, timeout="00:05:00"):
         self.say("JobCancellation", {"jobId": job.job_id, "timeout": timeout})
 
@@ -314,6 +330,9 @@ class GitHub:
             scripted = waiting.pop(0) if waiting else None
         if name == "?":
             self.wrong(f"{method} {where}: there is no such endpoint")
+        trouble = self.hook(name) if self.hook and not scripted else None
+        if trouble is not None:
+            scripted = trouble
         if scripted and not callable(scripted):
             status, answer, more = (*scripted, {})[:3] if len(scripted) < 3 else scripted
         else:
@@ -578,7 +597,7 @@ class GitHub:
                 return 202, None, {}
             kind, content, job = self.queue.pop(mine())
         if job:
-            job.delivered = True
+            job.delivered = time.monotonic()
         return 200, {"messageId": len(self.log), "messageType": kind, "iv": None, "body": content if self.plain_bodies else json.dumps(content)}, {}
 
     def _acknowledge(self, where, query, headers, body):

@@ -33,6 +33,7 @@ enum {
 	ACQUIRE_TRIES = 5,
 	CANCEL_SEC = 5 * 60,
 	CANCEL_LEAST_SEC = 60,
+	FREE_MS = 2000,
 	SOON_MS = 200, /* an empty answer that comes sooner is no long poll */
 };
 
@@ -418,12 +419,23 @@ static void acquire(struct broker *b, const char *request_id, const char *base, 
 	json_decref(body);
 }
 
+/* The server may know that a job is over before its processes are. */
+static void wait_until_free(struct broker *b)
+{
+	int64_t until = dd_now_ms() + FREE_MS;
+	for (int64_t left = FREE_MS; b->busy && !b->ending && left > 0; left = until - dd_now_ms())
+		if (is_said(b, (unsigned)left))
+			hear(b);
+}
+
 static void on_job(struct broker *b, const json_t *body)
 {
 	const char *id = message_text(body, "runner_request_id");
 	const char *base = message_text(body, "run_service_url");
 	const char *billing = message_text(body, "billing_owner_id");
 
+	if (b->busy && !b->work->runner->ephemeral)
+		wait_until_free(b);
 	if (b->busy) {
 		tell(b, "another job was offered while one runs: it is left to other runners");
 		return;
