@@ -778,7 +778,7 @@ class GitHub:
         job.change_order = asked["change_order"]
         for s in asked["steps"]:
             before = job.states.get(s["external_id"], [])
-            if s["status"] not in (3, 5, 6) or s["conclusion"] not in (0, 2, 3, 4, 7) or (s["status"] == 6) != (s["conclusion"] != 0) or (before and before[-1][0] == 6):
+            if s["status"] not in (3, 5, 6) or s["conclusion"] not in (0, 2, 3, 4, 7) or (s["status"] == 6) != (s["conclusion"] != 0) or (before and before[-1][0] == 6 and before[-1] != (s["status"], s["conclusion"])):
                 self.wrong(f"step update: {s} after {before}")
             if not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", s["started_at"] or "1970-01-01T00:00:00.000Z"):
                 self.wrong(f"time in a step update: {s['started_at']}")

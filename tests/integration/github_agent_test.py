@@ -157,6 +157,23 @@ def _():
         w.clean()
 
 
+@case("L-04", "what the message wants masked by regular expressions is masked in logs, names, annotations, summaries and outputs; one that is none is told, one that never ends masks all")
+def _():
+    with World() as w:
+        mask = [{"type": "regex", "value": "tok_[a-z0-9]{6,}"}, {"type": "regex", "value": "(broken"}, {"type": "variable", "value": "DEPLOY_KEY"}, {"type": "regex", "value": "^(a+)+$"}]
+        job = w.server.job([script("echo before tok_abc123 after; echo '(broken'; echo '::error::no tok_abc123'; echo 'sum tok_abc123' >>$GITHUB_STEP_SUMMARY; echo v=tok_abc123 >>$GITHUB_OUTPUT; "
+                                   "echo w=fine >>$GITHUB_OUTPUT; printf 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!\\n'", name="s", displayNameToken="name tok_abc123")],
+                           mask=mask, jobOutputs=mapping({"v": expression("steps.s.outputs.v"), "w": expression("steps.s.outputs.w")}))
+        equal(w.run(), 0, f"exit status; {w.out}")
+        log = job.log(job.document["steps"][0])
+        check("before *** after" in log and "***" in log and "tok_abc" not in job.all_log() + json.dumps(job.completed) + str(job.summaries), f"{log} {job.completed}")
+        check(not any("aaaa" in line for line in log), f"what never ends: {log}")
+        check("is no regular expression here" in job.all_log() and "(broken" not in log, job.all_log())
+        equal(job.completed["outputs"], {"w": {"value": "fine", "isSecret": False}}, "outputs")
+        check("Skip output 'v' since it may contain secret." in job.all_log(), job.all_log())
+        w.clean()
+
+
 @case("C-12", "no workflow text makes a job trusted: a pull request, an unprotected ref and a fork are refused what the policy keeps for protected ones, exit 4")
 def _():
     for github in ({"event_name": "pull_request", "event": {"pull_request": {"head": {"repo": {"full_name": "evil/app"}}, "base": {"repo": {"full_name": "acme/app"}}}}},

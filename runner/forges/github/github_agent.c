@@ -11,6 +11,7 @@
 #include "drydock/fd.h"
 #include "github_broker.h"
 #include "github_job.h"
+#include "spool_left.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -202,6 +203,7 @@ static void job_is_over(struct github_agent *a, struct place *p, int status)
 	if (!WIFEXITED(status))
 		agent_told(a, p, "the process that ran the job was killed");
 	dd_close_p(&p->job_sock);
+	(void)spools_clean(a->args->state);
 	/* its lock went with it, unless what it left behind still ends: then that is waited for */
 	p->adopted = flock(p->lock_fd, LOCK_EX | LOCK_NB) < 0;
 	agent_metrics_job(&a->metrics, p->code, (double)(dd_now_ms() - p->began_ms) / 1000);
@@ -501,6 +503,16 @@ int github_agent_run(const struct github_agent_args *args, struct github_agent_r
 			(void)courier_process_end(&a.places[i].broker, 0);
 		return DRYDOCK_EXIT_INTERNAL;
 	}
+	unsigned left = spools_clean(args->state);
+	if (left > 0) {
+		char text[800];
+		(void)snprintf(
+			text, sizeof(text),
+			"%u job%s ended with this host's processes, and the server could not be "
+			"told: what it was to be told is in %.500s/github for %d days",
+			left, left == 1 ? "" : "s", args->state, SPOOL_KEPT_DAYS);
+		agent_told(&a, NULL, text);
+	}
 	while (settle(&a), !all_over(&a)) {
 		if (a.reload)
 			read_again(&a);
@@ -508,6 +520,7 @@ int github_agent_run(const struct github_agent_args *args, struct github_agent_r
 		listen_once(&a);
 	}
 	agent_metrics_write(&a.metrics, args->metrics, 0);
+	(void)spools_clean(args->state);
 	for (size_t i = 0; i < a.n; i++) {
 		if (a.places[i].ephemeral)
 			drop_lock(&a, &a.places[i]);

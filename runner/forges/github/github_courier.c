@@ -13,6 +13,7 @@
 #include "job_message.h"
 #include "job_spool.h"
 #include "message_json.h"
+#include "spool_left.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -70,11 +71,7 @@ struct courier {
 	json_t *outputs;
 	bool over, orphan;
 	/* what is remembered over a death */
-	struct courier_state {
-		int64_t change_order;
-		int64_t told, brought; /* so many records: their end; their logs and summaries */
-		int64_t complete;
-	} kept;
+	struct spool_state kept;
 	int64_t renew_ms, lease_until_ms, update_ms, job_log_again_ms;
 	bool job_log_there, lost, told_renew, told_log;
 };
@@ -740,6 +737,8 @@ static void complete(struct courier *c)
 		bool good = code >= 200 && code <= 299;
 		/* the one before may have arrived, and only its answer not */
 		if (good || (code == 404 && (try > 0 || before))) {
+			c->kept.complete = 2;
+			keep(c);
 			say(c, COURIER_COMPLETE, NULL);
 			return;
 		}

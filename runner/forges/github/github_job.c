@@ -24,6 +24,7 @@
 #include "job/job_start.h"
 #include "job_message.h"
 #include "job_spool.h"
+#include "spool_left.h"
 #include "policy/policy_find.h"
 
 #include <fcntl.h>
@@ -54,6 +55,7 @@ struct job_host {
 	int jobs_fd, dir_fd, state_fd;
 	char name[80]; /* of its directory */
 	struct job_spool *spool;
+	struct spool_masks *masks;
 	/* the courier */
 	char *address; /* the message with nothing but what a courier needs */
 	struct courier_process courier, feed;
@@ -97,6 +99,14 @@ static int open_below(int at, const char *name, int *ret, struct dd_err *err)
 	return *ret < 0 ? dd_err_set(err, errno, "open %s", name) : 0;
 }
 
+static void tell_mask(void *arg, const char *pattern, const char *why)
+{
+	job_spool_say(arg, "##[warning]drydock: ",
+	              "a mask of %zu characters is no regular expression here (%s): its text alone "
+	              "is masked",
+	              strlen(pattern), why);
+}
+
 static int make_spool(struct job_host *h, struct dd_err *err)
 {
 	char where[600];
@@ -108,11 +118,15 @@ static int make_spool(struct job_host *h, struct dd_err *err)
 	    (r = job_dirs_remove(h->jobs_fd, h->name, err)) < 0 ||
 	    (r = open_below(h->jobs_fd, h->name, &h->dir_fd, err)) < 0)
 		return r;
+	spool_hold(h->dir_fd);
 	h->state_fd = openat(h->dir_fd, "state", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (h->state_fd < 0)
 		return dd_err_set(err, errno, "make the spool of a job");
-	return job_spool_new(h->dir_fd, h->message.workflow.records, h->message.workflow.n_steps,
-	                     &h->spool, err);
+	r = job_spool_new(h->dir_fd, h->message.workflow.records, h->message.workflow.n_steps,
+	                  &h->spool, err);
+	if (r == 0)
+		h->spool->masks = h->masks = spool_masks_new(h->message.mask, tell_mask, h->spool);
+	return r;
 }
 
 /* ---- the courier ---- */
@@ -723,6 +737,13 @@ static json_t *outputs_of(struct job_host *h)
 	for (size_t i = 0; result.outputs.kind == EXPR_OBJECT && i < result.outputs.object->n;
 	     i++) {
 		const struct expr_member *m = &result.outputs.object->members[i];
+		size_t len = m->value.len;
+		dd_auto_free char *masked = spool_masks_apply(h->masks, m->value.text, len, &len);
+		if (masked) {
+			job_spool_say(h->spool, "##[warning]",
+			              "Skip output '%.100s' since it may contain secret.", m->key);
+			continue;
+		}
 		(void)json_object_setn_new(all, m->key, m->key_len,
 		                           json_stringn(m->value.text, m->value.len));
 	}
@@ -824,6 +845,7 @@ static void job_host_done(struct job_host *h)
 	job_spec_free(h->spec);
 	policy_free(h->policy);
 	job_spool_free(h->spool);
+	spool_masks_free(h->masks);
 	if (h->address)
 		explicit_bzero(h->address, strlen(h->address));
 	free(h->address);

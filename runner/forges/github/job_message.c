@@ -378,6 +378,9 @@ int job_message_read(const char *bytes, size_t len, struct job_message *ret,
 	ret->wants_annotations = address.wants_annotations;
 	ret->bearer_for_codeload = is_switched_on(ret->document,
 	                                          "actions_use_bearer_token_for_codeload");
+	ret->mask = message_member(ret->document, "mask");
+	if (!ret->mask)
+		ret->mask = message_member(ret->document, "maskHints");
 	ret->dependencies = message_member(ret->document, "dependencies");
 	if ((r = read_secrets(ret, err)) < 0 || (r = read_contexts(ret, err)) < 0)
 		return r;

@@ -26,6 +26,7 @@ struct job_message {
 	const char *run_service, *token, *results, *launch, *id_token, *feed;
 	bool wants_annotations;     /* of the job as a whole */
 	bool bearer_for_codeload;   /* how archives of actions are asked for */
+	const json_t *mask;         /* how texts are masked besides; NULL: nothing more */
 	const json_t *dependencies; /* what the workflow locks of actions; NULL: nothing */
 	struct event_facts event;
 	struct wf_doc *doc;

@@ -108,7 +108,10 @@ static void put_line(struct job_spool *s, const char *lead, const char *text, si
 {
 	char head[80];
 	size_t n = stamp(head);
+	dd_auto_free char *masked = spool_masks_apply(s->masks, text, len, &len);
 
+	if (masked)
+		text = masked;
 	n += (size_t)snprintf(head + n, sizeof(head) - n, "%s", lead);
 	int fd = s->ended ? -1 : log_here(s);
 	if (s->bytes + n + len + 1 > SPOOL_BYTES_MAX || fd < 0) {
@@ -167,6 +170,8 @@ static void end_record(struct job_spool *s, const char *conclusion)
 static void begin_record(struct job_spool *s, const char *id, const char *name, unsigned grant)
 {
 	char made[SPOOL_ID];
+	size_t len = strlen(name);
+	dd_auto_free char *masked = spool_masks_apply(s->masks, name, len, &len);
 
 	if (s->record >= SPOOL_RECORDS_MAX || (!id && spool_guid(made, NULL) < 0))
 		return;
@@ -175,7 +180,7 @@ static void begin_record(struct job_spool *s, const char *id, const char *name, 
 	s->lines = 0;
 	s->ended = s->failed = s->cancelled = false;
 	put_event(s, json_pack("{s:s, s:I, s:s, s:s%}", "e", "begin", "n", (json_int_t)s->record,
-	                       "id", id ? id : made, "name", name, strlen(name)));
+	                       "id", id ? id : made, "name", masked ? masked : name, len));
 }
 
 static void settle_record(struct job_spool *s)
@@ -303,14 +308,22 @@ static void hear_annotation(void *arg, const struct grant *grant,
 	const char *level = strcmp(what->level, "error") == 0 ? "failure" : what->level;
 	/* where it names no line of a file, it is at the line of the log that said it */
 	uint64_t line = what->line || what->file ? (uint64_t)what->line : s->lines + 1;
+	size_t len = strlen(what->message), title_len = what->title ? strlen(what->title) : 0;
+	dd_auto_free char *message = spool_masks_apply(s->masks, what->message, len, &len);
+	dd_auto_free char *title = spool_masks_apply(s->masks, what->title ? what->title : "",
+	                                             title_len, &title_len);
+	const char *text = message ? message : what->message;
 	(void)grant;
-	put_event(s, json_pack("{s:s, s:I, s:s, s:s%, s:s, s:s, s:I, s:I, s:I, s:I}", "e", "note",
-	                       "n", (json_int_t)s->record, "level", level, "message", what->message,
-	                       strnlen(what->message, ANNOTATION_MAX), "title",
-	                       what->title ? what->title : "", "path", what->file ? what->file : "",
-	                       "line", (json_int_t)line, "end_line", (json_int_t)what->end_line,
-	                       "column", (json_int_t)what->column, "end_column",
-	                       (json_int_t)what->end_column));
+	put_event(s,
+	          json_pack("{s:s, s:I, s:s, s:s%, s:s, s:s, s:I, s:I, s:I, s:I}", "e", "note", "n",
+	                    (json_int_t)s->record, "level", level, "message", text,
+	                    strnlen(text, ANNOTATION_MAX), "title",
+	                    title         ? title
+	                    : what->title ? what->title
+	                                  : "",
+	                    "path", what->file ? what->file : "", "line", (json_int_t)line,
+	                    "end_line", (json_int_t)what->end_line, "column",
+	                    (json_int_t)what->column, "end_column", (json_int_t)what->end_column));
 }
 
 static void hear_summary(void *arg, const struct grant *grant, const char *text, size_t len)
@@ -318,6 +331,9 @@ static void hear_summary(void *arg, const struct grant *grant, const char *text,
 	struct job_spool *s = arg;
 	(void)grant;
 	dd_auto_fd int fd = open_file(s, "summary");
+	dd_auto_free char *masked = spool_masks_apply(s->masks, text, len, &len);
+	if (masked)
+		text = masked;
 	if (fd < 0 || !write_whole(fd, text, len))
 		return;
 	put_event(s, json_pack("{s:s, s:I}", "e", "summary", "n", (json_int_t)s->record));

@@ -15,6 +15,7 @@
 #define RUNNER_JOB_SPOOL_H
 
 #include "job/job_sink.h"
+#include "spool_mask.h"
 
 #include <jansson.h>
 #include <sys/types.h>
@@ -32,6 +33,7 @@ struct job_spool {
 	/* of the process @log_owner alone: numbers of descriptors are not shared */
 	int log_fd;
 	pid_t log_owner;
+	const struct spool_masks *masks; /* borrowed; NULL: none */
 	uint64_t lines, bytes, left_out;
 	bool ended, failed, cancelled;
 	struct job_sink sink;
