@@ -53,6 +53,7 @@ struct actions_world {
 	size_t n_secrets;
 	bool secrets_all;  /* every other name stands for the credential of the same name */
 	bool secrets_sent; /* the forge sends secrets along with the job */
+	bool forge_lines;  /* commands are shown as GitHub's log has them: ##[group], ##[error] */
 	const struct actions_found *found;
 	size_t n_found;
 	const struct actions_runtime *runtimes;

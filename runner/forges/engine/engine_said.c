@@ -100,6 +100,8 @@ static const char *annotate(struct job_engine *e, struct plan_arena *arena,
 		                            .column = place.column,
 		                            .end_column = place.end_column };
 	engine_annotate(e, &a);
+	if (e->world.forge_lines)
+		return arena_printf(arena, "##[%s]%s", levels[c->kind], one_line(arena, c->data));
 	if (file && place.line && place.column)
 		where = arena_printf(arena, "%s:%u:%u: ", file, place.line, place.column);
 	else if (file && place.line)
@@ -177,11 +179,17 @@ static void obey(struct job_engine *e, struct plan_arena *arena, const struct lo
 		instead = annotate(e, arena, c);
 		break;
 	case LOG_DEBUG:
-		instead = e->debug ? arena_printf(arena, "debug: %s", one_line(arena, c->data))
-		                   : NULL;
+		instead = !e->debug ? NULL
+		                    : arena_printf(arena, "%s%s",
+		                                   e->world.forge_lines ? "##[debug]" : "debug: ",
+		                                   one_line(arena, c->data));
 		break;
 	case LOG_GROUP:
-		instead = arena_printf(arena, "--- %s ---", one_line(arena, c->data));
+		instead = arena_printf(arena, e->world.forge_lines ? "##[group]%s" : "--- %s ---",
+		                       one_line(arena, c->data));
+		break;
+	case LOG_ENDGROUP:
+		instead = e->world.forge_lines ? "##[endgroup]" : NULL;
 		break;
 	case LOG_ECHO:
 		set_echo(e, c);
@@ -203,7 +211,6 @@ static void obey(struct job_engine *e, struct plan_arena *arena, const struct lo
 		          dead[c->kind].fails ? SINK_ERROR : SINK_WARN, dead[c->kind].text);
 		e->now.command_failed |= dead[c->kind].fails;
 		break;
-	case LOG_ENDGROUP:
 	case LOG_REPO_PATH:
 	case LOG_NONE:
 	case LOG__COUNT:
@@ -235,7 +242,8 @@ static void ask_matchers(struct job_engine *e, const char *text, size_t len, str
 		return;
 	arena_free(e->line);
 	e->line = arena_new();
-	ret->instead = arena_printf(e->line, "%s: %.*s", level, (int)len, text);
+	ret->instead = arena_printf(e->line, e->world.forge_lines ? "##[%s]%.*s" : "%s: %.*s",
+	                            level, (int)len, text);
 	ret->len = strlen(ret->instead);
 }
 

@@ -488,6 +488,7 @@ static void make_world(struct job_host *h)
 		                           .strategy = m->strategy,
 		                           .secrets_all = true,
 		                           .secrets_sent = true,
+		                           .forge_lines = true,
 		                           .found = h->actions.found,
 		                           .n_found = h->actions.n_found,
 		                           .runtimes = h->actions.runtimes,
