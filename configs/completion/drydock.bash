@@ -20,7 +20,7 @@ doctor:--policy= --state-dir= --json --help --usage
 issuer:init rotate show --url= --audience= --now --help --usage
 revoke:--all --state-dir= --help --usage
 cache:list prune --of= --days= --untrusted --all --json --state-dir= --help --usage
-register:gitlab github --url= --token-file= --app= --import= --ca-file= --name= --labels= --group= --ephemeral --replace --jitconfig-file= --runner-version= --state-dir= --help --usage
+register:gitlab github --url= --token-file= --app= --import= --ca-file= --tls-cert-file= --tls-key-file= --name= --labels= --group= --ephemeral --replace --jitconfig-file= --runner-version= --state-dir= --help --usage
 unregister:--token-file= --app= --state-dir= --help --usage
 agent:--config= --policy-dir= --state-dir= --ca-file= --once --jitconfig-file= --runner-version= --check --help --usage
 '

@@ -93,6 +93,8 @@ static int registration_parse(struct plan_arena *arena, const char *path, const 
 	ret->url = text_of(arena, o, "url");
 	ret->token = text_of(arena, o, "token");
 	ret->ca = text_of(arena, o, "ca");
+	ret->cert = text_of(arena, o, "cert");
+	ret->key = text_of(arena, o, "key");
 	ret->id = json_integer_value(json_object_get(o, "id"));
 	ret->expires = json_integer_value(json_object_get(o, "expires"));
 	ret->since = json_integer_value(json_object_get(o, "since"));
@@ -165,10 +167,11 @@ int registration_list(struct plan_arena *arena, const char *state,
 int registration_write(const char *state, const struct registration *reg, struct dd_err *err)
 {
 	char dir[PATH_BYTES], name[RUNNER_NAME_MAX + 8];
-	json_t *o = json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:s*}", "forge", reg->forge, "url",
-	                      reg->url, "token", reg->token, "id", (json_int_t)reg->id, "expires",
-	                      (json_int_t)reg->expires, "since", (json_int_t)reg->since, "ca",
-	                      reg->ca);
+	json_t *o = json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:s*, s:s*, s:s*}", "forge",
+	                      reg->forge, "url", reg->url, "token", reg->token, "id",
+	                      (json_int_t)reg->id, "expires", (json_int_t)reg->expires, "since",
+	                      (json_int_t)reg->since, "ca", reg->ca, "cert", reg->cert, "key",
+	                      reg->key);
 	dd_auto_free char *text = o ? json_dumps(o, JSON_INDENT(1)) : NULL;
 	json_decref(o);
 	if (!text)

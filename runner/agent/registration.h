@@ -20,11 +20,12 @@ struct registration {
 	const char *name;  /* [a-z0-9._-]+ */
 	const char *forge; /* "gitlab", "github" */
 	const char *url;
-	const char *token; /* of a runner of GitHub's: its configuration, as JSON */
-	const char *ca;    /* a file with one more authority, absolute; or NULL */
-	long long id;      /* as the forge calls it */
-	long long expires; /* of the token, seconds since the epoch; 0: never */
-	long long since;   /* when the token came */
+	const char *token;      /* of a runner of GitHub's: its configuration, as JSON */
+	const char *ca;         /* a file with one more authority, absolute; or NULL */
+	const char *cert, *key; /* of this host, files, absolute; or NULL */
+	long long id;           /* as the forge calls it */
+	long long expires;      /* of the token, seconds since the epoch; 0: never */
+	long long since;        /* when the token came */
 };
 
 /* Does it fit a file name? */

@@ -69,6 +69,10 @@ static void check_register(const struct args *a, struct argp_state *state)
 		argp_error(state, "--jitconfig-file, --import, --app, --labels, --group, "
 		                  "--ephemeral, --replace and --runner-version are about a runner "
 		                  "of GitHub's");
+	else if (is_github(a) && (a->what.cert || a->what.key))
+		argp_error(state, "--tls-cert-file and --tls-key-file are about a GitLab");
+	else if (a->what.key && !a->what.cert)
+		argp_error(state, "--tls-key-file is the key of --tls-cert-file");
 	else if (g->jitconfig_file && g->import_dir)
 		argp_error(state, "--jitconfig-file and --import each say all: one of them");
 	else if ((g->jitconfig_file || g->import_dir) &&
@@ -94,6 +98,12 @@ static error_t parse_register(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'c':
 		a->what.ca = arg;
+		return 0;
+	case 'C':
+		a->what.cert = arg;
+		return 0;
+	case 'K':
+		a->what.key = arg;
 		return 0;
 	case ARGP_KEY_ARG:
 		if (a->forge)
@@ -202,6 +212,14 @@ int cmd_register(int argc, char **argv)
 		  .key = 'c',
 		  .arg = "FILE",
 		  .doc = "one more authority that is trusted for this forge" },
+		{ .name = "tls-cert-file",
+		  .key = 'C',
+		  .arg = "FILE",
+		  .doc = "GitLab: a certificate with which this host says who it is" },
+		{ .name = "tls-key-file",
+		  .key = 'K',
+		  .arg = "FILE",
+		  .doc = "GitLab: its private key, where that is another file" },
 		{ .name = "name",
 		  .key = 'n',
 		  .arg = "NAME",

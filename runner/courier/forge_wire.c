@@ -183,6 +183,7 @@ static int wire_once(struct wire *w, const struct wire_ask *ask, const char *url
 		                        .body_len = ask->body_len,
 		                        .source = ask->source,
 		                        .tls_only = true,
+		                        .proxies = w->origin.proxies,
 		                        .timeout_sec = ask->total_sec ? ask->total_sec : TOTAL_SEC,
 		                        .answer_max = ask->answer_max,
 		                        .tries = 1,

@@ -19,6 +19,7 @@ struct wire_origin {
 	const char *base;  /* "https://HOST[:PORT]/PREFIX/", ends in a slash */
 	const char *agent; /* of every request */
 	struct http_tls tls;
+	bool proxies; /* of the environment: https_proxy, no_proxy */
 };
 
 /* Headers of an answer that somebody reads; "" where there was none. */

@@ -221,7 +221,7 @@ static void set_limits(const struct http *h, const struct http_request *request)
 #endif
 	(void)curl.curl_easy_setopt(h->easy, CURLOPT_FOLLOWLOCATION, 0L);
 	(void)curl.curl_easy_setopt(h->easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
-	(void)curl.curl_easy_setopt(h->easy, CURLOPT_PROXY, "");
+	(void)curl.curl_easy_setopt(h->easy, CURLOPT_PROXY, request->proxies ? NULL : "");
 	(void)curl.curl_easy_setopt(h->easy, CURLOPT_NOSIGNAL, 1L);
 	(void)curl.curl_easy_setopt(h->easy, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_SEC);
 	(void)curl.curl_easy_setopt(

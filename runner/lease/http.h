@@ -2,7 +2,7 @@
 /* http.h - one request, one bounded answer, over TLS that is verified. Couriers and agents only.
  *
  * No redirect is followed, so no token goes where it was not meant to; no proxy of the environment
- * is asked, no netrc is read. libcurl is
+ * is asked unless its caller says so, no netrc is read. libcurl is
  * loaded here and nowhere else: it brings two dozen libraries, which no other process needs.
  */
 #ifndef RUNNER_LEASE_HTTP_H
@@ -43,6 +43,7 @@ struct http_request {
 	/* it makes something at the server: after a byte of an answer it is not asked again */
 	bool creates;
 	bool tls_only;        /* http:// is refused before anything is sent */
+	bool proxies;         /* those of the environment are asked: https_proxy, no_proxy */
 	unsigned timeout_sec; /* of one try; 0: 20 */
 	unsigned tries;       /* 0: 3 */
 	size_t answer_max;    /* bytes; 0: HTTP_BODY_MAX */

@@ -42,7 +42,7 @@ class Job:
 
 
 class GitLab:
-    def __init__(self, tls, token="glrt-t1_AbCdEfGhIjKlMnOp", host="localhost", address="127.0.0.1"):
+    def __init__(self, tls, token="glrt-t1_AbCdEfGhIjKlMnOp", host="localhost", address="127.0.0.1", client_ca=None):
         self.token, self.runner_id, self.expires, self.managers = token, 4711, None, {}
         self.jobs, self.queue, self.wrong, self.log = {}, [], [], []
         self.answers = {}     # "PUT jobs/1" or a prefix of it -> list of (status, body, headers) that come first; body None: the connection is dropped
@@ -101,6 +101,9 @@ class GitLab:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.load_cert_chain(tls["server.pem"], tls["server.key"])
+        if client_ca:   # who does not show a certificate of it is not let in
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.load_verify_locations(client_ca)
         self.server.socket = context.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
         self.port = self.server.server_port
         self.url = f"https://{host}:{self.port}"

@@ -20,6 +20,9 @@ class Host:
         self.dir = tempfile.mkdtemp(prefix="dd-gitlab-")
         os.chmod(self.dir, 0o755)
         self.tls = make_ca(self.dir, *([more["host"]] if "host" in more else []))
+        if more.pop("client_certificate", False):
+            more["client_ca"] = self.tls["ca.pem"]
+        self.env = {}
         self.gitlab = GitLab(self.tls, **more)
         self.state = os.path.join(self.dir, "state")
         os.mkdir(os.path.join(self.dir, "policy.d"))
@@ -41,7 +44,7 @@ class Host:
         return path
 
     def environ(self):
-        return {**os.environ, "XDG_STATE_HOME": os.path.join(self.dir, "xdg"), "HOME": self.dir}
+        return {**os.environ, "XDG_STATE_HOME": os.path.join(self.dir, "xdg"), "HOME": self.dir, **self.env}
 
     def drydock(self, *args, timeout=60):
         return subprocess.run([DRYDOCK, *args], cwd=self.dir, env=self.environ(), capture_output=True, text=True, check=False, timeout=timeout, stdin=subprocess.DEVNULL)

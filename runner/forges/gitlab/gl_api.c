@@ -103,7 +103,10 @@ int gl_wire(const struct gl_instance *instance, struct wire **ret, struct dd_err
 		return r;
 	const struct wire_origin origin = { .base = base,
 		                            .agent = gl_agent_name(),
-		                            .tls = { .ca = instance->ca } };
+		                            .tls = { .ca = instance->ca,
+		                                     .certificate = instance->certificate,
+		                                     .key = instance->key },
+		                            .proxies = true };
 	return wire_new(&origin, ret, err);
 }
 

@@ -18,9 +18,10 @@ enum {
 
 /* How a runner's calls reach its GitLab. */
 struct gl_instance {
-	const char *url;   /* as registered */
-	const char *ca;    /* a file with every authority to trust, or NULL: the system's */
-	const char *token; /* of the runner, or NULL in a job's courier */
+	const char *url; /* as registered */
+	const char *ca;  /* a file with every authority to trust, or NULL: the system's */
+	const char *certificate, *key; /* files with which we say who we are, or NULL */
+	const char *token;             /* of the runner, or NULL in a job's courier */
 	const char *system_id;
 };
 

@@ -767,7 +767,10 @@ int gl_host(const struct agent_runner *runner, struct ticket *ticket)
 {
 	struct gl_host h = { .runner = runner,
 		             .ticket = ticket,
-		             .instance = { .url = runner->reg.url, .ca = runner->authorities },
+		             .instance = { .url = runner->reg.url,
+		                           .ca = runner->authorities,
+		                           .certificate = runner->reg.cert,
+		                           .key = runner->reg.key },
 		             .arena = arena_new(),
 		             .trace_fd = -1,
 		             .go_fd = -1,

@@ -34,8 +34,12 @@ static bool verify(struct wire *w, const struct gl_instance *instance, int sock)
 
 int gl_poll(const struct agent_runner *runner, int sock)
 {
-	const struct gl_instance instance = { runner->reg.url, runner->authorities,
-		                              runner->reg.token, runner->setup->system_id };
+	const struct gl_instance instance = { .url = runner->reg.url,
+		                              .ca = runner->authorities,
+		                              .certificate = runner->reg.cert,
+		                              .key = runner->reg.key,
+		                              .token = runner->reg.token,
+		                              .system_id = runner->setup->system_id };
 	char last_update[WIRE_HEADER_MAX] = "";
 	struct wire *w = NULL;
 	struct frame f = { .bytes = NULL };

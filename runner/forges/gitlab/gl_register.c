@@ -12,6 +12,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { REGISTER_MS = 400000 };
 enum { FRAME_VERIFIED = 1, FRAME_REMOVED };
@@ -139,6 +140,17 @@ static int verify(const struct gl_instance *instance, struct gl_verified *ret, s
 	return 0;
 }
 
+/* Absolute, and readable now: the agent reads it from elsewhere, and at night. */
+static int whole_path(const char *path, struct plan_arena *arena, const char **ret,
+                      struct dd_err *err)
+{
+	dd_auto_free char *whole = path ? realpath(path, NULL) : NULL;
+	if (path && (!whole || access(whole, R_OK) < 0))
+		return dd_err_set(err, errno, "%s", path);
+	*ret = arena_strdup(arena, whole);
+	return 0;
+}
+
 int gl_register(const struct gl_registering *what, struct plan_arena *arena,
                 struct registration *ret, bool *ret_replaced, struct dd_err *err)
 {
@@ -169,7 +181,15 @@ int gl_register(const struct gl_registering *what, struct plan_arena *arena,
 		return dd_err_blame(err, DD_BLAME_CALLER, r);
 	if ((r = system_id_get(what->state, system_id, err)) < 0)
 		return r;
-	const struct gl_instance instance = { ret->url, whole ? ca : NULL, ret->token, system_id };
+	if ((r = whole_path(what->cert, arena, &ret->cert, err)) < 0 ||
+	    (r = whole_path(what->key, arena, &ret->key, err)) < 0)
+		return dd_err_blame(err, DD_BLAME_CALLER, r);
+	const struct gl_instance instance = { .url = ret->url,
+		                              .ca = whole ? ca : NULL,
+		                              .certificate = ret->cert,
+		                              .key = ret->key,
+		                              .token = ret->token,
+		                              .system_id = system_id };
 	if ((r = verify(&instance, &verified, err)) < 0)
 		return r;
 	ret->id = verified.id;
@@ -188,9 +208,13 @@ int gl_unregister_runner(const char *state, const struct registration *reg, stru
 		r = authorities_write(state, reg->name, reg->ca, NULL, ca, err);
 	if (r < 0)
 		return r;
-	struct errand errand = {
-		.instance = { reg->url, reg->ca ? ca : NULL, reg->token, system_id }, .remove = true
-	};
+	struct errand errand = { .instance = { .url = reg->url,
+		                               .ca = reg->ca ? ca : NULL,
+		                               .certificate = reg->cert,
+		                               .key = reg->key,
+		                               .token = reg->token,
+		                               .system_id = system_id },
+		                 .remove = true };
 	struct dd_err said;
 	if ((r = ask(&errand, FRAME_REMOVED, sizeof(said), &f, err)) < 0)
 		return r;

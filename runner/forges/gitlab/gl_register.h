@@ -8,8 +8,9 @@
 
 struct gl_registering {
 	const char *url, *token_file;
-	const char *ca;   /* or NULL */
-	const char *name; /* or NULL: the host's */
+	const char *ca;         /* or NULL */
+	const char *cert, *key; /* or NULL */
+	const char *name;       /* or NULL: the host's */
 	const char *state;
 };
 
