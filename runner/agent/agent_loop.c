@@ -14,6 +14,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -44,7 +45,8 @@ struct host {
 	pid_t pid;
 	char name[TICKET_NAME_MAX];
 	int64_t began_ms;
-	bool finishing; /* it only tells how it ended */
+	bool finishing;              /* it only tells how it ended */
+	struct agent_counts *counts; /* shared with it; NULL: none */
 };
 
 struct loop {
@@ -226,16 +228,24 @@ static _Noreturn void become_host(struct loop *l, const struct agent_runner *run
 static void begin_host(struct loop *l, const struct agent_runner *runner,
                        const struct agent_forge *forge, struct ticket *ticket, bool finishing)
 {
+	void *shared = mmap(NULL, sizeof(struct agent_counts), PROT_READ | PROT_WRITE,
+	                    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ticket->counts = shared == MAP_FAILED ? NULL : shared;
 	(void)fflush(NULL);
 	pid_t pid = l->n_hosts < HOSTS_MAX ? fork() : -1;
 	if (pid == 0)
 		become_host(l, runner, forge, ticket);
+	if (pid < 0 && ticket->counts)
+		(void)munmap(ticket->counts, sizeof(*ticket->counts));
 	if (pid < 0)
 		say("no process can be started for job %s: %s; the next start of the agent ends it",
 		    ticket->name, strerror(errno));
 	else {
 		struct host *h = &l->hosts[l->n_hosts++];
-		*h = (struct host){ .pid = pid, .began_ms = dd_now_ms(), .finishing = finishing };
+		*h = (struct host){ .pid = pid,
+			            .began_ms = dd_now_ms(),
+			            .finishing = finishing,
+			            .counts = ticket->counts };
 		memcpy(h->name, ticket->name, sizeof(h->name));
 	}
 	ticket_close(ticket); /* its lock is the host's now */
@@ -276,6 +286,10 @@ static void end_host(struct loop *l, size_t i, int status)
 		    : code == DRYDOCK_EXIT_REFUSED   ? "was refused"
 		                                     : "failed",
 		    sec);
+	if (h.counts) {
+		agent_metrics_counts(&l->metrics, h.counts);
+		(void)munmap(h.counts, sizeof(*h.counts));
+	}
 	if (!h.finishing) {
 		agent_metrics_job(&l->metrics, code, sec);
 		l->once_code = code;

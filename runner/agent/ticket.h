@@ -17,10 +17,12 @@
 
 enum { TICKET_NAME_MAX = 120, TICKETS_MAX = 1024 };
 
+struct agent_counts;
 struct ticket {
 	char name[TICKET_NAME_MAX]; /* RUNNER.ID */
 	char dir[640];
-	int lock_fd; /* owned; open in agent and process of the job */
+	int lock_fd;                 /* owned; open in agent and process of the job */
+	struct agent_counts *counts; /* borrowed; NULL: nobody counts */
 };
 
 #define TICKET_NONE                                                                                \

@@ -350,6 +350,36 @@ def _():
         ended(host, process, 0)
 
 
+@case("metrics", "phases, refusals, credentials, the wait at the forge and durations are counted, in the form that Prometheus reads")
+def _():
+    policy = {"version": 1, "for": {"forge": "gitlab"}, "steps": [{"phase": "push", "match": {"run": "echo push*"}}], "phases": {"push": {"workspace": "shared", "egress": []}},
+              "credentials": {"k": {"from": {"forge": "S"}, "for": {"phase": "push", "steps": ["script-push"]}, "as": {"env": "K"}, "ttl": "5m"}}}
+    with Host(policy=policy, config={"version": 1, "runners": {"builder": {"poll": "1s"}}}) as host:
+        path = os.path.join(host.dir, "m.prom")
+        host.write("drydock.yml", json.dumps({"version": 1, "metrics": path, "runners": {"builder": {"poll": "1s"}}}))
+        secret = {"key": "S", "value": "canary-of-the-job", "public": False, "masked": True}
+        job = host.gitlab.push(host.gitlab.message(["getent hosts example.com || true", "echo push $K"], variables=[secret]))
+        process = host.start()
+
+        def numbers():
+            try:
+                with open(path, encoding="ascii") as file:
+                    lines = file.read().splitlines()
+            except FileNotFoundError:
+                return {}
+            check(all(line.startswith("# ") or len(line.rsplit(" ", 1)) == 2 for line in lines), str(lines))
+            return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))}
+        wait_for(lambda: numbers().get('drydock_agent_jobs_total{result="succeeded"}') == 1, host=host, process=process)
+        found = numbers()
+        for name, value in (('drydock_agent_step_seconds_count{phase="build"}', 1), ('drydock_agent_step_seconds_count{phase="push"}', 1), ('drydock_agent_step_seconds_count{phase="fetch"}', 0),
+                            ("drydock_agent_queue_seconds_count", 1), ("drydock_agent_queue_seconds_sum", 0.3), ('drydock_agent_queue_seconds_bucket{le="1"}', 1), ("drydock_agent_leases_total", 1),
+                            ('drydock_agent_job_seconds_bucket{le="+Inf"}', 1)):
+            equal(found.get(name), value, f"{name} of {found}\n{job.text}")
+        check(found["drydock_agent_refusals_total"] >= ("refused" in job.text), str(found))
+        process.send_signal(signal.SIGTERM)
+        ended(host, process, 0)
+
+
 @case("secrets-apart", "no process that speaks TLS for a job holds a variable of it; nor does anything of it stay on disk")
 def _():
     with Host() as host:

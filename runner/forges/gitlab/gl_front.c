@@ -40,6 +40,7 @@ struct gl_front {
 	struct gl_shell_state state;
 	const char *status; /* CI_JOB_STATUS of after_script */
 	int64_t script_deadline_ms, after_deadline_ms;
+	int64_t step_began_ms; /* of the step at hand */
 	/* of the step at hand */
 	struct plan_arena *arena;
 	struct recipe recipe;
@@ -783,6 +784,8 @@ static void hear_refusal(void *arg, const struct job_step *step, const char *lin
 {
 	struct gl_front *f = arg;
 	(void)step;
+	if (f->spec.counts)
+		f->spec.counts->refused++;
 	gl_trace_say(f->spec.trace, GL_SAY_WARNING, "%s%s",
 	             strncmp(line, "drydock:", 8) == 0 ? "" : "drydock: ", line);
 }
@@ -790,6 +793,9 @@ static void hear_refusal(void *arg, const struct job_step *step, const char *lin
 static void hear_begin(void *arg, const struct job_step *step)
 {
 	struct gl_front *f = arg;
+	f->step_began_ms = dd_now_ms();
+	if (f->spec.counts)
+		f->spec.counts->leases += (uint32_t)step->n_leases;
 	if (step->phase != DD_PHASE_BUILD)
 		gl_trace_say(f->spec.trace, GL_SAY, "drydock: phase %s, %s",
 		             phase_names[step->phase],
@@ -800,7 +806,10 @@ static void hear_begin(void *arg, const struct job_step *step)
 static void hear_ended(void *arg, const struct job_step *step, const struct step_result *result)
 {
 	struct gl_front *f = arg;
-	(void)step;
+	if (f->spec.counts && f->step_began_ms)
+		agent_histogram_add(&f->spec.counts->steps[step->phase],
+		                    (double)(dd_now_ms() - f->step_began_ms) / 1000);
+	f->step_began_ms = 0;
 	if (step_outcome_is_failure(result->outcome) && result->outcome != STEP_FAILED &&
 	    result->message[0])
 		gl_trace_say(f->spec.trace, GL_SAY_WARNING, "drydock: %s", result->message);

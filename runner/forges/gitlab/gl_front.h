@@ -11,6 +11,7 @@
 #include "gl_trace.h"
 #include "job/job_script.h"
 #include "job/job_sink.h"
+#include "agent/agent_counts.h"
 
 enum gl_result {
 	GL_RESULT_NONE = 0, /* it did not come to an end by itself */
@@ -54,6 +55,7 @@ struct gl_front_spec {
 	/* one byte comes here when the forge has taken note that the job runs: 'y' then, anything
 	 * else, or the end of it, means that nothing is run */
 	int go_fd;
+	struct agent_counts *counts; /* shared with the agent; or NULL */
 };
 int gl_front_new(const struct gl_front_spec *spec, struct gl_front **ret, struct dd_err *err);
 const struct job_script *gl_front_script(struct gl_front *f);

@@ -414,6 +414,7 @@ static void run_fetched(struct gl_host *h, struct gl_plan *plan, struct gl_vars 
 	}
 	const struct gl_front_spec spec = {
 		.go_fd = go[0],
+		.counts = h->ticket->counts,
 		.job = &h->job,
 		.vars = vars,
 		.plan = plan,
@@ -704,6 +705,10 @@ static void run_ticket(struct gl_host *h, struct dd_err *err)
 	if (open_spool(h, err) < 0 || begin_sender(h, err) < 0 || read_message(h, err) < 0 ||
 	    begin_trace(h, err) < 0)
 		return;
+	if (h->ticket->counts && h->job.queued_sec >= 0) {
+		h->ticket->counts->queued = true;
+		h->ticket->counts->queued_sec = h->job.queued_sec;
+	}
 	if (start_sending(h) < 0)
 		restart_sender(h);
 	say_head(h);

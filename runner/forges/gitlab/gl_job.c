@@ -238,6 +238,8 @@ static void read_rest(struct gl_reading *r, const json_t *o, struct gl_job *job)
 {
 	const json_t *info = object(r, o, "job_info"), *features = object(r, o, "features");
 	long long timeout = number(r, object(r, o, "runner_info"), "timeout");
+	const json_t *queued = member(info, "time_in_queue_seconds");
+	job->queued_sec = json_is_number(queued) ? json_number_value(queued) : -1;
 	job->allow_git_fetch = flag(r, o, "allow_git_fetch");
 	job->name = text(r, info, "name");
 	job->stage = text(r, info, "stage");

@@ -73,6 +73,7 @@ struct gl_job {
 	bool allow_git_fetch;
 	const char *name, *stage, *project;
 	long long project_id, pipeline_id;
+	double queued_sec; /* negative: the server does not say */
 	struct gl_git git;
 	unsigned timeout_sec;
 	const struct gl_var *vars; /* as they came: a name may stand there twice */
