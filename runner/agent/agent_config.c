@@ -73,12 +73,18 @@ static void runner_projects(struct key_context *ctx, const struct tree_node *v, 
 	((struct runner_config *)out)->projects = key_texts(ctx, v, "projects", NULL);
 }
 
+static void runner_rotate(struct key_context *ctx, const struct tree_node *v, void *out)
+{
+	(void)key_bool(ctx, v, "rotate", &((struct runner_config *)out)->rotate);
+}
+
 static const struct key_row runner_rows[] = {
 	{ .name = "jobs", .kinds = TREE_SCALAR, .read = runner_jobs },
 	{ .name = "poll", .kinds = TREE_SCALAR, .read = runner_poll },
 	{ .name = "log", .kinds = TREE_SCALAR, .read = runner_log },
 	{ .name = "images", .kinds = TREE_SCALAR | TREE_LIST, .read = runner_images },
 	{ .name = "projects", .kinds = TREE_SCALAR | TREE_LIST, .read = runner_projects },
+	{ .name = "rotate", .kinds = TREE_SCALAR, .read = runner_rotate },
 };
 
 static void read_runner(struct key_context *ctx, const struct tree_pair *pair,
@@ -221,7 +227,14 @@ int agent_config_check(const struct agent_config *config, const struct registrat
 		bool found = false;
 		for (size_t k = 0; k < n; k++) {
 			names[k] = regs[k].name;
-			found |= strcmp(regs[k].name, config->runners[i].name) == 0;
+			bool same = strcmp(regs[k].name, config->runners[i].name) == 0;
+			found |= same;
+			if (same && config->runners[i].rotate &&
+			    strcmp(regs[k].forge, "gitlab") != 0)
+				diag_add(diags, config->runners[i].mark, "take it out",
+				         "`rotate` is about a GitLab's token, and `%s` is a "
+				         "runner of another forge",
+				         config->runners[i].name);
 		}
 		const char *near = diag_nearest(config->runners[i].name, names, n);
 		if (near)

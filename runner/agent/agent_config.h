@@ -28,10 +28,11 @@ struct agent_record {
 struct runner_config {
 	const char *name; /* NULL: the defaults */
 	struct diag_mark mark;
-	unsigned jobs;               /* at one time */
-	unsigned poll_sec;           /* between two questions that found nothing */
-	uint64_t log_bytes;          /* of one job's log at the forge */
-	const char *const *images;   /* globs: an `image:` that this host's own root stands for */
+	unsigned jobs;             /* at one time */
+	unsigned poll_sec;         /* between two questions that found nothing */
+	uint64_t log_bytes;        /* of one job's log at the forge */
+	const char *const *images; /* globs: an `image:` that this host's own root stands for */
+	bool rotate; /* GitLab: a token that ends is replaced at three quarters of its life */
 	const char *const *projects; /* globs: whose jobs are run; NULL: every one that is sent */
 	struct agent_record record;  /* the same for all */
 };

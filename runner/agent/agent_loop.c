@@ -400,6 +400,28 @@ static void token_refused(struct loop *l, struct asker *a, const char *why)
 	}
 }
 
+/* The forge has given the runner another token, and the old one is dead: on disk before it is used.
+ * Kept for the life of the agent: once in weeks. */
+static void take_token(struct loop *l, struct asker *a, const struct frame *f)
+{
+	struct agent_runner *runner = &l->run->runners[a->runner - l->run->runners];
+	struct dd_err err = { 0 };
+	char *token = f->bytes && *f->bytes && f->len < RUNNER_TOKEN_MAX ? strdup(f->bytes) : NULL;
+	(void)courier_process_end(&a->courier, SETTLE_MS);
+	a->next_ms = 0;
+	if (!token)
+		return;
+	runner->reg.token = token;
+	runner->reg.expires = f->a;
+	runner->reg.since = (long long)time(NULL);
+	if (registration_write(l->run->setup->state, &runner->reg, &err) < 0)
+		say("%s: its token was rotated and cannot be written down: this agent has it, and "
+		    "the next one will not: %s",
+		    runner->reg.name, err.msg);
+	else
+		say("%s: its token was rotated, and is written down", runner->reg.name);
+}
+
 static void hear(struct loop *l, struct asker *a)
 {
 	struct frame f = { .bytes = NULL };
@@ -429,6 +451,9 @@ static void hear(struct loop *l, struct asker *a)
 		break;
 	case POLL_TROUBLE:
 		asker_fails(a, f.bytes ? f.bytes : "no answer");
+		break;
+	case POLL_TOKEN:
+		take_token(l, a, &f);
 		break;
 	case POLL_NOTHING:
 	case POLL_ASK:

@@ -21,6 +21,7 @@ enum poll_frame {
 	POLL_AGAIN,     /* at once: a race was lost */
 	POLL_BAD_TOKEN, /* with a sentence */
 	POLL_TROUBLE,   /* with a sentence */
+	POLL_TOKEN,     /* the runner has another one now: its bytes; a: when it ends */
 };
 
 struct agent_setup {

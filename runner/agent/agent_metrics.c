@@ -12,11 +12,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char *const poll_names[METRICS_POLLS] = { [POLL_JOB] = "job",
-	                                               [POLL_NOTHING] = "nothing",
-	                                               [POLL_AGAIN] = "again",
-	                                               [POLL_BAD_TOKEN] = "bad_token",
-	                                               [POLL_TROUBLE] = "trouble" };
+static const char *const poll_names[METRICS_POLLS] = {
+	[POLL_JOB] = "job",         [POLL_NOTHING] = "nothing",
+	[POLL_AGAIN] = "again",     [POLL_BAD_TOKEN] = "bad_token",
+	[POLL_TROUBLE] = "trouble", [POLL_TOKEN] = "token"
+};
 
 static const struct result_row {
 	int code;

@@ -206,6 +206,32 @@ def _():
             check((said in job.out) if said else ("is over" not in job.out), job.out)
 
 
+@case("rotation", "a token is rotated at three quarters of its life where the operator says so: written down before it is used, and jobs that run go on")
+def _():
+    with Host(config={"version": 1, "runners": {"builder": {"poll": "1s", "jobs": 2, "rotate": True}}}) as host:
+        path = os.path.join(host.state, "runners", "builder.json")
+        with open(path, encoding="utf-8") as file:
+            reg = json.load(file)
+        now = int(time.time())
+        job, process = begin(host, ["sleep 6; echo done"], "--state-dir", host.state)
+        equal(host.gitlab.asked("POST runners/reset"), [], "rotated although it has no end")
+        process.send_signal(signal.SIGTERM)
+        ended(host, process, 0)
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump({**reg, "since": now - 800, "expires": now + 200}, file)
+        old, host.gitlab.expires = host.gitlab.token, time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(now + 864000))
+        after = host.gitlab.push(host.gitlab.message(["echo after"]))
+        process = host.start()
+        wait_for(lambda: after.ends, host=host, process=process)
+        with open(path, encoding="utf-8") as file:
+            reg = json.load(file)
+        equal((reg["token"], reg["expires"], len(host.gitlab.asked("POST runners/reset"))), (old + "x", now + 864000, 1), "written down")
+        check("its token was rotated" in host.said(process) and old not in host.said(process), host.said(process))
+        equal((after.state, host.gitlab.wrong), ("success", []), "with the new one")
+        process.send_signal(signal.SIGTERM)
+        ended(host, process, 0)
+
+
 @case("unreadable", "a message that is no JSON ends as a failed job where it says which, and the agent asks on")
 def _():
     with Host() as host:

@@ -7,6 +7,9 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+
+enum { ROTATE_AGAIN_SEC = 3600 };
 
 const struct agent_forge gl_agent_forge = { .name = "gitlab", .poll = gl_poll, .host = gl_host };
 
@@ -32,6 +35,35 @@ static bool verify(struct wire *w, const struct gl_instance *instance, int sock)
 	                                         .bytes = verified.said }) < 0;
 }
 
+/* At three quarters of its life, where the operator says that this host alone has the token: with
+ * several the first to rotate it locks out the others. */
+static bool is_due(const struct agent_runner *runner, long long now)
+{
+	const struct registration *reg = &runner->reg;
+	return runner->config.rotate && reg->expires > 0 &&
+	       now - reg->since >= (reg->expires - reg->since) / 4 * 3;
+}
+
+/* True: the agent has a new token, and this process, which has the old one, is over. */
+static bool rotate(struct wire *w, const struct gl_instance *instance, int sock)
+{
+	struct dd_err err = { 0 };
+	char *token = NULL;
+	long long expires = 0;
+	if (gl_reset_token(w, instance, &token, &expires, &err) < 0) {
+		(void)fprintf(stderr, "drydock: the token of a runner could not be rotated: %s\n",
+		              err.msg);
+		return false;
+	}
+	(void)frame_send(sock, &(struct frame){ .kind = POLL_TOKEN,
+	                                        .a = expires,
+	                                        .len = (uint32_t)strlen(token),
+	                                        .bytes = token });
+	explicit_bzero(token, strlen(token));
+	free(token);
+	return true;
+}
+
 int gl_poll(const struct agent_runner *runner, int sock)
 {
 	const struct gl_instance instance = { .url = runner->reg.url,
@@ -45,6 +77,7 @@ int gl_poll(const struct agent_runner *runner, int sock)
 	struct frame f = { .bytes = NULL };
 	struct dd_err err = { 0 };
 	bool verified = false;
+	long long tried = 0; /* to rotate */
 	if (gl_wire(&instance, &w, &err) < 0) {
 		(void)fprintf(stderr, "drydock: %s\n", err.msg);
 		return 1;
@@ -54,6 +87,12 @@ int gl_poll(const struct agent_runner *runner, int sock)
 		frame_done(&f);
 		if (!verified && !(verified = verify(w, &instance, sock)))
 			continue;
+		long long now = (long long)time(NULL);
+		if (is_due(runner, now) && now - tried >= ROTATE_AGAIN_SEC) {
+			tried = now;
+			if (rotate(w, &instance, sock))
+				break;
+		}
 		enum poll_frame kind = ask_once(w, &instance, last_update, &asked);
 		const char *bytes = kind == POLL_JOB ? asked.message : asked.said;
 		size_t len = kind == POLL_JOB ? asked.len : strlen(asked.said);
