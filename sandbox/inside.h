@@ -110,6 +110,10 @@ struct zygote_packed {
 };
 
 struct zygote_reply {
+	/* of which request, counted from 1. A sandbox may be killed as soon as its answer is heard,
+	 * and its maker with it before that could say that it answered: then there is a second one,
+	 * which nobody may take for the answer to the next request */
+	uint32_t nth;
 	int32_t r;
 	struct dd_err err;
 };
@@ -119,6 +123,7 @@ struct zygote_reply {
 struct inside {
 	const struct sandbox_spec *spec; /* of the launcher: in @room */
 	int zygote;                      /* the zygote's end of its socket */
+	uint32_t nth;                    /* request */
 	char *room;
 	bool asks;
 	int maps; /* the launcher's end of the socket over which it is mapped */

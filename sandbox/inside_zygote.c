@@ -272,6 +272,7 @@ static void take_request(struct inside *in, int fds[ZYGOTE_FD__COUNT])
 		receive(in->room + at,
 		        head.bytes - at < ZYGOTE_CHUNK ? head.bytes - at : ZYGOTE_CHUNK, NULL, 0,
 		        in->zygote);
+	in->nth++;
 	in->spec = &packed->spec;
 	in->asks = packed->asks;
 	in->ctl = fds[ZYGOTE_CTL];
@@ -399,7 +400,7 @@ static int launch_one(struct inside *in, int *ret_pidfd, struct dd_err *err)
 /* Who: the child that makes one launcher and ends, so that the launcher is the zygote's. */
 _Noreturn static void make_launcher(struct inside *in, int done)
 {
-	struct zygote_reply reply = { .r = 0 };
+	struct zygote_reply reply = { .nth = in->nth };
 	int pidfd = -1;
 
 	reply.r = launch_one(in, &pidfd, &reply.err);
@@ -441,6 +442,7 @@ static void serve(struct inside *in)
 	char byte;
 
 	take_request(in, fds);
+	failed.nth = in->nth;
 	failed.r = clone_maker(in, fds[ZYGOTE_CGROUP], done, &failed.err);
 	for (size_t i = 0; i < ZYGOTE_FD__COUNT; i++)
 		dd_close_p(&fds[i]);

@@ -39,6 +39,7 @@ struct sandbox_zygote {
 	pid_t pid;
 	int pidfd;
 	int sock;
+	uint32_t nth; /* the request that was sent last */
 	char *room;
 	bool unheard; /* it builds, and has not said yet that its tree stands */
 	int r;        /* it could not be begun ahead: told to the first who asks for it */
@@ -667,6 +668,7 @@ int outside_zygote_ask(struct sandbox_zygote *z, const struct sandbox_spec *spec
 		zygote_give_up(z);
 		return dd_err_set(err, -r, "ask the zygote");
 	}
+	z->nth++;
 	return 0;
 }
 
@@ -675,7 +677,10 @@ int outside_zygote_answer(struct sandbox_zygote *z, struct sandbox *sb, struct d
 	struct zygote_reply reply = { .r = 0 };
 	char byte;
 
-	int r = hear(z, &reply, sizeof(reply), NULL, 0, err);
+	int r;
+	do /* past what it said once more of a request that is over */
+		r = hear(z, &reply, sizeof(reply), NULL, 0, err);
+	while (r == 0 && reply.nth < z->nth);
 	if (r == 0 && reply.r < 0)
 		return outside_child_error(err, &reply.err); /* it stands, and serves others */
 	if (r == 0)

@@ -635,6 +635,35 @@ static void what_is_parked_and_never_used_leaves_nothing(void **state)
 	assert_string_equal(out, "ran\n");
 }
 
+/* Its group is killed as soon as the answer is heard, with the maker of its launcher, if that has
+ * not ended yet: hence so many. */
+static void what_is_said_of_a_parked_sandbox_that_went_is_no_answer_for_the_next(void **state)
+{
+	struct dd_err err = { 0 };
+	char job[256], name[32];
+	(void)state;
+
+	(void)snprintf(name, sizeof(name), "zygote-%d", (int)getpid());
+	assert_int_equal(cgroup_job_plan(name, job, &err), 0);
+	assert_int_equal(cgroup_job_make(job, &err), 0);
+	if (!job[0]) {
+		print_message("SKIPPED: no cgroup v2 directory is delegated to this user\n");
+		skip();
+	}
+	run_ok(":", NULL);
+	for (int i = 0; i < 60; i++) {
+		struct sandbox parked = SANDBOX_NONE, next = SANDBOX_NONE;
+		struct sandbox_spec spec = spec_of(unknown, 1);
+		spec.cgroup_parent = job;
+		if (sandbox_park(&spec, &parked, &err) != 1 || sandbox_destroy(&parked, &err) < 0 ||
+		    sandbox_build(&spec, &next, &err) < 0 || sandbox_destroy(&next, &err) < 0) {
+			(void)cgroup_job_remove(job, NULL);
+			fail_msg("after %d: %s", i, err.msg);
+		}
+	}
+	assert_int_equal(cgroup_job_remove(job, &err), 0);
+}
+
 static void a_supervisor_that_dies_with_one_parked_leaves_none_G07(void **state)
 {
 	struct parking p = { .out = -1 };
@@ -968,6 +997,7 @@ int main(int argc, char **argv)
 		T(a_parked_sandbox_does_not_fit_when_a_directory_of_it_is_another_by_now),
 		T(a_parked_sandbox_walks_to_its_working_directory_when_its_turn_comes_F08),
 		T(what_is_parked_and_never_used_leaves_nothing),
+		T(what_is_said_of_a_parked_sandbox_that_went_is_no_answer_for_the_next),
 		T(a_supervisor_that_dies_with_one_parked_leaves_none_G07),
 		T(a_step_neither_sees_nor_pays_for_the_one_that_is_parked_P02_R01),
 		T(every_fault_of_parking_ends_the_step_and_none_falls_back_X09),
