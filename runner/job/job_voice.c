@@ -112,6 +112,18 @@ int job_voice_withheld(struct job *job, unsigned grant, bool is_path, const char
 	return record_env_withheld(job->rec, of->ref, of->phase, &facts, err);
 }
 
+int job_voice_secret_absent(struct job *job, unsigned grant, const char *name, const char *why,
+                            struct dd_err *err)
+{
+	const struct grant *of = &job->plan->grants[grant - 1];
+	char clean[WHY_MAX];
+
+	(void)snprintf(clean, sizeof(clean), "%s", name);
+	mask_text(job->mask, clean, sizeof(clean));
+	return record_cred_absent(job->rec, of->ref, of->phase,
+	                          &(struct facts_lease){ .name = clean, .result = why }, err);
+}
+
 static int64_t known(unsigned n)
 {
 	return n ? (int64_t)n : FACTS_ABSENT;
@@ -121,7 +133,7 @@ int job_voice_annotation(struct job *job, unsigned grant, const struct voice_ann
                          struct dd_err *err)
 {
 	const struct grant *of = &job->plan->grants[grant - 1];
-	const char *texts[] = { what->title, what->file, what->message };
+	const char *texts[] = { what->title, what->file, what->message, what->code };
 	char clean[ARRAY_LEN(texts)][2 * WHY_MAX];
 
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
@@ -132,6 +144,7 @@ int job_voice_annotation(struct job *job, unsigned grant, const struct voice_ann
 		                                .title = what->title ? clean[0] : NULL,
 		                                .file = what->file ? clean[1] : NULL,
 		                                .message = clean[2],
+		                                .code = what->code ? clean[3] : NULL,
 		                                .line = known(what->line),
 		                                .end_line = known(what->end_line),
 		                                .column = known(what->column),
@@ -140,6 +153,7 @@ int job_voice_annotation(struct job *job, unsigned grant, const struct voice_ann
 	told.title = what->title ? clean[0] : NULL;
 	told.file = what->file ? clean[1] : NULL;
 	told.message = clean[2];
+	told.code = what->code ? clean[3] : NULL;
 	sink_annotation(&job->sinks, of, &told);
 	return record_annotation(job->rec, of->ref, of->phase, &facts, err);
 }

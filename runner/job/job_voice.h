@@ -28,6 +28,10 @@ int job_voice_mask_said(struct job *job, const char *value, size_t len, struct d
 /* Would anything of @text be masked? True also when nobody can tell. */
 bool job_voice_is_masked(const struct job *job, const char *text, size_t len);
 
+/* Record that `secrets.@name` is empty for a step that names it. */
+int job_voice_secret_absent(struct job *job, unsigned grant, const char *name, const char *why,
+                            struct dd_err *err);
+
 /* A step that was not run, and whose turn is over: its condition did not hold, or something failed
  * before it. @stage: of one that the written step @grant brought, as in recipe.h; NULL: it is that
  * step itself. @failed: that counts as its failure. */
@@ -43,7 +47,7 @@ int job_voice_withheld(struct job *job, unsigned grant, bool is_path, const char
 /* Something that a step, or a tool in it, says about a file. Nothing in it is clean. */
 struct voice_annotation {
 	const char *level;                           /* "notice", "warning", "error" */
-	const char *title, *file, *message;          /* title, file: NULL where there is none */
+	const char *title, *code, *file, *message;   /* but for message: NULL where there is none */
 	unsigned line, end_line, column, end_column; /* 0: not known */
 };
 int job_voice_annotation(struct job *job, unsigned grant, const struct voice_annotation *what,

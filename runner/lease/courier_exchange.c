@@ -108,6 +108,17 @@ static const struct hint_row {
 	  "signature" },
 	{ "IDPRejectedClaim", "it rejects a claim of the identity token" },
 	{ "IDPCommunicationError", "it cannot reach the identity's issuer" },
+	/* MinIO has one code for all of it, and says which in its sentence */
+	{ "Token is expired", "the identity token is expired" },
+	{ "must match configured OpenID Client ID",
+	  "it does not accept this audience: make `audience` the client id of its OpenID "
+	  "configuration" },
+	{ "No public key found",
+	  "it does not know the key that signed the identity token: publish the issuer's public/ "
+	  "again" },
+	{ "verification error",
+	  "it does not know the key that signed the identity token: publish the issuer's public/ "
+	  "again" },
 	{ "MalformedPolicyDocument", "the session policy is malformed" },
 	{ "AccessDenied", "the role's trust policy does not allow this identity" },
 	{ "InvalidParameterValue", "a parameter is not one that it takes" },

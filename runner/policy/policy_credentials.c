@@ -522,7 +522,7 @@ void policy_read_credentials(struct key_context *ctx, const struct tree_node *no
 	              "both tables have the same keys");
 	char where[140];
 	if (node->n > CREDENTIALS_MAX) {
-		diag_add(ctx->diags, node->mark, NULL, "more than 64 credentials");
+		diag_add(ctx->diags, node->mark, NULL, "more than %d credentials", CREDENTIALS_MAX);
 		return;
 	}
 	out->credentials = arena_array(ctx->arena, node->n, sizeof(*out->credentials));

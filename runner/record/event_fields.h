@@ -78,6 +78,7 @@ enum event_of {
 	X(STEP_NOT_RUN, step_not_run, struct facts_not_run, STEP)                                  \
 	X(ENV_WITHHELD, env_withheld, struct facts_withheld, STEP)                                 \
 	X(STEP_START, step_start, struct facts_step, STEP)                                         \
+	X(CRED_ABSENT, cred_absent, struct facts_lease, STEP)                                      \
 	X(CRED_GRANT, cred_grant, struct facts_lease, STEP)                                        \
 	X(CRED_RENEW, cred_renew, struct facts_lease, STEP)                                        \
 	X(CRED_REVOKE, cred_revoke, struct facts_lease, STEP)                                      \

@@ -458,6 +458,12 @@ static const struct event_field grant_rows[] = {
 	      .says = "as the policy says, or as its issuer gives where that is less"),
 };
 
+static const struct event_field absent_rows[] = {
+	FIELD(TEXT, struct facts_lease, name, "secret", ALWAYS,
+	      .says = "the name that its workflow uses: `secrets.NAME`"),
+	FIELD(TEXT, struct facts_lease, result, "why", ALWAYS, .says = "it is empty"),
+};
+
 static const struct event_field renew_rows[] = {
 	FIELD(TEXT, struct facts_lease, name, "credential", ALWAYS, .says = "its name"),
 	FIELD(TEXT, struct facts_lease, result, "result", ALWAYS,
@@ -653,6 +659,8 @@ static const struct event_field annotation_rows[] = {
 	FIELD(TEXT, struct facts_annotation, message, "message", ALWAYS,
 	      .says = "the step's own words"),
 	FIELD(TEXT, struct facts_annotation, title, "title", MAYBE, .says = "likewise"),
+	FIELD(TEXT, struct facts_annotation, code, "code", MAYBE,
+	      .says = "of the problem, where a problem matcher finds one; the step's own word"),
 	FIELD(TEXT, struct facts_annotation, file, "file", MAYBE,
 	      .says = "that it is about, below the workspace; the step's own word"),
 	FIELD(COUNT, struct facts_annotation, line, "line", MAYBE, .says = "of the file"),
@@ -761,6 +769,8 @@ const struct event_row event_rows[EVENT__COUNT] = {
 	                             no_summary, "what a step wrote for people to read"),
 	[EVENT_STEP_START] = EVENT(step_start, "step.start", STEP, BEGINS, step_start_rows, no_step,
 	                           "a step begins"),
+	[EVENT_CRED_ABSENT] = EVENT(cred_absent, "cred.absent", STEP, REPEATS, absent_rows,
+	                            no_lease, "a step names a secret and gets nothing for it"),
 	[EVENT_CRED_GRANT] = EVENT(cred_grant, "cred.grant", STEP, BEGINS, grant_rows, no_lease,
 	                           "a step gets a credential; its value is nowhere"),
 	[EVENT_CRED_RENEW] = EVENT(cred_renew, "cred.renew", STEP, REPEATS, renew_rows, no_lease,

@@ -141,7 +141,7 @@ struct facts_not_run { /* step.not_run */
 struct facts_annotation { /* annotation */
 	struct facts_at at;
 	const char *step;
-	const char *level, *title, *file, *message;
+	const char *level, *title, *code, *file, *message;
 	int64_t line, end_line, column, end_column;
 };
 

@@ -86,8 +86,9 @@ static int show_annotations(const struct said *v, struct dd_err *err)
 		const struct facts_annotation *a = &v->facts->annotations[i];
 		char where[RECORD_PLACE_MAX], text[MESSAGE_MAX];
 		record_place_text(a, where);
-		(void)snprintf(text, sizeof(text), "%.200s%s%.450s", text_or(a->title, ""),
-		               a->title ? ": " : "", text_or(a->message, ""));
+		(void)snprintf(text, sizeof(text), "%.200s%s%.450s%s%.60s%s", text_or(a->title, ""),
+		               a->title ? ": " : "", text_or(a->message, ""), a->code ? " (" : "",
+		               text_or(a->code, ""), a->code ? ")" : "");
 		for (char *at = text; *at; at++)
 			if (*at == '\n' || *at == '\r')
 				*at = ' ';

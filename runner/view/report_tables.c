@@ -351,6 +351,11 @@ static void put_annotations(FILE *out, const struct record_facts *f)
 			(void)fputs(": ", out);
 		}
 		report_html_text(out, a->message);
+		if (a->code) {
+			(void)fputs(" (", out);
+			report_html_text(out, a->code);
+			(void)fputc(')', out);
+		}
 		(void)fputs("</td>", out);
 		text_cell(out, &annotation_columns[1], a->step);
 		text_cell(out, &annotation_columns[2], where);

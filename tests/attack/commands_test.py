@@ -196,6 +196,20 @@ def _():
     check("| warning: a.c:3:4: warning: unused" in r.out and "| a.c:15:1: error: after" in r.out, "how lines are shown", r)
 
 
+TSC = r'''{"problemMatcher":[{"owner":"tsc","pattern":[{"regexp":"^(\\S+)\\((\\d+),(\\d+)\\): (error|warning)\\s+(TS\\d+)?\\s*:\\s*(.*)$","file":1,"line":2,"column":3,"severity":4,"code":5,"message":6}]}]}'''
+
+
+@case("", "a problem matcher's code of a problem is in the record, and where people read it")
+def _():
+    r = engine(steps_of("""
+        - run: |
+            echo "::add-matcher::tsc.json"
+            echo "a.ts(3,4): error TS2322: Type 'x' is not assignable"
+            echo "a.ts(5,6): warning : without one"
+    """), files={"a.ts": "", "tsc.json": TSC})
+    equal([(e["message"], e.get("code")) for e in r.events("annotation")], [("Type 'x' is not assignable", "TS2322"), ("without one", None)], "annotations", r)
+
+
 @case("", "a file of matchers that cannot be taken fails the step with a sentence, whatever lies in its place, and nothing is waited for")
 def _():
     rows = [("none.json", "true", "No such file"), ("x", "mkfifo x", "no regular file"), ("x", "mkdir x", "no regular file"), ("x", "truncate -s 1G x", "more than 262144 bytes"),

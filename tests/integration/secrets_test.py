@@ -94,6 +94,8 @@ def _():
     check(re.search(r"step 2: secrets.NPM_TOKEN is empty here: .*credentials.npm-token.for.steps: \[ ..., other \]", r.out), "told of push", r)
     check(re.search(r"step 3: secrets.NONESUCH is empty here: .*credentials: \{ NONESUCH: \{ from: \{ file: FILE \}, for: \{ phase: push, steps: \[ last \] \}, as: \{ env: NONESUCH \}, ttl: 5m \} \}", r.out), "told of none", r)
     equal(r.out.count("is empty here"), 3, "how often", r)
+    equal([(e["secret"], e["step"]) for e in r.events("cred.absent")], [("NPM_TOKEN", "build"), ("NPM_TOKEN", "other"), ("NONESUCH", "last")], "recorded", r)
+    check(all("gives this step no credential" in e["why"] for e in r.events("cred.absent")), "why", r)
 
 
 @case("", "env of the workflow or the job reaches the step that holds it and is empty in the others; `if` sees whether it is there")
@@ -151,6 +153,21 @@ def _():
         - { id: publish, uses: ./act, with: { token: "${{ secrets.SECOND }}" } }
     """, files={"act/action.yml": 'name: a\ninputs: { token: {} }\nruns: { using: composite, steps: [ { shell: bash, env: { T: "${{ inputs.token }}" }, run: \'test -z "$T"\' } ] }\n'})
     check("is empty here" in r.out, "told", r)
+
+
+@case("A-07", "a secret of several lines that a script writes as one line into GITHUB_ENV or GITHUB_OUTPUT is refused: no line of it becomes a name; with a mark it is taken")
+def _():
+    lines = "first-line-of-it\nc2Vjb25kLWxpbmUtb2YtaXQ=\nbGFzdC1saW5lLW9mLWl0Cg=="
+    policy = POLICY.replace("as: { file: token }", "as: { file: token }").replace("file: token }, for", "file: many }, for")
+    for write, rc in (('echo "KEY=$(cat $CREDENTIALS_DIRECTORY/token)" >>$GITHUB_ENV', 1), ('echo "key=$(cat $CREDENTIALS_DIRECTORY/token)" >>$GITHUB_OUTPUT', 1),
+                      ('{ echo "KEY<<MARK"; cat $CREDENTIALS_DIRECTORY/token; echo; echo MARK; } >>$GITHUB_ENV', 0)):
+        r = run(f"""
+            - {{ id: publish, run: '{write}' }}
+            - {{ id: build, run: 'env | grep -q ^c2V && printf @@%s=1@@ got || true' }}
+        """, files={"../many": lines}, rc=rc, policy=policy)
+        if rc:
+            check("a line of a secret stands where a name belongs" in r.out and "NAME<<MARK" in r.out, "not told", r)
+        check("c2Vjb25k" not in r.out and "c2Vjb25k" not in str(r.record) and "got" not in r.marks, "a line of it is a name, or shown", r)
 
 
 @case("", "--secret gives one by its name")

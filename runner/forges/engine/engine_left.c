@@ -107,6 +107,24 @@ static bool read_summary(struct job_engine *e, const struct step_file *file)
 	return false;
 }
 
+/* Does a secret reach over the `=`? Then a value of several lines was written as one: its second
+ * line became a name, which is not masked and goes on to other steps. */
+static int check_names(struct job_engine *e, const struct command_pairs *pairs, struct dd_err *err)
+{
+	for (size_t i = 0; i < pairs->n; i++) {
+		const struct command_pair *p = &pairs->items[i];
+		const char *line = arena_printf(e->now.arena, "%s=%s", p->name, p->value);
+		if (!job_voice_is_masked(e->job, p->name, p->name_len) &&
+		    (job_voice_is_masked(e->job, p->value, p->value_len) ||
+		     !job_voice_is_masked(e->job, line, strlen(line))))
+			continue;
+		return dd_err_say(err, EINVAL,
+		                  "a line of a secret stands where a name belongs: a value of "
+		                  "several lines is written as NAME<<MARK, its lines, MARK");
+	}
+	return 0;
+}
+
 static bool read_file(struct job_engine *e, const struct file_row *row,
                       const struct step_file *file)
 {
@@ -126,7 +144,8 @@ static bool read_file(struct job_engine *e, const struct file_row *row,
 		               pairs.why);
 		return false;
 	}
-	if (row->apply(e, &pairs, &err) == 0)
+	if ((row->read == command_paths_read || check_names(e, &pairs, &err) == 0) &&
+	    row->apply(e, &pairs, &err) == 0)
 		return true;
 	(void)snprintf(e->why, sizeof(e->why), "%s: %s", row->variable, err.msg);
 	return false;

@@ -162,6 +162,7 @@ const char *engine_matchers_ask(struct job_engine *e, const char *line, size_t l
 		return NULL;
 	const struct voice_annotation a = { .level = hit.level,
 		                            .message = hit.message,
+		                            .code = is_blank(hit.code) ? NULL : hit.code,
 		                            .file = e->now.n_annotations < ANNOTATIONS_MAX
 		                                            ? file_of_hit(e, &hit, path)
 		                                            : NULL,

@@ -169,12 +169,14 @@ static void tell_withheld(struct job_engine *e, const char *name, const struct g
 	e->now.told_secrets = arena_grow(e->now.arena, e->now.told_secrets, e->now.n_told_secrets,
 	                                 sizeof(*e->now.told_secrets));
 	e->now.told_secrets[e->now.n_told_secrets++] = arena_strdup(e->now.arena, name);
+	const char *why = e->now.stage == STAGE_MAIN
+	                          ? "the policy gives this step no credential of that name"
+	                          : "a stage before or behind the job's steps holds no credential";
+	/* a record that cannot be written to ends the job with its next event */
+	(void)job_voice_secret_absent(e->job, e->now.grant->index, name, why, NULL);
 	job_voice_note(e->job, e->now.grant->index, SINK_WARN,
 	               "secrets.%.60s is empty here: %s; to give it, write in %s: %.700s", name,
-	               e->now.stage == STAGE_MAIN
-	                       ? "the policy gives this step no credential of that name"
-	                       : "a stage before or behind the job's steps holds no credential",
-	               e->plan->policy_path ? e->plan->policy_path : "a policy",
+	               why, e->plan->policy_path ? e->plan->policy_path : "a policy",
 	               line_for(e, name, there));
 }
 

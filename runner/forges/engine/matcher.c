@@ -283,6 +283,7 @@ static bool make_hit(const struct matcher *m, const struct matcher_found *f,
 		                     .from_path = f->text[FIELD_FROM_PATH]
 		                                          ? f->text[FIELD_FROM_PATH]
 		                                          : "",
+		                     .code = f->text[FIELD_CODE] ? f->text[FIELD_CODE] : "",
 		                     .line = number_of(f->text[FIELD_LINE]),
 		                     .column = number_of(f->text[FIELD_COLUMN]) };
 	for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++)

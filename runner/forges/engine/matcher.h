@@ -43,7 +43,7 @@ size_t matcher_set_count(const struct matcher_set *set);
 /* What a line says. Texts are empty where it does not, and live until the next call. */
 struct matcher_hit {
 	const char *level; /* "error", "warning", "notice" */
-	const char *message, *file, *from_path;
+	const char *message, *file, *from_path, *code;
 	unsigned line, column; /* 0: not known */
 };
 
