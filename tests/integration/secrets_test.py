@@ -147,12 +147,12 @@ def _():
     run("on: push\njobs:\n  call: { uses: ./.github/workflows/c.yml, secrets: inherit }\n", files={".github/workflows/c.yml": inherit})
 
 
-@case("", "a JavaScript or composite action: an input holds it where the step itself does, and steps of a composite never do")
+@case("", "a JavaScript or composite action: an input holds it where the step itself does, and so do the steps of a composite")
 def _():
     r = run("""
         - { id: publish, uses: ./act, with: { token: "${{ secrets.SECOND }}" } }
-    """, files={"act/action.yml": 'name: a\ninputs: { token: {} }\nruns: { using: composite, steps: [ { shell: bash, env: { T: "${{ inputs.token }}" }, run: \'test -z "$T"\' } ] }\n'})
-    check("is empty here" in r.out, "told", r)
+    """, files={"act/action.yml": 'name: a\ninputs: { token: {} }\nruns: { using: composite, steps: [ { shell: bash, env: { T: "${{ inputs.token }}" }, run: \'test "$T" = "$OWN_NAME"\' } ] }\n'})
+    check("is empty here" not in r.out and not r.events("cred.absent"), "told", r)
 
 
 @case("A-07", "a secret of several lines that a script writes as one line into GITHUB_ENV or GITHUB_OUTPUT is refused: no line of it becomes a name; with a mark it is taken")
@@ -167,7 +167,8 @@ def _():
         """, files={"../many": lines}, rc=rc, policy=policy)
         if rc:
             check("a line of a secret stands where a name belongs" in r.out and "NAME<<MARK" in r.out, "not told", r)
-        check("c2Vjb25k" not in r.out and "c2Vjb25k" not in str(r.record) and "got" not in r.marks, "a line of it is a name, or shown", r)
+        check("c2Vjb25k" not in r.out and "c2Vjb25k" not in str(r.record), "a line of it is shown", r)
+        equal("got" in r.marks, rc == 0, "whether a later step has it", r)
 
 
 @case("", "--secret gives one by its name")
