@@ -26,6 +26,18 @@ static void set_end(struct lease_life *l, int64_t now_ms, int64_t end_ms, bool r
 	                                                    : INT64_MAX;
 }
 
+/* Before the step begins: whoever reads the log should not have to wait for its end. */
+static void tell_short(const struct lease_holder *holder, size_t i, unsigned theirs)
+{
+	char text[400];
+	(void)snprintf(text, sizeof(text),
+	               "credential %.100s: its issuer gives %u s, and nobody can renew it; the "
+	               "step that holds it ends then, and not after the policy's ttl of %u s",
+	               holder->leases[i].name, theirs, holder->leases[i].ttl_sec);
+	if (holder->tell)
+		holder->tell(holder->tell_arg, text);
+}
+
 void lease_life_begin(const struct lease_holder *holder, struct lease_set *set, int64_t now_ms)
 {
 	for (size_t i = 0; i < holder->n; i++) {
@@ -35,6 +47,8 @@ void lease_life_begin(const struct lease_holder *holder, struct lease_set *set, 
 		l->policy_ms = now_ms + (int64_t)holder->leases[i].ttl_sec * 1000;
 		set_end(l, now_ms, theirs ? now_ms + (int64_t)theirs * 1000 : l->policy_ms,
 		        i < set->n_live && set->live[i].renewable && set->live[i].key);
+		if (l->end_ms < l->policy_ms && l->renew_ms == INT64_MAX)
+			tell_short(holder, i, theirs);
 	}
 	set->n_life = holder->n;
 }

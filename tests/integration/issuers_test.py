@@ -336,6 +336,7 @@ def _():
         w.fake.ttl, w.fake.renewable = 1, False
         r = w.run()
         check("ran" in r.marks and "late" not in r.marks and "its issuer gives no more" in r.out, "too short", r)
+        check("nobody can renew it; the step that holds it ends then, and not after the policy's ttl" in r.out, "not told before", r)
 
 
 @case("", "a wrapping token is for what was asked, or it is refused")
