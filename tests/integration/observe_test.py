@@ -566,7 +566,7 @@ def _():
             check(e.get("reason") in words and e.get("would_reason", e["reason"]) in words, f"{e['event']} for a reason that is no word of the document: {e}", r)
     seen = {e["event"] for e in r.record}
     # a full record takes megabytes: tests/attack/record_test.py
-    equal(set(known) - seen, {"record.limited", "env.withheld", "annotation", "step.summary", "hatch", "cred.renew"}, "events that this run did not show", r)
+    equal(set(known) - seen, {"record.limited", "env.withheld", "annotation", "step.summary", "hatch", "cred.renew", "cred.absent"}, "events that this run did not show", r)
 
 
 if __name__ == "__main__":
