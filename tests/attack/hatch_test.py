@@ -120,7 +120,7 @@ class Store:
     def record(self):
         return self.path(f"record{self.records}.jsonl")
 
-    def run(self, *scripts, timeout=120, **how):
+    def run(self, *scripts, timeout=240, **how):
         process = self.start(*scripts, **how)
         try:
             out, _ = process.communicate(timeout=timeout)
@@ -375,7 +375,7 @@ def abuse():
                 except OSError: time.sleep(0.1)
             mark('deep', call('CacheService', 'CreateCacheEntry', key='k', version='v', x=eval('[' * 90 + ']' * 90))[0])
             mark('body', ask('POST', '/twirp/github.actions.results.api.v1.CacheService/CreateCacheEntry', 'x' * 100000, {'Authorization': 'Bearer ' + TOKEN})[0])
-            """.replace("            ", ""), timeout=300))
+            """.replace("            ", ""), timeout=540))
         for name, want in (("many", "yes"), ("after", "200"), ("deep", "200"), ("body", "413")):
             equal(r.marks.get(name), want, name, r)
 

@@ -43,6 +43,8 @@ def enter_world():
     if "DD_WORLD_USER" not in os.environ:
         os.makedirs("/var/log/drydock", exist_ok=True)
         _quiet("mount", "-t", "tmpfs", "-o", "mode=700,size=256m", "none", "/var/log/drydock")   # logs of tests are nobody's business
+        os.makedirs("/var/cache/drydock", exist_ok=True)
+        _quiet("mount", "-t", "tmpfs", "-o", "mode=700,size=1g", "none", "/var/cache/drydock")   # nor are the caches of their actions
     where = tempfile.mkdtemp(prefix="dd-world-")
     bind_text(where, "/etc/resolv.conf", f"nameserver {RESOLVER}\noptions timeout:1 attempts:2\n")
     bind_text(where, "/etc/hosts", "127.0.0.1 localhost\n::1 localhost\n")
