@@ -37,6 +37,8 @@ static const char *const dd_fault_points[] = {
 	"gate_fork",
 	"gate_lock",
 	"gate_seccomp",
+	"gate_zygote",
+	"gate_zygote_fork",
 	"hatch_fork",
 	"hatch_seccomp",
 	"io_uring",

@@ -108,13 +108,33 @@ struct gate_spec {
 	bool switch_ids; /* range mode */
 	uid_t uid;       /* in the caller's user namespace; only with switch_ids */
 	gid_t gid;
+	/* borrowed, must outlive the gate: where a closed gate is forked from; NULL: from the
+	 * caller, as an open one always is. With the ids that the zygote was started with */
+	struct gate_zygote *zygote;
 };
 
 struct gate {
-	pid_t pid;
-	int pidfd;
-	int ctl; /* SEQPACKET, non-blocking */
+	pid_t pid;                  /* 0: not heard of from the zygote yet */
+	int ctl;                    /* SEQPACKET, non-blocking */
+	struct gate_zygote *zygote; /* NULL: forked from the caller */
+	uint32_t id;                /* of the zygote's answer */
 };
+#define GATE_NONE                                                                                  \
+	{                                                                                          \
+		.ctl = -1                                                                          \
+	}
+
+/* ---- the zygote of a job's closed gates (gate_zygote.c) ---- */
+
+/* Supervisor only, once per job and before it holds a secret: the process starts with a copy of the
+ * caller's memory, but for what is marked MADV_WIPEONFORK. It is locked once; a fork of it has only
+ * its sockets to take. Returns at once: what fails inside is told by the gates that it should have
+ * made. */
+int gate_zygote_start(const struct gate_spec *ids, struct gate_zygote **ret, struct dd_err *err);
+/* Kills it; its gates go on. NULL is fine. */
+void gate_zygote_free(struct gate_zygote *zygote);
+
+/* ---- a gate ---- */
 
 /* Supervisor only. Forks the gate. Returns at once; GATE_READY comes over ctl. The child keeps
  * nothing of the caller but what
@@ -123,9 +143,9 @@ int gate_start(const struct gate_spec *spec, struct gate *ret_gate, struct dd_er
 int gate_send(const struct gate *gate, const struct gate_msg *msg, struct dd_err *err);
 /* 1: @ret_msg is a sane message; 0: end of file; -EAGAIN: nothing there; other: protocol error,
  * kill the step. */
-int gate_recv(const struct gate *gate, struct gate_msg *ret_msg, struct dd_err *err);
+int gate_recv(struct gate *gate, struct gate_msg *ret_msg, struct dd_err *err);
 bool gate_msg_is_sane(const struct gate_msg *msg);
-/* Kill, reap, close. Safe on a gate that never started ({ .pid = 0, .pidfd = -1, .ctl = -1 }). */
+/* Kill, reap, close. Safe on a gate that never started (GATE_NONE). */
 void gate_destroy(struct gate *gate);
 
 #endif

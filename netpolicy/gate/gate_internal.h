@@ -14,6 +14,8 @@
 #include "drydock/gate.h"
 #include "parse.h"
 
+#include <sched.h>
+#include <signal.h>
 #include <sys/epoll.h>
 
 #define GATE_SEC 1000000000ull
@@ -217,7 +219,7 @@ struct gate_state {
 
 /* gate_main.c. The gate from the fork on; never returns. @fds: the control socket, then
  * NET_FD_NFLOG.. in their order. */
-enum { GATE_FD_CTL = 0, GATE_FD__COUNT = NET_FD_HATCH };
+enum { GATE_FD_CTL = 0, GATE_FD__COUNT = NET_FD_HATCH, GATE_FIRST_FD = 3 };
 __attribute__((noreturn)) void gate_main(const struct gate_spec *spec,
                                          const int fds[GATE_FD__COUNT], pid_t supervisor);
 /* A gate that dials nobody. */
@@ -225,12 +227,50 @@ static inline bool gate_is_closed(const struct gate_spec *spec)
 {
 	return (!spec->egress || spec->egress->n == 0) && !spec->observe;
 }
+struct gate_lock;
+/* The gates' zygote from its fork on (gate_zygote.c). @ctl: to the supervisor. */
+__attribute__((noreturn)) void gate_zygote_main(const struct gate_lock *lock, int ctl);
+/* Its parts: of any gate that is about to be locked, and of a closed one in a fork of a locked
+ * zygote. */
+int gate_become(const int fds[], size_t n, struct dd_err *err);
+int gate_make_memory(struct gate_state *g, const struct gate_spec *spec, struct dd_err *err);
+__attribute__((noreturn)) void gate_main_forked(struct gate_state *g, const int fds[GATE_FD__COUNT],
+                                                pid_t supervisor);
+
+struct zygote_ask {
+	uint32_t id; /* descriptors come along: GATE_FD__COUNT */
+};
+struct zygote_told {
+	uint32_t id;
+	int32_t pid;   /* <0: -errno, and why; id 0: it cannot serve at all */
+	char why[200]; /* printable ASCII, terminated */
+};
+
+/* The supervisor's side of it (gate_start.c). */
+enum { ZYGOTE_ASKED_MAX = 16 };
+struct gate_zygote {
+	pid_t pid;
+	int ctl;
+	uint32_t last_id;
+	struct zygote_told heard[ZYGOTE_ASKED_MAX]; /* by id; of gates that are not claimed yet */
+	struct zygote_told broken;                  /* pid <0: it cannot serve */
+};
+
 int gate_watch(struct gate_state *g, struct gate_source *s, uint32_t events);
 void gate_source_close(struct gate_source *s, bool reset);
 
 /* gate_lock.c */
+enum gate_kind {
+	GATE_CLOSED_KIND = 0, /* no socket(2), no connect(2) */
+	GATE_OPEN,
+	GATE_ZYGOTE, /* of closed gates */
+	GATE_KIND__COUNT
+};
+/* How the zygote forks: the child is the supervisor's, which can wait for it. */
+#define GATE_FORK_FLAGS (CLONE_PARENT | SIGCHLD)
+
 struct gate_lock {
-	bool closed; /* no socket(2), no connect(2) */
+	enum gate_kind kind;
 	bool switch_ids;
 	uid_t uid;
 	gid_t gid;
@@ -238,8 +278,11 @@ struct gate_lock {
 };
 /* Compile the filter, which gate_lock() otherwise does: by the supervisor, so that a gate finds it
  * made. Once for each kind. */
-int gate_lock_compile(bool closed, struct dd_err *err);
+int gate_lock_compile(enum gate_kind kind, struct dd_err *err);
 int gate_lock(const struct gate_lock *lock, struct dd_err *err);
+/* What a fork of the zygote still lacks: the death of its supervisor, no fork of its own, and the
+ * filter of a closed gate over the zygote's. */
+int gate_lock_forked(pid_t supervisor, struct dd_err *err);
 int gate_lock_fds(const int fds[], size_t n, int first, struct dd_err *err);
 
 /* gate_report.c */

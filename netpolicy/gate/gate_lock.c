@@ -91,7 +91,7 @@ static int gate_lock_drop_capabilities(struct dd_err *err)
 	return r;
 }
 
-static int set_limits(struct dd_err *err)
+static int set_limits(enum gate_kind kind, struct dd_err *err)
 {
 	static const struct {
 		__rlimit_resource_t resource;
@@ -103,6 +103,8 @@ static int set_limits(struct dd_err *err)
 		{ RLIMIT_MEMLOCK, 0, "RLIMIT_MEMLOCK" }, { RLIMIT_MSGQUEUE, 0, "RLIMIT_MSGQUEUE" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		if (kind == GATE_ZYGOTE && rows[i].resource == RLIMIT_NPROC)
+			continue; /* it forks; what it forks has it (gate_lock_forked) */
 		struct rlimit limit = { rows[i].limit, rows[i].limit };
 		if (setrlimit(rows[i].resource, &limit) < 0)
 			return dd_err_set(err, errno, "gate: limit %s", rows[i].name);
@@ -112,12 +114,20 @@ static int set_limits(struct dd_err *err)
 
 /* The gate must not outlive its supervisor. The signal is about the thread that forked; the closed
  * control socket is the second way to notice. */
-static int tie_to_supervisor(pid_t supervisor, struct dd_err *err)
+static int die_with_supervisor(pid_t supervisor, struct dd_err *err)
 {
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
 		return dd_err_set(err, errno, "gate: parent-death signal");
 	if (getppid() != supervisor)
 		return dd_err_say(err, EOWNERDEAD, "gate: the supervisor is gone");
+	return 0;
+}
+
+static int tie_to_supervisor(pid_t supervisor, struct dd_err *err)
+{
+	int r = die_with_supervisor(supervisor, err);
+	if (r < 0)
+		return r;
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return dd_err_set(err, errno, "gate: become not dumpable");
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
@@ -167,49 +177,59 @@ static int forbid_files(bool closed, struct dd_err *err)
 /* ---- seccomp ---- */
 
 enum { FILTER_MAX = 512 };
-enum arg_check { ANY = 0, NO_EXEC, INET_ONLY, GROW_ONLY };
+enum arg_check { ANY = 0, NO_EXEC, INET_ONLY, GROW_ONLY, FORK_ONLY, PRCTL_LOCK };
+enum row_of { EVERY = 0, OPEN_ONLY, ZYGOTE_ONLY };
 
 static const struct filter_row {
 	int nr;
-	bool open_only;
+	enum row_of of;
 	enum arg_check check;
 } filter_rows[] = {
-	{ SCMP_SYS(read), false, ANY },
-	{ SCMP_SYS(write), false, ANY },
-	{ SCMP_SYS(close), false, ANY },
-	{ SCMP_SYS(recvmsg), false, ANY },
-	{ SCMP_SYS(recvfrom), false, ANY },
-	{ SCMP_SYS(sendmsg), false, ANY },
-	{ SCMP_SYS(sendto), false, ANY },
-	{ SCMP_SYS(accept4), false, ANY },
-	{ SCMP_SYS(getsockname), false, ANY },
-	{ SCMP_SYS(setsockopt), false, ANY },
-	{ SCMP_SYS(shutdown), false, ANY },
-	{ SCMP_SYS(epoll_wait), false, ANY },
-	{ SCMP_SYS(epoll_pwait), false, ANY },
-	{ SCMP_SYS(epoll_ctl), false, ANY },
-	{ SCMP_SYS(brk), false, ANY },
-	{ SCMP_SYS(mmap), false, NO_EXEC },
-	{ SCMP_SYS(mremap), false, ANY },
-	{ SCMP_SYS(munmap), false, ANY },
-	{ SCMP_SYS(madvise), false, ANY },
-	{ SCMP_SYS(clock_gettime), false, ANY }, /* the vDSO's fallback */
-	{ SCMP_SYS(gettimeofday), false, ANY },
-	{ SCMP_SYS(getrandom), false, ANY },
-	{ SCMP_SYS(rt_sigreturn), false, ANY },
-	{ SCMP_SYS(restart_syscall), false, ANY },
-	{ SCMP_SYS(exit), false, ANY },
-	{ SCMP_SYS(exit_group), false, ANY },
-	{ SCMP_SYS(getsockopt), true, ANY }, /* the outcome of a connect */
-	{ SCMP_SYS(splice), true, ANY },
-	{ SCMP_SYS(pipe2), true, ANY },
-	{ SCMP_SYS(fcntl), true, GROW_ONLY }, /* of a pipe, by F_SETPIPE_SZ */
-	{ SCMP_SYS(connect), true, ANY },
-	{ SCMP_SYS(socket), true, INET_ONLY },
+	{ SCMP_SYS(read), EVERY, ANY },
+	{ SCMP_SYS(write), EVERY, ANY },
+	{ SCMP_SYS(close), EVERY, ANY },
+	{ SCMP_SYS(recvmsg), EVERY, ANY },
+	{ SCMP_SYS(recvfrom), EVERY, ANY },
+	{ SCMP_SYS(sendmsg), EVERY, ANY },
+	{ SCMP_SYS(sendto), EVERY, ANY },
+	{ SCMP_SYS(accept4), EVERY, ANY },
+	{ SCMP_SYS(getsockname), EVERY, ANY },
+	{ SCMP_SYS(setsockopt), EVERY, ANY },
+	{ SCMP_SYS(shutdown), EVERY, ANY },
+	{ SCMP_SYS(epoll_wait), EVERY, ANY },
+	{ SCMP_SYS(epoll_pwait), EVERY, ANY },
+	{ SCMP_SYS(epoll_ctl), EVERY, ANY },
+	{ SCMP_SYS(brk), EVERY, ANY },
+	{ SCMP_SYS(mmap), EVERY, NO_EXEC },
+	{ SCMP_SYS(mremap), EVERY, ANY },
+	{ SCMP_SYS(munmap), EVERY, ANY },
+	{ SCMP_SYS(madvise), EVERY, ANY },
+	{ SCMP_SYS(clock_gettime), EVERY, ANY }, /* the vDSO's fallback */
+	{ SCMP_SYS(gettimeofday), EVERY, ANY },
+	{ SCMP_SYS(getrandom), EVERY, ANY },
+	{ SCMP_SYS(rt_sigreturn), EVERY, ANY },
+	{ SCMP_SYS(restart_syscall), EVERY, ANY },
+	{ SCMP_SYS(exit), EVERY, ANY },
+	{ SCMP_SYS(exit_group), EVERY, ANY },
+	{ SCMP_SYS(getsockopt), OPEN_ONLY, ANY }, /* the outcome of a connect */
+	{ SCMP_SYS(splice), OPEN_ONLY, ANY },
+	{ SCMP_SYS(pipe2), OPEN_ONLY, ANY },
+	{ SCMP_SYS(fcntl), OPEN_ONLY, GROW_ONLY }, /* of a pipe, by F_SETPIPE_SZ */
+	{ SCMP_SYS(connect), OPEN_ONLY, ANY },
+	{ SCMP_SYS(socket), OPEN_ONLY, INET_ONLY },
+	/* what makes a gate of a fork, and the filter of a gate takes away again */
+	{ SCMP_SYS(clone), ZYGOTE_ONLY, FORK_ONLY },
+	{ SCMP_SYS(prctl), ZYGOTE_ONLY, PRCTL_LOCK },
+	{ SCMP_SYS(getppid), ZYGOTE_ONLY, ANY },
+	{ SCMP_SYS(prlimit64), ZYGOTE_ONLY, ANY },
+	{ SCMP_SYS(fcntl), ZYGOTE_ONLY, ANY },
+	{ SCMP_SYS(dup3), ZYGOTE_ONLY, ANY },
+	{ SCMP_SYS(close_range), ZYGOTE_ONLY, ANY },
+	{ SCMP_SYS(epoll_create1), ZYGOTE_ONLY, ANY },
 #if WITH_SANITIZER
-	{ SCMP_SYS(futex), false, ANY },
-	{ SCMP_SYS(sched_yield), false, ANY },
-	{ SCMP_SYS(sigaltstack), false, ANY },
+	{ SCMP_SYS(futex), EVERY, ANY },
+	{ SCMP_SYS(sched_yield), EVERY, ANY },
+	{ SCMP_SYS(sigaltstack), EVERY, ANY },
 #endif
 };
 
@@ -217,7 +237,12 @@ static int gate_lock_add_row(scmp_filter_ctx ctx, const struct filter_row *row)
 {
 	const struct scmp_arg_cmp no_exec = SCMP_A2_64(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
 	const struct scmp_arg_cmp grow = SCMP_A1_64(SCMP_CMP_EQ, F_SETPIPE_SZ, 0);
-	const struct scmp_arg_cmp inet[] = {
+	const struct scmp_arg_cmp forks = SCMP_A0_64(SCMP_CMP_EQ, GATE_FORK_FLAGS, 0);
+	const struct scmp_arg_cmp lock[2] = {
+		SCMP_A0_64(SCMP_CMP_EQ, PR_SET_PDEATHSIG, 0),
+		SCMP_A0_64(SCMP_CMP_EQ, PR_SET_SECCOMP, 0),
+	};
+	const struct scmp_arg_cmp inet[2] = {
 		SCMP_A0_64(SCMP_CMP_EQ, AF_INET, 0),
 		SCMP_A0_64(SCMP_CMP_EQ, AF_INET6, 0),
 	};
@@ -228,25 +253,35 @@ static int gate_lock_add_row(scmp_filter_ctx ctx, const struct filter_row *row)
 		return seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, row->nr, 1, &no_exec);
 	case GROW_ONLY:
 		return seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, row->nr, 1, &grow);
+	case FORK_ONLY:
+		return seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, row->nr, 1, &forks);
+	case PRCTL_LOCK:
 	case INET_ONLY:
 		break;
 	}
+	const struct scmp_arg_cmp *either = row->check == INET_ONLY ? inet : lock;
 	int r = 0;
-	for (size_t i = 0; r == 0 && i < ARRAY_LEN(inet); i++)
-		r = seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, row->nr, 1, &inet[i]);
+	for (size_t i = 0; r == 0 && i < 2; i++)
+		r = seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, row->nr, 1, &either[i]);
 	return r;
+}
+
+static bool row_is_of(const struct filter_row *row, enum gate_kind kind)
+{
+	return row->of == EVERY || (row->of == OPEN_ONLY && kind == GATE_OPEN) ||
+	       (row->of == ZYGOTE_ONLY && kind == GATE_ZYGOTE);
 }
 
 /* Anything else kills the gate: it is a sign that somebody else is at the wheel, and a dead gate is
  * a closed one. */
-static int filter_compile(bool closed, int to, struct dd_err *err)
+static int filter_compile(enum gate_kind kind, int to, struct dd_err *err)
 {
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	if (!ctx)
 		return dd_err_set(err, ENOMEM, "gate: seccomp filter");
 	int r = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	for (size_t i = 0; r == 0 && i < ARRAY_LEN(filter_rows); i++) {
-		if (!closed || !filter_rows[i].open_only)
+		if (row_is_of(&filter_rows[i], kind))
 			r = gate_lock_add_row(ctx, &filter_rows[i]);
 	}
 	if (r == 0)
@@ -255,22 +290,22 @@ static int filter_compile(bool closed, int to, struct dd_err *err)
 	return r < 0 ? dd_err_set(err, -r, "gate: compile the seccomp filter") : 0;
 }
 
-/* Of the two kinds of gate; made once in the supervisor, and inherited by every fork of it. */
+/* Made once in the supervisor, and inherited by every fork of it. */
 static struct filter_bytes {
 	struct sock_filter code[FILTER_MAX];
 	unsigned short n; /* 0: not made yet */
-} filters[2];
+} filters[GATE_KIND__COUNT];
 
-int gate_lock_compile(bool closed, struct dd_err *err)
+int gate_lock_compile(enum gate_kind kind, struct dd_err *err)
 {
-	struct filter_bytes *f = &filters[closed];
+	struct filter_bytes *f = &filters[kind];
 
 	if (f->n > 0)
 		return 0;
 	dd_auto_fd int fd = memfd_create("gate-filter", MFD_CLOEXEC);
 	if (fd < 0)
 		return dd_err_set(err, errno, "gate: memory for the seccomp filter");
-	int r = filter_compile(closed, fd, err);
+	int r = filter_compile(kind, fd, err);
 	if (r < 0)
 		return r;
 	ssize_t got = pread(fd, f->code, sizeof(f->code), 0);
@@ -281,9 +316,9 @@ int gate_lock_compile(bool closed, struct dd_err *err)
 	return 0;
 }
 
-static int gate_lock_enter_filter(bool closed, struct dd_err *err)
+static int gate_lock_enter_filter(enum gate_kind kind, struct dd_err *err)
 {
-	const struct sock_fprog prog = { .len = filters[closed].n, .filter = filters[closed].code };
+	const struct sock_fprog prog = { .len = filters[kind].n, .filter = filters[kind].code };
 	if (dd_fault("gate_seccomp"))
 		errno = ENOSYS;
 	else if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog, 0, 0) == 0)
@@ -292,11 +327,23 @@ static int gate_lock_enter_filter(bool closed, struct dd_err *err)
 	                  "gate: load the seccomp filter (needs CONFIG_SECCOMP_FILTER)");
 }
 
+int gate_lock_forked(pid_t supervisor, struct dd_err *err)
+{
+	const struct rlimit none = { 0, 0 };
+
+	if (dd_fault("gate_lock"))
+		return dd_err_set(err, ENOSYS, "gate: lock down");
+	int r = die_with_supervisor(supervisor, err);
+	if (r == 0 && setrlimit(RLIMIT_NPROC, &none) < 0)
+		r = dd_err_set(err, errno, "gate: limit RLIMIT_NPROC");
+	return r < 0 ? r : gate_lock_enter_filter(GATE_CLOSED_KIND, err);
+}
+
 int gate_lock(const struct gate_lock *lock, struct dd_err *err)
 {
 	if (dd_fault("gate_lock"))
 		return dd_err_set(err, ENOSYS, "gate: lock down");
-	int r = gate_lock_compile(lock->closed, err); /* made before the fork, as a rule */
+	int r = gate_lock_compile(lock->kind, err); /* made before the fork, as a rule */
 	if (r == 0)
 		r = drop_ids(lock, err);
 	if (r == 0)
@@ -304,10 +351,10 @@ int gate_lock(const struct gate_lock *lock, struct dd_err *err)
 	if (r == 0)
 		r = tie_to_supervisor(lock->supervisor, err);
 	if (r == 0)
-		r = set_limits(err);
+		r = set_limits(lock->kind, err);
 	if (r == 0)
-		r = forbid_files(lock->closed, err);
+		r = forbid_files(lock->kind != GATE_OPEN, err);
 	if (r == 0)
-		r = gate_lock_enter_filter(lock->closed, err);
+		r = gate_lock_enter_filter(lock->kind, err);
 	return r;
 }

@@ -19,7 +19,7 @@
 #include <time.h>
 
 enum {
-	FIRST_FD = 3,
+	FIRST_FD = GATE_FIRST_FD,
 	EVENTS_MAX = 128,
 	FDS_MAX = 8192,
 	FDS_RESERVED = 256, /* DNS, upstream, pipes of the pool, the rest */
@@ -146,10 +146,12 @@ static int watch_sockets(struct gate_state *g, struct dd_err *err)
 }
 
 /* From here on the control socket is FIRST_FD, so that last words find it. */
-static int keep_sockets(const int fds[GATE_FD__COUNT], struct dd_err *err)
+int gate_become(const int fds[], size_t n, struct dd_err *err)
 {
+	own_env_clear();
+	quiet_signals();
 	int r = no_stdio(err);
-	return r < 0 ? r : gate_lock_fds(fds, GATE_FD__COUNT, FIRST_FD, err);
+	return r < 0 ? r : gate_lock_fds(fds, n, FIRST_FD, err);
 }
 
 /* What is accepted inherits both. The step's end of a connection has no round trip that a buffer
@@ -164,12 +166,14 @@ static void shape_listener(const struct gate_state *g)
 	(void)setsockopt(g->listener.fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 }
 
-static int gate_prepare(struct gate_state *g, const struct gate_spec *spec, pid_t supervisor,
-                        struct dd_err *err)
+int gate_make_memory(struct gate_state *g, const struct gate_spec *spec, struct dd_err *err)
 {
-	g->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (g->epoll_fd < 0)
-		return dd_err_set(err, errno, "gate: epoll_create1");
+	static const struct egress_list nothing;
+
+	g->egress = spec->egress ? spec->egress : &nothing;
+	g->search = spec->search;
+	g->observe = spec->observe;
+	g->closed_variant = gate_is_closed(spec);
 	g->accepts = 1;
 	g->scratch = malloc(GATE_BUFFER);
 	if (!g->scratch)
@@ -177,17 +181,37 @@ static int gate_prepare(struct gate_state *g, const struct gate_spec *spec, pid_
 	int r = gate_budget_init(g, spec->spent, err);
 	if (r == 0)
 		r = raise_fd_limit(g, &g->max_flows, err);
+	return r < 0 ? r : gate_events_init(g, err);
+}
+
+static int make_epoll(struct gate_state *g, struct dd_err *err)
+{
+	g->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	return g->epoll_fd < 0 ? dd_err_set(err, errno, "gate: epoll_create1") : 0;
+}
+
+static int take_sockets(struct gate_state *g, struct dd_err *err)
+{
+	int r = watch_sockets(g, err);
 	if (r == 0)
-		r = gate_events_init(g, err);
+		shape_listener(g);
+	return r;
+}
+
+static int gate_prepare(struct gate_state *g, const struct gate_spec *spec, pid_t supervisor,
+                        struct dd_err *err)
+{
+	int r = make_epoll(g, err);
+	if (r == 0)
+		r = gate_make_memory(g, spec, err);
 	if (r == 0 && !g->closed_variant)
 		r = upstream_init(g, err);
 	if (r == 0)
-		r = watch_sockets(g, err);
+		r = take_sockets(g, err);
 	if (r < 0)
 		return r;
-	shape_listener(g);
 	struct gate_lock lock = {
-		.closed = g->closed_variant,
+		.kind = g->closed_variant ? GATE_CLOSED_KIND : GATE_OPEN,
 		.supervisor = supervisor,
 		.switch_ids = spec->switch_ids,
 		.uid = spec->uid,
@@ -363,26 +387,38 @@ __attribute__((noreturn)) static void last_words(int ctl, const struct dd_err *e
 	_exit(1);
 }
 
-void gate_main(const struct gate_spec *spec, const int fds[GATE_FD__COUNT], pid_t supervisor)
+__attribute__((noreturn)) static void gate_main_serve(struct gate_state *g)
 {
-	static const struct egress_list nothing;
-	static struct gate_state state;
-	struct gate_state *g = &state;
 	struct gate_msg ready = { .type = GATE_READY };
-	struct dd_err err = { 0 };
 
-	own_env_clear();
-	quiet_signals();
-	g->egress = spec->egress ? spec->egress : &nothing;
-	g->search = spec->search;
-	g->observe = spec->observe;
-	g->closed_variant = gate_is_closed(spec);
-	g->now_ns = clock_ns();
-	if (keep_sockets(fds, &err) < 0)
-		last_words(fds[GATE_FD_CTL], &err);
-	if (gate_prepare(g, spec, supervisor, &err) < 0)
-		last_words(FIRST_FD, &err);
 	gate_report_always(g, &ready);
 	for (;;)
 		turn(g);
+}
+
+void gate_main(const struct gate_spec *spec, const int fds[GATE_FD__COUNT], pid_t supervisor)
+{
+	static struct gate_state state;
+	struct gate_state *g = &state;
+	struct dd_err err = { 0 };
+
+	g->now_ns = clock_ns();
+	if (gate_become(fds, GATE_FD__COUNT, &err) < 0)
+		last_words(fds[GATE_FD_CTL], &err);
+	if (gate_prepare(g, spec, supervisor, &err) < 0)
+		last_words(FIRST_FD, &err);
+	gate_main_serve(g);
+}
+
+void gate_main_forked(struct gate_state *g, const int fds[GATE_FD__COUNT], pid_t supervisor)
+{
+	struct dd_err err = { 0 };
+
+	g->now_ns = clock_ns();
+	if (gate_lock_fds(fds, GATE_FD__COUNT, FIRST_FD, &err) < 0)
+		last_words(fds[GATE_FD_CTL], &err);
+	if (make_epoll(g, &err) < 0 || take_sockets(g, &err) < 0 ||
+	    gate_lock_forked(supervisor, &err) < 0)
+		last_words(FIRST_FD, &err);
+	gate_main_serve(g);
 }

@@ -117,7 +117,7 @@ static int run_to_its_end(struct trial *t, struct dd_err *err)
 
 static int try_once(const struct identity *id, struct dd_err *err)
 {
-	struct trial t = { .sb = SANDBOX_NONE, .gate = { .pid = 0, .pidfd = -1, .ctl = -1 } };
+	struct trial t = { .sb = SANDBOX_NONE, .gate = GATE_NONE };
 	uid_t gate_uid = 0, step_uid = 0;
 	struct dd_err ending = { .code = 0 };
 

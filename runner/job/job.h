@@ -96,6 +96,7 @@ struct job {
 	struct lease_job leasing;
 	struct job_terms_set terms;
 	struct sandbox_zygotes *zygotes; /* what its steps are cloned from */
+	struct gate_zygote *gates;       /* what the gates of its closed steps are forked from */
 	struct job_tree tree;
 	struct job_store store;
 	struct record *rec;

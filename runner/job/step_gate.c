@@ -795,7 +795,7 @@ static int step_gate_launch(struct step_gate *sg, const struct grant_terms *term
 {
 	struct egress_spent **spent = &sg->job->spent[job_list_of(terms)];
 
-	sg->gate = (struct gate){ .pidfd = -1, .ctl = -1 };
+	sg->gate = (struct gate)GATE_NONE;
 	if (!*spent && !(*spent = egress_spent_new(&terms->egress)))
 		return dd_err_set(err, ENOMEM, "remember what the gate does");
 	const struct gate_spec spec = { .egress = &terms->egress,
@@ -803,6 +803,7 @@ static int step_gate_launch(struct step_gate *sg, const struct grant_terms *term
 		                        .search = sg->job->search.domains,
 		                        .observe = sg->job->observe,
 		                        .net = net,
+		                        .zygote = sg->job->gates,
 		                        .switch_ids = sg->job->id->mode == IDENTITY_RANGE,
 		                        .uid = sg->job->gate_uid,
 		                        .gid = sg->job->gate_uid };

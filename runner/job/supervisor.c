@@ -7,6 +7,7 @@
 #include "supervisor.h"
 
 #include "drydock/fd.h"
+#include "drydock/gate.h"
 #include "drydock/sandbox.h"
 #include "base/exit_code.h"
 #include "base/interrupt.h"
@@ -433,6 +434,16 @@ static bool clean_record(void *arg, char *text, size_t size)
 	return mask_holds(arg);
 }
 
+/* Before anything is leased or read: its memory is a copy of ours, and that of every gate of a
+ * closed step after it. */
+static int start_gates(struct job *job, struct dd_err *err)
+{
+	const struct gate_spec ids = { .switch_ids = job->id->mode == IDENTITY_RANGE,
+		                       .uid = job->gate_uid,
+		                       .gid = job->gate_uid };
+	return gate_zygote_start(&ids, &job->gates, err);
+}
+
 static int supervisor_make_memory(struct job *job, struct dd_err *err)
 {
 	size_t n = job->plan->n_grants;
@@ -457,6 +468,7 @@ static void job_done(struct job *job)
 	job_store_done(&job->store);
 	step_park_drop(job);
 	sandbox_zygotes_free(job->zygotes);
+	gate_zygote_free(job->gates);
 	job_terms_done(&job->terms);
 	for (int i = 0; i < JOB_LISTS; i++)
 		egress_spent_free(job->spent[i]);
@@ -480,7 +492,8 @@ static int supervisor_prepare(struct job *job, pid_t keeper, const sigset_t *can
 	host_search_load(&job->search);
 	host_search_spell(&job->search, job->resolv_conf, sizeof(job->resolv_conf));
 	crash_is_supervisor();
-	if ((r = harden(keeper, err)) < 0 || (r = supervisor_make_memory(job, err)) < 0 ||
+	if ((r = harden(keeper, err)) < 0 || (r = start_gates(job, err)) < 0 ||
+	    (r = supervisor_make_memory(job, err)) < 0 ||
 	    (r = lease_capture(job->plan, job->forge, err)) < 0 ||
 	    (r = escrow_hold(job->leasing.escrow, err)) < 0)
 		return r;

@@ -471,6 +471,18 @@ def _():
     check(not any(e["verified"] for e in r.events("gate.close")), "the record says that the closing was verified", r)
 
 
+@case("X-09", "a fault of the gates' zygote ends the step that it was for, and none falls back to a gate of another kind")
+def _():
+    job = Job([step("probe", "echo @@ran=yes@@")])
+    try:
+        equal(job.run().mark("ran"), "yes", "without a fault")
+        for fault in ("gate_zygote", "gate_zygote_fork", "gate_lock", "gate_seccomp"):
+            r = job.run(env={"DRYDOCK_FAULT": fault})
+            equal((r.rc, r.marks, "gate" in r.out), (3, {}, True), fault, r)
+    finally:
+        job.close()
+
+
 @case("N-28", "what the wall let through is held against what was admitted: one address too many breaks the step off, and nothing runs after it")
 def _():
     job = Job([step("open", py('''

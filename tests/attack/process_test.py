@@ -150,7 +150,7 @@ def _():
         job.close()
 
 
-@case("P-06", "the gate of an open step holds sockets and nothing of the supervisor's files")
+@case("P-06", "the gate of an open step and the zygote of closed ones hold sockets and nothing of the supervisor's files")
 def _():
     if not ROOT:
         raise Skip("looking into the gate takes root")
@@ -173,8 +173,9 @@ def _():
     finally:
         job.close()
     equal(process.returncode, 0, "exit status\n" + out[-1500:])
-    equal(len(held), 1, f"gates seen: {held}")
+    equal(len(held), 2, f"gates and their zygote seen: {held}")
     check(all(kinds <= {"/dev/null", "socket", "anon_inode", "pipe"} for kinds in held.values()), f"the gate holds {held}")
+    check({"/dev/null", "socket"} in held.values(), f"the zygote holds more than its socket: {held}")
 
 
 @case("P-07", "init is as powerless as the step: no capability, no_new_privs, a filter of its own")

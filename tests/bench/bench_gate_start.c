@@ -2,7 +2,8 @@
 /* bench_gate_start.c - what a gate costs a step that says nothing: from the call until it serves,
  * and from the order to close until nothing of it is left.
  *
- * Prints lines "name min median" in microseconds, for a closed gate and for one with an entry.
+ * Prints lines "name min median" in microseconds: for a closed gate of a zygote, for one without,
+ * and for one with an entry.
  */
 #include "tests/unit/gate_world.h"
 
@@ -35,7 +36,7 @@ static void die(const char *what, const struct dd_err *err)
 	exit(1);
 }
 
-static void wait_for(const struct gate *gate, uint32_t type)
+static void wait_for(struct gate *gate, uint32_t type)
 {
 	struct dd_err err = { 0 };
 	struct gate_msg msg = { 0 };
@@ -49,7 +50,7 @@ static void wait_for(const struct gate *gate, uint32_t type)
 		die("gate", &err);
 }
 
-static void bench_list(const char *name, const struct egress_list *list)
+static void bench_list(const char *name, const struct egress_list *list, struct gate_zygote *zygote)
 {
 	static double fork_us[ROUNDS], ready[ROUNDS], end[ROUNDS];
 	const struct gate_msg close_msg = { .type = GATE_CLOSE }, finish = { .type = GATE_FINISH };
@@ -61,7 +62,7 @@ static void bench_list(const char *name, const struct egress_list *list)
 		/* the caller's own sockets stay: a gate shuts its listeners down at the end */
 		if (unshare(CLONE_NEWNET) < 0 || net_inside_setup(w.plan, net, &err) < 0)
 			die("network", &err);
-		const struct gate_spec spec = { .egress = list, .net = net };
+		const struct gate_spec spec = { .egress = list, .net = net, .zygote = zygote };
 		double t0 = now_us();
 		if (gate_start(&spec, &gate, &err) < 0)
 			die("start", &err);
@@ -90,12 +91,17 @@ int main(void)
 		                                   .port = 443,
 		                                   .origin = "bench" };
 	const struct egress_list none = { .n = 0 }, one = { .entries = &entry, .n = 1 };
+	struct gate_zygote *zygote = NULL;
 	struct dd_err err = { 0 };
 
 	if (!world_enter() || net_plan_new(&none, &w.plan, &err) < 0)
 		die("namespaces", &err);
-	bench_list("closed", &none);
-	bench_list("open", &one);
+	if (gate_zygote_start(&(struct gate_spec){ .egress = NULL }, &zygote, &err) < 0)
+		die("zygote", &err);
+	bench_list("zygote", &none, zygote);
+	gate_zygote_free(zygote);
+	bench_list("closed", &none, NULL);
+	bench_list("open", &one, NULL);
 	net_plan_free(w.plan);
 	return 0;
 }

@@ -345,7 +345,8 @@ static int fate_of_fcntl(bool closed, int command, int arg)
 	assert_int_equal(pipe2(fd, O_CLOEXEC), 0);
 	pid_t pid = fork();
 	if (pid == 0) {
-		struct gate_lock lock = { .closed = closed, .supervisor = me };
+		struct gate_lock lock = { .kind = closed ? GATE_CLOSED_KIND : GATE_OPEN,
+			                  .supervisor = me };
 		_exit(gate_lock(&lock, NULL) < 0 ? 77 : fcntl(fd[1], command, arg) < 0);
 	}
 	(void)waitpid(pid, &status, 0);

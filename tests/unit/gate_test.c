@@ -948,7 +948,8 @@ static int fate_of_socket_call(bool closed)
 	pid_t me = getpid();
 	pid_t pid = fork();
 	if (pid == 0) {
-		struct gate_lock lock = { .closed = closed, .supervisor = me };
+		struct gate_lock lock = { .kind = closed ? GATE_CLOSED_KIND : GATE_OPEN,
+			                  .supervisor = me };
 		if (gate_lock(&lock, NULL) < 0)
 			_exit(77);
 		_exit(socket(AF_INET, SOCK_STREAM, 0) >= 0 ? 0 : 1);
@@ -973,7 +974,7 @@ static void a_locked_gate_can_open_no_file_and_has_no_capability(void **state)
 	pid_t me = getpid();
 	pid_t pid = fork();
 	if (pid == 0) {
-		struct gate_lock lock = { .supervisor = me };
+		struct gate_lock lock = { .kind = GATE_OPEN, .supervisor = me };
 		_exit(gate_lock(&lock, NULL) < 0 ? 77 : open("/etc/hosts", O_RDONLY) >= 0);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -1025,7 +1026,7 @@ static void a_missing_kernel_feature_stops_the_gate_with_a_sentence(void **state
 	for (int i = 0; i < NET_FD__COUNT; i++)
 		net[i] = eventfd(0, EFD_CLOEXEC);
 	for (size_t i = 0; i < ARRAY_LEN(points); i++) {
-		struct gate gate = { 0, -1, -1 };
+		struct gate gate = GATE_NONE;
 		struct gate_msg msg;
 		struct dd_err err = { 0 };
 		struct gate_spec spec = { .net = net };
@@ -1051,7 +1052,7 @@ static void a_gate_never_becomes_id_0(void **state)
 {
 	(void)state;
 	int net[NET_FD__COUNT] = { 0 };
-	struct gate gate = { 0, -1, -1 };
+	struct gate gate = GATE_NONE;
 	struct dd_err err = { 0 };
 	struct gate_spec spec = { .net = net, .switch_ids = true, .uid = 0, .gid = 5 };
 	assert_int_equal(gate_start(&spec, &gate, &err), -EINVAL);

@@ -36,9 +36,10 @@ struct world {
 	struct gate gate;
 	const struct egress_list *list;
 	bool refuse_admit;
-	bool blind;   /* does not say that it has looked who asked (GATE_SEEN) */
-	bool observe; /* as used for the next world_start() */
-	bool wide;    /* the step's sockets: see world_widen() */
+	bool blind;                 /* does not say that it has looked who asked (GATE_SEEN) */
+	bool observe;               /* as used for the next world_start() */
+	bool wide;                  /* the step's sockets: see world_widen() */
+	struct gate_zygote *zygote; /* likewise; NULL: none */
 	/* what "earlier steps" of the job used; as used for the next world_start() */
 	struct egress_spent *spent;
 	uid_t gate_uid; /* as used for the next world_start(); 0 = the caller's own */
@@ -284,11 +285,12 @@ static inline bool world_start(struct world *w, const struct egress_list *list, 
 		.gate_uid = w->gate_uid,
 		.observe = w->observe,
 		.wide = w->wide,
+		.zygote = w->zygote,
 		.spent = w->spent,
 		.host_ns = -1,
 		.step_ns = -1,
 		.list = list,
-		.gate = { 0, -1, -1 },
+		.gate = GATE_NONE,
 		.answer = WORLD_PUBLIC,
 	};
 	for (int i = 0; i < NET_FD__COUNT; i++)
@@ -302,6 +304,7 @@ static inline bool world_start(struct world *w, const struct egress_list *list, 
 		.egress = list,
 		.spent = w->spent,
 		.observe = w->observe,
+		.zygote = w->zygote,
 		.net = w->net,
 		.switch_ids = w->gate_uid != 0,
 		.uid = w->gate_uid,

@@ -48,7 +48,7 @@ static int setup(void **state)
 	sg = (struct step_gate){ .job = &job,
 		                 .step = &step,
 		                 .result = &result,
-		                 .gate = { .pidfd = -1, .ctl = pair[0] },
+		                 .gate = { .ctl = pair[0] },
 		                 .rules_fd = -1,
 		                 .ready = true,
 		                 .counted = calloc(ARRAY_LEN(entries), sizeof(*sg.counted)) };
