@@ -71,8 +71,11 @@ int store_own_find(struct store_own *own, const char *const *keys, size_t n, con
 {
 	struct store_answer a = { .code = STORE_INVALID };
 	store_cache_exact(&own->s, keys, n, version, &a, ret_fd);
-	if (a.code == STORE_NONE)
+	if (a.code == STORE_NONE) {
+		if (a.why[0]) /* there was one, and it is gone */
+			(void)dd_err_say(err, EBADMSG, "%s", a.why);
 		return 0;
+	}
 	if (a.code != STORE_OK)
 		return says(&a, err);
 	*ret_size = a.size;

@@ -22,7 +22,8 @@ int store_own_new(const struct hatch_spec *spec, store_own_tell tell, void *arg,
 void store_own_free(struct store_own *own); /* what was begun and not kept is gone */
 
 /* The first of @keys that there is. 1: @ret_fd has it, compared with its digest, @ret_key is
- * which; 0: there is none; -EACCES: the policy does not let it; other: the store cannot. */
+ * which; 0: there is none, with @err where one was damaged; -EACCES: the policy does not let it;
+ * other: the store cannot. */
 int store_own_find(struct store_own *own, const char *const *keys, size_t n, const char *version,
                    char ret_key[HATCH_KEY_MAX + 1], uint64_t *ret_size, int *ret_fd,
                    struct dd_err *err);

@@ -414,7 +414,7 @@ static bool prepare_restore(struct gl_front *f, const struct gl_segment *s)
 	                       f->spec.keep->version, &found, &err);
 	if (r == 0)
 		gl_trace_say(f->spec.trace, GL_SAY, "No cache of this key is there");
-	else if (r < 0)
+	if (r <= 0 && err.code)
 		gl_trace_say(f->spec.trace, GL_SAY_WARNING, "drydock: %s", err.msg);
 	if (r != 1)
 		return false;
