@@ -66,25 +66,40 @@ static void spell_mask(const struct cpus *cpus, int only, char out[MASK_MAX])
 	(void)snprintf(out + len, MASK_MAX - len, "\n");
 }
 
-/* The lines "cpuN ..." of /proc/stat are the processors that are on. */
+/* "0-3,8\n", as the kernel's own list of those that are on. */
+static void take_cpu_list(struct cpus *cpus, const char *list)
+{
+	unsigned from, to;
+	int len = 0;
+
+	for (const char *p = list; sscanf(p, "%u%n", &from, &len) == 1; p += *p == ',') {
+		to = from;
+		p += len;
+		if (sscanf(p, "-%u%n", &to, &len) == 1)
+			p += len;
+		for (unsigned cpu = from; cpu <= to && cpu < CPUS_MAX; cpu++) {
+			cpus->n += !cpus->is[cpu];
+			cpus->is[cpu] = true;
+			cpus->last = cpu > cpus->last ? cpu : cpus->last;
+		}
+	}
+}
+
+/* Not the lines "cpuN ..." of /proc/stat, which say the same: the service has ProcSubset=pid, so
+ * that a new /proc can be mounted below it, and that leaves no such file. */
 static int count_cpus(struct cpus *cpus, struct dd_err *err)
 {
-	FILE *stat = fopen("/proc/stat", "re");
-	char line[256];
-	unsigned cpu;
+	static const char path[] = "/sys/devices/system/cpu/online";
+	char *list = cpus->list; /* large enough for every list, and spelled anew below */
+	dd_auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, list, LIST_MAX - 1);
 
-	if (!stat)
-		return dd_err_set(err, errno, "open /proc/stat");
-	while (fgets(line, sizeof(line), stat)) {
-		if (sscanf(line, "cpu%u ", &cpu) != 1 || cpu >= CPUS_MAX || cpus->is[cpu])
-			continue;
-		cpus->is[cpu] = true;
-		cpus->n++;
-		cpus->last = cpu > cpus->last ? cpu : cpus->last;
-	}
-	(void)fclose(stat);
+	if (n < 0)
+		return dd_err_set(err, errno, "read %s", path);
+	list[n] = '\0';
+	take_cpu_list(cpus, list);
 	if (cpus->n == 0)
-		return dd_err_say(err, EINVAL, "/proc/stat names no processor");
+		return dd_err_say(err, EINVAL, "%s names no processor", path);
 	spell_list(cpus);
 	spell_mask(cpus, -1, cpus->mask);
 	return 0;

@@ -174,6 +174,24 @@ static void step_aside(int top)
 		(void)cgroup_text_write(leaf, "cgroup.procs", pid);
 }
 
+/* By the mark that systemd puts on a group with Delegate=yes, and on no other: in one that others
+ * share nobody is moved about. */
+void cgroup_leave_top(void)
+{
+	char mount[256], own[256], path[512], delegated[8];
+
+	find_mount(mount);
+	find_own(own);
+	if (!mount[0] || !own[0])
+		return;
+	(void)snprintf(path, sizeof(path), "%s%s", mount, own);
+	if (getxattr(path, "user.delegate", delegated, sizeof(delegated)) <= 0)
+		return;
+	dd_auto_fd int top = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (top >= 0)
+		step_aside(top);
+}
+
 static bool run_is_sane(const char *run)
 {
 	size_t len = strlen(run);

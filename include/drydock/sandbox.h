@@ -377,6 +377,11 @@ int sandbox_asked_answer(const struct sandbox *sb, const struct sandbox_asked *a
 
 /* ---- cgroup of a job ---- */
 
+/* A process that will run jobs moves from the group that systemd delegated to it into a leaf below:
+ * no controller is handed down while a process sits above (cgroup v2), and its children are born
+ * where it is. Before it has any; elsewhere it changes nothing. Agent only. */
+void cgroup_leave_top(void);
+
 /* Where the group "drydock-<run>" of a job would be: below the cgroup v2 directory in which this
  * process may make groups. @ret_path is empty when the host offers none (that is no error; limits
  * that need controllers are refused later, by name). Makes nothing: the caller writes the path down

@@ -79,6 +79,27 @@ static void runners_dir(const char *state, char ret[PATH_BYTES])
 	(void)snprintf(ret, PATH_BYTES, "%.500s/runners", state);
 }
 
+/* Where registrations are found. What `drydock register` wrote comes first: a token that changed is
+ * written there. */
+static const struct place_row {
+	const char *prefix, *suffix;
+	bool by_systemd; /* LoadCredential=runner.NAME:FILE of the service */
+} place_rows[] = {
+	{ "", ".json", false },
+	{ "runner.", "", true },
+};
+
+/* False: there is no such directory. */
+static bool place_dir(const struct place_row *place, const char *state, char ret[PATH_BYTES])
+{
+	const char *credentials = getenv("CREDENTIALS_DIRECTORY");
+	if (!place->by_systemd)
+		runners_dir(state, ret);
+	else if (credentials)
+		(void)snprintf(ret, PATH_BYTES, "%.500s", credentials);
+	return !place->by_systemd || credentials;
+}
+
 /* ---- one of them ---- */
 
 static const char *text_of(struct plan_arena *arena, const json_t *o, const char *key)
@@ -117,9 +138,16 @@ int registration_read(struct plan_arena *arena, const char *state, const char *n
 	json_error_t ignored;
 	if (!runner_name_is_good(name))
 		return dd_err_say(err, EINVAL, "`%.80s` cannot be the name of a runner", name);
-	runners_dir(state, dir);
-	(void)snprintf(path, sizeof(path), "%s/%s.json", dir, name);
-	if (access(path, F_OK) < 0)
+	bool found = false;
+	for (size_t i = 0; !found && i < ARRAY_LEN(place_rows); i++) {
+		const struct place_row *place = &place_rows[i];
+		if (!place_dir(place, state, dir))
+			continue;
+		(void)snprintf(path, sizeof(path), "%s/%s%s%s", dir, place->prefix, name,
+		               place->suffix);
+		found = access(path, F_OK) == 0;
+	}
+	if (!found)
 		return dd_err_say(err, ENOENT, "no runner is registered as %s", name);
 	int r = read_named_file(path, FILE_MAX, &text, &len, NULL, err);
 	if (r < 0)
@@ -132,35 +160,58 @@ int registration_read(struct plan_arena *arena, const char *state, const char *n
 	return r;
 }
 
-static int is_registration(const struct dirent *e)
+/* "NAME" of a file that is a registration. */
+static bool name_of_file(const struct place_row *place, const char *file,
+                         char ret[RUNNER_NAME_MAX + 1])
 {
-	size_t len = strlen(e->d_name);
-	return len > 5 && e->d_name[0] != '.' && strcmp(e->d_name + len - 5, ".json") == 0;
+	size_t len = strlen(file), before = strlen(place->prefix), after = strlen(place->suffix);
+	if (len <= before + after || len - before - after > RUNNER_NAME_MAX ||
+	    strncmp(file, place->prefix, before) != 0 ||
+	    strcmp(file + len - after, place->suffix) != 0)
+		return false;
+	memcpy(ret, file + before, len - before - after);
+	ret[len - before - after] = '\0';
+	return ret[0] != '.';
+}
+
+static bool is_listed(const struct registration *list, int count, const char *name)
+{
+	for (int i = 0; i < count; i++)
+		if (strcmp(list[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+static int add_place(struct plan_arena *arena, const char *state, const struct place_row *place,
+                     struct registration ret[RUNNERS_MAX], int *count, struct dd_err *err)
+{
+	char dir[PATH_BYTES], name[RUNNER_NAME_MAX + 1];
+	struct dirent **found = NULL;
+	int r = 0;
+	int n = place_dir(place, state, dir) ? scandir(dir, &found, NULL, alphasort) : 0;
+	if (n < 0)
+		return errno == ENOENT ? 0 : dd_err_set(err, errno, "read %s", dir);
+	for (int i = 0; i < n; i++) {
+		if (r == 0 && name_of_file(place, found[i]->d_name, name) &&
+		    !is_listed(ret, *count, name)) {
+			r = *count < RUNNERS_MAX
+			            ? registration_read(arena, state, name, &ret[*count], err)
+			            : dd_err_say(err, E2BIG, "more than %d runners in %s",
+			                         RUNNERS_MAX, dir);
+			*count += r == 0;
+		}
+		free(found[i]);
+	}
+	free(found);
+	return r;
 }
 
 int registration_list(struct plan_arena *arena, const char *state,
                       struct registration ret[RUNNERS_MAX], struct dd_err *err)
 {
-	char dir[PATH_BYTES], name[RUNNER_NAME_MAX + 1];
-	struct dirent **found = NULL;
-	int n, r = 0, count = 0;
-	runners_dir(state, dir);
-	n = scandir(dir, &found, is_registration, alphasort);
-	if (n < 0)
-		return errno == ENOENT ? 0 : dd_err_set(err, errno, "read %s", dir);
-	for (int i = 0; i < n; i++) {
-		size_t len = strlen(found[i]->d_name) - 5;
-		if (r == 0 && count == RUNNERS_MAX)
-			r = dd_err_say(err, E2BIG, "more than %d runners in %s", RUNNERS_MAX, dir);
-		if (r == 0 && len <= RUNNER_NAME_MAX) {
-			memcpy(name, found[i]->d_name, len);
-			name[len] = '\0';
-			r = registration_read(arena, state, name, &ret[count], err);
-			count++;
-		}
-		free(found[i]);
-	}
-	free(found);
+	int count = 0, r = 0;
+	for (size_t i = 0; r == 0 && i < ARRAY_LEN(place_rows); i++)
+		r = add_place(arena, state, &place_rows[i], ret, &count, err);
 	return r < 0 ? r : count;
 }
 

@@ -2,8 +2,9 @@
 /* registration.h - which forges this host runs jobs for, as `drydock register` wrote it down.
  *
  * STATE/runners/NAME.json, 0600, one a runner: its forge, address, and the token with which it asks
- * for jobs. STATE/runners/system_id: how the forge tells this host from others with the same token.
- * Written whole or not at all. Agent and command line only: a job never sees any of it.
+ * for jobs; or the credential runner.NAME that systemd loaded for the service.
+ * STATE/runners/system_id: how the forge tells this host from others with the same token. Written
+ * whole or not at all. Agent and command line only: a job never sees any of it.
  */
 #ifndef RUNNER_REGISTRATION_H
 #define RUNNER_REGISTRATION_H

@@ -154,6 +154,7 @@ int agent_jit(const struct agent_jit_args *args)
 		(void)fail(&err);
 		return DRYDOCK_EXIT_HOST;
 	}
+	cgroup_leave_top();
 	if (check_policies(args->policy_dir, &err) < 0 || read_config(args, &config, &err) < 0 ||
 	    find_state(args, &id, state, &err) < 0 || trust(args, state, ca, &err) < 0)
 		return fail(&err);

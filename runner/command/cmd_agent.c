@@ -10,6 +10,7 @@
 #include "base/exit_code.h"
 #include "base/text_escape.h"
 #include "drydock/identity.h"
+#include "drydock/sandbox.h"
 #include "forges/github/github_agent.h"
 #include "forges/github/message_json.h"
 #include "forges/gitlab/gl_agent.h"
@@ -294,6 +295,7 @@ static int run_github(struct agent_world *world)
 static int run_agent(struct agent_world *world, struct dd_err *err)
 {
 	static const struct agent_forge *const forges[] = { &gl_agent_forge };
+	cgroup_leave_top();
 	int r = system_id_get(world->state, world->system_id, err);
 	if (r < 0)
 		return complain(world, err);
