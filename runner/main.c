@@ -34,6 +34,8 @@ static const struct command {
 	{ "register", cmd_register, "make this host a runner of a forge" },
 	{ "unregister", cmd_unregister, "this host is a runner of that forge no more" },
 	{ "agent", cmd_agent, "run the jobs of the forges that this host is registered at" },
+	{ "gitlab-executor", cmd_gitlab_executor,
+	  "what GitLab's own runner calls for each stage of a job" },
 };
 
 static void usage(FILE *out)
@@ -44,7 +46,7 @@ static void usage(FILE *out)
 	        "open for dependency fetch, closed for build, and reopened for push; only the\n"
 	        "push step holds what can publish.\n\n");
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-		fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].does);
+		fprintf(out, "  %-15s %s\n", commands[i].name, commands[i].does);
 	fprintf(out,
 	        "\n`drydock COMMAND --help` says more.\n"
 	        "Exit codes: 0 job succeeded, 1 job failed, 2 usage or policy error, 3 this host\n"

@@ -4,7 +4,7 @@
 # One row for each command: its words, then its options. An option that ends in = takes a value. tests/integration/help_test.py holds the
 # rows against what the commands themselves say.
 _drydock_rows='
-:run plan policy actions record doctor issuer revoke cache register unregister agent --help --version
+:run plan policy actions record doctor issuer revoke cache register unregister agent gitlab-executor --help --version
 run:--job= --matrix= --jobs= --policy= --event= --workspace= --untracked --rev= --out= --record= --record-key= --record-to= --secret= --input= --var= --state-dir= --observe --keep --locked --shell= --shell-program= --dry-run --rules --syscalls --json --help --usage
 plan:--job= --policy= --event= --workspace= --untracked --rev= --out= --record= --record-key= --record-to= --secret= --input= --var= --state-dir= --observe --keep --locked --shell= --shell-program= --dry-run --rules --syscalls --json --help --usage
 actions:lock prune --all --days= --job= --policy= --event= --workspace= --untracked --rev= --out= --record= --record-key= --record-to= --secret= --input= --var= --state-dir= --observe --keep --locked --shell= --shell-program= --dry-run --rules --syscalls --json --help --usage
@@ -22,6 +22,7 @@ revoke:--all --state-dir= --help --usage
 cache:list prune --of= --days= --untrusted --all --json --state-dir= --help --usage
 register:gitlab github --url= --token-file= --app= --import= --ca-file= --tls-cert-file= --tls-key-file= --name= --labels= --group= --ephemeral --replace --jitconfig-file= --runner-version= --state-dir= --help --usage
 unregister:--token-file= --app= --state-dir= --help --usage
+gitlab-executor:config prepare run cleanup --policy-dir= --state-dir= --image= --help --usage
 agent:--config= --policy-dir= --state-dir= --ca-file= --once --jitconfig-file= --runner-version= --check --help --usage
 '
 
@@ -48,7 +49,8 @@ _drydock() {
 	actions) if [ "$COMP_CWORD" -eq 2 ]; then verb=wanted; else words=${words#lock prune}; fi ;;
 	issuer) if [ "$COMP_CWORD" -eq 2 ]; then verb=wanted; else words=${words#init rotate show}; fi ;;
 	cache) if [ "$COMP_CWORD" -eq 2 ]; then verb=wanted; else words=${words#list prune}; fi ;;
-	register) if [ "$COMP_CWORD" -eq 2 ]; then verb=wanted; else words=${words#gitlab github}; fi ;; esac
+	register) if [ "$COMP_CWORD" -eq 2 ]; then verb=wanted; else words=${words#gitlab github}; fi ;;
+	gitlab-executor) if [ "$COMP_CWORD" -eq 2 ]; then verb=wanted; else words=${words#config prepare run cleanup}; fi ;; esac
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
 	if [[ ${COMPREPLY[0]:-} == *= ]] && [ ${#COMPREPLY[@]} -eq 1 ]; then compopt -o nospace 2>/dev/null; fi
 	if [[ $word != -* && ! $verb ]]; then

@@ -16,6 +16,7 @@ int cmd_cache(int argc, char **argv);
 int cmd_agent(int argc, char **argv);
 int cmd_register(int argc, char **argv);
 int cmd_unregister(int argc, char **argv);
+int cmd_gitlab_executor(int argc, char **argv);
 int cmd_in_step(int argc, char **argv); /* not for people */
 
 #endif

@@ -26,7 +26,7 @@ def says(*argv):
 
 def commands():
     """Every command line that has options of its own, as lists of words."""
-    top = re.findall(r"^  (\w+) ", says("--help").stdout, re.M)
+    top = re.findall(r"^  ([\w-]+) ", says("--help").stdout, re.M)
     verbs = re.findall(r"drydock policy (\w+)", says("policy").stderr)
     return [[c] for c in top if c != "policy"] + [["policy", v] for v in verbs]
 
