@@ -332,6 +332,15 @@ uint64_t cgroup_step_peak(const struct sandbox *sb)
 	return strtoull(text, NULL, 10);
 }
 
+bool sandbox_ran_out_of_memory(const struct sandbox *sb)
+{
+	char text[512];
+	if (sb->cgroup_fd < 0 || text_read(sb->cgroup_fd, "memory.events", text, sizeof(text)) < 0)
+		return false;
+	const char *kills = strstr(text, "\noom_kill ");
+	return kills && strtoull(kills + sizeof("\noom_kill ") - 1, NULL, 10) > 0;
+}
+
 /* rmdir is the test: the kernel refuses it with EBUSY as long as a process lives in the group. */
 static int remove_when_empty(int parent, const char *path, unsigned timeout_ms, struct dd_err *err)
 {

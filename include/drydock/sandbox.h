@@ -339,6 +339,9 @@ int sandbox_release(struct sandbox *sb, const struct sandbox_spec *spec,
 int sandbox_signal(const struct sandbox *sb, int sig, struct dd_err *err);
 /* 1: @ret is set; 0: init is gone without a word (killed from outside); -EAGAIN: still running. */
 int sandbox_recv_status(const struct sandbox *sb, struct sandbox_status *ret, struct dd_err *err);
+/* Did the kernel kill a process of the step for its limit of memory? Until sandbox_destroy(). */
+bool sandbox_ran_out_of_memory(const struct sandbox *sb);
+
 /* cgroup.kill where there is one, SIGKILL to init, wait until the pid namespace is empty, rmdir the
  * cgroup, close all. Idempotent. */
 int sandbox_destroy(struct sandbox *sb, struct dd_err *err);

@@ -473,6 +473,22 @@ static void read_cancel(struct run *run)
 		run->kill_at_ms = dd_now_ms();
 }
 
+/* The kernel ends a group that has used up its memory as a whole, init with it (memory.oom.group):
+ * half a step is worth nothing. That is the step's own end, and the job goes on to tell it. */
+static bool memory_is_over(struct run *run)
+{
+	char text[160], most[16];
+	if (!run->step->terms->limits.sandbox.memory_bytes || !sandbox_ran_out_of_memory(&run->sb))
+		return false;
+	(void)snprintf(text, sizeof(text),
+	               "it used more memory than limits.memory = %s, and the kernel ended it",
+	               size_text(run->step->terms->limits.sandbox.memory_bytes, most));
+	run->kill_at_ms = dd_now_ms();
+	decide(run, STEP_OVER_LIMIT, text);
+	tell_step(run, text);
+	return true;
+}
+
 /* 1: the step's main process has ended; 0: not yet; <0: init died without a word. */
 static int read_status(struct run *run, struct dd_err *err)
 {
@@ -481,6 +497,8 @@ static int read_status(struct run *run, struct dd_err *err)
 
 	if (r == -EAGAIN)
 		return 0;
+	if (r == 0 && memory_is_over(run))
+		return 1;
 	if (r == 0)
 		return dd_err_say(err, ECHILD, "the step's init was killed from outside");
 	if (r < 0)
