@@ -134,7 +134,7 @@ JOBS = [
     ("7.8", "a file of matchers that is not there fails the step", """
         - { id: a, continue-on-error: true, run: 'echo "::add-matcher::nonesuch.json"' }
         - run: test ${{ steps.a.outcome }} = failure
-     """, {}),
+     """, {"has": ["it ended well and counts as failed: for the error above, in a command in its log"]}),
     # -- N1: one step, in order --
     ("N1", "values of one env map do not see each other", """
         - { env: { A: new, B: "${{ env.A }}" }, run: 'test "$A-$B" = new-' }

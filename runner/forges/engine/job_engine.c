@@ -429,11 +429,15 @@ static int engine_ended(void *arg, const struct step_order *order, const struct 
 	else if (result->outcome == STEP_TIMED_OUT && is_foreseen(e, result))
 		engine_complain(e, "The action '%.200s' has timed out after %.15g minutes.",
 		                e->now.name, e->now.timeout_minutes);
-	if (!order->recipe->nothing && engine_left_read(e, left, err) < 0 &&
-	    outcome == OUTCOME_SUCCESS)
+	const bool left_badly = !order->recipe->nothing && engine_left_read(e, left, err) < 0;
+	if ((left_badly || e->now.command_failed) && outcome == OUTCOME_SUCCESS) {
 		outcome = OUTCOME_FAILURE;
-	if (e->now.command_failed && outcome == OUTCOME_SUCCESS)
-		outcome = OUTCOME_FAILURE;
+		/* its processes did well, and that is what everybody was told of it */
+		job_voice_note(e->job, e->now.grant->index, SINK_WARN,
+		               "it ended well and counts as failed: for the error above, in %s",
+		               left_badly ? "a file that it left for the runner"
+		                          : "a command in its log");
+	}
 	return conclude(e, outcome, is_foreseen(e, result), err);
 }
 
