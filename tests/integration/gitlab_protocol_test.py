@@ -72,7 +72,7 @@ def _():
         with Host() as host:
             message = host.gitlab.message(["echo ran"])
             host.gitlab.answers[f"PUT jobs/{message['id']}"] = [answer]
-            job = host.once(message, 0)
+            job = host.once(message, 130)
             equal((job.trace, job.ends, len(host.gitlab.asked(f"PUT jobs/{job.id}"))), (b"", [], 1), str(answer))
 
 

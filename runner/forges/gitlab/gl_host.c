@@ -824,5 +824,8 @@ int gl_host(const struct agent_runner *runner, struct ticket *ticket)
 	}
 	if ((h.told || h.declined) && !h.lost)
 		ticket_remove(ticket);
-	return err.code || (!h.told && !h.declined) ? DRYDOCK_EXIT_INTERNAL : h.code;
+	if (err.code || (!h.told && !h.declined))
+		return DRYDOCK_EXIT_INTERNAL;
+	return h.told ? h.code
+	              : DRYDOCK_EXIT_CANCELLED; /* it was another's, or nobody's, by then */
 }
