@@ -86,7 +86,7 @@ static int take_bytes(struct writing *w, void *buf, size_t len)
 			continue;
 		if (n <= 0)
 			return dd_err_say(w->err, EPIPE,
-			                  "the process that reads it ended before it was done");
+			                  "it ends too early: it is cut off, or its reader was ended");
 		at += n;
 		len -= (size_t)n;
 	}
