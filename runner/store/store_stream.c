@@ -85,8 +85,9 @@ static int take_bytes(struct writing *w, void *buf, size_t len)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			return dd_err_say(w->err, EPIPE,
-			                  "it ends too early: it is cut off, or its reader was ended");
+			return dd_err_say(
+				w->err, EPIPE,
+				"it ends too early: it is cut off, or its reader was ended");
 		at += n;
 		len -= (size_t)n;
 	}

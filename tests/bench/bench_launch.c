@@ -189,7 +189,7 @@ static int launch_once(const struct sandbox_spec *spec, const struct net_plan *n
 	return r ? r : gone;
 }
 
-static _Noreturn void drydock_child(int requests, int answers)
+static _Noreturn void drydock_child(unsigned slot, int requests, int answers)
 {
 	struct identity identity;
 	struct dd_err err = { 0 };
@@ -199,15 +199,15 @@ static _Noreturn void drydock_child(int requests, int answers)
 	uid_t gate_uid, step_uid;
 
 	if (identity_enter(&identity, &err) ||
-	    identity_slot(&identity, 0, &gate_uid, &step_uid, &err) ||
+	    identity_slot(&identity, slot, &gate_uid, &step_uid, &err) ||
 	    net_plan_new(&closed, &net, &err) ||
 	    seccomp_program_load_with("configs/seccomp/default.seccomp", NULL, SECCOMP_ASK_TOLD,
 	                              &filter, &err)) {
 		fprintf(stderr, "bench_launch: drydock: %s\n", err.msg);
 		_exit(1);
 	}
-	char root[sizeof(stage) + 8]; /* the supervisor's own, as a job's tree is */
-	(void)snprintf(root, sizeof(root), "%s.root", stage);
+	char root[sizeof(stage) + 16]; /* the supervisor's own, as a job's tree is */
+	(void)snprintf(root, sizeof(root), "%s.root%u", stage, slot);
 	if (mkdir(root, 0755)) {
 		perror(root);
 		_exit(1);
@@ -255,11 +255,16 @@ static _Noreturn void drydock_child(int requests, int answers)
 	_exit(0);
 }
 
-static int ask_fd = -1, answer_fd = -1;
+/* Two supervisors, each with its own ids, as the jobs of an agent. */
+enum { SUPERVISORS = 2 };
+static struct supervisor {
+	pid_t pid;
+	int ask, answer;
+} supervisors[SUPERVISORS];
 static double parts[PARTS][ROUNDS_MAX];
 static unsigned n_parts;
 
-static int start_drydock(void)
+static int start_drydock(unsigned slot)
 {
 	int ask[2], answer[2];
 
@@ -271,19 +276,24 @@ static int start_drydock(void)
 	if (pid == 0) {
 		(void)close(ask[1]);
 		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-		drydock_child(ask[0], answer[1]);
+		drydock_child(slot, ask[0], answer[1]);
 	}
 	(void)close(ask[0]);
 	(void)close(answer[1]);
-	ask_fd = ask[1];
-	answer_fd = answer[0];
+	supervisors[slot] = (struct supervisor){ pid, ask[1], answer[0] };
 	return 0;
+}
+
+static int launch_by(const struct supervisor *s, char how, double ret[PARTS])
+{
+	const size_t size = PARTS * sizeof(*ret);
+	return write(s->ask, &how, 1) == 1 && read(s->answer, ret, size) == (ssize_t)size ? 0 : -1;
 }
 
 static int run_drydock(void)
 {
 	double got[PARTS];
-	if (write(ask_fd, "x", 1) != 1 || read(answer_fd, got, sizeof(got)) != (ssize_t)sizeof(got))
+	if (launch_by(&supervisors[0], 'x', got))
 		return -1;
 	for (int i = 0; i < PARTS; i++)
 		parts[i][n_parts] = got[i];
@@ -297,7 +307,7 @@ static double parked_us;
 static int run_parked(void)
 {
 	double got[PARTS];
-	if (write(ask_fd, "p", 1) != 1 || read(answer_fd, got, sizeof(got)) != (ssize_t)sizeof(got))
+	if (launch_by(&supervisors[0], 'p', got))
 		return -1;
 	parked_us = 0;
 	for (int i = 0; i < PARTS; i++)
@@ -386,6 +396,89 @@ static bool print_table(void)
 	return !ours->out;
 }
 
+/* ---- many ---- */
+
+enum { EDGE = 200 };
+
+/* Lines of a file of /proc, or the number behind @label in it. */
+static double proc_number(pid_t pid, const char *file, const char *label)
+{
+	char path[64], line[512];
+	double n = 0;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
+	FILE *f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f)) {
+		if (!label)
+			n++;
+		else if (strncmp(line, label, strlen(label)) == 0)
+			n = strtod(line + strlen(label), NULL);
+	}
+	if (f)
+		(void)fclose(f);
+	return n;
+}
+
+static double one_launch(void)
+{
+	double got[PARTS], start = now_us();
+	return launch_by(&supervisors[0], 'x', got) ? -1 : now_us() - start;
+}
+
+/* One supervisor, one launch behind the other: is the last as quick as the first, and what grows?
+ */
+static void print_last(unsigned n)
+{
+	static const struct {
+		const char *what, *file, *label, *unit;
+	} grows[] = { { "memory of the supervisor", "status", "VmRSS:", "KiB" },
+		      { "mounts in its view", "mountinfo", NULL, "" } };
+	double first[EDGE], last[EDGE], before[ARRAY_LEN(grows)];
+	const pid_t pid = supervisors[0].pid;
+
+	for (unsigned i = 0; i < EDGE; i++)
+		first[i] = one_launch();
+	for (size_t i = 0; i < ARRAY_LEN(grows); i++)
+		before[i] = proc_number(pid, grows[i].file, grows[i].label);
+	for (unsigned i = EDGE; i + EDGE < n; i++)
+		(void)one_launch();
+	for (unsigned i = 0; i < EDGE; i++)
+		last[i] = one_launch();
+	double was = median(first, EDGE), is = median(last, EDGE);
+	printf("launch-many\tthe last %d of %u\t%.0f\t%.0f\tus\t%.2f of the first (aim 1.05)\n",
+	       EDGE, n, is, last[0], is / was);
+	for (size_t i = 0; i < ARRAY_LEN(grows); i++) {
+		double now = proc_number(pid, grows[i].file, grows[i].label);
+		printf("launch-many\t%s behind them\t%.0f\t%.0f\t%s\t%.2f of before\n",
+		       grows[i].what, now, before[i], grows[i].unit, now / before[i]);
+	}
+}
+
+/* Both supervisors, each with a launch at any time. */
+static void print_rate(unsigned n)
+{
+	struct pollfd ready[SUPERVISORS];
+	double got[PARTS], start = now_us();
+	unsigned asked = 0, done = 0;
+
+	for (unsigned i = 0; i < SUPERVISORS; i++) {
+		ready[i] = (struct pollfd){ .fd = supervisors[i].answer, .events = POLLIN };
+		asked += write(supervisors[i].ask, "x", 1) == 1;
+	}
+	while (done < n && poll(ready, SUPERVISORS, 10000) > 0)
+		for (unsigned i = 0; i < SUPERVISORS && done < n; i++) {
+			if (!ready[i].revents ||
+			    read(ready[i].fd, got, sizeof(got)) != (ssize_t)sizeof(got))
+				continue;
+			done++;
+			if (asked < n)
+				asked += write(supervisors[i].ask, "x", 1) == 1;
+		}
+	double rate = done / (now_us() - start) * 1e6;
+	printf("launch-many\tlaunches a second, two at a time\t%.0f\t-\t1/s\t%.2f of the aim\n",
+	       rate, rate / 600);
+}
+
 int main(void)
 {
 	const char *build = getenv("DRYDOCK_BUILD"), *wanted = getenv("DD_BENCH_ROUNDS");
@@ -400,15 +493,22 @@ int main(void)
 		fprintf(stderr, "bench_launch: %s is not built (make bench)\n", true_path);
 		return 1;
 	}
-	if (start_drydock())
-		return 1;
+	for (unsigned i = 0; i < SUPERVISORS; i++)
+		if (start_drydock(i))
+			return 1;
 	contenders[RUNC].out = make_bundle() != 0;
 	if (contenders[RUNC].out)
 		printf("# SKIPPED: runc is not installed or makes no bundle\n");
 	measure(rounds);
 	bool good = print_table();
+	/* DD_BENCH_MANY=10000 for the whole row of it */
+	const char *many = getenv("DD_BENCH_MANY");
+	if (good) {
+		print_rate(1000);
+		print_last(many ? (unsigned)strtoul(many, NULL, 10) : 1000);
+	}
 	char command[300];
-	(void)snprintf(command, sizeof(command), "rm -rf %s %s.root", stage, stage);
+	(void)snprintf(command, sizeof(command), "rm -rf %s %s.root*", stage, stage);
 	if (system(command) != 0) /* NOLINT(cert-env33-c) */
 		fprintf(stderr, "bench_launch: %s was not removed\n", stage);
 	return good ? 0 : 1;
