@@ -217,7 +217,7 @@ def _():
              ("sandbox: { read: [ /var ] }", "3:20"), ("sandbox: { read: [ /mnt ] }", "3:20"), ("sandbox: { read: [ /dev/null ] }", "3:20"), ("sandbox: { read: [ LINK ] }", "3:20"),
              ("sandbox: { read: [ LINK/share ] }", "3:20"), ("sandbox: { read: %s }" % many(129, "/usr/share/%d"), "3:18"), ("limits: { log: 0 }", "3:16"), ("limits: { cpus: 0.001 }", "3:17"),
              ("phases: { fetch: { upload: 0 } }", "3:28"), ("phases: { fetch: { env: { LONG: %s } } }" % ("x" * 131072), "3:33"),
-             ("credentials: { %s }" % ", ".join("c%d: { from: { env: HOME }, for: { phase: fetch, steps: [ a ] }, as: { env: V%d } }" % (i, i) for i in range(65)), "3:14")]
+             ("credentials: { %s }" % ", ".join("c%d: { from: { env: HOME }, for: { phase: fetch, steps: [ a ] }, as: { env: V%d } }" % (i, i) for i in range(129)), "3:14")]
     fine = [egress("[ { cidr: 10.0.0.0/8, port: 443, private: allow } ]"), egress("[ { cidr: 169.254.169.254/32, port: 80, private: allow } ]"),
             egress(many(128, "{ cidr: 45.1.%d.0/24, port: 443 }")), "sandbox: { read: [ /usr, /usr/share, /var/lib, /etc/ssl ] }", "sandbox: { read: %s }" % many(128, "/usr/share/doc%.0s"),
             "limits: { log: 1B, files: 1, disk: 1B }", "phases: { fetch: { connections: 65535, wildcard_names: 65535, egress: [ { host: '*.a.test' } ] } }",
