@@ -21,6 +21,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -240,6 +241,7 @@ static _Noreturn void courier_main(int sock, int journal, const struct courier_e
 	static struct courier c;
 	struct dd_err err = { 0 };
 	char answers[200] = "", *key = NULL;
+	(void)prctl(PR_SET_NAME, "drydock-courier");
 	crash_is_courier();
 	crash_point();
 	int r = settle(&sock, journal, &err);

@@ -602,14 +602,14 @@ def _():
 
 
 def courier_of(process):
-    """The process that speaks for the supervisor: the only one below it with a filter and without the step's id."""
+    """The process that speaks for the supervisor, when it has its filter."""
     for pid in descendants(process.pid):
         try:
             with open(f"/proc/{pid}/status", encoding="ascii") as file:
                 status = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
         except (FileNotFoundError, ProcessLookupError):
             continue
-        if status.get("Seccomp") == "2":
+        if status.get("Name") == "drydock-courier" and status.get("Seccomp") == "2":
             return pid, status
     return None, {}
 
