@@ -12,7 +12,7 @@ import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "lib"))
-from dd import BUILD, ROOT, Skip, case, check, equal, main  # noqa: E402
+from dd import BUILD, ROOT, Skip, at_end, case, check, equal, main  # noqa: E402
 
 TREE = os.path.join(HERE, "..", "..")
 WORDS = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "check": False, "text": True, "timeout": 300}
@@ -30,6 +30,7 @@ def deb(version):
     need("dpkg-deb", "dpkg-shlibdeps", "strip")
     if version not in made:
         build = tempfile.mkdtemp(prefix="dd-deb-")
+        at_end.append(build)
         os.chmod(build, 0o755)
         shutil.copy(os.path.join(BUILD, "drydock"), build)
         done = subprocess.run([os.path.join(TREE, "scripts", "deb"), build, version], env={**os.environ, "DEBFULLNAME": "A. Builder", "DEBEMAIL": "builder@debian.org", "SOURCE_DATE_EPOCH": "1764000000"}, **WORDS)

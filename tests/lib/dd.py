@@ -34,6 +34,7 @@ class Skip(Exception):
 # --- cases ------------------------------------------------------------------------------------------------------------
 
 _cases = []
+at_end = []   # directories that the whole program shares; main() ends by _exit(), which asks no atexit
 
 
 def case(ids, sentence):
@@ -92,6 +93,8 @@ def main(setup=None, teardown=None):
     sys.stdout.flush()
     if teardown:
         teardown()
+    for where in at_end:
+        shutil.rmtree(where, ignore_errors=True)
     os._exit(0 if good and chosen else 1)   # helper threads of the sinks must not hold the exit
 
 

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """github.py - a host that is a runner of GitHub's, beside a stand-in for its services (tests/fakes/github_server.py)."""
-import atexit
 import glob
 import json
 import os
@@ -11,7 +10,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "fakes"))
-from dd import DRYDOCK, descendants, equal  # noqa: E402
+from dd import DRYDOCK, at_end, descendants, equal  # noqa: E402
 from github_server import GitHub  # noqa: E402
 from issuers import make_ca  # noqa: E402
 from world import ALLOWED, Resolver  # noqa: E402
@@ -27,7 +26,7 @@ def tls():
         os.chmod(where, 0o755)
         TLS = make_ca(where, NAME)
         TLS["where"] = where
-        atexit.register(shutil.rmtree, where, ignore_errors=True)
+        at_end.append(where)
     return TLS
 
 
