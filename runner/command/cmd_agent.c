@@ -202,6 +202,10 @@ static bool reload(void *arg, struct agent_run *run)
 	next->arena = NULL;
 	next->diags = (struct diag_list){ .n = 0 };
 	int r = named(&err, read_all(next, &err));
+	if (r == 0 && count_github(next) != (count_github(world) > 0 ? next->n_regs : 0))
+		r = dd_err_say(&err, ENOTSUP,
+		               "the registrations are of another forge than those that this agent "
+		               "began with: start it again");
 	if (r == 0)
 		r = make_runners(next, &err);
 	if (r < 0) {
@@ -223,7 +227,7 @@ static int github_reload(void *arg, struct github_agent_runner *ret)
 {
 	struct agent_world *world = arg;
 	struct agent_run run = { .config = NULL };
-	if (!reload(world, &run))
+	if (!reload(world, &run) || !run.arg)
 		return -1;
 	world->config.record = ((const struct agent_world *)run.arg)->config.record;
 	return github_list(run.arg, ret);

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """github_life_test.py - an agent for GitHub over a longer time: several runners, restarts, signals, metrics, a server that is away."""
 import glob
+import json
 import os
 import signal
 import sys
@@ -93,6 +94,24 @@ def _():
         w.process.send_signal(signal.SIGTERM)
         equal(w.finish(), 0, f"exit status; {w.out}")
         w.clean("a poll says")
+
+
+@case("", "SIGHUP with registrations of another forge changes nothing: it is said, and the runners that there are go on asking")
+def _():
+    with registered("one") as w:
+        agent(w)
+        w.server.wait(lambda: len(w.server.sessions) == 1)
+        path = w.dir + "/state/runners/"
+        os.unlink(path + "one.json")
+        with open(os.open(path + "other.json", os.O_CREAT | os.O_WRONLY, 0o600), "w", encoding="ascii") as file:
+            json.dump({"forge": "gitlab", "url": "https://gitlab.corp.test", "token": "glrt-0123456789", "id": 7, "expires": 0}, file)
+        os.chown(path + "other.json", os.stat(path).st_uid, os.stat(path).st_gid)
+        w.process.send_signal(signal.SIGHUP)
+        job = w.server.job([script("true")])
+        w.server.wait(lambda: job.completed)
+        w.process.send_signal(signal.SIGTERM)
+        equal(w.finish(), 0, f"exit status; {w.out}")
+        check("of another forge than those that this agent began with" in w.out and "the configuration stays as it was" in w.out, w.out)
 
 
 @case("P-01", "an agent is killed and started again while a job runs: the job goes on and is completed once, the new agent is busy until then, and can cancel it")
