@@ -196,7 +196,7 @@ static bool keep_left(struct gate_pump *p)
 {
 	if (p->pending == 0 || p->pipe.fd[0] >= 0 || p->copy)
 		return true;
-	p->copy = malloc(p->pending);
+	p->copy = p->left ? malloc(p->pending) : NULL;
 	if (!p->copy)
 		return false;
 	memcpy(p->copy, p->left, p->pending);

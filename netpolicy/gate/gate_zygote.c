@@ -36,7 +36,7 @@ static pid_t zygote_fork(void)
 static bool zygote_serve(struct gate_state *g, pid_t supervisor)
 {
 	struct zygote_ask ask;
-	int fds[GATE_FD__COUNT];
+	int fds[GATE_FD__COUNT] = { -1 };
 
 	if (dd_recv_msg(GATE_FIRST_FD, &ask, sizeof(ask), fds, GATE_FD__COUNT) != 1)
 		return false; /* the supervisor is gone, or speaks another language */

@@ -490,14 +490,13 @@ static bool make_change(const struct grant *step, const struct store_row *row,
 	ret->kind = list ? ADVICE_LIST_ADD : ADVICE_VALUE_SET;
 	if (list)
 		(void)snprintf(ret->text, sizeof(ret->text), "%s", a->phase);
-	for (int p = 0, n = 0; !list && p < DD_PHASE__COUNT; p++)
-		if (p == (int)step->phase || store_bits(step, row) & 1u << p) {
-			size_t len = strlen(ret->text);
-			(void)snprintf(ret->text + len, sizeof(ret->text) - len, "%s%s",
-			               n++ ? ", " : "[ ", phase_names[p]);
-		}
+	size_t len = 0;
+	for (int p = 0; !list && p < DD_PHASE__COUNT; p++)
+		if (p == (int)step->phase || store_bits(step, row) & 1u << p)
+			len += (size_t)snprintf(ret->text + len, sizeof(ret->text) - len, "%s%s",
+			                        len ? ", " : "[ ", phase_names[p]);
 	if (!list)
-		(void)strcat(ret->text, " ]");
+		(void)snprintf(ret->text + len, sizeof(ret->text) - len, " ]");
 	return !none;
 }
 
