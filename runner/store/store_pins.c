@@ -19,7 +19,7 @@ static void name_of(const char *repository, const char *commit, char ret[300])
 {
 	(void)snprintf(ret, 300, "%.205s@%.64s", repository, commit);
 	for (char *p = ret; *p; p++)
-		*p = *p == '/' ? ',' : (char)tolower((unsigned char)*p);
+		*p = (char)(*p == '/' ? ',' : tolower((unsigned char)*p));
 }
 
 static int open_pins(const struct store *store, int *ret, struct dd_err *err)

@@ -122,18 +122,21 @@ static void queue_add(struct feed *f, const char *line, size_t len)
 
 /* ---- what the spool has ---- */
 
+/* The buffer grows by READ_MORE when less than READ_LEFT is left of it. */
+enum { READ_LEFT = 64 << 10, READ_MORE = 128 << 10 };
+
 /* Up to @most new bytes of @fd behind what is in @buf; each whole line is handed to @take. */
 static bool read_lines(struct feed *f, int fd, char **buf, size_t *len, size_t *cap,
                        void (*take)(struct feed *f, const char *line, size_t len))
 {
-	if (*cap - *len < 64 * 1024) {
-		char *more = *cap < EVENTS_MAX ? realloc(*buf, *cap + 128 * 1024) : NULL;
+	if (*cap - *len < READ_LEFT) {
+		char *more = *cap < EVENTS_MAX ? realloc(*buf, *cap + READ_MORE) : NULL;
 		if (!more) {
 			*len = 0; /* no line is that long that anybody would look at */
 			return *cap > 0;
 		}
 		*buf = more;
-		*cap += 128 * 1024;
+		*cap += READ_MORE;
 	}
 	ssize_t n = read(fd, *buf + *len, *cap - *len);
 	if (n <= 0)

@@ -227,7 +227,7 @@ static bool resolve(struct fetching *f, struct github_answer *ret, char why[300]
 		                                         .token = f->how->token,
 		                                         .tries = 1,
 		                                         .timeout_sec = 100,
-		                                         .answer_max = 4 * 1024 * 1024,
+		                                         .answer_max = 4UL * 1024 * 1024,
 		                                         .body = body },
 		                   ret, &err);
 		json_decref(body);
@@ -337,7 +337,7 @@ static int keep_archive(const struct github_fetch *how, const struct actions_wan
                         off_t *at, size_t len, struct dd_err *err)
 {
 	char path[600];
-	const char *name = NULL;
+	const char *name = "";
 	dd_auto_fd int dir = -1;
 
 	(void)snprintf(path, sizeof(path), "%.250s@%.250s.tar.gz", w->repository, w->ref);

@@ -544,6 +544,7 @@ static int talk_with(struct talk *t, const char *state, const char *ca_name, con
 	t->ca = path[0] ? path : NULL;
 	if (r == 0)
 		r = talk_in_courier(t, ret, err);
+	t->secret = t->ca = NULL; /* they end here */
 	if (secret)
 		explicit_bzero(secret, strlen(secret));
 	return r;

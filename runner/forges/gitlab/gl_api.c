@@ -701,7 +701,7 @@ static enum gl_uploaded download_once(struct wire *w, const struct gl_job_ref *j
 	                                     .total_sec = DOWNLOAD_SEC,
 	                                     .tries = 1,
 	                                     /* the spool says first that it is too much */
-	                                     .answer_max = (size_t)s->max + 1024 * 1024,
+	                                     .answer_max = (size_t)s->max + 1024UL * 1024,
 	                                     .take = spool_take,
 	                                     .take_arg = s },
 	                 &a, &err);

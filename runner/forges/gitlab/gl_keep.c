@@ -28,7 +28,7 @@ static char *decoded(struct plan_arena *arena, const char *text)
 	char *ret = arena_strdup(arena, text), *to = ret;
 	for (const char *at = text; *at; at++) {
 		bool dot = strncasecmp(at, "%2e", 3) == 0, slash = strncasecmp(at, "%2f", 3) == 0;
-		*to++ = dot ? '.' : slash || *at == '\\' ? '/' : *at;
+		*to++ = (char)(dot ? '.' : slash || *at == '\\' ? '/' : *at);
 		at += dot || slash ? 2 : 0;
 	}
 	*to = '\0';
