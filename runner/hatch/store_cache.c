@@ -259,11 +259,15 @@ static void tell_missed(struct store *s, const char *key, struct store_answer *a
 	store_report(s, HATCH_CACHE_MISSED, &missed, NULL);
 }
 
-/* Keys as they are, the first that there is; of one key by scopes. */
-void store_cache_exact(struct store *s, const char *const *keys, size_t n, const char *version,
+/* Which one of what the directory holds; NULL: none. */
+typedef const struct store_entry *(*store_choose_fn)(const struct store *s,
+                                                     const struct store_list *list,
+                                                     const void *arg);
+
+/* @key: what is missed when there is none. */
+static void store_look(struct store *s, store_choose_fn choose, const void *arg, const char *key,
                        struct store_answer *a, int *ret_fd)
 {
-	const struct store_entry *e = NULL;
 	struct store_list list = { NULL, 0 };
 	struct dd_err err = { 0 };
 	dd_auto_fd int lock = -1;
@@ -275,36 +279,49 @@ void store_cache_exact(struct store *s, const char *const *keys, size_t n, const
 		store_refuse(s, a, STORE_BROKEN, NULL, err.msg);
 		return;
 	}
-	for (size_t k = 0; !e && k < n; k++)
-		for (size_t i = 0; !e && i < s->spec->scopes.n; i++)
-			e = find_key(s, &list, i, version, keys[k], false);
+	const struct store_entry *e = choose(s, &list, arg);
 	if (e)
 		give(s, e, a, ret_fd);
 	else
-		tell_missed(s, keys[0], a);
+		tell_missed(s, key, a);
 	store_list_done(&list);
+}
+
+struct exact {
+	const char *const *keys;
+	size_t n;
+	const char *version;
+};
+
+/* Keys as they are, the first that there is; of one key by scopes. */
+static const struct store_entry *choose_exact(const struct store *s, const struct store_list *list,
+                                              const void *arg)
+{
+	const struct exact *x = arg;
+	const struct store_entry *e = NULL;
+	for (size_t k = 0; !e && k < x->n; k++)
+		for (size_t i = 0; !e && i < s->spec->scopes.n; i++)
+			e = find_key(s, list, i, x->version, x->keys[k], false);
+	return e;
+}
+
+void store_cache_exact(struct store *s, const char *const *keys, size_t n, const char *version,
+                       struct store_answer *a, int *ret_fd)
+{
+	store_look(s, choose_exact, &(struct exact){ keys, n, version }, keys[0], a, ret_fd);
+}
+
+static const struct store_entry *choose_asked(const struct store *s, const struct store_list *list,
+                                              const void *arg)
+{
+	const struct store_entry *e = NULL;
+	for (size_t i = 0; !e && i < s->spec->scopes.n; i++)
+		e = find_in_scope(s, list, i, arg);
+	return e;
 }
 
 void store_cache_find(struct store *s, const struct store_ask *ask, struct store_answer *a,
                       int *ret_fd)
 {
-	const struct store_entry *e = NULL;
-	struct store_list list = { NULL, 0 };
-	struct dd_err err = { 0 };
-	dd_auto_fd int lock = -1;
-
-	if (!may_cache(s, false, a))
-		return;
-	if (store_lock_dir(s->cache_dir, false, &lock, &err) < 0 ||
-	    store_scan(s->cache_dir, 'c', &list, &err) < 0) {
-		store_refuse(s, a, STORE_BROKEN, NULL, err.msg);
-		return;
-	}
-	for (size_t i = 0; !e && i < s->spec->scopes.n; i++)
-		e = find_in_scope(s, &list, i, ask);
-	if (e)
-		give(s, e, a, ret_fd);
-	else
-		tell_missed(s, ask->key, a);
-	store_list_done(&list);
+	store_look(s, choose_asked, ask, ask->key, a, ret_fd);
 }
