@@ -179,6 +179,13 @@ static int gate_claim(struct gate *gate, struct dd_err *err)
 		const struct zygote_told *why = told->id == gate->id ? told : &z->broken;
 		return dd_err_say(err, -why->pid, "gate: the zygote made none: %s", why->why);
 	}
+	/* Whom it names is killed one day: it must be ours, and is until we reap it. */
+	siginfo_t info;
+	if (waitid(P_PID, (id_t)told->pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0)
+		return dd_err_say(err, errno,
+		                  "gate: the zygote names process %d, which is none of "
+		                  "this supervisor's",
+		                  (int)told->pid);
 	gate->pid = told->pid;
 	return 0;
 }

@@ -228,6 +228,44 @@ static void nothing_of_one_step_is_in_the_zygote_or_in_the_next_gate(void **stat
 	assert_false(holds(w.gate.pid, name));
 }
 
+static void a_process_that_is_not_the_supervisors_is_no_gate_whoever_names_it(void **state)
+{
+	(void)state;
+	struct zygote_told told;
+	struct dd_err err = { 0 };
+	struct gate_msg msg;
+	int status, pair[2];
+	need_world();
+	begin(&none);
+	assert_int_equal(dd_recv_msg(w.zygote->ctl, &told, sizeof(told), NULL, 0), 1);
+	/* a grandchild, which the supervisor could kill and must not */
+	assert_int_equal(pipe2(pair, O_CLOEXEC), 0);
+	pid_t child = fork();
+	if (child == 0) {
+		pid_t victim = fork();
+		if (victim == 0) {
+			(void)pause();
+			_exit(0);
+		}
+		_exit(write(pair[1], &victim, sizeof(victim)) == (ssize_t)sizeof(victim) ? 0 : 1);
+	}
+	pid_t victim = 0;
+	assert_int_equal(read(pair[0], &victim, sizeof(victim)), sizeof(victim));
+	assert_int_equal(waitpid(child, &status, 0), child);
+	told.pid = victim;
+	w.zygote->heard[told.id % ZYGOTE_ASKED_MAX] = told;
+	(void)shutdown(w.gate.ctl, SHUT_RDWR);
+	while (gate_recv(&w.gate, &msg, NULL) > 0)
+		;
+	assert_int_equal(gate_recv(&w.gate, &msg, &err), -ECHILD);
+	assert_non_null(strstr(err.msg, "none of this supervisor's"));
+	gate_destroy(&w.gate);
+	assert_int_equal(kill(victim, 0), 0);
+	assert_int_equal(kill(victim, SIGKILL), 0);
+	dd_close(pair[0]);
+	dd_close(pair[1]);
+}
+
 static void no_gate_stands_in_for_one_of_a_zygote_that_is_gone(void **state)
 {
 	(void)state;
@@ -292,6 +330,7 @@ int main(int argc, char **argv)
 		ZYGOTE(a_gate_of_it_is_locked_like_any_other),
 		cmocka_unit_test(what_makes_a_gate_is_gone_from_the_gate),
 		ZYGOTE(nothing_of_one_step_is_in_the_zygote_or_in_the_next_gate),
+		ZYGOTE(a_process_that_is_not_the_supervisors_is_no_gate_whoever_names_it),
 		ZYGOTE(no_gate_stands_in_for_one_of_a_zygote_that_is_gone),
 		cmocka_unit_test(its_gates_die_with_the_supervisor),
 	};
